@@ -1,0 +1,3 @@
+//! Replicated data.
+pub mod id;
+pub use id::{Digest, Principal};

@@ -1,0 +1,2 @@
+//! The flock protocols.
+pub mod link;

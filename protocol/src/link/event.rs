@@ -1,0 +1,128 @@
+use std::net::SocketAddr;
+
+use crux_crdt::Principal;
+
+use super::{DialId, GossipId, Protocol, ReplyId, RequestId, Topic};
+
+/// What the network tells an engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A dial succeeded. Follows the [`Event::Connected`] of its connection, if that was news.
+    Dialled {
+        /// Which dial.
+        id: DialId,
+        /// Who answered.
+        peer: Principal,
+        /// Where.
+        addr: SocketAddr,
+    },
+    /// A dial failed on every address.
+    DialFailed {
+        /// Which dial.
+        id: DialId,
+        /// Why; of several reasons the one listed first in [`DialFailure`].
+        failure: DialFailure,
+    },
+    /// The first connection to a peer, or the first one on which the gate is open.
+    Connected {
+        /// The peer.
+        peer: Principal,
+        /// Its address as seen from here.
+        addr: SocketAddr,
+        /// Whether this side dialled.
+        outbound: bool,
+        /// Whether the gate was open for it, that is, whether it was in
+        /// [`super::Command::Admit`]'s set when the connection was made.
+        member: bool,
+    },
+    /// The last connection to a peer closed.
+    Disconnected {
+        /// The peer.
+        peer: Principal,
+    },
+    /// A gossip message, not yet passed on. MUST be answered with [`super::Command::Judge`].
+    Gossip {
+        /// Names it in the verdict.
+        id: GossipId,
+        /// Its topic.
+        topic: Topic,
+        /// Who passed it on; not necessarily its author.
+        from: Principal,
+        /// The payload.
+        data: Vec<u8>,
+    },
+    /// A request came in.
+    Request {
+        /// Names it in the reply.
+        id: ReplyId,
+        /// From whom.
+        peer: Principal,
+        /// By which protocol.
+        protocol: Protocol,
+        /// The body.
+        body: Vec<u8>,
+    },
+    /// A request was answered.
+    Response {
+        /// Which request.
+        id: RequestId,
+        /// By whom.
+        peer: Principal,
+        /// The body.
+        body: Vec<u8>,
+    },
+    /// A request failed. Whether the peer acted on it is not known, unless it was not sent.
+    RequestFailed {
+        /// Which request.
+        id: RequestId,
+        /// To whom.
+        peer: Principal,
+        /// Why.
+        failure: RequestFailure,
+    },
+    /// A beat of a peer that this node observes.
+    Beat {
+        /// The peer.
+        peer: Principal,
+        /// Its incarnation.
+        incarnation: u64,
+        /// Its beacon counter.
+        counter: u64,
+    },
+    /// The address book knows addresses of a member.
+    Found {
+        /// The member.
+        peer: Principal,
+        /// Where it may be reached.
+        addrs: Vec<SocketAddr>,
+    },
+}
+
+/// Why a dial failed, the most telling reason first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DialFailure {
+    /// Somebody answered and the encrypted handshake failed: another flock or another secret.
+    Handshake,
+    /// Somebody answered with another key than the one expected.
+    WrongPeer {
+        /// Who answered.
+        found: Principal,
+    },
+    /// This node itself answered.
+    Myself,
+    /// Nobody listens there: the connection was refused or reset.
+    Refused,
+    /// No answer in time, no route, or a name that does not resolve.
+    Unreachable,
+}
+
+/// Why a request failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestFailure {
+    /// Not connected: it was not sent.
+    NotConnected,
+    /// The peer does not serve this protocol to this node: its gate is closed.
+    Unsupported,
+    /// No answer in time, or the connection closed, or the answer was malformed or too large.
+    Lost,
+}

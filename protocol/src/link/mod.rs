@@ -1,0 +1,86 @@
+//! The network as the engines see it: peers named by their principal, messages as bytes.
+//!
+//! ```text
+//!   engine ── link::Command ──▶ adapter (`net`, or the simulator)
+//!   engine ◀── link::Event ──── adapter
+//! ```
+//!
+//! An adapter decides nothing. It MUST deliver events in the order in which they happened on one
+//! link, MUST answer every [`Command::Request`] with exactly one [`Event::Response`] or
+//! [`Event::RequestFailed`] and every [`Command::Dial`] with exactly one [`Event::Dialled`] or
+//! [`Event::DialFailed`], and MAY lose gossip.
+
+mod command;
+mod event;
+
+pub use command::Command;
+pub use event::{DialFailure, Event, RequestFailure};
+
+/// A gossip topic of the flock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Topic {
+    /// Headers with their changed slots.
+    Registry,
+    /// Membership acts.
+    Membership,
+    /// Beacons and suspicions.
+    Beat,
+}
+
+impl Topic {
+    /// All topics, in a fixed order.
+    pub const ALL: [Self; 3] = [Self::Registry, Self::Membership, Self::Beat];
+}
+
+/// A request-response protocol between two peers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// `/crux/join/1`: the only one served to peers that are not members.
+    Join,
+    /// `/crux/sync/1`: roots, ranges, fetches.
+    Sync,
+    /// `/crux/call/1`: fenced commands from a leader, and asking the leader for one.
+    Call,
+}
+
+impl Protocol {
+    /// The largest request or response body. An adapter refuses what is larger, in either
+    /// direction, before it buffers it.
+    pub const fn max_body(self) -> usize {
+        match self {
+            Self::Join => 256 * 1024,
+            Self::Sync => 4 * 1024 * 1024,
+            Self::Call => 64 * 1024,
+        }
+    }
+}
+
+/// The largest gossip payload. Larger ones are not published; anti-entropy carries them.
+pub const GOSSIP_PAYLOAD_MAX: usize = 48 * 1024;
+
+/// Names a dial in its answer. Chosen by the engine, never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DialId(pub u64);
+
+/// Names an outgoing request in its answer. Chosen by the engine, never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// Names an incoming request in the reply to it. Chosen by the adapter, never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReplyId(pub u64);
+
+/// Names a received gossip message in the verdict on it. Chosen by the adapter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GossipId(pub u64);
+
+/// What an engine thinks of a gossip message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Valid and news: pass it on.
+    Accept,
+    /// Valid or undecidable, and not worth passing on.
+    Ignore,
+    /// Invalid: hold it against whoever sent it.
+    Reject,
+}
