@@ -1,2 +1,4 @@
 //! The flock protocols.
 pub mod link;
+#[cfg(feature = "net")]
+pub mod net;
