@@ -128,5 +128,11 @@ pub async fn spawn(config: Config) -> Result<Net, Error> {
     let task = Task::new(swarm, config.transport, topics, commands_out, events_in);
     let me = identity::principal_of(&local).expect("the key is Ed25519");
     let span = tracing::error_span!("net", me = %me.short());
-    Ok(Net { commands, events, listening, task: tokio::spawn(task.run(early).instrument(span)) })
+    Ok(Net {
+        me,
+        commands,
+        events,
+        listening,
+        task: tokio::spawn(task.run(early).instrument(span)),
+    })
 }
