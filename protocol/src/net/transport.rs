@@ -48,6 +48,7 @@ where
     let mut yamux = yamux::Config::default();
     yamux.set_max_num_streams(STREAMS_MAX);
     Ok(base
+        .map_err(BeforeUpgrade)
         .upgrade(Version::V1)
         .authenticate(noise)
         .multiplex(yamux)
@@ -58,6 +59,14 @@ where
         })
         .boxed())
 }
+
+/// An error of TCP itself.
+///
+/// libp2p puts errors of several layers into an `Either`, which passes over the error that it
+/// holds when asked for its source. This one is there to be passed over, and not the system's.
+#[derive(Debug, thiserror::Error)]
+#[error("not connected")]
+struct BeforeUpgrade<E: std::error::Error + 'static>(#[source] E);
 
 /// A muxer that closes in bounded time, whatever the peer does.
 ///

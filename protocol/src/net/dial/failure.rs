@@ -50,7 +50,10 @@ fn of_error(error: &(dyn Error + 'static)) -> DialFailure {
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<noise::Error>() {
             return match error {
-                noise::Error::Io(error) => of_io(error.kind()),
+                // A message that does not decrypt is invalid data, and an IO error too.
+                noise::Error::Io(error) if error.kind() != io::ErrorKind::InvalidData => {
+                    of_io(error.kind())
+                }
                 _ => DialFailure::Handshake,
             };
         }
