@@ -31,6 +31,11 @@ pub fn check_merge<T: Merge + Clone, V: PartialEq + Debug>(
         view(&join(a, &join(b, c))),
         "merge is not associative"
     );
+    for (x, y) in [(a, b), (b, c), (c, a)] {
+        let mut joined = x.clone();
+        let reported = joined.merge(y);
+        assert!(reported || view(&joined) == view(x), "merge hides a change");
+    }
     let mut twice = join(a, b);
     assert!(!twice.merge(b), "merging the same again reports a change");
     assert_eq!(view(&twice), view(&join(a, b)), "merge is not idempotent");

@@ -20,7 +20,8 @@ pub struct Registration {
     pub endpoint: Endpoint,
     /// Unique in the flock: `svc-` and ten base32 characters.
     pub instance: String,
-    /// The node removes it that long after it was last registered; none: it stays.
+    /// The node removes it that long after it was last registered; none: it stays. Whole
+    /// milliseconds, at least one.
     pub lease: Option<Duration>,
 }
 
@@ -35,8 +36,9 @@ impl Canonical for Registration {
     fn encode(&self, out: &mut Encoder) {
         out.str(self.horde.as_str()).str(self.service.as_str()).str(self.rev.as_str());
         out.str(&self.endpoint.to_string()).str(&self.instance);
-        // Milliseconds, so that a lease of none and one of zero differ by more than a flag.
-        out.u64(self.lease.map_or(0, |lease| lease.as_millis().try_into().unwrap_or(u64::MAX)));
+        // Milliseconds; 0 is none. A shorter lease than one must not become one that never ends.
+        let millis = |lease: Duration| lease.as_millis().clamp(1, u64::MAX.into());
+        out.u64(self.lease.map_or(0, |lease| millis(lease).try_into().unwrap_or(u64::MAX)));
     }
 
     fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {

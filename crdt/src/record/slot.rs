@@ -22,6 +22,13 @@ impl Slot {
     pub fn id(&self) -> Digest {
         sha3("crux/slot/1", &[&self.to_canonical()])
     }
+
+    /// Whether every bound holds. What is decoded always does; what a node makes of a request is
+    /// checked here before it is signed, because a slot that no one can decode hides all others.
+    pub fn is_within_bounds(&self) -> bool {
+        let bytes = self.to_canonical();
+        bytes.len() <= SLOT_BYTES_MAX && Self::from_canonical(&bytes).as_ref() == Ok(self)
+    }
 }
 
 impl Canonical for Slot {

@@ -48,7 +48,9 @@ impl Record {
         if profile.hash() != header.value().profile_hash {
             return Err(RecordError::Profile);
         }
-        if slots_root(slots.keys()) != header.value().slots_root {
+        // The root covers ids; only the hash ties a body to its id.
+        let bodies_match = slots.iter().all(|(id, slot)| slot.id() == *id);
+        if !bodies_match || slots_root(slots.keys()) != header.value().slots_root {
             return Err(RecordError::Slots);
         }
         let record = Self { header, profile, slots };

@@ -10,8 +10,14 @@ use crate::{Digest, Principal};
 pub struct Seniority {
     /// The generation of the admission.
     pub generation: u64,
-    /// The admission's id; of a node nobody admitted yet, its principal.
+    /// The admission's id.
     pub admission: Digest,
+}
+
+impl Seniority {
+    /// That of a node nobody admitted yet. No admission is less senior, so that the first one makes
+    /// its own view of itself the one all others have.
+    const ALONE: Self = Self { generation: u64::MAX, admission: Digest([0xff; 32]) };
 }
 
 /// How a member went.
@@ -41,16 +47,15 @@ pub struct Membership {
     members: BTreeMap<Principal, Seniority>,
     departures: BTreeMap<Principal, Departure>,
     // Statements of authors that are not members: they count from the moment they are.
-    dormant: BTreeMap<Principal, Vec<(Digest, Statement)>>,
+    dormant: BTreeMap<Principal, BTreeMap<Digest, Statement>>,
     generation_max: u64,
 }
 
 impl Membership {
     /// The view of a node that knows no acts: it alone is a member.
     pub fn new(me: Principal) -> Self {
-        let alone = Seniority { generation: u64::MAX, admission: Digest(me.0) };
         Self {
-            members: BTreeMap::from([(me, alone)]),
+            members: BTreeMap::from([(me, Seniority::ALONE)]),
             departures: BTreeMap::new(),
             dormant: BTreeMap::new(),
             generation_max: 0,
@@ -63,7 +68,7 @@ impl Membership {
         let mut work = vec![(act.author(), act.id(), act.value().statement)];
         while let Some((author, id, statement)) = work.pop() {
             if !self.contains(&author) {
-                self.dormant.entry(author).or_default().push((id, statement));
+                self.dormant.entry(author).or_default().insert(id, statement);
                 continue;
             }
             if let Some(woken) = self.count(author, id, statement, &mut changed) {

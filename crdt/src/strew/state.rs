@@ -27,6 +27,13 @@ pub enum RecordOutcome {
     },
 }
 
+impl RecordOutcome {
+    /// Whether the record is held now and was not before.
+    pub const fn is_change(self) -> bool {
+        matches!(self, Self::Newer | Self::Twice { kept: true })
+    }
+}
+
 /// What merging an act did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActOutcome {
@@ -203,9 +210,13 @@ impl Strew {
 
 impl Merge for Strew {
     fn merge(&mut self, other: &Self) -> bool {
-        let before = (self.digest(), self.acts.len(), self.records.len());
-        other.acts().for_each(|act| _ = self.merge_act(act.clone()));
-        other.records().for_each(|record| _ = self.merge_record(record.clone()));
-        before != (self.digest(), self.acts.len(), self.records.len())
+        let mut changed = false;
+        for act in other.acts() {
+            changed |= matches!(self.merge_act(act.clone()), ActOutcome::New(_));
+        }
+        for record in other.records() {
+            changed |= self.merge_record(record.clone()).is_change();
+        }
+        changed
     }
 }
