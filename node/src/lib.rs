@@ -1,1 +1,7 @@
-//! x
+//! The daemon and its CLI.
+
+pub mod error;
+pub mod fulcrum;
+pub mod view;
+
+pub use error::{Error, Exit, Kind};
