@@ -1,5 +1,6 @@
 //! The daemon and its CLI.
 
+pub mod api;
 pub mod error;
 pub mod fulcrum;
 pub mod view;
