@@ -3,6 +3,7 @@
 pub mod api;
 pub mod error;
 pub mod fulcrum;
+pub mod secret;
 pub mod view;
 
 pub use error::{Error, Exit, Kind};
