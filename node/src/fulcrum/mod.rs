@@ -1,0 +1,3 @@
+//! The coordinating core of a node.
+
+pub mod request;
