@@ -24,6 +24,13 @@ pub enum Seen<T> {
     NotYet(String),
 }
 
+impl<T> Seen<T> {
+    /// Done with `found` if the condition holds; else what was there instead, as `instead` tells.
+    pub fn when(holds: bool, found: T, instead: impl FnOnce(&T) -> String) -> Self {
+        if holds { Self::Done(found) } else { Self::NotYet(instead(&found)) }
+    }
+}
+
 /// Looks every [`LOOK_EVERY`] until the condition holds, for at most `within`.
 ///
 /// # Errors

@@ -51,10 +51,8 @@ pub async fn converge(bench: &Bench, rounds: Option<u32>) -> Result<Report, Erro
             .to_owned(),
     );
     ours(bench, rounds, &mut report).await?;
-    let serf = match bench.peers {
-        true => serfs(bench, rounds.min(SERF_ROUNDS_MAX), &mut report).await?,
-        false => false,
-    };
+    let serf_rounds = rounds.min(SERF_ROUNDS_MAX);
+    let serf = bench.peers && serfs(bench, serf_rounds, &mut report).await?;
     if !serf {
         report.leave_out("serf", bench.peers);
     }
@@ -127,9 +125,7 @@ async fn round(
         timings.durable.record(batch, durable);
         timings.last.record(batch, greatest(&shown));
         timings.gone.record(batch, greatest(&gone));
-        for took in shown {
-            timings.each.record(batch, took);
-        }
+        timings.each.record_all(batch, &shown);
     }
     Ok(())
 }
@@ -155,7 +151,7 @@ async fn serfs(bench: &Bench, rounds: usize, report: &mut Report) -> Result<bool
         let took = agents.until_seen(at, since, SEEN_WITHIN).await?;
         let batch = at * BATCHES / rounds;
         last.record(batch, greatest(&took));
-        took.into_iter().for_each(|took| each.record(batch, took));
+        each.record_all(batch, &took);
         pause().await;
         bar.inc(1);
     }

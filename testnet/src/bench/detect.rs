@@ -91,7 +91,7 @@ async fn followers(
     for batch in 0..rounds {
         let took = kill_one(cluster, sightings, paths).await?;
         last.record(batch, took.iter().copied().max().unwrap_or_default());
-        took.into_iter().for_each(|took| each.record(batch, took));
+        each.record_all(batch, &took);
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -156,7 +156,7 @@ async fn serfs(bench: &Bench, rounds: usize, report: &mut Report) -> Result<bool
         let since = agents.kill(victim)?;
         let took = agents.until_seen(victim, since, SEEN_WITHIN).await?;
         last.record(batch, took.iter().copied().max().unwrap_or_default());
-        took.into_iter().for_each(|took| each.record(batch, took));
+        each.record_all(batch, &took);
         agents.bring_back(victim).await?;
         bar.inc(1);
     }

@@ -37,10 +37,7 @@ pub async fn idle(bench: &Bench, seconds: u32) -> Result<Report, Error> {
     cluster.stop_all().await?;
     drop(cluster);
 
-    let serf = match bench.peers {
-        true => serfs(bench, window, &mut report).await?,
-        false => false,
-    };
+    let serf = bench.peers && serfs(bench, window, &mut report).await?;
     if !serf {
         report.leave_out("serf", bench.peers);
     }
@@ -55,13 +52,11 @@ async fn until_quiet(cluster: &mut Cluster) -> Result<(), Error> {
         let statuses = cluster.statuses().await?;
         let now = statuses.digest().filter(|_| statuses.is_agreed()).unwrap_or_default();
         if now.is_empty() || now != digest {
-            digest = now.to_owned();
+            now.clone_into(&mut digest);
             since = Instant::now();
         }
-        Ok(match since.elapsed() >= QUIET_FOR {
-            true => Seen::Done(()),
-            false => Seen::NotYet(statuses.to_string()),
-        })
+        let quiet = since.elapsed() >= QUIET_FOR;
+        Ok(Seen::when(quiet, (), |()| statuses.to_string()))
     })
     .await
 }

@@ -70,6 +70,17 @@ impl Samples {
         self.batches[batch].saturating_record(micros.max(1));
     }
 
+    /// Records several latencies into a batch.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such batch.
+    pub fn record_all(&mut self, batch: usize, took: &[Duration]) {
+        for took in took {
+            self.record(batch, *took);
+        }
+    }
+
     /// The figures; `None` if nothing was recorded.
     #[must_use]
     pub fn figure(&self) -> Option<Figure> {
@@ -114,9 +125,9 @@ mod tests {
     #[test]
     fn a_figure_has_percentiles_of_all_and_the_spread_of_batches() {
         let mut samples = Samples::new(5);
-        for batch in 0..5_u64 {
+        for (batch, factor) in (1..=5).enumerate() {
             for ms in 1..=100 {
-                samples.record(batch as usize, Duration::from_millis(ms * (batch + 1)));
+                samples.record(batch, Duration::from_millis(ms * factor));
             }
         }
         let figure = samples.figure().expect("there are samples");

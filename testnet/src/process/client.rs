@@ -34,7 +34,11 @@ pub struct Registration {
 
 impl Registration {
     /// A registration in the default horde, until it is deregistered.
-    pub fn new(service: impl Into<String>, rev: impl Into<String>, address: impl ToString) -> Self {
+    pub fn new(
+        service: impl Into<String>,
+        rev: impl Into<String>,
+        address: impl std::fmt::Display,
+    ) -> Self {
         Self { service: service.into(), rev: rev.into(), address: address.to_string() }
     }
 }

@@ -253,10 +253,8 @@ impl Cluster {
     ) -> Result<FlockStatus, Error> {
         wait::until(what, within, async || {
             let statuses = self.statuses().await?;
-            Ok(match holds(&statuses) {
-                true => Seen::Done(statuses),
-                false => Seen::NotYet(statuses.to_string()),
-            })
+            let holds = holds(&statuses);
+            Ok(Seen::when(holds, statuses, FlockStatus::to_string))
         })
         .await
     }

@@ -51,11 +51,11 @@ impl Greeter {
         self.addr
     }
 
-    /// Calls the greeter that a look-up found under this NetId and checks that it serves.
+    /// Calls the greeter that a look-up found under this `NetId` and checks that it serves.
     ///
     /// # Errors
     ///
-    /// [`Error::Broken`] when the NetId has no address or nobody serves there.
+    /// [`Error::Broken`] when the `NetId` has no address or nobody serves there.
     pub async fn call(net_id: &str) -> Result<(), Error> {
         let addr =
             address_of(net_id).ok_or_else(|| Error::Broken(format!("{net_id} is no NetId")))?;

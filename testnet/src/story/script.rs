@@ -25,62 +25,98 @@ const GREETERS: &str = "*/*/*/greeter/*";
 /// # Errors
 ///
 /// The first step that does not hold.
-pub async fn tell(cluster: &mut Cluster, mut told: impl FnMut(Chapter)) -> Result<(), Error> {
-    let mut tell = |what: String, since: Instant| told(Chapter { what, took: since.elapsed() });
-
-    let since = cluster.start_all()?;
-    let formed = cluster.until_agreed(FORM_WITHIN).await?;
-    tell(format!("{NODES} nodes are one flock; {}", leader_and_digest(&formed)), since);
-
-    let greeter = Greeter::start().await?;
-    let (host, asker) = two_followers(cluster, &formed)?;
-    let since = Instant::now();
-    let found = serve_and_find(cluster, &greeter, host, asker).await?;
-    tell(
-        format!("registered on n{}, found from n{} as {}", host + 1, asker + 1, found.path),
-        since,
-    );
-    let since = Instant::now();
-    Greeter::call(&found.net_id).await?;
-    tell(format!("called over gRPC at {}: it serves", greeter.addr()), since);
-
+pub async fn tell(cluster: &mut Cluster, told: impl FnMut(Chapter)) -> Result<(), Error> {
+    let mut story = Story { cluster, told };
+    let formed = story.forms().await?;
+    let greeter = story.serves(&formed).await?;
     let old = leader_of(&formed)?;
-    let at = leader_position(cluster, &old)?;
-    let since = Instant::now();
-    cluster.node(at).kill()?;
-    let new = until_next_leader(cluster, &old).await?;
-    tell(format!("leader {} killed; {} leads at claim {}", old.node, new.node, new.epoch), since);
-
-    let since = Instant::now();
-    cluster.node(at).start()?;
-    let back = cluster.until_agreed(STEP_WITHIN).await?;
-    expect_leader(&back, &new)?;
-    tell(format!("{} is back; {} still leads", old.node, new.node), since);
-
-    let since = Instant::now();
-    cluster.add()?.start()?;
-    let six = cluster.until_agreed(STEP_WITHIN).await?;
-    let late = cluster.nodes().len() - 1;
-    until_found(cluster, late).await?;
-    expect_leader(&six, &new)?;
-    tell(format!("n{} came late and has everything; {}", late + 1, leader_and_digest(&six)), since);
-
-    let since = Instant::now();
-    let again = restart_in_another_order(cluster).await?;
-    tell(format!("all stopped and started in another order; {}", leader_and_digest(&again)), since);
+    let new = story.loses_its_leader(&old).await?;
+    story.keeps_the_new_leader(&old, &new).await?;
+    story.grows(&new).await?;
+    story.restarts().await?;
+    drop(greeter);
     Ok(())
 }
 
-/// Registers the greeter on node `host` and waits until node `asker` finds it.
-async fn serve_and_find(
-    cluster: &mut Cluster,
-    greeter: &Greeter,
-    host: usize,
-    asker: usize,
-) -> Result<Service, Error> {
-    let registration = Registration::new("greeter", "v1", greeter.addr());
-    cluster.client(host).register(&registration).await?;
-    until_found(cluster, asker).await
+/// The flock of the story and who listens to it.
+struct Story<'a, T> {
+    cluster: &'a mut Cluster,
+    told: T,
+}
+
+impl<T: FnMut(Chapter)> Story<'_, T> {
+    fn tell(&mut self, what: String, since: Instant) {
+        (self.told)(Chapter { what, took: since.elapsed() });
+    }
+
+    async fn forms(&mut self) -> Result<FlockStatus, Error> {
+        let since = self.cluster.start_all()?;
+        let formed = self.cluster.until_agreed(FORM_WITHIN).await?;
+        self.tell(format!("{NODES} nodes are one flock; {}", leader_and_digest(&formed)), since);
+        Ok(formed)
+    }
+
+    async fn serves(&mut self, formed: &FlockStatus) -> Result<Greeter, Error> {
+        let greeter = Greeter::start().await?;
+        let (host, asker) = two_followers(self.cluster, formed)?;
+        let registration = Registration::new("greeter", "v1", greeter.addr());
+        let since = Instant::now();
+        self.cluster.client(host).register(&registration).await?;
+        let found = until_found(self.cluster, asker).await?;
+        let (host, asker) = (host + 1, asker + 1);
+        self.tell(format!("registered on n{host}, found from n{asker} as {}", found.path), since);
+
+        let since = Instant::now();
+        Greeter::call(&found.net_id).await?;
+        self.tell(format!("called over gRPC at {}: it serves", greeter.addr()), since);
+        Ok(greeter)
+    }
+
+    async fn loses_its_leader(&mut self, old: &LeaderInfo) -> Result<LeaderInfo, Error> {
+        let at = leader_position(self.cluster, old)?;
+        let since = Instant::now();
+        self.cluster.node(at).kill()?;
+        let new = until_next_leader(self.cluster, old).await?;
+        let (was, is) = (&old.node, &new.node);
+        self.tell(format!("leader {was} killed; {is} leads at claim {}", new.epoch), since);
+        Ok(new)
+    }
+
+    async fn keeps_the_new_leader(
+        &mut self,
+        old: &LeaderInfo,
+        new: &LeaderInfo,
+    ) -> Result<(), Error> {
+        let at = leader_position(self.cluster, old)?;
+        let since = Instant::now();
+        self.cluster.node(at).start()?;
+        let back = self.cluster.until_agreed(STEP_WITHIN).await?;
+        expect_leader(&back, new)?;
+        self.tell(format!("{} is back; {} still leads", old.node, new.node), since);
+        Ok(())
+    }
+
+    async fn grows(&mut self, leader: &LeaderInfo) -> Result<(), Error> {
+        let since = Instant::now();
+        self.cluster.add()?.start()?;
+        let six = self.cluster.until_agreed(STEP_WITHIN).await?;
+        let late = self.cluster.nodes().len();
+        until_found(self.cluster, late - 1).await?;
+        expect_leader(&six, leader)?;
+        self.tell(
+            format!("n{late} came late and has everything; {}", leader_and_digest(&six)),
+            since,
+        );
+        Ok(())
+    }
+
+    async fn restarts(&mut self) -> Result<(), Error> {
+        let since = Instant::now();
+        let again = restart_in_another_order(self.cluster).await?;
+        let shown = leader_and_digest(&again);
+        self.tell(format!("all stopped and started in another order; {shown}"), since);
+        Ok(())
+    }
 }
 
 /// Waits until node `at` finds exactly one greeter.

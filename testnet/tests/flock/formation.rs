@@ -63,10 +63,8 @@ async fn a_node_with_another_secret_never_gets_in_and_is_told_why() {
         stranger.statuses().await?;
         let node = stranger.node(0);
         let said = node.log();
-        Ok(match said.contains("another flock or another secret") {
-            true => Seen::Done(()),
-            false => Seen::NotYet(said),
-        })
+        let told = said.contains("another flock or another secret");
+        Ok(Seen::when(told, (), |()| said))
     });
     ok(told.await);
 

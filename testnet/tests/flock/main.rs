@@ -5,6 +5,7 @@
 
 mod formation;
 mod lifecycle;
+mod peers;
 mod refusal;
 mod restart;
 mod support;

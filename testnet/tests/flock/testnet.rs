@@ -80,10 +80,7 @@ async fn a_killed_testnet_leaves_no_orphan() {
     up.wait().expect("it is reaped");
     let gone = wait::until("no node runs", WITHIN, async || {
         let left: Vec<_> = pids.iter().filter(|pid| procfs::is_running(**pid)).collect();
-        Ok(match left.is_empty() {
-            true => Seen::Done(()),
-            false => Seen::NotYet(format!("  {left:?} run")),
-        })
+        Ok(Seen::when(left.is_empty(), (), |()| format!("  {left:?} run")))
     });
     ok(gone.await);
     std::fs::remove_dir_all(home).expect("what a killed program could not remove");

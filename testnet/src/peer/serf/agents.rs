@@ -237,11 +237,8 @@ impl Agents {
             let mut rpc = self.connect(at).await?;
             wait::until("all serf agents are alive to all", JOIN_WITHIN, async || {
                 let alive = rpc.alive(count).await?;
-                Ok(if alive == count {
-                    Seen::Done(())
-                } else {
-                    Seen::NotYet(format!("  agent {at} shows {alive} of {count} alive"))
-                })
+                let shown = || format!("  agent {at} shows {alive} of {count} alive");
+                Ok(Seen::when(alive == count, (), |()| shown()))
             })
             .await?;
         }

@@ -1,4 +1,4 @@
-//! The little of MessagePack that serf's RPC protocol needs to be asked things.
+//! The little of `MessagePack` that serf's RPC protocol needs to be asked things.
 //!
 //! Only requests are encoded. Answers are searched for names of a fixed width rather than decoded:
 //! see [`super::Rpc`].
@@ -16,9 +16,7 @@ pub(super) enum Value<'a> {
 
 /// A map of at most 15 entries.
 pub(super) fn map(entries: &[(&str, Value<'_>)]) -> Vec<u8> {
-    debug_assert!(entries.len() < 16, "a short map");
-    // The asserts hold for every request in this crate; lengths are masked to stay in format.
-    let mut out = vec![0x80 | (entries.len() as u8 & 0x0f)];
+    let mut out = vec![0x80 | short_length(entries.len(), 0x0f)];
     for (key, value) in entries {
         text(&mut out, key);
         match *value {
@@ -31,9 +29,14 @@ pub(super) fn map(entries: &[(&str, Value<'_>)]) -> Vec<u8> {
 }
 
 fn text(out: &mut Vec<u8>, text: &str) {
-    debug_assert!(text.len() < 32, "a short text");
-    out.push(0xa0 | (text.len() as u8 & 0x1f));
+    out.push(0xa0 | short_length(text.len(), 0x1f));
     out.extend_from_slice(text.as_bytes());
+}
+
+/// A length that fits into the low bits of a type byte; every request in this crate has such.
+fn short_length(length: usize, max: u8) -> u8 {
+    debug_assert!(length <= usize::from(max), "longer than the short form holds");
+    u8::try_from(length).map_or(max, |length| length.min(max))
 }
 
 #[cfg(test)]
