@@ -13,7 +13,7 @@
 //! * [`wait`] is the only way to wait: a condition, a deadline, and what was last seen.
 //! * [`view`] shows a flock as a table.
 //! * [`story`] is the demo.
-//! * [`bench`] measures, and [`peer`] runs what a user would pick instead.
+//! * [`mod@bench`] measures, and [`peer`] runs what a user would pick instead.
 //!
 //! # Invariant
 //!
