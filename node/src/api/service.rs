@@ -14,6 +14,7 @@ use super::error::to_status;
 use super::feed::Feed;
 use crate::error::{Error, Kind, StateChanged};
 use crate::fulcrum::request::{Reply, Request};
+use crate::parse;
 
 /// The Control service.
 #[derive(Debug, Clone)]
@@ -64,7 +65,7 @@ impl Service {
     }
 
     async fn forget(&self, wire: v1::ForgetRequest) -> Result<v1::ForgetResponse, Error> {
-        let node = request::node(&wire.node)?;
+        let node = parse::node(&wire.node)?;
         match self.handle.ask(Request::Forget(node)).await? {
             Reply::Forgotten(principal) => {
                 Ok(v1::ForgetResponse { principal: principal.to_string() })
@@ -90,7 +91,7 @@ impl Service {
     }
 
     fn services(&self, wire: &v1::ServicesRequest) -> Result<v1::ServicesResponse, Error> {
-        let query = request::query(&wire.query)?;
+        let query = parse::query(&wire.query)?;
         let view = self.handle.view();
         let services = view.services(&query, wire.all).into_iter();
         Ok(v1::ServicesResponse { services: services.map(reply::service).collect() })
@@ -146,7 +147,7 @@ impl v1::control_server::Control for Service {
 
     async fn watch(&self, call: Call<v1::WatchRequest>) -> Answer<Self::WatchStream> {
         let wire = call.get_ref();
-        let query = request::query(&wire.query).map_err(|err| to_status(&err))?;
+        let query = parse::query(&wire.query).map_err(|err| to_status(&err))?;
         let feed = Feed::new(self.handle.view.clone(), self.closing.clone(), query, wire.all);
         answer(Ok(Box::pin(feed.into_stream())))
     }

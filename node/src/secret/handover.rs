@@ -34,7 +34,7 @@ pub fn take_from_process(
         let line = line.to_str().ok_or(super::SecretError::Character { at: 0 })?;
         return Err(restart_without(line).augment(format!("taking {SECRET_VAR}")));
     }
-    vars.get(SECRET_FD).map(|fd| receive(fd)).transpose()
+    vars.get(SECRET_FD).map(receive).transpose()
 }
 
 /// Reads what the first image handed over, and empties it.

@@ -1,24 +1,21 @@
 //! Requests as the server reads them, and as the client writes them.
 
-use std::str::FromStr;
 use std::time::Duration;
 
-use crux_crdt::name::{Label, NameError, ServiceName};
-use crux_crdt::path::{Endpoint, Query};
 use crux_proto::v1;
 
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::fulcrum::request::{Deregister, NodeRef, Register};
+use crate::parse;
 
 /// Reads a register.
 pub(in crate::api) fn register(wire: v1::RegisterRequest) -> Result<Register, Error> {
-    let endpoint: Result<Endpoint, _> = wire.address.parse();
     Ok(Register {
-        service: name("the service name", &wire.service)?,
-        rev: name("the revision", &wire.rev)?,
-        endpoint: endpoint.map_err(|err| Error::from(err).augment("the address"))?,
-        horde: horde(&wire.horde)?,
-        lease: wire.lease_ms.map(lease).transpose()?,
+        service: parse::service_name("the service name", &wire.service)?,
+        rev: parse::service_name("the revision", &wire.rev)?,
+        endpoint: parse::endpoint(&wire.address)?,
+        horde: parse::horde(&wire.horde)?,
+        lease: wire.lease_ms.map(Duration::from_millis).map(parse::lease).transpose()?,
         sync: wire.sync,
     })
 }
@@ -38,9 +35,9 @@ pub(in crate::api) fn register_to_wire(register: &Register) -> v1::RegisterReque
 /// Reads a deregister.
 pub(in crate::api) fn deregister(wire: &v1::DeregisterRequest) -> Result<Deregister, Error> {
     Ok(Deregister {
-        service: name("the service name", &wire.service)?,
-        rev: name("the revision", &wire.rev)?,
-        horde: horde(&wire.horde)?,
+        service: parse::service_name("the service name", &wire.service)?,
+        rev: parse::service_name("the revision", &wire.rev)?,
+        horde: parse::horde(&wire.horde)?,
     })
 }
 
@@ -53,20 +50,6 @@ pub(in crate::api) fn deregister_to_wire(deregister: &Deregister) -> v1::Deregis
     }
 }
 
-/// Reads a query.
-pub(in crate::api) fn query(wire: &str) -> Result<Query, Error> {
-    wire.parse().map_err(|err| Error::from(err).augment("the query"))
-}
-
-/// Reads a node's name or key.
-pub(in crate::api) fn node(wire: &str) -> Result<NodeRef, Error> {
-    NodeRef::parse(wire).map_err(|err| {
-        Error::from(err)
-            .augment("the node")
-            .with_hint("Give a node's name, or its principal in 64 hex digits.")
-    })
-}
-
 /// Writes a node's name or key.
 pub(in crate::api) fn node_to_wire(node: &NodeRef) -> String {
     match node {
@@ -75,34 +58,12 @@ pub(in crate::api) fn node_to_wire(node: &NodeRef) -> String {
     }
 }
 
-fn name<T: FromStr<Err = NameError>>(what: &str, s: &str) -> Result<T, Error> {
-    let hint = format!(
-        "A name of a service or revision is a letter, then letters, digits, `_`, `-` and `.`; at \
-         most {} bytes.",
-        ServiceName::MAX
-    );
-    s.parse().map_err(|err| Error::from(err).augment(what).with_hint(hint))
-}
-
-/// An empty horde is the default one.
-fn horde(s: &str) -> Result<Label, Error> {
-    if s.is_empty() {
-        return Ok(Label::main_horde());
-    }
-    s.parse().map_err(|err| Error::from(err).augment("the horde"))
-}
-
-fn lease(ms: u64) -> Result<Duration, Error> {
-    match ms {
-        0 => Err(Error::new(Kind::InvalidArgument, "a lease of no time")
-            .with_hint("Leave the lease out to stay until deregistered.")),
-        ms => Ok(Duration::from_millis(ms)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use crux_crdt::name::Label;
+
     use super::*;
+    use crate::error::Kind;
 
     fn wire() -> v1::RegisterRequest {
         v1::RegisterRequest {
@@ -135,7 +96,7 @@ mod tests {
         assert_eq!(err.kind(), Kind::InvalidName);
         let err = register(v1::RegisterRequest { lease_ms: Some(0), ..wire() }).unwrap_err();
         assert_eq!(err.kind(), Kind::InvalidArgument);
-        assert_eq!(query("a*").unwrap_err().kind(), Kind::InvalidPath);
-        assert_eq!(node("").unwrap_err().kind(), Kind::InvalidName);
+        assert_eq!(parse::query("a*").unwrap_err().kind(), Kind::InvalidPath);
+        assert_eq!(parse::node("").unwrap_err().kind(), Kind::InvalidName);
     }
 }
