@@ -16,6 +16,7 @@
 //! and randomness comes from a seed. So the same code runs under libp2p and under a simulator.
 //! [`link`] is the seam between the two. Without the feature `net` the crate is the engines alone.
 
+pub mod agreement;
 pub mod author;
 pub mod context;
 pub mod dial;

@@ -29,7 +29,7 @@ pub fn read_secret(path: &Path) -> Result<SecretString, Error> {
 }
 
 /// Reads at most one line's worth, whatever the file is.
-pub(super) fn read_line(mut file: impl io::Read) -> Result<Zeroizing<String>, Error> {
+pub(crate) fn read_line(mut file: impl io::Read) -> Result<Zeroizing<String>, Error> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(LINE_MAX + 1));
     let read = file.by_ref().take(LINE_MAX as u64 + 1).read_to_end(&mut bytes);
     read.map_err(|err| Error::io("reading", &err))?;

@@ -16,16 +16,16 @@ const END: &str = "-end";
 pub(super) const LINE_MAX: usize = 1024;
 
 /// A kind of line.
-pub(super) struct Format {
+pub(crate) struct Format {
     /// What it starts with, before the version.
-    pub(super) prefix: &'static str,
+    pub(crate) prefix: &'static str,
     /// The version written and read.
-    pub(super) version: u32,
+    pub(crate) version: u32,
 }
 
 impl Format {
     /// The line of some content.
-    pub(super) fn encode(&self, content: &[u8]) -> Zeroizing<String> {
+    pub(crate) fn encode(&self, content: &[u8]) -> Zeroizing<String> {
         let mut bytes = Zeroizing::new(Vec::with_capacity(content.len() + CHECKSUM_BYTES));
         bytes.extend_from_slice(content);
         bytes.extend_from_slice(&self.checksum(content));
@@ -36,7 +36,7 @@ impl Format {
 
     /// The content of a line. White space around it does not count, nor does the case
     /// of what stands between prefix and end.
-    pub(super) fn decode(&self, line: &str) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+    pub(crate) fn decode(&self, line: &str) -> Result<Zeroizing<Vec<u8>>, SecretError> {
         let line = line.trim_ascii();
         if line.is_empty() {
             return Err(SecretError::Empty);

@@ -18,8 +18,10 @@ mod parts;
 mod string;
 
 pub use error::SecretError;
+pub(crate) use file::read_line;
 pub use file::{read_secret, write_new};
 pub use handover::{SECRET_FD, SECRET_VAR, take_from_process};
+pub(crate) use line::Format;
 pub use operator::OperatorKey;
 pub use parts::Parts;
 pub use string::SecretString;
@@ -28,7 +30,7 @@ pub use string::SecretString;
 ///
 /// # Errors
 /// [`crate::Kind::Io`] when the system has none.
-fn random() -> Result<zeroize::Zeroizing<[u8; 32]>, crate::Error> {
+pub(crate) fn random() -> Result<zeroize::Zeroizing<[u8; 32]>, crate::Error> {
     use rand::TryRng as _;
     let mut bytes = zeroize::Zeroizing::new([0; 32]);
     rand::rngs::SysRng.try_fill_bytes(&mut *bytes).map_err(|err| {

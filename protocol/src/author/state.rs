@@ -185,7 +185,8 @@ impl State {
         if build.frontier.count >= ACTS_PER_AUTHOR_MAX {
             return Err(Rejection::TooManyActs(ACTS_PER_AUTHOR_MAX));
         }
-        let act = Act { number: build.frontier.count + 1, previous: build.frontier.head, statement };
+        let act =
+            Act { number: build.frontier.count + 1, previous: build.frontier.head, statement };
         let signed = Arc::new(Signed::sign(act, &self.context.flock, &self.identity));
         build.frontier = Frontier { count: build.frontier.count + 1, head: signed.id() };
         build.write.acts.push(signed.clone());

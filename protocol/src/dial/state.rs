@@ -220,9 +220,8 @@ impl State {
     /// When [`State::on_wake`] has something to do.
     pub fn deadline(&self, facts: &Facts<'_>) -> Instant {
         let is_linked = facts.is_linked;
-        let idle = |entry: &&Entry| {
-            !entry.myself && !entry.reached.is_some_and(|peer| is_linked(&peer))
-        };
+        let idle =
+            |entry: &&Entry| !entry.myself && !entry.reached.is_some_and(|peer| is_linked(&peer));
         let entries = self.entries.iter().filter(idle).map(|entry| entry.backoff.deadline());
         let wanted = facts.wanted.iter().filter(|peer| !is_linked(peer)).map(|peer| {
             self.members.get(peer).map_or(Instant::ORIGIN, |backoff| backoff.deadline())

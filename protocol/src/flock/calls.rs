@@ -56,8 +56,7 @@ impl State {
         let pushed = match request {
             Control::Register { horde, service, rev, endpoint, lease, sync } => {
                 let instance = self.instance_name();
-                let registration =
-                    Registration { horde, service, rev, endpoint, instance, lease };
+                let registration = Registration { horde, service, rev, endpoint, instance, lease };
                 if sync > 0 {
                     let until = now + STORE_PATIENCE;
                     self.stores.insert(id, StoreWait { need: sync, got: 0, until, answer: None });
@@ -217,8 +216,7 @@ impl State {
         for number in due {
             let Some(mut ping) = self.pings.remove(&number) else { continue };
             ping.failed.append(&mut ping.waiting);
-            let pinged =
-                Pinged { claim: ping.claim, accepted: ping.accepted, failed: ping.failed };
+            let pinged = Pinged { claim: ping.claim, accepted: ping.accepted, failed: ping.failed };
             match ping.asker {
                 Asker::Control(id) => self.answer_pinged(id, pinged),
                 Asker::Peer(id) => self.reply(id, Response::Pinged(pinged).encode()),

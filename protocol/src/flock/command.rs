@@ -137,15 +137,28 @@ impl fmt::Display for Notice {
             }
             Self::Misbehaved { peer, what } => write!(f, "{} sent {what}", peer.short()),
             Self::SignedTwice(who) => {
-                write!(f, "{} signed two records under one marker: is its key in use twice?", who.short())
+                write!(
+                    f,
+                    "{} signed two records under one marker: is its key in use twice?",
+                    who.short()
+                )
             }
             Self::Recovered { incarnation } => {
-                write!(f, "took over what this node said at incarnation {incarnation}, from its peers")
+                write!(
+                    f,
+                    "took over what this node said at incarnation {incarnation}, from its peers"
+                )
             }
-            Self::ReadOnly => f.write_str("the disk is full: this node is read-only until there is room"),
+            Self::ReadOnly => {
+                f.write_str("the disk is full: this node is read-only until there is room")
+            }
             Self::Writable => f.write_str("the disk takes writes again"),
             Self::NameLost { name, holder } => {
-                write!(f, "the name {name} is held by {}; start with another --name", holder.short())
+                write!(
+                    f,
+                    "the name {name} is held by {}; start with another --name",
+                    holder.short()
+                )
             }
         }
     }

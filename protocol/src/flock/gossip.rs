@@ -91,11 +91,8 @@ impl State {
 
     /// Gossips this node's new record: the header, and the bodies that the last one did not have.
     pub(super) fn publish_record(&mut self, record: &Arc<Record>) {
-        let before: BTreeSet<Digest> = self
-            .published
-            .iter()
-            .flat_map(|published| published.slots().keys().copied())
-            .collect();
+        let before: BTreeSet<Digest> =
+            self.published.iter().flat_map(|published| published.slots().keys().copied()).collect();
         let mut out = Encoder::default();
         RecordFrame::seal(&mut out, record, BODIES_MAX, |id| before.contains(id));
         self.published = Some(record.clone());

@@ -211,16 +211,14 @@ impl State {
     }
 
     fn on_join_request(&mut self, peer: Principal, id: link::ReplyId, body: &[u8], now: Instant) {
-        let outputs = self.with_join_facts(|join, facts, rng| {
-            join.on_request(peer, id, body, now, facts, rng)
-        });
+        let outputs = self
+            .with_join_facts(|join, facts, rng| join.on_request(peer, id, body, now, facts, rng));
         self.act_on_join(outputs, now);
     }
 
     fn on_join_response(&mut self, peer: Principal, body: &[u8], now: Instant) {
-        let outputs = self.with_join_facts(|join, facts, rng| {
-            join.on_response(peer, body, now, facts, rng)
-        });
+        let outputs =
+            self.with_join_facts(|join, facts, rng| join.on_response(peer, body, now, facts, rng));
         self.act_on_join(outputs, now);
     }
 

@@ -140,8 +140,8 @@ impl State {
             let me = self.context.me;
             rest.retain(|act| {
                 // An admission of this node waits for the one it signs in return.
-                let counts = self.strew.membership().contains(&act.author())
-                    || crate::join::admits(act, me);
+                let counts =
+                    self.strew.membership().contains(&act.author()) || crate::join::admits(act, me);
                 if counts && let ActOutcome::New(whose) = self.strew.merge_act(act.clone()) {
                     news = true;
                     changed.extend(whose);
@@ -202,9 +202,8 @@ impl State {
             let held = self.strew.record(&author).cloned()?;
             (merged.is_ok() && held.marker() >= wanted).then_some(held)
         });
-        let kept = stored.is_some_and(|held| {
-            self.author.push(Origin::Peer(id), Change::Keep(held))
-        });
+        let kept =
+            stored.is_some_and(|held| self.author.push(Origin::Peer(id), Change::Keep(held)));
         if !kept {
             self.reply(id, Response::encode_stored(false));
         }

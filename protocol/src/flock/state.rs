@@ -124,7 +124,13 @@ impl State {
         let leader_config = config.leader.clone();
         Self {
             sync: sync::State::new(config.sync.clone(), context.clone(), now),
-            leader: leader::State::new(leader_config, context.me, restored.fence, expects_others, now),
+            leader: leader::State::new(
+                leader_config,
+                context.me,
+                restored.fence,
+                expects_others,
+                now,
+            ),
             join: join::State::new(
                 config.joining.clone(),
                 context.clone(),
@@ -227,7 +233,13 @@ impl State {
         self.link(link::Command::Reply { id, body });
     }
 
-    pub(super) fn send(&mut self, peer: Principal, protocol: Protocol, body: Vec<u8>, route: Route) {
+    pub(super) fn send(
+        &mut self,
+        peer: Principal,
+        protocol: Protocol,
+        body: Vec<u8>,
+        route: Route,
+    ) {
         let id = RequestId(self.fresh());
         self.requests.insert(id, route);
         self.link(link::Command::Request { id, peer, protocol, body });

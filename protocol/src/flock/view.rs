@@ -57,6 +57,11 @@ impl State {
             .collect()
     }
 
+    /// Live members whose last beacon showed another state digest than this node's.
+    pub fn other_digests(&self) -> Vec<Principal> {
+        self.liveness.other_digests()
+    }
+
     /// What a member is.
     pub fn member_state(&self, member: &Principal) -> MemberState {
         let incarnation = self.strew.record(member).map_or(0, |r| r.marker().incarnation);

@@ -136,16 +136,14 @@ impl State {
         admission: Arc<Signed<Act>>,
         now: Instant,
     ) -> Vec<Output> {
-        let proved = matches!(self.attempts.get(&peer), Some(a) if matches!(a.stage, Stage::Proved(_)));
+        let proved =
+            matches!(self.attempts.get(&peer), Some(a) if matches!(a.stage, Stage::Proved(_)));
         if !proved || admission.author() != peer || !admits(&admission, self.context.me) {
             self.attempts.remove(&peer);
             return Vec::new();
         }
         self.enter(peer, Stage::Welcomed, now);
-        vec![
-            Output::Merge(vec![admission]),
-            Output::Admit { peer, retire: None, joining: true },
-        ]
+        vec![Output::Merge(vec![admission]), Output::Admit { peer, retire: None, joining: true }]
     }
 
     pub(super) fn on_sponsor_admitted(

@@ -70,10 +70,7 @@ impl State {
         let retire = match check_name(hello, peer, facts) {
             Ok(retire) => retire,
             Err(refusal) => {
-                return vec![
-                    refuse(id, refusal),
-                    Output::Failed { peer, refusal, joining: false },
-                ];
+                return vec![refuse(id, refusal), Output::Failed { peer, refusal, joining: false }];
             }
         };
         let nonce = fresh_nonce(rng);

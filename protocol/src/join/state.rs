@@ -103,12 +103,7 @@ pub struct State {
 
 impl State {
     /// An engine in the middle of nothing.
-    pub fn new(
-        config: Config,
-        context: Context,
-        identity: Arc<Identity>,
-        key: JoinKey,
-    ) -> Self {
+    pub fn new(config: Config, context: Context, identity: Arc<Identity>, key: JoinKey) -> Self {
         let (attempts, guests) = (BTreeMap::new(), BTreeMap::new());
         Self { config, context, identity, key, attempts, guests }
     }

@@ -3,7 +3,12 @@ use crux_crdt::hash::sha3;
 use crux_crdt::{Digest, Principal};
 
 /// The transcript after the hello.
-pub(super) fn of_hello(flock: &Digest, joiner: &Principal, sponsor: &Principal, hello: &[u8]) -> Digest {
+pub(super) fn of_hello(
+    flock: &Digest,
+    joiner: &Principal,
+    sponsor: &Principal,
+    hello: &[u8],
+) -> Digest {
     let mut out = Encoder::default();
     out.digest(flock).principal(joiner).principal(sponsor).bytes(hello);
     sha3("crux/join/hello/1", &[&out.finish()])

@@ -169,6 +169,16 @@ impl State {
         self.subjects.get(member).map(|subject| subject.heard_at)
     }
 
+    /// Live members whose last beacon showed another state digest than this node's.
+    pub fn other_digests(&self) -> Vec<Principal> {
+        let differs = |subject: &Subject| {
+            subject.liveness != Liveness::Dead
+                && subject.digest.is_some_and(|digest| digest != self.state_digest)
+        };
+        let subjects = self.subjects.iter();
+        subjects.filter(|(_, subject)| differs(subject)).map(|(member, _)| *member).collect()
+    }
+
     /// How many members are not dead, this node included.
     pub fn live(&self) -> usize {
         1 + self.subjects.values().filter(|s| s.liveness != Liveness::Dead).count()
@@ -250,6 +260,9 @@ impl State {
             return (Verdict::Ignore, Vec::new());
         }
         let news = fresh > subject.freshest || first;
+        if news {
+            subject.digest = Some(beacon.value().state_digest);
+        }
         subject.freshest = subject.freshest.max(fresh);
         if subject.refute(&me, fresh) {
             self.worsen_health(now);
@@ -437,11 +450,8 @@ impl State {
         };
         let signed = Signed::sign(beacon, &self.context.flock, &self.identity);
         self.beacon = Notice::Beacon(signed).encode();
-        let period = if self.leading {
-            self.config.leader_beacon_period
-        } else {
-            self.beacon_period()
-        };
+        let period =
+            if self.leading { self.config.leader_beacon_period } else { self.beacon_period() };
         self.next_beacon = now + period.mul_f64(rng.random_range(0.9..1.0));
         Output::Publish(self.beacon.clone())
     }

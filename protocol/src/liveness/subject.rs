@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use crux_crdt::Principal;
+use crux_crdt::{Digest, Principal};
 
 use super::message::Evidence;
 use crate::time::Instant;
@@ -37,6 +37,8 @@ pub(super) struct Subject {
     pub(super) votes: BTreeMap<Principal, Vote>,
     pub(super) my_vote: Option<Evidence>,
     pub(super) voted_at: Instant,
+    /// The state digest of its last beacon.
+    pub(super) digest: Option<Digest>,
 }
 
 /// What the votes come to.
@@ -76,6 +78,7 @@ impl Subject {
             votes: BTreeMap::new(),
             my_vote: None,
             voted_at: Instant::ORIGIN,
+            digest: None,
         }
     }
 

@@ -322,7 +322,8 @@ fn decode_pieces(input: &mut Decoder<'_>) -> Result<Vec<Piece>, DecodeError> {
         pieces.push(match input.u8("piece")? {
             ITEMS => {
                 let count = input.count(ITEMS_MAX, "items")?;
-                let item = |input: &mut Decoder<'_>| Ok((input.digest("key")?, input.digest("value")?));
+                let item =
+                    |input: &mut Decoder<'_>| Ok((input.digest("key")?, input.digest("value")?));
                 Piece::Items((0..count).map(|_| item(input)).collect::<Result<_, DecodeError>>()?)
             }
             RANGE => {
