@@ -58,11 +58,7 @@ pub(super) fn check_chars(
     allowed: impl Fn(char) -> bool,
 ) -> Result<(), NameError> {
     match s.char_indices().find(|(_, c)| !allowed(*c)) {
-        Some((at, found)) => Err(NameError::Char {
-            found,
-            at,
-            expected,
-        }),
+        Some((at, found)) => Err(NameError::Char { found, at, expected }),
         None => Ok(()),
     }
 }

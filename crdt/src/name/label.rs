@@ -40,16 +40,10 @@ impl FromStr for Label {
             c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'
         })?;
         if s.starts_with('-') {
-            return Err(NameError::Start {
-                found: '-',
-                expected: EDGE,
-            });
+            return Err(NameError::Start { found: '-', expected: EDGE });
         }
         if s.ends_with('-') {
-            return Err(NameError::End {
-                found: '-',
-                expected: EDGE,
-            });
+            return Err(NameError::End { found: '-', expected: EDGE });
         }
         Ok(Self(s.to_owned()))
     }
@@ -83,36 +77,12 @@ mod tests {
     fn says_what_is_wrong_and_where() {
         let err = |s: &str| s.parse::<Label>().unwrap_err();
         assert_eq!(err(""), NameError::Empty);
-        assert_eq!(
-            err(&"a".repeat(64)),
-            NameError::TooLong { len: 64, max: 63 }
-        );
+        assert_eq!(err(&"a".repeat(64)), NameError::TooLong { len: 64, max: 63 });
         assert!(matches!(err("-a"), NameError::Start { found: '-', .. }));
         assert!(matches!(err("a-"), NameError::End { found: '-', .. }));
-        assert!(matches!(
-            err("aB"),
-            NameError::Char {
-                found: 'B',
-                at: 1,
-                ..
-            }
-        ));
-        assert!(matches!(
-            err("a_b"),
-            NameError::Char {
-                found: '_',
-                at: 1,
-                ..
-            }
-        ));
-        assert!(matches!(
-            err("a.b"),
-            NameError::Char {
-                found: '.',
-                at: 1,
-                ..
-            }
-        ));
+        assert!(matches!(err("aB"), NameError::Char { found: 'B', at: 1, .. }));
+        assert!(matches!(err("a_b"), NameError::Char { found: '_', at: 1, .. }));
+        assert!(matches!(err("a.b"), NameError::Char { found: '.', at: 1, .. }));
         assert!("9-to-5".parse::<Label>().is_ok());
     }
 

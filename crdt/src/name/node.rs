@@ -39,9 +39,7 @@ impl NodeName {
         let name = &self.as_str()[..self.as_str().len().min(room)];
         let digits = &principal.short()[..Self::LOST_DIGITS];
         // The parts are ASCII labels and the sum fits: falls back to the name all the same.
-        format!("{name}{}{digits}", Self::LOST)
-            .parse()
-            .unwrap_or_else(|_| self.0.clone())
+        format!("{name}{}{digits}", Self::LOST).parse().unwrap_or_else(|_| self.0.clone())
     }
 }
 
@@ -90,10 +88,7 @@ mod tests {
     #[test]
     fn is_a_shorter_label() {
         let long = "a".repeat(56);
-        assert_eq!(
-            long.parse::<NodeName>(),
-            Err(NameError::TooLong { len: 56, max: 55 })
-        );
+        assert_eq!(long.parse::<NodeName>(), Err(NameError::TooLong { len: 56, max: 55 }));
         let label: Label = long.parse().unwrap();
         assert!(NodeName::try_from(label).is_err());
         assert!("node-1".parse::<NodeName>().is_ok());
@@ -104,10 +99,7 @@ mod tests {
     fn shows_six_digits_of_the_principal() {
         let name: NodeName = "web".parse().unwrap();
         let principal = Principal([0xab; 32]);
-        assert_eq!(
-            name.shown_without_claim(&principal).as_str(),
-            "web-x-ababab"
-        );
+        assert_eq!(name.shown_without_claim(&principal).as_str(), "web-x-ababab");
     }
 
     proptest! {

@@ -27,10 +27,7 @@ impl FromStr for ServiceName {
     fn from_str(s: &str) -> Result<Self, NameError> {
         check_len(s, Self::MAX)?;
         if let Some(found) = s.chars().next().filter(|c| !c.is_ascii_alphabetic()) {
-            return Err(NameError::Start {
-                found,
-                expected: "a letter",
-            });
+            return Err(NameError::Start { found, expected: "a letter" });
         }
         check_chars(s, "letters, digits, `_`, `-` and `.`", |c| {
             c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
@@ -67,33 +64,10 @@ mod tests {
     fn says_what_is_wrong_and_where() {
         let err = |s: &str| s.parse::<ServiceName>().unwrap_err();
         assert_eq!(err(""), NameError::Empty);
-        assert_eq!(
-            err(&"a".repeat(64)),
-            NameError::TooLong { len: 64, max: 63 }
-        );
-        assert_eq!(
-            err("3ntp"),
-            NameError::Start {
-                found: '3',
-                expected: "a letter"
-            }
-        );
-        assert!(matches!(
-            err("ab/c"),
-            NameError::Char {
-                found: '/',
-                at: 2,
-                ..
-            }
-        ));
-        assert!(matches!(
-            err("ab*"),
-            NameError::Char {
-                found: '*',
-                at: 2,
-                ..
-            }
-        ));
+        assert_eq!(err(&"a".repeat(64)), NameError::TooLong { len: 64, max: 63 });
+        assert_eq!(err("3ntp"), NameError::Start { found: '3', expected: "a letter" });
+        assert!(matches!(err("ab/c"), NameError::Char { found: '/', at: 2, .. }));
+        assert!(matches!(err("ab*"), NameError::Char { found: '*', at: 2, .. }));
         assert!(matches!(err("é"), NameError::Start { found: 'é', .. }));
         assert!("a".repeat(63).parse::<ServiceName>().is_ok());
     }

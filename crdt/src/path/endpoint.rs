@@ -22,9 +22,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// The socket address, where the host is an address; `None` for a name.
     pub fn socket_addr(&self) -> Option<SocketAddr> {
-        self.host
-            .ip()
-            .map(|ip| SocketAddr::new(ip, self.port.get()))
+        self.host.ip().map(|ip| SocketAddr::new(ip, self.port.get()))
     }
 }
 
@@ -37,10 +35,7 @@ impl FromStr for Endpoint {
         if port.ends_with(']') {
             return Err(no_port());
         }
-        Ok(Self {
-            port: parse_port(port)?,
-            host: host.parse()?,
-        })
+        Ok(Self { port: parse_port(port)?, host: host.parse()? })
     }
 }
 
@@ -63,13 +58,8 @@ impl TryFrom<SocketAddr> for Endpoint {
 
     fn try_from(addr: SocketAddr) -> Result<Self, EndpointError> {
         let port = NonZeroU16::new(addr.port());
-        let port = port.ok_or_else(|| EndpointError::Port {
-            found: "0".to_owned(),
-        })?;
-        Ok(Self {
-            host: addr.ip().into(),
-            port,
-        })
+        let port = port.ok_or_else(|| EndpointError::Port { found: "0".to_owned() })?;
+        Ok(Self { host: addr.ip().into(), port })
     }
 }
 
@@ -89,10 +79,8 @@ pub(super) mod tests {
             "([a-z0-9]([a-z0-9_-]{0,9}[a-z0-9])?[.]){0,3}[a-z]{1,9}"
                 .prop_map(|name| Host::Dns(name.parse().unwrap())),
         ];
-        (host, 1..=u16::MAX).prop_map(|(host, port)| Endpoint {
-            host,
-            port: NonZeroU16::new(port).unwrap(),
-        })
+        (host, 1..=u16::MAX)
+            .prop_map(|(host, port)| Endpoint { host, port: NonZeroU16::new(port).unwrap() })
     }
 
     #[test]
@@ -108,12 +96,7 @@ pub(super) mod tests {
     fn says_what_is_wrong_and_where() {
         let err = |s: &str| s.parse::<Endpoint>().unwrap_err();
         for no_port in ["", "host", "[::1]"] {
-            assert_eq!(
-                err(no_port),
-                EndpointError::NoPort {
-                    found: no_port.to_owned()
-                }
-            );
+            assert_eq!(err(no_port), EndpointError::NoPort { found: no_port.to_owned() });
         }
         for port in ["", "0", "65536", "+80", "080", "-1", "8 0", "http"] {
             let found = port.to_owned();
@@ -134,10 +117,7 @@ pub(super) mod tests {
         assert!(matches!(host("a..b:80"), HostError::Label { .. }));
         assert!(matches!(host("a/b:80"), HostError::Label { .. }));
         assert!(matches!(host("http://a:80"), HostError::Brackets { .. }));
-        assert!(matches!(
-            host(&format!("{}a:80", "a.".repeat(130))),
-            HostError::TooLong { .. }
-        ));
+        assert!(matches!(host(&format!("{}a:80", "a.".repeat(130))), HostError::TooLong { .. }));
     }
 
     proptest! {

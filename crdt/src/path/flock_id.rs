@@ -33,19 +33,12 @@ impl FromStr for FlockId {
     type Err = PathError;
 
     fn from_str(s: &str) -> Result<Self, PathError> {
-        let no_slash = || PathError::NoSlash {
-            found: cut(s),
-            form: FORM,
-        };
+        let no_slash = || PathError::NoSlash { found: cut(s), form: FORM };
         let rest = s.strip_prefix('/').ok_or_else(no_slash)?;
         let parts: Vec<&str> = rest.split('/').take(PARTS.len() + 1).collect();
         let [flock, horde, node, service, rev] = parts[..] else {
             let found = rest.split('/').count();
-            return Err(PathError::Parts {
-                expected: PARTS.len(),
-                found,
-                form: FORM,
-            });
+            return Err(PathError::Parts { expected: PARTS.len(), found, form: FORM });
         };
         Ok(Self {
             flock: part(0, flock)?,
@@ -59,21 +52,12 @@ impl FromStr for FlockId {
 
 /// Parses the part at `index`; an error names it.
 pub(super) fn part<T: FromStr<Err = NameError>>(index: usize, s: &str) -> Result<T, PathError> {
-    s.parse().map_err(|source| PathError::Name {
-        part: PARTS[index],
-        source,
-    })
+    s.parse().map_err(|source| PathError::Name { part: PARTS[index], source })
 }
 
 impl fmt::Display for FlockId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            flock,
-            horde,
-            node,
-            service,
-            rev,
-        } = self;
+        let Self { flock, horde, node, service, rev } = self;
         write!(f, "/{flock}/{horde}/{node}/{service}/{rev}")
     }
 }
@@ -88,13 +72,7 @@ pub(super) mod tests {
         let label = || "[a-z0-9]([a-z0-9-]{0,5}[a-z0-9])?".prop_map(|s| s.parse().unwrap());
         let name = || "[a-zA-Z][a-zA-Z0-9_.-]{0,5}".prop_map(|s| s.parse().unwrap());
         (label(), label(), label(), name(), name()).prop_map(
-            |(flock, horde, node, service, rev)| FlockId {
-                flock,
-                horde,
-                node,
-                service,
-                rev,
-            },
+            |(flock, horde, node, service, rev)| FlockId { flock, horde, node, service, rev },
         )
     }
 
@@ -108,28 +86,15 @@ pub(super) mod tests {
     #[test]
     fn says_what_is_wrong_and_where() {
         let err = |s: &str| s.parse::<FlockId>().unwrap_err();
-        let parts = |found| PathError::Parts {
-            expected: 5,
-            found,
-            form: FORM,
-        };
-        assert!(matches!(
-            err("dev/main/n1/ntp/r1"),
-            PathError::NoSlash { .. }
-        ));
+        let parts = |found| PathError::Parts { expected: 5, found, form: FORM };
+        assert!(matches!(err("dev/main/n1/ntp/r1"), PathError::NoSlash { .. }));
         assert_eq!(err("/dev/main/n1/ntp"), parts(4));
         assert_eq!(err("/dev/main/n1/ntp/r1/x"), parts(6));
         assert_eq!(err("/"), parts(1));
         let wrong = |part, source| PathError::Name { part, source };
         assert_eq!(err("/dev//n1/ntp/r1"), wrong("horde", NameError::Empty));
-        assert!(matches!(
-            err("/dev/main/N1/ntp/r1"),
-            PathError::Name { part: "node", .. }
-        ));
-        assert!(matches!(
-            err("/dev/main/n1/ntp/1"),
-            PathError::Name { part: "rev", .. }
-        ));
+        assert!(matches!(err("/dev/main/N1/ntp/r1"), PathError::Name { part: "node", .. }));
+        assert!(matches!(err("/dev/main/n1/ntp/1"), PathError::Name { part: "rev", .. }));
         assert_eq!(
             err("/dev/main/n1/*/r1").to_string(),
             "the service part: it starts with '*'; it must start with a letter"

@@ -80,17 +80,11 @@ impl FromStr for DnsName {
             return Err(HostError::Empty);
         }
         if s.len() > Self::MAX {
-            return Err(HostError::TooLong {
-                len: s.len(),
-                max: Self::MAX,
-            });
+            return Err(HostError::TooLong { len: s.len(), max: Self::MAX });
         }
         let mut last = "";
         for label in s.split('.') {
-            let wrong = |source| HostError::Label {
-                label: cut(label),
-                source,
-            };
+            let wrong = |source| HostError::Label { label: cut(label), source };
             check_label(label).map_err(wrong)?;
             last = label;
         }
@@ -103,11 +97,7 @@ impl FromStr for DnsName {
 
 /// A label of a DNS name is a [`Label`] once it is lower case and `_` is taken for a letter.
 fn check_label(label: &str) -> Result<(), NameError> {
-    label
-        .to_ascii_lowercase()
-        .replace('_', "u")
-        .parse::<Label>()
-        .map(drop)
+    label.to_ascii_lowercase().replace('_', "u").parse::<Label>().map(drop)
 }
 
 impl fmt::Display for Host {

@@ -27,25 +27,14 @@ impl FromStr for KeyId {
 
     fn from_str(s: &str) -> Result<Self, PathError> {
         let (rev, principal, tail) = split(s, "keys", FORM)?;
-        let wrong = |source| PathError::Id {
-            part: "fingerprint",
-            source,
-        };
-        Ok(Self {
-            rev,
-            principal,
-            fingerprint: tail.parse().map_err(wrong)?,
-        })
+        let wrong = |source| PathError::Id { part: "fingerprint", source };
+        Ok(Self { rev, principal, fingerprint: tail.parse().map_err(wrong)? })
     }
 }
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            rev,
-            principal,
-            fingerprint,
-        } = self;
+        let Self { rev, principal, fingerprint } = self;
         write!(f, "/{rev}/{principal}/keys/{fingerprint}")
     }
 }
@@ -60,22 +49,10 @@ mod tests {
     fn says_what_is_wrong_and_where() {
         let err = |s: &str| s.parse::<KeyId>().unwrap_err();
         let key = "ab".repeat(32);
-        assert!(matches!(
-            err(&format!("/r1/{key}/net/{key}")),
-            PathError::Word { .. }
-        ));
+        assert!(matches!(err(&format!("/r1/{key}/net/{key}")), PathError::Word { .. }));
         let short = err(&format!("/r1/{key}/keys/abc"));
-        assert!(matches!(
-            short,
-            PathError::Id {
-                part: "fingerprint",
-                ..
-            }
-        ));
-        assert!(matches!(
-            err(&format!("/r1/{key}/keys")),
-            PathError::Parts { found: 3, .. }
-        ));
+        assert!(matches!(short, PathError::Id { part: "fingerprint", .. }));
+        assert!(matches!(err(&format!("/r1/{key}/keys")), PathError::Parts { found: 3, .. }));
     }
 
     proptest! {

@@ -27,35 +27,19 @@ pub(super) fn split<'a>(
     word: &'static str,
     form: &'static str,
 ) -> Result<(ServiceName, Principal, &'a str), PathError> {
-    let no_slash = || PathError::NoSlash {
-        found: cut(s),
-        form,
-    };
+    let no_slash = || PathError::NoSlash { found: cut(s), form };
     let rest = s.strip_prefix('/').ok_or_else(no_slash)?;
     let parts: Vec<&str> = rest.split('/').take(5).collect();
     let [rev, principal, found, tail] = parts[..] else {
         let found = rest.split('/').count();
-        return Err(PathError::Parts {
-            expected: 4,
-            found,
-            form,
-        });
+        return Err(PathError::Parts { expected: 4, found, form });
     };
     if found != word {
-        return Err(PathError::Word {
-            expected: word,
-            found: cut(found),
-        });
+        return Err(PathError::Word { expected: word, found: cut(found) });
     }
-    let rev = rev.parse().map_err(|source| PathError::Name {
-        part: "rev",
-        source,
-    })?;
+    let rev = rev.parse().map_err(|source| PathError::Name { part: "rev", source })?;
     let principal = principal.parse();
-    let principal = principal.map_err(|source| PathError::Id {
-        part: "principal",
-        source,
-    })?;
+    let principal = principal.map_err(|source| PathError::Id { part: "principal", source })?;
     Ok((rev, principal, tail))
 }
 
@@ -64,21 +48,13 @@ impl FromStr for NetId {
 
     fn from_str(s: &str) -> Result<Self, PathError> {
         let (rev, principal, tail) = split(s, "net", FORM)?;
-        Ok(Self {
-            rev,
-            principal,
-            endpoint: tail.parse()?,
-        })
+        Ok(Self { rev, principal, endpoint: tail.parse()? })
     }
 }
 
 impl fmt::Display for NetId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            rev,
-            principal,
-            endpoint,
-        } = self;
+        let Self { rev, principal, endpoint } = self;
         write!(f, "/{rev}/{principal}/net/{endpoint}")
     }
 }
@@ -95,37 +71,13 @@ mod tests {
         let err = |s: &str| s.parse::<NetId>().unwrap_err();
         let key = "ab".repeat(32);
         assert!(format!("/r1/{key}/net/[::1]:80").parse::<NetId>().is_ok());
-        assert!(matches!(
-            err(&format!("r1/{key}/net/a:1")),
-            PathError::NoSlash { .. }
-        ));
-        assert!(matches!(
-            err(&format!("/r1/{key}/net")),
-            PathError::Parts { found: 3, .. }
-        ));
-        assert!(matches!(
-            err(&format!("/r1/{key}/net/a:1/b")),
-            PathError::Parts { found: 5, .. }
-        ));
-        assert!(matches!(
-            err(&format!("/r1/{key}/keys/a:1")),
-            PathError::Word { .. }
-        ));
-        assert!(matches!(
-            err("/r1/abcd/net/a:1"),
-            PathError::Id {
-                part: "principal",
-                ..
-            }
-        ));
-        assert!(matches!(
-            err(&format!("/1/{key}/net/a:1")),
-            PathError::Name { part: "rev", .. }
-        ));
-        assert!(matches!(
-            err(&format!("/r1/{key}/net/a")),
-            PathError::Endpoint(_)
-        ));
+        assert!(matches!(err(&format!("r1/{key}/net/a:1")), PathError::NoSlash { .. }));
+        assert!(matches!(err(&format!("/r1/{key}/net")), PathError::Parts { found: 3, .. }));
+        assert!(matches!(err(&format!("/r1/{key}/net/a:1/b")), PathError::Parts { found: 5, .. }));
+        assert!(matches!(err(&format!("/r1/{key}/keys/a:1")), PathError::Word { .. }));
+        assert!(matches!(err("/r1/abcd/net/a:1"), PathError::Id { part: "principal", .. }));
+        assert!(matches!(err(&format!("/1/{key}/net/a:1")), PathError::Name { part: "rev", .. }));
+        assert!(matches!(err(&format!("/r1/{key}/net/a")), PathError::Endpoint(_)));
     }
 
     proptest! {

@@ -62,11 +62,7 @@ impl FromStr for Query {
         }
         let found = rest.split('/').count();
         if found > PARTS.len() {
-            return Err(PathError::Parts {
-                expected: PARTS.len(),
-                found,
-                form: FORM,
-            });
+            return Err(PathError::Parts { expected: PARTS.len(), found, form: FORM });
         }
         let mut parts = rest.split('/');
         let mut next = || parts.next().unwrap_or("*");
@@ -84,10 +80,7 @@ impl FromStr for Query {
 fn wild<T: FromStr<Err = NameError>>(index: usize, s: &str) -> Result<Option<T>, PathError> {
     match s {
         "*" => Ok(None),
-        _ if s.contains('*') => Err(PathError::Glob {
-            part: PARTS[index],
-            found: cut(s),
-        }),
+        _ if s.contains('*') => Err(PathError::Glob { part: PARTS[index], found: cut(s) }),
         _ => part(index, s).map(Some),
     }
 }
@@ -97,13 +90,7 @@ impl fmt::Display for Query {
         fn part<T: AsRef<str>>(part: &Option<T>) -> &str {
             part.as_ref().map_or("*", AsRef::as_ref)
         }
-        let Self {
-            flock,
-            horde,
-            node,
-            service,
-            rev,
-        } = self;
+        let Self { flock, horde, node, service, rev } = self;
         write!(f, "/{}/{}/{}", part(flock), part(horde), part(node))?;
         write!(f, "/{}/{}", part(service), part(rev))
     }
@@ -135,14 +122,7 @@ mod tests {
         for yes in ["", "dev", "*/main", "*/*/n1", "*/*/*/ntp3", "*/*/*/*/r1"] {
             assert!(query(yes).matches(&id), "{yes:?}");
         }
-        for no in [
-            "de",
-            "*/other",
-            "*/*/n2",
-            "*/*/*/ntp",
-            "*/*/*/*/r2",
-            "dev/*/n2",
-        ] {
+        for no in ["de", "*/other", "*/*/n2", "*/*/*/ntp", "*/*/*/*/r2", "dev/*/n2"] {
             assert!(!query(no).matches(&id), "{no:?}");
         }
     }
@@ -150,23 +130,11 @@ mod tests {
     #[test]
     fn says_what_is_wrong_and_where() {
         let err = |s: &str| s.parse::<Query>().unwrap_err();
-        assert!(matches!(
-            err("a/b/c/d/e/f"),
-            PathError::Parts { found: 6, .. }
-        ));
-        assert!(matches!(
-            err("dev//n1"),
-            PathError::Name { part: "horde", .. }
-        ));
+        assert!(matches!(err("a/b/c/d/e/f"), PathError::Parts { found: 6, .. }));
+        assert!(matches!(err("dev//n1"), PathError::Name { part: "horde", .. }));
         assert!(matches!(err("dev/"), PathError::Name { part: "horde", .. }));
-        assert!(matches!(
-            err("//dev"),
-            PathError::Name { part: "flock", .. }
-        ));
-        assert!(matches!(
-            err("*/*/n*"),
-            PathError::Glob { part: "node", .. }
-        ));
+        assert!(matches!(err("//dev"), PathError::Name { part: "flock", .. }));
+        assert!(matches!(err("*/*/n*"), PathError::Glob { part: "node", .. }));
         assert!(matches!(err("**"), PathError::Glob { part: "flock", .. }));
     }
 
