@@ -23,7 +23,7 @@ mod server;
 mod service;
 mod socket;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use client::{Client, Watch, WatchEvent};
 pub use control::{Ask, Handle};

@@ -43,7 +43,7 @@ impl FakeNode {
         Client::connect(self.dir.path(), LIMIT).await.unwrap()
     }
 
-    async fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         drop(self.stop.take());
         (&mut self.served).await.unwrap().unwrap();
     }
@@ -79,7 +79,7 @@ fn react(request: Request) -> Result<Reply, Error> {
         Request::Forget(NodeRef::Principal(principal)) => Ok(Reply::Forgotten(principal)),
         Request::Leave => Ok(Reply::Left),
         Request::Doctor => Ok(Reply::Checked(vec![
-            check("socket", CheckResult::Ok, None),
+            check("disk", CheckResult::Ok, None),
             check("clock", CheckResult::Warn, Some("Look at the clock.")),
         ])),
     }

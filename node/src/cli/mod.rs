@@ -56,17 +56,20 @@ struct Cli {
     command: Command,
 }
 
+/// The heading of [`Common`] in the help.
+const COMMON: &str = "Common options";
+
 /// What every command takes, in any position after its name.
 #[derive(Debug, Clone, Args)]
 struct Common {
     /// Data directory of the node, or CRUX_DATA_DIR
-    #[arg(long, global = true, value_name = "D")]
+    #[arg(long, global = true, value_name = "D", help_heading = COMMON)]
     data_dir: Option<PathBuf>,
     /// Print one JSON document, and errors as one JSON object
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = COMMON)]
     json: bool,
     /// Do not ask before doing what cannot be undone
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = COMMON)]
     yes: bool,
 }
 
