@@ -153,7 +153,7 @@ impl State {
             addresses_told: BTreeMap::new(),
             recovering: true,
             read_only: false,
-            retry_write_at: Instant::NEVER,
+            retry_write_at: Instant::ORIGIN,
             stop_at: None,
             members_dirty: true,
             leader_dirty: true,
