@@ -61,9 +61,17 @@ impl Store {
         if done.is_err() {
             // redb refuses everything after an I/O error. Dropping it may panic after a panic.
             let broken = self.database.take();
-            drop(guard(|| Ok(drop(broken))));
+            drop(guard(|| {
+                drop(broken);
+                Ok(())
+            }));
         }
         Ok(done?)
+    }
+
+    #[cfg(test)]
+    pub(super) const fn database(&self) -> Option<&Database> {
+        self.database.as_ref()
     }
 
     /// Closes the database, so that it opens without repair, and releases its lock. Blocks.
