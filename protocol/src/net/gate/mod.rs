@@ -35,7 +35,7 @@ use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
 use libp2p::swarm::behaviour::{ConnectionClosed, ConnectionEstablished, DialFailure};
 use libp2p::swarm::derive_prelude::Either;
-use libp2p::swarm::dial_opts::DialOpts;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{
     CloseConnection, ConnectionDenied, ConnectionId, DialError, FromSwarm, NetworkBehaviour,
     NotifyHandler, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm, dummy,
@@ -185,9 +185,13 @@ impl<B: NetworkBehaviour> Gated<B> {
         let peer = opts.get_peer_id();
         match peer.filter(|peer| self.inner_may_dial && self.is_member(peer) == Ok(true)) {
             Some(peer) => {
-                // Not from the port that this node listens on: a connection that went down would
-                // be in the way of the next one.
-                let opts = DialOpts::peer_id(peer).allocate_new_port().build();
+                // Even if it is connected: the inner behaviour asks only because it sees no open
+                // connection. And not from the port that this node listens on: a connection that
+                // went down would be in the way of the next one.
+                let opts = DialOpts::peer_id(peer)
+                    .condition(PeerCondition::Always)
+                    .allocate_new_port()
+                    .build();
                 self.inner_dials.insert(opts.connection_id());
                 Some(ToSwarm::Dial { opts })
             }
