@@ -116,11 +116,16 @@ impl State {
         if theirs.nonce == self.author.nonce() {
             return;
         }
+        let outdone = self.author.is_pending(|change| {
+            matches!(change, Change::Recover(past) if past.total() >= record.total())
+        });
+        if outdone {
+            // Another peer told it before; the write that goes beyond it is under way.
+            return;
+        }
         if self.recovering {
-            if !self.author.is_pending(|change| matches!(change, Change::Recover(_))) {
-                self.notice(Notice::Recovered { incarnation: theirs.incarnation });
-                self.author.push(Origin::Internal, Change::Recover(record.clone()));
-            }
+            self.notice(Notice::Recovered { incarnation: theirs.incarnation });
+            self.author.push(Origin::Internal, Change::Recover(record.clone()));
             return;
         }
         if theirs.incarnation >= self.author.incarnation() {
