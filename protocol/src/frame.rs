@@ -39,7 +39,12 @@ pub struct RecordFrame {
 impl RecordFrame {
     /// Encodes a record, leaving out the bodies for which `known` holds and those that would take
     /// the frame over `budget` bytes.
-    pub fn seal(out: &mut Encoder, record: &Record, budget: usize, known: impl Fn(&Digest) -> bool) {
+    pub fn seal(
+        out: &mut Encoder,
+        record: &Record,
+        budget: usize,
+        known: impl Fn(&Digest) -> bool,
+    ) {
         let start = out.len();
         record.header().seal(out);
         out.bytes(&record.profile().to_canonical());

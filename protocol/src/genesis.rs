@@ -6,8 +6,8 @@ use crux_crdt::canon::Encoder;
 use crux_crdt::hash::sha3;
 use crux_crdt::name::Label;
 use crux_crdt::{Digest, Principal};
-use hkdf::Hkdf;
-use hmac::{Hmac, KeyInit, Mac};
+use hkdf::SimpleHkdf;
+use hmac::{KeyInit, Mac, SimpleHmac};
 use sha3::Sha3_256;
 use zeroize::Zeroizing;
 
@@ -23,7 +23,7 @@ impl InitialSecret {
 
     fn derive(&self, label: &str) -> Zeroizing<[u8; 32]> {
         let mut key = Zeroizing::new([0; 32]);
-        Hkdf::<Sha3_256>::new(Some(b"crux/1"), &*self.0)
+        SimpleHkdf::<Sha3_256>::new(Some(b"crux/1"), &*self.0)
             .expand(label.as_bytes(), &mut *key)
             .expect("32 bytes are within what HKDF gives");
         key
@@ -88,8 +88,8 @@ impl JoinKey {
         self.mac(role, transcript).verify_slice(proof).is_ok()
     }
 
-    fn mac(&self, role: &str, transcript: &Digest) -> Hmac<Sha3_256> {
-        let mut mac = Hmac::<Sha3_256>::new_from_slice(&*self.0).expect("HMAC takes any key");
+    fn mac(&self, role: &str, transcript: &Digest) -> SimpleHmac<Sha3_256> {
+        let mut mac = SimpleHmac::<Sha3_256>::new_from_slice(&*self.0).expect("HMAC takes any key");
         mac.update(&(role.len() as u64).to_be_bytes());
         mac.update(role.as_bytes());
         mac.update(&transcript.0);

@@ -18,7 +18,7 @@ mod whole;
 
 pub use header::{Frontier, Header};
 pub use marker::Marker;
-pub use profile::{LABEL_BYTES_MAX, LABELS_MAX, Profile};
+pub use profile::{LABEL_KEY_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, Profile};
 pub use registration::Registration;
 pub use slot::{SLOT_BYTES_MAX, SLOTS_MAX, Slot, slots_root};
 pub use whole::{Record, RecordError};

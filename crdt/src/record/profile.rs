@@ -8,8 +8,10 @@ use crate::path::Endpoint;
 
 /// How many labels a node may carry.
 pub const LABELS_MAX: usize = 32;
-/// How long a label's key or value may be, in bytes.
-pub const LABEL_BYTES_MAX: usize = 63;
+/// How long a label's key may be, in bytes.
+pub const LABEL_KEY_BYTES_MAX: usize = 63;
+/// How long a label's value may be, in bytes.
+pub const LABEL_VALUE_BYTES_MAX: usize = 255;
 
 const ADDRESSES_MAX: usize = 8;
 const VERSION_BYTES_MAX: usize = 32;
@@ -94,8 +96,8 @@ fn decode_labels(input: &mut Decoder<'_>) -> Result<BTreeMap<String, String>, De
     let count = input.count(LABELS_MAX, "labels")?;
     let mut labels = BTreeMap::new();
     for _ in 0..count {
-        let key = input.str(LABEL_BYTES_MAX, "label key")?.to_owned();
-        let value = input.str(LABEL_BYTES_MAX, "label value")?.to_owned();
+        let key = input.str(LABEL_KEY_BYTES_MAX, "label key")?.to_owned();
+        let value = input.str(LABEL_VALUE_BYTES_MAX, "label value")?.to_owned();
         if labels.last_key_value().is_some_and(|(last, _)| *last >= key) {
             return Err(DecodeError::Invalid("order of labels"));
         }

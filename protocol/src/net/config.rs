@@ -1,0 +1,101 @@
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crux_crdt::{Digest, Principal};
+use zeroize::Zeroizing;
+
+/// What the adapter needs to know.
+#[derive(Clone)]
+pub struct Config {
+    /// The Ed25519 seed of this node. Wiped on drop, never shown.
+    pub secret_key: Zeroizing<[u8; 32]>,
+    /// The flock. It is the prologue of every handshake and part of every topic name, so that
+    /// flocks do not mix.
+    pub genesis: Digest,
+    /// Where to listen. Port 0 means any free port. None at all makes a node that only dials.
+    pub listen: Vec<SocketAddr>,
+    /// For whom the gate opens until the first [`crate::link::Command::Admit`]: the members as this
+    /// node knew them last. Peers that dial a node the moment it is back would otherwise be
+    /// strangers to it.
+    pub members: Arc<BTreeSet<Principal>>,
+    /// What carries the connections.
+    pub transport: Transport,
+    /// Bounds on what peers can make this node hold.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// TCP, no members yet, and the default limits.
+    pub fn new(secret_key: [u8; 32], genesis: Digest, listen: Vec<SocketAddr>) -> Self {
+        Self {
+            secret_key: Zeroizing::new(secret_key),
+            genesis,
+            listen,
+            members: Arc::default(),
+            transport: Transport::Tcp,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("genesis", &self.genesis)
+            .field("listen", &self.listen)
+            .field("members", &self.members.len())
+            .field("transport", &self.transport)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What carries the connections. Noise and Yamux run over either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// TCP.
+    Tcp,
+    /// Channels within this process, for tests. Addresses are IPv4 addresses, of which any may be
+    /// listened on.
+    Memory,
+}
+
+/// Bounds on connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections per peer. One more closes the oldest: it is the peer's own key that proves the
+    /// new one, and the old ones of a machine that lost power would otherwise lock it out.
+    ///
+    /// Less than 2 breaks simultaneous dials: each side closes the connection that the other
+    /// keeps.
+    pub per_peer_max: usize,
+    /// Incoming connections of peers that are not members, in total. One more closes the oldest
+    /// that had its [`Limits::stranger_grace`], or is refused.
+    pub strangers_max: usize,
+    /// How long a stranger has its place for certain: longer than a join takes.
+    pub stranger_grace: Duration,
+    /// Incoming connections whose handshake is not finished.
+    pub pending_max: usize,
+    /// How long a connection that nobody uses stays. Those of members are always in use, by
+    /// gossip.
+    pub idle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // Two sides that dial at once, and one connection that is going down.
+            per_peer_max: 3,
+            // Each may hold some 4 MiB of unfinished requests and windows.
+            strangers_max: 64,
+            stranger_grace: Duration::from_secs(10),
+            // A flock of 100 that reconnects to one node within one handshake time.
+            pending_max: 128,
+            // A join is a series of requests with an engine's work in between.
+            idle: Duration::from_secs(20),
+        }
+    }
+}

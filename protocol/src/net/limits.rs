@@ -1,0 +1,70 @@
+//! Every bound of the adapter, in one place, with its reason.
+
+use std::time::Duration;
+
+/// Commands that wait for the task. An engine emits a burst per event (one request per peer, say)
+/// and must not be held up by it.
+pub(super) const COMMANDS_MAX: usize = 1024;
+
+/// Events that wait for the engine. Full means that the network waits as well: TCP then slows the
+/// peers down.
+pub(super) const EVENTS_MAX: usize = 1024;
+
+/// Events made but not yet in the channel. One step of the swarm makes at most a handful; the rest
+/// come from commands that fail at once. Beyond this the task takes no commands either.
+pub(super) const OUTBOX_MAX: usize = 1024;
+
+/// Time for a connection to be established, encrypted and multiplexed. A handshake is three round
+/// trips and some 200 µs of arithmetic; who needs longer is as good as away.
+pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Time for an orderly close. A peer that was stopped drains nothing, and without this bound its
+/// connection would close when it is resumed.
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Time between the last command and the closing of the connections at shutdown, so that a last
+/// word (a leave, say) gets out.
+pub(super) const LINGER: Duration = Duration::from_millis(100);
+
+/// Time for all connections to close at shutdown.
+pub(super) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Time until a listener must have told its address.
+pub(super) const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A request is lost after this. libp2p counts opening the stream apart, so that a peer that went
+/// silent between the two costs twice that.
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Incoming requests that wait for their reply. 1,000 members with one each.
+pub(super) const REPLIES_MAX: usize = 1024;
+
+/// Gossip messages that wait for their verdict. libp2p forgets them after its history, 12 s; at
+/// 300 a second that is 3,600.
+pub(super) const VERDICTS_MAX: usize = 4096;
+
+/// Dials in progress. A node dials one dead member a second and all observers at start.
+pub(super) const DIALS_MAX: usize = 256;
+
+/// Addresses tried per dial. A host name may have many, a node has a few.
+pub(super) const DIAL_ADDRS_MAX: usize = 16;
+
+/// How long one address of a dial has before the next one is tried beside it (RFC 8305 says
+/// 250 ms).
+pub(super) const DIAL_STAGGER: Duration = Duration::from_millis(250);
+
+/// Host names being resolved: each holds a thread of the blocking pool.
+pub(super) const RESOLVES_MAX: usize = 32;
+
+/// Searches in the address book in progress.
+pub(super) const FINDS_MAX: usize = 8;
+
+/// Time for one search.
+pub(super) const FIND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Streams per connection. Two nodes that use all their requests at once have some 110.
+pub(super) const STREAMS_MAX: usize = 192;
+
+/// Streams per connection on which the protocol is not agreed yet. A burst of requests of all
+/// protocols is 36.
+pub(super) const NEGOTIATING_MAX: usize = 64;

@@ -1,0 +1,138 @@
+//! The network: libp2p, behind the two enums of [`crate::link`].
+//!
+//! This module decides nothing. Engines say whom to dial, whom to admit and what to send; it
+//! carries that out, and tells what happened. It is the only one in the workspace that names
+//! libp2p, and no type of libp2p appears in its public interface.
+//!
+//! ```text
+//!   engine ── Command ──▶ [bounded] ──▶ ┌─ task ──────────────────────────────────────────────┐
+//!                                       │ dial       addresses of a dial, one answer          │
+//!                                       │ peers      connections ─▶ Connected, Disconnected   │
+//!                                       │ requests   ids, limits, replies that are owed       │
+//!   engine ◀── Event ──── [bounded] ◀── │ gossip     verdicts that are owed                   │
+//!                                       │ book       what Kademlia was told, searches         │
+//!                                       │                                                     │
+//!                                       │ swarm ┬─ gate ─┬─ gossipsub   /meshsub/…            │
+//!                                       │       │        ├─ kademlia    /crux/kad/1           │
+//!                                       │       │        ├─ beat        /crux/beat/1          │
+//!                                       │       │        ├─ sync        /crux/sync/1          │
+//!                                       │       │        └─ call        /crux/call/1          │
+//!                                       │       └─ join                 /crux/join/1          │
+//!                                       └───────┬─────────────────────────────────────────────┘
+//!                                               ▼
+//!                      one task per connection: TCP, Noise (prologue: the genesis), Yamux
+//! ```
+//!
+//! **Members and strangers.** Both get through the Noise handshake if they name the same genesis.
+//! What a connection carries is fixed when it is made: `/crux/join/1` for everyone, the rest for
+//! those in [`Command::Admit`]'s set at that moment. So after an admission both sides disconnect
+//! and dial again.
+//!
+//! **Back-pressure.** Everything has a bound ([`Limits`] and `limits.rs`). When the engine does
+//! not take its events, the swarm is not polled: connection tasks then wait, their sockets fill,
+//! and peers are slowed down. Commands are taken all the while.
+//!
+//! # Invariants
+//!
+//! * Every [`Command::Dial`] is answered by exactly one `Dialled` or `DialFailed`, every
+//!   [`Command::Request`] by exactly one `Response` or `RequestFailed`, as long as the task lives.
+//! * A peer's first event is a `Connected`; between its last connection and its next `Connected`
+//!   there is one `Disconnected`.
+//! * A peer outside the admitted set reaches nothing but `/crux/join/1`, and no behaviour behind
+//!   the gate knows that it exists.
+//! * What a peer can make this node hold is bounded by constants, whatever it sends.
+//!
+//! # What it does not do
+//!
+//! It keeps no connection for its own sake, retries nothing (but a beat stream on a living
+//! connection), and forgets gossip that nobody judges within seconds.
+//!
+//! [`Command::Admit`]: crate::link::Command::Admit
+//! [`Command::Dial`]: crate::link::Command::Dial
+//! [`Command::Request`]: crate::link::Command::Request
+
+mod address;
+mod beat;
+mod behaviour;
+mod book;
+mod codec;
+mod config;
+mod dial;
+mod error;
+mod exchange;
+mod gate;
+mod gossip;
+mod identity;
+mod limits;
+mod listen;
+mod peers;
+mod task;
+mod transport;
+
+use std::net::SocketAddr;
+
+use crux_crdt::Principal;
+use libp2p::{Swarm, swarm};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tracing::Instrument;
+
+pub use config::{Config, Limits, Transport};
+pub use error::Error;
+
+use crate::link::{Command, Event};
+use behaviour::Behaviour;
+use limits::{COMMANDS_MAX, EVENTS_MAX, NEGOTIATING_MAX};
+use task::Task;
+
+/// A running network.
+///
+/// Dropping it, or either of its channels, stops the task: it closes all connections in order and
+/// ends within some 1.2 s. Await [`Net::task`] to see it through.
+#[derive(Debug)]
+pub struct Net {
+    /// Who this node is.
+    pub me: Principal,
+    /// Takes commands. MUST NOT be waited on while events are not taken, unless the commands of
+    /// one event are fewer than its capacity.
+    pub commands: mpsc::Sender<Command>,
+    /// Gives events.
+    pub events: mpsc::Receiver<Event>,
+    /// Where this node listens, in the order of [`Config::listen`], with real ports. An
+    /// unspecified IP stays unspecified.
+    pub listening: Vec<SocketAddr>,
+    /// The task. It never ends on its own account.
+    pub task: JoinHandle<()>,
+}
+
+/// Starts the network, and returns when it listens.
+///
+/// MUST be called within a Tokio runtime with time and IO enabled.
+pub async fn spawn(config: Config) -> Result<Net, Error> {
+    let keys = identity::keypair(&config.secret_key);
+    let local = keys.public().to_peer_id();
+    let topics = gossip::Topics::new(&config.genesis);
+    let mut behaviour = Behaviour::new(local, &topics, config.limits.clone())?;
+    behaviour.gate.admit(config.members);
+    let transport = transport::build(config.transport, &keys, &config.genesis)?;
+    let swarm_config = swarm::Config::with_tokio_executor()
+        .with_idle_connection_timeout(config.limits.idle)
+        .with_max_negotiating_inbound_streams(NEGOTIATING_MAX);
+    let mut swarm = Swarm::new(transport, behaviour, local, swarm_config);
+    let mut early = Vec::new();
+    let listening =
+        listen::listen(&mut swarm, config.transport, &config.listen, &mut early).await?;
+
+    let (commands, commands_out) = mpsc::channel(COMMANDS_MAX);
+    let (events_in, events) = mpsc::channel(EVENTS_MAX);
+    let task = Task::new(swarm, config.transport, topics, commands_out, events_in);
+    let me = identity::principal_of(&local).expect("the key is Ed25519");
+    let span = tracing::error_span!("net", me = %me.short());
+    Ok(Net {
+        me,
+        commands,
+        events,
+        listening,
+        task: tokio::spawn(task.run(early).instrument(span)),
+    })
+}
