@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use super::fixture::*;
 use super::memory::MemoryDisk;
+use crate::store::disk::{Disk, FileDisk};
+use crate::store::error::Failure;
 use crate::store::{Batch, Store};
 
 fn content(disk: &MemoryDisk) -> Content {
@@ -36,6 +38,14 @@ fn a_kill_while_it_is_made_leaves_no_half_one() {
     fs::write(directory.path().join(unfinished), "half of a database").unwrap();
     assert!(Store::open(&path, FLOCK).is_ok());
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn what_cannot_be_made_leaves_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = FileDisk::new(&directory.path().join("store.redb"));
+    assert!(disk.create(&|_| Err(Failure::damaged("the disk is full"))).is_err());
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
 }
 
 proptest! {

@@ -24,10 +24,11 @@ fn bytes(close: bool) -> Vec<u8> {
     disk.image().bytes.clone()
 }
 
-/// Opens a damaged copy. It holds what was committed, or what was before the last commit, or is
-/// refused; a panic that leaves the store fails the test.
-fn check(bytes: Vec<u8>, what: &str) -> bool {
-    let states = [0, 1, 2].map(|n| Content::after(&batches()[..n]));
+/// Opens a damaged copy. It holds what was committed; or, had it not been closed, what was before
+/// the last commit; or is refused. A panic that leaves the store fails the test.
+fn check(bytes: Vec<u8>, closed: bool, what: &str) -> bool {
+    let states = [1, 2].map(|n| Content::after(&batches()[..n]));
+    let states = &states[usize::from(closed)..];
     match Store::open_on(Box::new(MemoryDisk::holding(bytes)), FLOCK) {
         Ok((_, snapshot)) => {
             assert!(states.contains(&Content::of(&snapshot)), "{what}: other content");
@@ -45,10 +46,10 @@ fn cut_short() {
         // A file of no bytes is refused by its size, which only a file on a disk has.
         for step in 1..64 {
             let len = whole.len() * step / 64;
-            let opened = check(whole[..len].to_vec(), &format!("cut to {len}"));
+            let opened = check(whole[..len].to_vec(), close, &format!("cut to {len}"));
             assert!(!opened || len > whole.len() / 2, "opens with {len} bytes");
         }
-        assert!(check(whole, "whole"));
+        assert!(check(whole, close, "whole"));
     }
 }
 
@@ -58,13 +59,10 @@ fn flipped() {
     for close in [true, false] {
         let whole = bytes(close);
         // Every byte of the header, and bytes all over the pages.
-        let places = (0..320).chain((320..whole.len()).step_by(509));
-        for at in places {
-            for mask in [1, 0x80] {
-                let mut flipped = whole.clone();
-                flipped[at] ^= mask;
-                refused += usize::from(!check(flipped, &format!("bit {mask} of byte {at}")));
-            }
+        for at in (0..320).chain((320..whole.len()).step_by(509)) {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1 << (at % 8);
+            refused += usize::from(!check(flipped, close, &format!("byte {at}")));
         }
     }
     assert!(refused > 50, "only {refused} were noticed");
@@ -76,7 +74,7 @@ fn zeroed_pages() {
     for page in 0..whole.len() / 4096 {
         let mut zeroed = whole.clone();
         zeroed[page * 4096..(page + 1) * 4096].fill(0);
-        check(zeroed, &format!("page {page}"));
+        check(zeroed, true, &format!("page {page}"));
     }
 }
 

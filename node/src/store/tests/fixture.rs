@@ -79,7 +79,9 @@ pub(super) fn records(records: impl IntoIterator<Item = Arc<Record>>) -> Batch {
 /// A bit of everything.
 pub(super) fn mixed(seq: u64) -> Batch {
     Batch {
-        records: (1..=3).map(|author| record(author, seq, 0..seq as usize % 5)).collect(),
+        records: (1..=3)
+            .map(|author| record(author, seq, (0..5).take(usize::try_from(seq % 5).unwrap())))
+            .collect(),
         acts: (1..=seq).map(|number| act(1, number)).collect(),
         fence: Some((seq, principal(2))),
         incarnation: Some(seq),

@@ -21,13 +21,14 @@ pub(super) enum Change {
 impl Change {
     fn apply(&self, bytes: &mut Vec<u8>) {
         match self {
-            Self::Length(len) => bytes.resize(*len as usize, 0),
+            Self::Length(len) => bytes.resize(usize::try_from(*len).unwrap(), 0),
             Self::Write(at, data) => {
-                let end = *at as usize + data.len();
+                let at = usize::try_from(*at).unwrap();
+                let end = at + data.len();
                 if bytes.len() < end {
                     bytes.resize(end, 0);
                 }
-                bytes[*at as usize..end].copy_from_slice(data);
+                bytes[at..end].copy_from_slice(data);
             }
         }
     }

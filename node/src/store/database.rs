@@ -24,7 +24,7 @@ pub struct Store {
 
 impl Store {
     /// Opens the database of a flock, making it (readable by its owner only) if there is none, and
-    /// reads and verifies what it holds. Blocks; takes about 0.1 ms for each record and act.
+    /// reads and verifies what it holds. Blocks, for one signature check for each record and act.
     ///
     /// # Errors
     /// [`OpenError`], whose variants say whose fault it is and whether to try again. What the file
