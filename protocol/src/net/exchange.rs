@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crux_crdt::Principal;
+use libp2p::StreamProtocol;
 use libp2p::request_response::{
     self, Config, InboundRequestId, OutboundFailure, OutboundRequestId, ProtocolSupport,
     ResponseChannel,
 };
-use libp2p::{PeerId, StreamProtocol};
 
 use super::codec::Codec;
 use super::limits::{REPLIES_MAX, REQUEST_TIMEOUT};
@@ -143,9 +143,4 @@ impl Requests {
             self.owed.remove(&id);
         }
     }
-}
-
-/// Returns whether a peer can be sent a request of an exchange.
-pub(super) fn reaches(exchange: &Exchange, peer: &PeerId) -> bool {
-    exchange.is_connected(peer)
 }
