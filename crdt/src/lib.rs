@@ -1,3 +1,37 @@
-//! Replicated data.
+//! Crux's replicated data: pure values and their merges.
+//!
+//! No clock, no randomness, no IO, no async. A type here is a value; what it may hold is checked
+//! when it is made, and merging never fails.
+//!
+//! | module | what | merge rule | who may write |
+//! |---|---|---|---|
+//! | [`record`] | what a node says of itself: header, profile, slots | greatest marker wins, whole | that node |
+//! | [`act`] | membership statements | union | members |
+//! | [`strew`] | one node's replica of all of it | both of the above | – |
+//! | [`lww`] | a last-writer-wins register over `crdts` | greatest marker | – |
+//!
+//! The rest serves them: [`canon`] (the one encoding that is signed), [`sign`] (verify, then decode),
+//! [`hash`], [`fingerprint`], [`id`], and the names people use: [`name`], [`path`].
+//!
+//! Of the `crdts` crate only `LWWReg` is used. Its `Orswot` and `Map` drop an operation that arrives
+//! before its predecessor, its `MVReg` carries a whole map's clock, and `LWWReg` itself diverges on
+//! equal markers with different values, which [`lww`] rules out.
+//!
+//! Not here: causal delivery, tombstones, wall-clock ordering. None of them is needed.
+
+pub mod act;
+pub mod canon;
+pub mod fingerprint;
+pub mod hash;
 pub mod id;
+#[cfg(any(test, feature = "test-utils"))]
+pub mod laws;
+pub mod lww;
+pub mod merge;
+pub mod name;
+pub mod path;
+pub mod record;
+pub mod sign;
+pub mod strew;
+
 pub use id::{Digest, Principal};

@@ -1,1 +1,40 @@
-//! x
+//! The daemon and its CLI.
+//!
+//! ```text
+//!   cli ──▶ config ──▶ startup ──▶ fulcrum ◀──▶ protocol::net   other nodes
+//!                         │           ▲  ▲
+//!                         │           │  └──▶ store               disk
+//!                         └──▶ lock   └─────▶ api                 people and programs
+//! ```
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`cli`] | one file per verb; speaks to a running node only through the control API |
+//! | [`config`] | defaults < file < environment < flags, merged and checked once |
+//! | [`startup`] | brings a node up and down: a list to read aloud |
+//! | [`fulcrum`] | the loop that drives `crux_protocol::flock`, and what people see of it |
+//! | [`store`] | the database; the only place that names redb |
+//! | [`api`] | the control API; with `proto` the only place that names tonic |
+//! | [`discovery`] | finds nodes of the flock on the link |
+//! | [`identity`], [`lock`], [`secret`] | the node's key, its directory, the flock's secret |
+//! | [`view`], [`error`] | what is shown, and what went wrong |
+
+pub mod api;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod discovery;
+pub mod error;
+pub mod fulcrum;
+pub mod identity;
+pub mod lock;
+pub mod parse;
+pub mod secret;
+pub mod shutdown;
+pub mod startup;
+pub mod store;
+pub mod telemetry;
+pub mod view;
+
+pub use cli::{main, main_from};
+pub use error::{Error, Exit, Kind};

@@ -1,4 +1,33 @@
-//! The flock protocols.
+//! The flock protocols: pure state machines, and the libp2p that carries them.
+//!
+//! ```text
+//!            flock::Event                        flock::Command
+//!  link, disk, person, clock ─▶ flock::State ─▶ link, disk, person
+//!                               │
+//!     author   what this node says, durable before published
+//!     sync     anti-entropy: the guarantee behind gossip
+//!     liveness who is alive
+//!     leader   who leads, and the fence
+//!     join     the handshake that admits
+//!     dial     whom to dial, and when
+//! ```
+//!
+//! Nothing here but [`net`] does IO, reads a clock or draws randomness of its own: time is an argument
+//! and randomness comes from a seed. So the same code runs under libp2p and under a simulator.
+//! [`link`] is the seam between the two. Without the feature `net` the crate is the engines alone.
+
+pub mod agreement;
+pub mod author;
+pub mod context;
+pub mod dial;
+pub mod flock;
+pub mod frame;
+pub mod genesis;
+pub mod join;
+pub mod leader;
 pub mod link;
+pub mod liveness;
 #[cfg(feature = "net")]
 pub mod net;
+pub mod sync;
+pub mod time;

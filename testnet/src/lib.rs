@@ -1,1 +1,50 @@
-//! x
+//! A local testnet: real nodes, real sockets and real disk on one machine.
+//!
+//! ```text
+//!   cli ──► story ─┐                         up     a flock to play with
+//!    │  ──► bench ─┼─► process ──► crux-node  demo   a scripted story with a verdict
+//!    │  ──► view ──┘      │                   bench  figures, with the peers' from the same run
+//!    │        peer ◄─ bench└─► wait
+//! ```
+//!
+//! * [`process`] starts, stops, kills and asks real nodes. A node is this same program with the
+//!   first argument `node`, which calls the node's library entry point: one code path for the
+//!   daemon, the testnet and the tests.
+//! * [`wait`] is the only way to wait: a condition, a deadline, and what was last seen.
+//! * [`view`] shows a flock as a table.
+//! * [`story`] is the demo.
+//! * [`mod@bench`] measures, and [`peer`] runs what a user would pick instead.
+//!
+//! # Invariant
+//!
+//! No process outlives the testnet that started it. Nodes stop when the pipe they hold as standard
+//! input closes, and peers are tethered by a death signal, so even `kill -9` of the testnet leaves
+//! no orphan.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+pub mod bench;
+mod cli;
+mod error;
+pub mod output;
+pub mod peer;
+pub mod process;
+pub mod story;
+pub mod view;
+pub mod wait;
+
+pub use error::Error;
+
+/// Runs the program with `args`, the first of which is its own name.
+///
+/// Two first arguments are for its own children and never reach the command line parser: `node`
+/// becomes a node, `tether` becomes another program that dies with the testnet.
+pub fn main_from(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.collect();
+    match args.get(1).and_then(|first| first.to_str()) {
+        Some(process::NODE_VERB) => process::entry::node(args.into_iter().skip(2)),
+        Some(peer::TETHER_VERB) => peer::tether::exec(args.into_iter().skip(2)),
+        _ => cli::run(args),
+    }
+}

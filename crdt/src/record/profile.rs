@@ -1,0 +1,114 @@
+use std::collections::BTreeMap;
+
+use crate::Digest;
+use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
+use crate::hash::sha3;
+use crate::name::NodeName;
+use crate::path::Endpoint;
+
+/// How many labels a node may carry.
+pub const LABELS_MAX: usize = 32;
+/// How long a label's key may be, in bytes.
+pub const LABEL_KEY_BYTES_MAX: usize = 63;
+/// How long a label's value may be, in bytes.
+pub const LABEL_VALUE_BYTES_MAX: usize = 255;
+
+const ADDRESSES_MAX: usize = 8;
+const VERSION_BYTES_MAX: usize = 32;
+/// An endpoint is a DNS name of at most 253 bytes, a colon and a port.
+const ENDPOINT_BYTES_MAX: usize = 260;
+
+/// What a node says of itself, apart from its services.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Profile {
+    /// The name it claims; who holds a name is decided by [`crate::strew`].
+    pub name: Option<NodeName>,
+    /// Where it is reached, best first; at most eight.
+    pub addresses: Vec<Endpoint>,
+    /// Free labels, `key=value`; at most [`LABELS_MAX`].
+    pub labels: BTreeMap<String, String>,
+    /// The X25519 key to which secrets for this node are sealed.
+    pub agreement_key: [u8; 32],
+    /// Its claim to lead; 0 is none. Below 2^48.
+    pub claim: u64,
+    /// Whether it is on its way out and may not lead.
+    pub draining: bool,
+    /// The version of Crux it runs.
+    pub version: String,
+}
+
+impl Profile {
+    /// The hash that a header covers.
+    pub fn hash(&self) -> Digest {
+        sha3("crux/profile/1", &[&self.to_canonical()])
+    }
+
+    /// Whether every bound holds. What is decoded always does; what a node makes of its
+    /// configuration is checked here before it is signed.
+    pub fn is_within_bounds(&self) -> bool {
+        Self::from_canonical(&self.to_canonical()).is_ok()
+    }
+}
+
+impl Canonical for Profile {
+    fn encode(&self, out: &mut Encoder) {
+        out.u8(1);
+        out.str(self.name.as_ref().map_or("", NodeName::as_str));
+        out.count(self.addresses.len());
+        for address in &self.addresses {
+            out.str(&address.to_string());
+        }
+        out.count(self.labels.len());
+        for (key, value) in &self.labels {
+            out.str(key).str(value);
+        }
+        out.fixed(&self.agreement_key).u64(self.claim).u8(u8::from(self.draining));
+        out.str(&self.version);
+    }
+
+    fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        input.version("profile version", 1)?;
+        let name = decode_name(input)?;
+        let count = input.count(ADDRESSES_MAX, "addresses")?;
+        let addresses = (0..count)
+            .map(|_| input.parse(ENDPOINT_BYTES_MAX, "address"))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            name,
+            addresses,
+            labels: decode_labels(input)?,
+            agreement_key: input.array("agreement key")?,
+            claim: decode_claim(input)?,
+            draining: input.bool("draining")?,
+            version: input.str(VERSION_BYTES_MAX, "version")?.to_owned(),
+        })
+    }
+}
+
+fn decode_name(input: &mut Decoder<'_>) -> Result<Option<NodeName>, DecodeError> {
+    match input.str(NodeName::MAX, "node name")? {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(|_| DecodeError::Invalid("node name")),
+    }
+}
+
+fn decode_labels(input: &mut Decoder<'_>) -> Result<BTreeMap<String, String>, DecodeError> {
+    let count = input.count(LABELS_MAX, "labels")?;
+    let mut labels = BTreeMap::new();
+    for _ in 0..count {
+        let key = input.str(LABEL_KEY_BYTES_MAX, "label key")?.to_owned();
+        let value = input.str(LABEL_VALUE_BYTES_MAX, "label value")?.to_owned();
+        if labels.last_key_value().is_some_and(|(last, _)| *last >= key) {
+            return Err(DecodeError::Invalid("order of labels"));
+        }
+        labels.insert(key, value);
+    }
+    Ok(labels)
+}
+
+fn decode_claim(input: &mut Decoder<'_>) -> Result<u64, DecodeError> {
+    match input.u64("claim")? {
+        claim if claim < 1 << 48 => Ok(claim),
+        _ => Err(DecodeError::Invalid("claim")),
+    }
+}

@@ -1,0 +1,60 @@
+use super::Registration;
+use crate::Digest;
+use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
+use crate::hash::sha3;
+
+/// How many slots a node may have.
+pub const SLOTS_MAX: usize = 256;
+/// How large a slot may be, in bytes.
+pub const SLOT_BYTES_MAX: usize = 8 * 1024;
+
+const REGISTRATION: u8 = 1;
+
+/// One content-addressed statement of a node, covered by its header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Slot {
+    /// A service it offers.
+    Registration(Registration),
+}
+
+impl Slot {
+    /// The hash under which a header covers it.
+    pub fn id(&self) -> Digest {
+        sha3("crux/slot/1", &[&self.to_canonical()])
+    }
+
+    /// Whether every bound holds. What is decoded always does; what a node makes of a request is
+    /// checked here before it is signed, because a slot that no one can decode hides all others.
+    pub fn is_within_bounds(&self) -> bool {
+        let bytes = self.to_canonical();
+        bytes.len() <= SLOT_BYTES_MAX && Self::from_canonical(&bytes).as_ref() == Ok(self)
+    }
+}
+
+impl Canonical for Slot {
+    fn encode(&self, out: &mut Encoder) {
+        match self {
+            Self::Registration(registration) => {
+                out.u8(REGISTRATION);
+                registration.encode(out);
+            }
+        }
+    }
+
+    fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        match input.u8("slot kind")? {
+            REGISTRATION => Registration::decode(input).map(Self::Registration),
+            found => Err(DecodeError::Unknown { what: "slot kind", found }),
+        }
+    }
+}
+
+/// The root over slot ids in ascending order. The ids MUST be sorted and unique.
+pub fn slots_root<'a>(ids: impl ExactSizeIterator<Item = &'a Digest>) -> Digest {
+    let mut out = Encoder::default();
+    out.count(ids.len());
+    for id in ids {
+        out.digest(id);
+    }
+    sha3("crux/slots/1", &[&out.finish()])
+}

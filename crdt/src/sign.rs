@@ -1,0 +1,184 @@
+//! Signed values: nothing is decoded before its signature held.
+//!
+//! An envelope is `author ‖ signature ‖ body`. The signature covers the domain, the flock, the
+//! author and the body, so that a record of one kind or flock is never taken for one of another.
+
+use core::cmp::Ordering;
+use core::fmt;
+
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+
+use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
+use crate::hash::sha3;
+use crate::{Digest, Principal};
+
+/// The largest signed body.
+pub const SIGNED_BODY_MAX: usize = 16 * 1024;
+
+/// A value that a node signs.
+pub trait Signable: Canonical {
+    /// Keeps the signatures and ids of different kinds apart, e.g. `crux/header/1`.
+    const DOMAIN: &'static str;
+}
+
+/// Checks signatures. The simulator hands in one that remembers what it checked.
+pub trait Verifier: Send + Sync {
+    /// Whether `signature` over `message` is `author`'s.
+    fn verify(&self, author: &Principal, message: &[u8], signature: &[u8; 64]) -> bool;
+}
+
+/// The real verifier: `verify_strict`, which has no malleable signatures and no weak keys.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ed25519;
+
+impl Verifier for Ed25519 {
+    fn verify(&self, author: &Principal, message: &[u8], signature: &[u8; 64]) -> bool {
+        VerifyingKey::from_bytes(&author.0)
+            .is_ok_and(|key| key.verify_strict(message, &Signature::from_bytes(signature)).is_ok())
+    }
+}
+
+/// A node's secret key. Zeroized on drop, never printed.
+pub struct Identity {
+    key: SigningKey,
+    principal: Principal,
+}
+
+impl Identity {
+    /// The identity with this Ed25519 seed.
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        let key = SigningKey::from_bytes(seed);
+        let principal = Principal(key.verifying_key().to_bytes());
+        Self { key, principal }
+    }
+
+    /// The public key.
+    pub const fn principal(&self) -> Principal {
+        self.principal
+    }
+
+    /// Signs a message that is not a [`Signable`], such as a challenge. The caller separates domains.
+    pub fn sign_raw(&self, message: &[u8]) -> [u8; 64] {
+        self.key.sign(message).to_bytes()
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identity({})", self.principal.short())
+    }
+}
+
+/// Why an envelope was refused. Nothing was changed; whoever made it is at fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The envelope itself is malformed.
+    #[error("malformed envelope: {0}")]
+    Envelope(DecodeError),
+    /// The signature is not the author's, or is one for another flock or kind.
+    #[error("the signature is not the author's")]
+    Signature,
+    /// The signature holds and the body is malformed, or of a version this build does not know.
+    #[error("malformed body: {0}")]
+    Body(DecodeError),
+}
+
+/// A value together with its author's signature, which held when this was made.
+#[derive(Clone)]
+pub struct Signed<T> {
+    author: Principal,
+    signature: [u8; 64],
+    id: Digest,
+    value: T,
+}
+
+impl<T: Signable> Signed<T> {
+    /// Signs a value for a flock.
+    pub fn sign(value: T, flock: &Digest, identity: &Identity) -> Self {
+        let author = identity.principal;
+        let body = value.to_canonical();
+        let signature = identity.sign_raw(&message::<T>(flock, &author, &body));
+        Self { author, signature, id: id_of::<T>(&author, &body), value }
+    }
+
+    /// Verifies, then decodes.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(
+        input: &mut Decoder<'_>,
+        flock: &Digest,
+        verifier: &dyn Verifier,
+    ) -> Result<Self, OpenError> {
+        let (author, signature, body) = split(input).map_err(OpenError::Envelope)?;
+        if !verifier.verify(&author, &message::<T>(flock, &author, body), &signature) {
+            return Err(OpenError::Signature);
+        }
+        let value = T::from_canonical(body).map_err(OpenError::Body)?;
+        Ok(Self { author, signature, id: id_of::<T>(&author, body), value })
+    }
+
+    /// Appends the envelope.
+    pub fn seal(&self, out: &mut Encoder) {
+        out.principal(&self.author).fixed(&self.signature).bytes(&self.value.to_canonical());
+    }
+}
+
+impl<T> Signed<T> {
+    /// Who signed.
+    pub const fn author(&self) -> Principal {
+        self.author
+    }
+
+    /// SHA3-256 of domain, author and body; the signature is not part of it.
+    pub const fn id(&self) -> Digest {
+        self.id
+    }
+
+    /// What was signed.
+    pub const fn value(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> PartialEq for Signed<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl<T> Eq for Signed<T> {}
+
+impl<T> PartialOrd for Signed<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<T> Ord for Signed<T> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.id.cmp(&other.id)
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Signed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signed").field("author", &self.author).field("value", &self.value).finish()
+    }
+}
+
+fn split<'a>(input: &mut Decoder<'a>) -> Result<(Principal, [u8; 64], &'a [u8]), DecodeError> {
+    let author = input.principal("author")?;
+    let signature = input.array("signature")?;
+    Ok((author, signature, input.bytes(SIGNED_BODY_MAX, "signed body")?))
+}
+
+fn message<T: Signable>(flock: &Digest, author: &Principal, body: &[u8]) -> Vec<u8> {
+    let mut out = Encoder::default();
+    out.str(T::DOMAIN).digest(flock).principal(author).fixed(body);
+    out.finish()
+}
+
+fn id_of<T: Signable>(author: &Principal, body: &[u8]) -> Digest {
+    sha3(T::DOMAIN, &[&author.0, body])
+}

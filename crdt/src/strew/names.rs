@@ -1,0 +1,66 @@
+use std::collections::BTreeMap;
+
+use super::Strew;
+use crate::Principal;
+use crate::name::{Label, NodeName};
+
+/// Which member holds which name.
+///
+/// The holder is the most senior among the shown members that claim it: a pure function, so every
+/// replica agrees, and nobody is shut down because a partition healed. Losers are shown as
+/// `name-x-` and six characters of their principal.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Names {
+    holders: BTreeMap<NodeName, Principal>,
+    shown: BTreeMap<Principal, Label>,
+}
+
+impl Names {
+    /// Derives the names from a replica.
+    pub fn derive(strew: &Strew) -> Self {
+        let mut names = Self::default();
+        for record in strew.shown() {
+            if let Some(name) = &record.profile().name {
+                names.claim(name, record.author(), strew);
+            }
+        }
+        for record in strew.records() {
+            let who = record.author();
+            let shown = match &record.profile().name {
+                None => unnamed(&who),
+                // Who departed holds no name, and is shown by it as long as nobody does.
+                Some(name) if names.holder(name).is_none_or(|holder| holder == who) => {
+                    name.as_label().clone()
+                }
+                Some(name) => name.shown_without_claim(&who),
+            };
+            names.shown.insert(who, shown);
+        }
+        names
+    }
+
+    fn claim(&mut self, name: &NodeName, who: Principal, strew: &Strew) {
+        let seniority = |principal| strew.membership().seniority(principal);
+        let holder = self.holders.entry(name.clone()).or_insert(who);
+        if seniority(&who) < seniority(holder) {
+            *holder = who;
+        }
+    }
+
+    /// Who holds a name.
+    pub fn holder(&self, name: &NodeName) -> Option<Principal> {
+        self.holders.get(name).copied()
+    }
+
+    /// What a principal is called; one that is not shown goes by its key.
+    pub fn of(&self, principal: &Principal) -> Label {
+        self.shown.get(principal).cloned().unwrap_or_else(|| unnamed(principal))
+    }
+}
+
+/// How a node is shown that claims no name.
+fn unnamed(principal: &Principal) -> Label {
+    format!("node-{}", principal.short())
+        .parse()
+        .expect("lower-case letters, a dash and eight hex digits make a label")
+}

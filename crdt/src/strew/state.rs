@@ -1,0 +1,222 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::{Index, Membership};
+use crate::act::{ACTS_PER_AUTHOR_MAX, Act};
+use crate::hash::sha3;
+use crate::lww::Register;
+use crate::merge::Merge;
+use crate::record::{Frontier, Marker, Record};
+use crate::sign::Signed;
+use crate::{Digest, Principal};
+
+/// What merging a record did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordOutcome {
+    /// It is the author's newest now.
+    Newer,
+    /// It was there.
+    Known,
+    /// A newer one is there.
+    Older,
+    /// Another record has the same marker: the author, or two nodes with one identity, signed twice.
+    /// The one with the greater id is kept, everywhere.
+    Twice {
+        /// Whether it replaced the other one.
+        kept: bool,
+    },
+}
+
+impl RecordOutcome {
+    /// Whether the record is held now and was not before.
+    pub const fn is_change(self) -> bool {
+        matches!(self, Self::Newer | Self::Twice { kept: true })
+    }
+}
+
+/// What merging an act did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActOutcome {
+    /// It is new. Whose standing changed by it.
+    New(BTreeSet<Principal>),
+    /// It was there.
+    Known,
+    /// Its author signed more acts than [`ACTS_PER_AUTHOR_MAX`]. It was not taken in.
+    TooMany,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Chain {
+    ids: BTreeSet<Digest>,
+    frontier: Frontier,
+}
+
+/// One node's replica. See the module for its invariant.
+#[derive(Debug, Clone)]
+pub struct Strew {
+    records: BTreeMap<Principal, Register<Arc<Record>, (Marker, Digest)>>,
+    acts: BTreeMap<Digest, Arc<Signed<Act>>>,
+    chains: BTreeMap<Principal, Chain>,
+    membership: Membership,
+    registers_index: Index,
+    acts_index: Index,
+}
+
+impl Strew {
+    /// An empty replica of this node.
+    pub fn new(me: Principal) -> Self {
+        Self {
+            records: BTreeMap::new(),
+            acts: BTreeMap::new(),
+            chains: BTreeMap::new(),
+            membership: Membership::new(me),
+            registers_index: Index::default(),
+            acts_index: Index::default(),
+        }
+    }
+
+    /// Merges a record.
+    pub fn merge_record(&mut self, record: Arc<Record>) -> RecordOutcome {
+        let author = record.author();
+        let outcome = self.compare(&record);
+        let register = Register::new(record.clone(), record.total());
+        match self.records.get_mut(&author) {
+            Some(known) => _ = known.merge(&register),
+            None => _ = self.records.insert(author, register),
+        }
+        self.refresh(author);
+        outcome
+    }
+
+    fn compare(&self, record: &Record) -> RecordOutcome {
+        let Some(known) = self.record(&record.author()) else { return RecordOutcome::Newer };
+        if known.id() == record.id() {
+            RecordOutcome::Known
+        } else if known.marker() == record.marker() {
+            RecordOutcome::Twice { kept: record.total() > known.total() }
+        } else if record.total() > known.total() {
+            RecordOutcome::Newer
+        } else {
+            RecordOutcome::Older
+        }
+    }
+
+    /// Merges an act.
+    pub fn merge_act(&mut self, act: Arc<Signed<Act>>) -> ActOutcome {
+        if self.acts.contains_key(&act.id()) {
+            return ActOutcome::Known;
+        }
+        let chain = self.chains.entry(act.author()).or_default();
+        if chain.ids.len() as u64 >= ACTS_PER_AUTHOR_MAX {
+            return ActOutcome::TooMany;
+        }
+        chain.ids.insert(act.id());
+        let reach = Frontier { count: act.value().number, head: act.id() };
+        if (reach.count, reach.head) > (chain.frontier.count, chain.frontier.head) {
+            chain.frontier = reach;
+        }
+        if self.membership.contains(&act.author()) {
+            self.acts_index.insert(act.id(), act.id());
+        }
+        let changed = self.membership.apply(&act);
+        self.acts.insert(act.id(), act);
+        for principal in &changed {
+            self.wake(*principal);
+            self.refresh(*principal);
+        }
+        ActOutcome::New(changed)
+    }
+
+    /// Counts the acts of a principal that became a member.
+    fn wake(&mut self, principal: Principal) {
+        if let Some(chain) = self.chains.get(&principal)
+            && self.membership.contains(&principal)
+        {
+            chain.ids.iter().for_each(|id| self.acts_index.insert(*id, *id));
+        }
+    }
+
+    /// Brings the index in line with whether the author's record is shown.
+    fn refresh(&mut self, author: Principal) {
+        let key = Digest(author.0);
+        match self.shown_record(&author).map(|record| record.id()) {
+            Some(id) if self.registers_index.get(&key) == Some(id) => {}
+            Some(id) => self.registers_index.insert(key, id),
+            None => self.registers_index.remove(&key),
+        }
+    }
+
+    /// The newest record of an author, shown or not.
+    pub fn record(&self, author: &Principal) -> Option<&Arc<Record>> {
+        self.records.get(author).map(Register::value)
+    }
+
+    /// The record of a member that has not departed at its incarnation.
+    pub fn shown_record(&self, author: &Principal) -> Option<&Arc<Record>> {
+        let record = self.record(author)?;
+        let incarnation = record.marker().incarnation;
+        let present = self.membership.contains(author)
+            && self.membership.departed(author, incarnation).is_none();
+        present.then_some(record)
+    }
+
+    /// Every shown record, by author.
+    pub fn shown(&self) -> impl Iterator<Item = &Arc<Record>> {
+        self.records.keys().filter_map(|author| self.shown_record(author))
+    }
+
+    /// Every record, shown or not, by author.
+    pub fn records(&self) -> impl Iterator<Item = &Arc<Record>> {
+        self.records.values().map(Register::value)
+    }
+
+    /// An act by its id, whether or not it counts.
+    pub fn act(&self, id: &Digest) -> Option<&Arc<Signed<Act>>> {
+        self.acts.get(id)
+    }
+
+    /// Every act, by id, whether or not it counts.
+    pub fn acts(&self) -> impl Iterator<Item = &Arc<Signed<Act>>> {
+        self.acts.values()
+    }
+
+    /// How far an author's acts go.
+    pub fn frontier(&self, author: &Principal) -> Frontier {
+        self.chains.get(author).map(|chain| chain.frontier).unwrap_or_default()
+    }
+
+    /// Who is a member.
+    pub const fn membership(&self) -> &Membership {
+        &self.membership
+    }
+
+    /// The shown records: author → record id.
+    pub const fn registers_index(&self) -> &Index {
+        &self.registers_index
+    }
+
+    /// The acts that count: id → id.
+    pub const fn acts_index(&self) -> &Index {
+        &self.acts_index
+    }
+
+    /// Equal on replicas that show the same. Covers durable records only.
+    pub fn digest(&self) -> Digest {
+        let registers = self.registers_index.fingerprint().digest();
+        let acts = self.acts_index.fingerprint().digest();
+        sha3("crux/state/1", &[&registers.0, &acts.0])
+    }
+}
+
+impl Merge for Strew {
+    fn merge(&mut self, other: &Self) -> bool {
+        let mut changed = false;
+        for act in other.acts() {
+            changed |= matches!(self.merge_act(act.clone()), ActOutcome::New(_));
+        }
+        for record in other.records() {
+            changed |= self.merge_record(record.clone()).is_change();
+        }
+        changed
+    }
+}

@@ -1,0 +1,19 @@
+//! The laws of the replicated data: every merged type and every encoded type is put through them.
+//!
+//! | module | what |
+//! |---|---|
+//! | `register`, `strew` | merging: any order, number and grouping gives the same bytes |
+//! | `replica` | what the strew promises about one history: covering, resurrection, return, names |
+//! | `canonical`, `envelope` | one encoding for each value; a signed one opens to itself or not at all |
+//! | `decoders` | arbitrary bytes never panic |
+//! | `vectors` | the bytes and ids of version 1, pinned in `fixtures/` |
+
+mod canonical;
+mod decoders;
+mod envelope;
+mod flock;
+mod register;
+mod replica;
+mod strew;
+mod values;
+mod vectors;

@@ -1,0 +1,97 @@
+//! Any value of the encoded types.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crux_crdt::act::{ACTS_PER_AUTHOR_MAX, Act, Statement};
+use crux_crdt::path::Endpoint;
+use crux_crdt::record::{Frontier, Header, Marker, Profile, Registration, Slot};
+use crux_crdt::{Digest, Principal};
+use proptest::prelude::*;
+
+const LABEL: &str = "[a-z0-9]([a-z0-9-]{0,53}[a-z0-9])?";
+const SERVICE: &str = "[a-zA-Z][a-zA-Z0-9_.-]{0,62}";
+
+pub(crate) fn digests() -> impl Strategy<Value = Digest> {
+    any::<[u8; 32]>().prop_map(Digest)
+}
+
+pub(crate) fn markers() -> impl Strategy<Value = Marker> {
+    any::<(u64, [u8; 16], u64)>().prop_map(|(incarnation, nonce, seq)| Marker {
+        incarnation,
+        nonce,
+        seq,
+    })
+}
+
+pub(crate) fn headers() -> impl Strategy<Value = Header> {
+    (markers(), digests(), digests(), any::<u64>(), digests()).prop_map(
+        |(marker, slots_root, profile_hash, count, head)| Header {
+            marker,
+            slots_root,
+            profile_hash,
+            acts: Frontier { count, head },
+        },
+    )
+}
+
+pub(crate) fn endpoints() -> impl Strategy<Value = Endpoint> {
+    let host = prop_oneof![
+        any::<[u8; 4]>().prop_map(|ip| std::net::IpAddr::from(ip).to_string()),
+        any::<[u8; 16]>().prop_map(|ip| format!("[{}]", std::net::Ipv6Addr::from(ip))),
+        "([a-z0-9]([a-z0-9_-]{0,9}[a-z0-9])?[.]){0,3}[a-z]{1,9}",
+    ];
+    (host, 1..=u16::MAX).prop_map(|(host, port)| format!("{host}:{port}").parse().unwrap())
+}
+
+pub(crate) fn profiles() -> impl Strategy<Value = Profile> {
+    let name = prop::option::of(LABEL.prop_map(|name| name.parse().unwrap()));
+    let labels = prop::collection::btree_map("\\PC{0,15}", "\\PC{0,15}", 0..4);
+    let addresses = prop::collection::vec(endpoints(), 0..4);
+    let rest = (any::<[u8; 32]>(), 0..1_u64 << 48, any::<bool>(), "[ -~]{0,32}");
+    (name, addresses, labels, rest).prop_map(
+        |(name, addresses, labels, (agreement_key, claim, draining, version))| Profile {
+            name,
+            addresses,
+            labels: BTreeMap::from_iter(labels),
+            agreement_key,
+            claim,
+            draining,
+            version,
+        },
+    )
+}
+
+pub(crate) fn registrations() -> impl Strategy<Value = Registration> {
+    let lease = prop::option::of((1..=u64::MAX).prop_map(Duration::from_millis));
+    (LABEL, SERVICE, SERVICE, endpoints(), "svc-[a-z2-7]{10}", lease).prop_map(
+        |(horde, service, rev, endpoint, instance, lease)| Registration {
+            horde: horde.parse().unwrap(),
+            service: service.parse().unwrap(),
+            rev: rev.parse().unwrap(),
+            endpoint,
+            instance,
+            lease,
+        },
+    )
+}
+
+pub(crate) fn slots() -> impl Strategy<Value = Slot> {
+    registrations().prop_map(Slot::Registration)
+}
+
+pub(crate) fn acts() -> impl Strategy<Value = Act> {
+    let subject = || any::<[u8; 32]>().prop_map(Principal);
+    let statement = prop_oneof![
+        (subject(), any::<u64>())
+            .prop_map(|(subject, generation)| Statement::Admit { subject, generation }),
+        any::<u64>().prop_map(|incarnation| Statement::Leave { incarnation }),
+        (subject(), any::<u64>())
+            .prop_map(|(subject, incarnation)| Statement::Retire { subject, incarnation }),
+    ];
+    (1..=ACTS_PER_AUTHOR_MAX, digests(), statement).prop_map(|(number, previous, statement)| Act {
+        number,
+        previous,
+        statement,
+    })
+}

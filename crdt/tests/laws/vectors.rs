@@ -1,0 +1,132 @@
+//! Golden vectors: the encodings and ids of version 1.
+//!
+//! A flock runs several versions of Crux at once, and a signature made by one is checked by all. So
+//! a change of these bytes is a new version byte and a new fixture, never an edit of one here.
+//!
+//! A fixture is lines of `name hex`. A test that fails prints what it found.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crux_crdt::act::{Act, Statement};
+use crux_crdt::canon::{Canonical, Encoder};
+use crux_crdt::fingerprint::Fingerprint;
+use crux_crdt::record::{Frontier, Header, Marker, Profile, Registration, Slot, slots_root};
+use crux_crdt::sign::{Identity, Signable, Signed};
+use crux_crdt::{Digest, Principal};
+use data_encoding::HEXLOWER;
+
+use crate::flock::{self, Draft, FLOCK, admit, replica};
+
+#[derive(Default)]
+struct Found(String);
+
+impl Found {
+    fn hex(&mut self, name: &str, bytes: &[u8]) {
+        writeln!(self.0, "{name} {}", HEXLOWER.encode(bytes)).unwrap();
+    }
+
+    fn value<T: Canonical>(&mut self, name: &str, value: &T) {
+        self.hex(name, &value.to_canonical());
+    }
+
+    fn signed<T: Signable>(&mut self, name: &str, value: T) {
+        let signed = Signed::sign(value, &FLOCK, &Identity::from_seed(&[1; 32]));
+        let mut out = Encoder::default();
+        signed.seal(&mut out);
+        self.hex(name, &out.finish());
+        self.hex(&format!("{name}.id"), &signed.id().0);
+    }
+
+    fn compare(&self, expected: &str) {
+        assert!(self.0 == expected, "the encoding of version 1 changed; found:\n{}", self.0);
+    }
+}
+
+fn header() -> Header {
+    Header {
+        marker: Marker { incarnation: 3, nonce: [0xab; 16], seq: 5 },
+        slots_root: Digest([1; 32]),
+        profile_hash: Digest([2; 32]),
+        acts: Frontier { count: 4, head: Digest([3; 32]) },
+    }
+}
+
+fn profile() -> Profile {
+    Profile {
+        name: Some("oak-1".parse().unwrap()),
+        addresses: ["192.0.2.1:7000", "[2001:db8::1]:7000", "oak.example.org:7000"]
+            .map(|address| address.parse().unwrap())
+            .to_vec(),
+        labels: BTreeMap::from([
+            ("zone".to_owned(), "b".to_owned()),
+            ("disk".into(), "ssd".into()),
+        ]),
+        agreement_key: [9; 32],
+        claim: 258,
+        draining: true,
+        version: "0.1.0".to_owned(),
+    }
+}
+
+fn registration() -> Registration {
+    Registration {
+        horde: "main".parse().unwrap(),
+        service: "ntp3".parse().unwrap(),
+        rev: "r2.1".parse().unwrap(),
+        endpoint: "[::1]:123".parse().unwrap(),
+        instance: "svc-abcdefgh23".to_owned(),
+        lease: Some(Duration::from_secs(30)),
+    }
+}
+
+#[test]
+fn records() {
+    let mut found = Found::default();
+    found.value("marker", &header().marker);
+    found.value("header", &header());
+    found.signed("header.envelope", header());
+    found.value("profile", &profile());
+    found.hex("profile.hash", &profile().hash().0);
+    found.value("profile.default", &Profile::default());
+    let slot = Slot::Registration(registration());
+    found.value("registration", &registration());
+    found.value("registration.forever", &Registration { lease: None, ..registration() });
+    found.value("slot", &slot);
+    found.hex("slot.id", &slot.id().0);
+    found.hex("slots.none", &slots_root([].iter()).0);
+    found.hex("slots.two", &slots_root([Digest([1; 32]), Digest([2; 32])].iter()).0);
+    found.compare(include_str!("../fixtures/records-1.hex"));
+}
+
+#[test]
+fn acts() {
+    let subject = Principal([5; 32]);
+    let statements = [
+        ("admit", Statement::Admit { subject, generation: 6 }),
+        ("leave", Statement::Leave { incarnation: 7 }),
+        ("retire", Statement::Retire { subject, incarnation: 8 }),
+    ];
+    let mut found = Found::default();
+    for (name, statement) in statements {
+        let act = Act { number: 2, previous: Digest([4; 32]), statement };
+        found.value(name, &act);
+        found.signed(&format!("{name}.envelope"), act);
+    }
+    found.compare(include_str!("../fixtures/acts-1.hex"));
+}
+
+#[test]
+fn digests() {
+    let mut found = Found::default();
+    found.hex("principal", &flock::principal(0).0);
+    found.hex("fingerprint.none", &Fingerprint::default().digest().0);
+    let mut sum = Fingerprint::default();
+    [[0xff; 32], [1; 32]].iter().for_each(|item| sum.add(&Digest(*item)));
+    found.hex("fingerprint.two", &sum.digest().0);
+    found.hex("state.empty", &replica(0, []).digest().0);
+    let record = Draft::new(1, 1, 1).named("ash").with(&["ntp"]).item();
+    found.hex("state", &replica(0, &[admit(0, 1, 1), record]).digest().0);
+    found.compare(include_str!("../fixtures/digests-1.hex"));
+}

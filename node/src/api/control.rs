@@ -1,0 +1,103 @@
+//! How the API's handlers reach the fulcrum.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+use crate::error::{Error, Kind, StateChanged};
+use crate::fulcrum::request::{Reply, Request};
+use crate::view::View;
+
+/// A request on its way to the fulcrum, and where the answer goes. The fulcrum MUST answer; a
+/// dropped sender is told to the caller as a bug. A closed receiver means that nobody waits any
+/// more, and the request may still be carried out.
+pub type Ask = (Request, oneshot::Sender<Result<Reply, Error>>);
+
+/// How long a handler waits for the fulcrum, whatever the caller allows. A register with `--sync`
+/// across a slow flock is the longest thing asked for; a minute is a wild guess above that.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
+
+/// What a handler needs of the fulcrum: the latest view, and a bounded queue for requests.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    /// The snapshot the fulcrum published last.
+    pub view: watch::Receiver<Arc<View>>,
+    /// Where requests go.
+    pub requests: mpsc::Sender<Ask>,
+}
+
+impl Handle {
+    /// The snapshot the fulcrum published last.
+    pub fn view(&self) -> Arc<View> {
+        self.view.borrow().clone()
+    }
+
+    /// Asks the fulcrum and waits for the answer.
+    ///
+    /// # Errors
+    /// What the fulcrum answers; [`Kind::Busy`] when its queue stays full, [`Kind::TimedOut`] when it
+    /// took the request and does not answer, [`Kind::ShuttingDown`] when it is gone.
+    pub async fn ask(&self, request: Request) -> Result<Reply, Error> {
+        self.ask_within(request, ANSWER_MAX).await
+    }
+
+    /// [`Handle::ask`] with another limit, which holds for the queue and for the answer.
+    async fn ask_within(&self, request: Request, limit: Duration) -> Result<Reply, Error> {
+        let busy = |_| Error::new(Kind::Busy, "the node has more requests than it can take");
+        let slot = timeout(limit, self.requests.reserve()).await.map_err(busy)?;
+        let slot = slot.map_err(|_| Error::new(Kind::ShuttingDown, "the node is stopping"))?;
+        let (reply, answer) = oneshot::channel();
+        slot.send((request, reply));
+        match timeout(limit, answer).await {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(_)) => Err(unknown(Kind::ShuttingDown, "the node stopped before it answered")),
+            Err(_) => Err(unknown(Kind::TimedOut, "the node took the request and does not answer")),
+        }
+    }
+}
+
+/// An error after which nobody can tell whether the request was carried out.
+fn unknown(kind: Kind, message: &str) -> Error {
+    Error::new(kind, message).with_state(StateChanged::Unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::testing::view;
+
+    fn handle(capacity: usize) -> (Handle, mpsc::Receiver<Ask>) {
+        let (requests, queue) = mpsc::channel(capacity);
+        let (_, view) = watch::channel(Arc::new(view()));
+        (Handle { view, requests }, queue)
+    }
+
+    async fn ask(handle: &Handle) -> Error {
+        handle.ask_within(Request::Leave, Duration::from_millis(20)).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_is_busy_and_changes_nothing() {
+        let (handle, _queue) = handle(1);
+        let _taken = handle.requests.reserve().await.unwrap();
+        let err = ask(&handle).await;
+        assert_eq!((err.kind(), err.state_changed()), (Kind::Busy, StateChanged::No));
+    }
+
+    #[tokio::test]
+    async fn silence_is_unknown() {
+        let (handle, _queue) = handle(1);
+        let err = ask(&handle).await;
+        assert_eq!((err.kind(), err.state_changed()), (Kind::TimedOut, StateChanged::Unknown));
+    }
+
+    #[tokio::test]
+    async fn a_fulcrum_that_is_gone_took_nothing() {
+        let (handle, queue) = handle(1);
+        drop(queue);
+        let err = ask(&handle).await;
+        assert_eq!((err.kind(), err.state_changed()), (Kind::ShuttingDown, StateChanged::No));
+    }
+}

@@ -1,0 +1,77 @@
+//! Serves Control, health and reflection until told to stop.
+
+use std::future::Future;
+use std::time::Duration;
+
+use crux_proto::v1::control_server::ControlServer;
+use tokio::sync::watch;
+use tonic::transport::Server;
+use tonic_health::ServingStatus;
+
+use super::control::Handle;
+use super::service::Service;
+use super::socket::Socket;
+use crate::error::{Error, Kind};
+
+/// How long calls under way may take after the signal to stop. `leave` answers within it; longer
+/// would only delay the end.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The longest request in bytes: names and addresses are short.
+const REQUEST_BYTES_MAX: usize = 64 * 1024;
+
+/// How many calls one connection has open at a time.
+const STREAMS_MAX: u32 = 64;
+
+/// Serves the control API on a socket until `shutdown` resolves. Then says *not serving*, ends the
+/// streams, finishes the calls under way for at most two seconds, and removes the socket.
+///
+/// # Errors
+/// [`Kind::Internal`] when the server cannot be built or ends by itself.
+pub async fn serve(
+    socket: Socket,
+    handle: Handle,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), Error> {
+    let (close, closing) = watch::channel(false);
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_serving::<ControlServer<Service>>().await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(crux_proto::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .map_err(|err| internal("building the reflection service", &err))?;
+    let service = Service { handle, closing: closing.clone() };
+    let control = ControlServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX);
+    let server = Server::builder()
+        .max_concurrent_streams(STREAMS_MAX)
+        .add_service(health)
+        .add_service(reflection)
+        .add_service(control)
+        .serve_with_incoming_shutdown(socket.incoming(), closed(closing));
+    tokio::pin!(server);
+    tokio::select! {
+        ended = &mut server => return ended.map_err(|err| internal("serving", &err)),
+        () = shutdown => {}
+    }
+    reporter.set_service_status("", ServingStatus::NotServing).await;
+    reporter.set_not_serving::<ControlServer<Service>>().await;
+    close.send_replace(true);
+    match tokio::time::timeout(GRACE, server).await {
+        Ok(ended) => ended.map_err(|err| internal("serving", &err)),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Resolves when the server is to stop.
+async fn closed(mut closing: watch::Receiver<bool>) {
+    while !*closing.borrow_and_update() {
+        if closing.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn internal(doing: &str, err: &dyn std::error::Error) -> Error {
+    Error::new(Kind::Internal, err.to_string()).augment(doing).augment("the control API")
+}

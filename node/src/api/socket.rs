@@ -1,0 +1,232 @@
+//! The control socket: where it is, who may connect, how many.
+
+use std::io;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::{SocketAddr, UnixStream as StdStream};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::Stream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::transport::server::{Connected, UdsConnectInfo};
+
+use crate::error::{Error, Kind};
+
+/// The name of the control socket in the data directory.
+pub const SOCKET_NAME: &str = "control.sock";
+
+/// How many clients are served at once; more wait. A wild guess, far above what people and scripts
+/// on one machine do.
+const CONNECTIONS_MAX: usize = 64;
+
+/// How long to wait after the system refused to accept, as when it ran out of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Where the control socket of a data directory is.
+///
+/// # Errors
+/// [`Kind::SocketPathTooLong`] when the system allows no socket of that path.
+pub(super) fn path_in(data_dir: &Path) -> Result<PathBuf, Error> {
+    let path = data_dir.join(SOCKET_NAME);
+    match SocketAddr::from_pathname(&path) {
+        Ok(_) => Ok(path),
+        Err(_) => {
+            let len = path.as_os_str().len();
+            let message = format!(
+                "the path of the control socket has {len} bytes, more than the system allows: {}",
+                path.display()
+            );
+            Err(Error::new(Kind::SocketPathTooLong, message).with_hint(
+                "Give a shorter data directory; a path relative to here counts as it is.",
+            ))
+        }
+    }
+}
+
+/// The bound control socket. Removes its file when dropped.
+#[derive(Debug)]
+pub struct Socket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Socket {
+    /// Binds the control socket in a data directory, with mode 0600. A file that a killed node left
+    /// behind is replaced. The caller holds the directory's lock, so nobody else binds meanwhile.
+    ///
+    /// # Errors
+    /// [`Kind::SocketPathTooLong`]; [`Kind::DataDirInUse`] when somebody answers there;
+    /// [`Kind::AlreadyExists`] when the file is no socket; otherwise what the system says.
+    pub fn bind(data_dir: &Path) -> Result<Self, Error> {
+        let path = path_in(data_dir)?;
+        let doing = || format!("binding the control socket {}", path.display());
+        clear(&path).map_err(|err| err.augment(doing()))?;
+        let listener = UnixListener::bind(&path).map_err(|err| Error::io(doing(), &err))?;
+        let socket = Self { listener, path };
+        std::fs::set_permissions(&socket.path, std::fs::Permissions::from_mode(0o600))
+            .map_err(|err| Error::io("setting the mode of the control socket", &err))?;
+        Ok(socket)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The connections of those who may connect, a bounded number at a time.
+    pub(super) fn incoming(self) -> impl Stream<Item = io::Result<Connection>> {
+        let seats = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        futures::stream::unfold((self, seats), |(socket, seats)| async move {
+            loop {
+                let seat = seats.clone().acquire_owned().await.ok()?;
+                match socket.accept().await {
+                    Ok(Some(stream)) => {
+                        return Some((Ok(Connection { stream, _seat: seat }), (socket, seats)));
+                    }
+                    Ok(None) => {}
+                    Err(error) => {
+                        tracing::warn!(%error, "control socket: cannot accept");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                }
+            }
+        })
+    }
+
+    /// The next connection; `None` when its user may not connect.
+    async fn accept(&self) -> io::Result<Option<UnixStream>> {
+        let (stream, _) = self.listener.accept().await?;
+        let peer = stream.peer_cred()?.uid();
+        if may_connect(peer, rustix::process::geteuid().as_raw()) {
+            return Ok(Some(stream));
+        }
+        tracing::warn!(uid = peer, "control socket: connection of another user refused");
+        Ok(None)
+    }
+}
+
+/// The node's own user and root may.
+fn may_connect(peer: u32, own: u32) -> bool {
+    peer == own || peer == 0
+}
+
+/// Removes the socket that a killed node left behind.
+fn clear(path: &Path) -> Result<(), Error> {
+    let file = match std::fs::symlink_metadata(path) {
+        Ok(file) => file,
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(err) => return Err(Error::io("looking for an old socket", &err)),
+    };
+    if !file.file_type().is_socket() {
+        return Err(Error::new(Kind::AlreadyExists, "a file that is no socket is in the way")
+            .with_hint("Move the file away."));
+    }
+    if StdStream::connect(path).is_ok() {
+        return Err(Error::new(Kind::DataDirInUse, "a node already runs on this data directory"));
+    }
+    std::fs::remove_file(path).map_err(|err| Error::io("removing an old socket", &err))
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            tracing::debug!(%error, "control socket: cannot remove");
+        }
+    }
+}
+
+/// A client's connection. Holds its seat among [`CONNECTIONS_MAX`].
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: UnixStream,
+    _seat: OwnedSemaphorePermit,
+}
+
+impl Connected for Connection {
+    type ConnectInfo = UdsConnectInfo;
+
+    fn connect_info(&self) -> UdsConnectInfo {
+        self.stream.connect_info()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_user_and_root_may_connect() {
+        assert!(may_connect(1000, 1000));
+        assert!(may_connect(0, 1000));
+        assert!(!may_connect(1001, 1000));
+        assert!(!may_connect(1000, 0));
+    }
+
+    #[tokio::test]
+    async fn binds_with_mode_0600_and_cleans_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = Socket::bind(dir.path()).unwrap();
+        let mode = std::fs::metadata(socket.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let path = socket.path().to_owned();
+        drop(socket);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn replaces_what_a_killed_node_left_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(SOCKET_NAME);
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(path.exists());
+        let socket = Socket::bind(dir.path()).unwrap();
+        let err = Socket::bind(dir.path()).unwrap_err();
+        assert_eq!(err.kind(), Kind::DataDirInUse);
+        drop(socket);
+        std::fs::write(&path, "precious").unwrap();
+        let err = Socket::bind(dir.path()).unwrap_err();
+        assert_eq!(err.kind(), Kind::AlreadyExists);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+    }
+
+    #[tokio::test]
+    async fn a_path_too_long_says_so() {
+        let dir = tempfile::tempdir().unwrap().path().join("x".repeat(100));
+        let err = Socket::bind(&dir).unwrap_err();
+        assert_eq!(err.kind(), Kind::SocketPathTooLong);
+        assert!(!dir.exists());
+    }
+}

@@ -1,0 +1,243 @@
+//! A real server on a real socket, a fake fulcrum behind it, the real client in front.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::error::{Error, Kind, StateChanged};
+use crate::fulcrum::request::*;
+use crate::view::View;
+use crate::view::testing::{principal, service, view};
+
+/// How long a test waits for an answer.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// A node that is all API.
+pub(crate) struct FakeNode {
+    pub(crate) dir: TempDir,
+    pub(crate) views: watch::Sender<Arc<View>>,
+    stop: Option<oneshot::Sender<()>>,
+    served: JoinHandle<Result<(), Error>>,
+}
+
+impl FakeNode {
+    /// Serves in the background. Must be called in a tokio runtime.
+    pub(crate) fn start(view: View) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (views, view) = watch::channel(Arc::new(view));
+        let (requests, queue) = mpsc::channel(8);
+        tokio::spawn(fulcrum(queue));
+        let socket = Socket::bind(dir.path()).unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let served = serve(socket, Handle { view, requests }, async {
+            drop(stopped.await);
+        });
+        Self { dir, views, stop: Some(stop), served: tokio::spawn(served) }
+    }
+
+    async fn client(&self) -> Client {
+        Client::connect(self.dir.path(), LIMIT).await.unwrap()
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        drop(self.stop.take());
+        (&mut self.served).await.unwrap().unwrap();
+    }
+}
+
+/// Answers as a node of one would.
+async fn fulcrum(mut queue: mpsc::Receiver<Ask>) {
+    while let Some((request, reply)) = queue.recv().await {
+        drop(reply.send(react(request)));
+    }
+}
+
+fn react(request: Request) -> Result<Reply, Error> {
+    match request {
+        Request::Register(Register { service: name, .. }) if name.as_str() == "full" => {
+            Err(Error::new(Kind::DiskFull, "no room").augment("registering").with_hint("make room"))
+        }
+        Request::Register(register) => {
+            let found = service("n1", register.service.as_str(), register.rev.as_str());
+            let (path, instance, net_id) = (found.path, found.instance, found.net_id);
+            Ok(Reply::Registered(Registered { path, instance, net_id }))
+        }
+        Request::Deregister(deregister) if deregister.service.as_str() == "web" => {
+            Ok(Reply::Deregistered)
+        }
+        Request::Deregister(_) => Err(Error::new(Kind::NotFound, "not registered here")),
+        Request::LeaderPing => Ok(Reply::LeaderPinged(LeaderPinged {
+            leader: view().leader.unwrap(),
+            accepted: vec![principal("n1"), principal("n2")],
+            failed: vec![principal("n3")],
+        })),
+        Request::Forget(NodeRef::Name(name)) => Ok(Reply::Forgotten(principal(name.as_str()))),
+        Request::Forget(NodeRef::Principal(principal)) => Ok(Reply::Forgotten(principal)),
+        Request::Leave => Ok(Reply::Left),
+        Request::Doctor => Ok(Reply::Checked(vec![
+            check("disk", CheckResult::Ok, None),
+            check("clock", CheckResult::Warn, Some("Look at the clock.")),
+        ])),
+    }
+}
+
+fn check(name: &str, result: CheckResult, hint: Option<&str>) -> Check {
+    let detail = format!("the {name} was looked at");
+    Check { name: name.to_owned(), result, detail, hint: hint.map(str::to_owned) }
+}
+
+fn register(name: &str) -> Register {
+    Register {
+        service: name.parse().unwrap(),
+        rev: "r1".parse().unwrap(),
+        endpoint: "127.0.0.1:9000".parse().unwrap(),
+        horde: "main".parse().unwrap(),
+        lease: Some(Duration::from_secs(5)),
+        sync: 1,
+    }
+}
+
+#[tokio::test]
+async fn reading_gives_what_the_view_holds() {
+    let node = FakeNode::start(view());
+    let client = node.client().await;
+    assert_eq!(client.status().await, Ok(view().status()));
+    assert_eq!(client.leader().await, Ok(view().leader));
+    assert_eq!(client.members().await, Ok(view().members));
+    assert_eq!(client.services(&"".parse().unwrap(), false).await, Ok(view().services));
+    assert_eq!(client.services(&"*/*/n9".parse().unwrap(), true).await, Ok(vec![]));
+    assert_eq!(client.resolve("ntp").await.as_ref(), Ok(&view().services[1]));
+    assert_eq!(client.resolve("nope").await.unwrap_err().kind(), Kind::NotFound);
+    node.views.send_replace(Arc::new(View { leader: None, ..view() }));
+    assert_eq!(client.leader().await, Ok(None));
+}
+
+#[tokio::test]
+async fn writing_asks_the_fulcrum() {
+    let node = FakeNode::start(view());
+    let client = node.client().await;
+    let registered = client.register(&register("web")).await.unwrap();
+    assert_eq!(registered.path.to_string(), "/dev/main/n1/web/r1");
+    let deregister = |name: &str| Deregister {
+        service: name.parse().unwrap(),
+        rev: "r1".parse().unwrap(),
+        horde: "main".parse().unwrap(),
+    };
+    assert_eq!(client.deregister(&deregister("web")).await, Ok(()));
+    let err = client.deregister(&deregister("ntp")).await.unwrap_err();
+    assert_eq!(err.kind(), Kind::NotFound);
+    assert_eq!(client.leader_ping().await.unwrap().failed, [principal("n3")]);
+    let node_ref = NodeRef::Principal(principal("n4"));
+    assert_eq!(client.forget(&node_ref).await, Ok(principal("n4")));
+    assert_eq!(client.leave().await, Ok(()));
+    let checks = client.doctor().await.unwrap();
+    assert_eq!((checks[0].hint.as_deref(), checks[1].result), (None, CheckResult::Warn));
+}
+
+#[tokio::test]
+async fn errors_arrive_whole() {
+    let node = FakeNode::start(view());
+    let err = node.client().await.register(&register("full")).await.unwrap_err();
+    let there = react(Request::Register(register("full"))).unwrap_err();
+    assert_eq!(err, there);
+}
+
+#[tokio::test]
+async fn a_watch_follows_the_view_and_ends_with_the_node() {
+    let mut node = FakeNode::start(View { services: vec![], ..view() });
+    let client = node.client().await;
+    let mut watch = client.watch(&"*/*/*/web".parse().unwrap(), false).await.unwrap();
+    assert_eq!(watch.next().await, Ok(Some(WatchEvent::Snapshot { services: vec![] })));
+    node.views.send_replace(Arc::new(view()));
+    let service = service("n1", "web", "r1");
+    assert_eq!(watch.next().await, Ok(Some(WatchEvent::Added { service })));
+    node.stop().await;
+    assert_eq!(watch.next().await.unwrap_err().kind(), Kind::ShuttingDown);
+}
+
+#[tokio::test]
+async fn no_node_is_said_with_a_hint() {
+    let mut node = FakeNode::start(view());
+    let client = node.client().await;
+    assert!(client.status().await.is_ok());
+    node.stop().await;
+    assert!(!node.dir.path().join(SOCKET_NAME).exists());
+    let err = Client::connect(node.dir.path(), LIMIT).await.unwrap_err();
+    assert_eq!(err.kind(), Kind::NoNode);
+    assert!(err.hint().unwrap().contains(&node.dir.path().display().to_string()));
+    let err = client.register(&register("web")).await.unwrap_err();
+    assert_eq!((err.kind(), err.state_changed()), (Kind::NoNode, StateChanged::Unknown));
+}
+
+#[tokio::test]
+async fn a_node_that_does_not_answer_times_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let _deaf = tokio::net::UnixListener::bind(dir.path().join(SOCKET_NAME)).unwrap();
+    let limit = Duration::from_millis(50);
+    let client = Client::connect(dir.path(), limit).await;
+    let err = match client {
+        Ok(client) => client.leave().await.unwrap_err(),
+        Err(err) => err,
+    };
+    assert_eq!((err.kind(), err.state_changed()), (Kind::TimedOut, StateChanged::Unknown));
+}
+
+#[tokio::test]
+async fn a_node_that_dies_is_no_node() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = tokio::net::UnixListener::bind(dir.path().join(SOCKET_NAME)).unwrap();
+    let dies = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut buf = [0; 16];
+        tokio::io::AsyncReadExt::read_exact(&mut stream, &mut buf).await.unwrap();
+        (stream, listener)
+    });
+    let err = match Client::connect(dir.path(), LIMIT).await {
+        Ok(client) => {
+            let dead = dies.await.unwrap();
+            let leave = tokio::spawn(async move { client.leave().await });
+            tokio::task::yield_now().await;
+            drop(dead);
+            leave.await.unwrap().unwrap_err()
+        }
+        Err(err) => err,
+    };
+    assert_eq!((err.kind(), err.state_changed()), (Kind::NoNode, StateChanged::Unknown), "{err:?}");
+}
+
+#[tokio::test]
+async fn stock_clients_find_health_and_reflection() {
+    use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+    use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+    use tonic_reflection::pb::v1::{
+        ServerReflectionRequest, server_reflection_request::MessageRequest,
+        server_reflection_response::MessageResponse,
+    };
+
+    let node = FakeNode::start(view());
+    let uri = format!("unix:{}", node.dir.path().join(SOCKET_NAME).display());
+    let channel = tonic::transport::Endpoint::new(uri).unwrap().connect().await.unwrap();
+    for service in ["", "crux.v1.Control"] {
+        let request = HealthCheckRequest { service: service.to_owned() };
+        let answer = HealthClient::new(channel.clone()).check(request).await.unwrap();
+        assert_eq!(answer.into_inner().status, 1, "{service:?}");
+    }
+    let list = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let mut client = ServerReflectionClient::new(channel);
+    let stream = client.server_reflection_info(tokio_stream::once(list)).await.unwrap();
+    let answer = stream.into_inner().message().await.unwrap().unwrap();
+    let Some(MessageResponse::ListServicesResponse(list)) = answer.message_response else {
+        panic!("{answer:?}");
+    };
+    let names: Vec<_> = list.service.into_iter().map(|service| service.name).collect();
+    for name in ["crux.v1.Control", "grpc.health.v1.Health"] {
+        assert!(names.contains(&name.to_owned()), "{names:?}");
+    }
+}

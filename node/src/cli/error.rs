@@ -1,0 +1,69 @@
+//! Errors as a person or a script sees them.
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+
+use super::Ui;
+use super::output::to_json;
+use crate::error::{Error, Exit, Kind, StateChanged};
+
+/// Prints an error and says how the command ends. Silent when the reader of the output is gone.
+pub(super) fn report(err: &Error, ui: &mut Ui) -> Exit {
+    if err.kind() == Kind::BrokenPipe {
+        return err.exit();
+    }
+    let text = if ui.json() { to_json(err).unwrap_or_else(|_| err.to_string()) } else { text(err) };
+    ui.note(&text);
+    err.exit()
+}
+
+/// An error in lines for people.
+fn text(err: &Error) -> String {
+    let mut text = format!("Error: {err}");
+    match err.state_changed() {
+        StateChanged::No => {}
+        StateChanged::Yes => text.push_str("\nPart of it was done."),
+        StateChanged::Unknown => text.push_str("\nWhether it was done is unknown."),
+    }
+    if let Some(hint) = err.hint() {
+        text.push_str("\nHint: ");
+        text.push_str(hint);
+    }
+    text
+}
+
+/// What the parser of the command line has to say: help for those who ask, or an error.
+pub(super) fn usage(err: &clap::Error, args: &[OsString], ui: &mut Ui) -> Exit {
+    let text = err.render().to_string();
+    match err.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // A reader that is gone has read enough.
+            ui.print(&text).ok();
+            Exit::Done
+        }
+        _ => {
+            ui.set_json(
+                args.iter().skip(1).take_while(|arg| *arg != "--").any(|arg| arg == "--json"),
+            );
+            if !ui.json() {
+                ui.note(text.trim_end());
+                return Exit::Usage;
+            }
+            let (message, hint) = split(&text);
+            let mut err = Error::new(Kind::InvalidArgument, message);
+            if !hint.is_empty() {
+                err = err.with_hint(hint);
+            }
+            report(&err, ui)
+        }
+    }
+}
+
+/// The parser's text as a message, its first paragraph, and the rest as a hint.
+fn split(text: &str) -> (String, String) {
+    let text = text.strip_prefix("error: ").unwrap_or(text).trim();
+    let (message, hint) = text.split_once("\n\n").unwrap_or((text, ""));
+    let join = |lines: &str| lines.split_whitespace().collect::<Vec<_>>().join(" ");
+    (join(message), join(hint))
+}

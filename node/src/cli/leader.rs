@@ -1,0 +1,68 @@
+//! `leader`
+
+use crux_crdt::Principal;
+use serde_json::json;
+
+use super::output::block_on;
+use super::{Ui, Wait, table};
+use crate::error::Error;
+use crate::fulcrum::request::LeaderPinged;
+
+/// Show who leads, or have the leader act
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = false)]
+pub(super) struct Args {
+    #[command(flatten)]
+    wait: Wait,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Have every live member store the leader's claim, and show who did
+    ///
+    /// Changes nothing else: it shows that the leader's commands are accepted.
+    Ping(Ping),
+}
+
+#[derive(Debug, clap::Args)]
+struct Ping {
+    #[command(flatten)]
+    wait: Wait,
+}
+
+pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
+    match args.command {
+        Some(Command::Ping(args)) => ping(&args, ui),
+        None => {
+            let leader = block_on(async { ui.connect(args.wait.timeout).await?.leader().await })?;
+            ui.answer(&leader, || table::leader(leader.as_ref()))
+        }
+    }
+}
+
+fn ping(args: &Ping, ui: &mut Ui) -> Result<(), Error> {
+    let pinged = block_on(async { ui.connect(args.wait.timeout).await?.leader_ping().await })?;
+    let keys =
+        |all: &[Principal]| -> Vec<String> { all.iter().map(Principal::to_string).collect() };
+    let answer = json!({
+        "leader": pinged.leader,
+        "accepted": keys(&pinged.accepted),
+        "failed": keys(&pinged.failed),
+    });
+    ui.answer(&answer, || text(&pinged))
+}
+
+pub(super) fn text(pinged: &LeaderPinged) -> String {
+    let shorts = |all: &[Principal]| match all {
+        [] => "none".to_owned(),
+        all => all.iter().map(table::short).collect::<Vec<_>>().join(" "),
+    };
+    format!(
+        "leader    {}\naccepted  {}\nfailed    {}",
+        table::leader(Some(&pinged.leader)),
+        shorts(&pinged.accepted),
+        shorts(&pinged.failed)
+    )
+}

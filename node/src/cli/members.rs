@@ -1,0 +1,34 @@
+//! `members`
+
+use super::output::block_on;
+use super::{Ui, Wait, table};
+use crate::error::Error;
+use crate::view::Member;
+
+/// List every member the node knows, in any state
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    wait: Wait,
+}
+
+pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
+    let members = block_on(async { ui.connect(args.wait.timeout).await?.members().await })?;
+    ui.answer(&members, || text(&members))
+}
+
+pub(super) fn text(members: &[Member]) -> String {
+    let row = |member: &Member| {
+        let labels = member.labels.iter().map(|(key, value)| format!("{key}={value}"));
+        [
+            member.node.to_string(),
+            table::short(&member.principal),
+            member.addr.as_ref().map_or("-".to_owned(), ToString::to_string),
+            member.state.to_string(),
+            member.incarnation.to_string(),
+            labels.collect::<Vec<_>>().join(" "),
+        ]
+    };
+    let header = ["NODE", "PRINCIPAL", "ADDR", "STATE", "INCARNATION", "LABELS"];
+    table::render(header, members.iter().map(row).collect())
+}

@@ -1,0 +1,146 @@
+//! The command line: one file per verb.
+//!
+//! A verb is an `Args` struct, whose doc comments are the help, and `run(args, ui)`. Verbs print
+//! through [`Ui`] and talk to a node through [`api::Client`](crate::api::Client); none prints by
+//! itself, none knows gRPC.
+//!
+//! What scripts rely on: with `--json` standard output holds exactly one JSON document (`watch`: one
+//! per line) or nothing; hints and errors go to standard error, an error as one object; exit codes
+//! are those of [`Exit`].
+
+mod completions;
+mod deregister;
+mod doctor;
+mod duration;
+mod error;
+mod forget;
+mod keygen;
+mod leader;
+mod leave;
+mod man;
+mod members;
+mod output;
+mod register;
+mod resolve;
+mod run;
+mod services;
+mod status;
+mod table;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use output::Ui;
+
+use crate::error::{Error, Exit};
+
+/// A gossip-first cluster fabric: one binary, no central server
+///
+/// A few nodes started with the same initial secret, in any order, become one flock in which every
+/// node knows every member, every service and the leader.
+#[derive(Debug, Parser)]
+#[command(name = "crux-node", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 no node answers, \
+                        5 refused, 6 timed out.")]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The heading of [`Common`] in the help.
+const COMMON: &str = "Common options";
+
+/// What every command takes, in any position after its name.
+#[derive(Debug, Clone, Args)]
+struct Common {
+    /// Data directory of the node, or CRUX_DATA_DIR
+    #[arg(long, global = true, value_name = "D", help_heading = COMMON)]
+    data_dir: Option<PathBuf>,
+    /// Print one JSON document, and errors as one JSON object
+    #[arg(long, global = true, help_heading = COMMON)]
+    json: bool,
+    /// Do not ask before doing what cannot be undone
+    #[arg(long, global = true, help_heading = COMMON)]
+    yes: bool,
+}
+
+/// How long to wait.
+#[derive(Debug, Clone, Copy, Args)]
+struct Wait {
+    /// How long to wait for the answer
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
+    timeout: Duration,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Keygen(keygen::Args),
+    Run(run::Args),
+    Status(status::Args),
+    Leader(leader::Args),
+    Members(members::Args),
+    Register(register::Args),
+    Deregister(deregister::Args),
+    Services(services::Args),
+    Resolve(resolve::Args),
+    Watch(watch::Args),
+    Forget(forget::Args),
+    Leave(leave::Args),
+    Doctor(doctor::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+/// Runs the command that this process's arguments name.
+pub fn main() -> ExitCode {
+    main_from(std::env::args_os())
+}
+
+/// Runs the command that the arguments name; the first one is the program's name. For programs that
+/// run nodes by executing themselves: they call this with what follows their own command.
+pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    run_with(args, Ui::of_process()).into()
+}
+
+/// Runs the command that the arguments name, with other places to print to.
+pub fn run_with(args: impl IntoIterator<Item = OsString>, mut ui: Ui) -> Exit {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let result = match Cli::try_parse_from(&args) {
+        Ok(cli) => {
+            ui.adopt(&cli.common);
+            dispatch(cli.command, &mut ui)
+        }
+        Err(err) => return error::usage(&err, &args, &mut ui),
+    };
+    let result = result.and_then(|()| ui.flush());
+    result.map_or_else(|err| error::report(&err, &mut ui), |()| Exit::Done)
+}
+
+fn dispatch(command: Command, ui: &mut Ui) -> Result<(), Error> {
+    match command {
+        Command::Keygen(args) => keygen::run(args, ui),
+        Command::Run(args) => run::run(args, ui),
+        Command::Status(args) => status::run(args, ui),
+        Command::Leader(args) => leader::run(args, ui),
+        Command::Members(args) => members::run(args, ui),
+        Command::Register(args) => register::run(args, ui),
+        Command::Deregister(args) => deregister::run(args, ui),
+        Command::Services(args) => services::run(args, ui),
+        Command::Resolve(args) => resolve::run(args, ui),
+        Command::Watch(args) => watch::run(args, ui),
+        Command::Forget(args) => forget::run(args, ui),
+        Command::Leave(args) => leave::run(args, ui),
+        Command::Doctor(args) => doctor::run(args, ui),
+        Command::Completions(args) => completions::run(args, ui),
+        Command::Man(args) => man::run(args, ui),
+    }
+}

@@ -1,0 +1,157 @@
+//! Where a command prints, and how.
+
+use std::fmt;
+use std::future::Future;
+use std::io::{self, BufRead as _, IsTerminal as _, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Common;
+use crate::api::Client;
+use crate::config::Env;
+use crate::error::{Error, Kind};
+
+/// Where a command prints, and what all commands are told.
+pub struct Ui {
+    out: Box<dyn Write + Send>,
+    err: Box<dyn Write + Send>,
+    env: Env,
+    /// Whether a person is there to ask.
+    interactive: bool,
+    json: bool,
+    yes: bool,
+    data_dir: Option<PathBuf>,
+}
+
+impl fmt::Debug for Ui {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Ui");
+        shown.field("json", &self.json).field("yes", &self.yes);
+        shown.field("data_dir", &self.data_dir).finish_non_exhaustive()
+    }
+}
+
+impl Ui {
+    /// This process's standard output, error and environment.
+    pub fn of_process() -> Self {
+        let interactive = io::stdin().is_terminal() && io::stderr().is_terminal();
+        let mut ui = Self::new(Box::new(io::stdout()), Box::new(io::stderr()), Env::of_process());
+        ui.interactive = interactive;
+        ui
+    }
+
+    /// Other places to print to, another environment, and nobody there to ask.
+    pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, env: Env) -> Self {
+        let (interactive, json, yes, data_dir) = (false, false, false, None);
+        Self { out, err, env, interactive, json, yes, data_dir }
+    }
+
+    /// Takes what all commands are told.
+    pub(super) fn adopt(&mut self, common: &Common) {
+        self.json |= common.json;
+        self.yes |= common.yes;
+        self.data_dir = common.data_dir.clone();
+    }
+
+    /// Whether answers and errors are JSON.
+    pub(super) fn json(&self) -> bool {
+        self.json
+    }
+
+    /// The environment.
+    pub(super) fn env(&self) -> &Env {
+        &self.env
+    }
+
+    /// The data directory that the flag names.
+    pub(super) fn data_dir_flag(&self) -> Option<PathBuf> {
+        self.data_dir.clone()
+    }
+
+    /// Switches to JSON, for a command line that cannot be parsed.
+    pub(super) fn set_json(&mut self, json: bool) {
+        self.json = json;
+    }
+
+    /// Prints the answer: as one JSON document, or as text for people.
+    pub(super) fn answer<T: Serialize + ?Sized>(
+        &mut self,
+        value: &T,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Error> {
+        if self.json {
+            return self.print(&to_json(value)?);
+        }
+        self.print(&text())
+    }
+
+    /// Prints text for people to standard output; nothing with `--json`.
+    pub(super) fn say(&mut self, text: &str) -> Result<(), Error> {
+        if self.json { Ok(()) } else { self.print(text) }
+    }
+
+    /// Prints a line to standard error. Who cannot read it goes without.
+    pub(super) fn note(&mut self, text: &str) {
+        writeln!(self.err, "{text}").and_then(|()| self.err.flush()).ok();
+    }
+
+    /// Prints to standard output and ends the line.
+    pub(super) fn print(&mut self, text: &str) -> Result<(), Error> {
+        let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+        let written = write!(self.out, "{text}{end}").and_then(|()| self.out.flush());
+        written.map_err(|err| Error::io("printing", &err))
+    }
+
+    /// Makes sure that everything was printed.
+    pub(super) fn flush(&mut self) -> Result<(), Error> {
+        self.out.flush().map_err(|err| Error::io("printing", &err))
+    }
+
+    /// Asks before doing what cannot be undone, unless told not to.
+    ///
+    /// # Errors
+    /// [`Kind::NotConfirmed`] when there is nobody to ask, or the answer is not `yes`.
+    pub(super) fn confirm(&mut self, what: &str) -> Result<(), Error> {
+        if self.yes {
+            return Ok(());
+        }
+        let refused = |why: &str| {
+            Error::new(Kind::NotConfirmed, why).with_hint("Add --yes to do it without a question.")
+        };
+        if self.json || !self.interactive {
+            return Err(refused("this cannot be undone, and nobody is there to ask"));
+        }
+        let ask = write!(self.err, "{what} Type yes to go on: ").and_then(|()| self.err.flush());
+        ask.map_err(|err| Error::io("asking", &err))?;
+        let mut line = String::new();
+        let read = io::stdin().lock().read_line(&mut line);
+        read.map_err(|err| Error::io("reading the answer", &err))?;
+        if line.trim() == "yes" { Ok(()) } else { Err(refused("the answer was not yes")) }
+    }
+
+    /// Connects to the node of the data directory.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidArgument`] without a data directory, [`Kind::NoNode`] when nobody answers.
+    pub(super) async fn connect(&self, limit: Duration) -> Result<Client, Error> {
+        let dir = self.data_dir.clone().or_else(|| self.env.data_dir()).ok_or_else(|| {
+            Error::new(Kind::InvalidArgument, "no data directory is given")
+                .with_hint("Give --data-dir D, or set CRUX_DATA_DIR.")
+        })?;
+        Client::connect(&dir, limit).await
+    }
+}
+
+/// One line of JSON.
+pub(super) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<String, Error> {
+    serde_json::to_string(value)
+        .map_err(|err| Error::new(Kind::Internal, err.to_string()).augment("writing JSON"))
+}
+
+/// Runs a command's talk with a node to its end.
+pub(super) fn block_on<T>(talk: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|err| Error::io("starting the runtime", &err))?.block_on(talk)
+}

@@ -1,0 +1,27 @@
+//! `resolve`
+
+use super::output::block_on;
+use super::{Ui, Wait};
+use crate::error::Error;
+
+/// Pick one live instance of a service and print its address
+///
+/// The name is an instance's, a service's, or a generic one: `ntp` also stands for `ntp3`, `ntp_2.3`
+/// and `ntp-edge`. A path with `*` in any part is a query. Services that are up come first.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Name to resolve
+    name: String,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
+    let talk = async { ui.connect(args.wait.timeout).await?.resolve(&args.name).await };
+    let service = block_on(talk)?;
+    ui.answer(&service, || service.net_id.endpoint.to_string())?;
+    if !ui.json() {
+        ui.note(&format!("{} ({})", service.path, service.status));
+    }
+    Ok(())
+}

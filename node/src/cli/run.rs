@@ -1,0 +1,116 @@
+//! `run`
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Ui;
+use crate::config::{self, Layer, Source};
+use crate::error::{Error, Kind};
+use crate::{shutdown, startup, telemetry};
+
+/// How long to wait, after everything stopped in order, for work that cannot be stopped.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Run a node
+///
+/// Makes the data directory if there is none. SIGTERM and Ctrl-C stop the node without leaving the
+/// flock; `leave` leaves.
+///
+/// Settings come from flags, then the environment, then the file, then defaults. The flag
+/// `--some-key` is `CRUX_SOME_KEY` in the environment, with commas between entries, and `some_key`
+/// in the file; `--label` is `CRUX_LABELS` and the table `labels`. The secret itself may be in
+/// `CRUX_SECRET`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// File with more settings, in TOML
+    #[arg(long, value_name = "F")]
+    config: Option<PathBuf>,
+    /// File with the flock's secret
+    #[arg(long, value_name = "F")]
+    secret_file: Option<PathBuf>,
+    /// Address to listen at; port 0 picks one. The next two ports are the node's, too
+    #[arg(long, value_name = "IP:PORT")]
+    listen: Option<String>,
+    /// Where others reach this node, if that differs (can be repeated)
+    #[arg(long, value_name = "HOST:PORT")]
+    advertise: Vec<String>,
+    /// Name to claim: at most 55 lower-case letters, digits and `-`
+    #[arg(long, value_name = "N")]
+    name: Option<String>,
+    /// Node to call until it answers (can be repeated)
+    #[arg(long, value_name = "HOST:PORT")]
+    join: Vec<String>,
+    /// What to tell others about this node (can be repeated)
+    #[arg(long, value_name = "K=V")]
+    label: Vec<String>,
+    /// Look for nodes on the link
+    #[arg(long, value_name = "on|off", value_parser = switch)]
+    mdns: Option<bool>,
+    /// What to log, as in `warn,crux_node=debug`
+    #[arg(long, value_name = "DIRECTIVES")]
+    log: Option<String>,
+    /// How to log: `text` or `json`; JSON with `--json`
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// Stop when standard input closes
+    #[arg(long)]
+    stop_with_stdin: bool,
+}
+
+pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
+    let config = config::load(layer(args, ui)?, ui.env())?;
+    telemetry::init(&config);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|err| Error::io("starting the runtime", &err))?;
+    let result = runtime.block_on(async {
+        let stop = shutdown::requested(config.stop_with_stdin)?;
+        startup::run(config, stop).await
+    });
+    runtime.shutdown_timeout(GRACE);
+    result
+}
+
+/// What the flags say.
+fn layer(args: Args, ui: &Ui) -> Result<Layer, Error> {
+    let some = |list: Vec<String>| Some(list).filter(|list| !list.is_empty());
+    let json = ui.json().then(|| "json".to_owned());
+    Ok(Layer {
+        source: Source::Flags,
+        config: args.config,
+        secret_file: args.secret_file,
+        listen: args.listen,
+        data_dir: ui.data_dir_flag(),
+        advertise: some(args.advertise),
+        name: args.name,
+        join: some(args.join),
+        labels: labels(&args.label)?,
+        stop_with_stdin: args.stop_with_stdin.then_some(true),
+        mdns: args.mdns,
+        log: args.log,
+        log_format: args.log_format.or(json),
+    })
+}
+
+fn labels(all: &[String]) -> Result<Option<BTreeMap<String, String>>, Error> {
+    let mut labels = BTreeMap::new();
+    for label in all {
+        let wrong = |why: &str| {
+            let message = format!("--label {label}: {why}");
+            Error::new(Kind::InvalidConfig, message).with_field("key", "--label")
+        };
+        let (key, value) = label.split_once('=').ok_or_else(|| wrong("there is no `=` in it"))?;
+        if labels.insert(key.to_owned(), value.to_owned()).is_some() {
+            return Err(wrong("the key is given twice"));
+        }
+    }
+    Ok(Some(labels).filter(|labels| !labels.is_empty()))
+}
+
+fn switch(s: &str) -> Result<bool, &'static str> {
+    match s {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("it is neither on nor off"),
+    }
+}

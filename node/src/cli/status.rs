@@ -1,0 +1,38 @@
+//! `status`
+
+use super::output::block_on;
+use super::{Ui, Wait, table};
+use crate::error::Error;
+use crate::view::Status;
+
+/// Show what a node is and what it sees
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    wait: Wait,
+}
+
+pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
+    let status = block_on(async { ui.connect(args.wait.timeout).await?.status().await })?;
+    ui.answer(&status, || text(&status))
+}
+
+pub(super) fn text(status: &Status) -> String {
+    let counts = status.members;
+    let row = |name: &str, value: String| [name.to_owned(), value];
+    let rows = vec![
+        row("flock", format!("{} ({})", status.flock, status.flock_id.short())),
+        row("node", format!("{} ({})", status.node, table::short(&status.principal))),
+        row("incarnation", status.incarnation.to_string()),
+        row("leader", table::leader(status.leader.as_ref())),
+        row(
+            "members",
+            format!("{} alive, {} suspect, {} dead", counts.alive, counts.suspect, counts.dead),
+        ),
+        row("services", status.services.to_string()),
+        row("blobs", status.blobs.to_string()),
+        row("state digest", status.state_digest.to_string()),
+    ];
+    // The header is empty: the names say it all.
+    table::render(["", ""], rows).trim_start_matches('\n').to_owned()
+}

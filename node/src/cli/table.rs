@@ -1,0 +1,41 @@
+//! Tables for people.
+
+use comfy_table::{ContentArrangement, Table, presets};
+use crux_crdt::Principal;
+
+use crate::view::{Leader, Service};
+
+/// A table without lines, whose columns are as wide as they need. The last one is not padded.
+pub(super) fn render<const N: usize>(header: [&str; N], rows: Vec<[String; N]>) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header);
+    table.add_rows(rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let lines = table.to_string();
+    let lines: Vec<_> = lines.lines().map(str::trim_end).collect();
+    lines.join("\n")
+}
+
+/// A principal as people see it: enough digits to tell a few apart.
+pub(super) fn short(principal: &Principal) -> String {
+    principal.short()
+}
+
+/// A leader in one line.
+pub(super) fn leader(leader: Option<&Leader>) -> String {
+    match leader {
+        Some(leader) => {
+            format!("{} ({}, epoch {})", leader.node, short(&leader.principal), leader.epoch)
+        }
+        None => "none".to_owned(),
+    }
+}
+
+/// A service in one line.
+pub(super) fn service(service: &Service) -> String {
+    format!("{}  {}  {}", service.path, service.net_id.endpoint, service.status)
+}

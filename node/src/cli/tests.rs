@@ -1,0 +1,300 @@
+//! Commands from the command line to the output, against a real API server with a fake fulcrum.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use clap::CommandFactory as _;
+use tempfile::TempDir;
+
+use super::*;
+use crate::api::tests::FakeNode;
+use crate::config::Env;
+use crate::view::View;
+use crate::view::testing::{service, view};
+
+/// Bytes that a test reads back.
+#[derive(Clone, Default)]
+struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+impl Buffer {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Buffer {
+    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(buf);
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What a command did.
+#[derive(Debug)]
+struct Ran {
+    exit: u8,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    /// All of it, for snapshots.
+    fn shown(&self) -> String {
+        format!("exit {}\n--- stdout\n{}--- stderr\n{}", self.exit, self.out, self.err)
+    }
+
+    /// Standard output as one JSON document.
+    fn json(&self) -> serde_json::Value {
+        assert_eq!(self.out.lines().count(), 1, "{self:?}");
+        serde_json::from_str(&self.out).unwrap()
+    }
+}
+
+/// Runs a command line; `D` in it stands for the directory.
+fn run_in(dir: &TempDir, env: &[(&str, &str)], line: &str) -> Ran {
+    let path = dir.path().display().to_string();
+    let word = |word: &str| OsString::from(if word == "D" { path.as_str() } else { word });
+    let args: Vec<_> = ["crux-node"].into_iter().chain(line.split(' ')).map(word).collect();
+    let (out, err) = (Buffer::default(), Buffer::default());
+    let ui = Ui::new(Box::new(out.clone()), Box::new(err.clone()), Env::of(env));
+    // A thread of its own: commands have their own runtime.
+    let exit = std::thread::spawn(move || run_with(args, ui)).join().unwrap();
+    let text = |buffer: Buffer| buffer.text().replace(&path, "DIR");
+    Ran { exit: exit.code(), out: text(out), err: text(err) }
+}
+
+/// Runs a command line against a node.
+async fn run(node: &FakeNode, line: &str) -> Ran {
+    let line = format!("{line} --data-dir D");
+    tokio::task::block_in_place(|| run_in(&node.dir, &[], &line))
+}
+
+/// The name of a snapshot: words and underscores, so that any file system takes it.
+fn file_name(kind: &str, line: &str) -> String {
+    let word = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    format!("{kind}_{line}").chars().map(word).collect()
+}
+
+/// Runs a command line where no node is.
+fn alone(line: &str) -> Ran {
+    run_in(&tempfile::tempdir().unwrap(), &[], line)
+}
+
+#[test]
+fn the_reference() {
+    let mut root = Cli::command().term_width(100);
+    root.build();
+    let mut pages = Vec::new();
+    let mut queue = vec![root];
+    while let Some(mut command) = queue.pop() {
+        let help = command.render_long_help();
+        pages.push(format!(
+            "## {}
+
+{help}",
+            command.get_bin_name().unwrap_or("crux-node")
+        ));
+        let subcommands = command.get_subcommands().filter(|sub| sub.get_name() != "help");
+        queue.extend(subcommands.cloned().collect::<Vec<_>>().into_iter().rev());
+    }
+    insta::assert_snapshot!(pages.join("\n"));
+}
+
+#[test]
+fn the_command_line_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_for_people() {
+    let node = FakeNode::start(view());
+    for line in [
+        "status",
+        "leader",
+        "leader ping",
+        "members",
+        "register web r1 127.0.0.1:9000 --lease 10s",
+        "deregister web r1",
+        "services",
+        "services --all */*/n2",
+        "resolve ntp",
+        "forget n4 --yes",
+        "leave --yes",
+        "doctor",
+    ] {
+        let ran = run(&node, line).await;
+        insta::assert_snapshot!(file_name("text", line), ran.shown());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_for_scripts() {
+    let node = FakeNode::start(view());
+    for line in ["status", "leader", "leader ping", "members", "services", "resolve ntp", "doctor"]
+    {
+        let ran = run(&node, &format!("{line} --json")).await;
+        assert_eq!((ran.exit, ran.err.as_str()), (0, ""), "{line}");
+        let json = serde_json::to_string_pretty(&ran.json()).unwrap();
+        insta::assert_snapshot!(file_name("json", line), json);
+    }
+    let ran = run(&node, "register web r1 [::1]:9000 --json").await;
+    assert_eq!(ran.json()["path"], "/dev/main/n1/web/r1");
+    for line in ["deregister web r1 --json", "leave --yes --json"] {
+        let ran = run(&node, line).await;
+        assert_eq!((ran.exit, ran.out.as_str(), ran.err.as_str()), (0, "", ""), "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_an_answer() {
+    let node = FakeNode::start(View { leader: None, members: vec![], services: vec![], ..view() });
+    for (line, wanted) in [("leader", "null\n"), ("members", "[]\n"), ("services", "[]\n")] {
+        let ran = run(&node, &format!("{line} --json")).await;
+        assert_eq!((ran.exit, ran.out.as_str()), (0, wanted), "{line}");
+        assert_eq!(run(&node, line).await.exit, 0, "{line}");
+    }
+    let ran = run(&node, "resolve ntp --json").await;
+    assert_eq!((ran.exit, ran.out.as_str()), (3, ""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn common_options_stand_anywhere_after_the_name() {
+    let node = FakeNode::start(view());
+    let dir = node.dir.path().display().to_string();
+    let wanted = run(&node, "leader --json").await.out;
+    for line in ["leader --json --yes --data-dir D", "--data-dir D --json leader"] {
+        let ran = tokio::task::block_in_place(|| run_in(&node.dir, &[], line));
+        assert_eq!(ran.out, wanted, "{line}");
+    }
+    let env = [("CRUX_DATA_DIR", dir.as_str())];
+    let ran = tokio::task::block_in_place(|| run_in(&node.dir, &env, "leader --json"));
+    assert_eq!(ran.out, wanted);
+    let line = "leader --data-dir D ping --json";
+    let ran = tokio::task::block_in_place(|| run_in(&node.dir, &[], line));
+    assert_eq!((ran.exit, ran.json()["leader"]["epoch"].as_u64()), (0, Some(7)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_prints_a_line_for_each_change() {
+    let mut node = FakeNode::start(View { services: vec![], ..view() });
+    let dir = node.dir.path().to_owned();
+    let out = Buffer::default();
+    let ui = Ui::new(Box::new(out.clone()), Box::new(Buffer::default()), Env::of(&[]));
+    let args = ["crux-node", "watch", "--json", "--data-dir"].map(OsString::from).into_iter();
+    let args: Vec<_> = args.chain([dir.into_os_string()]).collect();
+    let watch = std::thread::spawn(move || run_with(args, ui));
+    let lines = |count: usize| {
+        let out = out.clone();
+        async move {
+            while out.text().lines().count() < count {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        }
+    };
+    lines(1).await;
+    node.views
+        .send_replace(Arc::new(View { services: vec![service("n1", "web", "r1")], ..view() }));
+    lines(2).await;
+    node.views.send_replace(Arc::new(View { services: vec![], ..view() }));
+    lines(3).await;
+    node.stop().await;
+    assert_eq!(watch.join().unwrap(), Exit::NoNode);
+    insta::assert_snapshot!(out.text());
+}
+
+#[test]
+fn errors_for_people_and_scripts() {
+    for line in ["status --data-dir D", "status --data-dir D --json", "doctor --data-dir D"] {
+        insta::assert_snapshot!(file_name("no node", line), alone(line).shown());
+    }
+    for line in ["services --json a*", "register 3 r1 a:1", "bogus --json", "leave", "status"] {
+        let ran = alone(line);
+        assert_eq!((ran.exit, ran.out.as_str()), (2, ""), "{line}");
+        insta::assert_snapshot!(file_name("usage", line), ran.shown());
+    }
+    let long = format!("status --data-dir {}", "x".repeat(120));
+    assert_eq!(alone(&long).exit, 5);
+}
+
+#[test]
+fn what_cannot_be_undone_needs_a_yes() {
+    for line in ["leave --data-dir D", "forget n1 --data-dir D", "leave --json --data-dir D"] {
+        let ran = alone(line);
+        assert_eq!(ran.exit, 2, "{line}");
+        assert!(ran.err.contains("--yes"), "{line}");
+    }
+    assert_eq!(alone("leave --yes --data-dir D").exit, 4);
+}
+
+#[test]
+fn keygen_never_overwrites() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    let ran = run_in(&dir, &[], &format!("keygen --flock dev --out {}", path("s")));
+    insta::assert_snapshot!("keygen", ran.shown());
+    let secret = std::fs::read_to_string(path("s")).unwrap();
+    let operator = std::fs::read_to_string(path("s.operator")).unwrap();
+    let parsed: crate::secret::SecretString = secret.parse().unwrap();
+    let key: crate::secret::OperatorKey = operator.parse().unwrap();
+    assert_eq!(parsed.parts().operator, Some(key.public()));
+    assert!(!ran.shown().contains(&secret[8..20]));
+
+    let exists = format!("keygen --flock dev --out {} --no-operator", path("s"));
+    assert_eq!(run_in(&dir, &[], &exists).exit, 5);
+    let line = format!("keygen --flock dev --out {} --operator-key {}", path("t"), path("s"));
+    assert_eq!(run_in(&dir, &[], &line).exit, 5);
+    assert!(!dir.path().join("t").exists(), "nothing is left behind");
+    let line = format!("keygen --flock dev --out {0} --operator-key {0}", path("u"));
+    assert_eq!(run_in(&dir, &[], &line).exit, 2);
+    assert_eq!(std::fs::read_to_string(path("s")).unwrap(), secret);
+    assert_eq!(std::fs::read_to_string(path("s.operator")).unwrap(), operator);
+}
+
+#[test]
+fn keygen_without_an_operator_says_what_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("s").display().to_string();
+    let ran = run_in(&dir, &[], &format!("keygen --json --flock dev --no-operator --out {out}"));
+    assert_eq!((ran.exit, &ran.json()["operator_key_file"]), (0, &serde_json::Value::Null));
+    assert!(ran.err.contains("no documents"), "{}", ran.err);
+    assert!(!dir.path().join("s.operator").exists());
+    let bad = run_in(&dir, &[], &format!("keygen --flock Dev --out {out}2"));
+    assert_eq!(bad.exit, 2);
+    assert!(!dir.path().join("s2").exists());
+}
+
+#[test]
+fn help_completions_and_manual() {
+    for line in ["--help", "--version", "help run", "run --help", "completions bash", "man"] {
+        let ran = alone(line);
+        assert_eq!((ran.exit, ran.err.as_str()), (0, ""), "{line}");
+        assert!(!ran.out.is_empty(), "{line}");
+    }
+    assert!(alone("completions zsh --json").json().as_str().unwrap().contains("crux-node"));
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(run_in(&dir, &[], "man --out D").exit, 0);
+    assert!(dir.path().join("crux-node-leader-ping.1").exists());
+}
+
+#[test]
+fn run_refuses_before_it_starts() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("d").display().to_string();
+    for (line, env, exit) in [
+        (format!("run --data-dir {data}"), vec![], 2),
+        (format!("run --data-dir {data} --secret-file /nowhere"), vec![], 3),
+        (format!("run --data-dir {data}"), vec![("CRUX_SECRET", "crux1-ab")], 2),
+        (format!("run --data-dir {data}"), vec![("CRUX_SECRTE", "x")], 2),
+        (format!("run --data-dir {data} --label a --secret-file /nowhere"), vec![], 2),
+        (format!("run --data-dir {data} --mdns perhaps"), vec![], 2),
+        (format!("run --data-dir {data} --config /nowhere"), vec![], 3),
+    ] {
+        let ran = run_in(&dir, &env, &line);
+        assert_eq!(ran.exit, exit, "{line} {}", ran.err);
+        assert!(!dir.path().join("d").exists(), "{line}");
+    }
+}

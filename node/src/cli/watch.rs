@@ -1,0 +1,51 @@
+//! `watch`
+
+use super::output::{block_on, to_json};
+use super::{Ui, Wait, table};
+use crate::api::WatchEvent;
+use crate::error::Error;
+use crate::parse;
+use crate::view::Service;
+
+/// Print services, then every change, until stopped
+///
+/// First a snapshot; then what was added, changed or removed; and again a snapshot when this command
+/// fell behind. With `--json` each line is one document: {"event": "snapshot", "services": […]},
+/// {"event": "added", "service": {…}} or {"event": "removed", "service": {…}}.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Which services, as in '/dev/main/*/ntp3'
+    #[arg(default_value = "", hide_default_value = true)]
+    query: String,
+    /// Also those whose node is not alive
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
+    let query = parse::query(&args.query)?;
+    block_on(async {
+        let client = ui.connect(args.wait.timeout).await?;
+        let mut watch = client.watch(&query, args.all).await?;
+        while let Some(event) = watch.next().await? {
+            let line = if ui.json() { to_json(&event)? } else { text(&event) };
+            ui.print(&line)?;
+        }
+        Ok(())
+    })
+}
+
+pub(super) fn text(event: &WatchEvent) -> String {
+    let line = |mark: char, service: &Service| format!("{mark} {}", table::service(service));
+    match event {
+        WatchEvent::Added { service } => line('+', service),
+        WatchEvent::Removed { service } => line('-', service),
+        WatchEvent::Snapshot { services } => {
+            let count = format!("# {} services", services.len());
+            let lines = services.iter().map(|service| line('=', service));
+            std::iter::once(count).chain(lines).collect::<Vec<_>>().join("\n")
+        }
+    }
+}

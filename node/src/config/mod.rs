@@ -1,0 +1,62 @@
+//! The configuration of a node: defaults < file < environment < flags, merged and checked once.
+//!
+//! | setting | flag | environment | file |
+//! |---|---|---|---|
+//! | secret | `--secret-file F` | `CRUX_SECRET` or `CRUX_SECRET_FILE` | `secret_file` |
+//! | address to listen at | `--listen` | `CRUX_LISTEN` | `listen` |
+//! | data directory | `--data-dir` | `CRUX_DATA_DIR` | `data_dir` |
+//! | … | `--some-key` | `CRUX_SOME_KEY` | `some_key` |
+//!
+//! A higher layer replaces a lower one's value as a whole, lists too. A key that nobody knows is
+//! refused in every layer, because a slip that is silently ignored is the worst of settings. Every
+//! error names the key and the layer it came from.
+
+mod defaults;
+mod env;
+mod file;
+mod layer;
+mod settings;
+mod validate;
+
+pub use env::Env;
+pub use layer::{Layer, Source};
+pub use settings::{Config, LogFormat};
+
+use crate::error::Error;
+use crate::secret::SecretString;
+
+/// Merges and checks all layers: what the flags say, the environment, the file that either names,
+/// and the defaults. Reads files and, at most once, the secret in the environment; changes nothing.
+///
+/// # Errors
+/// [`crate::Kind::InvalidConfig`] with the key and its source, [`crate::Kind::InvalidSecret`], or
+/// what the system says about a file.
+pub fn load(flags: Layer, env: &Env) -> Result<Config, Error> {
+    let from_env = env.layer()?;
+    let path = flags.config.clone().or_else(|| from_env.config.clone());
+    let from_file = path.map(|path| file::read(&path)).transpose()?;
+    let mut layers = vec![flags, from_env];
+    layers.extend(from_file);
+    let secret = read_secret(&layers, env)?;
+    validate::resolve(&layers, secret)
+}
+
+/// The secret of the highest layer that has one.
+fn read_secret(layers: &[Layer], env: &Env) -> Result<SecretString, Error> {
+    for layer in layers {
+        let in_env = layer.source == Source::Env && env.has_secret();
+        match &layer.secret_file {
+            Some(_) if in_env => return Err(validate::two_secrets()),
+            Some(path) => {
+                return crate::secret::read_secret(path)
+                    .map_err(|err| err.with_field("source", layer.source.key("secret_file")));
+            }
+            None if in_env => return env.secret(),
+            None => {}
+        }
+    }
+    Err(validate::no_secret())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! The settings, checked.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crux_crdt::name::NodeName;
+use crux_crdt::path::Endpoint;
+
+use crate::secret::SecretString;
+
+/// What a node is told. Everything in it was checked; nothing in it changes.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The secret that makes nodes one flock. Required.
+    pub secret: SecretString,
+    /// The file the secret came from, for checks of its mode; `None` when from the environment.
+    pub secret_file: Option<PathBuf>,
+    /// Where to listen. Port 0 picks one; otherwise this port and the next two are the node's, so
+    /// it is at most 65533. Default `0.0.0.0:7117`, a guess.
+    pub listen: SocketAddr,
+    /// Where the node keeps everything it must not forget. Made if missing. Required: a default
+    /// would be shared by accident.
+    pub data_dir: PathBuf,
+    /// Where others reach the node, when it listens on a wildcard or behind translation; empty: what
+    /// the node finds out by itself. At most 8.
+    pub advertise: Vec<Endpoint>,
+    /// The name to claim; `None`: the node picks one.
+    pub name: Option<NodeName>,
+    /// Nodes to call until they answer, for ever. The node's own address among them does no harm.
+    /// At most 64.
+    pub join: Vec<Endpoint>,
+    /// What to tell others about the node: at most 32, keys as service names, values at most 255
+    /// bytes of printable text.
+    pub labels: BTreeMap<String, String>,
+    /// Stop when standard input closes, so that a test that dies leaves no orphan. Default off.
+    pub stop_with_stdin: bool,
+    /// Look for nodes on the link. Default on.
+    pub mdns: bool,
+    /// What to log, as directives of `tracing`: `warn,crux_node=debug`. Default: this project's
+    /// `info` and others' `warn`.
+    pub log: String,
+    /// How to log, to standard error. Default text; JSON with `--json`.
+    pub log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One object per line.
+    Json,
+}

@@ -1,0 +1,176 @@
+//! Which layer wins, and what is refused.
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::error::Kind;
+
+struct Fixture {
+    dir: TempDir,
+    line: String,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let secret = SecretString::generate("dev".parse().unwrap(), None).unwrap();
+        let line = secret.expose().to_string();
+        std::fs::write(dir.path().join("secret"), &line).unwrap();
+        Self { dir, line }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Flags that suffice.
+    fn flags(&self) -> Layer {
+        let (secret_file, data_dir) = (Some(self.path("secret")), Some(self.path("d")));
+        Layer { secret_file, data_dir, ..Layer::default() }
+    }
+
+    /// The flags, with a file of this text.
+    fn with_file(&self, text: &str) -> Layer {
+        let path = self.path("crux.toml");
+        std::fs::write(&path, text).unwrap();
+        Layer { config: Some(path), ..self.flags() }
+    }
+
+    /// The error for an environment, with flags that suffice.
+    fn refuses(&self, vars: &[(&str, &str)]) -> String {
+        let err = load(self.flags(), &Env::of(vars)).unwrap_err();
+        assert_eq!(err.kind(), Kind::InvalidConfig);
+        err.to_string()
+    }
+
+    /// The error for a file.
+    fn refuses_file(&self, text: &str) -> String {
+        let err = load(self.with_file(text), &Env::of(&[])).unwrap_err();
+        assert_eq!(err.kind(), Kind::InvalidConfig);
+        err.to_string().replace(&self.dir.path().display().to_string(), "DIR")
+    }
+}
+
+#[test]
+fn defaults_suffice() {
+    let f = Fixture::new();
+    let config = load(f.flags(), &Env::of(&[])).unwrap();
+    assert_eq!(config.listen.to_string(), "0.0.0.0:7117");
+    assert_eq!(config.secret.parts().flock.as_str(), "dev");
+    assert!(config.mdns && !config.stop_with_stdin);
+    assert_eq!((config.name, config.join.len(), config.labels.len()), (None, 0, 0));
+    assert!(!f.path("d").exists(), "loading changes nothing");
+}
+
+#[test]
+fn flags_win_over_the_environment_and_that_over_the_file() {
+    let f = Fixture::new();
+    let mut flags = f.with_file(
+        "listen = '127.0.0.1:1'\nname = 'file'\nmdns = false\nadvertise = ['file:1']\n\
+         [labels]\nsite = 'file'\n",
+    );
+    flags.listen = Some("127.0.0.1:3".to_owned());
+    let vars = [
+        ("CRUX_LISTEN", "127.0.0.1:2"),
+        ("CRUX_NAME", "env"),
+        ("CRUX_JOIN", "a:1, [::1]:2,"),
+        ("CRUX_LABELS", "site=env,rack=7"),
+    ];
+    let config = load(flags, &Env::of(&vars)).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:3");
+    assert_eq!(config.name.unwrap().as_str(), "env");
+    assert_eq!(config.join.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a:1", "[::1]:2"]);
+    assert_eq!(config.advertise[0].to_string(), "file:1");
+    assert_eq!((config.labels["site"].as_str(), config.labels.len()), ("env", 2));
+    assert!(!config.mdns);
+}
+
+#[test]
+fn the_environment_may_name_the_file() {
+    let f = Fixture::new();
+    let path = f.with_file("name = 'file'\n").config.unwrap();
+    let vars = [("CRUX_CONFIG", path.to_str().unwrap())];
+    assert_eq!(load(f.flags(), &Env::of(&vars)).unwrap().name.unwrap().as_str(), "file");
+    let missing = [("CRUX_CONFIG", "/nowhere/crux.toml")];
+    assert_eq!(load(f.flags(), &Env::of(&missing)).unwrap_err().kind(), Kind::NotFound);
+}
+
+#[test]
+fn the_secret_comes_from_the_highest_layer_that_has_one() {
+    let f = Fixture::new();
+    let data_dir = Some(f.path("d"));
+    let bare = Layer { data_dir, ..Layer::default() };
+    let err = load(bare.clone(), &Env::of(&[])).unwrap_err();
+    assert!(err.hint().unwrap().contains("keygen"));
+    let in_env = [("CRUX_SECRET", f.line.as_str())];
+    let config = load(bare.clone(), &Env::of(&in_env)).unwrap();
+    assert_eq!((config.secret.expose().as_str(), config.secret_file), (f.line.as_str(), None));
+    let wrong_in_env = [("CRUX_SECRET", "crux1-abc")];
+    assert!(load(f.flags(), &Env::of(&wrong_in_env)).is_ok(), "the flag wins");
+    let err = load(bare.clone(), &Env::of(&wrong_in_env)).unwrap_err();
+    assert_eq!(err.kind(), Kind::InvalidSecret);
+    assert!(err.to_string().starts_with("CRUX_SECRET: it is truncated"), "{err}");
+    let both = [("CRUX_SECRET", f.line.as_str()), ("CRUX_SECRET_FILE", "f")];
+    assert!(load(bare, &Env::of(&both)).unwrap_err().to_string().contains("both"));
+}
+
+#[test]
+fn no_key_that_nobody_knows() {
+    let f = Fixture::new();
+    let err = f.refuses_file("listne = '127.0.0.1:1'\n");
+    assert!(
+        err.starts_with("the configuration file DIR/crux.toml: unknown field `listne`"),
+        "{err}"
+    );
+    assert!(err.ends_with("(line 1)"), "{err}");
+    let err = f.refuses_file("name = 'a'\nsecret = 'b'\n");
+    assert!(err.contains("unknown field `secret`") && err.ends_with("(line 2)"), "{err}");
+    let err = f.refuses(&[("CRUX_LISTNE", "x")]);
+    assert_eq!(err, "CRUX_LISTNE in the environment is no setting");
+    let links = [("CRUX_SERVICE_HOST", "10.0.0.1"), ("CRUX_PORT_7117_TCP", "x")];
+    assert!(load(f.flags(), &Env::of(&links)).is_ok());
+}
+
+#[test]
+fn what_is_wrong_is_named_with_where_it_came_from() {
+    let f = Fixture::new();
+    let mut flags = f.flags();
+    flags.listen = Some("localhost:1".to_owned());
+    let err = load(flags, &Env::of(&[])).unwrap_err();
+    assert_eq!(err.to_string(), "--listen: \"localhost:1\" is no IP:PORT");
+    let err = f.refuses(&[("CRUX_LISTEN", "127.0.0.1:65534")]);
+    assert!(err.starts_with("CRUX_LISTEN: port 65534 leaves no room"), "{err}");
+    let err = f.refuses_file("name = 'No'\n");
+    assert!(err.starts_with("`name` in DIR/crux.toml: 'N' at byte 0"), "{err}");
+    for (key, value) in [
+        ("CRUX_JOIN", "a"),
+        ("CRUX_ADVERTISE", "0.0.0.0:7117"),
+        ("CRUX_LABELS", "site"),
+        ("CRUX_LABELS", "1=x"),
+        ("CRUX_MDNS", "maybe"),
+        ("CRUX_LOG", "crux_node=loud"),
+        ("CRUX_LOG_FORMAT", "xml"),
+        ("CRUX_NAME", "a.b"),
+    ] {
+        assert!(f.refuses(&[(key, value)]).starts_with(key), "{key}");
+    }
+    assert!(f.refuses_file("name = \n").contains("(line 1)"));
+    let err = f.refuses_file(
+        "name = 'a'
+join = 'a:1'
+",
+    );
+    assert!(err.contains("`join`: invalid type") && err.ends_with("(line 2)"), "{err}");
+}
+
+#[test]
+fn nothing_shows_the_secret() {
+    let f = Fixture::new();
+    let env = Env::of(&[("CRUX_SECRET", &f.line), ("CRUX_DATA_DIR", "/d")]);
+    let config = load(Layer::default(), &env).unwrap();
+    assert_eq!(config.data_dir, Path::new("/d"));
+    let shown = format!("{config:?} {env:?}");
+    assert!(!shown.contains(&f.line[8..20]), "{shown}");
+}

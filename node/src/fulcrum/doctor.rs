@@ -1,0 +1,234 @@
+//! What `doctor` looks at.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crux_crdt::Digest;
+use crux_crdt::name::{Label, NodeName};
+use crux_crdt::path::Endpoint;
+use crux_protocol::flock::{self, MemberState};
+use tokio::net::TcpStream;
+
+use super::request::{Check, CheckResult};
+use crate::api::SOCKET_NAME;
+use crate::clock;
+use crate::identity::path_in;
+use crate::store::StoreHandle;
+
+/// Less room than this is worth a warning: a database of a thousand nodes is about 20 MB.
+const ROOM_MIN: u64 = 256 * 1024 * 1024;
+/// A step of the wall clock below this is what time services do.
+const STEP_MAX: Duration = Duration::from_secs(2);
+/// How long a connection to an own address may take.
+const REACH_MAX: Duration = Duration::from_secs(2);
+/// How many places of other flocks are remembered.
+const OTHERS_MAX: usize = 64;
+
+/// What surrounds a running node.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// The flock's name.
+    pub flock: Label,
+    /// Its identity.
+    pub flock_id: Digest,
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// Where the secret came from, if from a file.
+    pub secret_file: Option<PathBuf>,
+    /// Where others reach the node.
+    pub addresses: Vec<Endpoint>,
+    /// The name it claims.
+    pub name: Option<NodeName>,
+    /// How far the wall clock was ahead at the start.
+    pub wall_offset: Duration,
+    /// Places where nodes of other flocks answered.
+    pub other_flocks: BTreeSet<String>,
+}
+
+impl Surroundings {
+    /// Remembers a place where another flock answered. Whether that is news.
+    pub(super) fn note_other_flock(&mut self, addr: &str) -> bool {
+        self.other_flocks.len() < OTHERS_MAX && self.other_flocks.insert(addr.to_owned())
+    }
+}
+
+/// Looks at everything that commonly goes wrong. What needs no waiting is looked at by this call.
+pub(super) fn examine(
+    state: &flock::State,
+    around: &Surroundings,
+    store: &StoreHandle,
+) -> impl Future<Output = Vec<Check>> + Send + use<> {
+    let now = vec![
+        check_socket(&around.data_dir),
+        check_modes(around),
+        check_room(&around.data_dir, state.is_read_only()),
+        check_writes(store),
+        check_clock(around.wall_offset),
+        check_name(state, around),
+        check_members(state),
+        check_digests(state),
+        check_flocks(&around.other_flocks),
+    ];
+    let addresses = around.addresses.clone();
+    async move {
+        let mut checks = now;
+        checks.insert(1, check_port(&addresses).await);
+        checks
+    }
+}
+
+fn line(name: &str, result: CheckResult, detail: String, hint: &str) -> Check {
+    let hint = (!hint.is_empty()).then(|| hint.to_owned());
+    Check { name: name.to_owned(), result, detail, hint }
+}
+
+fn ok(name: &str, detail: impl Into<String>) -> Check {
+    line(name, CheckResult::Ok, detail.into(), "")
+}
+
+fn check_socket(data_dir: &Path) -> Check {
+    // Who reads this came through it.
+    ok("socket", data_dir.join(SOCKET_NAME).display().to_string())
+}
+
+/// The nearest thing to a look from outside that a node can do by itself.
+async fn check_port(addresses: &[Endpoint]) -> Check {
+    let mut failed = Vec::new();
+    for address in addresses {
+        let dial = tokio::time::timeout(REACH_MAX, TcpStream::connect(address.to_string()));
+        if !matches!(dial.await, Ok(Ok(_))) {
+            failed.push(address.to_string());
+        }
+    }
+    let all: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    if failed.is_empty() {
+        return ok("port", format!("{} answers, seen from this machine", all.join(", ")));
+    }
+    line(
+        "port",
+        CheckResult::Fail,
+        format!("{} does not answer", failed.join(", ")),
+        "Check --advertise, the firewall and port forwarding: others dial these addresses.",
+    )
+}
+
+fn check_modes(around: &Surroundings) -> Check {
+    let private = [Some(path_in(&around.data_dir)), around.secret_file.clone()];
+    let open: Vec<_> = private
+        .into_iter()
+        .flatten()
+        .filter(|path| path.metadata().is_ok_and(|meta| meta.mode() & 0o077 != 0))
+        .map(|path| path.display().to_string())
+        .collect();
+    if open.is_empty() {
+        return ok("modes", "keys are readable by their owner only");
+    }
+    let files = open.join(" ");
+    line(
+        "modes",
+        CheckResult::Warn,
+        format!("others may read {files}"),
+        &format!("Run `chmod 600 {files}`."),
+    )
+}
+
+fn check_room(data_dir: &Path, read_only: bool) -> Check {
+    let room = match rustix::fs::statvfs(data_dir) {
+        Ok(stat) => stat.f_bavail.saturating_mul(stat.f_frsize),
+        Err(err) => {
+            return line("disk", CheckResult::Warn, format!("cannot tell: {err}"), "");
+        }
+    };
+    let detail = format!("{} MiB free", room / 1024 / 1024);
+    if read_only {
+        let hint = "Make room; the node then takes writes again by itself.";
+        return line("disk", CheckResult::Fail, format!("full, {detail}: read-only"), hint);
+    }
+    if room < ROOM_MIN {
+        return line("disk", CheckResult::Warn, detail, "Make room before the disk is full.");
+    }
+    ok("disk", detail)
+}
+
+fn check_writes(store: &StoreHandle) -> Check {
+    let health = store.health();
+    match health.last_error {
+        None => ok("database", format!("{} writes", health.commits)),
+        Some(error) => line("database", CheckResult::Fail, error.to_string(), error.hint()),
+    }
+}
+
+fn check_clock(at_start: Duration) -> Check {
+    let step = clock::wall_offset().abs_diff(at_start);
+    if step < STEP_MAX {
+        return ok("clock", "no step since the start");
+    }
+    line(
+        "clock",
+        CheckResult::Warn,
+        format!("the wall clock was set by {} s since the start", step.as_secs()),
+        "Crux orders nothing by the wall clock; but logs will look odd. Run a time service.",
+    )
+}
+
+fn check_name(state: &flock::State, around: &Surroundings) -> Check {
+    let shown = state.names().of(&state.me());
+    let holder = around.name.as_ref().and_then(|name| state.names().holder(name));
+    match (&around.name, holder) {
+        (Some(name), Some(holder)) if holder != state.me() => line(
+            "name",
+            CheckResult::Warn,
+            format!("{name} is held by {holder}; this node is shown as {shown}"),
+            "Start this node with another --name, or `forget` the other one if it is gone.",
+        ),
+        _ => ok("name", shown.to_string()),
+    }
+}
+
+fn check_members(state: &flock::State) -> Check {
+    let members = state.members();
+    let away: Vec<_> = members
+        .iter()
+        .filter(|member| matches!(member.state, MemberState::Dead | MemberState::Suspect))
+        .map(|member| member.node.to_string())
+        .collect();
+    if away.is_empty() {
+        return ok("members", "all within reach");
+    }
+    line(
+        "members",
+        CheckResult::Warn,
+        format!("out of reach: {}", away.join(", ")),
+        "Check those nodes and the network to them; `forget` those that are not coming back.",
+    )
+}
+
+fn check_digests(state: &flock::State) -> Check {
+    let other = state.other_digests();
+    if other.is_empty() {
+        return ok("digests", "all members that beaconed hold the same");
+    }
+    let names: Vec<_> = other.iter().map(|who| state.names().of(who).to_string()).collect();
+    line(
+        "digests",
+        CheckResult::Warn,
+        format!("another state at {}", names.join(", ")),
+        "Normal for seconds after a change; run again. If it stays, look at those nodes' logs.",
+    )
+}
+
+fn check_flocks(others: &BTreeSet<String>) -> Check {
+    if others.is_empty() {
+        return ok("flock", "nobody of another flock, or with another secret, was met");
+    }
+    let places: Vec<_> = others.iter().map(String::as_str).collect();
+    line(
+        "flock",
+        CheckResult::Warn,
+        format!("another flock or another secret at {}", places.join(", ")),
+        "Give both nodes the same secret file, or take the address out of --join.",
+    )
+}

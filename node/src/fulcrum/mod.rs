@@ -1,0 +1,23 @@
+//! The fulcrum: the coordinating core of a node.
+//!
+//! ```text
+//!        network ──▶ ┌──────────────────────────────┐ ──▶ network
+//!  control API ───▶ │ Runtime   one loop, no logic │ ──▶ store ──▶ (durable) ──┐
+//!   store answers ─▶ │   │ Event        ▲ Command   │ ──▶ control API            │
+//!         clock ──▶ │   ▼              │           │ ──▶ View, for readers      │
+//!     discovery ──▶ │ flock::State     pure        │                            │
+//!                    └──────────────────────────────┘ ◀──────────────────────────┘
+//! ```
+//!
+//! Everything that can be wrong is in `crux_protocol::flock`, which is pure. The loop here takes one
+//! thing at a time, hands it in with the time, and executes the commands in order. Readers never
+//! wait for it: they look at the [`View`](crate::view::View) it published last.
+
+mod answer;
+mod doctor;
+mod picture;
+pub mod request;
+mod runtime;
+
+pub use doctor::Surroundings;
+pub use runtime::{Inputs, Runtime};

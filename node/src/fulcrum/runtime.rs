@@ -1,0 +1,318 @@
+//! The loop that drives the engine.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crux_protocol::flock::{
+    self, Batch, Command, Control, ControlId, Event, Notice, PersistError, StopReason, Ticket,
+};
+use crux_protocol::link;
+use crux_protocol::time::Instant;
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{info, warn};
+
+use super::doctor::Surroundings;
+use super::picture::{Frame, draw};
+use super::request::{NodeRef, Reply, Request};
+use super::{answer, doctor};
+use crate::api::Ask;
+use crate::clock;
+use crate::error::{Error, Kind};
+use crate::store::{self, StoreHandle, WriteError};
+use crate::view::View;
+
+/// Drawing the view takes at most this share of the time: one part in ten. A large flock under churn
+/// is then shown a little later instead of costing a core.
+const REST_PER_DRAWING: u32 = 9;
+
+/// Where everything comes in.
+#[derive(Debug)]
+pub struct Inputs {
+    /// The network.
+    pub events: mpsc::Receiver<link::Event>,
+    /// The control API.
+    pub requests: mpsc::Receiver<Ask>,
+    /// Places found on the link.
+    pub found: mpsc::Receiver<String>,
+}
+
+/// Drives one node. Executes what the engine commands, and decides nothing.
+#[derive(Debug)]
+pub struct Runtime {
+    state: flock::State,
+    frame: Frame,
+    network: mpsc::Sender<link::Command>,
+    store: StoreHandle,
+    view: watch::Sender<Arc<View>>,
+    view_stale: bool,
+    next_view: Instant,
+    asks: BTreeMap<ControlId, (Reply, oneshot::Sender<Result<Reply, Error>>)>,
+    asked: u64,
+    writing: Option<(Ticket, store::Persisted)>,
+    surroundings: Surroundings,
+    stop: Option<StopReason>,
+}
+
+impl Runtime {
+    /// A runtime around an engine that was not called yet. Returns where its views appear.
+    pub fn new(
+        state: flock::State,
+        surroundings: Surroundings,
+        network: mpsc::Sender<link::Command>,
+        store: StoreHandle,
+    ) -> (Self, watch::Receiver<Arc<View>>) {
+        let frame = Frame { flock: surroundings.flock.clone(), flock_id: surroundings.flock_id };
+        let (view, shown) = watch::channel(Arc::new(draw(&frame, &state)));
+        let runtime = Self {
+            state,
+            frame,
+            network,
+            store,
+            view,
+            view_stale: true,
+            next_view: Instant::ORIGIN,
+            asks: BTreeMap::new(),
+            asked: 0,
+            writing: None,
+            surroundings,
+            stop: None,
+        };
+        (runtime, shown)
+    }
+
+    /// Runs until `shutdown` resolves or the engine stops the node.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`] when this identity runs elsewhere; [`Kind::Internal`] when the network ended.
+    pub async fn run(
+        mut self,
+        mut inputs: Inputs,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), Error> {
+        tokio::pin!(shutdown);
+        self.handle(Event::Wake).await?;
+        loop {
+            if let Some(reason) = self.stop.take() {
+                return stopped(reason);
+            }
+            let now = clock::now();
+            self.show(now);
+            let due = self.next_due();
+            if due <= now {
+                self.handle(Event::Wake).await?;
+                tokio::task::yield_now().await;
+                continue;
+            }
+            let writing = self.writing.as_mut();
+            tokio::select! {
+                () = &mut shutdown => return Ok(()),
+                event = inputs.events.recv() => match event {
+                    Some(event) => self.handle(Event::Link(event)).await?,
+                    None => return Err(Error::new(Kind::Internal, "the network task ended")),
+                },
+                (ticket, result) = written(writing) => {
+                    self.writing = None;
+                    self.on_written(ticket, result).await?;
+                }
+                Some(ask) = inputs.requests.recv() => self.on_ask(ask).await?,
+                Some(addr) = inputs.found.recv() => self.handle(Event::Found { addr }).await?,
+                () = tokio::time::sleep(due.since(now)) => {}
+            }
+        }
+    }
+
+    fn next_due(&mut self) -> Instant {
+        let view = if self.view_stale { self.next_view } else { Instant::NEVER };
+        self.state.deadline().min(view)
+    }
+
+    async fn handle(&mut self, event: Event) -> Result<(), Error> {
+        let commands = self.state.handle(event, clock::now());
+        for command in commands {
+            self.execute(command).await?;
+        }
+        Ok(())
+    }
+
+    async fn execute(&mut self, command: Command) -> Result<(), Error> {
+        match command {
+            Command::Link(command) => {
+                // The network takes commands at all times, so this does not wait for itself.
+                let ended = |_| Error::new(Kind::Internal, "the network task ended");
+                self.network.send(command).await.map_err(ended)?;
+            }
+            Command::Persist { ticket, batch } => {
+                self.writing = Some((ticket, self.store.persist(for_store(batch))));
+            }
+            Command::Save(batch) => {
+                if let Err(error) = self.store.save(for_store(batch)) {
+                    warn!(%error, "not saved");
+                }
+            }
+            Command::Answer { id, result } => self.answer(id, result),
+            Command::Changed => self.view_stale = true,
+            Command::Notice(notice) => self.tell(&notice),
+            Command::Stop(reason) => self.stop = Some(reason),
+        }
+        Ok(())
+    }
+
+    async fn on_written(
+        &mut self,
+        ticket: Ticket,
+        result: Result<(), WriteError>,
+    ) -> Result<(), Error> {
+        if let Err(error) = &result {
+            warn!(%error, hint = error.hint(), "not written");
+        }
+        let result = result.map_err(|error| match error {
+            WriteError::Full(_) => PersistError::Full,
+            _ => PersistError::Failed,
+        });
+        self.handle(Event::Persisted { ticket, result }).await
+    }
+
+    async fn on_ask(&mut self, (request, reply): Ask) -> Result<(), Error> {
+        let (request, done) = match self.control(request) {
+            Ok(pair) => pair,
+            Err(Refused::Now(result)) => {
+                // Nobody may be waiting any more.
+                drop(reply.send(*result));
+                return Ok(());
+            }
+            Err(Refused::Doctor) => {
+                let checks = doctor::examine(&self.state, &self.surroundings, &self.store);
+                tokio::spawn(async move { drop(reply.send(Ok(Reply::Checked(checks.await)))) });
+                return Ok(());
+            }
+        };
+        self.asked += 1;
+        let id = ControlId(self.asked);
+        self.asks.insert(id, (done, reply));
+        self.handle(Event::Control { id, request }).await
+    }
+
+    /// What is asked of the engine, and what its plain success means.
+    fn control(&self, request: Request) -> Result<(Control, Reply), Refused> {
+        Ok(match request {
+            Request::Register(r) => {
+                let (horde, service, rev) = (r.horde, r.service, r.rev);
+                let (endpoint, lease, sync) = (r.endpoint, r.lease, r.sync);
+                let register = Control::Register { horde, service, rev, endpoint, lease, sync };
+                (register, Reply::Deregistered)
+            }
+            Request::Deregister(d) => {
+                let (horde, service, rev) = (d.horde, d.service, d.rev);
+                (Control::Deregister { horde, service, rev }, Reply::Deregistered)
+            }
+            Request::LeaderPing => (Control::LeaderPing, Reply::Deregistered),
+            Request::Forget(node) => {
+                let member = self.find(&node).map_err(|err| Refused::Now(Box::new(Err(err))))?;
+                (Control::Forget(member), Reply::Forgotten(member))
+            }
+            Request::Leave => (Control::Leave, Reply::Left),
+            Request::Doctor => return Err(Refused::Doctor),
+        })
+    }
+
+    fn find(&self, node: &NodeRef) -> Result<crux_crdt::Principal, Error> {
+        let members = self.state.members();
+        let found = members.iter().find(|member| match node {
+            NodeRef::Name(name) => member.node == *name,
+            NodeRef::Principal(principal) => member.principal == *principal,
+        });
+        found.map(|member| member.principal).ok_or_else(|| {
+            Error::new(Kind::NotFound, "no such member").with_hint("`members` lists who there is.")
+        })
+    }
+
+    fn answer(&mut self, id: ControlId, result: Result<flock::Answer, flock::ControlError>) {
+        let Some((done, reply)) = self.asks.remove(&id) else { return };
+        // Whoever reads after the answer sees what was done.
+        self.draw(clock::now());
+        let result = match result {
+            Ok(answer) => Ok(answer::reply(answer, done, &self.frame, &self.state)),
+            Err(error) => Err(answer::error(&error)),
+        };
+        drop(reply.send(result));
+    }
+
+    /// Publishes the view if it is stale and drawing had its rest.
+    fn show(&mut self, now: Instant) {
+        if self.view_stale && self.next_view <= now {
+            self.draw(now);
+        }
+    }
+
+    fn draw(&mut self, now: Instant) {
+        self.view_stale = false;
+        self.view.send_replace(Arc::new(draw(&self.frame, &self.state)));
+        let took = clock::now().since(now);
+        // A small view costs microseconds; rounding that down to no rest keeps it immediate.
+        let rest = if took < Duration::from_millis(1) { Duration::ZERO } else { took };
+        self.next_view = now + took + rest * REST_PER_DRAWING;
+    }
+
+    fn tell(&mut self, notice: &Notice) {
+        match notice {
+            Notice::OtherFlock { addr } => {
+                // Said once per place, not at every dial.
+                if self.surroundings.note_other_flock(addr) {
+                    warn!("{notice}");
+                }
+            }
+            Notice::JoinFailed { .. }
+            | Notice::Misbehaved { .. }
+            | Notice::SignedTwice(_)
+            | Notice::ReadOnly
+            | Notice::NameLost { .. } => warn!("{notice}"),
+            _ => info!("{notice}"),
+        }
+    }
+}
+
+/// Why a request does not go to the engine.
+enum Refused {
+    Now(Box<Result<Reply, Error>>),
+    Doctor,
+}
+
+/// Resolves when the write under way, if any, ended.
+async fn written(
+    writing: Option<&mut (Ticket, store::Persisted)>,
+) -> (Ticket, Result<(), WriteError>) {
+    match writing {
+        Some((ticket, persisted)) => (*ticket, persisted.await),
+        None => std::future::pending().await,
+    }
+}
+
+fn for_store(batch: Batch) -> store::Batch {
+    store::Batch {
+        records: batch.records,
+        acts: batch.acts,
+        fence: batch.fence.map(|claim| (claim.n, claim.principal)),
+        incarnation: None,
+    }
+}
+
+fn stopped(reason: StopReason) -> Result<(), Error> {
+    match reason {
+        StopReason::Left => {
+            info!("left the flock");
+            Ok(())
+        }
+        StopReason::Cloned { elsewhere } => {
+            let message = format!(
+                "this node's key is in use elsewhere, at {}, and the other one started later",
+                elsewhere.join(", ")
+            );
+            Err(Error::new(Kind::Refused, message).with_hint(
+                "Stop one of them. A copy of a data directory needs a key of its own: delete \
+                 principal.key and the database in the copy.",
+            ))
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The initial secret and the operator key: how they look, how they are kept.
+//!
+//! Each is one line: a prefix with a version, the bytes in base 32 with a checksum, and `-end`. The
+//! end mark tells a line that was cut off from one that was mistyped, and a word that a person made
+//! up is neither. The secret's line holds all that the genesis needs: the flock's name, the
+//! operator's public key if there is one, and 32 random bytes. Any number of nodes started with the
+//! same line are one flock.
+//!
+//! Nothing here prints a secret: `Debug` shows the flock, errors show positions. Bytes are zeroized
+//! when dropped.
+
+mod error;
+mod file;
+mod handover;
+mod line;
+mod operator;
+mod parts;
+mod string;
+
+pub use error::SecretError;
+pub(crate) use file::read_line;
+pub use file::{read_secret, write_new};
+pub use handover::{SECRET_FD, SECRET_VAR, take_from_process};
+pub(crate) use line::Format;
+pub use operator::OperatorKey;
+pub use parts::Parts;
+pub use string::SecretString;
+
+/// 32 bytes from the system's random source.
+///
+/// # Errors
+/// [`crate::Kind::Io`] when the system has none.
+pub(crate) fn random() -> Result<zeroize::Zeroizing<[u8; 32]>, crate::Error> {
+    use rand::TryRng as _;
+    let mut bytes = zeroize::Zeroizing::new([0; 32]);
+    rand::rngs::SysRng.try_fill_bytes(&mut *bytes).map_err(|err| {
+        crate::Error::new(crate::Kind::Io, err.to_string())
+            .augment("the system's random source")
+            .with_fault(crate::error::Fault::Environment)
+    })?;
+    Ok(bytes)
+}

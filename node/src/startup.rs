@@ -1,0 +1,253 @@
+//! Brings a node up, and down again.
+//!
+//! Up: the port is free → the directory is ours → who we are → what we knew → the control socket →
+//! the network → the loop. Down, in the reverse order: the loop stops taking events, the control API
+//! finishes its calls, the network closes its connections, and the database writes what waits.
+//! A start that is refused leaves nothing behind but, at most, an empty directory and a key.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crux_crdt::Principal;
+use crux_crdt::path::Endpoint;
+use crux_crdt::sign::{Ed25519, Identity};
+use crux_protocol::agreement::AgreementKey;
+use crux_protocol::context::Context;
+use crux_protocol::flock::{self, Parts, Restored};
+use crux_protocol::genesis::{Genesis, InitialSecret, JoinKey};
+use crux_protocol::leader::Claim;
+use crux_protocol::net::{self, Net};
+use tokio::sync::{mpsc, oneshot};
+use tracing::info;
+use zeroize::Zeroizing;
+
+use crate::api::{self, Handle, Socket};
+use crate::clock;
+use crate::config::Config;
+use crate::discovery::{self, Discovery};
+use crate::error::{Error, Kind};
+use crate::fulcrum::{Inputs, Runtime, Surroundings};
+use crate::identity;
+use crate::lock::DataDir;
+use crate::secret::random;
+use crate::store::{OpenError, Snapshot, Store, StoreHandle};
+
+/// The name of the database in the data directory.
+pub const DATABASE_NAME: &str = "crux.redb";
+
+/// How many control requests wait for the loop. Each is a caller that waits for its answer.
+const REQUESTS_MAX: usize = 256;
+/// How many places found on the link wait for the loop.
+const FOUND_MAX: usize = 64;
+/// How long the network may take to close its connections.
+const CLOSE_MAX: Duration = Duration::from_secs(2);
+
+/// Runs a node until `shutdown` resolves, and stops it without leaving the flock.
+///
+/// # Errors
+/// Why it could not start; then nothing was changed. Or why it stopped by itself.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> Result<(), Error> {
+    check_port(config.listen)?;
+    let socket_path = config.data_dir.clone();
+    let _dir = DataDir::lock(&config.data_dir)?;
+    let seed = identity::load_or_make(&config.data_dir)?;
+    let secret = InitialSecret::new(config.secret.parts().secret.clone());
+    let genesis = genesis(&config, &secret);
+    let (store, snapshot) = open_store(&config.data_dir, &genesis)?;
+    let store = store.spawn().map_err(|err| Error::io("starting the database's thread", &err))?;
+    let socket = Socket::bind(&socket_path)?;
+    let net = spawn_network(&config, &seed, &genesis, &snapshot).await?;
+    let addresses = own_addresses(&config, net.listening.first().copied())?;
+    let listening = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    info!(flock = %genesis.flock, principal = %net.me, addresses = %listening, "started");
+    let discovery = discover(&config, &secret, &addresses, net.me);
+    let state = engine(&config, &genesis, &secret, &seed, &addresses, snapshot)?;
+    let result =
+        serve(config, genesis, addresses, state, net, store.clone(), socket, shutdown, discovery)
+            .await;
+    let closed = store.close().await.map_err(|err| {
+        Error::new(Kind::Io, err.to_string()).augment("closing the database").with_hint(err.hint())
+    });
+    result.and(closed)
+}
+
+/// Refused before anything is made: whoever holds the port may be this node's other start.
+fn check_port(listen: SocketAddr) -> Result<(), Error> {
+    if listen.port() == 0 {
+        return Ok(());
+    }
+    match TcpListener::bind(listen) {
+        Ok(_) => Ok(()),
+        Err(err) if err.kind() == std::io::ErrorKind::AddrInUse => Err(port_in_use(listen)),
+        Err(err) => Err(Error::io(format!("listening on {listen}"), &err)),
+    }
+}
+
+fn port_in_use(listen: SocketAddr) -> Error {
+    Error::new(Kind::PortInUse, format!("the address {listen} is in use by another process"))
+        .with_hint("Stop that process, or choose another port with --listen.")
+}
+
+fn genesis(config: &Config, secret: &InitialSecret) -> Genesis {
+    let parts = config.secret.parts();
+    Genesis::new(parts.flock.clone(), parts.operator.map(Principal), secret)
+}
+
+fn open_store(data_dir: &Path, genesis: &Genesis) -> Result<(Store, Snapshot), Error> {
+    Store::open(&data_dir.join(DATABASE_NAME), genesis.flock_id()).map_err(|err| {
+        let kind = match &err {
+            OpenError::OtherFlock { .. } => Kind::WrongFlock,
+            OpenError::Newer { .. } => Kind::Unsupported,
+            OpenError::Damaged { .. } => Kind::DatabaseCorrupt,
+            OpenError::InUse { .. } => Kind::DataDirInUse,
+            OpenError::Io { .. } => Kind::Io,
+        };
+        Error::new(kind, err.to_string()).with_hint(err.hint())
+    })
+}
+
+async fn spawn_network(
+    config: &Config,
+    seed: &Zeroizing<[u8; 32]>,
+    genesis: &Genesis,
+    snapshot: &Snapshot,
+) -> Result<Net, Error> {
+    let mut network = net::Config::new(**seed, genesis.flock_id(), vec![config.listen]);
+    network.members = Arc::new(snapshot.records.iter().map(|record| record.author()).collect());
+    net::spawn(network).await.map_err(|err| match err {
+        net::Error::AddressInUse { addr } => port_in_use(addr),
+        net::Error::Listen { addr, source } => Error::io(format!("listening on {addr}"), &source),
+        other => Error::new(Kind::Internal, other.to_string()),
+    })
+}
+
+/// Where others reach this node: what it was told, or where it listens.
+fn own_addresses(config: &Config, listening: Option<SocketAddr>) -> Result<Vec<Endpoint>, Error> {
+    if !config.advertise.is_empty() {
+        return Ok(config.advertise.clone());
+    }
+    let mut addr = listening
+        .ok_or_else(|| Error::new(Kind::Internal, "the network does not say where it listens"))?;
+    if addr.ip().is_unspecified() {
+        addr.set_ip(outward_ip(config, addr)?);
+    }
+    let endpoint =
+        Endpoint::try_from(addr).map_err(|err| Error::new(Kind::Internal, err.to_string()))?;
+    Ok(vec![endpoint])
+}
+
+/// The address this machine sends from. Connecting a datagram socket sends nothing.
+fn outward_ip(config: &Config, addr: SocketAddr) -> Result<std::net::IpAddr, Error> {
+    let doing = "finding out this machine's address; say it with --advertise";
+    let any = SocketAddr::new(addr.ip(), 0);
+    let socket = UdpSocket::bind(any).map_err(|err| Error::io(doing, &err))?;
+    // A documentation address (RFC 5737, RFC 3849) stands for anywhere outside.
+    let outside = if addr.is_ipv4() { "192.0.2.1:9" } else { "[2001:db8::1]:9" };
+    let targets = config.join.iter().map(ToString::to_string).chain([outside.to_owned()]);
+    for target in targets {
+        if socket.connect(&target).is_ok()
+            && let Ok(local) = socket.local_addr()
+        {
+            return Ok(local.ip());
+        }
+    }
+    Err(Error::new(Kind::InvalidConfig, "this machine's address cannot be found out")
+        .with_hint("Say where others reach this node with --advertise HOST:PORT."))
+}
+
+fn discover(
+    config: &Config,
+    secret: &InitialSecret,
+    addresses: &[Endpoint],
+    me: Principal,
+) -> Option<Discovery> {
+    let only_here = addresses.iter().all(|a| a.host.ip().is_some_and(|ip| ip.is_loopback()));
+    if !config.mdns || only_here {
+        return None;
+    }
+    let (found_in, found) = mpsc::channel(FOUND_MAX);
+    match discovery::start(secret, me, addresses, found_in) {
+        Ok(task) => Some(Discovery { task, found }),
+        Err(error) => {
+            tracing::warn!(%error, "nodes on the link are not looked for; --join works all the same");
+            None
+        }
+    }
+}
+
+fn engine(
+    config: &Config,
+    genesis: &Genesis,
+    secret: &InitialSecret,
+    seed: &Zeroizing<[u8; 32]>,
+    addresses: &[Endpoint],
+    snapshot: Snapshot,
+) -> Result<flock::State, Error> {
+    let identity = Arc::new(Identity::from_seed(seed));
+    let context = Context {
+        flock: genesis.flock_id(),
+        me: identity.principal(),
+        verifier: Arc::new(Ed25519),
+    };
+    let mut engine = flock::Config::new(addresses.to_vec());
+    engine.name.clone_from(&config.name);
+    engine.labels = config.labels.clone().into_iter().collect::<BTreeMap<_, _>>();
+    engine.agreement_key = AgreementKey::derive(seed).public();
+    engine.join = config.join.iter().map(ToString::to_string).collect();
+    let restored = Restored {
+        records: snapshot.records,
+        acts: snapshot.acts,
+        fence: snapshot.fence.map(|(n, principal)| Claim { n, principal }),
+    };
+    let parts = Parts { identity, join_key: JoinKey::initial(secret), restored, seed: *random()? };
+    Ok(flock::State::new(engine, context, parts, clock::now()))
+}
+
+#[expect(clippy::too_many_arguments, reason = "the parts of a node, each handed over once")]
+async fn serve(
+    config: Config,
+    genesis: Genesis,
+    addresses: Vec<Endpoint>,
+    state: flock::State,
+    net: Net,
+    store: StoreHandle,
+    socket: Socket,
+    shutdown: impl Future<Output = ()> + Send,
+    discovery: Option<Discovery>,
+) -> Result<(), Error> {
+    let surroundings = Surroundings {
+        flock: genesis.flock.clone(),
+        flock_id: genesis.flock_id(),
+        data_dir: config.data_dir,
+        secret_file: config.secret_file,
+        addresses,
+        name: config.name,
+        wall_offset: clock::wall_offset(),
+        other_flocks: std::collections::BTreeSet::new(),
+    };
+    let Net { commands, events, task, .. } = net;
+    let (runtime, view) = Runtime::new(state, surroundings, commands, store);
+    let (requests_in, requests) = mpsc::channel(REQUESTS_MAX);
+    let (stop_api, api_stopped) = oneshot::channel::<()>();
+    let handle = Handle { view, requests: requests_in };
+    let api = tokio::spawn(api::serve(socket, handle, async { drop(api_stopped.await) }));
+    let (mdns, found) = discovery.map_or_else(
+        || (None, mpsc::channel(1).1),
+        |discovery| (Some(discovery.task), discovery.found),
+    );
+    let inputs = Inputs { events, requests, found };
+    let result = runtime.run(inputs, shutdown).await;
+    drop(mdns);
+    drop(stop_api);
+    let served = api.await.unwrap_or_else(|err| Err(Error::new(Kind::Internal, err.to_string())));
+    // The loop dropped its channels: the network closes its connections and ends.
+    if tokio::time::timeout(CLOSE_MAX, task).await.is_err() {
+        tracing::warn!("the network did not close its connections in time");
+    }
+    info!("stopped");
+    result.and(served)
+}

@@ -1,0 +1,233 @@
+//! The thread that owns the store.
+//!
+//! There is no queue of writes: what is handed in is merged into one pending batch, and the thread
+//! takes all of it at once. So a hundred small writes during one fsync become the next one, memory
+//! is bounded by what the strew holds, and nobody ever waits for a place in a channel.
+
+use std::io;
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crux_crdt::merge::Merge;
+use tokio::sync::oneshot;
+
+use super::handle::{Health, StoreHandle};
+use super::pending::Pending;
+use super::{Batch, Store, WriteError};
+
+/// How long what was saved may stay in memory. The price is one fsync in that time on a busy node.
+const FLUSH_AFTER: Duration = Duration::from_secs(1);
+/// The longest pause between attempts while writing fails: a person who made room should not have
+/// to wait. Wild guess.
+const RETRY_MAX: Duration = Duration::from_secs(30);
+/// How many [`StoreHandle::persist`] may wait for one fsync. Each is a caller that is itself
+/// waiting; more than that is a loop that went wrong.
+const WAITING_MAX: usize = 4096;
+
+type Answer = oneshot::Sender<Result<(), WriteError>>;
+
+/// What handles and the thread share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+    flush_after: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    saved: Pending,
+    // How much of what was saved is being written.
+    in_flight: usize,
+    // When what is saved is to be written.
+    due: Option<Instant>,
+    waiting: Vec<(Batch, Answer)>,
+    phase: Phase,
+    health: Health,
+}
+
+#[derive(Debug, Default)]
+enum Phase {
+    #[default]
+    Open,
+    Closing(Answer),
+    Closed,
+}
+
+/// What the thread does next.
+struct Work {
+    saved: Pending,
+    waiting: Vec<(Batch, Answer)>,
+    last: Option<Answer>,
+}
+
+impl Store {
+    /// Hands the store to a thread of its own.
+    ///
+    /// # Errors
+    /// The system gives no thread. The database is closed.
+    pub fn spawn(self) -> io::Result<StoreHandle> {
+        self.spawn_flushing(FLUSH_AFTER)
+    }
+
+    pub(super) fn spawn_flushing(self, flush_after: Duration) -> io::Result<StoreHandle> {
+        let queue = Mutex::new(Queue::default());
+        let shared = Arc::new(Shared { queue, changed: Condvar::new(), flush_after });
+        let actor = Actor { shared: shared.clone(), store: self };
+        std::thread::Builder::new().name("crux-store".to_owned()).spawn(move || actor.run())?;
+        Ok(StoreHandle::new(shared))
+    }
+}
+
+impl Shared {
+    pub(super) fn persist(
+        &self,
+        batch: Batch,
+    ) -> Result<oneshot::Receiver<Result<(), WriteError>>, WriteError> {
+        let mut queue = self.lock();
+        queue.check_open()?;
+        if queue.waiting.len() >= WAITING_MAX {
+            return Err(WriteError::Busy);
+        }
+        let (answer, answered) = oneshot::channel();
+        queue.waiting.push((batch, answer));
+        self.changed.notify_one();
+        Ok(answered)
+    }
+
+    pub(super) fn save(&self, batch: Batch) -> Result<(), WriteError> {
+        let mut queue = self.lock();
+        queue.check_open()?;
+        if queue.saved.absorb(batch) && queue.due.is_none() {
+            queue.due = Some(Instant::now() + self.flush_after);
+            self.changed.notify_one();
+        }
+        Ok(())
+    }
+
+    pub(super) fn health(&self) -> Health {
+        let queue = self.lock();
+        Health { unsaved: queue.saved.len() + queue.in_flight, ..queue.health.clone() }
+    }
+
+    /// Asks the thread to end. None: it was asked before.
+    pub(super) fn close(&self) -> Option<oneshot::Receiver<Result<(), WriteError>>> {
+        let mut queue = self.lock();
+        queue.check_open().ok()?;
+        let (answer, answered) = oneshot::channel();
+        queue.phase = Phase::Closing(answer);
+        self.changed.notify_one();
+        Some(answered)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // Every change under the lock is complete at each step: what a panic left can be used.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until there is something to write.
+    fn next(&self) -> Work {
+        let mut queue = self.lock();
+        loop {
+            let now = Instant::now();
+            if queue.is_ready(now) {
+                return queue.take();
+            }
+            queue = match queue.due {
+                None => self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner),
+                Some(due) => {
+                    let waited = self.changed.wait_timeout(queue, due.duration_since(now));
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+}
+
+impl Queue {
+    const fn check_open(&self) -> Result<(), WriteError> {
+        match self.phase {
+            Phase::Open => Ok(()),
+            Phase::Closing(_) | Phase::Closed => Err(WriteError::Closed),
+        }
+    }
+
+    fn is_ready(&self, now: Instant) -> bool {
+        let closing = matches!(self.phase, Phase::Closing(_));
+        closing || !self.waiting.is_empty() || self.due.is_some_and(|due| due <= now)
+    }
+
+    fn take(&mut self) -> Work {
+        let last = match mem::replace(&mut self.phase, Phase::Closed) {
+            Phase::Closing(answer) => Some(answer),
+            phase => {
+                self.phase = phase;
+                None
+            }
+        };
+        self.due = None;
+        self.in_flight = self.saved.len();
+        let (saved, waiting) = (mem::take(&mut self.saved), mem::take(&mut self.waiting));
+        Work { saved, waiting, last }
+    }
+
+    /// Notes how a write went; what was saved and is not durable waits for the next one.
+    fn note(&mut self, done: &Result<(), WriteError>, saved: &Pending, flush_after: Duration) {
+        self.in_flight = 0;
+        let health = &mut self.health;
+        match done {
+            Ok(()) => {
+                health.commits += 1;
+                health.failures = 0;
+                health.last_error = None;
+            }
+            Err(err) => {
+                health.failures = health.failures.saturating_add(1);
+                health.last_error = Some(err.clone());
+                self.saved.merge(saved);
+                let doubled = 1 << health.failures.min(6).saturating_sub(1);
+                let pause = (flush_after * doubled).min(RETRY_MAX);
+                self.due = (self.saved.len() > 0).then(|| Instant::now() + pause);
+            }
+        }
+    }
+}
+
+struct Actor {
+    shared: Arc<Shared>,
+    store: Store,
+}
+
+impl Actor {
+    fn run(mut self) {
+        loop {
+            let Work { saved, waiting, last } = self.shared.next();
+            let done = self.write(saved, waiting);
+            if let Some(last) = last {
+                let closed = self.store.close();
+                // Nobody waits when the handle was dropped.
+                drop(last.send(done.and(closed)));
+                return;
+            }
+        }
+    }
+
+    fn write(&mut self, saved: Pending, waiting: Vec<(Batch, Answer)>) -> Result<(), WriteError> {
+        let mut all = saved.clone();
+        let (batches, answers): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
+        for batch in batches {
+            all.absorb(batch);
+        }
+        let done = self.store.commit(&all.to_batch());
+        if let Err(err) = &done {
+            tracing::warn!(error = %err, hint = err.hint(), "the database was not written");
+        }
+        self.shared.lock().note(&done, &saved, self.shared.flush_after);
+        for answer in answers {
+            // Who dropped the receiver does not want to know.
+            drop(answer.send(done.clone()));
+        }
+        done
+    }
+}

@@ -1,0 +1,33 @@
+use std::sync::Arc;
+
+use crux_crdt::Principal;
+use crux_crdt::act::Act;
+use crux_crdt::record::Record;
+use crux_crdt::sign::Signed;
+
+/// What becomes durable together.
+///
+/// Everything in it is merged into what is stored: the record with the greater total marker, the
+/// union of acts, the greater fence, the greater incarnation. Records and acts MUST have been
+/// verified for the flock of the store; one that was not makes the database fail to open.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// Records; at most the newest of each author is kept.
+    pub records: Vec<Arc<Record>>,
+    /// Acts.
+    pub acts: Vec<Arc<Signed<Act>>>,
+    /// The highest fence that was accepted.
+    pub fence: Option<(u64, Principal)>,
+    /// The incarnation this node runs as.
+    pub incarnation: Option<u64>,
+}
+
+impl Batch {
+    /// Whether there is nothing in it.
+    pub const fn is_empty(&self) -> bool {
+        self.records.is_empty()
+            && self.acts.is_empty()
+            && self.fence.is_none()
+            && self.incarnation.is_none()
+    }
+}

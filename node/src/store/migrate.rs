@@ -1,0 +1,48 @@
+//! From older formats to the one this build writes.
+//!
+//! Each step brings a database from one format to the next, and all that are needed run in one
+//! transaction together with the new format number: a crash leaves the old database whole. A step
+//! reads tables under their old names, writes them under new ones and deletes the old ones; it
+//! stays here, with its own definitions of the old layout, as long as that format may be met.
+
+use redb::{Database, WriteTransaction};
+
+use super::error::Failure;
+use super::tables::{FORMAT, WriteTables};
+
+/// Brings a database from format `n` to `n + 1`.
+pub(super) type Step = fn(&WriteTransaction) -> Result<(), Failure>;
+
+/// `STEPS[i]` starts from format `i + 1`.
+pub(super) const STEPS: &[Step] = &[];
+
+/// The format that `steps` lead to; with [`STEPS`], the one this build writes.
+pub(super) const fn format_after(steps: &[Step]) -> u32 {
+    steps.len() as u32 + 1
+}
+
+/// The steps that a database of format `found` still needs.
+///
+/// # Errors
+/// It is newer than `steps` lead to, or there is no such format.
+pub(super) fn remaining(found: u32, steps: &[Step]) -> Result<&[Step], Failure> {
+    let known = format_after(steps);
+    let done = (found as usize).checked_sub(1);
+    let done = done.ok_or_else(|| Failure::damaged("it has format 0"))?;
+    steps.get(done..).ok_or(Failure::Newer { found, known })
+}
+
+/// Runs steps that lead to the format `reached`, if there are any.
+pub(super) fn run(database: &Database, steps: &[Step], reached: u32) -> Result<(), Failure> {
+    if steps.is_empty() {
+        return Ok(());
+    }
+    let transaction = database.begin_write()?;
+    for step in steps {
+        step(&transaction)?;
+    }
+    let mut tables = WriteTables::open(&transaction)?;
+    tables.meta.insert(FORMAT, reached.to_be_bytes().as_slice())?;
+    drop(tables);
+    Ok(transaction.commit()?)
+}

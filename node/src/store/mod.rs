@@ -1,0 +1,54 @@
+//! The node's database: the only place that names redb.
+//!
+//! ```text
+//!   fulcrum ──persist / save──▶ StoreHandle ──▶ pending batch ──▶ actor ──one transaction──▶ Store
+//!              ◀── durable ────────────────────────────────────────────────── fsync ◀──── redb file
+//! ```
+//!
+//! **Invariant**: the file holds, for each author, the record with the greatest total marker that
+//! was committed, with exactly the slots it covers; every act that was committed; and the greatest
+//! fence and incarnation. So a write is a merge: repeating it, or doing two in the other order,
+//! gives the same content. A transaction is in the file as a whole or not at all.
+//!
+//! **What an unclean shutdown may lose**: what [`StoreHandle::save`] took in the last second and no
+//! later [`StoreHandle::persist`] carried along. Nothing that `persist` answered `Ok` for. What is
+//! lost comes back from peers, because only what others wrote is saved that way.
+//!
+//! **What is read is not trusted.** Opening checks the checksum of every page, then the signature
+//! of every record and act, and that each belongs to this flock. A database that fails is not
+//! repaired by guessing: the error names it damaged and says how to set it aside.
+//!
+//! Rejected: `redb`'s commits without durability for `save`. They live in this process's memory
+//! until a durable one, as the pending batch does, and they cost a copy of the tree's path and grow
+//! the file besides. Rejected: retrying inside redb after a failed write. It refuses everything
+//! after the first I/O error; the store drops the database and opens it again at the next write.
+//!
+//! | module | what |
+//! |---|---|
+//! | `store` | [`Store`]: open, commit, close |
+//! | `actor`, `handle`, `pending` | the thread that owns it, and how others reach it |
+//! | `batch`, `snapshot` | what goes in, what comes out at the start |
+//! | `tables`, `codec` | the tables, and what a record looks like in them |
+//! | `disk` | the file: created as a whole, opened with a small cache, locked |
+//! | `migrate` | from older formats |
+
+mod actor;
+mod batch;
+mod codec;
+mod disk;
+mod error;
+mod handle;
+mod migrate;
+mod pending;
+mod snapshot;
+#[expect(clippy::module_inception, reason = "one main type per file")]
+mod store;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+pub use batch::Batch;
+pub use error::{OpenError, WriteError};
+pub use handle::{Health, Persisted, StoreHandle};
+pub use snapshot::Snapshot;
+pub use store::Store;

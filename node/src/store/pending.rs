@@ -1,0 +1,77 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crux_crdt::act::Act;
+use crux_crdt::merge::Merge;
+use crux_crdt::record::Record;
+use crux_crdt::sign::Signed;
+use crux_crdt::{Digest, Principal};
+
+use super::Batch;
+
+/// Batches merged into one: what the actor writes next.
+///
+/// It cannot outgrow the strew, which holds what it points to: one record for each author, each act
+/// once. So it needs no bound of its own, however long a disk stays full.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pending {
+    records: BTreeMap<Principal, Arc<Record>>,
+    acts: BTreeMap<Digest, Arc<Signed<Act>>>,
+    fence: Option<(u64, Principal)>,
+    incarnation: Option<u64>,
+}
+
+impl Pending {
+    /// Merges a batch.
+    pub(super) fn absorb(&mut self, batch: Batch) -> bool {
+        let mut changed = false;
+        for record in batch.records {
+            changed |= self.absorb_record(record);
+        }
+        for act in batch.acts {
+            changed |= self.acts.insert(act.id(), act).is_none();
+        }
+        changed |= raise(&mut self.fence, batch.fence);
+        changed |= raise(&mut self.incarnation, batch.incarnation);
+        changed
+    }
+
+    fn absorb_record(&mut self, record: Arc<Record>) -> bool {
+        let known = self.records.get(&record.author());
+        let newer = known.is_none_or(|known| known.total() < record.total());
+        if newer {
+            self.records.insert(record.author(), record);
+        }
+        newer
+    }
+
+    /// As one batch.
+    pub(super) fn to_batch(&self) -> Batch {
+        Batch {
+            records: self.records.values().cloned().collect(),
+            acts: self.acts.values().cloned().collect(),
+            fence: self.fence,
+            incarnation: self.incarnation,
+        }
+    }
+
+    /// How many records and acts it holds.
+    pub(super) fn len(&self) -> usize {
+        self.records.len() + self.acts.len()
+    }
+}
+
+impl Merge for Pending {
+    fn merge(&mut self, other: &Self) -> bool {
+        self.absorb(other.to_batch())
+    }
+}
+
+fn raise<T: Ord>(known: &mut Option<T>, other: Option<T>) -> bool {
+    // None is below everything.
+    let higher = *known < other;
+    if higher {
+        *known = other;
+    }
+    higher
+}

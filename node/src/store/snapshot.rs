@@ -1,0 +1,68 @@
+use std::sync::Arc;
+
+use crux_crdt::act::Act;
+use crux_crdt::canon::Canonical;
+use crux_crdt::record::{Record, Slot};
+use crux_crdt::sign::{Ed25519, Signed};
+use crux_crdt::{Digest, Principal};
+use redb::{Database, ReadableDatabase, ReadableTable};
+
+use super::codec::{StoredRecord, open_act};
+use super::error::Failure;
+use super::tables::{INCARNATION, ReadTables, get};
+
+/// Everything that was durable when the database was opened, verified again.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// The newest record of each author, by author.
+    pub records: Vec<Arc<Record>>,
+    /// Every act, by id.
+    pub acts: Vec<Arc<Signed<Act>>>,
+    /// The highest fence that was accepted.
+    pub fence: Option<(u64, Principal)>,
+    /// The incarnation the node last ran as; 0: it never ran.
+    pub incarnation: u64,
+}
+
+impl Snapshot {
+    /// Reads and verifies everything.
+    pub(super) fn read(database: &Database, flock: &Digest) -> Result<Self, Failure> {
+        let tables = ReadTables::open(&database.begin_read()?)?;
+        let fence = tables.fence.get(())?.map(|found| {
+            let (epoch, principal) = found.value();
+            (epoch, Principal(*principal))
+        });
+        let incarnation = get(&tables.meta, INCARNATION)?.map_or(0, u64::from_be_bytes);
+        let records = read_records(&tables, flock)?;
+        Ok(Self { records, acts: read_acts(&tables, flock)?, fence, incarnation })
+    }
+}
+
+fn read_records(tables: &ReadTables, flock: &Digest) -> Result<Vec<Arc<Record>>, Failure> {
+    let mut records = Vec::new();
+    for entry in tables.records.iter()? {
+        let (author, bytes) = entry?;
+        let author = Principal(*author.value());
+        let stored = StoredRecord::open(&author, bytes.value(), flock, &Ed25519)?;
+        let record = stored.complete(|id| read_slot(tables, &author, id))?;
+        records.push(Arc::new(record));
+    }
+    Ok(records)
+}
+
+fn read_slot(tables: &ReadTables, author: &Principal, id: &Digest) -> Result<Slot, Failure> {
+    let damaged = |what: &dyn std::fmt::Display| {
+        Failure::damaged(format_args!("slot {} of {}: {what}", id.short(), author.short()))
+    };
+    let body = tables.slots.get((&author.0, &id.0))?.ok_or_else(|| damaged(&"it is missing"))?;
+    Slot::from_canonical(body.value()).map_err(|err| damaged(&err))
+}
+
+fn read_acts(tables: &ReadTables, flock: &Digest) -> Result<Vec<Arc<Signed<Act>>>, Failure> {
+    let mut acts = Vec::new();
+    for entry in tables.acts.iter()? {
+        let (id, bytes) = entry?;
+        acts.push(Arc::new(open_act(&Digest(*id.value()), bytes.value(), flock, &Ed25519)?));
+    }
+    Ok(acts)
+}

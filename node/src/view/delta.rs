@@ -1,0 +1,119 @@
+//! What changed between two snapshots.
+
+use std::collections::BTreeMap;
+
+use crux_crdt::path::{FlockId, Query};
+
+use super::{Service, View};
+
+/// What changed for a query. Applying it to the old answer gives the new one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Delta {
+    /// New, or changed: replaces the one with the same path. Ordered by path.
+    pub added: Vec<Service>,
+    /// No longer in the answer, as it was. Ordered by path.
+    pub removed: Vec<Service>,
+}
+
+impl Delta {
+    /// What changed from `old` to `new` in the answer to the query.
+    pub fn between(old: &View, new: &View, query: &Query, all: bool) -> Self {
+        let index = |view| -> BTreeMap<&FlockId, &Service> {
+            let services = View::services(view, query, all);
+            services.into_iter().map(|service| (&service.path, service)).collect()
+        };
+        let (old, new) = (index(old), index(new));
+        let added = new.iter().filter(|(path, service)| old.get(*path) != Some(*service));
+        let removed = old.iter().filter(|(path, _)| !new.contains_key(*path));
+        Self {
+            added: added.map(|(_, service)| (*service).clone()).collect(),
+            removed: removed.map(|(_, service)| (*service).clone()).collect(),
+        }
+    }
+
+    /// How many events it has.
+    pub fn len(&self) -> usize {
+        self.added.len() + self.removed.len()
+    }
+
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::ServiceStatus;
+    use super::super::testing::{service, view};
+    use super::*;
+
+    fn with(services: Vec<Service>) -> View {
+        View { services, ..view() }
+    }
+
+    #[test]
+    fn new_changed_and_gone() {
+        let old = with(vec![service("n1", "a", "r1"), service("n1", "b", "r1")]);
+        let mut changed = service("n1", "a", "r1");
+        changed.status = ServiceStatus::Down;
+        let new = with(vec![service("n2", "c", "r1"), changed.clone()]);
+        let delta = Delta::between(&old, &new, &Query::default(), false);
+        assert_eq!(delta.added, [changed, service("n2", "c", "r1")]);
+        assert_eq!(delta.removed, [service("n1", "b", "r1")]);
+        assert!(Delta::between(&new, &new, &Query::default(), false).is_empty());
+    }
+
+    #[test]
+    fn a_service_that_is_no_longer_live_is_gone_unless_all_are_asked_for() {
+        let old = with(vec![service("n1", "a", "r1")]);
+        let mut dead = service("n1", "a", "r1");
+        dead.live = false;
+        let new = with(vec![dead.clone()]);
+        let live = Delta::between(&old, &new, &Query::default(), false);
+        assert_eq!((live.added.len(), live.removed.len()), (0, 1));
+        let all = Delta::between(&old, &new, &Query::default(), true);
+        assert_eq!((all.added, all.removed), (vec![dead], vec![]));
+    }
+
+    fn services() -> impl Strategy<Value = Vec<Service>> {
+        let one = (0..3_usize, 0..3_usize, any::<bool>(), 0..4_usize);
+        proptest::collection::vec(one, 0..8).prop_map(|all| {
+            let mut services = BTreeMap::new();
+            for (node, name, live, status) in all {
+                let mut service = service(["n1", "n2", "n3"][node], ["a", "b", "c"][name], "r1");
+                service.live = live;
+                service.status = ServiceStatus::ALL[status];
+                services.insert(service.path.clone(), service);
+            }
+            services.into_values().collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn applying_a_delta_gives_the_new_answer(
+            old in services(),
+            new in services(),
+            all in any::<bool>(),
+            query in prop_oneof![Just(""), Just("*/*/n1"), Just("*/*/*/b")],
+        ) {
+            let (old, new, query) = (with(old), with(new), query.parse().unwrap());
+            let answer = |view: &View| -> BTreeMap<_, _> {
+                let found = view.services(&query, all).into_iter().cloned();
+                found.map(|service| (service.path.clone(), service)).collect()
+            };
+            let mut applied = answer(&old);
+            let delta = Delta::between(&old, &new, &query, all);
+            for service in &delta.removed {
+                prop_assert!(applied.remove(&service.path).is_some());
+            }
+            for service in delta.added {
+                applied.insert(service.path.clone(), service);
+            }
+            prop_assert_eq!(applied, answer(&new));
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The leader.
+
+use crux_crdt::Principal;
+use crux_crdt::name::Label;
+use serde::Serialize;
+
+use super::json::text;
+
+/// Who leads, and under which claim. Equal on nodes that agree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Leader {
+    /// The node, as it is shown.
+    #[serde(serialize_with = "text")]
+    pub node: Label,
+    /// Its key.
+    #[serde(serialize_with = "text")]
+    pub principal: Principal,
+    /// The claim, which is the fencing epoch. Ordered by (epoch, principal).
+    pub epoch: u64,
+}

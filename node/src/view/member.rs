@@ -1,0 +1,87 @@
+//! Members, in any state.
+
+use core::fmt;
+use core::str::FromStr;
+use std::collections::BTreeMap;
+
+use crux_crdt::Principal;
+use crux_crdt::name::Label;
+use crux_crdt::path::Endpoint;
+use serde::Serialize;
+
+use super::json::{text, text_or_null};
+
+/// A node that is or was a member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Member {
+    /// The node, as it is shown.
+    #[serde(serialize_with = "text")]
+    pub node: Label,
+    /// Its key.
+    #[serde(serialize_with = "text")]
+    pub principal: Principal,
+    /// Where it is reached, the first address of several; `None` where it published none.
+    #[serde(serialize_with = "text_or_null")]
+    pub addr: Option<Endpoint>,
+    /// What this node holds it for.
+    #[serde(serialize_with = "text")]
+    pub state: MemberState,
+    /// How often it started, as far as this node knows.
+    pub incarnation: u64,
+    /// What its operator said about it.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What a node holds a member for. The first three are opinions, the others are records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MemberState {
+    /// Heard from.
+    Alive,
+    /// Silent to its observers; may still refute.
+    Suspect,
+    /// Held for dead. Its registrations stay and are not live.
+    Dead,
+    /// Left gracefully.
+    Left,
+    /// Retired by `forget`.
+    Retired,
+    /// Evicted. Never again with this key.
+    Evicted,
+}
+
+/// A word that is no state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no state of a member")]
+pub struct UnknownState;
+
+impl MemberState {
+    /// Every state.
+    pub const ALL: [Self; 6] =
+        [Self::Alive, Self::Suspect, Self::Dead, Self::Left, Self::Retired, Self::Evicted];
+
+    /// The word used in JSON and on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Alive => "alive",
+            Self::Suspect => "suspect",
+            Self::Dead => "dead",
+            Self::Left => "left",
+            Self::Retired => "retired",
+            Self::Evicted => "evicted",
+        }
+    }
+}
+
+impl fmt::Display for MemberState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for MemberState {
+    type Err = UnknownState;
+
+    fn from_str(s: &str) -> Result<Self, UnknownState> {
+        Self::ALL.into_iter().find(|state| state.as_str() == s).ok_or(UnknownState)
+    }
+}

@@ -1,0 +1,87 @@
+//! Registered services.
+
+use core::fmt;
+use core::str::FromStr;
+
+use crux_crdt::path::{FlockId, KeyId, NetId};
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
+
+/// One instance of a service, registered by one node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// Where it stands. Unique: registering the same path again replaces the instance.
+    pub path: FlockId,
+    /// Its name, unique in the flock.
+    pub instance: String,
+    /// Where it is reached.
+    pub net_id: NetId,
+    /// Which key it answers with; `None` until nodes publish service keys.
+    pub key_id: Option<KeyId>,
+    /// What it says about itself.
+    pub status: ServiceStatus,
+    /// Whether its node is alive and its lease runs.
+    pub live: bool,
+}
+
+/// What a service says about itself. Ordered from best to worst for a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ServiceStatus {
+    /// Serves.
+    Up,
+    /// Nothing was heard.
+    Unknown,
+    /// Serves badly.
+    Degraded,
+    /// Does not serve.
+    Down,
+}
+
+/// A word that is no status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no status of a service")]
+pub struct UnknownStatus;
+
+impl ServiceStatus {
+    /// Every status.
+    pub const ALL: [Self; 4] = [Self::Up, Self::Unknown, Self::Degraded, Self::Down];
+
+    /// The word used in JSON and on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Unknown => "unknown",
+            Self::Degraded => "degraded",
+            Self::Down => "down",
+        }
+    }
+}
+
+impl fmt::Display for ServiceStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for ServiceStatus {
+    type Err = UnknownStatus;
+
+    fn from_str(s: &str) -> Result<Self, UnknownStatus> {
+        Self::ALL.into_iter().find(|status| status.as_str() == s).ok_or(UnknownStatus)
+    }
+}
+
+/// `{path, instance, net_id, key_id, status, node}`. Whether it is live is not in it: what is not
+/// live is shown only to those who ask for all.
+impl Serialize for Service {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Service", 6)?;
+        object.serialize_field("path", &self.path.to_string())?;
+        object.serialize_field("instance", &self.instance)?;
+        object.serialize_field("net_id", &self.net_id.to_string())?;
+        object.serialize_field("key_id", &self.key_id.as_ref().map(KeyId::to_string))?;
+        object.serialize_field("status", self.status.as_str())?;
+        object.serialize_field("node", self.path.node.as_str())?;
+        object.end()
+    }
+}

@@ -1,0 +1,99 @@
+//! The snapshot.
+
+use crux_crdt::name::Label;
+use crux_crdt::path::Query;
+use crux_crdt::{Digest, Principal};
+
+use super::{Leader, Member, MemberCounts, MemberState, Service, Status};
+
+/// What a node sees at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// The flock's name.
+    pub flock: Label,
+    /// The flock's identity.
+    pub flock_id: Digest,
+    /// The node, as it is shown.
+    pub node: Label,
+    /// Its key.
+    pub principal: Principal,
+    /// How often it started.
+    pub incarnation: u64,
+    /// Covers durable records only; still while nothing changes.
+    pub state_digest: Digest,
+    /// Who leads, from this node's view.
+    pub leader: Option<Leader>,
+    /// Every member it knows, itself included, in any state. In the order they are shown.
+    pub members: Vec<Member>,
+    /// Every registration it knows, live or not, each path once. In any order.
+    pub services: Vec<Service>,
+}
+
+impl View {
+    /// What the node says about itself.
+    pub fn status(&self) -> Status {
+        Status {
+            flock: self.flock.clone(),
+            flock_id: self.flock_id,
+            node: self.node.clone(),
+            principal: self.principal,
+            incarnation: self.incarnation,
+            state_digest: self.state_digest,
+            leader: self.leader.clone(),
+            members: self.counts(),
+            services: self.services.iter().filter(|service| service.live).count() as u64,
+            blobs: 0,
+        }
+    }
+
+    /// How many members are in which state.
+    pub fn counts(&self) -> MemberCounts {
+        let mut counts = MemberCounts::default();
+        for member in &self.members {
+            match member.state {
+                MemberState::Alive => counts.alive += 1,
+                MemberState::Suspect => counts.suspect += 1,
+                MemberState::Dead => counts.dead += 1,
+                MemberState::Left | MemberState::Retired | MemberState::Evicted => {}
+            }
+        }
+        counts
+    }
+
+    /// The services a query matches, ordered by path; live ones, or with `all` the rest too.
+    pub fn services(&self, query: &Query, all: bool) -> Vec<&Service> {
+        let wanted = |service: &&Service| (all || service.live) && query.matches(&service.path);
+        let mut services: Vec<_> = self.services.iter().filter(wanted).collect();
+        services.sort_by(|a, b| a.path.cmp(&b.path));
+        services
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{service, view};
+    use super::*;
+
+    #[test]
+    fn counts_leave_out_who_is_gone() {
+        let view = view();
+        assert_eq!(view.counts(), MemberCounts { alive: 2, suspect: 1, dead: 1 });
+        assert_eq!(view.members.len(), 7);
+    }
+
+    #[test]
+    fn queries_hide_what_is_not_live() {
+        let mut view = view();
+        view.services = vec![service("n2", "web", "r1"), service("n1", "web", "r1")];
+        view.services[0].live = false;
+        let paths = |query: &str, all| -> Vec<String> {
+            let found = view.services(&query.parse().unwrap(), all);
+            found.iter().map(|service| service.path.to_string()).collect()
+        };
+        assert_eq!(paths("", false), ["/dev/main/n1/web/r1"]);
+        assert_eq!(paths("", true), ["/dev/main/n1/web/r1", "/dev/main/n2/web/r1"]);
+        assert_eq!(paths("*/*/n2", true), ["/dev/main/n2/web/r1"]);
+        assert!(paths("*/*/n2", false).is_empty());
+        assert_eq!(view.status().services, 1);
+    }
+}

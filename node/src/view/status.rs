@@ -1,0 +1,50 @@
+//! What a node says about itself.
+
+use crux_crdt::name::Label;
+use crux_crdt::{Digest, Principal};
+use serde::Serialize;
+
+use super::Leader;
+use super::json::text;
+
+/// What a node is and what it sees, in numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// The flock's name.
+    #[serde(serialize_with = "text")]
+    pub flock: Label,
+    /// The flock's identity.
+    #[serde(serialize_with = "text")]
+    pub flock_id: Digest,
+    /// The node, as it is shown.
+    #[serde(serialize_with = "text")]
+    pub node: Label,
+    /// Its key.
+    #[serde(serialize_with = "text")]
+    pub principal: Principal,
+    /// How often it started.
+    pub incarnation: u64,
+    /// Covers durable records only; still while nothing changes.
+    #[serde(serialize_with = "text")]
+    pub state_digest: Digest,
+    /// Who leads, from this node's view.
+    pub leader: Option<Leader>,
+    /// How many members are in which state.
+    pub members: MemberCounts,
+    /// Live registrations of the whole flock.
+    pub services: u64,
+    /// Always 0 until nodes hold blobs.
+    pub blobs: u64,
+}
+
+/// How many members are in which state. `alive` counts the node itself; left, retired and evicted
+/// members count nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct MemberCounts {
+    /// Heard from.
+    pub alive: u32,
+    /// Silent to their observers.
+    pub suspect: u32,
+    /// Held for dead.
+    pub dead: u32,
+}

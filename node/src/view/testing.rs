@@ -1,0 +1,60 @@
+//! A flock of seven to ask questions of.
+
+use std::collections::BTreeMap;
+
+use crux_crdt::{Digest, Principal};
+
+use super::{Leader, Member, MemberState, Service, ServiceStatus, View};
+
+/// The principal of the node with that name: its bytes repeated.
+pub(crate) fn principal(node: &str) -> Principal {
+    let bytes = node.as_bytes();
+    Principal(std::array::from_fn(|i| bytes[i % bytes.len()]))
+}
+
+/// A live service that is up.
+pub(crate) fn service(node: &str, name: &str, rev: &str) -> Service {
+    let principal = principal(node);
+    Service {
+        path: format!("/dev/main/{node}/{name}/{rev}").parse().unwrap(),
+        instance: format!("svc-{node}{name}"),
+        net_id: format!("/{rev}/{principal}/net/127.0.0.1:9000").parse().unwrap(),
+        key_id: None,
+        status: ServiceStatus::Up,
+        live: true,
+    }
+}
+
+fn member(node: &str, port: u16, state: MemberState) -> Member {
+    Member {
+        node: node.parse().unwrap(),
+        principal: principal(node),
+        addr: Some(format!("127.0.0.1:{port}").parse().unwrap()),
+        state,
+        incarnation: 1,
+        labels: BTreeMap::new(),
+    }
+}
+
+/// The view of `n1` in a flock `dev`: two alive, and one in each other state; `n2` leads.
+pub(crate) fn view() -> View {
+    use MemberState::{Alive, Dead, Evicted, Left, Retired, Suspect};
+    let states = [Alive, Alive, Suspect, Dead, Left, Retired, Evicted];
+    let members = (1_u16..).zip(states);
+    let mut members: Vec<_> =
+        members.map(|(i, state)| member(&format!("n{i}"), 7000 + 10 * i, state)).collect();
+    members[0].labels.insert("site".to_owned(), "lab".to_owned());
+    members[6].addr = None;
+    let node = "n2".parse().unwrap();
+    View {
+        flock: "dev".parse().unwrap(),
+        flock_id: Digest([0xf1; 32]),
+        node: "n1".parse().unwrap(),
+        principal: principal("n1"),
+        incarnation: 3,
+        state_digest: Digest([0x5d; 32]),
+        leader: Some(Leader { node, principal: principal("n2"), epoch: 7 }),
+        members,
+        services: vec![service("n1", "web", "r1"), service("n2", "ntp3", "r2.1")],
+    }
+}

@@ -1,0 +1,70 @@
+use crux_crdt::Principal;
+use crux_crdt::act::Statement;
+use crux_crdt::name::{Label, ServiceName};
+use crux_crdt::path::Endpoint;
+use crux_crdt::record::{Record, Registration};
+use std::sync::Arc;
+
+use crate::leader::Claim;
+use crate::link::ReplyId;
+
+/// Names a registration on its node: horde, service, revision.
+pub type ServiceKey = (Label, ServiceName, ServiceName);
+
+/// One change of what this node says.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// Register a service, or replace the one with its key.
+    Register(Registration),
+    /// Remove a registration.
+    Deregister(ServiceKey),
+    /// Claim to lead; 0 clears the claim.
+    Claim(u64),
+    /// Where this node is reached.
+    Addresses(Vec<Endpoint>),
+    /// Sign a membership act.
+    Act(Statement),
+    /// Go on above this incarnation.
+    Reincarnate(u64),
+    /// Take over what this identity said before it lost its disk, and go on above it.
+    Recover(Arc<Record>),
+    /// Accept commands under this claim and none lower.
+    Fence(Claim),
+    /// Write a record of another author for good.
+    Keep(Arc<Record>),
+}
+
+/// Who waits for a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The node itself.
+    Internal,
+    /// A control request.
+    Control(u64),
+    /// An admission for the join engine.
+    Join {
+        /// Who is admitted.
+        peer: Principal,
+        /// Whether this node is the one that joins.
+        joining: bool,
+    },
+    /// A request of a peer, to be answered when the change is durable.
+    Peer(ReplyId),
+}
+
+/// Why a change cannot be made. Nothing was changed; who asked is at fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// This node has as many registrations as a node may have.
+    #[error("this node has {0} registrations, which is the limit")]
+    TooManyRegistrations(usize),
+    /// There is no such registration on this node.
+    #[error("this node has no such registration")]
+    NotRegistered,
+    /// This node signed as many acts as a node may sign.
+    #[error("this node signed {0} membership acts, which is the limit")]
+    TooManyActs(u64),
+    /// The profile is over a bound.
+    #[error("the profile is over a bound: at most 8 addresses and 32 labels of 63 bytes each")]
+    Profile,
+}

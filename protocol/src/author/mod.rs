@@ -1,0 +1,19 @@
+//! What this node says of itself, and how it becomes durable before it is published.
+//!
+//! **Invariant**: no marker is used twice, and nothing this node signed is published or acknowledged
+//! before it is on disk. What could not be written did not happen: the state is that of the last
+//! record that could.
+//!
+//! ```text
+//!   Change, Change, … ─▶ queue ─▶ [one write at a time] ─▶ durable ─▶ merge, publish, acknowledge
+//! ```
+//!
+//! Changes that wait for a write are put into the next one together, so a burst costs two writes.
+
+mod change;
+mod own;
+mod state;
+
+pub use change::{Change, Origin, Rejection, ServiceKey};
+pub use own::Own;
+pub use state::{Commit, State, Write};

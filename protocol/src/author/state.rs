@@ -1,0 +1,240 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crux_crdt::act::{ACTS_PER_AUTHOR_MAX, Act, Statement};
+use crux_crdt::record::{Frontier, Header, Marker, Record, slots_root};
+use crux_crdt::sign::{Identity, Signed};
+
+use super::change::{Change, Origin, Rejection};
+use super::own::Own;
+use crate::context::Context;
+use crate::leader::Claim;
+
+/// How many changes may wait. More means a disk that does not answer.
+const QUEUE_MAX: usize = 4096;
+
+/// A write that is under way.
+#[derive(Debug, Clone)]
+pub struct Write {
+    /// This node's new record, if what it says changed.
+    pub record: Option<Arc<Record>>,
+    /// Its new acts.
+    pub acts: Vec<Arc<Signed<Act>>>,
+    /// The new fence.
+    pub fence: Option<Claim>,
+    /// Records of others to be kept for good.
+    pub kept: Vec<Arc<Record>>,
+}
+
+impl Write {
+    const fn empty() -> Self {
+        Self { record: None, acts: Vec::new(), fence: None, kept: Vec::new() }
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.record.is_none()
+            && self.acts.is_empty()
+            && self.fence.is_none()
+            && self.kept.is_empty()
+    }
+}
+
+/// What became of the changes of one write.
+#[derive(Debug)]
+pub struct Commit {
+    /// What was written; empty if it could not be.
+    pub write: Write,
+    /// Who waited, with the act that was signed for it, if one was.
+    pub waiters: Vec<(Origin, Change, Result<Option<Arc<Signed<Act>>>, Rejection>)>,
+    /// Whether it is durable.
+    pub durable: bool,
+}
+
+#[derive(Debug)]
+struct Flight {
+    own: Own,
+    marker: Marker,
+    commit: Commit,
+}
+
+/// The author engine of one node. See the module for its invariant.
+#[derive(Debug)]
+pub struct State {
+    context: Context,
+    identity: Arc<Identity>,
+    committed: Own,
+    /// The marker of the next record.
+    next: Marker,
+    queue: VecDeque<(Origin, Change)>,
+    flight: Option<Flight>,
+    unsaid: bool,
+}
+
+impl State {
+    /// Goes on from what was on disk, under an incarnation that was never used.
+    pub fn new(context: Context, identity: Arc<Identity>, own: Own, first: Marker) -> Self {
+        Self {
+            context,
+            identity,
+            committed: own,
+            next: first,
+            queue: VecDeque::new(),
+            flight: None,
+            unsaid: true,
+        }
+    }
+
+    /// What this node durably says.
+    pub const fn committed(&self) -> &Own {
+        &self.committed
+    }
+
+    /// The incarnation of the next record.
+    pub const fn incarnation(&self) -> u64 {
+        self.next.incarnation
+    }
+
+    /// This start's nonce.
+    pub const fn nonce(&self) -> [u8; 16] {
+        self.next.nonce
+    }
+
+    /// Puts a change into the queue. `false`: the queue is full, and it was not.
+    pub fn push(&mut self, origin: Origin, change: Change) -> bool {
+        if self.queue.len() >= QUEUE_MAX {
+            return false;
+        }
+        self.queue.push_back((origin, change));
+        true
+    }
+
+    /// Whether a change of this kind waits or is being written.
+    pub fn is_pending(&self, is: impl Fn(&Change) -> bool) -> bool {
+        let flying = self.flight.iter().flat_map(|flight| &flight.commit.waiters);
+        self.queue.iter().map(|(_, change)| change).any(&is)
+            || flying.map(|(_, change, _)| change).any(&is)
+    }
+
+    /// Starts the next write, if none is under way and there is something to do. The write may be
+    /// empty: then it counts as durable at once.
+    pub fn start(&mut self, frontier: Frontier, said: Option<&Record>) -> Option<Write> {
+        if self.flight.is_some() || (self.queue.is_empty() && !self.unsaid) {
+            return None;
+        }
+        let mut build = Build {
+            own: self.committed.clone(),
+            marker: self.next,
+            frontier,
+            write: Write::empty(),
+            forced: self.unsaid,
+        };
+        let queue = std::mem::take(&mut self.queue);
+        let mut waiters = Vec::new();
+        for (origin, change) in queue {
+            let result = self.apply(&mut build, &change);
+            waiters.push((origin, change, result));
+        }
+        let unsaid = build.forced
+            || !build.write.acts.is_empty()
+            || !said.is_some_and(|said| build.own.is_said_by(said));
+        if unsaid {
+            build.write.record = Some(Arc::new(self.sign_record(&build)));
+            build.marker.seq += 1;
+        }
+        let write = build.write.clone();
+        let commit = Commit { write: build.write, waiters, durable: false };
+        self.flight = Some(Flight { own: build.own, marker: build.marker, commit });
+        Some(write)
+    }
+
+    fn apply(
+        &self,
+        build: &mut Build,
+        change: &Change,
+    ) -> Result<Option<Arc<Signed<Act>>>, Rejection> {
+        match change {
+            Change::Register(registration) => build.own.register(registration.clone())?,
+            Change::Deregister(key) => build.own.deregister(key)?,
+            Change::Claim(claim) => build.own.profile.claim = *claim,
+            Change::Addresses(addresses) => {
+                let mut profile = build.own.profile.clone();
+                profile.addresses.clone_from(addresses);
+                if !profile.is_within_bounds() {
+                    return Err(Rejection::Profile);
+                }
+                build.own.profile = profile;
+            }
+            Change::Act(statement) => return self.sign_act(build, *statement).map(Some),
+            Change::Reincarnate(above) => build.reincarnate(*above),
+            Change::Recover(record) => {
+                build.own.take_services(record);
+                build.reincarnate(record.marker().incarnation);
+            }
+            Change::Fence(claim) => build.write.fence = build.write.fence.max(Some(*claim)),
+            Change::Keep(record) => build.write.kept.push(record.clone()),
+        }
+        Ok(None)
+    }
+
+    fn sign_act(
+        &self,
+        build: &mut Build,
+        statement: Statement,
+    ) -> Result<Arc<Signed<Act>>, Rejection> {
+        if build.frontier.count >= ACTS_PER_AUTHOR_MAX {
+            return Err(Rejection::TooManyActs(ACTS_PER_AUTHOR_MAX));
+        }
+        let act =
+            Act { number: build.frontier.count + 1, previous: build.frontier.head, statement };
+        let signed = Arc::new(Signed::sign(act, &self.context.flock, &self.identity));
+        build.frontier = Frontier { count: build.frontier.count + 1, head: signed.id() };
+        build.write.acts.push(signed.clone());
+        Ok(signed)
+    }
+
+    fn sign_record(&self, build: &Build) -> Record {
+        let slots = build.own.slots();
+        let header = Header {
+            marker: build.marker,
+            slots_root: slots_root(slots.keys()),
+            profile_hash: build.own.profile.hash(),
+            acts: build.frontier,
+        };
+        let header = Signed::sign(header, &self.context.flock, &self.identity);
+        Record::new(header, build.own.profile.clone(), slots)
+            .expect("the parts were made for each other, within the bounds that Own keeps")
+    }
+
+    /// The write under way ended. What it wrote is now what this node says; or nothing changed.
+    pub fn finish(&mut self, durable: bool) -> Option<Commit> {
+        let mut flight = self.flight.take()?;
+        // A marker that was handed to the disk may be there though the write failed: it is spent.
+        self.next = flight.marker;
+        if durable {
+            self.committed = flight.own;
+            self.unsaid = false;
+        } else {
+            flight.commit.write = Write::empty();
+        }
+        flight.commit.durable = durable;
+        Some(flight.commit)
+    }
+}
+
+struct Build {
+    own: Own,
+    marker: Marker,
+    frontier: Frontier,
+    write: Write,
+    forced: bool,
+}
+
+impl Build {
+    fn reincarnate(&mut self, above: u64) {
+        if self.marker.incarnation <= above {
+            self.marker = Marker { incarnation: above + 1, nonce: self.marker.nonce, seq: 0 };
+            self.forced = true;
+        }
+    }
+}

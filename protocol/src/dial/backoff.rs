@@ -1,0 +1,54 @@
+use core::time::Duration;
+
+use rand::RngExt;
+use rand::rngs::StdRng;
+
+use crate::time::Instant;
+
+/// The first delay after a failure.
+const FIRST: Duration = Duration::from_millis(250);
+/// The greatest delay.
+const LAST: Duration = Duration::from_secs(5);
+
+/// One target's dials.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Backoff {
+    pub(super) next_at: Instant,
+    delay: Duration,
+    pub(super) dialling: bool,
+}
+
+impl Backoff {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { next_at: now, delay: FIRST, dialling: false }
+    }
+
+    /// Whether it is time.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        !self.dialling && self.next_at <= now
+    }
+
+    pub(super) const fn start(&mut self) {
+        self.dialling = true;
+    }
+
+    pub(super) fn fail(&mut self, now: Instant, rng: &mut StdRng) {
+        self.dialling = false;
+        self.next_at = now + self.delay.mul_f64(rng.random_range(0.5..1.0));
+        self.delay = (self.delay * 2).min(LAST);
+    }
+
+    /// Waits at least this long.
+    pub(super) fn rest(&mut self, now: Instant, least: Duration) {
+        self.dialling = false;
+        self.next_at = self.next_at.max(now + least);
+    }
+
+    pub(super) fn succeed(&mut self, now: Instant) {
+        *self = Self::new(now + FIRST);
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        if self.dialling { Instant::NEVER } else { self.next_at }
+    }
+}

@@ -1,0 +1,238 @@
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crux_crdt::Principal;
+use rand::RngExt;
+use rand::rngs::StdRng;
+
+use super::backoff::Backoff;
+use crate::link::DialFailure;
+use crate::time::Instant;
+
+/// How many members from disk are dialled at the start. Enough to find the flock, few enough not to
+/// storm it when thousands restart.
+const START_MAX: usize = 32;
+/// How long an entry rests whose join was refused.
+const REFUSED_REST: Duration = Duration::from_secs(10);
+/// How many places found on the link are remembered.
+const FOUND_MAX: usize = 64;
+
+/// Why something is dialled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    /// An entry of the list, by its place.
+    Entry(usize),
+    /// A member that should be linked.
+    Wanted(Principal),
+    /// A member whose link closed.
+    Probe(Principal),
+    /// A dead member.
+    Dead(Principal),
+    /// A peer whose gate is open by now.
+    Redial(Principal),
+    /// A joiner that is called back.
+    Call(Principal),
+}
+
+/// A dial that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Why.
+    pub purpose: Purpose,
+    /// Where.
+    pub addrs: Vec<String>,
+    /// Whose key must answer.
+    pub expect: Option<Principal>,
+}
+
+/// What the engine may know of the rest of the node.
+pub struct Facts<'a> {
+    /// Who is linked.
+    pub is_linked: &'a dyn Fn(&Principal) -> bool,
+    /// Live members this node should be linked to.
+    pub wanted: BTreeSet<Principal>,
+    /// Dead members that have not departed.
+    pub dead: BTreeSet<Principal>,
+    /// How many members live.
+    pub live: usize,
+    /// Where a member says it is.
+    pub addrs: &'a dyn Fn(&Principal) -> Vec<String>,
+}
+
+impl core::fmt::Debug for Facts<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Facts").field("wanted", &self.wanted).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    addr: String,
+    backoff: Backoff,
+    reached: Option<Principal>,
+    myself: bool,
+}
+
+/// The dial engine of one node. See the module for its invariant.
+#[derive(Debug)]
+pub struct State {
+    entries: Vec<Entry>,
+    fixed: usize,
+    members: BTreeMap<Principal, Backoff>,
+    next_dead: Instant,
+    started: bool,
+}
+
+impl State {
+    /// An engine with these entries.
+    pub fn new(entries: &[String], now: Instant) -> Self {
+        let mut state = Self {
+            entries: Vec::new(),
+            fixed: entries.len(),
+            members: BTreeMap::new(),
+            next_dead: now,
+            started: false,
+        };
+        entries.iter().for_each(|addr| state.push(addr, now));
+        state
+    }
+
+    fn push(&mut self, addr: &str, now: Instant) {
+        let backoff = Backoff::new(now);
+        self.entries.push(Entry { addr: addr.to_owned(), backoff, reached: None, myself: false });
+    }
+
+    /// A place where a node of this flock may be, found on the link. Forgotten over restarts.
+    pub fn on_found(&mut self, addr: &str, now: Instant) {
+        let known = self.entries.iter().any(|entry| entry.addr == addr);
+        if !known && self.entries.len() < self.fixed + FOUND_MAX {
+            self.push(addr, now);
+        }
+    }
+
+    /// Where this node was told to find others.
+    pub fn has_entries(&self) -> bool {
+        !self.entries.is_empty()
+    }
+
+    /// A dial succeeded.
+    pub fn on_dialled(&mut self, purpose: Purpose, peer: Principal, now: Instant) {
+        if let Purpose::Entry(place) = purpose
+            && let Some(entry) = self.entries.get_mut(place)
+        {
+            entry.reached = Some(peer);
+            entry.backoff.succeed(now);
+        }
+        if let Some(backoff) = self.members.get_mut(&peer) {
+            backoff.succeed(now);
+        }
+    }
+
+    /// A dial failed.
+    pub fn on_failed(
+        &mut self,
+        purpose: Purpose,
+        failure: DialFailure,
+        now: Instant,
+        rng: &mut StdRng,
+    ) {
+        match purpose {
+            Purpose::Entry(place) => {
+                if let Some(entry) = self.entries.get_mut(place) {
+                    entry.myself |= failure == DialFailure::Myself;
+                    entry.reached = None;
+                    entry.backoff.fail(now, rng);
+                }
+            }
+            Purpose::Wanted(peer) => {
+                if let Some(backoff) = self.members.get_mut(&peer) {
+                    backoff.fail(now, rng);
+                }
+            }
+            Purpose::Probe(_) | Purpose::Dead(_) | Purpose::Redial(_) | Purpose::Call(_) => {}
+        }
+    }
+
+    /// A join through this peer was refused: its entries rest.
+    pub fn on_refused(&mut self, peer: Principal, now: Instant) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.reached == Some(peer)) {
+            entry.backoff.rest(now, REFUSED_REST);
+        }
+    }
+
+    /// Asks for the dials that are due.
+    pub fn on_wake(&mut self, now: Instant, facts: &Facts<'_>, rng: &mut StdRng) -> Vec<Request> {
+        let mut out = self.dial_entries(now, facts);
+        out.extend(self.dial_wanted(now, facts));
+        if !self.started {
+            self.started = true;
+            let known = facts.dead.iter().filter(|peer| !(facts.is_linked)(peer)).take(START_MAX);
+            out.extend(known.filter_map(|peer| to_member(Purpose::Dead(*peer), *peer, facts)));
+        }
+        if self.next_dead <= now {
+            let period = Duration::from_millis(500) * u32::try_from(facts.live).unwrap_or(u32::MAX);
+            let period = period.clamp(Duration::from_secs(1), Duration::from_secs(60));
+            self.next_dead = now + period.mul_f64(rng.random_range(0.8..1.2));
+            out.extend(self.dial_dead(facts, rng));
+        }
+        out
+    }
+
+    fn dial_entries(&mut self, now: Instant, facts: &Facts<'_>) -> Vec<Request> {
+        let mut out = Vec::new();
+        for (place, entry) in self.entries.iter_mut().enumerate() {
+            let linked = entry.reached.is_some_and(|peer| (facts.is_linked)(&peer));
+            if entry.myself || linked || !entry.backoff.is_due(now) {
+                continue;
+            }
+            entry.backoff.start();
+            out.push(Request {
+                purpose: Purpose::Entry(place),
+                addrs: vec![entry.addr.clone()],
+                expect: None,
+            });
+        }
+        out
+    }
+
+    fn dial_wanted(&mut self, now: Instant, facts: &Facts<'_>) -> Vec<Request> {
+        self.members.retain(|peer, backoff| backoff.dialling || facts.wanted.contains(peer));
+        let mut out = Vec::new();
+        for peer in facts.wanted.iter().filter(|peer| !(facts.is_linked)(peer)) {
+            let backoff = self.members.entry(*peer).or_insert_with(|| Backoff::new(now));
+            if backoff.is_due(now)
+                && let Some(request) = to_member(Purpose::Wanted(*peer), *peer, facts)
+            {
+                backoff.start();
+                out.push(request);
+            }
+        }
+        out
+    }
+
+    fn dial_dead(&self, facts: &Facts<'_>, rng: &mut StdRng) -> Option<Request> {
+        let dead: Vec<_> =
+            facts.dead.iter().filter(|peer| !(facts.is_linked)(peer)).copied().collect();
+        let peer = *dead.get(rng.random_range(0..dead.len().max(1)))?;
+        to_member(Purpose::Dead(peer), peer, facts)
+    }
+
+    /// When [`State::on_wake`] has something to do.
+    pub fn deadline(&self, facts: &Facts<'_>) -> Instant {
+        let is_linked = facts.is_linked;
+        let idle =
+            |entry: &&Entry| !entry.myself && !entry.reached.is_some_and(|peer| is_linked(&peer));
+        let entries = self.entries.iter().filter(idle).map(|entry| entry.backoff.deadline());
+        let wanted = facts.wanted.iter().filter(|peer| !is_linked(peer)).map(|peer| {
+            self.members.get(peer).map_or(Instant::ORIGIN, |backoff| backoff.deadline())
+        });
+        let dead = if facts.dead.is_empty() { Instant::NEVER } else { self.next_dead };
+        entries.chain(wanted).min().unwrap_or(Instant::NEVER).min(dead)
+    }
+}
+
+/// A dial to a member at the places it states.
+pub(crate) fn to_member(purpose: Purpose, peer: Principal, facts: &Facts<'_>) -> Option<Request> {
+    let addrs = (facts.addrs)(&peer);
+    (!addrs.is_empty()).then_some(Request { purpose, addrs, expect: Some(peer) })
+}

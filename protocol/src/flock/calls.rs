@@ -1,0 +1,295 @@
+//! Control requests, and the leader's fenced commands.
+
+use core::time::Duration;
+use std::collections::BTreeSet;
+
+use crux_crdt::Principal;
+use crux_crdt::act::Statement;
+use crux_crdt::hash::sha3;
+use crux_crdt::record::Registration;
+use data_encoding::BASE32_NOPAD;
+use rand::Rng;
+
+use super::control::{Answer, Control, ControlError, ControlId};
+use super::state::{Route, State};
+use crate::author::{Change, Origin};
+use crate::leader::{Claim, Pinged, Request, Response};
+use crate::link::{Protocol, ReplyId};
+use crate::liveness::Liveness;
+use crate::time::Instant;
+
+/// How long the leader waits for those who do not answer.
+const PING_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a registration waits for other members to store it.
+const STORE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A registration that waits for other members.
+#[derive(Debug)]
+pub(super) struct StoreWait {
+    pub(super) need: u32,
+    pub(super) got: u32,
+    pub(super) until: Instant,
+    pub(super) answer: Option<Registration>,
+}
+
+/// Who wants to know what became of a fenced command.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Asker {
+    Control(ControlId),
+    Peer(ReplyId),
+}
+
+/// A fenced command under way.
+#[derive(Debug)]
+pub(super) struct Ping {
+    asker: Asker,
+    claim: Claim,
+    waiting: BTreeSet<Principal>,
+    accepted: BTreeSet<Principal>,
+    failed: BTreeSet<Principal>,
+    pub(super) until: Instant,
+}
+
+impl State {
+    pub(super) fn on_control(&mut self, id: ControlId, request: Control, now: Instant) {
+        let origin = Origin::Control(id.0);
+        let pushed = match request {
+            Control::Register { horde, service, rev, endpoint, lease, sync } => {
+                let instance = self.instance_name();
+                let registration = Registration { horde, service, rev, endpoint, instance, lease };
+                if sync > 0 {
+                    let until = now + STORE_PATIENCE;
+                    self.stores.insert(id, StoreWait { need: sync, got: 0, until, answer: None });
+                }
+                self.author.push(origin, Change::Register(registration))
+            }
+            Control::Deregister { horde, service, rev } => {
+                self.author.push(origin, Change::Deregister((horde, service, rev)))
+            }
+            Control::LeaderPing => {
+                self.on_ping_request(id, now);
+                true
+            }
+            Control::Forget(member) => return self.forget(id, member),
+            Control::Leave => {
+                let incarnation = self.author.incarnation();
+                self.author.push(origin, Change::Act(Statement::Leave { incarnation }))
+            }
+        };
+        if !pushed {
+            self.stores.remove(&id);
+            self.answer(id, Err(ControlError::Busy));
+        } else if self.read_only {
+            // Let the disk say again whether it is full, rather than let the request wait.
+            self.retry_write_at = Instant::ORIGIN;
+        }
+    }
+
+    /// `svc-` and ten base32 characters, unique in the flock.
+    fn instance_name(&mut self) -> String {
+        let mut nonce = [0; 16];
+        self.rng.fill_bytes(&mut nonce);
+        let incarnation = self.author.incarnation().to_be_bytes();
+        let hash = sha3("crux/instance/1", &[&self.context.me.0, &incarnation, &nonce]);
+        format!("svc-{}", BASE32_NOPAD.encode(&hash.0[..8])[..10].to_lowercase())
+    }
+
+    fn forget(&mut self, id: ControlId, member: Principal) {
+        if member == self.context.me || self.liveness.liveness(&member) != Liveness::Dead {
+            self.answer(id, Err(ControlError::Alive));
+        } else if self.strew.shown_record(&member).is_none() {
+            self.answer(id, Err(ControlError::NotFound));
+        } else if !self.retire(member, Origin::Control(id.0)) {
+            self.answer(id, Err(ControlError::Busy));
+        }
+    }
+
+    fn on_ping_request(&mut self, id: ControlId, now: Instant) {
+        match self.leader.leader() {
+            None => self.answer(id, Err(ControlError::NoLeader)),
+            Some(claim) if claim.principal == self.context.me => {
+                self.lead(Asker::Control(id), claim, now);
+            }
+            Some(claim) => {
+                let body = Request::Forward.encode();
+                self.send(claim.principal, Protocol::Call, body, Route::Forward(id));
+            }
+        }
+    }
+
+    /// Has every live member store this node's claim.
+    fn lead(&mut self, asker: Asker, claim: Claim, now: Instant) {
+        if !self.leader.has_authority(self.last_heard(), now) {
+            return self.refuse_to_lead(asker);
+        }
+        let waiting: BTreeSet<_> = self
+            .strew
+            .shown()
+            .map(|record| record.author())
+            .filter(|m| *m != self.context.me && self.liveness.liveness(m) != Liveness::Dead)
+            .collect();
+        let number = self.fresh();
+        let linked = self.linked();
+        let failed: BTreeSet<_> = waiting.difference(&linked).copied().collect();
+        let waiting: BTreeSet<_> = waiting.intersection(&linked).copied().collect();
+        for peer in &waiting {
+            let body = Request::Fenced(claim).encode();
+            self.send(*peer, Protocol::Call, body, Route::Ping(number));
+        }
+        let accepted = BTreeSet::from([self.context.me]);
+        let until = now + PING_PATIENCE;
+        self.author.push(Origin::Internal, Change::Fence(claim));
+        self.pings.insert(number, Ping { asker, claim, waiting, accepted, failed, until });
+        self.finish_pings(now);
+    }
+
+    /// When this node last heard one of those who observe it; none: there are none.
+    fn last_heard(&self) -> Option<Instant> {
+        let observers = self.liveness.observers_of_me();
+        observers.iter().filter_map(|observer| self.liveness.heard_at(observer)).max()
+    }
+
+    fn refuse_to_lead(&mut self, asker: Asker) {
+        match asker {
+            Asker::Control(id) => self.answer(id, Err(ControlError::NoLeader)),
+            Asker::Peer(id) => self.reply(id, Response::NotLeading.encode()),
+        }
+    }
+
+    pub(super) fn on_call(&mut self, peer: Principal, id: ReplyId, body: &[u8], now: Instant) {
+        match Request::decode(body) {
+            Ok(Request::Fenced(claim)) if claim.principal == peer => self.obey(claim, id),
+            Ok(Request::Fenced(_)) | Err(_) => {
+                self.misbehaved(peer, "a command under a claim that is not its own".to_owned());
+                self.reply(id, Response::NotLeading.encode());
+            }
+            Ok(Request::Forward) => match self.leader.leader() {
+                Some(claim) if claim.principal == self.context.me => {
+                    self.lead(Asker::Peer(id), claim, now);
+                }
+                _ => self.reply(id, Response::NotLeading.encode()),
+            },
+        }
+    }
+
+    fn obey(&mut self, claim: Claim, id: ReplyId) {
+        match self.leader.check(claim) {
+            Err(held) => self.reply(id, Response::Held(held).encode()),
+            Ok(()) if self.leader.fence() == Some(claim) => {
+                self.reply(id, Response::Accepted.encode());
+            }
+            Ok(()) => {
+                if !self.author.push(Origin::Peer(id), Change::Fence(claim)) {
+                    self.reply(id, Response::Disk.encode());
+                }
+            }
+        }
+    }
+
+    pub(super) fn on_ping_answer(
+        &mut self,
+        number: u64,
+        peer: Principal,
+        body: Option<&[u8]>,
+        now: Instant,
+    ) {
+        let answer = body.and_then(|body| Response::decode(body).ok());
+        if let Some(Response::Held(held)) = answer {
+            self.leader.on_greater(held);
+            self.leader_dirty = true;
+        }
+        let Some(ping) = self.pings.get_mut(&number) else { return };
+        ping.waiting.remove(&peer);
+        if answer == Some(Response::Accepted) {
+            ping.accepted.insert(peer);
+        } else {
+            ping.failed.insert(peer);
+        }
+        self.finish_pings(now);
+    }
+
+    /// Answers the commands that everyone answered, or that waited long enough.
+    pub(super) fn finish_pings(&mut self, now: Instant) {
+        let done = |ping: &Ping| ping.waiting.is_empty() || ping.until <= now;
+        let due: Vec<_> =
+            self.pings.iter().filter(|(_, ping)| done(ping)).map(|(number, _)| *number).collect();
+        for number in due {
+            let Some(mut ping) = self.pings.remove(&number) else { continue };
+            ping.failed.append(&mut ping.waiting);
+            let pinged = Pinged { claim: ping.claim, accepted: ping.accepted, failed: ping.failed };
+            match ping.asker {
+                Asker::Control(id) => self.answer_pinged(id, pinged),
+                Asker::Peer(id) => self.reply(id, Response::Pinged(pinged).encode()),
+            }
+        }
+    }
+
+    fn answer_pinged(&mut self, id: ControlId, pinged: Pinged) {
+        // Alone it is accepted by its leader; otherwise by somebody else too.
+        let accepted = pinged.accepted.len() > 1 || pinged.failed.is_empty();
+        let result = if accepted { Ok(Answer::Pinged(pinged)) } else { Err(ControlError::Fenced) };
+        self.answer(id, result);
+    }
+
+    pub(super) fn on_forward_answer(&mut self, id: ControlId, body: Option<&[u8]>) {
+        match body.and_then(|body| Response::decode(body).ok()) {
+            Some(Response::Pinged(pinged)) => self.answer_pinged(id, pinged),
+            Some(Response::NotLeading) => self.answer(id, Err(ControlError::NoLeader)),
+            _ => self.answer(id, Err(ControlError::LeaderSilent)),
+        }
+    }
+
+    /// Ends what waited long enough.
+    pub(super) fn expire(&mut self, now: Instant) {
+        self.finish_pings(now);
+        let late: Vec<_> =
+            self.stores.iter().filter(|(_, wait)| wait.until <= now).map(|(id, _)| *id).collect();
+        for id in late {
+            if let Some(wait) = self.stores.remove(&id) {
+                let error = ControlError::NotStored { got: wait.got, need: wait.need };
+                self.answer(id, Err(error));
+            }
+        }
+        let ended: Vec<_> =
+            self.leases.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()).collect();
+        for key in ended {
+            self.leases.remove(&key);
+            self.author.push(Origin::Internal, Change::Deregister(key));
+        }
+        self.forget_the_long_dead(now);
+        if self.stop_at.is_some_and(|at| at <= now) {
+            self.stop_at = None;
+            self.out.push(super::Command::Stop(super::StopReason::Left));
+        }
+    }
+
+    pub(super) fn calls_deadline(&self) -> Instant {
+        let pings = self.pings.values().map(|ping| ping.until);
+        let stores = self.stores.values().map(|wait| wait.until);
+        let leases = self.leases.values().copied();
+        let rest = [self.stop_at.unwrap_or(Instant::NEVER)];
+        pings.chain(stores).chain(leases).chain(rest).min().unwrap_or(Instant::NEVER)
+    }
+
+    /// The leader retires who is dead for long.
+    fn forget_the_long_dead(&mut self, now: Instant) {
+        if self.leader.leader().is_none_or(|claim| claim.principal != self.context.me) {
+            return;
+        }
+        let limit = |member: &Principal| {
+            let record = self.strew.record(member);
+            let ephemeral = record.is_some_and(|r| r.profile().labels.contains_key("ephemeral"));
+            if ephemeral { self.config.forget_ephemeral_after } else { self.config.forget_after }
+        };
+        let long: Vec<_> = self
+            .dead_since
+            .iter()
+            .filter(|(member, since)| now.since(**since) >= limit(member))
+            .map(|(member, _)| *member)
+            .collect();
+        for member in long {
+            self.dead_since.remove(&member);
+            self.retire(member, Origin::Internal);
+        }
+    }
+}

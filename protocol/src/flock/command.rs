@@ -1,0 +1,177 @@
+use core::fmt;
+use std::sync::Arc;
+
+use crux_crdt::Principal;
+use crux_crdt::act::Act;
+use crux_crdt::record::Record;
+use crux_crdt::sign::Signed;
+
+use super::control::{Answer, ControlError, ControlId};
+use crate::join::Refusal;
+use crate::leader::Claim;
+use crate::link;
+
+/// Names a write in its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// What is written to disk together.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// Each replaces the author's older one.
+    pub records: Vec<Arc<Record>>,
+    /// Added.
+    pub acts: Vec<Arc<Signed<Act>>>,
+    /// The new fence.
+    pub fence: Option<Claim>,
+}
+
+impl Batch {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.acts.is_empty() && self.fence.is_none()
+    }
+}
+
+/// What goes out.
+#[derive(Debug)]
+pub enum Command {
+    /// To the network.
+    Link(link::Command),
+    /// Write, durably, and answer with [`super::Event::Persisted`].
+    Persist {
+        /// Names it in the answer.
+        ticket: Ticket,
+        /// What.
+        batch: Batch,
+    },
+    /// Write when convenient. What is lost in a crash comes back from peers.
+    Save(Batch),
+    /// Answer a control request.
+    Answer {
+        /// Which.
+        id: ControlId,
+        /// With what.
+        result: Result<Answer, ControlError>,
+    },
+    /// What is shown may have changed.
+    Changed,
+    /// Tell the person who runs this node.
+    Notice(Notice),
+    /// Stop the node.
+    Stop(StopReason),
+}
+
+/// Something the person who runs a node may want to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// A member is shown alive, suspect or dead.
+    Liveness {
+        /// Who.
+        node: String,
+        /// What it is now.
+        liveness: crate::liveness::Liveness,
+    },
+    /// Another leader is seen, or none.
+    Leader(Option<Claim>),
+    /// A member was admitted.
+    Admitted(Principal),
+    /// A join failed.
+    JoinFailed {
+        /// With whom.
+        peer: Principal,
+        /// Why.
+        refusal: Refusal,
+        /// Whether this node was the one that wanted to join.
+        joining: bool,
+    },
+    /// Somebody at this address is of another flock, or has another secret.
+    OtherFlock {
+        /// Where.
+        addr: String,
+    },
+    /// A peer sent something that lies or is malformed.
+    Misbehaved {
+        /// Who passed it on.
+        peer: Principal,
+        /// What was wrong.
+        what: String,
+    },
+    /// Two records of one author have the same marker: it signed twice, or runs twice.
+    SignedTwice(Principal),
+    /// This node took over what it said before it lost its disk.
+    Recovered {
+        /// The incarnation it had.
+        incarnation: u64,
+    },
+    /// The disk is full; registrations and joins are refused until there is room.
+    ReadOnly,
+    /// The disk takes writes again.
+    Writable,
+    /// The name this node claims is held by another member.
+    NameLost {
+        /// The name.
+        name: String,
+        /// Who holds it.
+        holder: Principal,
+    },
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Liveness { node, liveness } => write!(f, "{node} is {liveness:?}"),
+            Self::Leader(None) => f.write_str("no leader"),
+            Self::Leader(Some(claim)) => {
+                write!(f, "{} leads with claim {}", claim.principal.short(), claim.n)
+            }
+            Self::Admitted(who) => write!(f, "{} is a member", who.short()),
+            Self::JoinFailed { peer, refusal, joining: true } => {
+                write!(f, "could not join through {}: {refusal}", peer.short())
+            }
+            Self::JoinFailed { peer, refusal, joining: false } => {
+                write!(f, "refused {}: {refusal}", peer.short())
+            }
+            Self::OtherFlock { addr } => {
+                write!(f, "{addr} answers, but not to us: another flock or another secret")
+            }
+            Self::Misbehaved { peer, what } => write!(f, "{} sent {what}", peer.short()),
+            Self::SignedTwice(who) => {
+                write!(
+                    f,
+                    "{} signed two records under one marker: is its key in use twice?",
+                    who.short()
+                )
+            }
+            Self::Recovered { incarnation } => {
+                write!(
+                    f,
+                    "took over what this node said at incarnation {incarnation}, from its peers"
+                )
+            }
+            Self::ReadOnly => {
+                f.write_str("the disk is full: this node is read-only until there is room")
+            }
+            Self::Writable => f.write_str("the disk takes writes again"),
+            Self::NameLost { name, holder } => {
+                write!(
+                    f,
+                    "the name {name} is held by {}; start with another --name",
+                    holder.short()
+                )
+            }
+        }
+    }
+}
+
+/// Why a node stops by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StopReason {
+    /// It left the flock, as asked.
+    Left,
+    /// Its identity runs elsewhere under a greater incarnation.
+    Cloned {
+        /// Where the other one says it is.
+        elsewhere: Vec<String>,
+    },
+}

@@ -1,0 +1,99 @@
+use core::time::Duration;
+
+use crux_crdt::Principal;
+use crux_crdt::name::{Label, ServiceName};
+use crux_crdt::path::Endpoint;
+use crux_crdt::record::Registration;
+
+use crate::author::Rejection;
+use crate::leader::Pinged;
+
+/// Names a control request in its answer. Chosen by who asks, never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ControlId(pub u64);
+
+/// What a person or program asks of this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Control {
+    /// Register a service. Answered when durable here and, if asked for, on others.
+    Register {
+        /// The horde.
+        horde: Label,
+        /// The service.
+        service: ServiceName,
+        /// Its revision.
+        rev: ServiceName,
+        /// Where it is reached.
+        endpoint: Endpoint,
+        /// Gone that long after the last register of the same.
+        lease: Option<Duration>,
+        /// How many other members must have stored it.
+        sync: u32,
+    },
+    /// Remove a registration. Answered when durable.
+    Deregister {
+        /// The horde.
+        horde: Label,
+        /// The service.
+        service: ServiceName,
+        /// Its revision.
+        rev: ServiceName,
+    },
+    /// Have every live member store the leader's claim.
+    LeaderPing,
+    /// Retire a member that is not coming back.
+    Forget(Principal),
+    /// Leave the flock, then stop.
+    Leave,
+}
+
+/// What this node answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Registered like this.
+    Registered(Registration),
+    /// Done.
+    Done,
+    /// What became of the leader's no-op.
+    Pinged(Pinged),
+}
+
+/// Why a control request failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ControlError {
+    /// The change cannot be made. Nothing was changed.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// The disk is full. Nothing was changed; works again when there is room.
+    #[error("the disk of this node is full; it is read-only until there is room")]
+    DiskFull,
+    /// The disk failed. What is on it is unknown until the next start.
+    #[error("the disk of this node failed")]
+    DiskFailed,
+    /// Too much waits for the disk. Nothing was changed; try again.
+    #[error("too many changes wait for this node's disk")]
+    Busy,
+    /// Registered and durable here, and not acknowledged by as many members as asked for.
+    #[error("registered here, but only {got} of {need} other members stored it in time")]
+    NotStored {
+        /// How many did.
+        got: u32,
+        /// How many were asked for.
+        need: u32,
+    },
+    /// There is no leader now. Nothing was changed; try again.
+    #[error("there is no leader now")]
+    NoLeader,
+    /// The leader did not answer. Whether it acted is not known.
+    #[error("the leader did not answer")]
+    LeaderSilent,
+    /// Nobody stored the claim, or a greater one is held. The leader will claim again.
+    #[error("a greater claim than the leader's is held")]
+    Fenced,
+    /// The node to be forgotten is alive: it would come back at once. Nothing was changed.
+    #[error("the node is alive; stop it, or let it leave")]
+    Alive,
+    /// No such member. Nothing was changed.
+    #[error("no such member")]
+    NotFound,
+}

@@ -1,0 +1,36 @@
+//! The whole node as one state machine: the engines, and what passes between them.
+//!
+//! ```text
+//!                    ┌───────────────── flock::State ─────────────────┐
+//!   Event::Link ────▶│ join ─acts─▶ ┌───────┐ ─members─▶ liveness      │──▶ Command::Link
+//!   Event::Persisted▶│ sync ─both─▶ │ strew │ ─profiles─▶ leader, dial │──▶ Command::Persist
+//!   Event::Control ─▶│ author ────▶ └───────┘ ─digest──▶ sync          │──▶ Command::Answer
+//!   Event::Wake ────▶│                                                │──▶ Command::Notice …
+//!                    └────────────────────────────────────────────────┘
+//! ```
+//!
+//! **Invariant**: whatever comes in, only verified records are merged, only durable ones of this node
+//! are published or acknowledged, and every request gets exactly one answer.
+//!
+//! Who drives it MUST execute commands in order, MUST answer every [`Command::Persist`] with one
+//! [`Event::Persisted`], and MUST send [`Event::Wake`] at [`State::deadline`] or soon after.
+
+mod calls;
+mod command;
+mod config;
+mod control;
+mod event;
+mod gossip;
+mod links;
+mod merge;
+mod own;
+mod settle;
+mod state;
+mod view;
+
+pub use command::{Batch, Command, Notice, StopReason, Ticket};
+pub use config::{Config, Restored};
+pub use control::{Answer, Control, ControlError, ControlId};
+pub use event::{Event, PersistError};
+pub use state::{Parts, State};
+pub use view::{MemberState, MemberView};

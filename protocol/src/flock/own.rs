@@ -1,0 +1,181 @@
+//! What this node says: written, then merged, published and acknowledged.
+
+use crux_crdt::act::Act;
+use crux_crdt::canon::Encoder;
+use crux_crdt::sign::Signed;
+use std::sync::Arc;
+
+use super::calls::StoreWait;
+use super::command::{Batch, Command, Ticket};
+use super::control::{Answer, ControlError, ControlId};
+use super::event::PersistError;
+use super::state::{Route, State};
+use crate::author::{Change, Commit, Origin, Rejection};
+use crate::frame::RecordFrame;
+use crate::leader;
+use crate::link::{Protocol, ReplyId};
+use crate::sync::{Request, Response};
+use crate::time::Instant;
+
+/// How long a node whose disk is full waits before it tries to write its own record again.
+const RETRY_WRITE: core::time::Duration = core::time::Duration::from_secs(5);
+
+type Waiter = (Origin, Change, Result<Option<Arc<Signed<Act>>>, Rejection>);
+
+impl State {
+    /// Starts the next write, unless one is under way.
+    pub(super) fn start_write(&mut self, now: Instant) {
+        if self.ticket.is_some() || now < self.retry_write_at {
+            return;
+        }
+        let me = self.context.me;
+        let frontier = self.strew.frontier(&me);
+        let said = self.strew.record(&me).cloned();
+        let Some(write) = self.author.start(frontier, said.as_deref()) else { return };
+        self.retry_write_at = Instant::ORIGIN;
+        if write.is_empty() {
+            self.finish_write(Ok(()), now);
+            return;
+        }
+        let records = write.record.iter().chain(&write.kept).cloned().collect();
+        let batch = Batch { records, acts: write.acts, fence: write.fence };
+        let ticket = Ticket(self.fresh());
+        self.ticket = Some(ticket);
+        self.out.push(Command::Persist { ticket, batch });
+    }
+
+    pub(super) fn finish_write(&mut self, result: Result<(), PersistError>, now: Instant) {
+        let Some(commit) = self.author.finish(result.is_ok()) else { return };
+        if result.is_err() {
+            self.retry_write_at = now + RETRY_WRITE;
+        }
+        self.merge_own(&commit);
+        let error = result.err();
+        for waiter in commit.waiters {
+            self.answer_waiter(waiter, error, now);
+        }
+    }
+
+    fn merge_own(&mut self, commit: &Commit) {
+        for act in &commit.write.acts {
+            self.strew.merge_act(act.clone());
+            self.publish_act(act);
+        }
+        if let Some(record) = &commit.write.record {
+            self.strew.merge_record(record.clone());
+            self.publish_record(record);
+        }
+        if let Some(claim) = commit.write.fence {
+            self.leader.set_fence(claim);
+        }
+        if commit.write.record.is_some() || !commit.write.acts.is_empty() {
+            self.note_replica_changed();
+        }
+    }
+
+    fn answer_waiter(&mut self, waiter: Waiter, error: Option<PersistError>, now: Instant) {
+        let (origin, change, result) = waiter;
+        match origin {
+            Origin::Internal => {}
+            Origin::Control(id) => self.answer_control(ControlId(id), change, result, error, now),
+            Origin::Join { peer, joining } => {
+                let act = if error.is_some() { None } else { result.ok().flatten() };
+                let outputs = self.join.on_signed(peer, joining, act);
+                self.act_on_join(outputs, now);
+            }
+            Origin::Peer(id) => self.answer_peer(id, &change, error),
+        }
+    }
+
+    fn answer_peer(&mut self, id: ReplyId, change: &Change, error: Option<PersistError>) {
+        let body = match (change, error) {
+            (Change::Fence(_), None) => leader::Response::Accepted.encode(),
+            (Change::Fence(_), Some(_)) => leader::Response::Disk.encode(),
+            (_, error) => Response::encode_stored(error.is_none()),
+        };
+        self.reply(id, body);
+    }
+
+    fn answer_control(
+        &mut self,
+        id: ControlId,
+        change: Change,
+        result: Result<Option<Arc<Signed<Act>>>, Rejection>,
+        error: Option<PersistError>,
+        now: Instant,
+    ) {
+        let failed = match (result, error) {
+            (_, Some(PersistError::Full)) => Some(ControlError::DiskFull),
+            (_, Some(PersistError::Failed)) => Some(ControlError::DiskFailed),
+            (Err(rejection), None) => Some(ControlError::Rejected(rejection)),
+            (Ok(_), None) => None,
+        };
+        if let Some(error) = failed {
+            self.stores.remove(&id);
+            self.answer(id, Err(error));
+            return;
+        }
+        match change {
+            Change::Register(registration) => self.on_registered(id, registration, now),
+            Change::Deregister(key) => {
+                self.leases.remove(&key);
+                self.answer(id, Ok(Answer::Done));
+            }
+            Change::Act(crux_crdt::act::Statement::Leave { .. }) => {
+                // Gossip gets a moment; anti-entropy would not, since this node stops.
+                self.stop_at = Some(now + core::time::Duration::from_millis(500));
+                self.answer(id, Ok(Answer::Done));
+            }
+            Change::Fence(_) => {}
+            _ => self.answer(id, Ok(Answer::Done)),
+        }
+    }
+
+    fn on_registered(
+        &mut self,
+        id: ControlId,
+        asked: crux_crdt::record::Registration,
+        now: Instant,
+    ) {
+        let (horde, service, rev) = asked.key();
+        let key = (horde.clone(), service.clone(), rev.clone());
+        match asked.lease {
+            Some(lease) => _ = self.leases.insert(key.clone(), now + lease),
+            None => _ = self.leases.remove(&key),
+        }
+        // The one that stands may have kept its instance name.
+        let stands = self.author.committed().services.get(&key).cloned().unwrap_or(asked);
+        let Some(wait) = self.stores.get_mut(&id) else {
+            self.answer(id, Ok(Answer::Registered(stands)));
+            return;
+        };
+        wait.answer = Some(stands);
+        self.ask_to_store(id);
+    }
+
+    fn ask_to_store(&mut self, id: ControlId) {
+        let Some(record) = self.strew.record(&self.context.me).cloned() else { return };
+        let mut frame = Encoder::default();
+        RecordFrame::seal(&mut frame, &record, usize::MAX, |_| false);
+        let body = Request::Store(frame.finish()).encode();
+        for peer in self.linked() {
+            self.send(peer, Protocol::Sync, body.clone(), Route::Store(id));
+        }
+    }
+
+    /// A member answered whether it stored a record.
+    pub(super) fn on_stored(&mut self, id: ControlId, body: &[u8]) {
+        let Ok(Response::Stored(true)) = Response::decode(body, &self.context) else { return };
+        let Some(wait) = self.stores.get_mut(&id) else { return };
+        wait.got += 1;
+        if wait.got >= wait.need
+            && let Some(StoreWait { answer: Some(registration), .. }) = self.stores.remove(&id)
+        {
+            self.answer(id, Ok(Answer::Registered(registration)));
+        }
+    }
+
+    pub(super) fn answer(&mut self, id: ControlId, result: Result<Answer, ControlError>) {
+        self.out.push(Command::Answer { id, result });
+    }
+}

@@ -1,0 +1,186 @@
+//! What follows from an event: names, members, the leader, the next write.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crux_crdt::Principal;
+use crux_crdt::hash::sha3;
+
+use super::command::{Command, Notice};
+use super::state::State;
+use crate::author::{Change, Origin};
+use crate::dial::{self, Purpose};
+use crate::leader::Candidate;
+use crate::link;
+use crate::liveness::Liveness;
+use crate::time::Instant;
+
+impl State {
+    /// Brings everything derived in line with what was merged and heard.
+    pub(super) fn settle(&mut self, now: Instant) {
+        if self.members_dirty {
+            self.members_dirty = false;
+            self.on_members_changed(now);
+        }
+        if self.leader_dirty || self.leader.deadline() <= now {
+            self.leader_dirty = false;
+            self.evaluate_leader(now);
+        }
+        self.start_write(now);
+        if self.members_dirty {
+            // An empty write ends at once and may have changed the replica.
+            return self.settle(now);
+        }
+        self.save();
+        if std::mem::take(&mut self.changed) {
+            self.out.push(Command::Changed);
+        }
+    }
+
+    fn on_members_changed(&mut self, now: Instant) {
+        self.names = crux_crdt::strew::Names::derive(&self.strew);
+        self.refresh_members();
+        let shown: BTreeSet<_> = self.strew.shown().map(|record| record.author()).collect();
+        self.liveness.set_members(&shown, now);
+        self.liveness.set_incarnation(self.author.incarnation(), now);
+        self.dead_since.retain(|member, _| shown.contains(member));
+        for member in &shown {
+            if self.liveness.liveness(member) == Liveness::Dead {
+                self.dead_since.entry(*member).or_insert(now);
+            } else {
+                self.dead_since.remove(member);
+            }
+        }
+        self.tell_addresses();
+        self.outlive_departure();
+        self.look_at_own_name();
+        self.tell_liveness_of_own(now);
+    }
+
+    fn tell_liveness_of_own(&mut self, now: Instant) {
+        let leading = self.leader().is_some_and(|claim| claim.principal == self.context.me);
+        self.liveness.set_own(self.strew.digest(), leading, now);
+    }
+
+    /// Opens the gate for exactly the members.
+    pub(super) fn refresh_members(&mut self) {
+        let members = Arc::new(self.strew.membership().members().collect());
+        self.link(link::Command::Admit { members });
+    }
+
+    fn tell_addresses(&mut self) {
+        let mut news = Vec::new();
+        for record in self.strew.shown().filter(|record| record.author() != self.context.me) {
+            let addresses = &record.profile().addresses;
+            let text: String = addresses.iter().map(|addr| format!("{addr} ")).collect();
+            let digest = sha3("crux/addresses/1", &[text.as_bytes()]);
+            if self.addresses_told.insert(record.author(), digest) != Some(digest) {
+                let addrs = addresses.iter().filter_map(|addr| addr.socket_addr()).collect();
+                news.push(link::Command::SetAddresses { peer: record.author(), addrs });
+            }
+        }
+        news.into_iter().for_each(|command| self.link(command));
+    }
+
+    /// A node that lives and was retired undoes that by a higher incarnation.
+    fn outlive_departure(&mut self) {
+        let me = self.context.me;
+        let Some(departure) = self.strew.membership().departure(&me) else { return };
+        let pending = self.author.is_pending(|change| {
+            matches!(change, Change::Reincarnate(above) if *above >= departure.incarnation)
+        });
+        let leaving = self.stop_at.is_some()
+            || self.author.is_pending(|change| {
+                matches!(change, Change::Act(crux_crdt::act::Statement::Leave { .. }))
+            })
+            || departure.kind == crux_crdt::strew::DepartureKind::Left;
+        if !leaving && !pending && departure.incarnation >= self.author.incarnation() {
+            self.author.push(Origin::Internal, Change::Reincarnate(departure.incarnation));
+        }
+    }
+
+    fn look_at_own_name(&mut self) {
+        let Some(name) = self.author.committed().profile.name.clone() else { return };
+        let holder = self.names.holder(&name).filter(|holder| *holder != self.context.me);
+        if let Some(holder) = holder
+            && !self.name_lost
+        {
+            self.notice(Notice::NameLost { name: name.to_string(), holder });
+        }
+        self.name_lost = holder.is_some();
+    }
+
+    fn evaluate_leader(&mut self, now: Instant) {
+        let candidates = self.candidates();
+        if let Some(n) = self.leader.evaluate(&candidates, now)
+            && !self.author.is_pending(|change| matches!(change, Change::Claim(_)))
+        {
+            self.author.push(Origin::Internal, Change::Claim(n));
+        }
+        if self.shown_leader != self.leader.leader() {
+            self.shown_leader = self.leader.leader();
+            self.changed = true;
+            self.notice(Notice::Leader(self.shown_leader));
+            self.tell_liveness_of_own(now);
+        }
+    }
+
+    fn candidates(&self) -> Vec<Candidate> {
+        self.strew
+            .shown()
+            .filter_map(|record| {
+                let principal = record.author();
+                Some(Candidate {
+                    principal,
+                    claim: record.profile().claim,
+                    seniority: self.strew.membership().seniority(&principal)?,
+                    liveness: self.liveness.liveness(&principal),
+                    eligible: !record.profile().draining,
+                })
+            })
+            .collect()
+    }
+
+    pub(super) fn on_liveness_changed(
+        &mut self,
+        member: Principal,
+        liveness: Liveness,
+        now: Instant,
+    ) {
+        self.leader_dirty = true;
+        self.changed = true;
+        if liveness == Liveness::Dead {
+            self.dead_since.entry(member).or_insert(now);
+        } else {
+            self.dead_since.remove(&member);
+        }
+        let node = self.names.of(&member).to_string();
+        self.notice(Notice::Liveness { node, liveness });
+    }
+
+    pub(super) fn probe(&mut self, peer: Principal) {
+        let addrs = self.addresses_of(&peer);
+        if !addrs.is_empty() {
+            let purpose = Purpose::Probe(peer);
+            self.dial(dial::Request { purpose, addrs, expect: Some(peer) });
+        }
+    }
+
+    /// When [`super::Event::Wake`] has something to do.
+    pub fn deadline(&mut self) -> Instant {
+        let retry = if self.retry_write_at == Instant::ORIGIN {
+            Instant::NEVER
+        } else {
+            self.retry_write_at
+        };
+        self.liveness
+            .deadline()
+            .min(self.sync.deadline())
+            .min(self.join.deadline())
+            .min(self.leader.deadline())
+            .min(self.tend_deadline())
+            .min(self.calls_deadline())
+            .min(self.dial_deadline())
+            .min(retry)
+    }
+}

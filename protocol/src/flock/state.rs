@@ -1,0 +1,329 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crux_crdt::record::{Marker, Profile, Record};
+use crux_crdt::sign::Identity;
+use crux_crdt::strew::{Names, Strew};
+use crux_crdt::{Digest, Principal};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::calls::{Ping, StoreWait};
+use super::command::{Batch, Command, Notice, Ticket};
+use super::config::{Config, Restored};
+use super::control::ControlId;
+use super::event::{Event, PersistError};
+use crate::author::{self, Own, ServiceKey};
+use crate::context::Context;
+use crate::genesis::JoinKey;
+use crate::leader::Claim;
+use crate::link::{self, DialId, Protocol, ReplyId, RequestId};
+use crate::time::Instant;
+use crate::{dial, join, leader, liveness, sync};
+
+/// A connected peer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Link {
+    pub(super) addr: SocketAddr,
+    /// Whether this side's gate is open on it.
+    pub(super) open: bool,
+    /// When a link whose gate is closed on either side is looked at again.
+    pub(super) tend_at: Instant,
+    /// Whether the other side's gate was found closed.
+    pub(super) shut: bool,
+}
+
+/// For whom a request was sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Route {
+    Join {
+        /// Whether it is the callback to a joiner.
+        calling: bool,
+    },
+    Sync,
+    Store(ControlId),
+    Ping(u64),
+    Forward(ControlId),
+}
+
+/// One node. See the module for its invariant.
+#[derive(Debug)]
+pub struct State {
+    pub(super) config: Config,
+    pub(super) context: Context,
+    pub(super) rng: StdRng,
+    pub(super) strew: Strew,
+    pub(super) names: Names,
+    pub(super) author: author::State,
+    pub(super) sync: sync::State,
+    pub(super) liveness: liveness::State,
+    pub(super) leader: leader::State,
+    pub(super) join: join::State,
+    pub(super) dial: dial::State,
+    pub(super) links: BTreeMap<Principal, Link>,
+    pub(super) requests: BTreeMap<RequestId, Route>,
+    pub(super) dials: BTreeMap<DialId, dial::Request>,
+    pub(super) pings: BTreeMap<u64, Ping>,
+    pub(super) stores: BTreeMap<ControlId, StoreWait>,
+    pub(super) leases: BTreeMap<ServiceKey, Instant>,
+    pub(super) dead_since: BTreeMap<Principal, Instant>,
+    pub(super) ticket: Option<Ticket>,
+    pub(super) next_id: u64,
+    pub(super) unsaved: Batch,
+    pub(super) published: Option<Arc<Record>>,
+    pub(super) shown_leader: Option<Claim>,
+    pub(super) addresses_told: BTreeMap<Principal, Digest>,
+    /// Until the first sync is complete, a greater record of its own is this node's past.
+    pub(super) recovering: bool,
+    pub(super) read_only: bool,
+    pub(super) retry_write_at: Instant,
+    pub(super) stop_at: Option<Instant>,
+    pub(super) members_dirty: bool,
+    pub(super) leader_dirty: bool,
+    pub(super) changed: bool,
+    pub(super) name_lost: bool,
+    pub(super) out: Vec<Command>,
+}
+
+/// Who a node is and what it starts with.
+#[derive(Debug)]
+pub struct Parts {
+    /// Its key.
+    pub identity: Arc<Identity>,
+    /// The join key.
+    pub join_key: JoinKey,
+    /// What was on disk.
+    pub restored: Restored,
+    /// The seed of all its randomness.
+    pub seed: [u8; 32],
+}
+
+impl State {
+    /// A node that starts. Send [`Event::Wake`] first.
+    pub fn new(config: Config, context: Context, parts: Parts, now: Instant) -> Self {
+        let Parts { identity, join_key, restored, seed } = parts;
+        let mut rng = StdRng::from_seed(seed);
+        let mut strew = Strew::new(context.me);
+        restored.acts.iter().for_each(|act| _ = strew.merge_act(act.clone()));
+        restored.records.iter().for_each(|record| _ = strew.merge_record(record.clone()));
+        let last = strew.record(&context.me).cloned();
+        let own = Own::new(own_profile(&config, last.as_deref()), last.as_deref());
+        let first = first_marker(last.as_deref(), &strew, context.me, &mut rng);
+        let leases = own
+            .services
+            .iter()
+            .filter_map(|(key, service)| Some((key.clone(), now + service.lease?)))
+            .collect();
+        let dial = dial::State::new(&config.join, now);
+        let expects_others = dial.has_entries() || strew.membership().members().nth(1).is_some();
+        let liveness = liveness::State::new(
+            config.liveness.clone(),
+            context.clone(),
+            identity.clone(),
+            first.incarnation,
+            now,
+        );
+        let leader_config = config.leader.clone();
+        Self {
+            sync: sync::State::new(config.sync.clone(), context.clone(), now),
+            leader: leader::State::new(
+                leader_config,
+                context.me,
+                restored.fence,
+                expects_others,
+                now,
+            ),
+            join: join::State::new(
+                config.joining.clone(),
+                context.clone(),
+                identity.clone(),
+                join_key,
+            ),
+            author: author::State::new(context.clone(), identity, own, first),
+            names: Names::default(),
+            links: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            pings: BTreeMap::new(),
+            stores: BTreeMap::new(),
+            dead_since: BTreeMap::new(),
+            ticket: None,
+            next_id: 0,
+            unsaved: Batch::default(),
+            published: None,
+            shown_leader: None,
+            addresses_told: BTreeMap::new(),
+            recovering: true,
+            read_only: false,
+            retry_write_at: Instant::ORIGIN,
+            stop_at: None,
+            members_dirty: true,
+            leader_dirty: true,
+            changed: true,
+            name_lost: false,
+            out: Vec::new(),
+            config,
+            context,
+            rng,
+            strew,
+            liveness,
+            dial,
+            leases,
+        }
+    }
+
+    /// Takes one event. The commands are to be executed in order.
+    pub fn handle(&mut self, event: Event, now: Instant) -> Vec<Command> {
+        match event {
+            Event::Link(event) => self.on_link(event, now),
+            Event::Persisted { ticket, result } => self.on_persisted(ticket, result, now),
+            Event::Control { id, request } => self.on_control(id, request, now),
+            Event::Found { addr } => self.dial.on_found(&addr, now),
+            Event::Wake => self.on_wake(now),
+        }
+        self.settle(now);
+        std::mem::take(&mut self.out)
+    }
+
+    fn on_wake(&mut self, now: Instant) {
+        let outputs = self.liveness.on_wake(now, &mut self.rng);
+        self.act_on_liveness(outputs, now);
+        let beacon = self.liveness.beacon().to_vec();
+        let outputs = self.sync.on_wake(now, &self.strew, &beacon, &mut self.rng);
+        self.act_on_sync(outputs, now);
+        let outputs = self.join.on_wake(now);
+        self.act_on_join(outputs, now);
+        self.tend_links(now);
+        self.expire(now);
+        self.dial_what_is_due(now);
+    }
+
+    fn on_persisted(&mut self, ticket: Ticket, result: Result<(), PersistError>, now: Instant) {
+        if self.ticket != Some(ticket) {
+            return;
+        }
+        self.ticket = None;
+        match result {
+            Ok(()) if self.read_only => {
+                self.read_only = false;
+                self.notice(Notice::Writable);
+            }
+            Err(PersistError::Full) if !self.read_only => {
+                self.read_only = true;
+                self.notice(Notice::ReadOnly);
+            }
+            _ => {}
+        }
+        self.finish_write(result, now);
+    }
+
+    /// The next number for an id of this node's.
+    pub(super) const fn fresh(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    pub(super) fn link(&mut self, command: link::Command) {
+        self.out.push(Command::Link(command));
+    }
+
+    pub(super) fn notice(&mut self, notice: Notice) {
+        self.out.push(Command::Notice(notice));
+    }
+
+    pub(super) fn reply(&mut self, id: ReplyId, body: Vec<u8>) {
+        self.link(link::Command::Reply { id, body });
+    }
+
+    pub(super) fn send(
+        &mut self,
+        peer: Principal,
+        protocol: Protocol,
+        body: Vec<u8>,
+        route: Route,
+    ) {
+        let id = RequestId(self.fresh());
+        self.requests.insert(id, route);
+        self.link(link::Command::Request { id, peer, protocol, body });
+    }
+
+    pub(super) fn dial(&mut self, request: dial::Request) {
+        let id = DialId(self.fresh());
+        let (addrs, expect) = (request.addrs.clone(), request.expect);
+        self.dials.insert(id, request);
+        self.link(link::Command::Dial { id, addrs, expect });
+    }
+
+    /// This node.
+    pub const fn me(&self) -> Principal {
+        self.context.me
+    }
+
+    /// The replica.
+    pub const fn strew(&self) -> &Strew {
+        &self.strew
+    }
+
+    /// Who is called what.
+    pub const fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Who leads.
+    pub const fn leader(&self) -> Option<Claim> {
+        self.leader.leader()
+    }
+
+    /// The greatest claim whose command this node accepted.
+    pub const fn fence(&self) -> Option<Claim> {
+        self.leader.fence()
+    }
+
+    /// What this node thinks of a member.
+    pub fn liveness(&self, member: &Principal) -> liveness::Liveness {
+        self.liveness.liveness(member)
+    }
+
+    /// This node's incarnation.
+    pub const fn incarnation(&self) -> u64 {
+        self.author.incarnation()
+    }
+
+    /// Whether the disk takes no writes.
+    pub const fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// Members with whom a link stands whose gate is open.
+    pub fn linked(&self) -> BTreeSet<Principal> {
+        self.links.iter().filter(|(_, link)| link.open).map(|(peer, _)| *peer).collect()
+    }
+
+    /// Whether anti-entropy is in the middle of something.
+    pub fn is_syncing(&self) -> bool {
+        self.sync.is_busy()
+    }
+}
+
+/// The profile of a node with this configuration. Its claim outlives a restart.
+fn own_profile(config: &Config, last: Option<&Record>) -> Profile {
+    Profile {
+        name: config.name.clone(),
+        addresses: config.addresses.clone(),
+        labels: config.labels.clone(),
+        agreement_key: config.agreement_key,
+        claim: last.map_or(0, |last| last.profile().claim),
+        draining: false,
+        version: config.version.clone(),
+    }
+}
+
+/// The first marker of this start: above everything this identity is known to have used.
+fn first_marker(last: Option<&Record>, strew: &Strew, me: Principal, rng: &mut StdRng) -> Marker {
+    let used = last.map_or(0, |last| last.marker().incarnation);
+    let ended = strew.membership().departure(&me).map_or(0, |departure| departure.incarnation);
+    let mut nonce = [0; 16];
+    rng.fill_bytes(&mut nonce);
+    Marker { incarnation: used.max(ended) + 1, nonce, seq: 0 }
+}

@@ -1,0 +1,78 @@
+use std::collections::BTreeMap;
+
+use crux_crdt::Principal;
+use crux_crdt::name::Label;
+use crux_crdt::path::Endpoint;
+use crux_crdt::strew::DepartureKind;
+
+use super::State;
+use crate::liveness::Liveness;
+
+/// What a member is, as this node shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MemberState {
+    /// Heard of.
+    Alive,
+    /// Some observers hear nothing of it.
+    Suspect,
+    /// Gone, or not heard yet.
+    Dead,
+    /// It left.
+    Left,
+    /// Others retired it.
+    Retired,
+}
+
+/// A member, as this node shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberView {
+    /// The name shown.
+    pub node: Label,
+    /// Its key.
+    pub principal: Principal,
+    /// Where it says it is.
+    pub addresses: Vec<Endpoint>,
+    /// What it is.
+    pub state: MemberState,
+    /// Its incarnation.
+    pub incarnation: u64,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl State {
+    /// Every member of which a record is held, by principal.
+    pub fn members(&self) -> Vec<MemberView> {
+        self.strew
+            .records()
+            .filter(|record| self.strew.membership().contains(&record.author()))
+            .map(|record| MemberView {
+                node: self.names.of(&record.author()),
+                principal: record.author(),
+                addresses: record.profile().addresses.clone(),
+                state: self.member_state(&record.author()),
+                incarnation: record.marker().incarnation,
+                labels: record.profile().labels.clone(),
+            })
+            .collect()
+    }
+
+    /// Live members whose last beacon showed another state digest than this node's.
+    pub fn other_digests(&self) -> Vec<Principal> {
+        self.liveness.other_digests()
+    }
+
+    /// What a member is.
+    pub fn member_state(&self, member: &Principal) -> MemberState {
+        let incarnation = self.strew.record(member).map_or(0, |r| r.marker().incarnation);
+        match self.strew.membership().departed(member, incarnation) {
+            Some(DepartureKind::Left) => MemberState::Left,
+            Some(DepartureKind::Retired) => MemberState::Retired,
+            None => match self.liveness.liveness(member) {
+                Liveness::Alive => MemberState::Alive,
+                Liveness::Suspect => MemberState::Suspect,
+                Liveness::Dead => MemberState::Dead,
+            },
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! A record as it travels: all of it, or without the bodies that the other side has.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crux_crdt::Digest;
+use crux_crdt::act::Act;
+use crux_crdt::canon::{Canonical, DecodeError, Decoder, Encoder};
+use crux_crdt::record::{Header, Profile, Record, RecordError, SLOT_BYTES_MAX, SLOTS_MAX, Slot};
+use crux_crdt::sign::{OpenError, Signed, Verifier};
+
+/// Why a frame was refused. Nothing was changed; whoever made it is at fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// The frame is malformed.
+    #[error("malformed: {0}")]
+    Decode(#[from] DecodeError),
+    /// A signature or a signed body is wrong.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The parts do not belong together.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+/// A verified header with what came along. Its bodies may not be complete.
+#[derive(Debug, Clone)]
+pub struct RecordFrame {
+    /// The header; its signature held.
+    pub header: Signed<Header>,
+    /// The profile as claimed.
+    pub profile: Profile,
+    /// The ids of all slots, ascending.
+    pub slots: Vec<Digest>,
+    /// The bodies that came along.
+    pub bodies: BTreeMap<Digest, Arc<Slot>>,
+}
+
+impl RecordFrame {
+    /// Encodes a record, leaving out the bodies for which `known` holds and those that would take
+    /// the frame over `budget` bytes.
+    pub fn seal(
+        out: &mut Encoder,
+        record: &Record,
+        budget: usize,
+        known: impl Fn(&Digest) -> bool,
+    ) {
+        let start = out.len();
+        record.header().seal(out);
+        out.bytes(&record.profile().to_canonical());
+        out.count(record.slots().len());
+        record.slots().keys().for_each(|id| _ = out.digest(id));
+        let mut room = budget.saturating_sub(out.len() - start);
+        let mut bodies = Vec::new();
+        for (_, slot) in record.slots().iter().filter(|(id, _)| !known(id)) {
+            let body = slot.to_canonical();
+            if body.len() + 4 > room {
+                break;
+            }
+            room -= body.len() + 4;
+            bodies.push(body);
+        }
+        out.count(bodies.len());
+        bodies.iter().for_each(|body| _ = out.bytes(body));
+    }
+
+    /// Verifies, then decodes.
+    ///
+    /// # Errors
+    /// [`FrameError`].
+    pub fn open(
+        input: &mut Decoder<'_>,
+        flock: &Digest,
+        verifier: &dyn Verifier,
+    ) -> Result<Self, FrameError> {
+        let header = Signed::open(input, flock, verifier)?;
+        let profile = Profile::from_canonical(input.bytes(16 * 1024, "profile")?)?;
+        let count = input.count(SLOTS_MAX, "slots")?;
+        let slots: Vec<Digest> =
+            (0..count).map(|_| input.digest("slot id")).collect::<Result<_, _>>()?;
+        let count = input.count(SLOTS_MAX, "slot bodies")?;
+        let mut bodies = BTreeMap::new();
+        for _ in 0..count {
+            let slot = Slot::from_canonical(input.bytes(SLOT_BYTES_MAX, "slot body")?)?;
+            bodies.insert(slot.id(), Arc::new(slot));
+        }
+        Ok(Self { header, profile, slots, bodies })
+    }
+
+    /// Completes the frame with bodies of the author's record that is held. `None`: some are missing.
+    ///
+    /// # Errors
+    /// [`FrameError::Record`]: the parts do not belong together.
+    pub fn complete(self, held: Option<&Record>) -> Result<Option<Record>, FrameError> {
+        let mut slots = BTreeMap::new();
+        for id in &self.slots {
+            let body = self.bodies.get(id).or_else(|| held.and_then(|held| held.slots().get(id)));
+            match body {
+                Some(body) => _ = slots.insert(*id, body.clone()),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(Record::new(self.header, self.profile, slots)?))
+    }
+}
+
+/// Appends acts, with their count.
+pub fn seal_acts<'a>(out: &mut Encoder, acts: impl ExactSizeIterator<Item = &'a Arc<Signed<Act>>>) {
+    out.count(acts.len());
+    acts.for_each(|act| act.seal(out));
+}
+
+/// Reads at most `limit` acts.
+///
+/// # Errors
+/// [`FrameError`].
+pub fn open_acts(
+    input: &mut Decoder<'_>,
+    limit: usize,
+    flock: &Digest,
+    verifier: &dyn Verifier,
+) -> Result<Vec<Arc<Signed<Act>>>, FrameError> {
+    let count = input.count(limit, "acts")?;
+    (0..count).map(|_| Ok(Arc::new(Signed::open(input, flock, verifier)?))).collect()
+}

@@ -1,0 +1,39 @@
+//! Joining: how two nodes that share the initial secret come to be members of one flock.
+//!
+//! **Invariant**: a principal is admitted by a member only after it proved, on a connection that its
+//! own key secured, that it knows the join key (factor one), and answered with its key at the address
+//! it states (factor two). Nothing in the exchange helps who lacks the key, and no message of one
+//! exchange is worth anything in another.
+//!
+//! ```text
+//!   J → S  Knock       do you know me?            J dialled; known both ways: dial again, done
+//!   S → J  Standing    yes or no, with the acts that prove a yes
+//!   J → S  Hello       nonce, name, addresses, agreement key, incarnation
+//!   S → J  Challenge   nonce, HMAC(K, "S" ‖ T)    S proves knowledge first
+//!   J → S  Proof       HMAC(K, "J" ‖ T)
+//!   S ⇢ J  Callback    on a NEW connection to J's stated address; J signs it
+//!   S → J  Welcome     S's admission of J; a field for the epoch, empty so far
+//!   J → S  Admission   J's admission of S; both sides are members now and dial again
+//! ```
+//!
+//! *T* is the hash of all that was said so far, with the flock and both principals in it, so that a
+//! proof is bound to this channel. The callback goes only to a stated address whose IP is the one J
+//! is seen from, or S would be a port scanner for strangers.
+//!
+//! A join admits both ways and there is no founder: equal nodes that start at once admit each other
+//! pairwise, and two islands become one by one handshake. Where one side knows the other as a member
+//! already, it *presents* the chain of admissions that says so, and no handshake is needed.
+
+mod config;
+mod joiner;
+mod message;
+mod path;
+mod sponsor;
+mod state;
+mod transcript;
+
+pub use config::Config;
+pub use message::{Hello, Refusal, Request, Response};
+pub use path::path;
+pub(crate) use state::admits;
+pub use state::{Facts, Output, State};

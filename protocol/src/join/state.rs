@@ -1,0 +1,277 @@
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crux_crdt::Principal;
+use crux_crdt::act::{Act, Statement};
+use crux_crdt::path::Endpoint;
+use crux_crdt::sign::{Identity, Signed};
+use crux_crdt::strew::{Names, Strew};
+use rand::Rng;
+use rand::rngs::StdRng;
+
+use super::config::Config;
+use super::joiner::Attempt;
+use super::message::{Hello, Refusal, Request, Response};
+use super::path::path;
+use super::sponsor::Guest;
+use super::transcript;
+use crate::context::Context;
+use crate::genesis::JoinKey;
+use crate::link::ReplyId;
+use crate::time::Instant;
+
+/// What the engine asks of whoever drives it.
+#[derive(Debug)]
+pub enum Output {
+    /// Send a request over `/crux/join/1`.
+    Send {
+        /// To whom.
+        peer: Principal,
+        /// What.
+        request: Request,
+    },
+    /// Answer a request.
+    Reply {
+        /// Which.
+        id: ReplyId,
+        /// With what.
+        response: Response,
+    },
+    /// Dial a joiner anew at one of these addresses, expecting its key; then call
+    /// [`State::on_called`].
+    Call {
+        /// The joiner.
+        peer: Principal,
+        /// Where.
+        addrs: Vec<Endpoint>,
+    },
+    /// Sign an admission of this peer and make it durable; then call [`State::on_signed`].
+    Admit {
+        /// Who is admitted.
+        peer: Principal,
+        /// Whose name it takes over: to be retired along with it.
+        retire: Option<Principal>,
+        /// Whether this node is the one that joins.
+        joining: bool,
+    },
+    /// Merge acts.
+    Merge(Vec<Arc<Signed<Act>>>),
+    /// Close all connections to this peer, which is a member by now, and dial it again.
+    Redial(Principal),
+    /// A handshake failed; the person who runs this node may have to act.
+    Failed {
+        /// With whom.
+        peer: Principal,
+        /// Why.
+        refusal: Refusal,
+        /// Whether this node was the one that wanted to join.
+        joining: bool,
+    },
+}
+
+/// What the engine may know of the rest of the node.
+pub struct Facts<'a> {
+    /// The replica.
+    pub strew: &'a Strew,
+    /// Who holds which name.
+    pub names: &'a Names,
+    /// Whether a member is alive.
+    pub is_alive: &'a dyn Fn(&Principal) -> bool,
+    /// What this node says of itself; the nonce is filled in.
+    pub hello: Hello,
+    /// From which IP a peer is seen.
+    pub seen_from: &'a dyn Fn(&Principal) -> Option<IpAddr>,
+}
+
+impl core::fmt::Debug for Facts<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Facts").field("hello", &self.hello).finish_non_exhaustive()
+    }
+}
+
+/// The join engine of one node, in both roles. See the module for its invariant.
+#[derive(Debug)]
+pub struct State {
+    pub(super) config: Config,
+    pub(super) context: Context,
+    pub(super) identity: Arc<Identity>,
+    pub(super) key: JoinKey,
+    pub(super) attempts: BTreeMap<Principal, Attempt>,
+    pub(super) guests: BTreeMap<Principal, Guest>,
+}
+
+impl State {
+    /// An engine in the middle of nothing.
+    pub fn new(config: Config, context: Context, identity: Arc<Identity>, key: JoinKey) -> Self {
+        let (attempts, guests) = (BTreeMap::new(), BTreeMap::new());
+        Self { config, context, identity, key, attempts, guests }
+    }
+
+    /// Whether a handshake with this peer is under way.
+    pub fn is_busy_with(&self, peer: &Principal) -> bool {
+        self.attempts.contains_key(peer) || self.guests.contains_key(peer)
+    }
+
+    /// A request came in. A malformed one is answered as unexpected.
+    pub fn on_request(
+        &mut self,
+        peer: Principal,
+        id: ReplyId,
+        body: &[u8],
+        now: Instant,
+        facts: &Facts<'_>,
+        rng: &mut StdRng,
+    ) -> Vec<Output> {
+        let Ok(request) = Request::decode(body, &self.context) else {
+            return vec![refuse(id, Refusal::Unexpected)];
+        };
+        match request {
+            Request::Knock { .. } => vec![self.on_knock(peer, id, facts)],
+            Request::Hello(hello) => self.on_hello(peer, id, &hello, now, facts, rng),
+            Request::Proof(proof) => self.on_proof(peer, id, &proof, now, facts),
+            Request::Callback { transcript, nonce } => {
+                vec![self.on_callback(peer, id, &transcript, &nonce)]
+            }
+            Request::Admission(act) => self.on_admission(peer, id, act),
+            Request::Present(acts) => self.on_present(peer, id, acts, facts),
+        }
+    }
+
+    fn on_knock(&self, peer: Principal, id: ReplyId, facts: &Facts<'_>) -> Output {
+        let known = facts.strew.membership().contains(&peer);
+        let acts = if known { path(facts.strew, peer, self.context.me) } else { Vec::new() };
+        Output::Reply { id, response: Response::Standing { known, acts } }
+    }
+
+    fn on_admission(&mut self, peer: Principal, id: ReplyId, act: Arc<Signed<Act>>) -> Vec<Output> {
+        if act.author() != peer || !admits(&act, self.context.me) {
+            return vec![refuse(id, Refusal::Unexpected)];
+        }
+        vec![Output::Merge(vec![act]), Output::Reply { id, response: Response::Done }]
+    }
+
+    fn on_present(
+        &mut self,
+        peer: Principal,
+        id: ReplyId,
+        acts: Vec<Arc<Signed<Act>>>,
+        facts: &Facts<'_>,
+    ) -> Vec<Output> {
+        if !leads_to(&acts, facts.strew, peer) {
+            return vec![refuse(id, Refusal::Chain)];
+        }
+        vec![Output::Merge(acts), Output::Reply { id, response: Response::Done }]
+    }
+
+    /// A response came in. A malformed one ends the attempt. `calling`: it answers the callback to a
+    /// joiner; two nodes may be joiner and sponsor of each other at once.
+    pub fn on_response(
+        &mut self,
+        peer: Principal,
+        calling: bool,
+        body: &[u8],
+        now: Instant,
+        facts: &Facts<'_>,
+        rng: &mut StdRng,
+    ) -> Vec<Output> {
+        let Ok(response) = Response::decode(body, &self.context) else {
+            return self.on_failed(peer, calling);
+        };
+        match response {
+            Response::CalledBack(signature) if calling => {
+                self.on_called_back(peer, &signature, now)
+            }
+            _ if calling => self.end_guest(peer, Refusal::Callback),
+            Response::Standing { known, acts } => {
+                self.on_standing(peer, known, acts, now, facts, rng)
+            }
+            Response::Challenge { nonce, proof } => self.on_challenge(peer, &nonce, &proof, now),
+            Response::Welcome { admission, .. } => self.on_welcome(peer, admission, now),
+            Response::CalledBack(_) => self.on_failed(peer, false),
+            Response::Done => self.on_done(peer),
+            Response::Refused(refusal) => self.on_refused(peer, refusal),
+        }
+    }
+
+    /// A request failed or its answer was malformed: the attempt ends; another connection starts
+    /// another one. `calling`: it was the callback to a joiner.
+    pub fn on_failed(&mut self, peer: Principal, calling: bool) -> Vec<Output> {
+        if calling {
+            return self.end_guest(peer, Refusal::Callback);
+        }
+        self.attempts.remove(&peer);
+        Vec::new()
+    }
+
+    /// The admission that [`Output::Admit`] asked for is durable, or could not be written (`None`).
+    pub fn on_signed(
+        &mut self,
+        peer: Principal,
+        joining: bool,
+        act: Option<Arc<Signed<Act>>>,
+    ) -> Vec<Output> {
+        match (joining, act) {
+            (true, Some(act)) => self.on_sponsor_admitted(peer, act),
+            (false, Some(act)) => self.on_joiner_admitted(peer, act),
+            (true, None) => {
+                self.attempts.remove(&peer);
+                vec![Output::Failed { peer, refusal: Refusal::Disk, joining: true }]
+            }
+            (false, None) => self.end_guest(peer, Refusal::Disk),
+        }
+    }
+
+    /// Ends what takes too long.
+    pub fn on_wake(&mut self, now: Instant) -> Vec<Output> {
+        self.attempts.retain(|_, attempt| attempt.until() > now);
+        let late: Vec<_> = self
+            .guests
+            .iter()
+            .filter(|(_, guest)| guest.until <= now)
+            .map(|(peer, _)| *peer)
+            .collect();
+        late.into_iter().flat_map(|peer| self.end_guest(peer, Refusal::Callback)).collect()
+    }
+
+    /// When [`State::on_wake`] has something to do.
+    pub fn deadline(&self) -> Instant {
+        let attempts = self.attempts.values().map(Attempt::until);
+        let guests = self.guests.values().map(|guest| guest.until);
+        attempts.chain(guests).min().unwrap_or(Instant::NEVER)
+    }
+}
+
+pub(super) fn refuse(id: ReplyId, refusal: Refusal) -> Output {
+    Output::Reply { id, response: Response::Refused(refusal) }
+}
+
+pub(super) fn fresh_nonce(rng: &mut StdRng) -> [u8; 32] {
+    let mut nonce = [0; 32];
+    rng.fill_bytes(&mut nonce);
+    nonce
+}
+
+/// Whether an act admits a principal.
+pub(crate) fn admits(act: &Signed<Act>, principal: Principal) -> bool {
+    matches!(act.value().statement, Statement::Admit { subject, .. } if subject == principal)
+}
+
+/// Whether a chain of admissions leads from a member of this replica to the peer.
+fn leads_to(acts: &[Arc<Signed<Act>>], strew: &Strew, peer: Principal) -> bool {
+    let mut at = None;
+    for act in acts {
+        let Statement::Admit { subject, .. } = act.value().statement else { return false };
+        let linked = match at {
+            None => strew.membership().contains(&act.author()),
+            Some(previous) => previous == act.author(),
+        };
+        if !linked {
+            return false;
+        }
+        at = Some(subject);
+    }
+    at == Some(peer)
+}
+
+pub(super) use transcript::{of_callback, of_challenge, of_hello};

@@ -1,0 +1,172 @@
+use crux_crdt::Principal;
+use crux_crdt::strew::Seniority;
+
+use super::config::Config;
+use crate::liveness::Liveness;
+use crate::time::Instant;
+
+/// A claim to lead, and the fence of what its holder commands. Ordered by n, then principal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Claim {
+    /// The number; below 2^48.
+    pub n: u64,
+    /// Whose it is.
+    pub principal: Principal,
+}
+
+/// A member as far as leading goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Candidate {
+    /// Who.
+    pub principal: Principal,
+    /// Its claim; 0 is none.
+    pub claim: u64,
+    /// How senior it is.
+    pub seniority: Seniority,
+    /// What this node thinks of it.
+    pub liveness: Liveness,
+    /// Whether it may lead.
+    pub eligible: bool,
+}
+
+/// The leader engine of one node. See the module for its invariant.
+#[derive(Debug)]
+pub struct State {
+    config: Config,
+    me: Principal,
+    fence: Option<Claim>,
+    greatest_seen: u64,
+    /// Since when no live member holds a claim.
+    vacant_since: Option<Instant>,
+    may_claim_from: Instant,
+    leader: Option<Claim>,
+    deadline: Instant,
+}
+
+impl State {
+    /// An engine that holds `fence` from disk. `expects_others`: it knows of other members, or was
+    /// told where to find some.
+    pub fn new(
+        config: Config,
+        me: Principal,
+        fence: Option<Claim>,
+        expects_others: bool,
+        now: Instant,
+    ) -> Self {
+        let may_claim_from = if expects_others { now + config.start_grace } else { now };
+        let greatest_seen = fence.map_or(0, |fence| fence.n);
+        Self {
+            config,
+            me,
+            fence,
+            greatest_seen,
+            vacant_since: None,
+            may_claim_from,
+            leader: None,
+            deadline: Instant::NEVER,
+        }
+    }
+
+    /// Who leads, as of the last [`State::evaluate`].
+    pub const fn leader(&self) -> Option<Claim> {
+        self.leader
+    }
+
+    /// The greatest claim whose command this node accepted.
+    pub const fn fence(&self) -> Option<Claim> {
+        self.fence
+    }
+
+    /// When [`State::evaluate`] may have something to do though nothing changed.
+    pub const fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Whether a command under this claim is to be obeyed. To be called again as
+    /// [`State::set_fence`] once it is durable.
+    ///
+    /// # Errors
+    /// The greater claim that is held.
+    pub fn check(&self, claim: Claim) -> Result<(), Claim> {
+        match self.fence {
+            Some(held) if held > claim => Err(held),
+            _ => Ok(()),
+        }
+    }
+
+    /// A command under this claim was accepted, and that is durable. A fence never decreases.
+    pub fn set_fence(&mut self, claim: Claim) {
+        self.fence = self.fence.max(Some(claim));
+        self.greatest_seen = self.greatest_seen.max(claim.n);
+    }
+
+    /// A receiver refused a command because it holds a greater claim.
+    pub fn on_greater(&mut self, held: Claim) {
+        self.greatest_seen = self.greatest_seen.max(held.n);
+    }
+
+    /// Looks at the members. Returns the claim this node is to publish now, 0 to clear it.
+    pub fn evaluate(&mut self, members: &[Candidate], now: Instant) -> Option<u64> {
+        self.deadline = Instant::NEVER;
+        let greatest = members.iter().map(|member| member.claim).max().unwrap_or(0);
+        self.greatest_seen = self.greatest_seen.max(greatest);
+        self.leader = members
+            .iter()
+            .filter(|m| m.claim > 0 && m.eligible && m.liveness == Liveness::Alive)
+            .map(|m| Claim { n: m.claim, principal: m.principal })
+            .max();
+        let mine = members.iter().find(|member| member.principal == self.me)?;
+        let live_claims = members
+            .iter()
+            .filter(|m| m.claim > 0 && m.liveness != Liveness::Dead)
+            .map(|m| Claim { n: m.claim, principal: m.principal });
+        match live_claims.max() {
+            None => self.wait_for_turn(members, mine, now),
+            Some(greatest) => {
+                self.vacant_since = None;
+                self.keep_or_clear(mine, greatest)
+            }
+        }
+    }
+
+    fn keep_or_clear(&self, mine: &Candidate, greatest_live: Claim) -> Option<u64> {
+        if mine.claim == 0 {
+            return None;
+        }
+        if greatest_live.principal != self.me || !mine.eligible {
+            return Some(0);
+        }
+        let met = Claim { n: self.greatest_seen, principal: Principal([0xff; 32]) };
+        let met_greater = self.greatest_seen > mine.claim
+            || self.fence.is_some_and(|fence| fence > greatest_live && fence <= met);
+        met_greater.then(|| self.next_claim())
+    }
+
+    fn wait_for_turn(&mut self, all: &[Candidate], mine: &Candidate, now: Instant) -> Option<u64> {
+        if !mine.eligible {
+            return None;
+        }
+        let since = *self.vacant_since.get_or_insert(now);
+        let rank = all
+            .iter()
+            .filter(|m| m.eligible && m.liveness == Liveness::Alive && m.seniority < mine.seniority)
+            .count();
+        let rank = u32::try_from(rank).unwrap_or(u32::MAX);
+        let turn = (since + self.config.rank_delay.saturating_mul(rank)).max(self.may_claim_from);
+        if now < turn {
+            self.deadline = turn;
+            return None;
+        }
+        Some(self.next_claim())
+    }
+
+    fn next_claim(&self) -> u64 {
+        // Claims stay below 2^48; at one a second that is nine million years.
+        (self.greatest_seen + 1).min((1 << 48) - 1)
+    }
+
+    /// Whether this node, leading, heard a live observer recently or has none.
+    pub fn has_authority(&self, last_heard: Option<Instant>, now: Instant) -> bool {
+        last_heard.is_none_or(|at| now.since(at) < self.config.authority_lapse)
+    }
+}

@@ -1,0 +1,123 @@
+use crux_crdt::canon::{Canonical, DecodeError, Decoder, Encoder};
+use crux_crdt::sign::{OpenError, Signable, Signed};
+use crux_crdt::{Digest, Principal};
+
+use crate::context::Context;
+
+/// A sign of life, signed, so that anyone may pass it on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beacon {
+    /// The sender's incarnation.
+    pub incarnation: u64,
+    /// Counts the beacons of this incarnation.
+    pub counter: u64,
+    /// The sender's state digest.
+    pub state_digest: Digest,
+}
+
+/// What an observer saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Evidence {
+    /// No beat within the time-out.
+    Silent,
+    /// The link closed and a new dial was refused.
+    Gone,
+}
+
+/// An observer's statement about a subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspicion {
+    /// Who is suspected.
+    pub subject: Principal,
+    /// The freshest incarnation of it that the observer knew.
+    pub incarnation: u64,
+    /// The freshest beacon counter of it that the observer knew.
+    pub counter: u64,
+    /// What the observer saw.
+    pub evidence: Evidence,
+    /// Counts the observer's suspicions, so that a repeated one is a new message.
+    pub number: u64,
+}
+
+impl Signable for Beacon {
+    const DOMAIN: &'static str = "crux/beacon/1";
+}
+
+impl Canonical for Beacon {
+    fn encode(&self, out: &mut Encoder) {
+        out.u8(1).u64(self.incarnation).u64(self.counter).digest(&self.state_digest);
+    }
+
+    fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        input.version("beacon version", 1)?;
+        Ok(Self {
+            incarnation: input.u64("incarnation")?,
+            counter: input.u64("counter")?,
+            state_digest: input.digest("state digest")?,
+        })
+    }
+}
+
+impl Signable for Suspicion {
+    const DOMAIN: &'static str = "crux/suspicion/1";
+}
+
+impl Canonical for Suspicion {
+    fn encode(&self, out: &mut Encoder) {
+        out.u8(1).principal(&self.subject).u64(self.incarnation).u64(self.counter);
+        out.u8(u8::from(self.evidence == Evidence::Gone)).u64(self.number);
+    }
+
+    fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        input.version("suspicion version", 1)?;
+        Ok(Self {
+            subject: input.principal("subject")?,
+            incarnation: input.u64("incarnation")?,
+            counter: input.u64("counter")?,
+            evidence: if input.bool("evidence")? { Evidence::Gone } else { Evidence::Silent },
+            number: input.u64("number")?,
+        })
+    }
+}
+
+/// What is gossiped about who is alive; its signature held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// A sign of life.
+    Beacon(Signed<Beacon>),
+    /// A suspicion.
+    Suspicion(Signed<Suspicion>),
+}
+
+const BEACON: u8 = 1;
+const SUSPICION: u8 = 2;
+
+impl Notice {
+    /// Encodes it.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Encoder::default();
+        match self {
+            Self::Beacon(beacon) => beacon.seal(out.u8(BEACON)),
+            Self::Suspicion(suspicion) => suspicion.seal(out.u8(SUSPICION)),
+        }
+        out.finish()
+    }
+
+    /// Verifies, then decodes.
+    ///
+    /// # Errors
+    /// The bytes are malformed or the signature is wrong; whoever made them is at fault.
+    pub fn decode(bytes: &[u8], context: &Context) -> Result<Self, OpenError> {
+        let mut input = Decoder::new(bytes);
+        let (flock, verifier) = (&context.flock, &*context.verifier);
+        let notice = match input.u8("notice").map_err(OpenError::Envelope)? {
+            BEACON => Self::Beacon(Signed::open(&mut input, flock, verifier)?),
+            SUSPICION => Self::Suspicion(Signed::open(&mut input, flock, verifier)?),
+            found => {
+                return Err(OpenError::Envelope(DecodeError::Unknown { what: "notice", found }));
+            }
+        };
+        input.finish().map_err(OpenError::Envelope)?;
+        Ok(notice)
+    }
+}

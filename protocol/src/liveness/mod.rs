@@ -1,0 +1,39 @@
+//! Who is alive: a verdict of this node, from what it and the other observers of a member saw.
+//!
+//! **Invariant**: a member that runs and can be heard is not shown dead for longer than a beacon
+//! takes to arrive; a member that stopped is shown dead by everyone who can hear a majority of its
+//! observers, and in the end by everyone, because silence decides.
+//!
+//! ```text
+//!   subject ──beat, 1/s──▶ observer ──Suspicion{silent│gone}──▶ everyone
+//!   subject ──Beacon{incarnation, counter}────────────────────▶ everyone   refutes what is older
+//! ```
+//!
+//! * **Observers** of a member: on each of eight hash rings over the members that are not dead to
+//!   me, the next one not already chosen; up to nine members, all of them. (Idea: Rapid, ATC'18.)
+//!   *O* is the observers that are not themselves suspect.
+//! * **Gone** (the link closed and a new dial was refused): dead at once when a majority of *O* says
+//!   so. **Silent** (no beat for the time-out): suspect when min(2, |O|) say silent or gone; dead when
+//!   a majority of *O* still says so two seconds × local health later. Silence alone never kills at once.
+//! * A suspicion names the freshest (incarnation, counter) its observer knew; a fresher beacon refutes
+//!   it. A suspected node sends one at once.
+//! * **In the end silence decides**: no fresh beacon for three beacon periods is death whatever
+//!   observers say, since a minority holds too few observers of the far side to reach any count.
+//! * **Local health** (Lifeguard): late wakes, silence from most subjects and refuted suspicions
+//!   multiply this node's time-outs by up to eight, because then it is probably the one at fault. A
+//!   gap of over two seconds between two calls means that this process slept: it forgets every
+//!   outstanding silence, beacons at once and suspects nobody for a period.
+//!
+//! Verdicts are soft state and never in the durable replica. A member known only from disk is dead
+//! until it is heard.
+
+mod config;
+mod message;
+mod rings;
+mod state;
+mod subject;
+
+pub use config::Config;
+pub use message::{Beacon, Evidence, Notice, Suspicion};
+pub use state::{Output, State};
+pub use subject::Liveness;

@@ -1,0 +1,104 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use crux_crdt::{Digest, Principal};
+
+use super::message::Evidence;
+use crate::time::Instant;
+
+/// What this node thinks of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Liveness {
+    /// Heard of.
+    Alive,
+    /// Some observers hear nothing of it.
+    Suspect,
+    /// Gone, silent for too long, or not yet heard since this node started.
+    Dead,
+}
+
+/// An observer's standing suspicion.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Vote {
+    pub(super) evidence: Evidence,
+    pub(super) about: (u64, u64),
+}
+
+/// Everything known of one member's life.
+#[derive(Debug)]
+pub(super) struct Subject {
+    pub(super) liveness: Liveness,
+    pub(super) suspect_since: Instant,
+    /// The freshest (incarnation, counter) heard of.
+    pub(super) freshest: (u64, u64),
+    /// When it was last heard, by beacon, link or beat.
+    pub(super) heard_at: Instant,
+    /// When its last beat came, or when this node began to expect them.
+    pub(super) beat_at: Instant,
+    pub(super) votes: BTreeMap<Principal, Vote>,
+    pub(super) my_vote: Option<Evidence>,
+    pub(super) voted_at: Instant,
+    /// The state digest of its last beacon.
+    pub(super) digest: Option<Digest>,
+}
+
+/// What the votes come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Count {
+    /// How many observers there are that are not themselves suspect.
+    pub(super) observers: usize,
+    /// How many say gone.
+    pub(super) gone: usize,
+    /// How many say gone or silent.
+    pub(super) silent: usize,
+}
+
+impl Count {
+    pub(super) const fn gone_by_majority(self) -> bool {
+        self.gone * 2 > self.observers
+    }
+
+    pub(super) const fn silent_by_majority(self) -> bool {
+        self.silent * 2 > self.observers
+    }
+
+    pub(super) fn is_suspect(self) -> bool {
+        self.silent >= self.observers.clamp(1, 2)
+    }
+}
+
+impl Subject {
+    /// A member that was not heard yet.
+    pub(super) const fn unheard(now: Instant) -> Self {
+        Self {
+            liveness: Liveness::Dead,
+            suspect_since: Instant::NEVER,
+            freshest: (0, 0),
+            heard_at: now,
+            beat_at: now,
+            votes: BTreeMap::new(),
+            my_vote: None,
+            voted_at: Instant::ORIGIN,
+            digest: None,
+        }
+    }
+
+    /// Forgets the votes that (incarnation, counter) refutes. Whether this node's was among them.
+    pub(super) fn refute(&mut self, me: &Principal, fresh: (u64, u64)) -> bool {
+        self.votes.retain(|_, vote| vote.about >= fresh);
+        let mine = self.my_vote.is_some() && !self.votes.contains_key(me);
+        if mine {
+            self.my_vote = None;
+        }
+        mine
+    }
+
+    /// Counts the votes of these observers.
+    pub(super) fn count(&self, observers: &BTreeSet<Principal>) -> Count {
+        let votes = || observers.iter().filter_map(|observer| self.votes.get(observer));
+        Count {
+            observers: observers.len(),
+            gone: votes().filter(|vote| vote.evidence == Evidence::Gone).count(),
+            silent: votes().count(),
+        }
+    }
+}

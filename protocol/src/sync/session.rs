@@ -1,0 +1,176 @@
+use std::collections::{BTreeSet, VecDeque};
+
+use crux_crdt::record::Record;
+use crux_crdt::strew::{Bounds, Index, Strew};
+use crux_crdt::{Digest, Principal};
+
+use super::message::{
+    ACTS_MAX, ITEMS_MAX, Piece, RANGES_MAX, RECORDS_MAX, RecordsWanted, Request, Roots, SetKind,
+};
+
+/// Fan-out of a range that differs. From the design, page 01.
+const FAN_OUT: usize = 16;
+/// Ranges with at most this many pairs are listed. From the design, page 01.
+const LIST_MAX: usize = 32;
+/// A session that needs more requests than this talks to a peer that leads it in circles: 100,000
+/// acts in answers of 1,024 need a hundred for the fetch and about 300 for the ranges.
+const REQUESTS_MAX: usize = 2_000;
+
+/// Pulls from one peer what it has and this node lacks.
+#[derive(Debug)]
+pub(super) struct Session {
+    ranges: VecDeque<(SetKind, Bounds)>,
+    registers_later: bool,
+    acts: BTreeSet<Digest>,
+    records: BTreeSet<Principal>,
+    asked: BTreeSet<Principal>,
+    asking: SetKind,
+    requests: usize,
+    /// Whether it brought anything new.
+    pub(super) brought: bool,
+}
+
+impl Session {
+    /// Starts with the sets whose roots differ.
+    pub(super) fn new(mine: &Roots, theirs: &Roots) -> Self {
+        let mut ranges = VecDeque::new();
+        if mine.acts != theirs.acts {
+            ranges.push_back((SetKind::Acts, Bounds::ALL));
+        }
+        Self {
+            ranges,
+            // New acts can show or hide records, so registers are compared after them in any case.
+            registers_later: true,
+            acts: BTreeSet::new(),
+            records: BTreeSet::new(),
+            asked: BTreeSet::new(),
+            asking: SetKind::Acts,
+            requests: 0,
+            brought: false,
+        }
+    }
+
+    /// The next thing to ask; `None` when done.
+    pub(super) fn next(&mut self, strew: &Strew) -> Option<Request> {
+        self.requests += 1;
+        if self.requests > REQUESTS_MAX {
+            return None;
+        }
+        if let Some((set, _)) = self.ranges.front() {
+            return Some(self.ask_ranges(*set, strew));
+        }
+        if !self.acts.is_empty() {
+            let rest = self.acts.iter().nth(ACTS_MAX).copied();
+            let later = rest.map(|rest| self.acts.split_off(&rest)).unwrap_or_default();
+            let ids = std::mem::replace(&mut self.acts, later);
+            return Some(Request::Acts(ids.into_iter().collect()));
+        }
+        if self.registers_later {
+            self.registers_later = false;
+            self.ranges.push_back((SetKind::Registers, Bounds::ALL));
+            return Some(self.ask_ranges(SetKind::Registers, strew));
+        }
+        (!self.records.is_empty()).then(|| self.ask_records(strew))
+    }
+
+    fn ask_ranges(&mut self, set: SetKind, strew: &Strew) -> Request {
+        self.asking = set;
+        let mut ranges = Vec::new();
+        while ranges.len() < RANGES_MAX
+            && let Some((_, bounds)) = self.ranges.pop_front_if(|(kind, _)| *kind == set)
+        {
+            ranges.push((bounds, index(strew, set).fingerprint_of(bounds).digest()));
+        }
+        Request::Ranges { set, ranges }
+    }
+
+    fn ask_records(&mut self, strew: &Strew) -> Request {
+        let rest = self.records.iter().nth(RECORDS_MAX).copied();
+        let later = rest.map(|rest| self.records.split_off(&rest)).unwrap_or_default();
+        self.asked = std::mem::replace(&mut self.records, later);
+        let held = |author| strew.record(author).map(|record| heads(record)).unwrap_or_default();
+        let wanted = self
+            .asked
+            .iter()
+            .map(|author| RecordsWanted { author: *author, held: held(author) })
+            .collect();
+        Request::Records(wanted)
+    }
+
+    /// Takes in what differs.
+    pub(super) fn on_pieces(&mut self, pieces: Vec<Piece>, strew: &Strew) {
+        let set = self.asking;
+        for piece in pieces {
+            match piece {
+                Piece::Items(items) => {
+                    items.iter().for_each(|(key, value)| self.want(set, *key, *value, strew));
+                }
+                Piece::Range(bounds, print) => {
+                    let mine = index(strew, set).fingerprint_of(bounds).digest();
+                    if mine != print && bounds.is_proper() {
+                        self.ranges.push_back((set, bounds));
+                    }
+                }
+            }
+        }
+    }
+
+    fn want(&mut self, set: SetKind, key: Digest, value: Digest, strew: &Strew) {
+        match set {
+            SetKind::Acts if strew.act(&key).is_none() => _ = self.acts.insert(key),
+            SetKind::Registers => {
+                let author = Principal(key.0);
+                if strew.record(&author).is_none_or(|held| held.id() != value) {
+                    self.records.insert(author);
+                }
+            }
+            SetKind::Acts => {}
+        }
+    }
+
+    /// Takes in which of the asked records were answered. Those that did not fit are asked for again,
+    /// unless nothing came at all.
+    pub(super) fn on_records(&mut self, answered: &BTreeSet<Principal>) {
+        let asked = std::mem::take(&mut self.asked);
+        if !answered.is_empty() {
+            // The answer holds a prefix of what was asked.
+            let last = answered.last().copied().unwrap_or_default();
+            self.records.extend(asked.into_iter().filter(|author| *author > last));
+        }
+    }
+}
+
+/// Answers which parts of the asked ranges differ.
+pub(super) fn compare(strew: &Strew, set: SetKind, ranges: &[(Bounds, Digest)]) -> Vec<Piece> {
+    let index = index(strew, set);
+    let nothing = crux_crdt::fingerprint::Fingerprint::default().digest();
+    let mut pieces = Vec::new();
+    for (bounds, theirs) in ranges {
+        let mine = index.fingerprint_of(*bounds);
+        if mine.digest() == *theirs {
+            continue;
+        }
+        // Who has nothing of a range gets a long list: halves the round trips of a join.
+        let list_max = if *theirs == nothing && ranges.len() == 1 { ITEMS_MAX } else { LIST_MAX };
+        if mine.count() <= list_max as u64 {
+            pieces.push(Piece::Items(index.items(*bounds).collect()));
+            continue;
+        }
+        for part in index.split(*bounds, FAN_OUT) {
+            pieces.push(Piece::Range(part, index.fingerprint_of(part).digest()));
+        }
+    }
+    pieces
+}
+
+fn index(strew: &Strew, set: SetKind) -> &Index {
+    match set {
+        SetKind::Acts => strew.acts_index(),
+        SetKind::Registers => strew.registers_index(),
+    }
+}
+
+/// The first eight bytes of each slot id, ascending.
+fn heads(record: &Record) -> Vec<[u8; 8]> {
+    record.slots().keys().filter_map(|id| id.0.first_chunk().copied()).collect()
+}

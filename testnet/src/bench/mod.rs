@@ -1,0 +1,42 @@
+//! Figures, each with its spread, its cost and its peer's figure from the same run.
+//!
+//! | bench | what is timed | how it is seen |
+//! |---|---|---|
+//! | [`converge`] | registration sent to one node → shown by each node | watch streams on all nodes, open before |
+//! | [`detect`] | `kill -9` → dead to each survivor; leader killed → first fenced command accepted | watch streams; leader pings without pause |
+//! | [`idle`] | CPU time and memory of a flock left alone | the kernel's accounts |
+//!
+//! All times are taken on the clock of this one process. Rounds are cut into at least five batches;
+//! a figure is quoted with the spread over them.
+
+mod converge;
+mod cost;
+mod detect;
+mod idle;
+mod leader;
+mod machine;
+mod report;
+mod rig;
+mod samples;
+mod sightings;
+
+use std::path::PathBuf;
+
+pub use converge::converge;
+pub use cost::{Cost, Meter};
+pub use detect::detect;
+pub use idle::idle;
+pub use machine::Machine;
+pub use report::{Absent, Idle, Latency, Report};
+pub use samples::{Figure, Samples, Spread};
+
+/// What every bench is told.
+#[derive(Debug, Clone)]
+pub struct Bench {
+    /// This program: nodes are started by running it.
+    pub exe: PathBuf,
+    /// How many nodes, and how many serf agents beside them.
+    pub nodes: usize,
+    /// Whether to run the peers too.
+    pub peers: bool,
+}

@@ -1,0 +1,246 @@
+//! What a bench found, as JSON and as tables.
+
+use std::fmt;
+
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, Table};
+use serde::Serialize;
+
+use super::{Cost, Figure, Machine, Spread};
+
+/// What a bench found.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// Which bench.
+    pub bench: &'static str,
+    /// The machine.
+    pub machine: Machine,
+    /// `release` or `debug`.
+    pub build: &'static str,
+    /// How many nodes.
+    pub nodes: usize,
+    /// Latencies, ours first.
+    pub latencies: Vec<Latency>,
+    /// Idle costs, ours first.
+    pub idle: Vec<Idle>,
+    /// Peers that were not measured.
+    pub absent: Vec<Absent>,
+    /// How it was measured, and ratios.
+    pub notes: Vec<String>,
+}
+
+/// One set of latencies.
+#[derive(Debug, Clone, Serialize)]
+pub struct Latency {
+    /// `crux`, or the peer.
+    pub system: &'static str,
+    /// What was timed.
+    pub what: &'static str,
+    /// The figures.
+    #[serde(flatten)]
+    pub figure: Figure,
+    /// What a round cost; `None` where processes come and go in it.
+    pub cost_per_round: Option<Cost>,
+}
+
+/// What an idle node costs.
+#[derive(Debug, Clone, Serialize)]
+pub struct Idle {
+    /// `crux`, or the peer.
+    pub system: &'static str,
+    /// How many nodes.
+    pub nodes: usize,
+    /// How long they were watched.
+    pub seconds: f64,
+    /// Percent of one core, over the nodes.
+    pub cpu_percent: Spread,
+    /// Resident memory in MiB, over the nodes.
+    pub rss_mib: Spread,
+    /// Bytes per second and node over the loopback interface.
+    pub loopback_bytes_per_s: f64,
+}
+
+/// A peer that was not measured.
+#[derive(Debug, Clone, Serialize)]
+pub struct Absent {
+    /// Which peer.
+    pub system: &'static str,
+    /// Why.
+    pub why: &'static str,
+}
+
+impl Report {
+    /// An empty report of this machine and build.
+    #[must_use]
+    pub fn new(bench: &'static str, nodes: usize) -> Self {
+        Self {
+            bench,
+            machine: Machine::this(),
+            build: if cfg!(debug_assertions) { "debug" } else { "release" },
+            nodes,
+            latencies: Vec::new(),
+            idle: Vec::new(),
+            absent: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Records that a peer was left out.
+    pub fn leave_out(&mut self, system: &'static str, asked: bool) {
+        let why = if asked { "not installed" } else { "left out on request" };
+        self.absent.push(Absent { system, why });
+    }
+
+    /// Notes how often one of ours fits into a peer's, by median, where both were measured.
+    pub fn compare(&mut self, ours: &str, peer: &str, theirs: &str) {
+        let median = |system: &str, what: &str| {
+            let row = self.latencies.iter().find(|l| l.system == system && l.what == what)?;
+            Some(row.figure.p50_ms)
+        };
+        if let (Some(ours_ms), Some(theirs_ms)) = (median("crux", ours), median(peer, theirs)) {
+            let ratio = theirs_ms / ours_ms.max(0.001);
+            self.notes.push(format!("{peer} / crux by median, \"{ours}\": {ratio:.1}"));
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "bench {}: {} nodes, {} build", self.bench, self.nodes, self.build)?;
+        writeln!(f, "{}", self.machine)?;
+        if !self.latencies.is_empty() {
+            writeln!(f, "{}", latency_table(&self.latencies))?;
+        }
+        if !self.idle.is_empty() {
+            writeln!(f, "{}", idle_table(&self.idle))?;
+        }
+        for absent in &self.absent {
+            writeln!(f, "{}: {}", absent.system, absent.why)?;
+        }
+        for note in &self.notes {
+            writeln!(f, "{note}")?;
+        }
+        if self.build == "debug" {
+            writeln!(f, "a debug build: quote no figure of it")?;
+        }
+        Ok(())
+    }
+}
+
+fn latency_table(rows: &[Latency]) -> Table {
+    let header = [
+        "",
+        "ms",
+        "n",
+        "p50",
+        "p90",
+        "p99",
+        "max",
+        "p50 of batches",
+        "p99 of batches",
+        "CPU/round",
+        "bytes/round",
+    ];
+    let mut table = plain_table(&header, 2);
+    for row in rows {
+        let figure = &row.figure;
+        let cost = |part: fn(&Cost) -> String| {
+            row.cost_per_round.as_ref().map_or_else(|| "–".to_owned(), part)
+        };
+        table.add_row([
+            row.system.to_owned(),
+            row.what.to_owned(),
+            figure.samples.to_string(),
+            number(figure.p50_ms),
+            number(figure.p90_ms),
+            number(figure.p99_ms),
+            number(figure.max_ms),
+            spread(&figure.batch_p50_ms),
+            spread(&figure.batch_p99_ms),
+            cost(|cost| format!("{:.1} ms", cost.cpu_ms)),
+            cost(|cost| format!("{:.1} kB", cost.loopback_bytes / 1000.0)),
+        ]);
+    }
+    table
+}
+
+fn idle_table(rows: &[Idle]) -> Table {
+    let header = ["", "nodes", "seconds", "CPU % of a core", "RSS MiB", "bytes/s per node"];
+    let mut table = plain_table(&header, 1);
+    for row in rows {
+        table.add_row([
+            row.system.to_owned(),
+            row.nodes.to_string(),
+            number(row.seconds),
+            spread(&row.cpu_percent),
+            spread(&row.rss_mib),
+            number(row.loopback_bytes_per_s),
+        ]);
+    }
+    table
+}
+
+/// A table whose first `texts` columns hold text and the others numbers.
+fn plain_table(header: &[&str], texts: usize) -> Table {
+    let mut table = Table::new();
+    table.load_preset(UTF8_HORIZONTAL_ONLY);
+    table.set_header(header.iter().copied());
+    for column in table.column_iter_mut().skip(texts) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// `median (min–max)`.
+fn spread(spread: &Spread) -> String {
+    format!("{} ({}–{})", number(spread.median), number(spread.min), number(spread.max))
+}
+
+/// Three significant digits or so.
+fn number(value: f64) -> String {
+    match value {
+        v if v >= 100.0 => format!("{v:.0}"),
+        v if v >= 10.0 => format!("{v:.1}"),
+        v => format!("{v:.2}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::bench::Samples;
+
+    fn latency(system: &'static str, what: &'static str, ms: u64) -> Latency {
+        let mut samples = Samples::new(1);
+        samples.record(0, Duration::from_millis(ms));
+        let figure = samples.figure().expect("one sample");
+        Latency { system, what, figure, cost_per_round: None }
+    }
+
+    #[test]
+    fn a_report_names_machine_build_peers_and_ratio() {
+        let mut report = Report::new("converge", 25);
+        report.latencies = vec![latency("crux", "a", 10), latency("serf", "b", 200)];
+        report.leave_out("etcd", true);
+        report.compare("a", "serf", "b");
+        let shown = report.to_string();
+        for part in ["converge", "25 nodes", "cores", "etcd: not installed", "20.0"] {
+            assert!(shown.contains(part), "{part} is missing in\n{shown}");
+        }
+    }
+
+    #[test]
+    fn numbers_keep_three_digits_or_so() {
+        assert_eq!([number(1234.5), number(12.34), number(0.1234)], ["1234", "12.3", "0.12"]);
+    }
+
+    #[test]
+    fn without_the_peers_figure_there_is_no_ratio() {
+        let mut report = Report::new("converge", 25);
+        report.latencies = vec![latency("crux", "a", 10)];
+        report.compare("a", "serf", "b");
+        assert!(report.notes.is_empty());
+    }
+}

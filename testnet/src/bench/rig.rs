@@ -1,0 +1,62 @@
+//! A formed flock with watch streams on all nodes: what every bench starts from.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use rustix::process::Pid;
+
+use super::Bench;
+use super::sightings::Sightings;
+use crate::Error;
+use crate::process::{Cluster, ClusterOptions, Home, NodeClient};
+
+/// How long the nodes of a bench may take to form: 25 processes on two cores start slowly.
+pub(super) const FORM_WITHIN: Duration = Duration::from_secs(120);
+
+/// How long any one change may take to be seen by all before the bench gives up.
+pub(super) const SEEN_WITHIN: Duration = Duration::from_secs(60);
+
+/// The services that benches register.
+pub(super) const QUERY: &str = "*/*/*/bench/*";
+
+/// Starts the nodes and waits until they are one flock.
+///
+/// On failure the directory stays, for its logs.
+pub(super) async fn formed(bench: &Bench) -> Result<Cluster, Error> {
+    let home = Home::temporary()?;
+    let options = ClusterOptions { exe: bench.exe.clone(), home, flock: "bench".to_owned() };
+    let mut cluster = Cluster::with_nodes(options, bench.nodes).await?;
+    cluster.start_all()?;
+    match cluster.until_agreed(FORM_WITHIN).await {
+        Ok(_) => Ok(cluster),
+        Err(error) => {
+            cluster.keep_home();
+            Err(error)
+        }
+    }
+}
+
+/// Watch streams on all nodes.
+pub(super) fn watch(cluster: &Cluster) -> Sightings {
+    let clients: Vec<NodeClient> =
+        cluster.nodes().iter().map(|node| node.client().clone()).collect();
+    Sightings::open(clients, QUERY)
+}
+
+/// All nodes but `without`.
+pub(super) fn nodes_without(cluster: &Cluster, without: Option<usize>) -> BTreeSet<usize> {
+    (0..cluster.nodes().len()).filter(|at| Some(*at) != without).collect()
+}
+
+/// Process numbers of all nodes that run.
+pub(super) fn pids(cluster: &Cluster) -> Vec<Pid> {
+    cluster.nodes().iter().filter_map(crate::process::NodeProcess::pid).collect()
+}
+
+/// A progress bar on standard error; nothing where that is no terminal.
+pub(super) fn progress(what: &'static str, rounds: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} ({elapsed})")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(rounds as u64).with_style(style).with_message(what)
+}

@@ -1,0 +1,173 @@
+//! Watch streams on all nodes at once, read on one clock.
+//!
+//! A task per node follows its stream and notes when a service appeared or vanished there. It opens
+//! the stream again when its node comes back, and tells of that too, because only an open stream
+//! sees a change in time.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use crux_proto::v1::watch_response::Event;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout_at};
+
+use crate::Error;
+use crate::process::NodeClient;
+
+/// Sightings that may wait to be read: a few per node and round, many times over.
+const SIGHTINGS_MAX: usize = 8192;
+
+/// Pause before a stream that broke is opened again.
+const REOPEN_PAUSE: Duration = Duration::from_millis(20);
+
+/// What a node's stream showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Change {
+    /// A service with this path is there.
+    Appeared(String),
+    /// The service with this path is gone.
+    Vanished(String),
+}
+
+/// One change on one node.
+#[derive(Debug, Clone)]
+struct Sighting {
+    node: usize,
+    change: Change,
+    at: Instant,
+}
+
+/// Watch streams on all nodes; dropping closes them.
+#[derive(Debug)]
+pub(super) struct Sightings {
+    received: mpsc::Receiver<Sighting>,
+    _tasks: JoinSet<()>,
+}
+
+impl Sightings {
+    /// Starts to watch `query` on every node.
+    pub(super) fn open(clients: Vec<NodeClient>, query: &str) -> Self {
+        let (seen, received) = mpsc::channel(SIGHTINGS_MAX);
+        let mut tasks = JoinSet::new();
+        for (node, client) in clients.into_iter().enumerate() {
+            tasks.spawn(follow(node, client, query.to_owned(), seen.clone()));
+        }
+        Self { received, _tasks: tasks }
+    }
+
+    /// Waits until each of `nodes` showed the change after `since`; returns how long each took.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TimedOut`] names the nodes that did not show it.
+    pub(super) async fn until_all(
+        &mut self,
+        change: &Change,
+        nodes: &BTreeSet<usize>,
+        since: Instant,
+        within: Duration,
+    ) -> Result<Vec<Duration>, Error> {
+        let mut missing = nodes.clone();
+        let mut took = Vec::with_capacity(nodes.len());
+        let deadline = tokio::time::Instant::from_std(since + within);
+        while !missing.is_empty() {
+            match timeout_at(deadline, self.received.recv()).await {
+                Ok(Some(seen)) if seen.change == *change && seen.at >= since => {
+                    if missing.remove(&seen.node) {
+                        took.push(seen.at.duration_since(since));
+                    }
+                }
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => return Err(unseen(change, &missing, within)),
+            }
+        }
+        Ok(took)
+    }
+}
+
+fn unseen(change: &Change, missing: &BTreeSet<usize>, within: Duration) -> Error {
+    let missing: Vec<String> = missing.iter().map(|node| format!("n{}", node + 1)).collect();
+    Error::TimedOut {
+        what: format!("every node shows {change:?}"),
+        within,
+        last: format!("  missing on {}", missing.join(", ")),
+    }
+}
+
+/// Follows one node's stream for ever, over its restarts.
+async fn follow(node: usize, client: NodeClient, query: String, seen: mpsc::Sender<Sighting>) {
+    loop {
+        if let Ok(mut stream) = client.watch(&query).await {
+            let mut known = BTreeSet::new();
+            while let Ok(Some(message)) = stream.message().await {
+                let at = Instant::now();
+                for change in message.event.map(|e| changes(&mut known, e)).unwrap_or_default() {
+                    if seen.send(Sighting { node, change, at }).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+        sleep(REOPEN_PAUSE).await;
+    }
+}
+
+/// What an event changes in the set of known paths.
+fn changes(known: &mut BTreeSet<String>, event: Event) -> Vec<Change> {
+    match event {
+        Event::Added(service) => {
+            known.insert(service.path.clone());
+            vec![Change::Appeared(service.path)]
+        }
+        Event::Removed(service) => {
+            known.remove(&service.path);
+            vec![Change::Vanished(service.path)]
+        }
+        Event::Snapshot(snapshot) => {
+            let now: BTreeSet<String> =
+                snapshot.services.into_iter().map(|service| service.path).collect();
+            let mut changes: Vec<Change> =
+                known.difference(&now).cloned().map(Change::Vanished).collect();
+            changes.extend(now.difference(known).cloned().map(Change::Appeared));
+            *known = now;
+            changes
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crux_proto::v1::{Service, ServicesResponse};
+
+    use super::*;
+
+    fn service(path: &str) -> Service {
+        Service { path: path.to_owned(), ..Default::default() }
+    }
+
+    #[test]
+    fn a_second_snapshot_tells_only_what_changed() {
+        let mut known = BTreeSet::new();
+        let snapshot = |paths: &[&str]| {
+            Event::Snapshot(ServicesResponse {
+                services: paths.iter().map(|p| service(p)).collect(),
+            })
+        };
+        assert_eq!(changes(&mut known, snapshot(&["a"])), [Change::Appeared("a".to_owned())]);
+        assert_eq!(
+            changes(&mut known, snapshot(&["b"])),
+            [Change::Vanished("a".to_owned()), Change::Appeared("b".to_owned())]
+        );
+    }
+
+    #[test]
+    fn deltas_are_told_as_they_come() {
+        let mut known = BTreeSet::new();
+        let added = changes(&mut known, Event::Added(service("a")));
+        assert_eq!(added, [Change::Appeared("a".to_owned())]);
+        let removed = changes(&mut known, Event::Removed(service("a")));
+        assert_eq!(removed, [Change::Vanished("a".to_owned())]);
+        assert!(known.is_empty());
+    }
+}

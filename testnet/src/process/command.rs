@@ -1,0 +1,73 @@
+//! One-shot commands of the node's command line, run as a child process.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::NODE_VERB;
+use crate::Error;
+
+/// How a command ended and what it wrote.
+#[derive(Debug)]
+pub struct Finished {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+}
+
+impl Finished {
+    /// Its exit code; `None` when a signal ended it.
+    #[must_use]
+    pub fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+}
+
+/// Runs `crux-node ARGS` to its end, for at most `within`; a command that takes longer is killed.
+///
+/// `exe` is this program. Standard input is empty. Variables that would configure the node are
+/// taken out of the environment, so that only `args` count.
+///
+/// # Errors
+///
+/// [`Error::Io`] when it cannot be started, [`Error::WouldNotStop`] when time is up. A command
+/// that fails is no error here: see [`Finished::status`].
+pub async fn run_node_command(
+    exe: &Path,
+    args: &[impl AsRef<OsStr>],
+    within: Duration,
+) -> Result<Finished, Error> {
+    let mut command = Command::new(exe);
+    command.arg(NODE_VERB).args(args).stdin(Stdio::null()).kill_on_drop(true);
+    for name in node_variables() {
+        command.env_remove(name);
+    }
+    let told = describe(args);
+    let output = timeout(within, command.output())
+        .await
+        .map_err(|_| Error::WouldNotStop { name: format!("`crux-node {told}`"), within })?
+        .map_err(Error::io(format!("run {}", exe.display())))?;
+    Ok(Finished {
+        status: output.status,
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
+/// Names of the variables of this process that would configure a node, except for its log level.
+pub(super) fn node_variables() -> impl Iterator<Item = std::ffi::OsString> {
+    std::env::vars_os()
+        .map(|(name, _)| name)
+        .filter(|name| name.to_string_lossy().starts_with("CRUX_") && name != "CRUX_LOG")
+}
+
+fn describe(args: &[impl AsRef<OsStr>]) -> String {
+    args.iter().map(|arg| arg.as_ref().to_string_lossy()).collect::<Vec<_>>().join(" ")
+}

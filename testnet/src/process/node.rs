@@ -1,0 +1,264 @@
+//! One node as a child process.
+
+use std::fs::OpenOptions;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::command::node_variables;
+use super::{NODE_VERB, NodeClient, NodeSpec, PortBlock};
+use crate::Error;
+use crate::wait::{self, Seen};
+
+/// How many lines of a log are shown when a node dies.
+const TAIL_LINES: usize = 20;
+
+/// A node: what it is started with, and the process when it runs.
+///
+/// The process is reaped only through this value, so its number cannot be reused while signals may
+/// still be sent to it. Dropping kills.
+#[derive(Debug)]
+pub struct NodeProcess {
+    exe: PathBuf,
+    spec: NodeSpec,
+    client: NodeClient,
+    /// Keeps its port free while it is down.
+    _ports: PortBlock,
+    child: Option<Child>,
+}
+
+impl NodeProcess {
+    /// A node that does not run yet. `exe` is this program. Must be called inside a runtime.
+    #[must_use]
+    pub fn new(exe: PathBuf, spec: NodeSpec, ports: PortBlock) -> Self {
+        let client = NodeClient::new(&spec.name, spec.socket());
+        Self { exe, spec, client, _ports: ports, child: None }
+    }
+
+    /// The name given to it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    /// What it is started with.
+    #[must_use]
+    pub fn spec(&self) -> &NodeSpec {
+        &self.spec
+    }
+
+    /// What it will be started with next time.
+    pub fn spec_mut(&mut self) -> &mut NodeSpec {
+        &mut self.spec
+    }
+
+    /// A client of it; calls fail while it does not run.
+    #[must_use]
+    pub fn client(&self) -> &NodeClient {
+        &self.client
+    }
+
+    /// Whether it was started and not stopped or killed since. It may have died by itself.
+    #[must_use]
+    pub fn is_started(&self) -> bool {
+        self.child.is_some()
+    }
+
+    /// Its process number while it is started.
+    #[must_use]
+    pub fn pid(&self) -> Option<Pid> {
+        self.child.as_ref().map(Pid::from_child)
+    }
+
+    /// Starts it. Does nothing if it is started.
+    ///
+    /// It gets a process group of its own, so that Ctrl-C in a terminal reaches only the testnet,
+    /// which then stops its nodes in order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] when it cannot be started.
+    pub fn start(&mut self) -> Result<(), Error> {
+        if self.child.is_some() {
+            return Ok(());
+        }
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.spec.log)
+            .map_err(Error::io(format!("open {}", self.spec.log.display())))?;
+        let errors = log.try_clone().map_err(Error::io("share the log file"))?;
+        let mut command = Command::new(&self.exe);
+        command.arg(NODE_VERB).args(self.spec.run_args());
+        command.stdin(Stdio::piped()).stdout(log).stderr(errors).process_group(0);
+        for name in node_variables() {
+            command.env_remove(name);
+        }
+        let child = command.spawn().map_err(Error::io(format!("start {}", self.exe.display())))?;
+        self.child = Some(child);
+        Ok(())
+    }
+
+    /// How it ended, if it was started and has ended by itself since.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] when the system does not say.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>, Error> {
+        let Some(child) = self.child.as_mut() else { return Ok(None) };
+        child.try_wait().map_err(Error::io(format!("ask after {}", self.spec.name)))
+    }
+
+    /// Nothing, unless it was started and has ended by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Died`] with the end of its log.
+    pub fn check(&mut self) -> Result<(), Error> {
+        match self.ended()? {
+            Some(status) => Err(self.died(status)),
+            None => Ok(()),
+        }
+    }
+
+    /// The error that tells of its end.
+    #[must_use]
+    pub fn died(&self, status: ExitStatus) -> Error {
+        Error::Died {
+            name: self.spec.name.clone(),
+            status,
+            log: self.spec.log.clone(),
+            tail: tail(&self.spec.log),
+        }
+    }
+
+    /// Kills it with SIGKILL and reaps it. Does nothing if it is not started.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] when the system refuses.
+    pub fn kill(&mut self) -> Result<(), Error> {
+        let Some(mut child) = self.child.take() else { return Ok(()) };
+        let name = &self.spec.name;
+        child.kill().map_err(Error::io(format!("kill {name}")))?;
+        child.wait().map_err(Error::io(format!("reap {name}")))?;
+        Ok(())
+    }
+
+    /// Sends SIGKILL and returns at once, for a clock that runs; [`NodeProcess::until_ended`] reaps.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotRunning`], or [`Error::Io`] when the system refuses.
+    pub fn strike(&self) -> Result<(), Error> {
+        self.signal(Signal::KILL)
+    }
+
+    /// Stops its process with SIGSTOP: it keeps its sockets and answers nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotRunning`], or [`Error::Io`] when the system refuses.
+    pub fn pause(&self) -> Result<(), Error> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets it go on with SIGCONT.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotRunning`], or [`Error::Io`] when the system refuses.
+    pub fn resume(&self) -> Result<(), Error> {
+        self.signal(Signal::CONT)
+    }
+
+    /// Asks it to stop with SIGTERM, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotRunning`], or [`Error::Io`] when the system refuses.
+    pub fn terminate(&self) -> Result<(), Error> {
+        self.signal(Signal::TERM)
+    }
+
+    /// Closes its standard input, which is how it learns that its testnet is gone.
+    pub fn close_stdin(&mut self) {
+        if let Some(child) = self.child.as_mut() {
+            drop(child.stdin.take());
+        }
+    }
+
+    /// Waits until it has ended and reaps it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotRunning`] if it was not started, [`Error::TimedOut`] if it goes on running.
+    pub async fn until_ended(&mut self, within: Duration) -> Result<ExitStatus, Error> {
+        if self.child.is_none() {
+            return Err(Error::NotRunning(self.spec.name.clone()));
+        }
+        let what = format!("{} has ended", self.spec.name);
+        let status = wait::until(&what, within, async || {
+            Ok(match self.ended()? {
+                Some(status) => Seen::Done(status),
+                None => Seen::NotYet("it runs".to_owned()),
+            })
+        })
+        .await?;
+        self.child = None;
+        Ok(status)
+    }
+
+    /// Removes its database and keeps its key: a lost disk with a key that was kept elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] when the file cannot be removed.
+    pub fn wipe_database(&self) -> Result<(), Error> {
+        let database = self.spec.database();
+        std::fs::remove_file(&database).map_err(Error::io(format!("remove {}", database.display())))
+    }
+
+    /// Removes its data directory: a container made anew.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] when the directory cannot be removed.
+    pub fn wipe_everything(&self) -> Result<(), Error> {
+        let dir = &self.spec.data_dir;
+        std::fs::remove_dir_all(dir).map_err(Error::io(format!("remove {}", dir.display())))
+    }
+
+    /// What it wrote so far, over all its starts.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read(&self.spec.log)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
+    }
+
+    fn signal(&self, signal: Signal) -> Result<(), Error> {
+        let name = &self.spec.name;
+        let pid = self.pid().ok_or_else(|| Error::NotRunning(name.clone()))?;
+        kill_process(pid, signal).map_err(|errno| Error::io(format!("signal {name}"))(errno.into()))
+    }
+}
+
+impl Drop for NodeProcess {
+    fn drop(&mut self) {
+        // Nothing can be done about a refusal here; the closed pipe still stops the node.
+        self.kill().ok();
+    }
+}
+
+/// The last lines of a log file.
+pub(crate) fn tail(log: &Path) -> String {
+    let bytes = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    let from = lines.len().saturating_sub(TAIL_LINES);
+    lines[from..].iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}

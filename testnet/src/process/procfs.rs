@@ -1,0 +1,96 @@
+//! What the kernel says about a process: CPU time and resident memory.
+
+use std::time::Duration;
+
+use rustix::process::Pid;
+
+/// Clock ticks per second in `/proc/PID/stat`: 100 on every architecture that Linux still has.
+const TICKS_PER_SECOND: u64 = 100;
+
+/// CPU time the process has used so far, in user and kernel mode, in steps of 10 ms.
+///
+/// `None` when the process is gone.
+#[must_use]
+pub fn cpu_time(pid: Pid) -> Option<Duration> {
+    let stat = read(pid, "stat")?;
+    parse_cpu_ticks(&stat).map(|ticks| Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
+}
+
+/// Resident memory of the process in bytes; `None` when it is gone.
+#[must_use]
+pub fn resident_bytes(pid: Pid) -> Option<u64> {
+    parse_rss(&read(pid, "status")?)
+}
+
+/// Whether a process with this number is there and is not a zombie.
+#[must_use]
+pub fn is_running(pid: Pid) -> bool {
+    read(pid, "stat").and_then(|stat| after_name(&stat).map(|rest| !rest.starts_with('Z')))
+        == Some(true)
+}
+
+/// Bytes that went through the loopback interface since the machine started.
+#[must_use]
+pub fn loopback_bytes() -> Option<u64> {
+    parse_loopback(&std::fs::read_to_string("/proc/net/dev").ok()?)
+}
+
+fn read(pid: Pid, file: &str) -> Option<String> {
+    std::fs::read_to_string(format!("/proc/{}/{file}", pid.as_raw_nonzero())).ok()
+}
+
+/// The fields after the name, which may itself hold blanks and parentheses.
+fn after_name(stat: &str) -> Option<&str> {
+    stat.rsplit_once(") ").map(|(_, rest)| rest)
+}
+
+/// `utime` and `stime`, fields 14 and 15 of the line: 11 and 12 after the name.
+fn parse_cpu_ticks(stat: &str) -> Option<u64> {
+    let mut fields = after_name(stat)?.split(' ').skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(user + system)
+}
+
+fn parse_rss(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+fn parse_loopback(dev: &str) -> Option<u64> {
+    let line = dev.lines().find_map(|line| line.trim_start().strip_prefix("lo:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_ticks_are_found_behind_a_name_with_blanks() {
+        let stat = "42 (a ) b) S 1 2 3 4 5 6 7 8 9 10 30 12 0 0 20 0 3 0 100";
+        assert_eq!(parse_cpu_ticks(stat), Some(42));
+    }
+
+    #[test]
+    fn resident_memory_is_in_bytes() {
+        assert_eq!(parse_rss("VmPeak:\t  9 kB\nVmRSS:\t    12 kB\n"), Some(12 * 1024));
+        assert_eq!(parse_rss("VmPeak:\t 9 kB\n"), None);
+    }
+
+    #[test]
+    fn loopback_bytes_are_the_received_ones() {
+        let dev =
+            "Inter-|  Receive\n face |bytes\n    lo: 1234 5 0 0 0 0 0 0 1234 5\n  eth0: 9 9\n";
+        assert_eq!(parse_loopback(dev), Some(1234));
+    }
+
+    #[test]
+    fn this_process_runs_and_uses_memory() {
+        let me = rustix::process::getpid();
+        assert!(is_running(me));
+        assert!(resident_bytes(me).is_some_and(|bytes| bytes > 100_000));
+        assert!(cpu_time(me).is_some());
+    }
+}

@@ -1,0 +1,158 @@
+//! What all running nodes said at one look, side by side.
+
+use std::fmt;
+
+use crux_proto::v1::{LeaderInfo, StatusResponse};
+
+/// What one node said.
+#[derive(Debug, Clone)]
+pub struct NodeSaid {
+    /// The node asked, by the testnet's name for it.
+    pub node: String,
+    /// Its status, or why there was none.
+    pub said: Result<StatusResponse, String>,
+}
+
+/// What all running nodes said at one look.
+#[derive(Debug, Clone)]
+pub struct FlockStatus(pub Vec<NodeSaid>);
+
+impl FlockStatus {
+    /// The statuses, if every node answered.
+    #[must_use]
+    pub fn all(&self) -> Option<Vec<&StatusResponse>> {
+        self.0.iter().map(|node| node.said.as_ref().ok()).collect()
+    }
+
+    /// Those that answered.
+    pub fn answered(&self) -> impl Iterator<Item = &StatusResponse> {
+        self.0.iter().filter_map(|node| node.said.as_ref().ok())
+    }
+
+    /// The one digest all of them have; `None` while they differ or someone is silent.
+    #[must_use]
+    pub fn digest(&self) -> Option<&str> {
+        let all = self.all()?;
+        let first = all.first()?.state_digest.as_str();
+        all.iter().all(|status| status.state_digest == first).then_some(first)
+    }
+
+    /// The one leader all of them see; `None` while they differ or someone is silent.
+    #[must_use]
+    pub fn leader(&self) -> Option<&LeaderInfo> {
+        let all = self.all()?;
+        let first = all.first()?.leader.as_ref()?;
+        all.iter().all(|status| status.leader.as_ref() == Some(first)).then_some(first)
+    }
+
+    /// Whether the running nodes are one flock: each sees exactly them alive and none suspect, all
+    /// have one digest and one leader.
+    #[must_use]
+    pub fn is_agreed(&self) -> bool {
+        self.digest().is_some() && self.leader().is_some() && self.0.len() == self.meeting()
+    }
+
+    /// How many see all the running nodes alive and none suspect.
+    #[must_use]
+    pub fn meeting(&self) -> usize {
+        let sees_all = |status: &&StatusResponse| {
+            let counts = status.members.unwrap_or_default();
+            usize::try_from(counts.alive) == Ok(self.0.len()) && counts.suspect == 0
+        };
+        self.answered().filter(sees_all).count()
+    }
+
+    /// Whether every node counts `dead` dead members.
+    #[must_use]
+    pub fn all_count_dead(&self, dead: u32) -> bool {
+        self.all().is_some_and(|all| {
+            all.iter().all(|status| status.members.unwrap_or_default().dead == dead)
+        })
+    }
+
+    /// Whether every node counts `services` live registrations.
+    #[must_use]
+    pub fn all_count_services(&self, services: u64) -> bool {
+        self.all().is_some_and(|all| all.iter().all(|status| status.services == services))
+    }
+}
+
+impl fmt::Display for FlockStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, node) in self.0.iter().enumerate() {
+            if at > 0 {
+                writeln!(f)?;
+            }
+            match &node.said {
+                Ok(status) => write!(f, "  {}: {}", node.node, OneLine(status))?,
+                Err(why) => write!(f, "  {}: no answer: {why}", node.node)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A status on one line.
+struct OneLine<'a>(&'a StatusResponse);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.0;
+        let counts = status.members.unwrap_or_default();
+        write!(f, "alive {}, suspect {}, dead {}", counts.alive, counts.suspect, counts.dead)?;
+        match &status.leader {
+            Some(leader) => write!(f, "; leader {} at {}", leader.node, leader.epoch)?,
+            None => write!(f, "; no leader")?,
+        }
+        write!(
+            f,
+            "; digest {}; services {}; incarnation {}",
+            crate::view::short(&status.state_digest),
+            status.services,
+            status.incarnation
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crux_proto::v1::MemberCounts;
+
+    use super::*;
+
+    fn said(node: &str, alive: u32, digest: &str, leader: Option<&str>) -> NodeSaid {
+        let leader = leader.map(|name| LeaderInfo { node: name.to_owned(), ..Default::default() });
+        let members = Some(MemberCounts { alive, ..Default::default() });
+        let state_digest = digest.to_owned();
+        let status = StatusResponse { state_digest, leader, members, ..Default::default() };
+        NodeSaid { node: node.to_owned(), said: Ok(status) }
+    }
+
+    #[test]
+    fn two_that_see_each_other_with_one_digest_and_leader_agree() {
+        let both = FlockStatus(vec![said("a", 2, "d", Some("a")), said("b", 2, "d", Some("a"))]);
+        assert!(both.is_agreed());
+        assert_eq!(both.digest(), Some("d"));
+    }
+
+    #[test]
+    fn differing_digests_leaders_or_counts_are_no_agreement() {
+        let a = said("a", 2, "d", Some("a"));
+        for b in [
+            said("b", 2, "e", Some("a")),
+            said("b", 2, "d", Some("b")),
+            said("b", 2, "d", None),
+            said("b", 1, "d", Some("a")),
+        ] {
+            assert!(!FlockStatus(vec![a.clone(), b]).is_agreed());
+        }
+    }
+
+    #[test]
+    fn a_silent_node_is_no_agreement_and_is_named_with_its_reason() {
+        let silent = NodeSaid { node: "b".to_owned(), said: Err("no socket".to_owned()) };
+        let both = FlockStatus(vec![said("a", 2, "d", Some("a")), silent]);
+        assert!(!both.is_agreed() && both.digest().is_none() && both.leader().is_none());
+        assert!(both.to_string().contains("b: no answer: no socket"));
+    }
+}

@@ -1,0 +1,16 @@
+//! The demo: a story on a real flock, each step checked and timed.
+//!
+//! 1. Five nodes with one secret, and nothing else in common, become one flock.
+//! 2. A gRPC server registers on one node; another node finds it by wildcard, and it is called.
+//! 3. The leader is killed with `kill -9`; the others agree on the next one.
+//! 4. The old leader comes back, and the new one stays.
+//! 5. A sixth node comes late and has everything.
+//! 6. All stop and start again in another order, and everything is still there.
+
+mod chapter;
+mod greeter;
+mod script;
+
+pub use chapter::Chapter;
+pub use greeter::Greeter;
+pub use script::{NODES, tell};

@@ -1,0 +1,194 @@
+//! The steps of the story, in order.
+
+use std::time::{Duration, Instant};
+
+use crux_proto::v1::{LeaderInfo, Service};
+
+use super::{Chapter, Greeter};
+use crate::Error;
+use crate::process::{Cluster, FORM_WITHIN, FlockStatus, Registration};
+use crate::view::short;
+use crate::wait::{self, Seen};
+
+/// How many nodes the story begins with.
+pub const NODES: usize = 5;
+
+/// How long any one step may take. The goals are far below; this only ends a story that hangs.
+const STEP_WITHIN: Duration = Duration::from_secs(30);
+
+/// Finds the greeter wherever it is.
+const GREETERS: &str = "*/*/*/greeter/*";
+
+/// Tells the story on a fresh cluster of [`NODES`] nodes; each step is given to `told` when it has
+/// held.
+///
+/// # Errors
+///
+/// The first step that does not hold.
+pub async fn tell(cluster: &mut Cluster, told: impl FnMut(Chapter)) -> Result<(), Error> {
+    let mut story = Story { cluster, told };
+    let formed = story.forms().await?;
+    let greeter = story.serves(&formed).await?;
+    let old = leader_of(&formed)?;
+    let new = story.loses_its_leader(&old).await?;
+    story.keeps_the_new_leader(&old, &new).await?;
+    story.grows(&new).await?;
+    story.restarts().await?;
+    drop(greeter);
+    Ok(())
+}
+
+/// The flock of the story and who listens to it.
+struct Story<'a, T> {
+    cluster: &'a mut Cluster,
+    told: T,
+}
+
+impl<T: FnMut(Chapter)> Story<'_, T> {
+    fn tell(&mut self, what: String, since: Instant) {
+        (self.told)(Chapter { what, took: since.elapsed() });
+    }
+
+    async fn forms(&mut self) -> Result<FlockStatus, Error> {
+        let since = self.cluster.start_all()?;
+        let formed = self.cluster.until_agreed(FORM_WITHIN).await?;
+        self.tell(format!("{NODES} nodes are one flock; {}", leader_and_digest(&formed)), since);
+        Ok(formed)
+    }
+
+    async fn serves(&mut self, formed: &FlockStatus) -> Result<Greeter, Error> {
+        let greeter = Greeter::start().await?;
+        let (host, asker) = two_followers(self.cluster, formed)?;
+        let registration = Registration::new("greeter", "v1", greeter.addr());
+        let since = Instant::now();
+        self.cluster.client(host).register(&registration).await?;
+        let found = until_found(self.cluster, asker).await?;
+        let (host, asker) = (host + 1, asker + 1);
+        self.tell(format!("registered on n{host}, found from n{asker} as {}", found.path), since);
+
+        let since = Instant::now();
+        Greeter::call(&found.net_id).await?;
+        self.tell(format!("called over gRPC at {}: it serves", greeter.addr()), since);
+        Ok(greeter)
+    }
+
+    async fn loses_its_leader(&mut self, old: &LeaderInfo) -> Result<LeaderInfo, Error> {
+        let at = leader_position(self.cluster, old)?;
+        let since = Instant::now();
+        self.cluster.node(at).kill()?;
+        let new = until_next_leader(self.cluster, old).await?;
+        let (was, is) = (&old.node, &new.node);
+        self.tell(format!("leader {was} killed; {is} leads at claim {}", new.epoch), since);
+        Ok(new)
+    }
+
+    async fn keeps_the_new_leader(
+        &mut self,
+        old: &LeaderInfo,
+        new: &LeaderInfo,
+    ) -> Result<(), Error> {
+        let at = leader_position(self.cluster, old)?;
+        let since = Instant::now();
+        self.cluster.node(at).start()?;
+        let back = self.cluster.until_agreed(STEP_WITHIN).await?;
+        expect_leader(&back, new)?;
+        self.tell(format!("{} is back; {} still leads", old.node, new.node), since);
+        Ok(())
+    }
+
+    async fn grows(&mut self, leader: &LeaderInfo) -> Result<(), Error> {
+        let since = Instant::now();
+        self.cluster.add()?.start()?;
+        let six = self.cluster.until_agreed(STEP_WITHIN).await?;
+        let late = self.cluster.nodes().len();
+        until_found(self.cluster, late - 1).await?;
+        expect_leader(&six, leader)?;
+        self.tell(
+            format!("n{late} came late and has everything; {}", leader_and_digest(&six)),
+            since,
+        );
+        Ok(())
+    }
+
+    async fn restarts(&mut self) -> Result<(), Error> {
+        let since = Instant::now();
+        let again = restart_in_another_order(self.cluster).await?;
+        let shown = leader_and_digest(&again);
+        self.tell(format!("all stopped and started in another order; {shown}"), since);
+        Ok(())
+    }
+}
+
+/// Waits until node `at` finds exactly one greeter.
+async fn until_found(cluster: &mut Cluster, at: usize) -> Result<Service, Error> {
+    let client = cluster.client(at).clone();
+    let what = format!("n{} finds one greeter", at + 1);
+    wait::until(&what, STEP_WITHIN, async || {
+        let mut found = client.services(GREETERS, false).await?;
+        Ok(match found.pop() {
+            Some(service) if found.is_empty() => Seen::Done(service),
+            other => Seen::NotYet(format!("  {} of them", found.len() + other.iter().count())),
+        })
+    })
+    .await
+}
+
+/// Waits until the survivors count one dead and agree on another leader.
+async fn until_next_leader(cluster: &mut Cluster, old: &LeaderInfo) -> Result<LeaderInfo, Error> {
+    let what = format!("all agree on a leader after {}", old.node);
+    let next = cluster
+        .until(&what, STEP_WITHIN, |statuses| {
+            statuses.is_agreed() && statuses.leader() != Some(old) && statuses.all_count_dead(1)
+        })
+        .await?;
+    leader_of(&next)
+}
+
+/// Stops all, starts them in reverse order one by one, and looks whether everything is there.
+async fn restart_in_another_order(cluster: &mut Cluster) -> Result<FlockStatus, Error> {
+    cluster.stop_all().await?;
+    for at in (0..cluster.nodes().len()).rev() {
+        cluster.node(at).start()?;
+    }
+    let again = cluster.until_agreed(FORM_WITHIN).await?;
+    for at in 0..cluster.nodes().len() {
+        let found = until_found(cluster, at).await?;
+        Greeter::call(&found.net_id).await?;
+    }
+    Ok(again)
+}
+
+/// Two nodes that do not lead: one to register on, one to ask.
+fn two_followers(cluster: &Cluster, statuses: &FlockStatus) -> Result<(usize, usize), Error> {
+    let leader = leader_position(cluster, &leader_of(statuses)?)?;
+    let mut followers = (0..cluster.nodes().len()).filter(|at| *at != leader);
+    match (followers.next(), followers.next_back()) {
+        (Some(host), Some(asker)) => Ok((host, asker)),
+        _ => Err(Error::Broken("the story needs three nodes".to_owned())),
+    }
+}
+
+fn leader_of(statuses: &FlockStatus) -> Result<LeaderInfo, Error> {
+    statuses.leader().cloned().ok_or_else(|| Error::Broken("there is no one leader".to_owned()))
+}
+
+fn leader_position(cluster: &Cluster, leader: &LeaderInfo) -> Result<usize, Error> {
+    let unknown = || Error::Broken(format!("leader {} is none of ours", leader.node));
+    cluster.position(&leader.node).ok_or_else(unknown)
+}
+
+fn expect_leader(statuses: &FlockStatus, expected: &LeaderInfo) -> Result<(), Error> {
+    let leader = leader_of(statuses)?;
+    if leader == *expected {
+        return Ok(());
+    }
+    Err(Error::Broken(format!(
+        "{} should still lead, and {} does at claim {}",
+        expected.node, leader.node, leader.epoch
+    )))
+}
+
+fn leader_and_digest(statuses: &FlockStatus) -> String {
+    let leader = statuses.leader().map_or("nobody", |leader| leader.node.as_str());
+    format!("{leader} leads, digest {}", short(statuses.digest().unwrap_or("differs")))
+}

@@ -1,0 +1,12 @@
+//! Real processes, real sockets, real disk: what a flock promises to the person who runs it.
+//!
+//! Every test has a directory and ports of its own and waits on conditions with deadlines. A node
+//! is this crate's program started as one, so nothing but this crate needs to be built.
+
+mod formation;
+mod lifecycle;
+mod peers;
+mod refusal;
+mod restart;
+mod support;
+mod testnet;
