@@ -3,7 +3,7 @@
 //! Invariant. A request leaves the table at the moment it is answered or fails, hence the engine is
 //! told once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use crux_crdt::Principal;
 use libp2p::StreamProtocol;
@@ -68,11 +68,11 @@ struct Owed {
 /// Requests in progress, of both directions.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
-    sent: HashMap<(Protocol, OutboundRequestId), (RequestId, Principal)>,
+    sent: BTreeMap<(Protocol, OutboundRequestId), (RequestId, Principal)>,
     /// How many of them there are to each peer.
-    load: HashMap<(Protocol, Principal), usize>,
+    load: BTreeMap<(Protocol, Principal), usize>,
     owed: BTreeMap<ReplyId, Owed>,
-    reply_of: HashMap<(Protocol, InboundRequestId), ReplyId>,
+    reply_of: BTreeMap<(Protocol, InboundRequestId), ReplyId>,
     next_reply: u64,
 }
 

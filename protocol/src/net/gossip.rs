@@ -1,6 +1,6 @@
 //! Gossip: gossipsub with its traps closed, and the verdicts that are outstanding.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crux_crdt::Digest;
@@ -143,7 +143,7 @@ fn scores(topics: &Topics) -> PeerScoreParams {
 #[derive(Debug)]
 pub(super) struct Gossip {
     topics: Topics,
-    hashes: HashMap<Topic, TopicHash>,
+    hashes: BTreeMap<Topic, TopicHash>,
     /// Messages without a verdict.
     unjudged: BTreeMap<GossipId, (MessageId, PeerId)>,
     next: u64,

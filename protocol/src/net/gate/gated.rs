@@ -1,6 +1,5 @@
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
 
 use crux_crdt::Principal;
 use libp2p::PeerId;
@@ -11,6 +10,7 @@ use libp2p::swarm::{
     ConnectionDenied, ConnectionId, DialError, FromSwarm, NetworkBehaviour, NotifyHandler,
     THandlerInEvent, ToSwarm,
 };
+use tokio::time::Instant;
 
 use super::super::Limits;
 use super::super::identity::principal_of;
@@ -23,11 +23,11 @@ pub(crate) struct Gated<B: NetworkBehaviour> {
     pub(super) limits: Limits,
     pub(super) table: Table,
     /// Incoming connections in their handshake.
-    pub(super) pending: HashSet<ConnectionId>,
+    pub(super) pending: BTreeSet<ConnectionId>,
     /// Dials whose answer is no longer wanted.
-    pub(super) surplus: HashSet<ConnectionId>,
+    pub(super) surplus: BTreeSet<ConnectionId>,
     /// Dials that the inner behaviour asked for. It is not told of others.
-    pub(super) inner_dials: HashSet<ConnectionId>,
+    pub(super) inner_dials: BTreeSet<ConnectionId>,
     inner_may_dial: bool,
     /// Connections to be closed, for the swarm. Bounded by the connections there are.
     pub(super) closing: VecDeque<(PeerId, ConnectionId)>,
@@ -40,9 +40,9 @@ impl<B: NetworkBehaviour> Gated<B> {
             members: Arc::default(),
             limits,
             table: Table::default(),
-            pending: HashSet::new(),
-            surplus: HashSet::new(),
-            inner_dials: HashSet::new(),
+            pending: BTreeSet::new(),
+            surplus: BTreeSet::new(),
+            inner_dials: BTreeSet::new(),
             inner_may_dial: false,
             closing: VecDeque::new(),
         }

@@ -32,7 +32,7 @@ impl Task {
                 self.gossip.judge(gossipsub, id, verdict);
             }
             Command::Request { id, peer, protocol, body } => {
-                self.on_request(id, peer, protocol, body)
+                self.on_request(id, peer, protocol, body);
             }
             Command::Reply { id, body } => self.on_reply(id, body),
             Command::Observe { subjects } => {
