@@ -5,6 +5,7 @@
 //!    │  ──► bench ─┼─► process ──► crux-node  demo   a scripted story with a verdict
 //!    │  ──► view ──┘      │                   bench  figures, with the peers' from the same run
 //!    │        peer ◄─ bench└─► wait
+//!    └──► sim                                sim    the engines alone, in virtual time
 //! ```
 //!
 //! * [`process`] starts, stops, kills and asks real nodes. A node is this same program with the
@@ -13,6 +14,7 @@
 //! * [`wait`] is the only way to wait: a condition, a deadline, and what was last seen.
 //! * [`view`] shows a flock as a table.
 //! * [`story`] is the demo.
+//! * [`sim`] drives the engines without sockets, from a seed.
 //! * [`mod@bench`] measures, and [`peer`] runs what a user would pick instead.
 //!
 //! # Invariant
@@ -30,6 +32,7 @@ mod error;
 pub mod output;
 pub mod peer;
 pub mod process;
+pub mod sim;
 pub mod story;
 pub mod view;
 pub mod wait;

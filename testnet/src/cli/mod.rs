@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod sim;
 mod stop;
 mod up;
 
@@ -29,6 +30,7 @@ const AFTER_HELP: &str =
 enum Verb {
     Up(up::Args),
     Demo(demo::Args),
+    Sim(sim::Args),
     #[command(subcommand)]
     Bench(bench::Verb),
 }
@@ -66,6 +68,7 @@ fn start(verb: Verb) -> Result<(), Error> {
             Verb::Up(args) => up::run(args, exe).await,
             Verb::Demo(args) => stop::or_stopped(demo::run(args, exe)).await,
             Verb::Bench(verb) => stop::or_stopped(bench::run(verb, exe)).await,
+            Verb::Sim(args) => sim::run(args),
         }
     })
 }

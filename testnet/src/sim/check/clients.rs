@@ -1,0 +1,117 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use crux_protocol::author::ServiceKey;
+use crux_protocol::flock::{Answer, Control, ControlError, ControlId};
+use crux_protocol::time::Instant;
+
+/// What clients may rely on about one registration of one host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::sim) enum Fate {
+    /// It was acknowledged.
+    Present,
+    /// Its removal was acknowledged.
+    Absent,
+    /// Something about it was never answered.
+    Unknown,
+}
+
+#[derive(Debug)]
+struct Asked {
+    at: Instant,
+    host: usize,
+    request: Control,
+    /// What could be relied on before.
+    before: Option<Fate>,
+}
+
+/// What clients asked and were told.
+#[derive(Debug, Default)]
+pub(in crate::sim) struct Clients {
+    next: u64,
+    open: BTreeMap<ControlId, Asked>,
+    fates: BTreeMap<(usize, ServiceKey), Fate>,
+    lost: BTreeSet<ControlId>,
+    pub(in crate::sim) refused: Vec<(Control, ControlError)>,
+    pub(in crate::sim) answered: u64,
+}
+
+impl Clients {
+    /// A client asks a node. Returns the request's number.
+    pub(in crate::sim) fn asks(&mut self, at: Instant, host: usize, request: Control) -> u64 {
+        self.next += 1;
+        let key = key_of(&request).map(|key| (host, key));
+        let before = key.and_then(|key| self.fates.insert(key, Fate::Unknown));
+        self.open.insert(ControlId(self.next), Asked { at, host, request, before });
+        self.next
+    }
+
+    /// A node answered.
+    pub(in crate::sim) fn answered(
+        &mut self,
+        now: Instant,
+        id: ControlId,
+        result: Result<Answer, ControlError>,
+    ) -> Result<(), String> {
+        let asked = self.open.remove(&id);
+        let Some(Asked { at, host, request, before }) = asked else {
+            return Err(format!("request {} was answered again", id.0));
+        };
+        let waited = now.since(at);
+        if waited.as_secs() > 30 {
+            return Err(format!("request {} of n{host} was answered after {waited:?}", id.0));
+        }
+        self.answered += 1;
+        if let Some(key) = key_of(&request) {
+            let after = match (&request, &result) {
+                (Control::Register { .. }, Ok(_) | Err(ControlError::NotStored { .. })) => {
+                    Some(Fate::Present)
+                }
+                (Control::Deregister { .. }, Ok(_) | Err(ControlError::Rejected(_))) => {
+                    Some(Fate::Absent)
+                }
+                (_, Err(ControlError::DiskFailed)) => Some(Fate::Unknown),
+                _ => before,
+            };
+            match after {
+                Some(fate) => _ = self.fates.insert((host, key), fate),
+                None => _ = self.fates.remove(&(host, key)),
+            }
+        }
+        if let Err(error) = result {
+            self.refused.push((request, error));
+        }
+        Ok(())
+    }
+
+    /// A process ended: what it did not answer, it will not.
+    pub(in crate::sim) fn on_end(&mut self, host: usize) {
+        let gone = self.open.extract_if(.., |_, asked| asked.host == host);
+        self.lost.extend(gone.map(|(id, _)| id));
+    }
+
+    /// A disk was lost, or a node left or was forgotten: nothing it promised can be relied on.
+    pub(in crate::sim) fn on_loss(&mut self, host: usize) {
+        let here = self.fates.iter_mut().filter(|((where_, _), _)| *where_ == host);
+        here.for_each(|(_, fate)| *fate = Fate::Unknown);
+    }
+
+    /// How many requests wait for an answer.
+    pub(in crate::sim) fn waiting(&self) -> usize {
+        self.open.len()
+    }
+
+    /// What can be relied on, by host and registration.
+    pub(in crate::sim) fn fates(&self) -> impl Iterator<Item = (usize, &ServiceKey, Fate)> {
+        self.fates.iter().map(|((host, key), fate)| (*host, key, *fate))
+    }
+}
+
+fn key_of(request: &Control) -> Option<ServiceKey> {
+    match request {
+        Control::Register { horde, service, rev, .. }
+        | Control::Deregister { horde, service, rev } => {
+            Some((horde.clone(), service.clone(), rev.clone()))
+        }
+        _ => None,
+    }
+}

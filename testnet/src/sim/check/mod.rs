@@ -1,0 +1,19 @@
+//! What must hold.
+
+mod clients;
+mod expectation;
+
+use core::fmt;
+
+pub(super) use clients::Clients;
+pub(super) use expectation::{Expectation, leader_now, names};
+
+/// What did not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation(pub String);
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

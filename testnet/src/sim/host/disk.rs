@@ -1,0 +1,86 @@
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use crux_crdt::act::Act;
+use crux_crdt::record::Record;
+use crux_crdt::sign::Signed;
+use crux_crdt::{Digest, Principal};
+use crux_protocol::flock::{Batch, Restored, Ticket};
+use crux_protocol::leader::Claim;
+use rand::RngExt;
+use rand::rngs::StdRng;
+
+/// A write that is not durable yet.
+#[derive(Debug)]
+struct Write {
+    number: u64,
+    ticket: Option<Ticket>,
+    batch: Batch,
+}
+
+/// A disk: what is on it survives a crash, what is on the way to it may not.
+#[derive(Debug, Default)]
+pub(in crate::sim) struct Disk {
+    records: BTreeMap<Principal, Arc<Record>>,
+    acts: BTreeMap<Digest, Arc<Signed<Act>>>,
+    fence: Option<Claim>,
+    queue: VecDeque<Write>,
+    next: u64,
+    /// Whether it refuses what must be durable.
+    pub(in crate::sim) full: bool,
+}
+
+impl Disk {
+    /// Takes a write. It is durable once [`Disk::finish`] is called with the number returned.
+    pub(in crate::sim) fn write(&mut self, ticket: Option<Ticket>, batch: Batch) -> u64 {
+        self.next += 1;
+        self.queue.push_back(Write { number: self.next, ticket, batch });
+        self.next
+    }
+
+    /// Makes everything up to a number durable, in order. Returns whom to tell, and whether it is.
+    pub(in crate::sim) fn finish(&mut self, number: u64) -> Vec<(Ticket, bool)> {
+        let mut done = Vec::new();
+        while let Some(write) = self.queue.pop_front_if(|write| write.number <= number) {
+            if !self.full {
+                self.apply(write.batch);
+            }
+            done.extend(write.ticket.map(|ticket| (ticket, !self.full)));
+        }
+        done
+    }
+
+    fn apply(&mut self, batch: Batch) {
+        for record in batch.records {
+            let held = self.records.get(&record.author());
+            if held.is_none_or(|held| held.total() < record.total()) {
+                self.records.insert(record.author(), record);
+            }
+        }
+        self.acts.extend(batch.acts.into_iter().map(|act| (act.id(), act)));
+        self.fence = self.fence.max(batch.fence);
+    }
+
+    /// The process died: of what is on the way, some first part reaches the disk.
+    pub(in crate::sim) fn crash(&mut self, rng: &mut StdRng) {
+        let kept = rng.random_range(0..=self.queue.len());
+        for write in self.queue.drain(..).take(kept).collect::<Vec<_>>() {
+            if !self.full {
+                self.apply(write.batch);
+            }
+        }
+    }
+
+    /// Another disk, empty.
+    pub(in crate::sim) fn wipe(&mut self) {
+        *self = Self { next: self.next, ..Self::default() };
+    }
+
+    pub(in crate::sim) fn restore(&self) -> Restored {
+        Restored {
+            records: self.records.values().cloned().collect(),
+            acts: self.acts.values().cloned().collect(),
+            fence: self.fence,
+        }
+    }
+}

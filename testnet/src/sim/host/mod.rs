@@ -1,0 +1,64 @@
+//! A host: a process that comes and goes, and a disk that stays.
+
+mod disk;
+mod keys;
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use crux_crdt::Principal;
+use crux_crdt::sign::Identity;
+use crux_protocol::flock;
+use crux_protocol::time::Instant;
+
+use super::net::Socket;
+use super::queue::Happening;
+pub(super) use disk::Disk;
+pub(super) use keys::{Keys, derive};
+
+/// One life of a process. What was meant for an earlier one is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Process {
+    /// On which host.
+    pub(super) host: usize,
+    /// The how manieth there.
+    pub(super) boot: u64,
+}
+
+/// A process that runs.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) state: flock::State,
+    pub(super) socket: Socket,
+    /// The number of the newest timer.
+    pub(super) timer: u64,
+    /// When the last wake was, and how many there were at that instant.
+    pub(super) wakes: (Instant, u32),
+    /// The last fence seen, to show that it never decreases.
+    pub(super) fence: Option<crux_protocol::leader::Claim>,
+}
+
+/// A host.
+#[derive(Debug)]
+pub(super) struct Host {
+    pub(super) identity: Arc<Identity>,
+    pub(super) config: flock::Config,
+    /// What its clock shows at the beginning of the run.
+    pub(super) clock: Duration,
+    pub(super) boot: u64,
+    pub(super) running: Option<Running>,
+    pub(super) disk: Disk,
+    /// What waits for a stopped process.
+    pub(super) inbox: Option<Vec<Happening>>,
+}
+
+impl Host {
+    pub(super) fn principal(&self) -> Principal {
+        self.identity.principal()
+    }
+
+    /// Its own clock.
+    pub(super) fn time(&self, now: Instant) -> Instant {
+        now + self.clock
+    }
+}

@@ -1,0 +1,113 @@
+use std::sync::Arc;
+
+use crux_crdt::Digest;
+use crux_protocol::link::{Protocol, RequestFailure, RequestId, Topic};
+use crux_protocol::time::Instant;
+
+use crate::sim::host::Process;
+
+/// Names a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::sim) struct ConnId(pub(crate) u64);
+
+/// One end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::sim) enum Side {
+    /// That of who dialled.
+    Dialler,
+    /// That of who was dialled.
+    Listener,
+}
+
+impl Side {
+    pub(in crate::sim) const fn other(self) -> Self {
+        match self {
+            Self::Dialler => Self::Listener,
+            Self::Listener => Self::Dialler,
+        }
+    }
+}
+
+/// How far an end is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::sim) enum Phase {
+    /// In the handshake.
+    Pending,
+    /// Up, with its gate open or not.
+    Up { open: bool },
+    /// Closed.
+    Down,
+}
+
+/// What is known at one end of a connection.
+#[derive(Debug)]
+pub(in crate::sim) struct End {
+    pub(in crate::sim) at: Process,
+    pub(in crate::sim) phase: Phase,
+    /// The end was told to close and will.
+    pub(in crate::sim) closing: bool,
+    /// Whether the other end wants beats from this one.
+    pub(in crate::sim) watched: bool,
+    /// Nothing arrives here before this: a connection keeps its order.
+    pub(in crate::sim) floor: Instant,
+}
+
+impl End {
+    pub(in crate::sim) fn is_up(&self) -> bool {
+        matches!(self.phase, Phase::Up { .. })
+    }
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(in crate::sim) struct Conn {
+    ends: [End; 2],
+}
+
+impl Conn {
+    /// One in its handshake.
+    pub(in crate::sim) fn new(dialler: Process, listener: Process, now: Instant) -> Self {
+        let end =
+            |at| End { at, phase: Phase::Pending, closing: false, watched: false, floor: now };
+        Self { ends: [end(dialler), end(listener)] }
+    }
+
+    pub(in crate::sim) const fn end(&self, side: Side) -> &End {
+        &self.ends[side as usize]
+    }
+
+    pub(in crate::sim) const fn end_mut(&mut self, side: Side) -> &mut End {
+        &mut self.ends[side as usize]
+    }
+
+    pub(in crate::sim) fn is_gone(&self) -> bool {
+        self.ends.iter().all(|end| end.phase == Phase::Down)
+    }
+}
+
+/// A gossip message on its way.
+#[derive(Debug)]
+pub(in crate::sim) struct Rumour {
+    pub(in crate::sim) id: Digest,
+    pub(in crate::sim) topic: Topic,
+    pub(in crate::sim) data: Vec<u8>,
+}
+
+/// What travels on a connection.
+#[derive(Debug, Clone)]
+pub(in crate::sim) enum Message {
+    /// A request.
+    Request { id: RequestId, protocol: Protocol, body: Vec<u8> },
+    /// Its answer.
+    Response { id: RequestId, body: Vec<u8> },
+    /// It will not be answered.
+    Refusal { id: RequestId, failure: RequestFailure },
+    /// Gossip; whether it is let in though it was seen.
+    Rumour(Arc<Rumour>, bool),
+    /// Open or close the stream of beats towards whoever sent this.
+    Watch(bool),
+    /// A beat.
+    Beat { incarnation: u64, counter: u64 },
+    /// The other end closed.
+    Close,
+}

@@ -1,0 +1,141 @@
+use core::time::Duration;
+
+use crux_crdt::Principal;
+use crux_protocol::flock::Event;
+use crux_protocol::link::{self, Protocol, ReplyId, RequestFailure, RequestId};
+use rand::RngExt;
+
+use super::conn::Phase;
+use super::side::{Owed, Sent};
+use super::{ConnId, Cut, Message, Side};
+use crate::sim::host::Process;
+use crate::sim::queue::Happening;
+use crate::sim::world::World;
+
+/// How long a request may take, as in the libp2p adapter.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl World {
+    pub(in crate::sim) fn send_request(
+        &mut self,
+        by: Process,
+        id: RequestId,
+        peer: Principal,
+        protocol: Protocol,
+        body: Vec<u8>,
+    ) {
+        let peers = &self.socket(by.host).peers;
+        let usable = if protocol == Protocol::Join { peers.all(&peer) } else { peers.open(&peer) };
+        let connected = peers.is_connected(&peer);
+        let fail = |failure| link::Event::RequestFailed { id, peer, failure };
+        if body.len() > protocol.max_body() {
+            self.broken(format!("n{} sends a request of {} bytes", by.host, body.len()));
+        }
+        if usable.is_empty() {
+            let failure =
+                if connected { RequestFailure::Unsupported } else { RequestFailure::NotConnected };
+            return self.tell(by, fail(failure));
+        }
+        let conn = usable[self.rng.random_range(0..usable.len())];
+        self.socket(by.host).sent.insert(id, Sent { conn, peer });
+        let side = self.side_of(conn, by);
+        self.transmit(conn, side, Message::Request { id, protocol, body });
+        self.queue.push(self.now + REQUEST_TIMEOUT, Happening::TimedOut(by, id));
+    }
+
+    pub(in crate::sim) fn send_reply(&mut self, by: Process, id: ReplyId, body: Vec<u8>) {
+        let Some(owed) = self.socket(by.host).owed.remove(&id) else {
+            return self.broken(format!("n{} answers request {} again", by.host, id.0));
+        };
+        let Owed { conn, to, request } = owed;
+        self.transmit(conn, to.other(), Message::Response { id: request, body });
+    }
+
+    /// Sends a message from one end of a connection. It arrives after those sent before.
+    pub(in crate::sim) fn transmit(&mut self, id: ConnId, from: Side, message: Message) {
+        let delay = self.delay();
+        let Some(conn) = self.net.conns.get_mut(&id) else { return };
+        let end = conn.end_mut(from.other());
+        let at = end.floor.max(self.now + delay);
+        end.floor = at;
+        self.queue.push(at, Happening::Arrive(id, from.other(), message));
+    }
+
+    /// A message comes to the end of its path, where a cut may hold it up.
+    pub(in crate::sim) fn arrive(&mut self, id: ConnId, side: Side, message: Message) {
+        let Some(conn) = self.net.conns.get(&id) else { return };
+        let (at, from) = (conn.end(side).at, conn.end(side.other()).at);
+        if self.net.paths.cut_between(from.host, at.host) == Some(Cut::Silent) {
+            return self.net.paths.hold(id, side, message);
+        }
+        if matches!(message, Message::Close) {
+            return self.close_end(id, side);
+        }
+        let Phase::Up { open } = conn.end(side).phase else { return };
+        if !self.is_current(at) {
+            return self.close_end(id, side);
+        }
+        let peer = self.hosts[from.host].principal();
+        match message {
+            Message::Request { id: request, protocol, body } => {
+                if protocol != Protocol::Join && !open {
+                    let failure = RequestFailure::Unsupported;
+                    return self.transmit(id, side, Message::Refusal { id: request, failure });
+                }
+                let reply = ReplyId(self.socket(at.host).fresh());
+                let owed = Owed { conn: id, to: side.other(), request };
+                self.socket(at.host).owed.insert(reply, owed);
+                let event = link::Event::Request { id: reply, peer, protocol, body };
+                self.handle(at, Event::Link(event));
+            }
+            Message::Response { id, body } => {
+                if self.socket(at.host).sent.remove(&id).is_some() {
+                    self.handle(at, Event::Link(link::Event::Response { id, peer, body }));
+                }
+            }
+            Message::Refusal { id, failure } => self.fail_request(at, id, failure),
+            Message::Rumour(rumour, again) if open => self.hear_rumour(at, peer, &rumour, again),
+            Message::Watch(on) if open => {
+                if let Some(conn) = self.net.conns.get_mut(&id) {
+                    conn.end_mut(side).watched = on;
+                }
+            }
+            Message::Beat { incarnation, counter } if open => {
+                if self.socket(at.host).observed.contains(&peer) {
+                    let event = link::Event::Beat { peer, incarnation, counter };
+                    self.handle(at, Event::Link(event));
+                }
+            }
+            Message::Rumour(..) | Message::Watch(_) | Message::Beat { .. } | Message::Close => {}
+        }
+    }
+
+    pub(in crate::sim) fn fail_request(
+        &mut self,
+        at: Process,
+        id: RequestId,
+        failure: RequestFailure,
+    ) {
+        if let Some(Sent { peer, .. }) = self.socket(at.host).sent.remove(&id) {
+            let event = link::Event::RequestFailed { id, peer, failure };
+            self.handle(at, Event::Link(event));
+        }
+    }
+
+    /// A connection closed: what was asked on it is lost.
+    pub(in crate::sim) fn fail_requests_on(&mut self, at: Process, conn: ConnId) {
+        let sent = &self.socket(at.host).sent;
+        let lost: Vec<_> =
+            sent.iter().filter(|(_, sent)| sent.conn == conn).map(|(id, _)| *id).collect();
+        for id in lost {
+            self.fail_request(at, id, RequestFailure::Lost);
+        }
+    }
+
+    /// Which end of a connection is at this process.
+    pub(in crate::sim) fn side_of(&self, id: ConnId, at: Process) -> Side {
+        let conn = self.net.conns.get(&id);
+        let dialled = conn.is_some_and(|conn| conn.end(Side::Dialler).at == at);
+        if dialled { Side::Dialler } else { Side::Listener }
+    }
+}

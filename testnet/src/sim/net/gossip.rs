@@ -1,0 +1,147 @@
+use core::time::Duration;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crux_crdt::Principal;
+use crux_crdt::hash::sha3;
+use crux_protocol::flock::Event;
+use crux_protocol::link::{self, GossipId, Topic, Verdict};
+use rand::RngExt;
+
+use super::conn::Rumour;
+use super::{ConnId, Message};
+use crate::sim::host::Process;
+use crate::sim::world::World;
+
+/// How long a message is known by its content, as in the libp2p adapter.
+const SEEN_FOR: Duration = Duration::from_secs(120);
+/// How many are remembered before the old ones are looked for.
+const SEEN_MAX: usize = 4096;
+
+impl World {
+    pub(in crate::sim) fn publish(&mut self, by: Process, topic: Topic, data: Vec<u8>) {
+        let id = sha3("crux/sim/rumour/1", &[&[topic as u8], &data]);
+        if self.note_seen(by, &Rumour { id, topic, data: Vec::new() }) {
+            self.spread(by, None, &Arc::new(Rumour { id, topic, data }));
+        }
+    }
+
+    /// Returns whether it is news.
+    fn note_seen(&mut self, at: Process, rumour: &Rumour) -> bool {
+        let now = self.now;
+        let seen = &mut self.socket(at.host).seen;
+        if seen.len() > SEEN_MAX {
+            seen.retain(|_, when| now.since(*when) < SEEN_FOR);
+        }
+        let known = seen.insert(rumour.id, now);
+        known.is_none_or(|when| now.since(when) >= SEEN_FOR)
+    }
+
+    /// Passes a message on to everyone but who sent it.
+    fn spread(&mut self, by: Process, but: Option<Principal>, rumour: &Arc<Rumour>) {
+        for peer in self.socket(by.host).peers.with_open_gate() {
+            if Some(peer) == but {
+                continue;
+            }
+            let weather = &self.net.paths.weather;
+            let (lost, twice) = (weather.gossip_loss, weather.gossip_twice);
+            if self.rng.random_range(0..1000) < lost {
+                continue;
+            }
+            let Some(conn) = self.newest_open(by, &peer) else { continue };
+            let side = self.side_of(conn, by);
+            self.transmit(conn, side, Message::Rumour(rumour.clone(), false));
+            if self.rng.random_range(0..1000) < twice {
+                self.transmit(conn, side, Message::Rumour(rumour.clone(), true));
+            }
+        }
+    }
+
+    /// The newest connection to a peer on which this side's gate is open, best one that stays.
+    fn newest_open(&mut self, by: Process, peer: &Principal) -> Option<ConnId> {
+        let open = self.socket(by.host).peers.open(peer);
+        let stays = |id: &&ConnId| {
+            let conn = self.net.conns.get(*id);
+            conn.is_some_and(|conn| !conn.end(self.side_of(**id, by)).closing)
+        };
+        open.iter().rev().find(stays).or(open.last()).copied()
+    }
+
+    pub(in crate::sim) fn hear_rumour(
+        &mut self,
+        at: Process,
+        from: Principal,
+        rumour: &Arc<Rumour>,
+        again: bool,
+    ) {
+        if !self.note_seen(at, rumour) && !again {
+            return;
+        }
+        let socket = self.socket(at.host);
+        let id = GossipId(socket.fresh());
+        socket.unjudged.insert(id, (rumour.clone(), from));
+        let (topic, data) = (rumour.topic, rumour.data.clone());
+        self.handle(at, Event::Link(link::Event::Gossip { id, topic, from, data }));
+        if self.is_current(at) && self.socket(at.host).unjudged.contains_key(&id) {
+            self.broken(format!("n{} gave no verdict on gossip {}", at.host, id.0));
+        }
+    }
+
+    pub(in crate::sim) fn judge(&mut self, by: Process, id: GossipId, verdict: Verdict) {
+        let Some((rumour, from)) = self.socket(by.host).unjudged.remove(&id) else {
+            return self.broken(format!("n{} judges gossip {} again", by.host, id.0));
+        };
+        if verdict == Verdict::Accept {
+            self.spread(by, Some(from), &rumour);
+        }
+    }
+
+    /// Sends a beat to everyone who opened a stream for them.
+    pub(in crate::sim) fn beat(&mut self, by: Process, incarnation: u64, counter: u64) {
+        for peer in self.socket(by.host).peers.with_open_gate() {
+            let mut open = self.socket(by.host).peers.open(&peer);
+            open.retain(|id| {
+                let conn = self.net.conns.get(id);
+                conn.is_some_and(|conn| conn.end(self.side_of(*id, by)).watched)
+            });
+            for id in open {
+                let side = self.side_of(id, by);
+                self.transmit(id, side, Message::Beat { incarnation, counter });
+            }
+        }
+    }
+
+    pub(in crate::sim) fn observe(&mut self, by: Process, subjects: BTreeSet<Principal>) {
+        self.socket(by.host).observed = subjects;
+        self.watch_peers(by);
+    }
+
+    /// Opens a stream of beats on one connection to each observed peer, and closes the others.
+    pub(in crate::sim) fn watch_peers(&mut self, by: Process) {
+        let socket = self.socket(by.host);
+        let over: Vec<_> = socket
+            .watching
+            .iter()
+            .filter(|(peer, _)| !socket.observed.contains(peer))
+            .map(|(peer, conn)| (*peer, *conn))
+            .collect();
+        let missing: Vec<_> = socket
+            .observed
+            .iter()
+            .filter(|peer| !socket.watching.contains_key(peer))
+            .copied()
+            .collect();
+        for (peer, conn) in over {
+            self.socket(by.host).watching.remove(&peer);
+            let side = self.side_of(conn, by);
+            self.transmit(conn, side, Message::Watch(false));
+        }
+        for peer in missing {
+            if let Some(conn) = self.newest_open(by, &peer) {
+                self.socket(by.host).watching.insert(peer, conn);
+                let side = self.side_of(conn, by);
+                self.transmit(conn, side, Message::Watch(true));
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use crux_crdt::Principal;
+
+use super::ConnId;
+
+/// The connections of one peer.
+#[derive(Debug, Default)]
+struct Links {
+    open: BTreeSet<ConnId>,
+    shut: BTreeSet<ConnId>,
+}
+
+/// What follows from a connection that closed.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::sim) enum Closed {
+    /// Nothing.
+    Nothing,
+    /// The peer's other connections are to be closed: none of them is open.
+    CloseRest,
+    /// The peer is gone.
+    Gone,
+}
+
+/// Connections told as peers, by the rules of the libp2p adapter.
+#[derive(Debug, Default)]
+pub(in crate::sim) struct Peers {
+    links: BTreeMap<Principal, Links>,
+}
+
+impl Peers {
+    /// Adds a connection. Returns whether it is news.
+    pub(in crate::sim) fn established(&mut self, peer: Principal, id: ConnId, open: bool) -> bool {
+        let links = self.links.entry(peer).or_default();
+        let kind = if open { &mut links.open } else { &mut links.shut };
+        kind.insert(id);
+        if open { links.open.len() == 1 } else { links.open.is_empty() && links.shut.len() == 1 }
+    }
+
+    /// Removes a connection.
+    pub(in crate::sim) fn closed(&mut self, peer: &Principal, id: ConnId) -> Closed {
+        let Some(links) = self.links.get_mut(peer) else { return Closed::Nothing };
+        let was_open = links.open.remove(&id);
+        links.shut.remove(&id);
+        if !links.open.is_empty() {
+            return Closed::Nothing;
+        }
+        if links.shut.is_empty() {
+            self.links.remove(peer);
+            return Closed::Gone;
+        }
+        if was_open { Closed::CloseRest } else { Closed::Nothing }
+    }
+
+    /// All connections of a peer, oldest first.
+    pub(in crate::sim) fn all(&self, peer: &Principal) -> Vec<ConnId> {
+        let links = self.links.get(peer);
+        links.map(|links| links.open.union(&links.shut).copied().collect()).unwrap_or_default()
+    }
+
+    /// Those on which this side's gate is open.
+    pub(in crate::sim) fn open(&self, peer: &Principal) -> Vec<ConnId> {
+        self.links.get(peer).map(|links| links.open.iter().copied().collect()).unwrap_or_default()
+    }
+
+    /// Everyone with whom a connection with an open gate stands.
+    pub(in crate::sim) fn with_open_gate(&self) -> Vec<Principal> {
+        let open = self.links.iter().filter(|(_, links)| !links.open.is_empty());
+        open.map(|(peer, _)| *peer).collect()
+    }
+
+    pub(in crate::sim) fn is_connected(&self, peer: &Principal) -> bool {
+        self.links.contains_key(peer)
+    }
+}

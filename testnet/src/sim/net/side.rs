@@ -1,0 +1,47 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crux_crdt::{Digest, Principal};
+use crux_protocol::link::{GossipId, ReplyId, RequestId};
+use crux_protocol::time::Instant;
+
+use super::conn::Rumour;
+use super::peers::Peers;
+use super::{ConnId, Side};
+
+/// A request that waits for its answer.
+#[derive(Debug)]
+pub(in crate::sim) struct Sent {
+    pub(in crate::sim) conn: ConnId,
+    pub(in crate::sim) peer: Principal,
+}
+
+/// An answer that is owed.
+#[derive(Debug)]
+pub(in crate::sim) struct Owed {
+    pub(in crate::sim) conn: ConnId,
+    pub(in crate::sim) to: Side,
+    pub(in crate::sim) request: RequestId,
+}
+
+/// What one process's adapter remembers.
+#[derive(Debug, Default)]
+pub(in crate::sim) struct Socket {
+    pub(in crate::sim) admitted: Arc<BTreeSet<Principal>>,
+    pub(in crate::sim) observed: BTreeSet<Principal>,
+    pub(in crate::sim) watching: BTreeMap<Principal, ConnId>,
+    pub(in crate::sim) peers: Peers,
+    pub(in crate::sim) sent: BTreeMap<RequestId, Sent>,
+    pub(in crate::sim) owed: BTreeMap<ReplyId, Owed>,
+    pub(in crate::sim) seen: BTreeMap<Digest, Instant>,
+    pub(in crate::sim) unjudged: BTreeMap<GossipId, (Arc<Rumour>, Principal)>,
+    next: u64,
+}
+
+impl Socket {
+    /// The next number for an id that the adapter chooses.
+    pub(in crate::sim) const fn fresh(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+}

@@ -1,0 +1,254 @@
+use core::time::Duration;
+use std::collections::BTreeSet;
+
+use crux_protocol::flock::{Control, MemberState};
+use rand::RngExt;
+
+use super::Op;
+use super::plot::Plot;
+use crate::sim::check::Expectation as Expect;
+use crate::sim::net::Cut;
+
+/// A kind of story.
+#[derive(Debug, Clone, Copy)]
+pub struct Scenario {
+    /// What it is called on the command line.
+    pub name: &'static str,
+    /// What happens in it.
+    pub about: &'static str,
+    /// How many nodes it has unless told otherwise.
+    pub nodes: usize,
+    pub(in crate::sim) tell: fn(&mut Plot<'_>),
+}
+
+/// Every kind of story; the first is the default.
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "day",
+        about: "formation, clients, 2 | 3 and heal, restarts",
+        nodes: 5,
+        tell: day,
+    },
+    Scenario { name: "form", about: "formation alone", nodes: 5, tell: form },
+    Scenario {
+        name: "heal",
+        about: "2 | 3 with clients on both sides, then heal",
+        nodes: 5,
+        tell: heal,
+    },
+    Scenario {
+        name: "restart",
+        about: "kills and restarts, at last of all at once",
+        nodes: 5,
+        tell: restart,
+    },
+    Scenario {
+        name: "kill",
+        about: "a kill shows within 1 s, the next leader stays",
+        nodes: 5,
+        tell: kill,
+    },
+    Scenario { name: "stop", about: "SIGSTOP for five seconds, then go on", nodes: 5, tell: stop },
+    Scenario { name: "stall", about: "600 ms stalls suspect nobody", nodes: 5, tell: stall },
+    Scenario { name: "silent", about: "1 | 4, packets vanish", nodes: 5, tell: silent },
+    Scenario { name: "islands", about: "flocks of one that meet late", nodes: 5, tell: islands },
+    Scenario {
+        name: "wipe",
+        about: "a node loses its disk and keeps its key",
+        nodes: 5,
+        tell: wipe,
+    },
+    Scenario {
+        name: "leave",
+        about: "one leaves, one dies and is forgotten, both return",
+        nodes: 5,
+        tell: leave,
+    },
+];
+
+fn day(plot: &mut Plot<'_>) {
+    plot.form();
+    let all = plot.all();
+    plot.clients(&all, 6);
+    plot.expect(Expect::OneFlock(all), 15);
+    part_and_heal(plot, Cut::Refused);
+    roll(plot);
+}
+
+fn form(plot: &mut Plot<'_>) {
+    plot.form();
+}
+
+fn heal(plot: &mut Plot<'_>) {
+    plot.form();
+    let all = plot.all();
+    plot.clients(&all, 6);
+    let how = if plot.rng.random_bool(0.5) { Cut::Refused } else { Cut::Silent };
+    part_and_heal(plot, how);
+}
+
+fn part_and_heal(plot: &mut Plot<'_>, how: Cut) {
+    let left = plot.some(plot.nodes * 2 / 5);
+    let right: BTreeSet<_> = plot.all().difference(&left).copied().collect();
+    plot.cut(&left, how);
+    plot.clients(&left, 4);
+    plot.clients(&right, 4);
+    if plot.rng.random_bool(0.7) {
+        plot.expect(Expect::Component(left.clone()), 45);
+        plot.expect(Expect::Component(right.clone()), 45);
+        plot.clients(&left, 2);
+        plot.clients(&right, 2);
+    }
+    plot.push(Op::Heal);
+    let all = plot.all();
+    plot.expect(Expect::OneFlock(all), 30);
+}
+
+/// Kills and restarts one after the other, then all at once.
+fn roll(plot: &mut Plot<'_>) {
+    for host in plot.some(2) {
+        plot.clients(&BTreeSet::from([host]), 1);
+        plot.push(Op::Kill(host));
+        plot.pause(3_000);
+        plot.start(host);
+        plot.pause(1_000);
+    }
+    let all = plot.all();
+    plot.expect(Expect::OneFlock(all), 30);
+}
+
+fn restart(plot: &mut Plot<'_>) {
+    plot.form();
+    let all = plot.all();
+    plot.clients(&all, 8);
+    roll(plot);
+    plot.clients(&all, 4);
+    for host in plot.shuffled() {
+        plot.push(Op::Kill(host));
+        plot.pause(50);
+    }
+    plot.pause(5_000);
+    for host in plot.shuffled() {
+        plot.start(host);
+        plot.pause(500);
+    }
+    plot.expect(Expect::OneFlock(all), 30);
+}
+
+fn kill(plot: &mut Plot<'_>) {
+    plot.form();
+    plot.wait(3);
+    let all = plot.all();
+    for _ in 0..2 {
+        let dead = plot.pick(&all);
+        let rest: BTreeSet<_> = all.iter().copied().filter(|host| *host != dead).collect();
+        plot.push(Op::Kill(dead));
+        plot.expect(Expect::Shown(rest.clone(), dead, MemberState::Dead), 1);
+        plot.expect(Expect::OneFlock(rest.clone()), 10);
+        let asked = plot.pick(&rest);
+        plot.push(Op::Ask(asked, Control::LeaderPing));
+        plot.expect(Expect::Answered, 3);
+        plot.start(dead);
+        plot.expect(Expect::OneFlock(all.clone()), 20);
+        plot.push(Op::Always(Expect::SameLeader, Duration::from_secs(3)));
+    }
+}
+
+fn stop(plot: &mut Plot<'_>) {
+    plot.form();
+    plot.wait(3);
+    let all = plot.all();
+    let stopped = plot.pick(&all);
+    let rest: BTreeSet<_> = all.iter().copied().filter(|host| *host != stopped).collect();
+    plot.push(Op::Freeze(stopped));
+    plot.push(Op::Expect(Expect::Doubted(rest.clone(), stopped), Duration::from_millis(4_900)));
+    plot.wait(2);
+    plot.push(Op::Resume(stopped));
+    plot.expect(Expect::Shown(rest, stopped, MemberState::Alive), 1);
+    plot.push(Op::Always(Expect::SuspectsNobody(stopped), Duration::from_secs(10)));
+    plot.expect(Expect::OneFlock(all), 20);
+}
+
+fn stall(plot: &mut Plot<'_>) {
+    plot.form();
+    plot.wait(5);
+    let all = plot.all();
+    for _ in 0..8 {
+        let stalled = plot.pick(&all);
+        plot.push(Op::Freeze(stalled));
+        plot.push(Op::Wait(Duration::from_millis(600)));
+        plot.push(Op::Resume(stalled));
+        plot.pause(2_000);
+        plot.push(Op::Expect(Expect::OneFlock(all.clone()), Duration::from_secs(2)));
+    }
+    plot.push(Op::Always(Expect::SameLeader, Duration::from_secs(5)));
+}
+
+fn silent(plot: &mut Plot<'_>) {
+    plot.form();
+    let all = plot.all();
+    let left = plot.some(1);
+    let right: BTreeSet<_> = all.difference(&left).copied().collect();
+    plot.cut(&left, Cut::Silent);
+    plot.expect(Expect::Component(right), 45);
+    plot.expect(Expect::Component(left), 45);
+    plot.pause(60_000);
+    plot.push(Op::Heal);
+    plot.expect(Expect::OneFlock(all), 30);
+}
+
+fn islands(plot: &mut Plot<'_>) {
+    let all = plot.all();
+    for host in plot.shuffled() {
+        plot.push(Op::Start(host, BTreeSet::new()));
+        plot.pause(500);
+    }
+    for host in &all {
+        plot.expect(Expect::Component(BTreeSet::from([*host])), 5);
+    }
+    plot.clients(&all, 6);
+    let order = plot.shuffled();
+    for pair in order.windows(2) {
+        plot.push(Op::Find(pair[0], pair[1]));
+        plot.pause(3_000);
+    }
+    plot.expect(Expect::OneFlock(all), 40);
+}
+
+fn wipe(plot: &mut Plot<'_>) {
+    plot.form();
+    let all = plot.all();
+    plot.clients(&all, 8);
+    plot.expect(Expect::OneFlock(all.clone()), 15);
+    let wiped = plot.pick(&all);
+    plot.push(Op::Kill(wiped));
+    plot.push(Op::Wipe(wiped));
+    plot.pause(8_000);
+    plot.start(wiped);
+    plot.expect(Expect::OneFlock(all.clone()), 30);
+    plot.clients(&all, 4);
+    plot.expect(Expect::OneFlock(all), 30);
+}
+
+fn leave(plot: &mut Plot<'_>) {
+    plot.form();
+    let all = plot.all();
+    plot.clients(&all, 4);
+    let leaver = plot.pick(&all);
+    let mut rest = all.clone();
+    rest.remove(&leaver);
+    plot.push(Op::Ask(leaver, Control::Leave));
+    plot.expect(Expect::Stopped(leaver), 5);
+    plot.expect(Expect::Shown(rest.clone(), leaver, MemberState::Left), 10);
+    plot.expect(Expect::OneFlock(rest.clone()), 20);
+    let dead = plot.pick(&rest);
+    rest.remove(&dead);
+    plot.push(Op::Kill(dead));
+    plot.expect(Expect::OneFlock(rest.clone()), 20);
+    let asked = plot.pick(&rest);
+    plot.push(Op::Forget(asked, dead));
+    plot.expect(Expect::Shown(rest, dead, MemberState::Retired), 10);
+    plot.start(dead);
+    plot.start(leaver);
+    plot.expect(Expect::OneFlock(all), 30);
+}

@@ -1,0 +1,140 @@
+use core::fmt::{Arguments, Write as _};
+use std::collections::BTreeMap;
+
+use crux_crdt::Principal;
+use crux_protocol::flock::{Command, Event};
+use crux_protocol::link;
+use crux_protocol::time::Instant;
+
+/// The history of a run, as text. Costs nothing while it is off.
+#[derive(Debug, Default)]
+pub(super) struct Trace {
+    on: bool,
+    text: String,
+    names: BTreeMap<Principal, String>,
+}
+
+impl Trace {
+    pub(super) fn new(on: bool, names: BTreeMap<Principal, String>) -> Self {
+        Self { on, text: String::new(), names }
+    }
+
+    pub(super) fn into_text(self) -> String {
+        self.text
+    }
+
+    pub(super) fn line(&mut self, at: Instant, what: Arguments<'_>) {
+        if self.on {
+            let seconds = at.since_origin().as_secs_f64();
+            // Writing to a string does not fail.
+            writeln!(self.text, "{seconds:12.6} {what}").unwrap_or_default();
+        }
+    }
+
+    /// What a host is told.
+    pub(super) fn event(&mut self, at: Instant, host: usize, event: &Event) {
+        if !self.on {
+            return;
+        }
+        match event {
+            Event::Link(event) => {
+                let text = self.link_event(event);
+                self.line(at, format_args!("n{host} < {text}"));
+            }
+            Event::Persisted { ticket, result } => {
+                self.line(at, format_args!("n{host} < Persisted {} {result:?}", ticket.0));
+            }
+            Event::Control { id, request } => {
+                self.line(at, format_args!("n{host} < Control {} {request:?}", id.0));
+            }
+            Event::Found { addr } => self.line(at, format_args!("n{host} < Found {addr}")),
+            Event::Wake => self.line(at, format_args!("n{host} < Wake")),
+        }
+    }
+
+    fn link_event(&self, event: &link::Event) -> String {
+        use link::Event as E;
+        match event {
+            E::Connected { peer, outbound, member, .. } => {
+                let (name, way) = (self.name(peer), if *outbound { "out" } else { "in" });
+                format!("Connected {name} {way} {}", if *member { "open" } else { "shut" })
+            }
+            E::Dialled { id, peer, .. } => format!("Dialled {} {}", id.0, self.name(peer)),
+            E::Disconnected { peer } => format!("Disconnected {}", self.name(peer)),
+            E::Gossip { id, topic, from, data } => {
+                format!("Gossip {} {topic:?} from {} {} B", id.0, self.name(from), data.len())
+            }
+            E::Request { id, peer, protocol, body } => {
+                let kind = body.first().copied().unwrap_or_default();
+                let name = self.name(peer);
+                format!("Request {} {protocol:?}/{kind} of {name} {} B", id.0, body.len())
+            }
+            E::Response { id, peer, body } => {
+                let kind = body.first().copied().unwrap_or_default();
+                format!("Response {} /{kind} of {} {} B", id.0, self.name(peer), body.len())
+            }
+            E::RequestFailed { id, peer, failure } => {
+                format!("RequestFailed {} to {} {failure:?}", id.0, self.name(peer))
+            }
+            E::Beat { peer, incarnation, counter } => {
+                format!("Beat of {} {incarnation}.{counter}", self.name(peer))
+            }
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// What a host commands.
+    pub(super) fn command(&mut self, at: Instant, host: usize, command: &Command) {
+        if !self.on {
+            return;
+        }
+        let text = match command {
+            Command::Link(command) => self.link_command(command),
+            Command::Persist { ticket, batch } => {
+                let (records, acts) = (batch.records.len(), batch.acts.len());
+                format!("Persist {} {records} records {acts} acts {:?}", ticket.0, batch.fence)
+            }
+            Command::Save(batch) => {
+                format!("Save {} records {} acts", batch.records.len(), batch.acts.len())
+            }
+            Command::Notice(notice) => format!("Notice: {notice}"),
+            other => format!("{other:?}"),
+        };
+        self.line(at, format_args!("n{host} > {text}"));
+    }
+
+    fn link_command(&self, command: &link::Command) -> String {
+        use link::Command as C;
+        match command {
+            C::Dial { id, addrs, expect } => {
+                let expect = expect.as_ref().map_or_else(|| "anyone".into(), |p| self.name(p));
+                format!("Dial {} {expect} at {}", id.0, addrs.join(" "))
+            }
+            C::Disconnect { peer } => format!("Disconnect {}", self.name(peer)),
+            C::Admit { members } => format!("Admit {}", self.list(members.iter())),
+            C::Observe { subjects } => format!("Observe {}", self.list(subjects.iter())),
+            C::Publish { topic, data } => format!("Publish {topic:?} {} B", data.len()),
+            C::Judge { id, verdict } => format!("Judge {} {verdict:?}", id.0),
+            C::Request { id, peer, protocol, body } => {
+                let kind = body.first().copied().unwrap_or_default();
+                let name = self.name(peer);
+                format!("Request {} {protocol:?}/{kind} to {name} {} B", id.0, body.len())
+            }
+            C::Reply { id, body } => {
+                let kind = body.first().copied().unwrap_or_default();
+                format!("Reply {} /{kind} {} B", id.0, body.len())
+            }
+            C::SetAddresses { peer, .. } => format!("SetAddresses {}", self.name(peer)),
+            C::Find { peer } => format!("Find {}", self.name(peer)),
+            C::Beat { incarnation, counter } => format!("Beat {incarnation}.{counter}"),
+        }
+    }
+
+    fn list<'a>(&self, who: impl Iterator<Item = &'a Principal>) -> String {
+        who.map(|principal| self.name(principal)).collect::<Vec<_>>().join(" ")
+    }
+
+    fn name(&self, who: &Principal) -> String {
+        self.names.get(who).cloned().unwrap_or_else(|| who.short())
+    }
+}
