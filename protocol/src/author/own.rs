@@ -1,10 +1,13 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crux_crdt::Digest;
 use crux_crdt::record::{Profile, Record, Registration, SLOTS_MAX, Slot, slots_root};
 
 use super::change::{Rejection, ServiceKey};
+
+/// How many changes of this run are told from those of an earlier life that is found late.
+const TOUCHED_MAX: usize = 4 * SLOTS_MAX;
 
 /// What this node says of itself, unsigned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,23 +16,30 @@ pub struct Own {
     pub profile: Profile,
     /// The registrations by key.
     pub services: BTreeMap<ServiceKey, Registration>,
+    /// What was registered or removed since the start, as far as it is remembered.
+    touched: BTreeSet<ServiceKey>,
 }
 
 impl Own {
     /// A node with this profile, and the services of its last record, if any.
     pub fn new(profile: Profile, last: Option<&Record>) -> Self {
-        let mut own = Self { profile, services: BTreeMap::new() };
-        if let Some(last) = last {
-            own.take_services(last);
-        }
-        own
+        let services = last.into_iter().flat_map(Record::registrations);
+        let services = services.map(|service| (key_of(service), service.clone())).collect();
+        Self { profile, services, touched: BTreeSet::new() }
     }
 
-    /// Adds the services of a record, except where there is one with that key.
-    pub fn take_services(&mut self, record: &Record) {
+    /// Takes over the claim and the services of a record of an earlier life. What was registered or
+    /// removed since this start stays as it is.
+    pub fn take_over(&mut self, record: &Record) {
+        let touched = &self.touched;
+        self.services.retain(|key, _| touched.contains(key));
         for registration in record.registrations() {
-            self.services.entry(key_of(registration)).or_insert_with(|| registration.clone());
+            let key = key_of(registration);
+            if !touched.contains(&key) && self.services.len() < SLOTS_MAX {
+                self.services.insert(key, registration.clone());
+            }
         }
+        self.profile.claim = self.profile.claim.max(record.profile().claim);
     }
 
     /// Registers a service. One with its key keeps its instance name and gets the new rest.
@@ -45,6 +55,7 @@ impl Own {
             }
             None => {}
         }
+        self.touch(&key);
         self.services.insert(key, registration);
         Ok(())
     }
@@ -54,7 +65,15 @@ impl Own {
     /// # Errors
     /// [`Rejection::NotRegistered`].
     pub fn deregister(&mut self, key: &ServiceKey) -> Result<(), Rejection> {
-        self.services.remove(key).map(|_| ()).ok_or(Rejection::NotRegistered)
+        self.services.remove(key).ok_or(Rejection::NotRegistered)?;
+        self.touch(key);
+        Ok(())
+    }
+
+    fn touch(&mut self, key: &ServiceKey) {
+        if self.touched.len() < TOUCHED_MAX {
+            self.touched.insert(key.clone());
+        }
     }
 
     /// The slots, by id.

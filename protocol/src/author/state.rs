@@ -168,7 +168,7 @@ impl State {
             Change::Act(statement) => return self.sign_act(build, *statement).map(Some),
             Change::Reincarnate(above) => build.reincarnate(*above),
             Change::Recover(record) => {
-                build.own.take_services(record);
+                build.own.take_over(record);
                 build.reincarnate(record.marker().incarnation);
             }
             Change::Fence(claim) => build.write.fence = build.write.fence.max(Some(*claim)),

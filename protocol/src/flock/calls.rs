@@ -257,6 +257,7 @@ impl State {
             self.author.push(Origin::Internal, Change::Deregister(key));
         }
         self.forget_the_long_dead(now);
+        self.recover(now);
         if self.stop_at.is_some_and(|at| at <= now) {
             self.stop_at = None;
             self.out.push(super::Command::Stop(super::StopReason::Left));
@@ -267,7 +268,7 @@ impl State {
         let pings = self.pings.values().map(|ping| ping.until);
         let stores = self.stores.values().map(|wait| wait.until);
         let leases = self.leases.values().copied();
-        let rest = [self.stop_at.unwrap_or(Instant::NEVER)];
+        let rest = [self.stop_at.unwrap_or(Instant::NEVER), self.past.deadline()];
         pings.chain(stores).chain(leases).chain(rest).min().unwrap_or(Instant::NEVER)
     }
 

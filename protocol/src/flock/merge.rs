@@ -11,6 +11,7 @@ use crux_crdt::sign::Signed;
 use crux_crdt::strew::{ActOutcome, RecordOutcome};
 
 use super::command::{Notice, StopReason};
+use super::past::Meaning;
 use super::state::{Route, State};
 use super::{Command, command};
 use crate::author::{Change, Origin};
@@ -60,7 +61,7 @@ impl State {
                         self.misbehaved(peer, "a malformed beacon".to_owned());
                     }
                 }
-                sync::Output::Complete { .. } => self.recovering = false,
+                sync::Output::Complete { .. } => self.past.on_compared(),
             }
         }
     }
@@ -88,7 +89,10 @@ impl State {
         let author = frame.header.author();
         let held = self.strew.record(&author).cloned();
         let marker = frame.header.value().marker;
-        if held.as_ref().is_some_and(|held| held.total() >= marker.total(frame.header.id())) {
+        let total = marker.total(frame.header.id());
+        if held.as_ref().is_some_and(|held| {
+            held.total() == total || author != self.context.me && held.total() > total
+        }) {
             return Ok(Merged::Known);
         }
         let Some(record) = frame.complete(held.as_deref())? else { return Ok(Merged::Incomplete) };
@@ -110,27 +114,22 @@ impl State {
         Ok(Merged::New)
     }
 
-    /// A record of this identity that this start did not write.
-    fn on_own_record(&mut self, record: &Arc<Record>, _now: Instant) {
-        let theirs = record.marker();
-        if theirs.nonce == self.author.nonce() {
-            return;
+    /// A record of this identity, which this run may not have written.
+    fn on_own_record(&mut self, record: &Arc<Record>, now: Instant) {
+        match self.past.look_at(record, self.author.incarnation(), now) {
+            Meaning::Known | Meaning::Earlier => {}
+            Meaning::Elsewhere => {
+                let elsewhere = record.profile().addresses.iter().map(ToString::to_string).collect();
+                self.out.push(Command::Stop(StopReason::Cloned { elsewhere }));
+            }
         }
-        let outdone = self.author.is_pending(|change| {
-            matches!(change, Change::Recover(past) if past.total() >= record.total())
-        });
-        if outdone {
-            // Another peer told it before; the write that goes beyond it is under way.
-            return;
-        }
-        if self.recovering {
-            self.notice(Notice::Recovered { incarnation: theirs.incarnation });
-            self.author.push(Origin::Internal, Change::Recover(record.clone()));
-            return;
-        }
-        if theirs.incarnation >= self.author.incarnation() {
-            let elsewhere = record.profile().addresses.iter().map(ToString::to_string).collect();
-            self.out.push(Command::Stop(StopReason::Cloned { elsewhere }));
+    }
+
+    /// Goes on above an earlier life, once its newest record had time to be found.
+    pub(super) fn recover(&mut self, now: Instant) {
+        if let Some(record) = self.past.take_due(now) {
+            self.notice(Notice::Recovered { incarnation: record.marker().incarnation });
+            self.author.push(Origin::Internal, Change::Recover(record));
         }
     }
 

@@ -24,6 +24,7 @@ mod gossip;
 mod links;
 mod merge;
 mod own;
+mod past;
 mod settle;
 mod state;
 mod view;

@@ -50,6 +50,9 @@ impl State {
             self.retry_write_at = now + RETRY_WRITE;
         }
         self.merge_own(&commit);
+        if commit.waiters.iter().any(|(_, change, _)| matches!(change, Change::Recover(_))) {
+            self.lease_what_came_back(now);
+        }
         let error = result.err();
         for waiter in commit.waiters {
             self.answer_waiter(waiter, error, now);
@@ -70,6 +73,15 @@ impl State {
         }
         if commit.write.record.is_some() || !commit.write.acts.is_empty() {
             self.note_replica_changed();
+        }
+    }
+
+    /// What was taken over has its whole lease before it.
+    fn lease_what_came_back(&mut self, now: Instant) {
+        for (key, service) in &self.author.committed().services {
+            if let Some(lease) = service.lease {
+                self.leases.entry(key.clone()).or_insert(now + lease);
+            }
         }
     }
 

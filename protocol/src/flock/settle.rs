@@ -41,7 +41,8 @@ impl State {
         self.names = crux_crdt::strew::Names::derive(&self.strew);
         self.refresh_members();
         let shown: BTreeSet<_> = self.strew.shown().map(|record| record.author()).collect();
-        self.liveness.set_members(&shown, now);
+        let outputs = self.liveness.set_members(&shown, now);
+        self.act_on_liveness(outputs, now);
         self.liveness.set_incarnation(self.author.incarnation(), now);
         self.dead_since.retain(|member, _| shown.contains(member));
         for member in &shown {

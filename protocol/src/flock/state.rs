@@ -14,6 +14,7 @@ use super::command::{Batch, Command, Notice, Ticket};
 use super::config::{Config, Restored};
 use super::control::ControlId;
 use super::event::{Event, PersistError};
+use super::past::Past;
 use crate::author::{self, Own, ServiceKey};
 use crate::context::Context;
 use crate::genesis::JoinKey;
@@ -74,8 +75,7 @@ pub struct State {
     pub(super) published: Option<Arc<Record>>,
     pub(super) shown_leader: Option<Claim>,
     pub(super) addresses_told: BTreeMap<Principal, Digest>,
-    /// Until the first sync is complete, a greater record of its own is this node's past.
-    pub(super) recovering: bool,
+    pub(super) past: Past,
     pub(super) read_only: bool,
     pub(super) retry_write_at: Instant,
     pub(super) stop_at: Option<Instant>,
@@ -140,6 +140,7 @@ impl State {
                 identity.clone(),
                 join_key,
             ),
+            past: Past::new(first.nonce, last.as_deref()),
             author: author::State::new(context.clone(), identity, own, first),
             names: Names::default(),
             links: BTreeMap::new(),
@@ -154,7 +155,6 @@ impl State {
             published: None,
             shown_leader: None,
             addresses_told: BTreeMap::new(),
-            recovering: true,
             read_only: false,
             retry_write_at: Instant::ORIGIN,
             stop_at: None,

@@ -70,7 +70,6 @@ pub struct State {
     health: u32,
     health_at: Instant,
     called_at: Instant,
-    asked_for: Instant,
     grace_until: Instant,
     next_beat: Instant,
     next_beacon: Instant,
@@ -105,29 +104,31 @@ impl State {
             health: 1,
             health_at: now,
             called_at: now,
-            asked_for: Instant::NEVER,
             grace_until: now,
             next_beat: now,
             next_beacon: now,
         }
     }
 
-    /// Replaces who is watched: every member that has not departed, this node left out.
-    pub fn set_members(&mut self, members: &BTreeSet<Principal>, now: Instant) {
+    /// Replaces who is watched: every member that has not departed, this node left out. Who is linked
+    /// already when it is first watched lives.
+    pub fn set_members(&mut self, members: &BTreeSet<Principal>, now: Instant) -> Vec<Output> {
+        let me = self.context.me;
         let mut on_rings = members.clone();
-        on_rings.insert(self.context.me);
+        on_rings.insert(me);
         self.rings.set(&self.context.flock, &on_rings);
         self.subjects.retain(|member, _| members.contains(member));
-        for member in members.iter().filter(|member| **member != self.context.me) {
-            let linked = self.linked.contains(member);
-            let subject = self.subjects.entry(*member).or_insert_with(|| Subject::unheard(now));
-            if linked && subject.liveness == Liveness::Dead {
-                subject.liveness = Liveness::Alive;
-                subject.heard_at = now;
-                subject.beat_at = now;
+        let known = |member: &Principal| *member == me || self.subjects.contains_key(member);
+        let news: Vec<_> = members.iter().filter(|member| !known(member)).copied().collect();
+        self.observed_stale = true;
+        let mut out = Vec::new();
+        for member in news {
+            self.subjects.insert(member, Subject::unheard(now));
+            if self.linked.contains(&member) {
+                out.extend(self.hear(member, now));
             }
         }
-        self.observed_stale = true;
+        out
     }
 
     /// This node goes on under a greater incarnation.
@@ -389,14 +390,14 @@ impl State {
             }
         }
         out.extend(self.refresh_observed(now));
-        self.asked_for = self.deadline();
         out
     }
 
     /// Tells a slow or stopped process from silent peers.
     fn notice_own_pace(&mut self, now: Instant) {
         let gap = now.since(self.called_at);
-        let late = now.since(self.asked_for);
+        // The one timer that nothing moves: it says how late this process was woken.
+        let late = now.since(self.next_beat);
         self.called_at = now;
         if gap > self.config.sleep_gap {
             for subject in self.subjects.values_mut() {
@@ -532,10 +533,11 @@ impl State {
             .iter()
             .filter(|(_, subject)| subject.liveness != Liveness::Dead)
             .map(|(member, subject)| {
+                let silent_at = (subject.beat_at + timeout).max(self.grace_until);
                 let beat = match subject.my_vote {
                     _ if !self.observed.contains(member) => Instant::NEVER,
-                    None => (subject.beat_at + timeout).max(self.grace_until),
-                    Some(_) => subject.voted_at + self.config.repeat_suspicion,
+                    None => silent_at,
+                    Some(_) => silent_at.max(subject.voted_at + self.config.repeat_suspicion),
                 };
                 let suspect = match subject.liveness {
                     Liveness::Suspect => {

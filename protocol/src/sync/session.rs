@@ -77,7 +77,8 @@ impl Session {
         self.asking = set;
         let mut ranges = Vec::new();
         while ranges.len() < RANGES_MAX
-            && let Some((_, bounds)) = self.ranges.pop_front_if(|(kind, _)| *kind == set)
+            && self.ranges.front().is_some_and(|(kind, _)| *kind == set)
+            && let Some((_, bounds)) = self.ranges.pop_front()
         {
             ranges.push((bounds, index(strew, set).fingerprint_of(bounds).digest()));
         }

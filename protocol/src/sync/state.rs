@@ -61,7 +61,7 @@ pub enum Output {
         /// The sealed beacon.
         beacon: Vec<u8>,
     },
-    /// A session with this peer ended and nothing it had is lacking here.
+    /// Nothing that this peer had is lacking here: its roots are the same, or a session ended.
     Complete {
         /// The peer.
         peer: Principal,
@@ -181,7 +181,7 @@ impl State {
         if theirs == Roots::of(strew) {
             self.doubted.remove(&peer);
             self.waiting.remove(&peer);
-            return Vec::new();
+            return vec![Output::Complete { peer }];
         }
         if self.sessions.contains_key(&peer) || !self.linked.contains(&peer) {
             return Vec::new();

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crux_protocol::author::ServiceKey;
 use crux_protocol::flock::{Answer, Control, ControlError, ControlId};
@@ -30,7 +30,8 @@ pub(in crate::sim) struct Clients {
     next: u64,
     open: BTreeMap<ControlId, Asked>,
     fates: BTreeMap<(usize, ServiceKey), Fate>,
-    lost: BTreeSet<ControlId>,
+    /// The newest request about each registration: only its answer says what there is.
+    newest: BTreeMap<(usize, ServiceKey), ControlId>,
     pub(in crate::sim) refused: Vec<(Control, ControlError)>,
     pub(in crate::sim) answered: u64,
 }
@@ -40,7 +41,10 @@ impl Clients {
     pub(in crate::sim) fn asks(&mut self, at: Instant, host: usize, request: Control) -> u64 {
         self.next += 1;
         let key = key_of(&request).map(|key| (host, key));
-        let before = key.and_then(|key| self.fates.insert(key, Fate::Unknown));
+        let before = key.and_then(|key| {
+            self.newest.insert(key.clone(), ControlId(self.next));
+            self.fates.insert(key, Fate::Unknown)
+        });
         self.open.insert(ControlId(self.next), Asked { at, host, request, before });
         self.next
     }
@@ -61,18 +65,10 @@ impl Clients {
             return Err(format!("request {} of n{host} was answered after {waited:?}", id.0));
         }
         self.answered += 1;
-        if let Some(key) = key_of(&request) {
-            let after = match (&request, &result) {
-                (Control::Register { .. }, Ok(_) | Err(ControlError::NotStored { .. })) => {
-                    Some(Fate::Present)
-                }
-                (Control::Deregister { .. }, Ok(_) | Err(ControlError::Rejected(_))) => {
-                    Some(Fate::Absent)
-                }
-                (_, Err(ControlError::DiskFailed)) => Some(Fate::Unknown),
-                _ => before,
-            };
-            match after {
+        if let Some(key) = key_of(&request)
+            && self.newest.get(&(host, key.clone())) == Some(&id)
+        {
+            match fate_after(&request, &result, before) {
                 Some(fate) => _ = self.fates.insert((host, key), fate),
                 None => _ = self.fates.remove(&(host, key)),
             }
@@ -85,14 +81,15 @@ impl Clients {
 
     /// A process ended: what it did not answer, it will not.
     pub(in crate::sim) fn on_end(&mut self, host: usize) {
-        let gone = self.open.extract_if(.., |_, asked| asked.host == host);
-        self.lost.extend(gone.map(|(id, _)| id));
+        self.open.retain(|_, asked| asked.host != host);
     }
 
     /// A disk was lost, or a node left or was forgotten: nothing it promised can be relied on.
     pub(in crate::sim) fn on_loss(&mut self, host: usize) {
         let here = self.fates.iter_mut().filter(|((where_, _), _)| *where_ == host);
         here.for_each(|(_, fate)| *fate = Fate::Unknown);
+        // What is on its way counts no more.
+        self.newest.retain(|(where_, _), _| *where_ != host);
     }
 
     /// How many requests wait for an answer.
@@ -103,6 +100,22 @@ impl Clients {
     /// What can be relied on, by host and registration.
     pub(in crate::sim) fn fates(&self) -> impl Iterator<Item = (usize, &ServiceKey, Fate)> {
         self.fates.iter().map(|((host, key), fate)| (*host, key, *fate))
+    }
+}
+
+/// What an answer says of the registration it is about.
+fn fate_after(
+    request: &Control,
+    result: &Result<Answer, ControlError>,
+    before: Option<Fate>,
+) -> Option<Fate> {
+    match (request, result) {
+        (Control::Register { .. }, Ok(_) | Err(ControlError::NotStored { .. })) => {
+            Some(Fate::Present)
+        }
+        (Control::Deregister { .. }, Ok(_) | Err(ControlError::Rejected(_))) => Some(Fate::Absent),
+        (_, Err(ControlError::DiskFailed)) => Some(Fate::Unknown),
+        _ => before,
     }
 }
 

@@ -41,7 +41,9 @@ impl Disk {
     /// Makes everything up to a number durable, in order. Returns whom to tell, and whether it is.
     pub(in crate::sim) fn finish(&mut self, number: u64) -> Vec<(Ticket, bool)> {
         let mut done = Vec::new();
-        while let Some(write) = self.queue.pop_front_if(|write| write.number <= number) {
+        while self.queue.front().is_some_and(|write| write.number <= number)
+            && let Some(write) = self.queue.pop_front()
+        {
             if !self.full {
                 self.apply(write.batch);
             }
