@@ -116,9 +116,9 @@ impl State {
         if theirs.nonce == self.author.nonce() {
             return;
         }
-        let outdone = self.author.is_pending(|change| {
-            matches!(change, Change::Recover(past) if past.total() >= record.total())
-        });
+        let outdone = self.author.is_pending(
+            |change| matches!(change, Change::Recover(past) if past.total() >= record.total()),
+        );
         if outdone {
             // Another peer told it before; the write that goes beyond it is under way.
             return;
