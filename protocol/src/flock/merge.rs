@@ -119,7 +119,8 @@ impl State {
         match self.past.look_at(record, self.author.incarnation(), now) {
             Meaning::Known | Meaning::Earlier => {}
             Meaning::Elsewhere => {
-                let elsewhere = record.profile().addresses.iter().map(ToString::to_string).collect();
+                let elsewhere =
+                    record.profile().addresses.iter().map(ToString::to_string).collect();
                 self.out.push(Command::Stop(StopReason::Cloned { elsewhere }));
             }
         }
