@@ -61,7 +61,9 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
     let config = config::load(layer(args, ui)?, ui.env())?;
     telemetry::init(&config);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    // One thread: a node mostly waits, and waking workers across threads would double what it costs
+    // when idle. The database has a thread of its own, so nothing here waits for the disk.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|err| Error::io("starting the runtime", &err))?;
     let result = runtime.block_on(async {
         let stop = shutdown::requested(config.stop_with_stdin)?;
