@@ -8,7 +8,7 @@
 /// * idempotent: `a ⊔ a = a`
 ///
 /// The partial order is `a ≤ b ⇔ a ⊔ b = b`; a merge never goes down in it. Every implementor is
-/// put through [`crate::laws`].
+/// put through the module `laws`.
 pub trait Merge {
     /// Becomes the least upper bound of itself and `other`. Returns whether it changed.
     fn merge(&mut self, other: &Self) -> bool;

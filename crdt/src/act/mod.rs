@@ -48,6 +48,10 @@ pub enum Statement {
     },
 }
 
+/// Incarnations and generations that acts name are below this, so that a retired node always has a
+/// greater incarnation to come back with, whatever a lying member says.
+pub const NUMBER_LIMIT: u64 = 1 << 48;
+
 const ADMIT: u8 = 1;
 const LEAVE: u8 = 2;
 const RETIRE: u8 = 3;
@@ -80,16 +84,23 @@ impl Canonical for Act {
         let statement = match input.u8("act kind")? {
             ADMIT => Statement::Admit {
                 subject: input.principal("subject")?,
-                generation: input.u64("generation")?,
+                generation: decode_number(input, "generation")?,
             },
-            LEAVE => Statement::Leave { incarnation: input.u64("incarnation")? },
+            LEAVE => Statement::Leave { incarnation: decode_number(input, "incarnation")? },
             RETIRE => Statement::Retire {
                 subject: input.principal("subject")?,
-                incarnation: input.u64("incarnation")?,
+                incarnation: decode_number(input, "incarnation")?,
             },
             found => return Err(DecodeError::Unknown { what: "act kind", found }),
         };
         Ok(Self { number, previous, statement })
+    }
+}
+
+fn decode_number(input: &mut Decoder<'_>, what: &'static str) -> Result<u64, DecodeError> {
+    match input.u64(what)? {
+        number if number < NUMBER_LIMIT => Ok(number),
+        _ => Err(DecodeError::Invalid(what)),
     }
 }
 

@@ -40,6 +40,9 @@ pub enum NameError {
         /// What may stand there, in words.
         expected: &'static str,
     },
+    /// A form under which nodes are shown that hold no name.
+    #[error("names like `node-0a1b2c3d` and `web-x-0a1b2c` are given to nodes that hold no name")]
+    Reserved,
 }
 
 /// Refuses the empty string and those over `max` bytes. First, so that no other check reads on.

@@ -48,8 +48,16 @@ impl FromStr for NodeName {
 
     fn from_str(s: &str) -> Result<Self, NameError> {
         check_len(s, Self::MAX)?;
-        Ok(Self(s.parse()?))
+        s.parse::<Label>()?.try_into()
     }
+}
+
+/// Whether a label has a form under which nodes without a name are shown. Were it claimed, one node
+/// could pass for another.
+fn is_reserved(name: &str) -> bool {
+    let hex = |s: &str, len| s.len() == len && s.bytes().all(|b| b.is_ascii_hexdigit());
+    let lost = name.rsplit_once(NodeName::LOST).is_some_and(|(_, tail)| hex(tail, 6));
+    lost || name.strip_prefix("node-").is_some_and(|tail| hex(tail, 8))
 }
 
 impl TryFrom<Label> for NodeName {
@@ -57,6 +65,9 @@ impl TryFrom<Label> for NodeName {
 
     fn try_from(label: Label) -> Result<Self, NameError> {
         check_len(label.as_str(), Self::MAX)?;
+        if is_reserved(label.as_str()) {
+            return Err(NameError::Reserved);
+        }
         Ok(Self(label))
     }
 }
@@ -81,6 +92,17 @@ impl fmt::Debug for NodeName {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn forms_that_crux_gives_are_refused() {
+        use super::{NameError, NodeName};
+        for name in ["node-deadbeef", "web-x-ababab", "a-x-000000"] {
+            assert_eq!(name.parse::<NodeName>(), Err(NameError::Reserved), "{name}");
+        }
+        for name in ["node-1", "node-deadbeefs", "web-x-1", "x-x-zzzzzz"] {
+            assert!(name.parse::<NodeName>().is_ok(), "{name}");
+        }
+    }
+
     use proptest::prelude::*;
 
     use super::*;

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::act::{Act, Statement};
+use crate::act::{Act, NUMBER_LIMIT, Statement};
 use crate::sign::Signed;
 use crate::{Digest, Principal};
 
@@ -149,6 +149,11 @@ impl Membership {
 
     /// The generation that the next admission carries.
     pub const fn next_generation(&self) -> u64 {
-        self.generation_max.saturating_add(1)
+        // The limit is so far away that a member that reached it lies; then all are equally senior.
+        if self.generation_max + 1 < NUMBER_LIMIT {
+            self.generation_max + 1
+        } else {
+            self.generation_max
+        }
     }
 }

@@ -24,11 +24,14 @@ impl Names {
                 names.claim(name, record.author(), strew);
             }
         }
-        for record in strew.shown() {
+        for record in strew.records() {
             let who = record.author();
             let shown = match &record.profile().name {
                 None => unnamed(&who),
-                Some(name) if names.holders.get(name) == Some(&who) => name.as_label().clone(),
+                // Who departed holds no name, and is shown by it as long as nobody does.
+                Some(name) if names.holder(name).is_none_or(|holder| holder == who) => {
+                    name.as_label().clone()
+                }
                 Some(name) => name.shown_without_claim(&who),
             };
             names.shown.insert(who, shown);

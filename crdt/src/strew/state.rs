@@ -79,7 +79,8 @@ impl Strew {
     pub fn merge_record(&mut self, record: Arc<Record>) -> RecordOutcome {
         let author = record.author();
         let outcome = self.compare(&record);
-        let register = Register::new(record.clone(), record.total());
+        let total = record.total();
+        let register = Register::new(record, total);
         match self.records.get_mut(&author) {
             Some(known) => _ = known.merge(&register),
             None => _ = self.records.insert(author, register),

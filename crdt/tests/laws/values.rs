@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crux_crdt::act::{ACTS_PER_AUTHOR_MAX, Act, Statement};
+use crux_crdt::act::{ACTS_PER_AUTHOR_MAX, Act, NUMBER_LIMIT, Statement};
 use crux_crdt::path::Endpoint;
 use crux_crdt::record::{Frontier, Header, Marker, Profile, Registration, Slot};
 use crux_crdt::{Digest, Principal};
@@ -83,10 +83,10 @@ pub(crate) fn slots() -> impl Strategy<Value = Slot> {
 pub(crate) fn acts() -> impl Strategy<Value = Act> {
     let subject = || any::<[u8; 32]>().prop_map(Principal);
     let statement = prop_oneof![
-        (subject(), any::<u64>())
+        (subject(), 0..NUMBER_LIMIT)
             .prop_map(|(subject, generation)| Statement::Admit { subject, generation }),
-        any::<u64>().prop_map(|incarnation| Statement::Leave { incarnation }),
-        (subject(), any::<u64>())
+        (0..NUMBER_LIMIT).prop_map(|incarnation| Statement::Leave { incarnation }),
+        (subject(), 0..NUMBER_LIMIT)
             .prop_map(|(subject, incarnation)| Statement::Retire { subject, incarnation }),
     ];
     (1..=ACTS_PER_AUTHOR_MAX, digests(), statement).prop_map(|(number, previous, statement)| Act {

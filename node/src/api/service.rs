@@ -39,7 +39,7 @@ fn mixed_up() -> Error {
 
 impl Service {
     async fn register(&self, wire: v1::RegisterRequest) -> Result<v1::RegisterResponse, Error> {
-        let register = request::register(wire)?;
+        let register = request::register(&wire)?;
         match self.handle.ask(Request::Register(register)).await? {
             Reply::Registered(registered) => Ok(reply::registered(&registered)),
             _ => Err(mixed_up()),

@@ -15,7 +15,7 @@ pub(super) struct Args {
     shell: Shell,
 }
 
-pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
+pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "crux-node", &mut script);
     let script = String::from_utf8(script)

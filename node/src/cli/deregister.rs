@@ -22,7 +22,7 @@ pub(super) struct Args {
     wait: Wait,
 }
 
-pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
+pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let deregister = Deregister {
         service: parse::service_name("the service name", &args.service)?,
         rev: parse::service_name("the revision", &args.rev)?,

@@ -14,7 +14,7 @@ pub(super) struct Args {
     wait: Wait,
 }
 
-pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
+pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let (checks, result) =
         match block_on(async { ui.connect(args.wait.timeout).await?.doctor().await }) {
             Ok(checks) => {

@@ -18,7 +18,7 @@ pub(super) struct Args {
     wait: Wait,
 }
 
-pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
+pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let node = parse::node(&args.node)?;
     ui.confirm(&format!("The whole flock will forget {}.", args.node))?;
     let talk = async { ui.connect(args.wait.timeout).await?.forget(&node).await };

@@ -34,9 +34,9 @@ pub(super) struct Args {
     no_operator: bool,
 }
 
-pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
+pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let flock = parse::label("the flock's name", &args.flock)?;
-    let operator_path = operator_path(&args)?;
+    let operator_path = operator_path(args)?;
     let operator = operator_path.is_some().then(OperatorKey::generate).transpose()?;
     let public = operator.as_ref().map(OperatorKey::public);
     let secret = SecretString::generate(flock.clone(), public)?;

@@ -32,9 +32,9 @@ struct Ping {
     wait: Wait,
 }
 
-pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
-    match args.command {
-        Some(Command::Ping(args)) => ping(&args, ui),
+pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
+    match &args.command {
+        Some(Command::Ping(args)) => ping(args, ui),
         None => {
             let leader = block_on(async { ui.connect(args.wait.timeout).await?.leader().await })?;
             ui.answer(&leader, || table::leader(leader.as_ref()))

@@ -13,7 +13,7 @@ pub(super) struct Args {
     wait: Wait,
 }
 
-pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
+pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     ui.confirm("The node will leave the flock and stop.")?;
     block_on(async { ui.connect(args.wait.timeout).await?.leave().await })?;
     ui.say("Left the flock; the node stops.")

@@ -15,9 +15,9 @@ pub(super) struct Args {
     out: Option<PathBuf>,
 }
 
-pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
-    if let Some(dir) = args.out {
-        let written = clap_mangen::generate_to(Cli::command(), &dir);
+pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
+    if let Some(dir) = &args.out {
+        let written = clap_mangen::generate_to(Cli::command(), dir);
         return written.map_err(|err| Error::io(format!("writing to {}", dir.display()), &err));
     }
     let mut page = Vec::new();

@@ -12,7 +12,7 @@ pub(super) struct Args {
     wait: Wait,
 }
 
-pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
+pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let members = block_on(async { ui.connect(args.wait.timeout).await?.members().await })?;
     ui.answer(&members, || text(&members))
 }

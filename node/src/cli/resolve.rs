@@ -16,7 +16,7 @@ pub(super) struct Args {
     wait: Wait,
 }
 
-pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
+pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let talk = async { ui.connect(args.wait.timeout).await?.resolve(&args.name).await };
     let service = block_on(talk)?;
     ui.answer(&service, || service.net_id.endpoint.to_string())?;

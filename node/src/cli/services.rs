@@ -22,7 +22,7 @@ pub(super) struct Args {
     wait: Wait,
 }
 
-pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
+pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let query = parse::query(&args.query)?;
     let talk = async { ui.connect(args.wait.timeout).await?.services(&query, args.all).await };
     let services = block_on(talk)?;

@@ -12,7 +12,7 @@ pub(super) struct Args {
     wait: Wait,
 }
 
-pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
+pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let status = block_on(async { ui.connect(args.wait.timeout).await?.status().await })?;
     ui.answer(&status, || text(&status))
 }

@@ -68,7 +68,7 @@ fn run_in(dir: &TempDir, env: &[(&str, &str)], line: &str) -> Ran {
 }
 
 /// Runs a command line against a node.
-async fn run(node: &FakeNode, line: &str) -> Ran {
+fn run(node: &FakeNode, line: &str) -> Ran {
     let line = format!("{line} --data-dir D");
     tokio::task::block_in_place(|| run_in(&node.dir, &[], &line))
 }
@@ -126,7 +126,7 @@ async fn answers_for_people() {
         "leave --yes",
         "doctor",
     ] {
-        let ran = run(&node, line).await;
+        let ran = run(&node, line);
         insta::assert_snapshot!(file_name("text", line), ran.shown());
     }
 }
@@ -136,15 +136,15 @@ async fn answers_for_scripts() {
     let node = FakeNode::start(view());
     for line in ["status", "leader", "leader ping", "members", "services", "resolve ntp", "doctor"]
     {
-        let ran = run(&node, &format!("{line} --json")).await;
+        let ran = run(&node, &format!("{line} --json"));
         assert_eq!((ran.exit, ran.err.as_str()), (0, ""), "{line}");
         let json = serde_json::to_string_pretty(&ran.json()).unwrap();
         insta::assert_snapshot!(file_name("json", line), json);
     }
-    let ran = run(&node, "register web r1 [::1]:9000 --json").await;
+    let ran = run(&node, "register web r1 [::1]:9000 --json");
     assert_eq!(ran.json()["path"], "/dev/main/n1/web/r1");
     for line in ["deregister web r1 --json", "leave --yes --json"] {
-        let ran = run(&node, line).await;
+        let ran = run(&node, line);
         assert_eq!((ran.exit, ran.out.as_str(), ran.err.as_str()), (0, "", ""), "{line}");
     }
 }
@@ -153,11 +153,11 @@ async fn answers_for_scripts() {
 async fn nothing_is_an_answer() {
     let node = FakeNode::start(View { leader: None, members: vec![], services: vec![], ..view() });
     for (line, wanted) in [("leader", "null\n"), ("members", "[]\n"), ("services", "[]\n")] {
-        let ran = run(&node, &format!("{line} --json")).await;
+        let ran = run(&node, &format!("{line} --json"));
         assert_eq!((ran.exit, ran.out.as_str()), (0, wanted), "{line}");
-        assert_eq!(run(&node, line).await.exit, 0, "{line}");
+        assert_eq!(run(&node, line).exit, 0, "{line}");
     }
-    let ran = run(&node, "resolve ntp --json").await;
+    let ran = run(&node, "resolve ntp --json");
     assert_eq!((ran.exit, ran.out.as_str()), (3, ""));
 }
 
@@ -165,7 +165,7 @@ async fn nothing_is_an_answer() {
 async fn common_options_stand_anywhere_after_the_name() {
     let node = FakeNode::start(view());
     let dir = node.dir.path().display().to_string();
-    let wanted = run(&node, "leader --json").await.out;
+    let wanted = run(&node, "leader --json").out;
     for line in ["leader --json --yes --data-dir D", "--data-dir D --json leader"] {
         let ran = tokio::task::block_in_place(|| run_in(&node.dir, &[], line));
         assert_eq!(ran.out, wanted, "{line}");

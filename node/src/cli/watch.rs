@@ -24,7 +24,7 @@ pub(super) struct Args {
     wait: Wait,
 }
 
-pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
+pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let query = parse::query(&args.query)?;
     block_on(async {
         let client = ui.connect(args.wait.timeout).await?;

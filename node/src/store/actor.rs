@@ -203,7 +203,7 @@ impl Actor {
     fn run(mut self) {
         loop {
             let Work { saved, waiting, last } = self.shared.next();
-            let done = self.write(saved, waiting);
+            let done = self.write(&saved, waiting);
             if let Some(last) = last {
                 let closed = self.store.close();
                 // Nobody waits when the handle was dropped.
@@ -213,7 +213,7 @@ impl Actor {
         }
     }
 
-    fn write(&mut self, saved: Pending, waiting: Vec<(Batch, Answer)>) -> Result<(), WriteError> {
+    fn write(&mut self, saved: &Pending, waiting: Vec<(Batch, Answer)>) -> Result<(), WriteError> {
         let mut all = saved.clone();
         let (batches, answers): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
         for batch in batches {
@@ -223,7 +223,7 @@ impl Actor {
         if let Err(err) = &done {
             tracing::warn!(error = %err, hint = err.hint(), "the database was not written");
         }
-        self.shared.lock().note(&done, &saved, self.shared.flush_after);
+        self.shared.lock().note(&done, saved, self.shared.flush_after);
         for answer in answers {
             // Who dropped the receiver does not want to know.
             drop(answer.send(done.clone()));

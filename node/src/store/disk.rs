@@ -78,16 +78,26 @@ impl Disk for FileDisk {
             return Ok(());
         }
         let unfinished = self.unfinished();
-        let file = create_private(&unfinished).map_err(Failure::Io)?;
-        let database = builder().create_with_backend(FileBackend::new(file)?)?;
-        fill(&database)?;
-        database.close()?;
+        let made = make(&unfinished, fill);
+        if made.is_err() {
+            // Best effort: the next attempt replaces it all the same.
+            drop(fs::remove_file(&unfinished));
+        }
+        made?;
         self.publish(&unfinished).map_err(Failure::Io)
     }
 
     fn open(&self) -> Result<Database, Failure> {
         Ok(builder().open(&self.path)?)
     }
+}
+
+/// Makes a database, and closes it.
+fn make(path: &Path, fill: &dyn Fn(&Database) -> Result<(), Failure>) -> Result<(), Failure> {
+    let file = create_private(path).map_err(Failure::Io)?;
+    let database = builder().create_with_backend(FileBackend::new(file)?)?;
+    fill(&database)?;
+    Ok(database.close()?)
 }
 
 /// Makes a file that only its owner reads, in place of what a crash may have left.

@@ -80,7 +80,9 @@ impl OpenError {
             Self::InUse { .. } => "stop the other crux-node, or give this one a data directory of \
                 its own"
                 .to_owned(),
-            Self::Io { source, .. } if is_full(source) => FULL_HINT.to_owned(),
+            Self::Io { source, .. } if is_full(source) => {
+                "make room on the disk or raise the quota, and start again".to_owned()
+            }
             Self::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
                 "make the directory first".to_owned()
             }
@@ -128,7 +130,9 @@ impl WriteError {
     /// What to do about it, in one sentence.
     pub const fn hint(&self) -> &'static str {
         match self {
-            Self::Full(_) => FULL_HINT,
+            Self::Full(_) => {
+                "make room on the disk or raise the quota; nothing has to be restarted"
+            }
             Self::Damaged(_) => {
                 "stop the node and start it: it then says how to set the file aside"
             }
@@ -138,8 +142,6 @@ impl WriteError {
         }
     }
 }
-
-const FULL_HINT: &str = "make room on the disk or raise the quota; nothing has to be restarted";
 
 /// What goes wrong below: one word for what redb, the system and the content say.
 #[derive(Debug)]

@@ -17,8 +17,8 @@ pub(super) type Step = fn(&WriteTransaction) -> Result<(), Failure>;
 pub(super) const STEPS: &[Step] = &[];
 
 /// The format that `steps` lead to; with [`STEPS`], the one this build writes.
-pub(super) const fn format_after(steps: &[Step]) -> u32 {
-    steps.len() as u32 + 1
+pub(super) fn format_after(steps: &[Step]) -> u32 {
+    u32::try_from(steps.len()).map_or(u32::MAX, |steps| steps.saturating_add(1))
 }
 
 /// The steps that a database of format `found` still needs.
@@ -27,9 +27,9 @@ pub(super) const fn format_after(steps: &[Step]) -> u32 {
 /// It is newer than `steps` lead to, or there is no such format.
 pub(super) fn remaining(found: u32, steps: &[Step]) -> Result<&[Step], Failure> {
     let known = format_after(steps);
-    let done = (found as usize).checked_sub(1);
-    let done = done.ok_or_else(|| Failure::damaged("it has format 0"))?;
-    steps.get(done..).ok_or(Failure::Newer { found, known })
+    let done = found.checked_sub(1).ok_or_else(|| Failure::damaged("it has format 0"))?;
+    let rest = usize::try_from(done).ok().and_then(|done| steps.get(done..));
+    rest.ok_or(Failure::Newer { found, known })
 }
 
 /// Runs steps that lead to the format `reached`, if there are any.

@@ -16,7 +16,10 @@
 //!
 //! **What is read is not trusted.** Opening checks the checksum of every page, then the signature
 //! of every record and act, and that each belongs to this flock. A database that fails is not
-//! repaired by guessing: the error names it damaged and says how to set it aside.
+//! repaired by guessing: the error names it damaged and says how to set it aside. Panics inside
+//! redb are damage too (unless the process aborts on panic). One thing cannot be told apart: a file
+//! that was both killed in use and damaged within its last commit opens as it was before that
+//! commit, because a torn commit looks the same.
 //!
 //! Rejected: `redb`'s commits without durability for `save`. They live in this process's memory
 //! until a durable one, as the pending batch does, and they cost a copy of the tree's path and grow
@@ -25,7 +28,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `store` | [`Store`]: open, commit, close |
+//! | `database` | [`Store`]: open, commit, close |
 //! | `actor`, `handle`, `pending` | the thread that owns it, and how others reach it |
 //! | `batch`, `snapshot` | what goes in, what comes out at the start |
 //! | `tables`, `codec` | the tables, and what a record looks like in them |
@@ -35,20 +38,19 @@
 mod actor;
 mod batch;
 mod codec;
+mod database;
 mod disk;
 mod error;
 mod handle;
 mod migrate;
 mod pending;
 mod snapshot;
-#[expect(clippy::module_inception, reason = "one main type per file")]
-mod store;
 mod tables;
 #[cfg(test)]
 mod tests;
 
 pub use batch::Batch;
+pub use database::Store;
 pub use error::{OpenError, WriteError};
 pub use handle::{Health, Persisted, StoreHandle};
 pub use snapshot::Snapshot;
-pub use store::Store;

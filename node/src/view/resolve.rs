@@ -29,10 +29,8 @@ impl View {
         let candidates = self.candidates(name)?;
         let best = candidates.iter().map(|service| service.status).min();
         let best: Vec<_> = candidates.into_iter().filter(|s| Some(s.status) == best).collect();
-        match best.len() as u64 {
-            0 => Err(not_found(name)),
-            len => Ok(best[(random % len) as usize]),
-        }
+        let at = random.checked_rem(best.len() as u64).ok_or_else(|| not_found(name))?;
+        Ok(best[usize::try_from(at).expect("less than a length")])
     }
 
     /// The live services of the first step that finds any, ordered by path.

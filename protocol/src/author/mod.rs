@@ -16,4 +16,4 @@ mod state;
 
 pub use change::{Change, Origin, Rejection, ServiceKey};
 pub use own::Own;
-pub use state::{Commit, State, Write};
+pub use state::{Commit, State, Waiter, Write};

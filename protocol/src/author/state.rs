@@ -40,13 +40,16 @@ impl Write {
     }
 }
 
+/// One who waited for a change, and the act that was signed for it, if one was.
+pub type Waiter = (Origin, Change, Result<Option<Arc<Signed<Act>>>, Rejection>);
+
 /// What became of the changes of one write.
 #[derive(Debug)]
 pub struct Commit {
     /// What was written; empty if it could not be.
     pub write: Write,
-    /// Who waited, with the act that was signed for it, if one was.
-    pub waiters: Vec<(Origin, Change, Result<Option<Arc<Signed<Act>>>, Rejection>)>,
+    /// Who waited.
+    pub waiters: Vec<Waiter>,
     /// Whether it is durable.
     pub durable: bool,
 }

@@ -223,9 +223,11 @@ impl State {
         let idle =
             |entry: &&Entry| !entry.myself && !entry.reached.is_some_and(|peer| is_linked(&peer));
         let entries = self.entries.iter().filter(idle).map(|entry| entry.backoff.deadline());
-        let wanted = facts.wanted.iter().filter(|peer| !is_linked(peer)).map(|peer| {
-            self.members.get(peer).map_or(Instant::ORIGIN, |backoff| backoff.deadline())
-        });
+        let wanted = facts
+            .wanted
+            .iter()
+            .filter(|peer| !is_linked(peer))
+            .map(|peer| self.members.get(peer).map_or(Instant::ORIGIN, Backoff::deadline));
         let dead = if facts.dead.is_empty() { Instant::NEVER } else { self.next_dead };
         entries.chain(wanted).min().unwrap_or(Instant::NEVER).min(dead)
     }

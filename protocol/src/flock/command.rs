@@ -133,7 +133,7 @@ impl fmt::Display for Notice {
                 write!(f, "refused {}: {refusal}", peer.short())
             }
             Self::OtherFlock { addr } => {
-                write!(f, "the node at {addr} is of another flock, or has another secret")
+                write!(f, "{addr} answers, but not to us: another flock or another secret")
             }
             Self::Misbehaved { peer, what } => write!(f, "{} sent {what}", peer.short()),
             Self::SignedTwice(who) => {

@@ -140,7 +140,7 @@ impl State {
 
     fn on_response(&mut self, id: RequestId, peer: Principal, body: &[u8], now: Instant) {
         match self.requests.remove(&id) {
-            Some(Route::Join) => self.on_join_response(peer, body, now),
+            Some(Route::Join { calling }) => self.on_join_response(peer, calling, body, now),
             Some(Route::Sync) => {
                 let outputs = self.sync.on_response(peer, body, now, &self.strew);
                 self.act_on_sync(outputs, now);
@@ -167,8 +167,8 @@ impl State {
             link.tend_at = now;
         }
         match self.requests.remove(&id) {
-            Some(Route::Join) => {
-                let outputs = self.join.on_failed(peer);
+            Some(Route::Join { calling }) => {
+                let outputs = self.join.on_failed(peer, calling);
                 self.act_on_join(outputs, now);
             }
             Some(Route::Sync) => {
@@ -216,9 +216,10 @@ impl State {
         self.act_on_join(outputs, now);
     }
 
-    fn on_join_response(&mut self, peer: Principal, body: &[u8], now: Instant) {
-        let outputs =
-            self.with_join_facts(|join, facts, rng| join.on_response(peer, body, now, facts, rng));
+    fn on_join_response(&mut self, peer: Principal, calling: bool, body: &[u8], now: Instant) {
+        let outputs = self.with_join_facts(|join, facts, rng| {
+            join.on_response(peer, calling, body, now, facts, rng)
+        });
         self.act_on_join(outputs, now);
     }
 
@@ -249,7 +250,8 @@ impl State {
         for output in outputs {
             match output {
                 join::Output::Send { peer, request } => {
-                    self.send(peer, Protocol::Join, request.encode(), Route::Join);
+                    let calling = matches!(request, join::Request::Callback { .. });
+                    self.send(peer, Protocol::Join, request.encode(), Route::Join { calling });
                 }
                 join::Output::Reply { id, response } => self.reply(id, response.encode()),
                 join::Output::Call { peer, addrs } => {
@@ -315,8 +317,12 @@ impl State {
     }
 
     fn on_join_failed(&mut self, peer: Principal, refusal: Refusal, joining: bool, now: Instant) {
+        if self.strew.membership().contains(&peer) {
+            // The handshake the other way round was faster.
+            return;
+        }
         self.notice(Notice::JoinFailed { peer, refusal, joining });
-        if joining {
+        if joining && !self.join.is_busy_with(&peer) {
             self.dial.on_refused(peer, now);
             self.link(link::Command::Disconnect { peer });
         }

@@ -10,7 +10,7 @@ use super::command::{Batch, Command, Ticket};
 use super::control::{Answer, ControlError, ControlId};
 use super::event::PersistError;
 use super::state::{Route, State};
-use crate::author::{Change, Commit, Origin, Rejection};
+use crate::author::{Change, Commit, Origin, Rejection, Waiter};
 use crate::frame::RecordFrame;
 use crate::leader;
 use crate::link::{Protocol, ReplyId};
@@ -19,8 +19,6 @@ use crate::time::Instant;
 
 /// How long a node whose disk is full waits before it tries to write its own record again.
 const RETRY_WRITE: core::time::Duration = core::time::Duration::from_secs(5);
-
-type Waiter = (Origin, Change, Result<Option<Arc<Signed<Act>>>, Rejection>);
 
 impl State {
     /// Starts the next write, unless one is under way.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crux_crdt::Principal;
 use crux_crdt::hash::sha3;
+use crux_crdt::path::Endpoint;
 
 use super::command::{Command, Notice};
 use super::state::State;
@@ -76,7 +77,7 @@ impl State {
             let text: String = addresses.iter().map(|addr| format!("{addr} ")).collect();
             let digest = sha3("crux/addresses/1", &[text.as_bytes()]);
             if self.addresses_told.insert(record.author(), digest) != Some(digest) {
-                let addrs = addresses.iter().filter_map(|addr| addr.socket_addr()).collect();
+                let addrs = addresses.iter().filter_map(Endpoint::socket_addr).collect();
                 news.push(link::Command::SetAddresses { peer: record.author(), addrs });
             }
         }

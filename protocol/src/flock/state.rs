@@ -38,7 +38,10 @@ pub(super) struct Link {
 /// For whom a request was sent.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Route {
-    Join,
+    Join {
+        /// Whether it is the callback to a joiner.
+        calling: bool,
+    },
     Sync,
     Store(ControlId),
     Ping(u64),

@@ -164,10 +164,6 @@ impl State {
     }
 
     pub(super) fn on_refused(&mut self, peer: Principal, refusal: Refusal) -> Vec<Output> {
-        if self.guests.contains_key(&peer) && !self.attempts.contains_key(&peer) {
-            // A guest that refuses to be called back.
-            return self.end_guest(peer, Refusal::Callback);
-        }
         match self.attempts.remove(&peer) {
             Some(_) => vec![Output::Failed { peer, refusal, joining: true }],
             None => Vec::new(),

@@ -12,7 +12,7 @@ pub const PATH_MAX: usize = 256;
 /// The shortest chain of admissions that leads from one principal to another, in order; empty when
 /// there is none or it is longer than [`PATH_MAX`].
 pub fn path(strew: &Strew, from: Principal, to: Principal) -> Vec<Arc<Signed<Act>>> {
-    let mut edges: BTreeMap<Principal, Vec<(Principal, &Arc<Signed<Act>>)>> = BTreeMap::new();
+    let mut edges = BTreeMap::<Principal, Vec<_>>::new();
     for act in strew.acts() {
         if let Statement::Admit { subject, .. } = act.value().statement {
             edges.entry(act.author()).or_default().push((subject, act));

@@ -164,35 +164,44 @@ impl State {
         vec![Output::Merge(acts), Output::Reply { id, response: Response::Done }]
     }
 
-    /// A response came in. A malformed one ends the attempt.
+    /// A response came in. A malformed one ends the attempt. `calling`: it answers the callback to a
+    /// joiner; two nodes may be joiner and sponsor of each other at once.
     pub fn on_response(
         &mut self,
         peer: Principal,
+        calling: bool,
         body: &[u8],
         now: Instant,
         facts: &Facts<'_>,
         rng: &mut StdRng,
     ) -> Vec<Output> {
         let Ok(response) = Response::decode(body, &self.context) else {
-            return self.on_failed(peer);
+            return self.on_failed(peer, calling);
         };
         match response {
+            Response::CalledBack(signature) if calling => {
+                self.on_called_back(peer, &signature, now)
+            }
+            _ if calling => self.end_guest(peer, Refusal::Callback),
             Response::Standing { known, acts } => {
                 self.on_standing(peer, known, acts, now, facts, rng)
             }
             Response::Challenge { nonce, proof } => self.on_challenge(peer, &nonce, &proof, now),
             Response::Welcome { admission, .. } => self.on_welcome(peer, admission, now),
-            Response::CalledBack(signature) => self.on_called_back(peer, &signature, now),
+            Response::CalledBack(_) => self.on_failed(peer, false),
             Response::Done => self.on_done(peer),
             Response::Refused(refusal) => self.on_refused(peer, refusal),
         }
     }
 
     /// A request failed or its answer was malformed: the attempt ends; another connection starts
-    /// another one.
-    pub fn on_failed(&mut self, peer: Principal) -> Vec<Output> {
+    /// another one. `calling`: it was the callback to a joiner.
+    pub fn on_failed(&mut self, peer: Principal, calling: bool) -> Vec<Output> {
+        if calling {
+            return self.end_guest(peer, Refusal::Callback);
+        }
         self.attempts.remove(&peer);
-        self.end_guest(peer, Refusal::Callback)
+        Vec::new()
     }
 
     /// The admission that [`Output::Admit`] asked for is durable, or could not be written (`None`).

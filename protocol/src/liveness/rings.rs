@@ -58,7 +58,8 @@ impl Rings {
 }
 
 fn place(ring: usize, flock: &Digest, principal: &Principal) -> Digest {
-    sha3("crux/ring/1", &[&[ring as u8], &flock.0, &principal.0])
+    let ring = u8::try_from(ring).expect("there are few rings");
+    sha3("crux/ring/1", &[&[ring], &flock.0, &principal.0])
 }
 
 #[cfg(test)]

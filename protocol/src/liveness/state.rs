@@ -60,6 +60,7 @@ pub struct State {
     suspicions: u64,
     beacon: Vec<u8>,
     state_digest: Digest,
+    state_digest_at: Instant,
     leading: bool,
     rings: Rings,
     subjects: BTreeMap<Principal, Subject>,
@@ -93,6 +94,7 @@ impl State {
             suspicions: 0,
             beacon: Vec::new(),
             state_digest: Digest::default(),
+            state_digest_at: now,
             leading: false,
             rings: Rings::default(),
             subjects: BTreeMap::new(),
@@ -140,7 +142,10 @@ impl State {
 
     /// What beacons say of this node's replica, and whether it leads.
     pub fn set_own(&mut self, state_digest: Digest, leading: bool, now: Instant) {
-        self.state_digest = state_digest;
+        if self.state_digest != state_digest {
+            self.state_digest = state_digest;
+            self.state_digest_at = now;
+        }
         if leading && !self.leading {
             self.next_beacon = now;
         }
@@ -170,11 +175,14 @@ impl State {
         self.subjects.get(member).map(|subject| subject.heard_at)
     }
 
-    /// Live members whose last beacon showed another state digest than this node's.
+    /// Live members that beaconed another state digest than this node has, and had already when
+    /// they did.
     pub fn other_digests(&self) -> Vec<Principal> {
         let differs = |subject: &Subject| {
             subject.liveness != Liveness::Dead
-                && subject.digest.is_some_and(|digest| digest != self.state_digest)
+                && subject.digest.is_some_and(|(digest, at)| {
+                    digest != self.state_digest && at > self.state_digest_at
+                })
         };
         let subjects = self.subjects.iter();
         subjects.filter(|(_, subject)| differs(subject)).map(|(member, _)| *member).collect()
@@ -262,7 +270,7 @@ impl State {
         }
         let news = fresh > subject.freshest || first;
         if news {
-            subject.digest = Some(beacon.value().state_digest);
+            subject.digest = Some((beacon.value().state_digest, now));
         }
         subject.freshest = subject.freshest.max(fresh);
         if subject.refute(&me, fresh) {

@@ -37,8 +37,8 @@ pub(super) struct Subject {
     pub(super) votes: BTreeMap<Principal, Vote>,
     pub(super) my_vote: Option<Evidence>,
     pub(super) voted_at: Instant,
-    /// The state digest of its last beacon.
-    pub(super) digest: Option<Digest>,
+    /// The state digest of its last beacon, and when that came.
+    pub(super) digest: Option<(Digest, Instant)>,
 }
 
 /// What the votes come to.

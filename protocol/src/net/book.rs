@@ -3,7 +3,7 @@
 //! It holds what the engines say of members and answers searches of members. It stores no records,
 //! picks up no addresses of its own and runs nothing periodically.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use crux_crdt::Principal;
@@ -52,13 +52,13 @@ pub(super) fn build(local: PeerId) -> Kademlia {
 pub(super) struct Book {
     transport: Transport,
     /// What Kademlia was told, so that it can be untold. One entry per member.
-    told: HashMap<PeerId, HashSet<Multiaddr>>,
-    finds: HashMap<QueryId, Principal>,
+    told: BTreeMap<PeerId, BTreeSet<Multiaddr>>,
+    finds: Vec<(QueryId, Principal)>,
 }
 
 impl Book {
     pub(super) fn new(transport: Transport) -> Self {
-        Self { transport, told: HashMap::new(), finds: HashMap::new() }
+        Self { transport, told: BTreeMap::new(), finds: Vec::new() }
     }
 
     /// Replaces the addresses of a member.
@@ -66,7 +66,7 @@ impl Book {
     /// What stays the same is not touched: Kademlia takes every new entry for a reason to search.
     pub(super) fn set(&mut self, kademlia: &mut Kademlia, peer: PeerId, addrs: &[SocketAddr]) {
         let addrs = addrs.iter().map(|addr| self.transport.multiaddr(*addr));
-        let new: HashSet<Multiaddr> = addrs.collect();
+        let new: BTreeSet<Multiaddr> = addrs.collect();
         let old = self.told.remove(&peer).unwrap_or_default();
         for addr in new.difference(&old) {
             kademlia.add_address(&peer, addr.clone());
@@ -81,10 +81,10 @@ impl Book {
 
     /// Begins a search, unless the member is searched already or too many are.
     pub(super) fn find(&mut self, kademlia: &mut Kademlia, principal: Principal) {
-        let searched = self.finds.values().any(|other| *other == principal);
+        let searched = self.finds.iter().any(|(_, other)| *other == principal);
         if !searched && self.finds.len() < FINDS_MAX {
             let query = kademlia.get_closest_peers(peer_of(&principal));
-            self.finds.insert(query, principal);
+            self.finds.push((query, principal));
         }
     }
 
@@ -100,9 +100,10 @@ impl Book {
         result: QueryResult,
         last: bool,
     ) -> Option<(Principal, Vec<SocketAddr>)> {
-        let sought = *self.finds.get(&query)?;
+        let at = self.finds.iter().position(|(id, _)| *id == query)?;
+        let (_, sought) = self.finds[at];
         if last {
-            self.finds.remove(&query);
+            self.finds.swap_remove(at);
         }
         let peers = match result {
             QueryResult::GetClosestPeers(Ok(found)) => found.peers,

@@ -3,14 +3,14 @@
 //! Invariant. A request leaves the table at the moment it is answered or fails, hence the engine is
 //! told once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use crux_crdt::Principal;
+use libp2p::StreamProtocol;
 use libp2p::request_response::{
     self, Config, InboundRequestId, OutboundFailure, OutboundRequestId, ProtocolSupport,
     ResponseChannel,
 };
-use libp2p::{PeerId, StreamProtocol};
 
 use super::codec::Codec;
 use super::limits::{REPLIES_MAX, REQUEST_TIMEOUT};
@@ -68,11 +68,11 @@ struct Owed {
 /// Requests in progress, of both directions.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
-    sent: HashMap<(Protocol, OutboundRequestId), (RequestId, Principal)>,
+    sent: BTreeMap<(Protocol, OutboundRequestId), (RequestId, Principal)>,
     /// How many of them there are to each peer.
-    load: HashMap<(Protocol, Principal), usize>,
+    load: BTreeMap<(Protocol, Principal), usize>,
     owed: BTreeMap<ReplyId, Owed>,
-    reply_of: HashMap<(Protocol, InboundRequestId), ReplyId>,
+    reply_of: BTreeMap<(Protocol, InboundRequestId), ReplyId>,
     next_reply: u64,
 }
 
@@ -143,9 +143,4 @@ impl Requests {
             self.owed.remove(&id);
         }
     }
-}
-
-/// Returns whether a peer can be sent a request of an exchange.
-pub(super) fn reaches(exchange: &Exchange, peer: &PeerId) -> bool {
-    exchange.is_connected(peer)
 }

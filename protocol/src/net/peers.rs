@@ -5,7 +5,7 @@
 //! `Connected{member: true}` and `Disconnected` the gate is open on some connection, or the rest
 //! are being closed.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use libp2p::PeerId;
 use libp2p::swarm::ConnectionId;
@@ -20,7 +20,7 @@ struct Links {
 /// All connected peers.
 #[derive(Debug, Default)]
 pub(super) struct Peers {
-    links: HashMap<PeerId, Links>,
+    links: BTreeMap<PeerId, Links>,
 }
 
 /// What follows from a connection that closed.

@@ -113,3 +113,55 @@ impl StreamMuxer for Prompt {
         Pin::new(&mut self.inner).poll(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use futures::io::Cursor;
+
+    use super::*;
+
+    /// A muxer whose peer drains nothing.
+    struct Stuck;
+
+    impl StreamMuxer for Stuck {
+        type Substream = Cursor<Vec<u8>>;
+        type Error = Infallible;
+
+        fn poll_inbound(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Result<Self::Substream, Infallible>> {
+            Poll::Pending
+        }
+
+        fn poll_outbound(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Result<Self::Substream, Infallible>> {
+            Poll::Pending
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Pending
+        }
+
+        fn poll(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Result<StreamMuxerEvent, Infallible>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_to_a_stopped_peer_closes() {
+        let mut prompt = Prompt { inner: StreamMuxerBox::new(Stuck), deadline: None };
+        let close = poll_fn(|cx| Pin::new(&mut prompt).poll_close(cx));
+        let closed = tokio::time::timeout(Duration::from_secs(20), close).await;
+        closed.expect("in time").expect("without an error");
+    }
+}

@@ -11,15 +11,15 @@ use crate::context::Context;
 use crate::frame::{FrameError, RecordFrame, open_acts, seal_acts};
 
 /// How many ranges a request asks about: keeps the answer within 48 KiB.
-pub const RANGES_MAX: usize = 24;
+pub(super) const RANGES_MAX: usize = 24;
 /// How many pieces an answer holds at most.
 const PIECES_MAX: usize = RANGES_MAX * 17;
 /// How many items a piece holds at most.
-pub const ITEMS_MAX: usize = 600;
+pub(super) const ITEMS_MAX: usize = 600;
 /// How many acts one request fetches.
-pub const ACTS_MAX: usize = 1024;
+pub(super) const ACTS_MAX: usize = 1024;
 /// How many records one request fetches.
-pub const RECORDS_MAX: usize = 64;
+pub(super) const RECORDS_MAX: usize = 64;
 /// How many bytes of records one answer holds, once it holds one.
 const RECORDS_BYTES: usize = 1024 * 1024;
 /// A sealed beacon is about 260 bytes.

@@ -1,9 +1,10 @@
 //! The gate.
 
-use crux_crdt::Principal;
-use crux_protocol::link::{Command, DialFailure, Event, Protocol, RequestFailure, Topic};
-use crux_protocol::net::{Config, Limits, Transport};
 use std::time::Duration;
+
+use crux_crdt::Principal;
+use crux_protocol::link::{Command, Event, Protocol, RequestFailure, Topic};
+use crux_protocol::net::{Config, Limits, Transport};
 
 use super::harness::{Node, config};
 
@@ -161,8 +162,7 @@ async fn strangers_are_bounded_and_leave_when_idle() {
     for stranger in &mut strangers {
         stranger.disconnected(a.me).await;
     }
-    let third = Event::Connected { peer: names[2], addr: a.addr(), outbound: false, member: false };
-    let same = |event: &&Event| matches!(event, Event::Connected { peer, .. } if *peer == names[2]);
-    assert_eq!(a.unread.iter().find(same), None, "not {third:?}");
-    assert_ne!(a.dial(strangers[2].addr(), Some(names[0])).await, Err(DialFailure::Unreachable));
+    let third =
+        |event: &&Event| matches!(event, Event::Connected { peer, .. } if *peer == names[2]);
+    assert_eq!(a.unread.iter().find(third), None);
 }

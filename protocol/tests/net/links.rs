@@ -1,9 +1,10 @@
 //! Connections, and that they end.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crux_protocol::link::{DialFailure, Event};
-use crux_protocol::net::{self, Config, Error, Transport};
+use crux_protocol::net::{self, Config, Error, Limits, Transport};
 use tokio::time::timeout;
 
 use super::harness::{DEADLINE, FLOCK, Node, config, pair};
@@ -142,4 +143,22 @@ async fn one_too_many_connections_of_a_peer_close_the_oldest() {
         () = b.echo() => {}
     }
     assert_eq!(a.dial(a.addr(), None).await, Err(DialFailure::Myself));
+}
+
+#[tokio::test]
+async fn members_stay_connected_without_a_word() {
+    let limits = Limits { idle: Duration::from_millis(200), ..Limits::default() };
+    let mut nodes = Vec::new();
+    for seed in [1, 2] {
+        let limits = limits.clone();
+        nodes.push(Node::with(Config { limits, ..config(seed, Transport::Memory) }).await);
+    }
+    let members = [nodes[0].me, nodes[1].me];
+    for node in &nodes {
+        node.admit(members).await;
+    }
+    let [a, b] = &mut nodes[..] else { panic!("two") };
+    a.join(b).await;
+    let long = Duration::from_secs(2);
+    assert!(timeout(long, a.disconnected(b.me)).await.is_err(), "gossip keeps it open");
 }

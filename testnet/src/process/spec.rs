@@ -36,7 +36,7 @@ impl NodeSpec {
         args.extend(["--secret-file".into(), self.secret.clone().into()]);
         args.extend(["--data-dir".into(), self.data_dir.clone().into()]);
         if !self.discover {
-            args.push("--no-mdns".into());
+            args.extend(["--mdns".into(), "off".into()]);
         }
         for peer in &self.join {
             args.extend(["--join".into(), peer.to_string().into()]);

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::support::{WITHIN, exe, ok};
 
 /// Runs to the end, for at most `within`; returns the exit code and standard output.
+#[expect(clippy::print_stdout, reason = "a failed test shows what the program said")]
 async fn run(args: &[&str], within: Duration) -> (Option<i32>, String) {
     let mut command = tokio::process::Command::new(exe());
     command.args(args).stdin(Stdio::null()).kill_on_drop(true);

@@ -9,7 +9,7 @@ use crate::fulcrum::request::{Deregister, NodeRef, Register};
 use crate::parse;
 
 /// Reads a register.
-pub(in crate::api) fn register(wire: v1::RegisterRequest) -> Result<Register, Error> {
+pub(in crate::api) fn register(wire: &v1::RegisterRequest) -> Result<Register, Error> {
     Ok(Register {
         service: parse::service_name("the service name", &wire.service)?,
         rev: parse::service_name("the revision", &wire.rev)?,
@@ -78,23 +78,23 @@ mod tests {
 
     #[test]
     fn a_register_round_trips() {
-        let register = register(wire()).unwrap();
+        let register = register(&wire()).unwrap();
         assert_eq!(register.horde, Label::main_horde());
         assert_eq!(register.lease, Some(Duration::from_millis(1500)));
-        assert_eq!(super::register(register_to_wire(&register)), Ok(register));
+        assert_eq!(super::register(&register_to_wire(&register)), Ok(register));
     }
 
     #[test]
     fn what_breaks_the_rules_is_named() {
-        let err = register(v1::RegisterRequest { service: "3".to_owned(), ..wire() }).unwrap_err();
+        let err = register(&v1::RegisterRequest { service: "3".to_owned(), ..wire() }).unwrap_err();
         assert_eq!(err.kind(), Kind::InvalidName);
         assert!(err.to_string().starts_with("the service name: it starts with '3'"), "{err}");
         assert!(err.hint().is_some());
-        let err = register(v1::RegisterRequest { address: "h".to_owned(), ..wire() }).unwrap_err();
+        let err = register(&v1::RegisterRequest { address: "h".to_owned(), ..wire() }).unwrap_err();
         assert_eq!(err.kind(), Kind::InvalidPath);
-        let err = register(v1::RegisterRequest { horde: "A".to_owned(), ..wire() }).unwrap_err();
+        let err = register(&v1::RegisterRequest { horde: "A".to_owned(), ..wire() }).unwrap_err();
         assert_eq!(err.kind(), Kind::InvalidName);
-        let err = register(v1::RegisterRequest { lease_ms: Some(0), ..wire() }).unwrap_err();
+        let err = register(&v1::RegisterRequest { lease_ms: Some(0), ..wire() }).unwrap_err();
         assert_eq!(err.kind(), Kind::InvalidArgument);
         assert_eq!(parse::query("a*").unwrap_err().kind(), Kind::InvalidPath);
         assert_eq!(parse::node("").unwrap_err().kind(), Kind::InvalidName);

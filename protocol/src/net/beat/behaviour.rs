@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::task::{Context, Poll};
 
 use libp2p::core::Endpoint;
@@ -34,7 +34,7 @@ struct Peer {
 #[derive(Debug, Default)]
 pub(crate) struct Behaviour {
     subjects: BTreeSet<PeerId>,
-    peers: HashMap<PeerId, Peer>,
+    peers: BTreeMap<PeerId, Peer>,
     /// Beats received. Filled one per poll of the swarm, drained at once.
     events: VecDeque<Event>,
     /// Orders for handlers: at most one beat, and one change of mind per observed peer since the

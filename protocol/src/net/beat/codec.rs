@@ -12,14 +12,18 @@ impl Frame {
     pub(super) const LENGTH: usize = 16;
 
     pub(super) fn encode(self) -> [u8; Self::LENGTH] {
-        let whole = u128::from(self.incarnation) << 64 | u128::from(self.counter);
-        whole.to_be_bytes()
+        let mut bytes = [0; Self::LENGTH];
+        let (incarnation, counter) = bytes.split_at_mut(8);
+        incarnation.copy_from_slice(&self.incarnation.to_be_bytes());
+        counter.copy_from_slice(&self.counter.to_be_bytes());
+        bytes
     }
 
     /// Every 16 bytes are a frame.
     pub(super) fn decode(bytes: [u8; Self::LENGTH]) -> Self {
-        let whole = u128::from_be_bytes(bytes);
-        Self { incarnation: (whole >> 64) as u64, counter: whole as u64 }
+        let [a, b, c, d, e, f, g, h, counter @ ..] = bytes;
+        let incarnation = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        Self { incarnation, counter: u64::from_be_bytes(counter) }
     }
 }
 

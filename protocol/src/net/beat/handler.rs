@@ -3,7 +3,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::{AsyncRead, AsyncWrite, FutureExt};
+use futures::FutureExt;
 use libp2p::core::upgrade::ReadyUpgrade;
 use libp2p::swarm::handler::{ConnectionEvent, FullyNegotiatedInbound, FullyNegotiatedOutbound};
 use libp2p::swarm::{ConnectionHandler, ConnectionHandlerEvent, SubstreamProtocol};
@@ -11,6 +11,7 @@ use libp2p::{Stream, StreamProtocol};
 use tokio::time::Sleep;
 
 use super::codec::Frame;
+use super::stream::{Receiver, Sender};
 
 const PROTOCOL: StreamProtocol = StreamProtocol::new("/crux/beat/1");
 
@@ -42,21 +43,13 @@ pub(crate) enum Out {
 #[derive(Default)]
 pub(crate) struct Handler {
     /// The peer's stream, on which this node beats.
-    beating: Option<Beating>,
+    beating: Option<Sender<Stream>>,
     /// This node's stream, on which the peer beats.
     watching: Watching,
     /// How long the next pause is.
     pause: Option<Duration>,
     /// At most two: a stream that ended and the one after it.
     reports: VecDeque<Out>,
-}
-
-/// A stream that the peer opened.
-struct Beating {
-    stream: Stream,
-    /// The frame being written, and how much of it is.
-    frame: Option<([u8; Frame::LENGTH], usize)>,
-    flushed: bool,
 }
 
 /// A stream that this node opens.
@@ -69,51 +62,10 @@ enum Watching {
     Wanted,
     /// Asked for. `kept` is false if it is no longer wanted.
     Opening { kept: bool },
-    /// Open, with the part of a frame that has been read.
-    Open { stream: Stream, read: [u8; Frame::LENGTH], filled: usize },
+    /// Open.
+    Open(Receiver<Stream>),
     /// Broken, to be asked for again.
     Paused(Pin<Box<Sleep>>),
-}
-
-impl Beating {
-    fn new(stream: Stream) -> Self {
-        Self { stream, frame: None, flushed: true }
-    }
-
-    /// Takes a frame, unless the one before is still on its way.
-    fn offer(&mut self, frame: Frame) {
-        if self.frame.is_none() && self.flushed {
-            self.frame = Some((frame.encode(), 0));
-            self.flushed = false;
-        }
-    }
-
-    /// Writes what can be written. Ready when the stream is of no more use.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // The observer says nothing. Its end of stream and its garbage end the stream alike.
-        let mut byte = [0];
-        if Pin::new(&mut self.stream).poll_read(cx, &mut byte).is_ready() {
-            return Poll::Ready(());
-        }
-        while let Some((bytes, written)) = &mut self.frame {
-            match Pin::new(&mut self.stream).poll_write(cx, &bytes[*written..]) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
-                Poll::Ready(Ok(more)) => *written += more,
-            }
-            if *written == Frame::LENGTH {
-                self.frame = None;
-            }
-        }
-        if !self.flushed {
-            match Pin::new(&mut self.stream).poll_flush(cx) {
-                Poll::Pending => {}
-                Poll::Ready(Ok(())) => self.flushed = true,
-                Poll::Ready(Err(_)) => return Poll::Ready(()),
-            }
-        }
-        Poll::Pending
-    }
 }
 
 impl Handler {
@@ -121,15 +73,13 @@ impl Handler {
         if self.beating.is_some() {
             return; // One per connection. Dropping the second resets it.
         }
-        self.beating = Some(Beating::new(stream));
+        self.beating = Some(Sender::new(stream));
         self.reports.push_back(Out::Observed(true));
     }
 
     fn on_outbound(&mut self, stream: Stream) {
         self.watching = match self.watching {
-            Watching::Opening { kept: true } => {
-                Watching::Open { stream, read: [0; Frame::LENGTH], filled: 0 }
-            }
+            Watching::Opening { kept: true } => Watching::Open(Receiver::new(stream)),
             _ => Watching::Off,
         };
     }
@@ -175,20 +125,13 @@ impl Handler {
                     }
                     self.watching = Watching::Wanted;
                 }
-                Watching::Open { stream, read, filled } => match Pin::new(stream)
-                    .poll_read(cx, &mut read[*filled..])
-                {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(Ok(0) | Err(_)) => self.on_broken(),
-                    Poll::Ready(Ok(more)) => {
-                        *filled += more;
-                        if *filled == Frame::LENGTH {
-                            *filled = 0;
-                            self.pause = None;
-                            let report = Out::Beat(Frame::decode(*read));
-                            return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(report));
-                        }
+                Watching::Open(receiver) => match std::task::ready!(receiver.poll(cx)) {
+                    Some(frame) => {
+                        self.pause = None;
+                        let report = Out::Beat(frame);
+                        return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(report));
                     }
+                    None => self.on_broken(),
                 },
             }
         }

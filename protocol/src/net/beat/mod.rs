@@ -17,6 +17,7 @@
 mod behaviour;
 mod codec;
 mod handler;
+mod stream;
 
 pub(super) use behaviour::{Behaviour, Event};
 pub(super) use codec::Frame;

@@ -1,10 +1,10 @@
 //! Which connections there are, and on which of them the gate is open.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Instant;
+use std::collections::{BTreeMap, BTreeSet};
 
 use libp2p::PeerId;
 use libp2p::swarm::ConnectionId;
+use tokio::time::Instant;
 
 use super::super::Limits;
 
@@ -43,7 +43,7 @@ pub(crate) enum Refusal {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     links: BTreeMap<ConnectionId, Link>,
-    of_peer: HashMap<PeerId, BTreeSet<ConnectionId>>,
+    of_peer: BTreeMap<PeerId, BTreeSet<ConnectionId>>,
 }
 
 impl Table {

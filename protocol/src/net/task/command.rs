@@ -8,7 +8,6 @@ use tokio::time::Instant;
 
 use super::super::beat::Frame;
 use super::super::dial::{Step, classify, resolve};
-use super::super::exchange::reaches;
 use super::super::identity::peer_of;
 use super::super::limits::{DIAL_ADDRS_MAX, RESOLVES_MAX};
 use super::Task;
@@ -33,7 +32,7 @@ impl Task {
                 self.gossip.judge(gossipsub, id, verdict);
             }
             Command::Request { id, peer, protocol, body } => {
-                self.on_request(id, peer, protocol, body)
+                self.on_request(id, peer, protocol, body);
             }
             Command::Reply { id, body } => self.on_reply(id, body),
             Command::Observe { subjects } => {
@@ -134,7 +133,7 @@ impl Task {
     fn on_request(&mut self, id: RequestId, to: Principal, protocol: Protocol, body: Vec<u8>) {
         let peer = peer_of(&to);
         let exchange = self.swarm.behaviour_mut().exchange(protocol);
-        let failure = if !reaches(exchange, &peer) {
+        let failure = if !exchange.is_connected(&peer) {
             if self.peers.is_connected(&peer) {
                 // Only by connections on which this node's own gate is closed.
                 RequestFailure::Unsupported

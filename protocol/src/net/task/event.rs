@@ -27,16 +27,16 @@ impl Task {
                 self.on_exchange(Protocol::Join, event);
             }
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
-                self.on_established(peer_id, connection_id, &endpoint)
+                self.on_established(peer_id, connection_id, &endpoint);
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } => {
-                self.on_closed(peer_id, connection_id)
+                self.on_closed(peer_id, connection_id);
             }
             SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
-                self.on_dial_error(connection_id, &error)
+                self.on_dial_error(connection_id, &error);
             }
             SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
-                tracing::debug!(from = %send_back_addr, %error, "connection refused")
+                tracing::debug!(from = %send_back_addr, %error, "connection refused");
             }
             SwarmEvent::ListenerError { error, .. } => {
                 tracing::warn!(%error, "listener in trouble");

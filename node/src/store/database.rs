@@ -24,7 +24,7 @@ pub struct Store {
 
 impl Store {
     /// Opens the database of a flock, making it (readable by its owner only) if there is none, and
-    /// reads and verifies what it holds. Blocks; takes about 0.1 ms for each record and act.
+    /// reads and verifies what it holds. Blocks, for one signature check for each record and act.
     ///
     /// # Errors
     /// [`OpenError`], whose variants say whose fault it is and whether to try again. What the file
@@ -61,9 +61,17 @@ impl Store {
         if done.is_err() {
             // redb refuses everything after an I/O error. Dropping it may panic after a panic.
             let broken = self.database.take();
-            drop(guard(|| Ok(drop(broken))));
+            drop(guard(|| {
+                drop(broken);
+                Ok(())
+            }));
         }
         Ok(done?)
+    }
+
+    #[cfg(test)]
+    pub(super) const fn database(&self) -> Option<&Database> {
+        self.database.as_ref()
     }
 
     /// Closes the database, so that it opens without repair, and releases its lock. Blocks.

@@ -1,0 +1,167 @@
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use crux_crdt::laws::check_merge;
+use proptest::prelude::*;
+
+use super::fixture::*;
+use super::memory::MemoryDisk;
+use crate::store::pending::Pending;
+use crate::store::{Batch, Store, StoreHandle, WriteError};
+
+const NEVER: Duration = Duration::from_secs(3600);
+const SOON: Duration = Duration::from_millis(20);
+
+fn spawn(disk: &MemoryDisk, flush_after: Duration) -> StoreHandle {
+    let (store, _) = Store::open_on(Box::new(disk.clone()), FLOCK).unwrap();
+    store.spawn_flushing(flush_after).unwrap()
+}
+
+/// What a power failure would leave now.
+fn durable(disk: &MemoryDisk) -> Content {
+    let image = disk.image().after_power_failure(|| false);
+    let disk = MemoryDisk::holding(image);
+    Content::of(&Store::open_on(Box::new(disk), FLOCK).unwrap().1)
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let within = async { tokio::time::timeout(Duration::from_secs(30), future).await };
+    runtime.block_on(within).expect("it ends within 30 s")
+}
+
+fn until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what} within 30 s");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn what_is_persisted_is_durable_when_it_says_so() {
+    let disk = MemoryDisk::default();
+    let handle = spawn(&disk, NEVER);
+    wait(handle.persist(mixed(2))).unwrap();
+    assert_eq!(durable(&disk), Content::after(&[mixed(2)]));
+}
+
+#[test]
+fn what_is_saved_is_durable_after_a_while() {
+    let disk = MemoryDisk::default();
+    let handle = spawn(&disk, SOON);
+    handle.save(mixed(2)).unwrap();
+    until("it is written", || handle.health().unsaved == 0);
+    assert_eq!(durable(&disk), Content::after(&[mixed(2)]));
+}
+
+#[test]
+fn many_saves_are_one_write() {
+    let disk = MemoryDisk::default();
+    let handle = spawn(&disk, NEVER);
+    (1..100).for_each(|seq| handle.save(records([record(1, seq, 0..1)])).unwrap());
+    assert_eq!(handle.health().unsaved, 1);
+    assert_eq!(durable(&disk), Content::default());
+    wait(handle.persist(Batch::default())).unwrap();
+    assert_eq!(durable(&disk), Content::after(&[records([record(1, 99, 0..1)])]));
+    assert_eq!(handle.health().commits, 1);
+}
+
+#[test]
+fn what_waits_becomes_durable_together() {
+    let disk = MemoryDisk::default();
+    let handle = spawn(&disk, NEVER);
+    let batches: Vec<_> = (1..60).map(|author| records([record(author, 1, 0..1)])).collect();
+    let syncs = disk.image().syncs;
+    // The thread cannot sync while the test holds the disk.
+    let held = disk.image();
+    let waiting: Vec<_> = batches.iter().map(|batch| handle.persist(batch.clone())).collect();
+    drop(held);
+    waiting.into_iter().for_each(|one| wait(one).unwrap());
+    assert_eq!(durable(&disk), Content::after(&batches));
+    let syncs = disk.image().syncs - syncs;
+    assert!(syncs <= 6, "{syncs} syncs for 59 writes");
+}
+
+#[test]
+fn a_full_disk_refuses_what_is_persisted_and_keeps_what_is_saved() {
+    let disk = MemoryDisk::default();
+    let handle = spawn(&disk, SOON);
+    disk.image().room = Some(0);
+    let refused = records((30..40).map(|author| record(author, 1, 0..200)));
+    let saved = records((10..20).map(|author| record(author, 1, 0..200)));
+    assert!(matches!(wait(handle.persist(refused)), Err(WriteError::Full(_))));
+    handle.save(saved.clone()).unwrap();
+    until("it was tried twice", || handle.health().failures >= 3);
+    let health = handle.health();
+    assert_eq!(health.unsaved, 10);
+    assert!(matches!(health.last_error, Some(WriteError::Full(_))));
+
+    disk.image().room = None;
+    until("it is written", || handle.health().unsaved == 0);
+    assert_eq!(handle.health().last_error, None);
+    assert_eq!(durable(&disk), Content::after(&[saved]));
+}
+
+#[test]
+fn closing_writes_what_is_saved_and_refuses_the_rest() {
+    let disk = MemoryDisk::default();
+    let handle = spawn(&disk, NEVER);
+    handle.save(mixed(2)).unwrap();
+    let waiting = handle.persist(mixed(3));
+    wait(handle.close()).unwrap();
+    wait(waiting).unwrap();
+    assert_eq!(durable(&disk), Content::after(&[mixed(2), mixed(3)]));
+    assert_eq!(handle.save(mixed(4)), Err(WriteError::Closed));
+    assert_eq!(wait(handle.persist(mixed(4))), Err(WriteError::Closed));
+    wait(handle.close()).unwrap();
+}
+
+#[test]
+fn dropping_the_last_handle_writes_what_is_saved() {
+    let disk = MemoryDisk::default();
+    let handle = spawn(&disk, NEVER);
+    let other = handle.clone();
+    handle.save(mixed(2)).unwrap();
+    drop(handle);
+    other.save(mixed(3)).unwrap();
+    drop(other);
+    until("it is written", || durable(&disk) == Content::after(&[mixed(2), mixed(3)]));
+}
+
+#[test]
+fn closing_tells_what_is_lost() {
+    let disk = MemoryDisk::default();
+    let handle = spawn(&disk, NEVER);
+    handle.save(records([record(1, 1, 0..200), record(2, 1, 0..200)])).unwrap();
+    disk.image().room = Some(0);
+    assert!(matches!(wait(handle.close()), Err(WriteError::Full(_))));
+}
+
+fn pendings() -> impl Strategy<Value = Pending> {
+    let records = prop::collection::vec((1..4_u8, 0..3_u64, 0..3_usize), 0..4);
+    let acts = prop::collection::vec((1..3_u8, 1..4_u64), 0..4);
+    let rest = (prop::option::of((0..3_u64, 1..4_u8)), prop::option::of(0..3_u64));
+    (records, acts, rest).prop_map(|(records, acts, (fence, incarnation))| {
+        let mut pending = Pending::default();
+        pending.absorb(Batch {
+            records: records.into_iter().map(|(who, seq, n)| record(who, seq, 0..n)).collect(),
+            acts: acts.into_iter().map(|(who, number)| act(who, number)).collect(),
+            fence: fence.map(|(epoch, who)| (epoch, principal(who))),
+            incarnation,
+        });
+        pending
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn pending_batches_keep_the_laws(a in pendings(), b in pendings(), c in pendings()) {
+        check_merge(&a, &b, &c, |pending| {
+            let Batch { records, acts, fence, incarnation } = pending.to_batch();
+            (records, acts, fence, incarnation)
+        });
+    }
+}

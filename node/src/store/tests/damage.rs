@@ -1,0 +1,150 @@
+//! A file that something else changed: it opens with verified content, or is refused as damaged.
+
+use redb::{Database, TableDefinition};
+
+use super::fixture::*;
+use super::memory::MemoryDisk;
+use crate::store::disk::{Disk, guard};
+use crate::store::error::Failure;
+use crate::store::{Batch, Store};
+
+fn batches() -> [Batch; 2] {
+    [mixed(3), records([record(1, 9, 0..40)])]
+}
+
+/// The bytes of a database; closed, or as a kill leaves it.
+fn bytes(close: bool) -> Vec<u8> {
+    let disk = MemoryDisk::default();
+    let (mut store, _) = Store::open_on(Box::new(disk.clone()), FLOCK).unwrap();
+    batches().iter().for_each(|batch| store.commit(batch).unwrap());
+    if close {
+        store.close().unwrap();
+        return disk.image().bytes.clone();
+    }
+    disk.image().bytes.clone()
+}
+
+/// Opens a damaged copy. It holds what was committed; or, had it not been closed, what was before
+/// the last commit; or is refused. A panic that leaves the store fails the test.
+fn check(bytes: Vec<u8>, closed: bool, what: &str) -> bool {
+    let states = [1, 2].map(|n| Content::after(&batches()[..n]));
+    let states = &states[usize::from(closed)..];
+    match Store::open_on(Box::new(MemoryDisk::holding(bytes)), FLOCK) {
+        Ok((_, snapshot)) => {
+            assert!(states.contains(&Content::of(&snapshot)), "{what}: other content");
+            true
+        }
+        Err(Failure::Damaged(_)) => false,
+        Err(other) => panic!("{what}: {other:?}"),
+    }
+}
+
+#[test]
+fn cut_short() {
+    for close in [true, false] {
+        let whole = bytes(close);
+        // A file of no bytes is refused by its size, which only a file on a disk has.
+        for step in 1..64 {
+            let len = whole.len() * step / 64;
+            let opened = check(whole[..len].to_vec(), close, &format!("cut to {len}"));
+            assert!(!opened || len > whole.len() / 2, "opens with {len} bytes");
+        }
+        assert!(check(whole, close, "whole"));
+    }
+}
+
+#[test]
+fn flipped() {
+    let mut refused = 0;
+    for close in [true, false] {
+        let whole = bytes(close);
+        // Every byte of the header, and bytes all over the pages.
+        for at in (0..320).chain((320..whole.len()).step_by(509)) {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1 << (at % 8);
+            refused += usize::from(!check(flipped, close, &format!("byte {at}")));
+        }
+    }
+    assert!(refused > 50, "only {refused} were noticed");
+}
+
+#[test]
+fn zeroed_pages() {
+    let whole = bytes(true);
+    for page in 0..whole.len() / 4096 {
+        let mut zeroed = whole.clone();
+        zeroed[page * 4096..(page + 1) * 4096].fill(0);
+        check(zeroed, true, &format!("page {page}"));
+    }
+}
+
+/// Changes a good database behind the store's back, checksums and all.
+fn forged(change: impl FnOnce(&redb::WriteTransaction)) -> String {
+    let disk = MemoryDisk::default();
+    let (mut store, _) = Store::open_on(Box::new(disk.clone()), FLOCK).unwrap();
+    store.commit(&mixed(4)).unwrap();
+    store.close().unwrap();
+    let database: Database = disk.open().unwrap();
+    let transaction = database.begin_write().unwrap();
+    change(&transaction);
+    transaction.commit().unwrap();
+    drop(database);
+    match Store::open_on(Box::new(disk), FLOCK) {
+        Err(Failure::Damaged(what)) => what,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn forged_content_is_found() {
+    type Slots = TableDefinition<'static, (&'static [u8; 32], &'static [u8; 32]), &'static [u8]>;
+    const SLOTS: Slots = TableDefinition::new("slots-1");
+    const ACTS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("acts-1");
+    let key = (principal(1).0, slot(0).id().0);
+
+    let missing = forged(|transaction| {
+        let mut slots = transaction.open_table(SLOTS).unwrap();
+        assert!(slots.remove((&key.0, &key.1)).unwrap().is_some());
+    });
+    assert!(missing.contains("it is missing"), "{missing}");
+
+    let exchanged = forged(|transaction| {
+        let other = crux_crdt::canon::Canonical::to_canonical(&slot(77));
+        let mut slots = transaction.open_table(SLOTS).unwrap();
+        slots.insert((&key.0, &key.1), other.as_slice()).unwrap();
+    });
+    assert!(exchanged.contains("slots are not those"), "{exchanged}");
+
+    let renamed = forged(|transaction| {
+        let mut acts = transaction.open_table(ACTS).unwrap();
+        let envelope = acts.remove(&act(1, 1).id().0).unwrap().unwrap().value().to_vec();
+        acts.insert(&[1; 32], envelope.as_slice()).unwrap();
+    });
+    assert!(renamed.contains("another one"), "{renamed}");
+
+    let gone = forged(|transaction| _ = transaction.delete_table(ACTS).unwrap());
+    assert!(gone.contains("acts-1"), "{gone}");
+}
+
+#[test]
+fn what_another_flock_signed_is_found() {
+    for batch in [
+        records([record_for(&OTHER, 1, 1, 0..2)]),
+        Batch { acts: vec![act_for(&OTHER, 1, 1)], ..Batch::default() },
+    ] {
+        let disk = MemoryDisk::default();
+        let (mut store, _) = Store::open_on(Box::new(disk.clone()), FLOCK).unwrap();
+        store.commit(&batch).unwrap();
+        drop(store);
+        let Err(Failure::Damaged(what)) = Store::open_on(Box::new(disk), FLOCK) else {
+            panic!("it opens");
+        };
+        assert!(what.contains("the signature is not the author's"), "{what}");
+    }
+}
+
+#[test]
+fn a_panic_below_is_damage() {
+    let caught = guard::<()>(|| panic!("assertion in redb"));
+    assert!(matches!(caught, Err(Failure::Damaged(what)) if what == "assertion in redb"));
+}

@@ -1,0 +1,121 @@
+//! Signed records and acts of a small flock.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crux_crdt::act::{Act, Statement};
+use crux_crdt::record::{
+    Frontier, Header, Marker, Profile, Record, Registration, Slot, slots_root,
+};
+use crux_crdt::sign::{Identity, Signed};
+use crux_crdt::{Digest, Principal};
+
+use crate::store::{Batch, Snapshot};
+
+pub(super) const FLOCK: Digest = Digest([7; 32]);
+pub(super) const OTHER: Digest = Digest([8; 32]);
+
+pub(super) fn identity(seed: u8) -> Identity {
+    Identity::from_seed(&[seed; 32])
+}
+
+pub(super) fn principal(seed: u8) -> Principal {
+    identity(seed).principal()
+}
+
+pub(super) fn slot(n: usize) -> Slot {
+    Slot::Registration(Registration {
+        horde: "main".parse().unwrap(),
+        service: format!("service-{n}").parse().unwrap(),
+        rev: "r1".parse().unwrap(),
+        endpoint: "192.0.2.1:8080".parse().unwrap(),
+        instance: format!("svc-{n}"),
+        lease: None,
+    })
+}
+
+/// A record of `author` with these services, signed for a flock.
+pub(super) fn record_for(
+    flock: &Digest,
+    author: u8,
+    seq: u64,
+    services: impl IntoIterator<Item = usize>,
+) -> Arc<Record> {
+    let slots = services.into_iter().map(slot).map(|slot| (slot.id(), Arc::new(slot)));
+    let slots: BTreeMap<_, _> = slots.collect();
+    let profile = Profile { version: "0.1.0".to_owned(), ..Profile::default() };
+    let header = Header {
+        marker: Marker { incarnation: 1, nonce: [author; 16], seq },
+        slots_root: slots_root(slots.keys()),
+        profile_hash: profile.hash(),
+        acts: Frontier::default(),
+    };
+    let header = Signed::sign(header, flock, &identity(author));
+    Arc::new(Record::new(header, profile, slots).unwrap())
+}
+
+pub(super) fn record(
+    author: u8,
+    seq: u64,
+    services: impl IntoIterator<Item = usize>,
+) -> Arc<Record> {
+    record_for(&FLOCK, author, seq, services)
+}
+
+pub(super) fn act_for(flock: &Digest, author: u8, number: u64) -> Arc<Signed<Act>> {
+    let statement = Statement::Admit { subject: principal(99), generation: number };
+    let act = Act { number, previous: Digest::default(), statement };
+    Arc::new(Signed::sign(act, flock, &identity(author)))
+}
+
+pub(super) fn act(author: u8, number: u64) -> Arc<Signed<Act>> {
+    act_for(&FLOCK, author, number)
+}
+
+pub(super) fn records(records: impl IntoIterator<Item = Arc<Record>>) -> Batch {
+    Batch { records: records.into_iter().collect(), ..Batch::default() }
+}
+
+/// A bit of everything.
+pub(super) fn mixed(seq: u64) -> Batch {
+    Batch {
+        records: (1..=3)
+            .map(|author| record(author, seq, (0..5).take(usize::try_from(seq % 5).unwrap())))
+            .collect(),
+        acts: (1..=seq).map(|number| act(1, number)).collect(),
+        fence: Some((seq, principal(2))),
+        incarnation: Some(seq),
+    }
+}
+
+/// What is compared: everything, by id.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Content {
+    records: BTreeMap<Principal, Digest>,
+    acts: Vec<Digest>,
+    fence: Option<(u64, Principal)>,
+    incarnation: u64,
+}
+
+impl Content {
+    pub(super) fn of(snapshot: &Snapshot) -> Self {
+        let records = snapshot.records.iter();
+        Self {
+            records: records.map(|record| (record.author(), record.id())).collect(),
+            acts: snapshot.acts.iter().map(|act| act.id()).collect(),
+            fence: snapshot.fence,
+            incarnation: snapshot.incarnation,
+        }
+    }
+
+    /// What these batches, one after the other, amount to.
+    pub(super) fn after<'a>(batches: impl IntoIterator<Item = &'a Batch>) -> Self {
+        let mut all = crate::store::pending::Pending::default();
+        for batch in batches {
+            all.absorb(batch.clone());
+        }
+        let Batch { records, acts, fence, incarnation } = all.to_batch();
+        let incarnation = incarnation.unwrap_or_default();
+        Self::of(&Snapshot { records, acts, fence, incarnation })
+    }
+}

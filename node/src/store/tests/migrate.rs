@@ -1,0 +1,60 @@
+use redb::{ReadableDatabase, TableDefinition, WriteTransaction};
+
+use super::fixture::*;
+use super::memory::MemoryDisk;
+use crate::store::disk::Disk;
+use crate::store::error::Failure;
+use crate::store::migrate::{STEPS, Step, format_after, remaining, run};
+use crate::store::{Store, tables};
+
+const MARKS: TableDefinition<'_, u32, ()> = TableDefinition::new("marks");
+
+fn second(transaction: &WriteTransaction) -> Result<(), Failure> {
+    transaction.open_table(MARKS)?.insert(2, ())?;
+    Ok(())
+}
+
+fn third(transaction: &WriteTransaction) -> Result<(), Failure> {
+    // Runs after the one before it.
+    assert!(transaction.open_table(MARKS)?.remove(2)?.is_some());
+    transaction.open_table(MARKS)?.insert(3, ())?;
+    Ok(())
+}
+
+fn failing(_: &WriteTransaction) -> Result<(), Failure> {
+    Err(Failure::damaged("a row that is none"))
+}
+
+fn database() -> redb::Database {
+    let disk = MemoryDisk::default();
+    Store::open_on(Box::new(disk.clone()), FLOCK).unwrap().0.close().unwrap();
+    disk.open().unwrap()
+}
+
+#[test]
+fn this_build_writes_format_1() {
+    assert_eq!(format_after(STEPS), 1);
+    assert!(remaining(1, STEPS).unwrap().is_empty());
+    assert!(matches!(remaining(2, STEPS), Err(Failure::Newer { found: 2, known: 1 })));
+    assert!(matches!(remaining(0, STEPS), Err(Failure::Damaged(_))));
+}
+
+#[test]
+fn steps_run_in_order_and_once() {
+    let steps: &[Step] = &[second, third];
+    let database = database();
+    run(&database, remaining(1, steps).unwrap(), format_after(steps)).unwrap();
+    let found = tables::format(&database.begin_read().unwrap()).unwrap();
+    assert_eq!(found, 3);
+    assert!(remaining(found, steps).unwrap().is_empty());
+}
+
+#[test]
+fn a_failed_step_leaves_the_old_format() {
+    let steps: &[Step] = &[second, failing];
+    let database = database();
+    assert!(run(&database, remaining(1, steps).unwrap(), 3).is_err());
+    let read = database.begin_read().unwrap();
+    assert_eq!(tables::format(&read).unwrap(), 1);
+    assert!(read.open_table(MARKS).is_err());
+}
