@@ -20,6 +20,8 @@ pub enum Change {
     Deregister(ServiceKey),
     /// Claim to lead; 0 clears the claim.
     Claim(u64),
+    /// Clear the claim for good: a node that comes alone leaves it behind.
+    StandDown,
     /// Where this node is reached.
     Addresses(Vec<Endpoint>),
     /// Sign a membership act.

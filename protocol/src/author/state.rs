@@ -112,6 +112,11 @@ impl State {
         true
     }
 
+    /// Takes back the changes of a kind that wait.
+    pub fn retract(&mut self, is: impl Fn(&Change) -> bool) {
+        self.queue.retain(|(_, change)| !is(change));
+    }
+
     /// Whether a change of this kind waits or is being written.
     pub fn is_pending(&self, is: impl Fn(&Change) -> bool) -> bool {
         let flying = self.flight.iter().flat_map(|flight| &flight.commit.waiters);
@@ -160,6 +165,7 @@ impl State {
             Change::Register(registration) => build.own.register(registration.clone())?,
             Change::Deregister(key) => build.own.deregister(key)?,
             Change::Claim(claim) => build.own.profile.claim = *claim,
+            Change::StandDown => build.own.profile.claim = 0,
             Change::Addresses(addresses) => {
                 let mut profile = build.own.profile.clone();
                 profile.addresses.clone_from(addresses);

@@ -253,8 +253,11 @@ impl State {
         let ended: Vec<_> =
             self.leases.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()).collect();
         for key in ended {
-            self.leases.remove(&key);
-            self.author.push(Origin::Internal, Change::Deregister(key));
+            if self.author.push(Origin::Internal, Change::Deregister(key.clone())) {
+                self.leases.remove(&key);
+            } else {
+                self.leases.insert(key, now + STORE_PATIENCE);
+            }
         }
         self.forget_the_long_dead(now);
         self.recover(now);

@@ -279,7 +279,8 @@ impl State {
         }
         if joining && self.author.committed().profile.claim > 0 && self.is_alone() {
             // A join changes no leader: who comes alone leaves its own claim behind.
-            self.author.push(Origin::Internal, Change::Claim(0));
+            self.author.push(Origin::Internal, Change::StandDown);
+            self.leader.hold_off(now);
         }
         let origin = Origin::Join { peer, joining };
         if !self.author.push(origin, Change::Act(statement)) {

@@ -17,6 +17,7 @@ use super::{Command, command};
 use crate::author::{Change, Origin};
 use crate::frame::{FrameError, RecordFrame};
 use crate::link::{Protocol, ReplyId};
+use crate::liveness::Liveness;
 use crate::sync::{self, Response};
 use crate::time::Instant;
 
@@ -108,10 +109,26 @@ impl State {
         if !matches!(outcome, RecordOutcome::Newer | RecordOutcome::Twice { kept: true }) {
             return Ok(Merged::Known);
         }
+        self.free_name_for(&record);
         self.unsaved.records.push(record);
         self.save_if_many();
         self.note_replica_changed();
         Ok(Merged::New)
+    }
+
+    /// Who was admitted by this node as a joiner takes over the name of a dead member, as who is
+    /// admitted by a sponsor does: a container that is made anew may be dialled before it dials.
+    fn free_name_for(&mut self, record: &Record) {
+        if !self.vouched.remove(&record.author()) {
+            return;
+        }
+        let name = record.profile().name.as_ref();
+        if let Some(holder) = name.and_then(|name| self.names.holder(name))
+            && holder != record.author()
+            && self.liveness.liveness(&holder) == Liveness::Dead
+        {
+            self.retire(holder, Origin::Internal);
+        }
     }
 
     /// A record of this identity, which this run may not have written.

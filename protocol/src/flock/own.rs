@@ -29,8 +29,8 @@ impl State {
         let me = self.context.me;
         let frontier = self.strew.frontier(&me);
         let said = self.strew.record(&me).cloned();
-        let Some(write) = self.author.start(frontier, said.as_deref()) else { return };
         self.retry_write_at = Instant::ORIGIN;
+        let Some(write) = self.author.start(frontier, said.as_deref()) else { return };
         if write.is_empty() {
             self.finish_write(Ok(()), now);
             return;
@@ -86,14 +86,28 @@ impl State {
     fn answer_waiter(&mut self, waiter: Waiter, error: Option<PersistError>, now: Instant) {
         let (origin, change, result) = waiter;
         match origin {
+            Origin::Internal if error.is_some() => self.try_again(change),
             Origin::Internal => {}
             Origin::Control(id) => self.answer_control(ControlId(id), change, result, error, now),
             Origin::Join { peer, joining } => {
                 let act = if error.is_some() { None } else { result.ok().flatten() };
+                if joining && act.is_some() && self.strew.record(&peer).is_none() {
+                    self.vouched.insert(peer);
+                }
                 let outputs = self.join.on_signed(peer, joining, act);
                 self.act_on_join(outputs, now);
             }
             Origin::Peer(id) => self.answer_peer(id, &change, error),
+        }
+    }
+
+    /// What this node wants by itself it wants until the disk takes it. Only a claim to lead is
+    /// considered anew.
+    fn try_again(&mut self, change: Change) {
+        if matches!(change, Change::Claim(_)) {
+            self.leader_dirty = true;
+        } else {
+            self.author.push(Origin::Internal, change);
         }
     }
 

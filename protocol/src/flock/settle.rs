@@ -113,9 +113,13 @@ impl State {
     }
 
     fn evaluate_leader(&mut self, now: Instant) {
+        // A claim that waits for the disk may be out of date; one that is being written stands until
+        // it is there.
+        let is_claim = |change: &Change| matches!(change, Change::Claim(_));
+        self.author.retract(is_claim);
         let candidates = self.candidates();
         if let Some(n) = self.leader.evaluate(&candidates, now)
-            && !self.author.is_pending(|change| matches!(change, Change::Claim(_)))
+            && !self.author.is_pending(|it| is_claim(it) || matches!(it, Change::StandDown))
         {
             self.author.push(Origin::Internal, Change::Claim(n));
         }

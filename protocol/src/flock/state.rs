@@ -69,6 +69,8 @@ pub struct State {
     pub(super) stores: BTreeMap<ControlId, StoreWait>,
     pub(super) leases: BTreeMap<ServiceKey, Instant>,
     pub(super) dead_since: BTreeMap<Principal, Instant>,
+    /// Whom this node admitted as a joiner, and whose name it does not know yet.
+    pub(super) vouched: BTreeSet<Principal>,
     pub(super) ticket: Option<Ticket>,
     pub(super) next_id: u64,
     pub(super) unsaved: Batch,
@@ -149,6 +151,7 @@ impl State {
             pings: BTreeMap::new(),
             stores: BTreeMap::new(),
             dead_since: BTreeMap::new(),
+            vouched: BTreeSet::new(),
             ticket: None,
             next_id: 0,
             unsaved: Batch::default(),

@@ -105,6 +105,11 @@ impl State {
         self.greatest_seen = self.greatest_seen.max(held.n);
     }
 
+    /// This node joins others and does not know them yet: it waits as after a start.
+    pub fn hold_off(&mut self, now: Instant) {
+        self.may_claim_from = self.may_claim_from.max(now + self.config.start_grace);
+    }
+
     /// Looks at the members. Returns the claim this node is to publish now, 0 to clear it.
     pub fn evaluate(&mut self, members: &[Candidate], now: Instant) -> Option<u64> {
         self.deadline = Instant::NEVER;
@@ -152,7 +157,8 @@ impl State {
             .filter(|m| m.eligible && m.liveness == Liveness::Alive && m.seniority < mine.seniority)
             .count();
         let rank = u32::try_from(rank).unwrap_or(u32::MAX);
-        let turn = (since + self.config.rank_delay.saturating_mul(rank)).max(self.may_claim_from);
+        // After the grace, too, one after the other.
+        let turn = since.max(self.may_claim_from) + self.config.rank_delay.saturating_mul(rank);
         if now < turn {
             self.deadline = turn;
             return None;

@@ -38,7 +38,7 @@ pub fn run(scenario: &Scenario, options: Options) -> Report {
     (scenario.tell)(&mut plot);
     let ops = plot.ops;
     let mut teller = Teller {
-        world: World::new(options.seed, nodes, options.log),
+        world: World::new(options.seed, nodes + scenario.spare, options.log),
         since: Instant::ORIGIN,
         led: None,
     };
@@ -72,6 +72,9 @@ impl Teller {
                 world.hosts[host].disk.wipe();
                 world.clients.on_loss(host);
             }
+            Op::Rekey(host) => world.rekey(host),
+            Op::Copy(host, to, disk) => world.copy(host, to, disk),
+            Op::Fill(host, full) => world.hosts[host].disk.full = full,
             Op::Freeze(host) => world.freeze(host),
             Op::Resume(host) => world.resume(host),
             Op::Find(host, other) => world.find(host, other),

@@ -19,6 +19,10 @@ impl Trace {
         Self { on, text: String::new(), names }
     }
 
+    pub(super) fn call(&mut self, who: Principal, name: String) {
+        self.names.insert(who, name);
+    }
+
     pub(super) fn into_text(self) -> String {
         self.text
     }

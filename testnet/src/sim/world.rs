@@ -209,7 +209,7 @@ impl World {
                 self.queue.push(self.now + SAVE_DELAY, Happening::Written(at, number));
             }
             Command::Answer { id, result } => {
-                if let Err(what) = self.clients.answered(self.now, id, result) {
+                if let Err(what) = self.clients.answered(id, result) {
                     self.broken(what);
                 }
             }
@@ -310,6 +310,25 @@ impl World {
         .collect()
     }
 
+    /// Another key and an empty disk, for a host whose process does not run.
+    pub(super) fn rekey(&mut self, host: usize) {
+        self.clients.on_loss(host);
+        let it = &mut self.hosts[host];
+        it.disk.wipe();
+        it.lives += 1;
+        it.identity = self.keys.identity(host, it.lives);
+        self.trace.call(it.principal(), format!("n{host}'{}", it.lives));
+    }
+
+    /// The key of a host for another one, and its disk if told so.
+    pub(super) fn copy(&mut self, host: usize, to: usize, disk: bool) {
+        self.hosts[to].identity = self.hosts[host].identity.clone();
+        self.hosts[to].config.name = self.hosts[host].config.name.clone();
+        if disk {
+            self.hosts[to].disk = self.hosts[host].disk.copy();
+        }
+    }
+
     /// Stops a process as SIGSTOP does: the kernel goes on for it.
     pub(super) fn freeze(&mut self, host: usize) {
         if self.hosts[host].running.is_some() {
@@ -350,7 +369,7 @@ impl World {
     /// A client asks something of a node. Nothing happens if it does not run.
     pub(super) fn ask(&mut self, host: usize, request: Control) {
         if self.hosts[host].running.is_some() {
-            let id = ControlId(self.clients.asks(self.now, host, request.clone()));
+            let id = ControlId(self.clients.asks(host, request.clone()));
             let at = Process { host, boot: self.hosts[host].boot };
             let event = Event::Control { id, request };
             self.queue.push(self.now, Happening::Tell(at, event));
@@ -375,7 +394,8 @@ fn new_host(keys: &Keys, host: usize, rng: &mut StdRng) -> Host {
     let mut config = flock::Config::new(vec![endpoint]);
     config.name = format!("n{host}").parse().ok();
     Host {
-        identity: keys.identity(host),
+        identity: keys.identity(host, 0),
+        lives: 0,
         config,
         clock: Duration::from_micros(rng.random_range(1..10_000_000_000)),
         boot: 0,

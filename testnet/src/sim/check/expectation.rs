@@ -30,6 +30,10 @@ pub(in crate::sim) enum Expectation {
     Answered,
     /// This process does not run.
     Stopped(usize),
+    /// Everyone calls this one by the name it claims.
+    Named(usize),
+    /// Of these exactly one runs.
+    OneRuns(BTreeSet<usize>),
 }
 
 impl fmt::Display for Expectation {
@@ -42,6 +46,8 @@ impl fmt::Display for Expectation {
             Self::SameLeader => f.write_str("the leader is the same"),
             Self::SuspectsNobody(who) => write!(f, "n{who} suspects nobody"),
             Self::Answered => f.write_str("every request is answered"),
+            Self::Named(who) => write!(f, "n{who} has its name"),
+            Self::OneRuns(who) => write!(f, "one of {} runs", names(who)),
             Self::Stopped(who) => write!(f, "n{who} stopped by itself"),
         }
     }
@@ -79,6 +85,13 @@ impl Expectation {
             Self::SuspectsNobody(who) => suspects_nobody(world, *who, since),
             Self::Answered if world.clients.waiting() == 0 => Ok(()),
             Self::Answered => Err(format!("{} requests wait", world.clients.waiting())),
+            Self::Named(who) => named(world, *who),
+            Self::OneRuns(who) => {
+                match who.iter().filter(|host| world.state(**host).is_some()).count() {
+                    1 => Ok(()),
+                    count => Err(format!("{count} run")),
+                }
+            }
             Self::Stopped(who) if world.state(*who).is_none() => Ok(()),
             Self::Stopped(who) => Err(format!("n{who} runs")),
         }
@@ -100,6 +113,18 @@ fn same_leader(world: &World, led: Option<Claim>) -> Result<(), String> {
             && state.leader() != led
         {
             return Err(format!("n{host} names {:?} instead of {led:?}", state.leader()));
+        }
+    }
+    Ok(())
+}
+
+fn named(world: &World, who: usize) -> Result<(), String> {
+    let host = &world.hosts[who];
+    for by in 0..world.hosts.len() {
+        let Some(state) = world.state(by) else { continue };
+        let called = state.names().of(&host.principal());
+        if host.config.name.as_ref().is_some_and(|name| name.as_label() != &called) {
+            return Err(format!("n{by} calls it {called}"));
         }
     }
     Ok(())

@@ -73,6 +73,12 @@ impl Disk {
         }
     }
 
+    /// What is durable, on another disk.
+    pub(in crate::sim) fn copy(&self) -> Self {
+        let (records, acts) = (self.records.clone(), self.acts.clone());
+        Self { records, acts, fence: self.fence, ..Self::default() }
+    }
+
     /// Another disk, empty.
     pub(in crate::sim) fn wipe(&mut self) {
         *self = Self { next: self.next, ..Self::default() };

@@ -25,8 +25,8 @@ impl Keys {
         Self { seed, flock, join: JoinKey::initial(&secret), verifier: Arc::default() }
     }
 
-    pub(in crate::sim) fn identity(&self, host: usize) -> Arc<Identity> {
-        Arc::new(Identity::from_seed(&derive(self.seed, "identity", host as u64)))
+    pub(in crate::sim) fn identity(&self, host: usize, life: u64) -> Arc<Identity> {
+        Arc::new(Identity::from_seed(&derive(self.seed, "identity", life << 32 | host as u64)))
     }
 
     /// The seed of a process: another one for each boot.

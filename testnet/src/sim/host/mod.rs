@@ -46,6 +46,8 @@ pub(super) struct Host {
     /// What its clock shows at the beginning of the run.
     pub(super) clock: Duration,
     pub(super) boot: u64,
+    /// How often it got another key.
+    pub(super) lives: u64,
     pub(super) running: Option<Running>,
     pub(super) disk: Disk,
     /// What waits for a stopped process.

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crux_crdt::Digest;
+use crux_crdt::{Digest, Principal};
 use crux_protocol::link::{Protocol, RequestFailure, RequestId, Topic};
 use crux_protocol::time::Instant;
 
@@ -43,6 +43,8 @@ pub(in crate::sim) enum Phase {
 #[derive(Debug)]
 pub(in crate::sim) struct End {
     pub(in crate::sim) at: Process,
+    /// Its key, which its host may have changed since.
+    pub(in crate::sim) who: Principal,
     pub(in crate::sim) phase: Phase,
     /// The end was told to close and will.
     pub(in crate::sim) closing: bool,
@@ -66,10 +68,10 @@ pub(in crate::sim) struct Conn {
 
 impl Conn {
     /// One in its handshake.
-    pub(in crate::sim) fn new(dialler: Process, listener: Process, now: Instant) -> Self {
-        let end =
-            |at| End { at, phase: Phase::Pending, closing: false, watched: false, floor: now };
-        Self { ends: [end(dialler), end(listener)] }
+    pub(in crate::sim) fn new(ends: [(Process, Principal); 2], now: Instant) -> Self {
+        let phase = Phase::Pending;
+        let end = |(at, who)| End { at, who, phase, closing: false, watched: false, floor: now };
+        Self { ends: ends.map(end) }
     }
 
     pub(in crate::sim) const fn end(&self, side: Side) -> &End {

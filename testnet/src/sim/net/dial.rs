@@ -105,7 +105,9 @@ impl World {
         let listener = Process { host, boot: self.hosts[host].boot };
         let conn = ConnId(self.net.next_conn);
         self.net.next_conn += 1;
-        let mut made = Conn::new(by, listener, self.now);
+        let key = |host: usize| self.hosts[host].principal();
+        let ends = [(by, key(by.host)), (listener, key(host))];
+        let mut made = Conn::new(ends, self.now);
         let handshake = self.delay() + self.delay() + self.delay();
         let lag = self.delay();
         let dialler_first = self.rng.random_bool(0.5);
@@ -123,13 +125,13 @@ impl World {
     pub(in crate::sim) fn established(&mut self, id: ConnId, side: Side) {
         let Some(conn) = self.net.conns.get_mut(&id) else { return };
         let (at, other) = (conn.end(side).at, conn.end(side.other()).at);
+        let peer = conn.end(side.other()).who;
         if conn.end(side).phase == Phase::Down {
             return;
         }
         if !self.is_current(at) {
             return self.close_end(id, side);
         }
-        let peer = self.hosts[other.host].principal();
         let socket = self.socket(at.host);
         let open = socket.admitted.contains(&peer);
         let surplus = socket.peers.all(&peer);
@@ -188,7 +190,7 @@ impl World {
         if std::mem::replace(&mut conn.end_mut(side).phase, Phase::Down) == Phase::Down {
             return;
         }
-        let (at, other) = (conn.end(side).at, conn.end(side.other()).at);
+        let (at, peer) = (conn.end(side).at, conn.end(side.other()).who);
         self.transmit(id, side, Message::Close);
         let gone = self.net.conns.get(&id).is_some_and(Conn::is_gone);
         if gone {
@@ -196,7 +198,6 @@ impl World {
             self.net.dials.remove(&id);
         }
         if was_up && self.is_current(at) {
-            let peer = self.hosts[other.host].principal();
             self.on_end_closed(at, peer, id);
         }
     }

@@ -75,7 +75,7 @@ impl World {
         if !self.is_current(at) {
             return self.close_end(id, side);
         }
-        let peer = self.hosts[from.host].principal();
+        let peer = conn.end(side.other()).who;
         match message {
             Message::Request { id: request, protocol, body } => {
                 if protocol != Protocol::Join && !open {

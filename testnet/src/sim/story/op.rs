@@ -19,6 +19,12 @@ pub(in crate::sim) enum Op {
     Kill(usize),
     /// A disk is replaced by an empty one. The key stays.
     Wipe(usize),
+    /// A host is made anew: another key, an empty disk, the same name and address.
+    Rekey(usize),
+    /// The second host gets the key of the first one, and its disk as it is now if told so.
+    Copy(usize, usize, bool),
+    /// A disk takes no writes, or takes them again.
+    Fill(usize, bool),
     /// A process is stopped.
     Freeze(usize),
     /// A stopped process goes on.
@@ -48,6 +54,13 @@ impl fmt::Display for Op {
             Self::Start(host, join) => write!(f, "start n{host} with --join {}", names(join)),
             Self::Kill(host) => write!(f, "kill n{host}"),
             Self::Wipe(host) => write!(f, "wipe the disk of n{host}"),
+            Self::Rekey(host) => write!(f, "make n{host} anew, with another key"),
+            Self::Copy(host, to, true) => {
+                write!(f, "copy the key and the disk of n{host} to n{to}")
+            }
+            Self::Copy(host, to, false) => write!(f, "copy the key of n{host} to n{to}"),
+            Self::Fill(host, true) => write!(f, "fill the disk of n{host}"),
+            Self::Fill(host, false) => write!(f, "make room on the disk of n{host}"),
             Self::Freeze(host) => write!(f, "stop n{host}"),
             Self::Resume(host) => write!(f, "let n{host} go on"),
             Self::Find(host, other) => write!(f, "n{host} finds n{other}"),

@@ -135,6 +135,11 @@ impl<'a> Plot<'a> {
         self.push(Op::Cut(right, left.clone(), how));
     }
 
+    /// One kind of cut.
+    pub(in crate::sim) fn some_cut(&mut self) -> Cut {
+        if self.rng.random_bool(0.5) { Cut::Refused } else { Cut::Silent }
+    }
+
     /// So many random hosts.
     pub(in crate::sim) fn some(&mut self, count: usize) -> BTreeSet<usize> {
         self.shuffled().into_iter().take(count).collect()

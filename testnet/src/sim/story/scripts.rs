@@ -18,53 +18,33 @@ pub struct Scenario {
     pub about: &'static str,
     /// How many nodes it has unless told otherwise.
     pub nodes: usize,
+    /// How many hosts there are beside the nodes.
+    pub(in crate::sim) spare: usize,
     pub(in crate::sim) tell: fn(&mut Plot<'_>),
 }
 
 /// Every kind of story; the first is the default.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "day",
-        about: "formation, clients, 2 | 3 and heal, restarts",
-        nodes: 5,
-        tell: day,
-    },
-    Scenario { name: "form", about: "formation alone", nodes: 5, tell: form },
-    Scenario {
-        name: "heal",
-        about: "2 | 3 with clients on both sides, then heal",
-        nodes: 5,
-        tell: heal,
-    },
-    Scenario {
-        name: "restart",
-        about: "kills and restarts, at last of all at once",
-        nodes: 5,
-        tell: restart,
-    },
-    Scenario {
-        name: "kill",
-        about: "a kill shows within 1 s, the next leader stays",
-        nodes: 5,
-        tell: kill,
-    },
-    Scenario { name: "stop", about: "SIGSTOP for five seconds, then go on", nodes: 5, tell: stop },
-    Scenario { name: "stall", about: "600 ms stalls suspect nobody", nodes: 5, tell: stall },
-    Scenario { name: "silent", about: "1 | 4, packets vanish", nodes: 5, tell: silent },
-    Scenario { name: "islands", about: "flocks of one that meet late", nodes: 5, tell: islands },
-    Scenario {
-        name: "wipe",
-        about: "a node loses its disk and keeps its key",
-        nodes: 5,
-        tell: wipe,
-    },
-    Scenario {
-        name: "leave",
-        about: "one leaves, one dies and is forgotten, both return",
-        nodes: 5,
-        tell: leave,
-    },
+    kind("day", "formation, clients, 2 | 3 and heal, restarts", day),
+    kind("form", "formation alone", form),
+    kind("heal", "2 | 3 with clients on both sides, then heal", heal),
+    kind("restart", "kills and restarts, at last of all at once", restart),
+    kind("kill", "a kill shows within 1 s, and the next leader stays", kill),
+    kind("stop", "a process is stopped for seven seconds, then goes on", stop),
+    kind("stall", "stalls of 600 ms suspect nobody", stall),
+    kind("silent", "1 | 4, packets vanish", silent),
+    kind("islands", "flocks of one that meet late", islands),
+    kind("wipe", "a node loses its disk and keeps its key", wipe),
+    kind("leave", "one leaves, one dies and is forgotten, both return", leave),
+    kind("anew", "a container is made anew: another key, the same name", anew),
+    Scenario { spare: 1, ..kind("clone", "one identity runs twice", clone) },
+    kind("full", "a disk takes no writes for a while", full),
+    kind("chaos", "whatever the seed says, then all is healed", chaos),
 ];
+
+const fn kind(name: &'static str, about: &'static str, tell: fn(&mut Plot<'_>)) -> Scenario {
+    Scenario { name, about, nodes: 5, spare: 0, tell }
+}
 
 fn day(plot: &mut Plot<'_>) {
     plot.form();
@@ -83,12 +63,12 @@ fn heal(plot: &mut Plot<'_>) {
     plot.form();
     let all = plot.all();
     plot.clients(&all, 6);
-    let how = if plot.rng.random_bool(0.5) { Cut::Refused } else { Cut::Silent };
+    let how = plot.some_cut();
     part_and_heal(plot, how);
 }
 
 fn part_and_heal(plot: &mut Plot<'_>, how: Cut) {
-    let left = plot.some(plot.nodes * 2 / 5);
+    let left = plot.some((plot.nodes * 2 / 5).max(1));
     let right: BTreeSet<_> = plot.all().difference(&left).copied().collect();
     plot.cut(&left, how);
     plot.clients(&left, 4);
@@ -251,4 +231,102 @@ fn leave(plot: &mut Plot<'_>) {
     plot.start(dead);
     plot.start(leaver);
     plot.expect(Expect::OneFlock(all), 30);
+}
+
+fn anew(plot: &mut Plot<'_>) {
+    plot.form();
+    let all = plot.all();
+    plot.clients(&all, 4);
+    for _ in 0..2 {
+        let host = plot.pick(&all);
+        plot.push(Op::Kill(host));
+        plot.push(Op::Rekey(host));
+        plot.pause(4_000);
+        plot.start(host);
+        plot.expect(Expect::OneFlock(all.clone()), 30);
+        plot.expect(Expect::Named(host), 5);
+    }
+}
+
+fn clone(plot: &mut Plot<'_>) {
+    plot.form();
+    let all = plot.all();
+    plot.clients(&all, 4);
+    let (host, spare) = (plot.pick(&all), plot.nodes);
+    let with_disk = plot.rng.random_bool(0.5);
+    plot.push(Op::Copy(host, spare, with_disk));
+    plot.push(Op::Start(spare, all));
+    let both = BTreeSet::from([host, spare]);
+    plot.expect(Expect::OneRuns(both.clone()), 20);
+    plot.push(Op::Always(Expect::OneRuns(both), Duration::from_secs(10)));
+}
+
+fn full(plot: &mut Plot<'_>) {
+    plot.form();
+    let all = plot.all();
+    let host = plot.pick(&all);
+    plot.clients(&all, 3);
+    plot.push(Op::Fill(host, true));
+    plot.clients(&all, 8);
+    plot.pause(8_000);
+    plot.clients(&BTreeSet::from([host]), 2);
+    plot.expect(Expect::Answered, 15);
+    plot.push(Op::Fill(host, false));
+    plot.clients(&all, 6);
+    plot.expect(Expect::OneFlock(all), 30);
+}
+
+/// Faults of every kind, one upon the other; at the end all is healed.
+fn chaos(plot: &mut Plot<'_>) {
+    plot.form();
+    let all = plot.all();
+    let (mut down, mut stopped) = (BTreeSet::new(), BTreeSet::new());
+    for _ in 0..plot.rng.random_range(8..25) {
+        let host = plot.pick(&all);
+        match plot.rng.random_range(0..9) {
+            0 | 1 => plot.clients(&all, 3),
+            2 if !down.contains(&host) => {
+                plot.push(Op::Kill(host));
+                stopped.remove(&host);
+                down.insert(host);
+            }
+            3 if !down.contains(&host) => {
+                plot.push(Op::Freeze(host));
+                stopped.insert(host);
+            }
+            2 | 4 => {
+                for host in std::mem::take(&mut down) {
+                    plot.start(host);
+                }
+            }
+            3 | 5 => {
+                for host in std::mem::take(&mut stopped) {
+                    plot.push(Op::Resume(host));
+                }
+            }
+            6 => {
+                let count = plot.rng.random_range(1..plot.nodes.max(2));
+                let (left, how) = (plot.some(count), plot.some_cut());
+                if plot.rng.random_bool(0.2) {
+                    let right = all.difference(&left).copied().collect();
+                    plot.push(Op::Cut(left, right, how));
+                } else {
+                    plot.cut(&left, how);
+                }
+            }
+            7 => plot.push(Op::Heal),
+            _ => plot.push(Op::Ask(host, Control::LeaderPing)),
+        }
+        plot.pause(6_000);
+    }
+    plot.push(Op::Heal);
+    for host in stopped {
+        plot.push(Op::Resume(host));
+    }
+    for host in down {
+        plot.start(host);
+    }
+    plot.expect(Expect::OneFlock(all), 60);
+    plot.push(Op::Always(Expect::SameLeader, Duration::from_secs(5)));
+    plot.expect(Expect::Answered, 15);
 }
