@@ -349,16 +349,16 @@ impl State {
         &mut self,
         call: impl FnOnce(&mut dial::State, &dial::Facts<'_>, &mut rand::rngs::StdRng) -> T,
     ) -> T {
-        let me = self.context.me;
-        let (strew, liveness, links) = (&self.strew, &self.liveness, &self.links);
-        let mut wanted: BTreeSet<_> = liveness.observed().clone();
-        wanted.extend(liveness.observers_of_me());
-        let others = strew.shown().map(|record| record.author()).filter(|author| *author != me);
+        let (wanted, dead) = match &self.dial_targets {
+            Some(targets) => targets.clone(),
+            None => self.dial_targets.insert(self.find_dial_targets()).clone(),
+        };
+        let (strew, links) = (&self.strew, &self.links);
         let facts = dial::Facts {
             is_linked: &|peer| links.contains_key(peer),
             wanted,
-            dead: others.filter(|peer| liveness.liveness(peer) == Liveness::Dead).collect(),
-            live: liveness.live(),
+            dead,
+            live: self.liveness.live(),
             addrs: &|peer| {
                 let record = strew.record(peer);
                 let addresses = record.map(|record| record.profile().addresses.iter());
@@ -366,6 +366,19 @@ impl State {
             },
         };
         call(&mut self.dial, &facts, &mut self.rng)
+    }
+}
+
+impl State {
+    /// Whom to be linked to, and who is dead. Walks over all members, so it is remembered until one
+    /// of them changes.
+    fn find_dial_targets(&self) -> (BTreeSet<Principal>, BTreeSet<Principal>) {
+        let me = self.context.me;
+        let mut wanted = self.liveness.observed().clone();
+        wanted.extend(self.liveness.observers_of_me());
+        let others = self.strew.shown().map(|record| record.author()).filter(|who| *who != me);
+        let dead = others.filter(|who| self.liveness.liveness(who) == Liveness::Dead).collect();
+        (wanted, dead)
     }
 }
 

@@ -40,6 +40,7 @@ impl State {
 
     fn on_members_changed(&mut self, now: Instant) {
         self.names = crux_crdt::strew::Names::derive(&self.strew);
+        self.dial_targets = None;
         self.refresh_members();
         let shown: BTreeSet<_> = self.strew.shown().map(|record| record.author()).collect();
         let outputs = self.liveness.set_members(&shown, now);
@@ -155,6 +156,7 @@ impl State {
     ) {
         self.leader_dirty = true;
         self.changed = true;
+        self.dial_targets = None;
         if liveness == Liveness::Dead {
             self.dead_since.entry(member).or_insert(now);
         } else {

@@ -81,6 +81,8 @@ pub struct State {
     pub(super) read_only: bool,
     pub(super) retry_write_at: Instant,
     pub(super) stop_at: Option<Instant>,
+    /// Who is wanted and who is dead, for the dial engine; none when a member changed.
+    pub(super) dial_targets: Option<(BTreeSet<Principal>, BTreeSet<Principal>)>,
     pub(super) members_dirty: bool,
     pub(super) leader_dirty: bool,
     pub(super) changed: bool,
@@ -161,6 +163,7 @@ impl State {
             read_only: false,
             retry_write_at: Instant::ORIGIN,
             stop_at: None,
+            dial_targets: None,
             members_dirty: true,
             leader_dirty: true,
             changed: true,

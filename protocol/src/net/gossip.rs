@@ -92,6 +92,10 @@ fn config() -> Result<Config, libp2p::gossipsub::ConfigBuilderError> {
         .mesh_n(5)
         .mesh_n_low(4)
         .mesh_n_high(8)
+        // Adverts to peers outside the mesh repair what it lost; anti-entropy repairs it anyway, so
+        // half the usual number of adverts is enough.
+        .gossip_lazy(3)
+        .gossip_factor(0.1)
         .heartbeat_interval(Duration::from_secs(1))
         .heartbeat_initial_delay(Duration::from_millis(500))
         .history_length(12)
