@@ -47,7 +47,8 @@ impl State {
             return Verdict::Ignore;
         }
         match self.merge_frame(frame, now) {
-            Ok(Merged::New) => Verdict::Accept,
+            // What came by sync first is passed on all the same: not everyone has that way.
+            Ok(Merged::New | Merged::Same) => Verdict::Accept,
             Ok(Merged::Known) => Verdict::Ignore,
             Ok(Merged::Incomplete) => {
                 let outputs = self.sync.on_lacking(from, &self.strew);
@@ -63,7 +64,6 @@ impl State {
         let act = Signed::<Act>::open(&mut input, &self.context.flock, &*self.context.verifier)
             .and_then(|act| input.finish().map(|()| act).map_err(OpenError::Envelope));
         match act {
-            Ok(act) if self.strew.act(&act.id()).is_some() => Verdict::Ignore,
             Ok(act) if !self.strew.membership().contains(&act.author()) => Verdict::Ignore,
             Ok(act) => {
                 self.merge_acts(vec![Arc::new(act)], now);

@@ -263,6 +263,7 @@ impl State {
                     self.admit(peer, retire, joining, now);
                 }
                 join::Output::Merge(acts) => _ = self.merge_acts(acts, now),
+                join::Output::Keep(act) => self.keep_welcome(act),
                 join::Output::Redial(peer) => self.redial(peer),
                 join::Output::Failed { peer, refusal, joining } => {
                     self.on_join_failed(peer, refusal, joining, now);

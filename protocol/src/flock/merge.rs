@@ -1,5 +1,6 @@
 //! What is merged, from wherever it came.
 
+use core::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -29,7 +30,9 @@ const UNSAVED_MAX: usize = 256;
 pub(super) enum Merged {
     /// It is its author's newest.
     New,
-    /// It, or a newer one, was there.
+    /// It was there, and is its author's newest.
+    Same,
+    /// A newer one was there, or it is this node's own.
     Known,
     /// Bodies are missing: nothing was merged.
     Incomplete,
@@ -91,14 +94,15 @@ impl State {
         let held = self.strew.record(&author).cloned();
         let marker = frame.header.value().marker;
         let total = marker.total(frame.header.id());
-        if held.as_ref().is_some_and(|held| {
-            held.total() == total || author != self.context.me && held.total() > total
-        }) {
-            return Ok(Merged::Known);
+        let theirs = author != self.context.me;
+        match held.as_ref().map(|held| held.total().cmp(&total)) {
+            Some(Ordering::Equal) => return Ok(Merged::Same),
+            Some(Ordering::Greater) if theirs => return Ok(Merged::Known),
+            _ => {}
         }
         let Some(record) = frame.complete(held.as_deref())? else { return Ok(Merged::Incomplete) };
         let record = Arc::new(record);
-        if author == self.context.me {
+        if !theirs {
             self.on_own_record(&record, now);
             return Ok(Merged::Known);
         }
@@ -151,6 +155,14 @@ impl State {
         }
     }
 
+    /// Keeps an admission of this node by a sponsor that is no member yet. It counts once this node
+    /// admitted the sponsor in return.
+    pub(super) fn keep_welcome(&mut self, act: Arc<Signed<Act>>) {
+        if let ActOutcome::New(_) = self.strew.merge_act(act.clone()) {
+            self.unsaved.acts.push(act);
+        }
+    }
+
     /// Merges acts whose authors are members, in whatever order makes them so. Returns whether
     /// anything was new.
     pub(super) fn merge_acts(&mut self, acts: Vec<Arc<Signed<Act>>>, now: Instant) -> bool {
@@ -159,11 +171,8 @@ impl State {
         let mut rest = acts;
         loop {
             let before = rest.len();
-            let me = self.context.me;
             rest.retain(|act| {
-                // An admission of this node waits for the one it signs in return.
-                let counts =
-                    self.strew.membership().contains(&act.author()) || crate::join::admits(act, me);
+                let counts = self.strew.membership().contains(&act.author());
                 if counts && let ActOutcome::New(whose) = self.strew.merge_act(act.clone()) {
                     news = true;
                     changed.extend(whose);

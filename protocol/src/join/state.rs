@@ -57,6 +57,8 @@ pub enum Output {
     },
     /// Merge acts.
     Merge(Vec<Arc<Signed<Act>>>),
+    /// Keep the sponsor's admission of this node until this node admits the sponsor in return.
+    Keep(Arc<Signed<Act>>),
     /// Close all connections to this peer, which is a member by now, and dial it again.
     Redial(Principal),
     /// A handshake failed; the person who runs this node may have to act.
@@ -253,7 +255,7 @@ pub(super) fn fresh_nonce(rng: &mut StdRng) -> [u8; 32] {
 }
 
 /// Whether an act admits a principal.
-pub(crate) fn admits(act: &Signed<Act>, principal: Principal) -> bool {
+pub(super) fn admits(act: &Signed<Act>, principal: Principal) -> bool {
     matches!(act.value().statement, Statement::Admit { subject, .. } if subject == principal)
 }
 

@@ -16,7 +16,8 @@
 //!   so. **Silent** (no beat for the time-out): suspect when min(2, |O|) say silent or gone; dead when
 //!   a majority of *O* still says so two seconds × local health later. Silence alone never kills at once.
 //! * A suspicion names the freshest (incarnation, counter) its observer knew; a fresher beacon refutes
-//!   it. A suspected node sends one at once.
+//!   it. A suspected node sends one at once. Who hears a suspicion about a member that is dead to it
+//!   repeats its own: gossip loses, and who missed it must not wait for the beacons to stay away.
 //! * **In the end silence decides**: no fresh beacon for three beacon periods is death whatever
 //!   observers say, since a minority holds too few observers of the far side to reach any count.
 //! * **Local health** (Lifeguard): late wakes, silence from most subjects and refuted suspicions

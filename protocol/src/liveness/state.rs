@@ -19,6 +19,8 @@ use crate::time::Instant;
 const HEALTH_MAX: u32 = 8;
 /// How long local health takes to improve by one.
 const HEALTH_RECOVERY: Duration = Duration::from_secs(10);
+/// How many beacons of a dead member another one may have got that this node missed.
+const BEACONS_MISSED_MAX: u64 = 4;
 /// A wake that comes this much later than asked for speaks against this node's health.
 const LATE_WAKE: Duration = Duration::from_millis(500);
 
@@ -240,13 +242,12 @@ impl State {
         // A beat is first-hand: this node no longer finds the sender silent.
         subject.my_vote = None;
         subject.votes.remove(&me);
-        if subject.liveness == Liveness::Alive {
-            subject.heard_at = now;
-            return Vec::new();
+        subject.heard_at = now;
+        match subject.liveness {
+            Liveness::Alive => Vec::new(),
+            Liveness::Suspect => self.weigh(peer, now),
+            Liveness::Dead => self.hear(peer, now),
         }
-        let mut out = self.hear(peer, now);
-        out.extend(self.weigh(peer, now));
-        out
     }
 
     /// A notice came in, by gossip or along with roots. Its signature held.
@@ -265,22 +266,26 @@ impl State {
             return (Verdict::Ignore, Vec::new());
         };
         let first = subject.freshest == (0, 0);
-        if fresh <= subject.freshest && !first && subject.liveness == Liveness::Dead {
+        if fresh < subject.freshest {
             return (Verdict::Ignore, Vec::new());
         }
-        let news = fresh > subject.freshest || first;
-        if news {
-            subject.digest = Some((beacon.value().state_digest, now));
+        if subject.beaconed == Some(fresh) {
+            // It came by another way first, and not everyone has that way: pass it on.
+            return (Verdict::Accept, Vec::new());
         }
-        subject.freshest = subject.freshest.max(fresh);
+        subject.beaconed = Some(fresh);
+        subject.digest = Some((beacon.value().state_digest, now));
+        let news = fresh > subject.freshest || first;
+        subject.freshest = fresh;
         if subject.refute(&me, fresh) {
             self.worsen_health(now);
         }
-        let mut out = self.hear(author, now);
+        // A beat may have told of this beacon before: then there is nothing new to hear from it.
+        let mut out = if news { self.hear(author, now) } else { Vec::new() };
         if beacon.value().state_digest != self.state_digest {
             out.push(Output::Doubt(author));
         }
-        (if news { Verdict::Accept } else { Verdict::Ignore }, out)
+        (Verdict::Accept, out)
     }
 
     fn on_suspicion(&mut self, signed: &Signed<Suspicion>, now: Instant) -> (Verdict, Vec<Output>) {
@@ -292,15 +297,38 @@ impl State {
             }
             return (Verdict::Accept, Vec::new());
         }
-        let Some(subject) = self.subjects.get_mut(&suspicion.subject) else {
+        let from_member = self.subjects.contains_key(&signed.author());
+        let Some(subject) = self.subjects.get_mut(&suspicion.subject).filter(|_| from_member)
+        else {
             return (Verdict::Ignore, Vec::new());
         };
+        if subject.liveness == Liveness::Dead {
+            return (Verdict::Accept, self.agree(suspicion.subject, about, now));
+        }
         if about < subject.freshest {
             return (Verdict::Ignore, Vec::new());
         }
         let vote = Vote { evidence: suspicion.evidence, about };
         subject.votes.insert(signed.author(), vote);
         (Verdict::Accept, self.weigh(suspicion.subject, now))
+    }
+
+    /// Who still suspects a member that is dead to this node missed this node's suspicion: say it
+    /// again, if it counts, about the beacon that the other one may have got and this node not.
+    fn agree(&mut self, dead: Principal, about: (u64, u64), now: Instant) -> Vec<Output> {
+        let me = self.context.me;
+        if !self.observers(&dead).contains(&me) {
+            return Vec::new();
+        }
+        let Some(subject) = self.subjects.get_mut(&dead) else { return Vec::new() };
+        if now.since(subject.voted_at) < self.config.repeat_suspicion / 2 {
+            return Vec::new();
+        }
+        let evidence = subject.votes.get(&me).map_or(Evidence::Silent, |vote| vote.evidence);
+        let (incarnation, counter) = subject.freshest;
+        let limit = (incarnation, counter.saturating_add(BEACONS_MISSED_MAX));
+        let vote = Vote { evidence, about: subject.freshest.max(about.min(limit)) };
+        vec![self.publish_vote(dead, vote, now)]
     }
 
     fn hear(&mut self, peer: Principal, now: Instant) -> Vec<Output> {
@@ -353,21 +381,27 @@ impl State {
             return Vec::new();
         }
         subject.my_vote = Some(evidence);
-        subject.voted_at = now;
-        let about = subject.freshest;
-        subject.votes.insert(self.context.me, Vote { evidence, about });
+        let vote = Vote { evidence, about: subject.freshest };
+        let mut out = vec![self.publish_vote(peer, vote, now)];
+        out.extend(self.weigh(peer, now));
+        out
+    }
+
+    fn publish_vote(&mut self, on: Principal, vote: Vote, now: Instant) -> Output {
+        if let Some(subject) = self.subjects.get_mut(&on) {
+            subject.voted_at = now;
+            subject.votes.insert(self.context.me, vote);
+        }
         self.suspicions += 1;
         let suspicion = Suspicion {
-            subject: peer,
-            incarnation: about.0,
-            counter: about.1,
-            evidence,
+            subject: on,
+            incarnation: vote.about.0,
+            counter: vote.about.1,
+            evidence: vote.evidence,
             number: self.suspicions,
         };
         let signed = Signed::sign(suspicion, &self.context.flock, &self.identity);
-        let mut out = vec![Output::Publish(Notice::Suspicion(signed).encode())];
-        out.extend(self.weigh(peer, now));
-        out
+        Output::Publish(Notice::Suspicion(signed).encode())
     }
 
     /// Does what is due. MUST be called at [`State::deadline`] or soon after.

@@ -28,6 +28,8 @@ pub(super) struct Vote {
 pub(super) struct Subject {
     pub(super) liveness: Liveness,
     pub(super) suspect_since: Instant,
+    /// The last beacon that came.
+    pub(super) beaconed: Option<(u64, u64)>,
     /// The freshest (incarnation, counter) heard of.
     pub(super) freshest: (u64, u64),
     /// When it was last heard, by beacon, link or beat.
@@ -72,6 +74,7 @@ impl Subject {
         Self {
             liveness: Liveness::Dead,
             suspect_since: Instant::NEVER,
+            beaconed: None,
             freshest: (0, 0),
             heard_at: now,
             beat_at: now,
