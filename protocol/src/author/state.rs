@@ -124,6 +124,11 @@ impl State {
             || flying.map(|(_, change, _)| change).any(&is)
     }
 
+    /// Writes what this node says at the next start, though nothing changed.
+    pub const fn say_again(&mut self) {
+        self.unsaid = true;
+    }
+
     /// Starts the next write, if none is under way and there is something to do. The write may be
     /// empty: then it counts as durable at once.
     pub fn start(&mut self, frontier: Frontier, said: Option<&Record>) -> Option<Write> {
@@ -215,7 +220,9 @@ impl State {
             .expect("the parts were made for each other, within the bounds that Own keeps")
     }
 
-    /// The write under way ended. What it wrote is now what this node says; or nothing changed.
+    /// The write under way ended. What it wrote is now what this node says; or nothing changed, and
+    /// what the node itself asked for waits for the next write. Claims do not: who is to claim is
+    /// another question by then.
     pub fn finish(&mut self, durable: bool) -> Option<Commit> {
         let mut flight = self.flight.take()?;
         // A marker that was handed to the disk may be there though the write failed: it is spent.
@@ -225,9 +232,22 @@ impl State {
             self.unsaid = false;
         } else {
             flight.commit.write = Write::empty();
+            self.wait_again(&mut flight.commit.waiters);
         }
         flight.commit.durable = durable;
         Some(flight.commit)
+    }
+
+    /// Puts what nobody else would ask for again back to the front of the queue.
+    fn wait_again(&mut self, waiters: &mut Vec<Waiter>) {
+        let lost = |(origin, change, _): &Waiter| {
+            *origin == Origin::Internal && !matches!(change, Change::Claim(_))
+        };
+        let (again, rest): (Vec<_>, Vec<_>) = std::mem::take(waiters).into_iter().partition(lost);
+        *waiters = rest;
+        for (origin, change, _) in again.into_iter().rev() {
+            self.queue.push_front((origin, change));
+        }
     }
 }
 

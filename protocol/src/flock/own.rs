@@ -10,7 +10,7 @@ use super::command::{Batch, Command, Ticket};
 use super::control::{Answer, ControlError, ControlId};
 use super::event::PersistError;
 use super::state::{Route, State};
-use crate::author::{Change, Commit, Origin, Rejection, Waiter};
+use crate::author::{Change, Commit, Origin, Rejection, Waiter, Write};
 use crate::frame::RecordFrame;
 use crate::leader;
 use crate::link::{Protocol, ReplyId};
@@ -26,11 +26,20 @@ impl State {
         if self.ticket.is_some() || now < self.retry_write_at {
             return;
         }
+        let retrying = std::mem::replace(&mut self.retry_write_at, Instant::ORIGIN);
+        if self.read_only && retrying != Instant::ORIGIN {
+            // Whether there is room shows only by a write of something new.
+            self.author.say_again();
+        }
         let me = self.context.me;
         let frontier = self.strew.frontier(&me);
         let said = self.strew.record(&me).cloned();
         self.retry_write_at = Instant::ORIGIN;
-        let Some(write) = self.author.start(frontier, said.as_deref()) else { return };
+        let write = self.author.start(frontier, said.as_deref());
+        if self.read_only && write.as_ref().is_none_or(Write::is_empty) {
+            self.retry_write_at = now + RETRY_WRITE;
+        }
+        let Some(write) = write else { return };
         if write.is_empty() {
             self.finish_write(Ok(()), now);
             return;

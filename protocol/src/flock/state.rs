@@ -213,6 +213,7 @@ impl State {
         match result {
             Ok(()) if self.read_only => {
                 self.read_only = false;
+                self.leader_dirty = true;
                 self.notice(Notice::Writable);
             }
             Err(PersistError::Full) if !self.read_only => {
