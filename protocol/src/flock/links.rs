@@ -26,8 +26,11 @@ impl State {
         match event {
             link::Event::Dialled { id, peer, .. } => self.on_dialled(id, peer, now),
             link::Event::DialFailed { id, failure } => self.on_dial_failed(id, failure, now),
-            link::Event::Connected { peer, addr, member, .. } => {
-                self.on_connected(peer, addr, member, now);
+            link::Event::Connected { peer, addr, outbound, member } => {
+                let tend_at = now + TEND_AFTER;
+                let (open, dialled, since) = (member, outbound, now);
+                let link = Link { addr, open, dialled, since, tend_at, shut: false };
+                self.on_connected(peer, link, now);
             }
             link::Event::Disconnected { peer } => self.on_disconnected(peer, now),
             link::Event::Gossip { id, topic, from, data } => {
@@ -49,10 +52,9 @@ impl State {
         }
     }
 
-    fn on_connected(&mut self, peer: Principal, addr: SocketAddr, open: bool, now: Instant) {
-        let link = Link { addr, open, tend_at: now + TEND_AFTER, shut: false };
+    fn on_connected(&mut self, peer: Principal, link: Link, now: Instant) {
         self.links.insert(peer, link);
-        if open {
+        if link.open {
             let beacon = self.liveness.beacon().to_vec();
             let outputs = self.sync.on_connected(peer, &self.strew, &beacon);
             self.act_on_sync(outputs, now);
@@ -80,7 +82,7 @@ impl State {
         }
         let known = self.strew.membership().contains(&peer);
         let Some(link) = self.links.get_mut(&peer) else { return };
-        link.shut = false;
+        (link.shut, link.dialled) = (false, true);
         if !link.open && !self.join.is_busy_with(&peer) {
             let outputs = self.join.knock(peer, known, now);
             self.act_on_join(outputs, now);
@@ -192,14 +194,15 @@ impl State {
         for peer in due {
             let known = self.strew.membership().contains(&peer);
             let busy = self.join.is_busy_with(&peer);
-            if let Some(link) = self.links.get_mut(&peer) {
-                link.tend_at = now + if known || busy { TEND_AFTER } else { STRANGER_REST };
-            }
+            let Some(link) = self.links.get_mut(&peer) else { continue };
+            link.tend_at = now + TEND_AFTER;
+            let outstayed = !known && now.since(link.since) >= STRANGER_REST;
             if busy {
-                continue;
-            }
-            if known {
-                let outputs = self.join.knock(peer, true, now);
+                // Its handshake has a patience of its own.
+            } else if outstayed {
+                self.link(link::Command::Disconnect { peer });
+            } else if known || link.dialled {
+                let outputs = self.join.knock(peer, known, now);
                 self.act_on_join(outputs, now);
             }
         }

@@ -20,6 +20,9 @@ use crate::time::Instant;
 /// How long a node whose disk is full waits before it tries to write its own record again.
 const RETRY_WRITE: core::time::Duration = core::time::Duration::from_secs(5);
 
+/// How long a node that leaves goes on, so that others take in that it does.
+const LEAVE_LINGER: core::time::Duration = core::time::Duration::from_secs(1);
+
 impl State {
     /// Starts the next write, unless one is under way.
     pub(super) fn start_write(&mut self, now: Instant) {
@@ -155,8 +158,9 @@ impl State {
                 self.answer(id, Ok(Answer::Done));
             }
             Change::Act(crux_crdt::act::Statement::Leave { .. }) => {
-                // Gossip gets a moment; anti-entropy would not, since this node stops.
-                self.stop_at = Some(now + core::time::Duration::from_millis(500));
+                // Gossip may lose it, and afterwards nobody has it: whoever is linked is asked to look.
+                self.stop_at = Some(now + LEAVE_LINGER);
+                self.sync.announce_soon(now);
                 self.answer(id, Ok(Answer::Done));
             }
             Change::Fence(_) => {}

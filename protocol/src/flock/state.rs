@@ -29,6 +29,10 @@ pub(super) struct Link {
     pub(super) addr: SocketAddr,
     /// Whether this side's gate is open on it.
     pub(super) open: bool,
+    /// Whether this side dialled it, or one like it.
+    pub(super) dialled: bool,
+    /// Since when it stands.
+    pub(super) since: Instant,
     /// When a link whose gate is closed on either side is looked at again.
     pub(super) tend_at: Instant,
     /// Whether the other side's gate was found closed.

@@ -137,6 +137,8 @@ pub enum Refusal {
     Chain,
     /// The sponsor could not write its admission to disk.
     Disk,
+    /// Both sides join through each other at once, and this handshake is the one that ends.
+    Crossed,
 }
 
 impl fmt::Display for Refusal {
@@ -157,6 +159,7 @@ impl fmt::Display for Refusal {
             Self::Unexpected => f.write_str("the message does not fit the exchange"),
             Self::Chain => f.write_str("the presented admissions do not lead to this node"),
             Self::Disk => f.write_str("the sponsor could not write to its disk"),
+            Self::Crossed => f.write_str("both sides join at once; the other handshake goes on"),
         }
     }
 }
@@ -275,6 +278,7 @@ fn encode_refusal(out: &mut Encoder, refusal: &Refusal) {
         Refusal::Unexpected => out.u8(6),
         Refusal::Chain => out.u8(7),
         Refusal::Disk => out.u8(8),
+        Refusal::Crossed => out.u8(9),
     };
 }
 
@@ -288,6 +292,7 @@ fn decode_refusal(input: &mut Decoder<'_>) -> Result<Refusal, DecodeError> {
         6 => Refusal::Unexpected,
         7 => Refusal::Chain,
         8 => Refusal::Disk,
+        9 => Refusal::Crossed,
         found => return Err(DecodeError::Unknown { what: "refusal", found }),
     })
 }

@@ -20,6 +20,9 @@
 //! proof is bound to this channel. The callback goes only to a stated address whose IP is the one J
 //! is seen from, or S would be a port scanner for strangers.
 //!
+//! Where both sides knock at once, the one with the greater principal goes on and the other one lets it
+//! in: two handshakes would take twice the connections and could end each other.
+//!
 //! A join admits both ways and there is no founder: equal nodes that start at once admit each other
 //! pairwise, and two islands become one by one handshake. Where one side knows the other as a member
 //! already, it *presents* the chain of admissions that says so, and no handshake is needed.

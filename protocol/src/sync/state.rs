@@ -120,6 +120,12 @@ impl State {
         self.start_waiting(strew)
     }
 
+    /// This replica has something that others should look for at once.
+    pub fn announce_soon(&mut self, now: Instant) {
+        let earliest = self.announced_at + self.config.announce_period;
+        self.announce_at.get_or_insert(earliest.max(now));
+    }
+
     /// A beacon shows another state than this node's.
     pub fn on_doubt(&mut self, peer: Principal, now: Instant) {
         if self.linked.contains(&peer) && !self.sessions.contains_key(&peer) {
@@ -245,8 +251,7 @@ impl State {
         strew: &Strew,
     ) -> Vec<Output> {
         if brought {
-            let earliest = self.announced_at + self.config.announce_period;
-            self.announce_at.get_or_insert(earliest.max(now));
+            self.announce_soon(now);
         }
         let Some(session) = self.sessions.get_mut(&peer) else { return Vec::new() };
         session.brought |= brought;
