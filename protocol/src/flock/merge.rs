@@ -142,11 +142,8 @@ impl State {
         let mut rest = acts;
         loop {
             let before = rest.len();
-            let me = self.context.me;
             rest.retain(|act| {
-                // An admission of this node waits for the one it signs in return.
-                let counts =
-                    self.strew.membership().contains(&act.author()) || crate::join::admits(act, me);
+                let counts = self.strew.membership().contains(&act.author());
                 if counts && let ActOutcome::New(whose) = self.strew.merge_act(act.clone()) {
                     news = true;
                     changed.extend(whose);
@@ -163,6 +160,14 @@ impl State {
             self.on_standing_changed(&changed, now);
         }
         news
+    }
+
+    /// Keeps this node's admission by somebody who is no member yet.
+    pub(super) fn keep_act(&mut self, act: Arc<Signed<Act>>, now: Instant) {
+        if let ActOutcome::New(changed) = self.strew.merge_act(act.clone()) {
+            self.unsaved.acts.push(act);
+            self.on_standing_changed(&changed, now);
+        }
     }
 
     /// Somebody became a member, left or was retired.

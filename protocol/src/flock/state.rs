@@ -29,6 +29,7 @@ pub(super) struct Link {
     pub(super) addr: SocketAddr,
     /// Whether this side's gate is open on it.
     pub(super) open: bool,
+    pub(super) since: Instant,
     /// When a link whose gate is closed on either side is looked at again.
     pub(super) tend_at: Instant,
     /// Whether the other side's gate was found closed.
@@ -326,5 +327,5 @@ fn first_marker(last: Option<&Record>, strew: &Strew, me: Principal, rng: &mut S
     let ended = strew.membership().departure(&me).map_or(0, |departure| departure.incarnation);
     let mut nonce = [0; 16];
     rng.fill_bytes(&mut nonce);
-    Marker { incarnation: used.max(ended) + 1, nonce, seq: 0 }
+    Marker { incarnation: used.max(ended).saturating_add(1), nonce, seq: 0 }
 }

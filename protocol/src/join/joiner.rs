@@ -143,7 +143,7 @@ impl State {
             return Vec::new();
         }
         self.enter(peer, Stage::Welcomed, now);
-        vec![Output::Merge(vec![admission]), Output::Admit { peer, retire: None, joining: true }]
+        vec![Output::Welcomed(admission), Output::Admit { peer, retire: None, joining: true }]
     }
 
     pub(super) fn on_sponsor_admitted(

@@ -57,6 +57,8 @@ pub enum Output {
     },
     /// Merge acts.
     Merge(Vec<Arc<Signed<Act>>>),
+    /// Keep this node's admission by a sponsor, which counts once the one in return is signed.
+    Welcomed(Arc<Signed<Act>>),
     /// Close all connections to this peer, which is a member by now, and dial it again.
     Redial(Principal),
     /// A handshake failed; the person who runs this node may have to act.
@@ -123,6 +125,11 @@ impl State {
         facts: &Facts<'_>,
         rng: &mut StdRng,
     ) -> Vec<Output> {
+        // Who presents a chain has it begin with a member, or it is not worth its signatures.
+        let is_member = |who: &Principal| facts.strew.membership().contains(who);
+        if Request::first_presented(body).is_some_and(|first| !is_member(&first)) {
+            return vec![refuse(id, Refusal::Chain)];
+        }
         let Ok(request) = Request::decode(body, &self.context) else {
             return vec![refuse(id, Refusal::Unexpected)];
         };
@@ -133,7 +140,7 @@ impl State {
             Request::Callback { transcript, nonce } => {
                 vec![self.on_callback(peer, id, &transcript, &nonce)]
             }
-            Request::Admission(act) => self.on_admission(peer, id, act),
+            Request::Admission(act) => self.on_admission(peer, id, act, facts),
             Request::Present(acts) => self.on_present(peer, id, acts, facts),
         }
     }
@@ -144,8 +151,16 @@ impl State {
         Output::Reply { id, response: Response::Standing { known, acts } }
     }
 
-    fn on_admission(&mut self, peer: Principal, id: ReplyId, act: Arc<Signed<Act>>) -> Vec<Output> {
-        if act.author() != peer || !admits(&act, self.context.me) {
+    fn on_admission(
+        &mut self,
+        peer: Principal,
+        id: ReplyId,
+        act: Arc<Signed<Act>>,
+        facts: &Facts<'_>,
+    ) -> Vec<Output> {
+        // Its own admission comes first: what strangers say is not kept.
+        let member = facts.strew.membership().contains(&peer);
+        if !member || act.author() != peer || !admits(&act, self.context.me) {
             return vec![refuse(id, Refusal::Unexpected)];
         }
         vec![Output::Merge(vec![act]), Output::Reply { id, response: Response::Done }]
