@@ -17,6 +17,9 @@ use crate::time::Instant;
 
 /// Lifeguard's greatest multiplier.
 const HEALTH_MAX: u32 = 8;
+/// The least time between two beacons by which a suspected node shows that it lives, however many
+/// suspect it.
+const BEACON_REST: Duration = Duration::from_millis(200);
 /// How long local health takes to improve by one.
 const HEALTH_RECOVERY: Duration = Duration::from_secs(10);
 /// A wake that comes this much later than asked for speaks against this node's health.
@@ -73,6 +76,7 @@ pub struct State {
     grace_until: Instant,
     next_beat: Instant,
     next_beacon: Instant,
+    beacon_at: Instant,
 }
 
 impl State {
@@ -107,6 +111,7 @@ impl State {
             grace_until: now,
             next_beat: now,
             next_beacon: now,
+            beacon_at: Instant::ORIGIN,
         }
     }
 
@@ -286,21 +291,40 @@ impl State {
     fn on_suspicion(&mut self, signed: &Signed<Suspicion>, now: Instant) -> (Verdict, Vec<Output>) {
         let suspicion = signed.value();
         let about = (suspicion.incarnation, suspicion.counter);
-        if suspicion.subject == self.context.me {
-            if about >= (self.incarnation, self.counter) {
-                self.next_beacon = now;
-            }
-            return (Verdict::Accept, Vec::new());
+        if !self.subjects.contains_key(&signed.author()) {
+            // Only members have a voice.
+            return (Verdict::Ignore, Vec::new());
         }
+        if suspicion.subject == self.context.me {
+            return (self.on_accused(signed.author(), about, now), Vec::new());
+        }
+        let repeat = self.config.repeat_suspicion / 2;
         let Some(subject) = self.subjects.get_mut(&suspicion.subject) else {
             return (Verdict::Ignore, Vec::new());
         };
         if about < subject.freshest {
             return (Verdict::Ignore, Vec::new());
         }
-        let vote = Vote { evidence: suspicion.evidence, about };
+        let old = subject.votes.get(&signed.author());
+        if old.is_some_and(|old| now.since(old.at) < repeat && suspicion.evidence <= old.evidence) {
+            return (Verdict::Ignore, Vec::new());
+        }
+        let vote = Vote { evidence: suspicion.evidence, about, at: now };
         subject.votes.insert(signed.author(), vote);
         (Verdict::Accept, self.weigh(suspicion.subject, now))
+    }
+
+    /// Somebody suspects this node, which shows that it lives.
+    fn on_accused(&mut self, by: Principal, about: (u64, u64), now: Instant) -> Verdict {
+        let Some(accuser) = self.subjects.get_mut(&by) else { return Verdict::Ignore };
+        if now.since(accuser.accused_at) < self.config.repeat_suspicion / 2 {
+            return Verdict::Ignore;
+        }
+        accuser.accused_at = now;
+        if about >= (self.incarnation, self.counter) {
+            self.next_beacon = self.next_beacon.min(now.max(self.beacon_at + BEACON_REST));
+        }
+        Verdict::Accept
     }
 
     fn hear(&mut self, peer: Principal, now: Instant) -> Vec<Output> {
@@ -355,7 +379,7 @@ impl State {
         subject.my_vote = Some(evidence);
         subject.voted_at = now;
         let about = subject.freshest;
-        subject.votes.insert(self.context.me, Vote { evidence, about });
+        subject.votes.insert(self.context.me, Vote { evidence, about, at: now });
         self.suspicions += 1;
         let suspicion = Suspicion {
             subject: peer,
@@ -459,6 +483,7 @@ impl State {
         };
         let signed = Signed::sign(beacon, &self.context.flock, &self.identity);
         self.beacon = Notice::Beacon(signed).encode();
+        self.beacon_at = now;
         let period =
             if self.leading { self.config.leader_beacon_period } else { self.beacon_period() };
         self.next_beacon = now + period.mul_f64(rng.random_range(0.9..1.0));
