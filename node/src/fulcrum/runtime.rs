@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info, warn};
 
 use super::doctor::Surroundings;
+use super::hush::{Hush, Say, may_pass};
 use super::picture::{Frame, draw};
 use super::request::{NodeRef, Reply, Request};
 use super::{answer, doctor};
@@ -56,6 +57,7 @@ pub struct Runtime {
     asked: u64,
     writing: Option<(Ticket, store::Persisted)>,
     surroundings: Surroundings,
+    hush: Hush,
     stop: Option<StopReason>,
 }
 
@@ -81,6 +83,7 @@ impl Runtime {
             asked: 0,
             writing: None,
             surroundings,
+            hush: Hush::default(),
             stop: None,
         };
         (runtime, shown)
@@ -264,7 +267,15 @@ impl Runtime {
     }
 
     fn tell(&mut self, notice: &Notice) {
+        match self.hush.hear(notice, clock::now()) {
+            Say::Nothing => return,
+            Say::Tell { left_out: 0 } => {}
+            Say::Tell { left_out } => warn!("{left_out} more like the next one were left out"),
+        }
         match notice {
+            Notice::JoinFailed { refusal, joining: false, .. } if may_pass(*refusal) => {
+                info!("{notice}");
+            }
             Notice::OtherFlock { addr } => {
                 // Said once per place, not at every dial.
                 if self.surroundings.note_other_flock(addr) {

@@ -10,7 +10,7 @@ use super::own::Own;
 use crate::context::Context;
 use crate::leader::Claim;
 
-/// How many changes may wait. More means a disk that does not answer.
+/// How many changes may wait; those of peers fill half of it. More means a disk that does not answer.
 const QUEUE_MAX: usize = 4096;
 
 /// A write that is under way.
@@ -105,8 +105,12 @@ impl State {
 
     /// Puts a change into the queue. `false`: the queue is full, and it was not.
     pub fn push(&mut self, origin: Origin, change: Change) -> bool {
-        if self.queue.len() >= QUEUE_MAX {
+        let most = if matches!(origin, Origin::Peer(_)) { QUEUE_MAX / 2 } else { QUEUE_MAX };
+        if self.queue.len() >= most {
             return false;
+        }
+        if let Change::Keep(record) = &change {
+            self.keep_newest(record);
         }
         self.queue.push_back((origin, change));
         true
@@ -115,6 +119,19 @@ impl State {
     /// Takes back the changes of a kind that wait.
     pub fn retract(&mut self, is: impl Fn(&Change) -> bool) {
         self.queue.retain(|(_, change)| !is(change));
+    }
+
+    /// Lets everyone who waits for an older record of an author wait for this one: one of each
+    /// author is held, however many are sent.
+    fn keep_newest(&mut self, record: &Arc<Record>) {
+        for (_, change) in &mut self.queue {
+            if let Change::Keep(older) = change
+                && older.author() == record.author()
+                && older.total() < record.total()
+            {
+                older.clone_from(record);
+            }
+        }
     }
 
     /// Whether a change of this kind waits or is being written.
@@ -262,7 +279,8 @@ struct Build {
 impl Build {
     fn reincarnate(&mut self, above: u64) {
         if self.marker.incarnation <= above {
-            self.marker = Marker { incarnation: above + 1, nonce: self.marker.nonce, seq: 0 };
+            self.marker =
+                Marker { incarnation: above.saturating_add(1), nonce: self.marker.nonce, seq: 0 };
             self.forced = true;
         }
     }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crux_crdt::Principal;
-use crux_crdt::act::Statement;
+use crux_crdt::act::{Act, NUMBER_LIMIT, Statement};
+use crux_crdt::sign::Signed;
 
 use super::command::Notice;
 use super::state::{Link, Route, State};
@@ -18,7 +20,10 @@ use crate::time::Instant;
 
 /// How long a link whose gate is closed is left alone, so that a handshake can end first.
 const TEND_AFTER: Duration = Duration::from_millis(700);
-/// How long a stranger that does not join may stay connected.
+/// How long a link stands at least before it is made anew because the other gate is closed: a peer
+/// whose gate never opens is not dialled in a loop.
+const SHUT_REST: Duration = Duration::from_millis(100);
+/// How long until a link to a stranger is looked at again.
 const STRANGER_REST: Duration = Duration::from_secs(10);
 
 impl State {
@@ -166,7 +171,7 @@ impl State {
         {
             // The peer's gate was closed when this link was made.
             link.shut = true;
-            link.tend_at = now;
+            link.tend_at = now.max(link.since + SHUT_REST);
         }
         match self.requests.remove(&id) {
             Some(Route::Join { calling }) => {
@@ -281,6 +286,12 @@ impl State {
         if let Some(subject) = retire {
             self.retire(subject, Origin::Internal);
         }
+        if let Some(act) = self.own_admission_of(peer) {
+            // Who comes again, having lost its disk or having nothing better to do, gets the same.
+            let outputs = self.join.on_signed(peer, joining, Some(act));
+            self.act_on_join(outputs, now);
+            return;
+        }
         if joining && self.author.committed().profile.claim > 0 && self.is_alone() {
             // A join changes no leader: who comes alone leaves its own claim behind.
             self.author.push(Origin::Internal, Change::StandDown);
@@ -293,6 +304,12 @@ impl State {
         }
     }
 
+    fn own_admission_of(&self, peer: Principal) -> Option<Arc<Signed<Act>>> {
+        let me = self.context.me;
+        let mut acts = self.strew.acts();
+        acts.find(|act| act.author() == me && join::admits(act, peer)).cloned()
+    }
+
     fn is_alone(&self) -> bool {
         self.strew.membership().members().nth(1).is_none()
     }
@@ -300,7 +317,8 @@ impl State {
     pub(super) fn retire(&mut self, subject: Principal, origin: Origin) -> bool {
         let incarnation = self.strew.record(&subject).map_or(0, |r| r.marker().incarnation);
         let statement = Statement::Retire { subject, incarnation };
-        self.author.push(origin, Change::Act(statement))
+        // One that no peer would take in must not be signed: replicas would differ for ever.
+        incarnation < NUMBER_LIMIT && self.author.push(origin, Change::Act(statement))
     }
 
     /// Closes what there is and dials anew, so that both gates are looked at again.

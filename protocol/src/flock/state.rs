@@ -336,5 +336,5 @@ fn first_marker(last: Option<&Record>, strew: &Strew, me: Principal, rng: &mut S
     let ended = strew.membership().departure(&me).map_or(0, |departure| departure.incarnation);
     let mut nonce = [0; 16];
     rng.fill_bytes(&mut nonce);
-    Marker { incarnation: used.max(ended) + 1, nonce, seq: 0 }
+    Marker { incarnation: used.max(ended).saturating_add(1), nonce, seq: 0 }
 }

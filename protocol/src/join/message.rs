@@ -188,6 +188,15 @@ impl Request {
         out.finish()
     }
 
+    /// Who says to have signed the first act of a presented chain; `None` for other requests.
+    /// Verifies nothing.
+    pub fn first_presented(bytes: &[u8]) -> Option<Principal> {
+        let mut input = Decoder::new(bytes);
+        (input.u8("join request") == Ok(PRESENT)).then_some(())?;
+        input.count(PATH_MAX, "acts").ok()?;
+        input.principal("author").ok()
+    }
+
     /// Verifies what is signed in it, and decodes it.
     ///
     /// # Errors

@@ -38,4 +38,5 @@ mod transcript;
 pub use config::Config;
 pub use message::{Hello, Refusal, Request, Response};
 pub use path::{PATH_MAX, path};
+pub(crate) use state::admits;
 pub use state::{Facts, Output, State};
