@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crux_crdt::act::{ACTS_PER_AUTHOR_MAX, Act, NUMBER_LIMIT, Statement};
 use crux_crdt::path::Endpoint;
-use crux_crdt::record::{Frontier, Header, Marker, Profile, Registration, Slot};
+use crux_crdt::record::{Frontier, Header, INCARNATION_LIMIT, Marker, Profile, Registration, Slot};
 use crux_crdt::{Digest, Principal};
 use proptest::prelude::*;
 
@@ -17,11 +17,8 @@ pub(crate) fn digests() -> impl Strategy<Value = Digest> {
 }
 
 pub(crate) fn markers() -> impl Strategy<Value = Marker> {
-    any::<(u64, [u8; 16], u64)>().prop_map(|(incarnation, nonce, seq)| Marker {
-        incarnation,
-        nonce,
-        seq,
-    })
+    (0..INCARNATION_LIMIT, any::<([u8; 16], u64)>())
+        .prop_map(|(incarnation, (nonce, seq))| Marker { incarnation, nonce, seq })
 }
 
 pub(crate) fn headers() -> impl Strategy<Value = Header> {
@@ -85,7 +82,7 @@ pub(crate) fn acts() -> impl Strategy<Value = Act> {
     let statement = prop_oneof![
         (subject(), 0..NUMBER_LIMIT)
             .prop_map(|(subject, generation)| Statement::Admit { subject, generation }),
-        (0..NUMBER_LIMIT).prop_map(|incarnation| Statement::Leave { incarnation }),
+        (0..INCARNATION_LIMIT).prop_map(|incarnation| Statement::Leave { incarnation }),
         (subject(), 0..NUMBER_LIMIT)
             .prop_map(|(subject, incarnation)| Statement::Retire { subject, incarnation }),
     ];

@@ -17,6 +17,7 @@ use crux_crdt::path::Query;
 
 use super::{Service, View};
 use crate::error::{Error, Kind};
+use crate::parse;
 
 impl View {
     /// Picks one live instance for a name; see the module's text for the steps.
@@ -36,7 +37,7 @@ impl View {
     /// The live services of the first step that finds any, ordered by path.
     fn candidates(&self, name: &str) -> Result<Vec<&Service>, Error> {
         if name.contains(['/', '*']) {
-            let query: Query = name.parse().map_err(Error::from)?;
+            let query = parse::query(name)?;
             return Ok(self.services(&query, false));
         }
         let live = self.services(&Query::default(), false);
