@@ -20,8 +20,9 @@ use crate::time::Instant;
 
 /// How long the leader waits for those who do not answer.
 const PING_PATIENCE: Duration = Duration::from_secs(1);
-/// How long a registration waits for other members to store it.
-const STORE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a registration waits for other members to store it. Less than the ten seconds that a
+/// command waits, or nobody would read how many did.
+const STORE_PATIENCE: Duration = Duration::from_secs(8);
 
 /// A registration that waits for other members.
 #[derive(Debug)]
