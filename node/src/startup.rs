@@ -53,6 +53,7 @@ const CLOSE_MAX: Duration = Duration::from_secs(2);
 /// Why it could not start; then nothing was changed. Or why it stopped by itself.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> Result<(), Error> {
     check_port(config.listen)?;
+    api::check_socket_path(&config.data_dir)?;
     let socket_path = config.data_dir.clone();
     let _dir = DataDir::lock(&config.data_dir)?;
     let seed = identity::load_or_make(&config.data_dir)?;

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
+use crate::record::decode_incarnation;
 use crate::sign::Signable;
 use crate::{Digest, Principal};
 
@@ -48,8 +49,8 @@ pub enum Statement {
     },
 }
 
-/// Incarnations and generations that acts name are below this, so that a retired node always has a
-/// greater incarnation to come back with, whatever a lying member says.
+/// Generations, and incarnations that others are retired at, are below this, so that a retired node
+/// always has a greater incarnation to come back with, whatever a lying member says.
 pub const NUMBER_LIMIT: u64 = 1 << 48;
 
 const ADMIT: u8 = 1;
@@ -86,7 +87,7 @@ impl Canonical for Act {
                 subject: input.principal("subject")?,
                 generation: decode_number(input, "generation")?,
             },
-            LEAVE => Statement::Leave { incarnation: decode_number(input, "incarnation")? },
+            LEAVE => Statement::Leave { incarnation: decode_incarnation(input)? },
             RETIRE => Statement::Retire {
                 subject: input.principal("subject")?,
                 incarnation: decode_number(input, "incarnation")?,

@@ -1,6 +1,10 @@
 use crate::Digest;
 use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
 
+/// Incarnations are below this: twice what others can be retired at, so that whoever was retired at
+/// the last one that can be named still has as many to come back with.
+pub const INCARNATION_LIMIT: u64 = 1 << 49;
+
 /// Orders the headers of one author: by incarnation, then boot nonce, then sequence number, then
 /// the header's own id. Never by a clock.
 ///
@@ -31,9 +35,16 @@ impl Canonical for Marker {
 
     fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
-            incarnation: input.u64("incarnation")?,
+            incarnation: decode_incarnation(input)?,
             nonce: input.array("boot nonce")?,
             seq: input.u64("sequence number")?,
         })
+    }
+}
+
+pub(crate) fn decode_incarnation(input: &mut Decoder<'_>) -> Result<u64, DecodeError> {
+    match input.u64("incarnation")? {
+        incarnation if incarnation < INCARNATION_LIMIT => Ok(incarnation),
+        _ => Err(DecodeError::Invalid("incarnation")),
     }
 }

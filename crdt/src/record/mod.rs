@@ -17,7 +17,8 @@ mod slot;
 mod whole;
 
 pub use header::{Frontier, Header};
-pub use marker::Marker;
+pub(crate) use marker::decode_incarnation;
+pub use marker::{INCARNATION_LIMIT, Marker};
 pub use profile::{LABEL_KEY_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, Profile};
 pub use registration::Registration;
 pub use slot::{SLOT_BYTES_MAX, SLOTS_MAX, Slot, slots_root};

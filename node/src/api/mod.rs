@@ -28,4 +28,4 @@ pub(crate) mod tests;
 pub use client::{Client, Watch, WatchEvent};
 pub use control::{Ask, Handle};
 pub use server::serve;
-pub use socket::{SOCKET_NAME, Socket};
+pub use socket::{SOCKET_NAME, Socket, check_path as check_socket_path};

@@ -48,6 +48,14 @@ pub(super) fn path_in(data_dir: &Path) -> Result<PathBuf, Error> {
     }
 }
 
+/// Whether the system allows a control socket in a data directory. Touches nothing.
+///
+/// # Errors
+/// [`Kind::SocketPathTooLong`].
+pub fn check_path(data_dir: &Path) -> Result<(), Error> {
+    path_in(data_dir).map(drop)
+}
+
 /// The bound control socket. Removes its file when dropped.
 #[derive(Debug)]
 pub struct Socket {

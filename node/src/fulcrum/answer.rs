@@ -40,6 +40,9 @@ pub(super) fn error(error: &ControlError) -> Error {
             (Kind::NotFound, "`services` lists what is registered; a node removes only its own.")
         }
         ControlError::Rejected(Rejection::Profile) => (Kind::InvalidArgument, "Give fewer."),
+        ControlError::Rejected(Rejection::Incarnation) => {
+            (Kind::Refused, "It stays listed as dead; nothing else comes of it.")
+        }
         ControlError::Rejected(_) => {
             (Kind::LimitReached, "Deregister something, or register it on another node.")
         }

@@ -15,6 +15,7 @@
 
 mod answer;
 mod doctor;
+mod hush;
 mod picture;
 pub mod request;
 mod runtime;

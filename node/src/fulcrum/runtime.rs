@@ -11,9 +11,10 @@ use crux_protocol::flock::{
 use crux_protocol::link;
 use crux_protocol::time::Instant;
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::doctor::Surroundings;
+use super::hush::{Hush, Say, may_pass};
 use super::picture::{Frame, draw};
 use super::request::{NodeRef, Reply, Request};
 use super::{answer, doctor};
@@ -26,6 +27,10 @@ use crate::view::View;
 /// Drawing the view takes at most this share of the time: one part in ten. A large flock under churn
 /// is then shown a little later instead of costing a core.
 const REST_PER_DRAWING: u32 = 9;
+
+/// The least time between two wakes of the engine. Whatever it asks for, the network, the control
+/// API and the signal to stop get their turn.
+const WAKE_REST: Duration = Duration::from_millis(1);
 
 /// Where everything comes in.
 #[derive(Debug)]
@@ -52,6 +57,7 @@ pub struct Runtime {
     asked: u64,
     writing: Option<(Ticket, store::Persisted)>,
     surroundings: Surroundings,
+    hush: Hush,
     stop: Option<StopReason>,
 }
 
@@ -77,6 +83,7 @@ impl Runtime {
             asked: 0,
             writing: None,
             surroundings,
+            hush: Hush::default(),
             stop: None,
         };
         (runtime, shown)
@@ -92,6 +99,7 @@ impl Runtime {
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), Error> {
         tokio::pin!(shutdown);
+        let mut rested = Instant::ORIGIN;
         self.handle(Event::Wake).await?;
         loop {
             if let Some(reason) = self.stop.take() {
@@ -100,11 +108,13 @@ impl Runtime {
             let now = clock::now();
             self.show(now);
             let due = self.next_due();
-            if due <= now {
+            if due <= now && rested <= now {
                 self.handle(Event::Wake).await?;
+                rested = clock::now() + WAKE_REST;
                 tokio::task::yield_now().await;
                 continue;
             }
+            let due = due.max(rested);
             let writing = self.writing.as_mut();
             tokio::select! {
                 () = &mut shutdown => return Ok(()),
@@ -165,7 +175,8 @@ impl Runtime {
         result: Result<(), WriteError>,
     ) -> Result<(), Error> {
         if let Err(error) = &result {
-            warn!(%error, hint = error.hint(), "not written");
+            // The store itself says it loudly, with what to do.
+            debug!(%error, "not written");
         }
         let result = result.map_err(|error| match error {
             WriteError::Full(_) => PersistError::Full,
@@ -256,7 +267,15 @@ impl Runtime {
     }
 
     fn tell(&mut self, notice: &Notice) {
+        match self.hush.hear(notice, clock::now()) {
+            Say::Nothing => return,
+            Say::Tell { left_out: 0 } => {}
+            Say::Tell { left_out } => warn!("{left_out} more like the next one were left out"),
+        }
         match notice {
+            Notice::JoinFailed { refusal, joining: false, .. } if may_pass(*refusal) => {
+                info!("{notice}");
+            }
             Notice::OtherFlock { addr } => {
                 // Said once per place, not at every dial.
                 if self.surroundings.note_other_flock(addr) {

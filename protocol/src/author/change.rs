@@ -66,6 +66,11 @@ pub enum Rejection {
     /// This node signed as many acts as a node may sign.
     #[error("this node signed {0} membership acts, which is the limit")]
     TooManyActs(u64),
+    /// The member runs at an incarnation that nobody can be retired at.
+    #[error(
+        "that node states an incarnation which only a lying node has, or one that was lied about"
+    )]
+    Incarnation,
     /// The profile is over a bound.
     #[error("the profile is over a bound: at most 8 addresses and 32 labels of 63 bytes each")]
     Profile,

@@ -10,7 +10,7 @@ use super::own::Own;
 use crate::context::Context;
 use crate::leader::Claim;
 
-/// How many changes may wait. More means a disk that does not answer.
+/// How many changes may wait; those of peers fill half of it. More means a disk that does not answer.
 const QUEUE_MAX: usize = 4096;
 
 /// A write that is under way.
@@ -105,8 +105,12 @@ impl State {
 
     /// Puts a change into the queue. `false`: the queue is full, and it was not.
     pub fn push(&mut self, origin: Origin, change: Change) -> bool {
-        if self.queue.len() >= QUEUE_MAX {
+        let most = if matches!(origin, Origin::Peer(_)) { QUEUE_MAX / 2 } else { QUEUE_MAX };
+        if self.queue.len() >= most {
             return false;
+        }
+        if let Change::Keep(record) = &change {
+            self.keep_newest(record);
         }
         self.queue.push_back((origin, change));
         true
@@ -117,11 +121,29 @@ impl State {
         self.queue.retain(|(_, change)| !is(change));
     }
 
+    /// Lets everyone who waits for an older record of an author wait for this one: one of each
+    /// author is held, however many are sent.
+    fn keep_newest(&mut self, record: &Arc<Record>) {
+        for (_, change) in &mut self.queue {
+            if let Change::Keep(older) = change
+                && older.author() == record.author()
+                && older.total() < record.total()
+            {
+                older.clone_from(record);
+            }
+        }
+    }
+
     /// Whether a change of this kind waits or is being written.
     pub fn is_pending(&self, is: impl Fn(&Change) -> bool) -> bool {
         let flying = self.flight.iter().flat_map(|flight| &flight.commit.waiters);
         self.queue.iter().map(|(_, change)| change).any(&is)
             || flying.map(|(_, change, _)| change).any(&is)
+    }
+
+    /// Writes what this node says at the next start, though nothing changed.
+    pub const fn say_again(&mut self) {
+        self.unsaid = true;
     }
 
     /// Starts the next write, if none is under way and there is something to do. The write may be
@@ -215,7 +237,9 @@ impl State {
             .expect("the parts were made for each other, within the bounds that Own keeps")
     }
 
-    /// The write under way ended. What it wrote is now what this node says; or nothing changed.
+    /// The write under way ended. What it wrote is now what this node says; or nothing changed, and
+    /// what the node itself asked for waits for the next write. Claims do not: who is to claim is
+    /// another question by then.
     pub fn finish(&mut self, durable: bool) -> Option<Commit> {
         let mut flight = self.flight.take()?;
         // A marker that was handed to the disk may be there though the write failed: it is spent.
@@ -225,9 +249,22 @@ impl State {
             self.unsaid = false;
         } else {
             flight.commit.write = Write::empty();
+            self.wait_again(&mut flight.commit.waiters);
         }
         flight.commit.durable = durable;
         Some(flight.commit)
+    }
+
+    /// Puts what nobody else would ask for again back to the front of the queue.
+    fn wait_again(&mut self, waiters: &mut Vec<Waiter>) {
+        let lost = |(origin, change, _): &Waiter| {
+            *origin == Origin::Internal && !matches!(change, Change::Claim(_))
+        };
+        let (again, rest): (Vec<_>, Vec<_>) = std::mem::take(waiters).into_iter().partition(lost);
+        *waiters = rest;
+        for (origin, change, _) in again.into_iter().rev() {
+            self.queue.push_front((origin, change));
+        }
     }
 }
 
@@ -242,7 +279,8 @@ struct Build {
 impl Build {
     fn reincarnate(&mut self, above: u64) {
         if self.marker.incarnation <= above {
-            self.marker = Marker { incarnation: above + 1, nonce: self.marker.nonce, seq: 0 };
+            self.marker =
+                Marker { incarnation: above.saturating_add(1), nonce: self.marker.nonce, seq: 0 };
             self.forced = true;
         }
     }

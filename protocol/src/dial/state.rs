@@ -14,6 +14,8 @@ use crate::time::Instant;
 const START_MAX: usize = 32;
 /// How long an entry rests whose join was refused.
 const REFUSED_REST: Duration = Duration::from_secs(10);
+/// How long a member rests that states no address.
+const NOWHERE_REST: Duration = Duration::from_secs(5);
 /// How many places found on the link are remembered.
 const FOUND_MAX: usize = 64;
 
@@ -200,11 +202,16 @@ impl State {
         let mut out = Vec::new();
         for peer in facts.wanted.iter().filter(|peer| !(facts.is_linked)(peer)) {
             let backoff = self.members.entry(*peer).or_insert_with(|| Backoff::new(now));
-            if backoff.is_due(now)
-                && let Some(request) = to_member(Purpose::Wanted(*peer), *peer, facts)
-            {
-                backoff.start();
-                out.push(request);
+            if !backoff.is_due(now) {
+                continue;
+            }
+            match to_member(Purpose::Wanted(*peer), *peer, facts) {
+                Some(request) => {
+                    backoff.start();
+                    out.push(request);
+                }
+                // It says nowhere that it can be reached; it may say so later.
+                None => backoff.rest(now, NOWHERE_REST),
             }
         }
         out

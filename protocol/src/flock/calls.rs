@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::collections::BTreeSet;
 
 use crux_crdt::Principal;
-use crux_crdt::act::Statement;
+use crux_crdt::act::{NUMBER_LIMIT, Statement};
 use crux_crdt::hash::sha3;
 use crux_crdt::record::Registration;
 use data_encoding::BASE32_NOPAD;
@@ -12,7 +12,7 @@ use rand::Rng;
 
 use super::control::{Answer, Control, ControlError, ControlId};
 use super::state::{Route, State};
-use crate::author::{Change, Origin};
+use crate::author::{Change, Origin, Rejection, ServiceKey};
 use crate::leader::{Claim, Pinged, Request, Response};
 use crate::link::{Protocol, ReplyId};
 use crate::liveness::Liveness;
@@ -20,6 +20,10 @@ use crate::time::Instant;
 
 /// How long the leader waits for those who do not answer.
 const PING_PATIENCE: Duration = Duration::from_secs(1);
+/// How many fenced commands may be under way. Each asks every live member.
+const PINGS_MAX: usize = 64;
+/// How long a lease waits that could not be ended at once.
+const LEASE_AGAIN: Duration = Duration::from_secs(1);
 /// How long a registration waits for other members to store it. Less than the ten seconds that a
 /// command waits, or nobody would read how many did.
 const STORE_PATIENCE: Duration = Duration::from_secs(8);
@@ -98,8 +102,14 @@ impl State {
     fn forget(&mut self, id: ControlId, member: Principal) {
         if member == self.context.me || self.liveness.liveness(&member) != Liveness::Dead {
             self.answer(id, Err(ControlError::Alive));
-        } else if self.strew.shown_record(&member).is_none() {
-            self.answer(id, Err(ControlError::NotFound));
+            return;
+        }
+        let Some(incarnation) = self.strew.shown_record(&member).map(|r| r.marker().incarnation)
+        else {
+            return self.answer(id, Err(ControlError::NotFound));
+        };
+        if incarnation >= NUMBER_LIMIT {
+            self.answer(id, Err(ControlError::Rejected(Rejection::Incarnation)));
         } else if !self.retire(member, Origin::Control(id.0)) {
             self.answer(id, Err(ControlError::Busy));
         }
@@ -120,7 +130,7 @@ impl State {
 
     /// Has every live member store this node's claim.
     fn lead(&mut self, asker: Asker, claim: Claim, now: Instant) {
-        if !self.leader.has_authority(self.last_heard(), now) {
+        if self.pings.len() >= PINGS_MAX || !self.leader.has_authority(self.last_heard(), now) {
             return self.refuse_to_lead(asker);
         }
         let waiting: BTreeSet<_> = self
@@ -254,10 +264,15 @@ impl State {
         let ended: Vec<_> =
             self.leases.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()).collect();
         for key in ended {
-            if self.author.push(Origin::Internal, Change::Deregister(key.clone())) {
+            let renewed = self.author.is_pending(
+                |change| matches!(change, Change::Register(new) if is_key_of(&key, new)),
+            );
+            let ending =
+                !renewed && self.author.push(Origin::Internal, Change::Deregister(key.clone()));
+            if ending {
                 self.leases.remove(&key);
             } else {
-                self.leases.insert(key, now + STORE_PATIENCE);
+                self.leases.insert(key, now + LEASE_AGAIN);
             }
         }
         self.forget_the_long_dead(now);
@@ -297,4 +312,8 @@ impl State {
             self.retire(member, Origin::Internal);
         }
     }
+}
+
+fn is_key_of(key: &ServiceKey, registration: &Registration) -> bool {
+    registration.key() == (&key.0, &key.1, &key.2)
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crux_crdt::Principal;
-use crux_crdt::act::Statement;
+use crux_crdt::act::{Act, NUMBER_LIMIT, Statement};
+use crux_crdt::sign::Signed;
 
 use super::command::Notice;
 use super::state::{Link, Route, State};
@@ -18,7 +20,10 @@ use crate::time::Instant;
 
 /// How long a link whose gate is closed is left alone, so that a handshake can end first.
 const TEND_AFTER: Duration = Duration::from_millis(700);
-/// How long a stranger that does not join may stay connected.
+/// How long a link stands at least before it is made anew because the other gate is closed: a peer
+/// whose gate never opens is not dialled in a loop.
+const SHUT_REST: Duration = Duration::from_millis(100);
+/// How long until a link to a stranger is looked at again.
 const STRANGER_REST: Duration = Duration::from_secs(10);
 
 impl State {
@@ -26,8 +31,11 @@ impl State {
         match event {
             link::Event::Dialled { id, peer, .. } => self.on_dialled(id, peer, now),
             link::Event::DialFailed { id, failure } => self.on_dial_failed(id, failure, now),
-            link::Event::Connected { peer, addr, member, .. } => {
-                self.on_connected(peer, addr, member, now);
+            link::Event::Connected { peer, addr, outbound, member } => {
+                let tend_at = now + TEND_AFTER;
+                let (open, dialled, since) = (member, outbound, now);
+                let link = Link { addr, open, dialled, since, tend_at, shut: false };
+                self.on_connected(peer, link, now);
             }
             link::Event::Disconnected { peer } => self.on_disconnected(peer, now),
             link::Event::Gossip { id, topic, from, data } => {
@@ -49,10 +57,9 @@ impl State {
         }
     }
 
-    fn on_connected(&mut self, peer: Principal, addr: SocketAddr, open: bool, now: Instant) {
-        let link = Link { addr, open, tend_at: now + TEND_AFTER, shut: false };
+    fn on_connected(&mut self, peer: Principal, link: Link, now: Instant) {
         self.links.insert(peer, link);
-        if open {
+        if link.open {
             let beacon = self.liveness.beacon().to_vec();
             let outputs = self.sync.on_connected(peer, &self.strew, &beacon);
             self.act_on_sync(outputs, now);
@@ -80,7 +87,7 @@ impl State {
         }
         let known = self.strew.membership().contains(&peer);
         let Some(link) = self.links.get_mut(&peer) else { return };
-        link.shut = false;
+        (link.shut, link.dialled) = (false, true);
         if !link.open && !self.join.is_busy_with(&peer) {
             let outputs = self.join.knock(peer, known, now);
             self.act_on_join(outputs, now);
@@ -164,7 +171,7 @@ impl State {
         {
             // The peer's gate was closed when this link was made.
             link.shut = true;
-            link.tend_at = now;
+            link.tend_at = now.max(link.since + SHUT_REST);
         }
         match self.requests.remove(&id) {
             Some(Route::Join { calling }) => {
@@ -192,14 +199,15 @@ impl State {
         for peer in due {
             let known = self.strew.membership().contains(&peer);
             let busy = self.join.is_busy_with(&peer);
-            if let Some(link) = self.links.get_mut(&peer) {
-                link.tend_at = now + if known || busy { TEND_AFTER } else { STRANGER_REST };
-            }
+            let Some(link) = self.links.get_mut(&peer) else { continue };
+            link.tend_at = now + TEND_AFTER;
+            let outstayed = !known && now.since(link.since) >= STRANGER_REST;
             if busy {
-                continue;
-            }
-            if known {
-                let outputs = self.join.knock(peer, true, now);
+                // Its handshake has a patience of its own.
+            } else if outstayed {
+                self.link(link::Command::Disconnect { peer });
+            } else if known || link.dialled {
+                let outputs = self.join.knock(peer, known, now);
                 self.act_on_join(outputs, now);
             }
         }
@@ -278,6 +286,12 @@ impl State {
         if let Some(subject) = retire {
             self.retire(subject, Origin::Internal);
         }
+        if let Some(act) = self.own_admission_of(peer) {
+            // Who comes again, having lost its disk or having nothing better to do, gets the same.
+            let outputs = self.join.on_signed(peer, joining, Some(act));
+            self.act_on_join(outputs, now);
+            return;
+        }
         if joining && self.author.committed().profile.claim > 0 && self.is_alone() {
             // A join changes no leader: who comes alone leaves its own claim behind.
             self.author.push(Origin::Internal, Change::StandDown);
@@ -290,6 +304,12 @@ impl State {
         }
     }
 
+    fn own_admission_of(&self, peer: Principal) -> Option<Arc<Signed<Act>>> {
+        let me = self.context.me;
+        let mut acts = self.strew.acts();
+        acts.find(|act| act.author() == me && join::admits(act, peer)).cloned()
+    }
+
     fn is_alone(&self) -> bool {
         self.strew.membership().members().nth(1).is_none()
     }
@@ -297,7 +317,8 @@ impl State {
     pub(super) fn retire(&mut self, subject: Principal, origin: Origin) -> bool {
         let incarnation = self.strew.record(&subject).map_or(0, |r| r.marker().incarnation);
         let statement = Statement::Retire { subject, incarnation };
-        self.author.push(origin, Change::Act(statement))
+        // One that no peer would take in must not be signed: replicas would differ for ever.
+        incarnation < NUMBER_LIMIT && self.author.push(origin, Change::Act(statement))
     }
 
     /// Closes what there is and dials anew, so that both gates are looked at again.

@@ -10,7 +10,7 @@ use super::command::{Batch, Command, Ticket};
 use super::control::{Answer, ControlError, ControlId};
 use super::event::PersistError;
 use super::state::{Route, State};
-use crate::author::{Change, Commit, Origin, Rejection, Waiter};
+use crate::author::{Change, Commit, Origin, Rejection, Waiter, Write};
 use crate::frame::RecordFrame;
 use crate::leader;
 use crate::link::{Protocol, ReplyId};
@@ -20,17 +20,29 @@ use crate::time::Instant;
 /// How long a node whose disk is full waits before it tries to write its own record again.
 const RETRY_WRITE: core::time::Duration = core::time::Duration::from_secs(5);
 
+/// How long a node that leaves goes on, so that others take in that it does.
+const LEAVE_LINGER: core::time::Duration = core::time::Duration::from_secs(1);
+
 impl State {
     /// Starts the next write, unless one is under way.
     pub(super) fn start_write(&mut self, now: Instant) {
         if self.ticket.is_some() || now < self.retry_write_at {
             return;
         }
+        let retrying = std::mem::replace(&mut self.retry_write_at, Instant::ORIGIN);
+        if self.read_only && retrying != Instant::ORIGIN {
+            // Whether there is room shows only by a write of something new.
+            self.author.say_again();
+        }
         let me = self.context.me;
         let frontier = self.strew.frontier(&me);
         let said = self.strew.record(&me).cloned();
         self.retry_write_at = Instant::ORIGIN;
-        let Some(write) = self.author.start(frontier, said.as_deref()) else { return };
+        let write = self.author.start(frontier, said.as_deref());
+        if self.read_only && write.as_ref().is_none_or(Write::is_empty) {
+            self.retry_write_at = now + RETRY_WRITE;
+        }
+        let Some(write) = write else { return };
         if write.is_empty() {
             self.finish_write(Ok(()), now);
             return;
@@ -146,8 +158,9 @@ impl State {
                 self.answer(id, Ok(Answer::Done));
             }
             Change::Act(crux_crdt::act::Statement::Leave { .. }) => {
-                // Gossip gets a moment; anti-entropy would not, since this node stops.
-                self.stop_at = Some(now + core::time::Duration::from_millis(500));
+                // Gossip may lose it, and afterwards nobody has it: whoever is linked is asked to look.
+                self.stop_at = Some(now + LEAVE_LINGER);
+                self.sync.announce_soon(now);
                 self.answer(id, Ok(Answer::Done));
             }
             Change::Fence(_) => {}

@@ -23,7 +23,9 @@ impl State {
             self.members_dirty = false;
             self.on_members_changed(now);
         }
-        if self.leader_dirty || self.leader.deadline() <= now {
+        // A claim whose write failed is asked for anew when writing is tried again.
+        let retrying = self.retry_write_at != Instant::ORIGIN && self.retry_write_at <= now;
+        if self.leader_dirty || retrying || self.leader.deadline() <= now {
             self.leader_dirty = false;
             self.evaluate_leader(now);
         }
@@ -120,6 +122,7 @@ impl State {
         self.author.retract(is_claim);
         let candidates = self.candidates();
         if let Some(n) = self.leader.evaluate(&candidates, now)
+            && !(self.read_only && n > 0)
             && !self.author.is_pending(|it| is_claim(it) || matches!(it, Change::StandDown))
         {
             self.author.push(Origin::Internal, Change::Claim(n));

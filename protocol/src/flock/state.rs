@@ -29,6 +29,10 @@ pub(super) struct Link {
     pub(super) addr: SocketAddr,
     /// Whether this side's gate is open on it.
     pub(super) open: bool,
+    /// Whether this side dialled it, or one like it.
+    pub(super) dialled: bool,
+    /// Since when it stands.
+    pub(super) since: Instant,
     /// When a link whose gate is closed on either side is looked at again.
     pub(super) tend_at: Instant,
     /// Whether the other side's gate was found closed.
@@ -213,6 +217,7 @@ impl State {
         match result {
             Ok(()) if self.read_only => {
                 self.read_only = false;
+                self.leader_dirty = true;
                 self.notice(Notice::Writable);
             }
             Err(PersistError::Full) if !self.read_only => {
@@ -331,5 +336,5 @@ fn first_marker(last: Option<&Record>, strew: &Strew, me: Principal, rng: &mut S
     let ended = strew.membership().departure(&me).map_or(0, |departure| departure.incarnation);
     let mut nonce = [0; 16];
     rng.fill_bytes(&mut nonce);
-    Marker { incarnation: used.max(ended) + 1, nonce, seq: 0 }
+    Marker { incarnation: used.max(ended).saturating_add(1), nonce, seq: 0 }
 }

@@ -165,6 +165,7 @@ impl State {
 
     pub(super) fn on_refused(&mut self, peer: Principal, refusal: Refusal) -> Vec<Output> {
         match self.attempts.remove(&peer) {
+            Some(_) if refusal == Refusal::Crossed => Vec::new(),
             Some(_) => vec![Output::Failed { peer, refusal, joining: true }],
             None => Vec::new(),
         }

@@ -137,6 +137,8 @@ pub enum Refusal {
     Chain,
     /// The sponsor could not write its admission to disk.
     Disk,
+    /// Both sides join through each other at once, and this handshake is the one that ends.
+    Crossed,
 }
 
 impl fmt::Display for Refusal {
@@ -157,6 +159,7 @@ impl fmt::Display for Refusal {
             Self::Unexpected => f.write_str("the message does not fit the exchange"),
             Self::Chain => f.write_str("the presented admissions do not lead to this node"),
             Self::Disk => f.write_str("the sponsor could not write to its disk"),
+            Self::Crossed => f.write_str("both sides join at once; the other handshake goes on"),
         }
     }
 }
@@ -183,6 +186,15 @@ impl Request {
             Self::Present(acts) => seal_acts(out.u8(PRESENT), acts.iter()),
         }
         out.finish()
+    }
+
+    /// Who says to have signed the first act of a presented chain; `None` for other requests.
+    /// Verifies nothing.
+    pub fn first_presented(bytes: &[u8]) -> Option<Principal> {
+        let mut input = Decoder::new(bytes);
+        (input.u8("join request") == Ok(PRESENT)).then_some(())?;
+        input.count(PATH_MAX, "acts").ok()?;
+        input.principal("author").ok()
     }
 
     /// Verifies what is signed in it, and decodes it.
@@ -275,6 +287,7 @@ fn encode_refusal(out: &mut Encoder, refusal: &Refusal) {
         Refusal::Unexpected => out.u8(6),
         Refusal::Chain => out.u8(7),
         Refusal::Disk => out.u8(8),
+        Refusal::Crossed => out.u8(9),
     };
 }
 
@@ -288,6 +301,7 @@ fn decode_refusal(input: &mut Decoder<'_>) -> Result<Refusal, DecodeError> {
         6 => Refusal::Unexpected,
         7 => Refusal::Chain,
         8 => Refusal::Disk,
+        9 => Refusal::Crossed,
         found => return Err(DecodeError::Unknown { what: "refusal", found }),
     })
 }

@@ -21,6 +21,9 @@
 //! is seen from, or that is a host name, and only after J proved the key: S is no port scanner for
 //! strangers.
 //!
+//! Where both sides knock at once, the one with the greater principal goes on and the other one lets it
+//! in: two handshakes would take twice the connections and could end each other.
+//!
 //! A join admits both ways and there is no founder: equal nodes that start at once admit each other
 //! pairwise, and two islands become one by one handshake. Where one side knows the other as a member
 //! already, it *presents* the chain of admissions that says so, and no handshake is needed.
@@ -36,4 +39,5 @@ mod transcript;
 pub use config::Config;
 pub use message::{Hello, Refusal, Request, Response};
 pub use path::{PATH_MAX, path};
+pub(crate) use state::admits;
 pub use state::{Facts, Output, State};

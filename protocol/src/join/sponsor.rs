@@ -64,6 +64,12 @@ impl State {
         facts: &Facts<'_>,
         rng: &mut StdRng,
     ) -> Vec<Output> {
+        if self.attempts.contains_key(&peer) {
+            if self.context.me > peer {
+                return vec![refuse(id, Refusal::Crossed)];
+            }
+            self.attempts.remove(&peer);
+        }
         if self.guests.len() >= self.config.guests_max && !self.guests.contains_key(&peer) {
             return vec![refuse(id, Refusal::Busy)];
         }

@@ -125,6 +125,11 @@ impl State {
         facts: &Facts<'_>,
         rng: &mut StdRng,
     ) -> Vec<Output> {
+        // Who presents a chain has it begin with a member, or it is not worth its signatures.
+        let is_member = |who: &Principal| facts.strew.membership().contains(who);
+        if Request::first_presented(body).is_some_and(|first| !is_member(&first)) {
+            return vec![refuse(id, Refusal::Chain)];
+        }
         let Ok(request) = Request::decode(body, &self.context) else {
             return vec![refuse(id, Refusal::Unexpected)];
         };
@@ -135,7 +140,7 @@ impl State {
             Request::Callback { transcript, nonce } => {
                 vec![self.on_callback(peer, id, &transcript, &nonce)]
             }
-            Request::Admission(act) => self.on_admission(peer, id, act),
+            Request::Admission(act) => self.on_admission(peer, id, act, facts),
             Request::Present(acts) => self.on_present(peer, id, acts, facts),
         }
     }
@@ -146,8 +151,16 @@ impl State {
         Output::Reply { id, response: Response::Standing { known, acts } }
     }
 
-    fn on_admission(&mut self, peer: Principal, id: ReplyId, act: Arc<Signed<Act>>) -> Vec<Output> {
-        if act.author() != peer || !admits(&act, self.context.me) {
+    fn on_admission(
+        &mut self,
+        peer: Principal,
+        id: ReplyId,
+        act: Arc<Signed<Act>>,
+        facts: &Facts<'_>,
+    ) -> Vec<Output> {
+        // Its own admission comes first: what strangers say is not kept.
+        let member = facts.strew.membership().contains(&peer);
+        if !member || act.author() != peer || !admits(&act, self.context.me) {
             return vec![refuse(id, Refusal::Unexpected)];
         }
         vec![Output::Merge(vec![act]), Output::Reply { id, response: Response::Done }]
@@ -255,7 +268,7 @@ pub(super) fn fresh_nonce(rng: &mut StdRng) -> [u8; 32] {
 }
 
 /// Whether an act admits a principal.
-pub(super) fn admits(act: &Signed<Act>, principal: Principal) -> bool {
+pub(crate) fn admits(act: &Signed<Act>, principal: Principal) -> bool {
     matches!(act.value().statement, Statement::Admit { subject, .. } if subject == principal)
 }
 

@@ -21,7 +21,8 @@ pub struct Config {
     pub beacon_periods: u32,
     /// A longer time between two calls means that this process slept.
     pub sleep_gap: Duration,
-    /// How often an observer repeats a suspicion that stands.
+    /// How often an observer repeats a suspicion that stands. With two observers each vote counts and
+    /// gossip may lose it, so twice before `suspect_for` ends.
     pub repeat_suspicion: Duration,
 }
 
@@ -36,7 +37,7 @@ impl Default for Config {
             leader_beacon_period: Duration::from_secs(2),
             beacon_periods: 3,
             sleep_gap: Duration::from_secs(2),
-            repeat_suspicion: Duration::from_secs(2),
+            repeat_suspicion: Duration::from_secs(1),
         }
     }
 }

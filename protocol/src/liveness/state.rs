@@ -17,6 +17,9 @@ use crate::time::Instant;
 
 /// Lifeguard's greatest multiplier.
 const HEALTH_MAX: u32 = 8;
+/// The least time between two beacons by which a suspected node shows that it lives, however many
+/// suspect it.
+const BEACON_REST: Duration = Duration::from_millis(200);
 /// How long local health takes to improve by one.
 const HEALTH_RECOVERY: Duration = Duration::from_secs(10);
 /// How many beacons of a dead member another one may have got that this node missed.
@@ -75,6 +78,7 @@ pub struct State {
     grace_until: Instant,
     next_beat: Instant,
     next_beacon: Instant,
+    beacon_at: Instant,
 }
 
 impl State {
@@ -109,6 +113,7 @@ impl State {
             grace_until: now,
             next_beat: now,
             next_beacon: now,
+            beacon_at: Instant::ORIGIN,
         }
     }
 
@@ -291,15 +296,15 @@ impl State {
     fn on_suspicion(&mut self, signed: &Signed<Suspicion>, now: Instant) -> (Verdict, Vec<Output>) {
         let suspicion = signed.value();
         let about = (suspicion.incarnation, suspicion.counter);
-        if suspicion.subject == self.context.me {
-            if about >= (self.incarnation, self.counter) {
-                self.next_beacon = now;
-            }
-            return (Verdict::Accept, Vec::new());
+        if !self.subjects.contains_key(&signed.author()) {
+            // Only members have a voice.
+            return (Verdict::Ignore, Vec::new());
         }
-        let from_member = self.subjects.contains_key(&signed.author());
-        let Some(subject) = self.subjects.get_mut(&suspicion.subject).filter(|_| from_member)
-        else {
+        if suspicion.subject == self.context.me {
+            return (self.on_accused(signed.author(), about, now), Vec::new());
+        }
+        let repeat = self.config.repeat_suspicion / 2;
+        let Some(subject) = self.subjects.get_mut(&suspicion.subject) else {
             return (Verdict::Ignore, Vec::new());
         };
         if subject.liveness == Liveness::Dead {
@@ -308,7 +313,11 @@ impl State {
         if about < subject.freshest {
             return (Verdict::Ignore, Vec::new());
         }
-        let vote = Vote { evidence: suspicion.evidence, about };
+        let old = subject.votes.get(&signed.author());
+        if old.is_some_and(|old| now.since(old.at) < repeat && suspicion.evidence <= old.evidence) {
+            return (Verdict::Ignore, Vec::new());
+        }
+        let vote = Vote { evidence: suspicion.evidence, about, at: now };
         subject.votes.insert(signed.author(), vote);
         (Verdict::Accept, self.weigh(suspicion.subject, now))
     }
@@ -327,8 +336,21 @@ impl State {
         let evidence = subject.votes.get(&me).map_or(Evidence::Silent, |vote| vote.evidence);
         let (incarnation, counter) = subject.freshest;
         let limit = (incarnation, counter.saturating_add(BEACONS_MISSED_MAX));
-        let vote = Vote { evidence, about: subject.freshest.max(about.min(limit)) };
+        let vote = Vote { evidence, about: subject.freshest.max(about.min(limit)), at: now };
         vec![self.publish_vote(dead, vote, now)]
+    }
+
+    /// Somebody suspects this node, which shows that it lives.
+    fn on_accused(&mut self, by: Principal, about: (u64, u64), now: Instant) -> Verdict {
+        let Some(accuser) = self.subjects.get_mut(&by) else { return Verdict::Ignore };
+        if now.since(accuser.accused_at) < self.config.repeat_suspicion / 2 {
+            return Verdict::Ignore;
+        }
+        accuser.accused_at = now;
+        if about >= (self.incarnation, self.counter) {
+            self.next_beacon = self.next_beacon.min(now.max(self.beacon_at + BEACON_REST));
+        }
+        Verdict::Accept
     }
 
     fn hear(&mut self, peer: Principal, now: Instant) -> Vec<Output> {
@@ -381,7 +403,7 @@ impl State {
             return Vec::new();
         }
         subject.my_vote = Some(evidence);
-        let vote = Vote { evidence, about: subject.freshest };
+        let vote = Vote { evidence, about: subject.freshest, at: now };
         let mut out = vec![self.publish_vote(peer, vote, now)];
         out.extend(self.weigh(peer, now));
         out
@@ -493,6 +515,7 @@ impl State {
         };
         let signed = Signed::sign(beacon, &self.context.flock, &self.identity);
         self.beacon = Notice::Beacon(signed).encode();
+        self.beacon_at = now;
         let period =
             if self.leading { self.config.leader_beacon_period } else { self.beacon_period() };
         self.next_beacon = now + period.mul_f64(rng.random_range(0.9..1.0));

@@ -32,6 +32,8 @@ impl fmt::Display for Liveness {
 pub(super) struct Vote {
     pub(super) evidence: Evidence,
     pub(super) about: (u64, u64),
+    /// When it came.
+    pub(super) at: Instant,
 }
 
 /// Everything known of one member's life.
@@ -50,6 +52,8 @@ pub(super) struct Subject {
     pub(super) votes: BTreeMap<Principal, Vote>,
     pub(super) my_vote: Option<Evidence>,
     pub(super) voted_at: Instant,
+    /// When it last suspected this node.
+    pub(super) accused_at: Instant,
     /// The state digest of its last beacon, and when that came.
     pub(super) digest: Option<(Digest, Instant)>,
 }
@@ -92,6 +96,7 @@ impl Subject {
             votes: BTreeMap::new(),
             my_vote: None,
             voted_at: Instant::ORIGIN,
+            accused_at: Instant::ORIGIN,
             digest: None,
         }
     }

@@ -16,6 +16,12 @@ const LIST_MAX: usize = 32;
 /// acts in answers of 1,024 need a hundred for the fetch and about 300 for the ranges.
 const REQUESTS_MAX: usize = 2_000;
 
+/// How many ranges wait to be compared: 100,000 acts in lists of 32 make some 3,000. What does not
+/// fit is found by the next comparison.
+const RANGES_WAITING_MAX: usize = 16 * 1024;
+/// How many acts, and how many records, wait to be fetched; in the same way.
+const WANTED_MAX: usize = 128 * 1024;
+
 /// Pulls from one peer what it has and this node lacks.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -108,7 +114,8 @@ impl Session {
                 }
                 Piece::Range(bounds, print) => {
                     let mine = index(strew, set).fingerprint_of(bounds).digest();
-                    if mine != print && bounds.is_proper() {
+                    if mine != print && bounds.is_proper() && self.ranges.len() < RANGES_WAITING_MAX
+                    {
                         self.ranges.push_back((set, bounds));
                     }
                 }
@@ -117,6 +124,9 @@ impl Session {
     }
 
     fn want(&mut self, set: SetKind, key: Digest, value: Digest, strew: &Strew) {
+        if self.acts.len() + self.records.len() >= WANTED_MAX {
+            return;
+        }
         match set {
             SetKind::Acts if strew.act(&key).is_none() => _ = self.acts.insert(key),
             SetKind::Registers => {

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crux_crdt::Principal;
@@ -77,6 +78,8 @@ pub struct State {
     sessions: BTreeMap<Principal, Session>,
     // Peers with other roots, waiting for a session.
     waiting: BTreeMap<Principal, Roots>,
+    // The peer whose turn it was last.
+    served: Principal,
     // Peers whose roots differed; looked at again when due.
     doubted: BTreeMap<Principal, Instant>,
     // Peers that were asked for roots of which any difference counts at once.
@@ -96,6 +99,7 @@ impl State {
             linked: BTreeSet::new(),
             sessions: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            served: Principal::default(),
             doubted: BTreeMap::new(),
             pressed: BTreeSet::new(),
             next_roots,
@@ -120,6 +124,12 @@ impl State {
         self.start_waiting(strew)
     }
 
+    /// This replica has something that others should look for at once.
+    pub fn announce_soon(&mut self, now: Instant) {
+        let earliest = self.announced_at + self.config.announce_period;
+        self.announce_at.get_or_insert(earliest.max(now));
+    }
+
     /// A beacon shows another state than this node's.
     pub fn on_doubt(&mut self, peer: Principal, now: Instant) {
         if self.linked.contains(&peer) && !self.sessions.contains_key(&peer) {
@@ -138,7 +148,8 @@ impl State {
         self.start_waiting(strew)
     }
 
-    /// A request came in. A malformed one is not answered.
+    /// A request came in. A malformed one is answered with nothing, so that
+    /// nobody holds a place for it.
     pub fn on_request(
         &mut self,
         peer: Principal,
@@ -148,7 +159,9 @@ impl State {
         strew: &Strew,
         my_beacon: &[u8],
     ) -> Vec<Output> {
-        let Ok(request) = Request::decode(body) else { return Vec::new() };
+        let Ok(request) = Request::decode(body) else {
+            return vec![Output::Reply { id, body: Vec::new() }];
+        };
         let body = match request {
             Request::Roots { roots, beacon, urgent } => {
                 let body = Response::encode_roots(&Roots::of(strew), my_beacon);
@@ -245,8 +258,7 @@ impl State {
         strew: &Strew,
     ) -> Vec<Output> {
         if brought {
-            let earliest = self.announced_at + self.config.announce_period;
-            self.announce_at.get_or_insert(earliest.max(now));
+            self.announce_soon(now);
         }
         let Some(session) = self.sessions.get_mut(&peer) else { return Vec::new() };
         session.brought |= brought;
@@ -259,11 +271,20 @@ impl State {
         out
     }
 
+    /// The next peer in turn, so that no peer keeps others from theirs.
+    fn take_waiting(&mut self) -> Option<(Principal, Roots)> {
+        let after = (Bound::Excluded(self.served), Bound::Unbounded);
+        let next = self.waiting.range(after).next().or_else(|| self.waiting.first_key_value());
+        let peer = next.map(|(peer, _)| *peer)?;
+        self.served = peer;
+        self.waiting.remove_entry(&peer)
+    }
+
     fn start_waiting(&mut self, strew: &Strew) -> Vec<Output> {
         let mine = Roots::of(strew);
         let mut out = Vec::new();
         while self.sessions.len() < self.config.sessions_max {
-            let Some((peer, theirs)) = self.waiting.pop_first() else { break };
+            let Some((peer, theirs)) = self.take_waiting() else { break };
             if theirs == mine || self.sessions.contains_key(&peer) {
                 continue;
             }

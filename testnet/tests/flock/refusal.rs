@@ -72,3 +72,13 @@ async fn a_damaged_secret_is_refused() {
     assert!(!finished.stderr.contains(secret.trim()), "the secret is never told");
     assert!(!spec.database().exists(), "no database was made");
 }
+
+#[tokio::test]
+async fn a_socket_path_too_long_is_refused_before_anything_is_made() {
+    let cluster = cluster(1).await;
+    let mut spec = cluster.nodes()[0].spec().clone();
+    spec.data_dir = cluster.home().path().join("x".repeat(120));
+    let finished = refused(&cluster, &spec).await;
+    expect_said(&finished, &["control socket", "shorter data directory"]);
+    assert!(!spec.data_dir.exists(), "nothing was made");
+}

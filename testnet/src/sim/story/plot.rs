@@ -14,6 +14,8 @@ pub(in crate::sim) struct Plot<'a> {
     pub(in crate::sim) nodes: usize,
     pub(in crate::sim) rng: &'a mut StdRng,
     pub(in crate::sim) ops: Vec<Op>,
+    /// Whether nothing is lost.
+    pub(in crate::sim) calm: bool,
     join: Vec<BTreeSet<usize>>,
     services: Vec<(usize, u32)>,
     next_service: u32,
@@ -25,6 +27,7 @@ impl<'a> Plot<'a> {
             nodes,
             rng,
             ops: Vec::new(),
+            calm: true,
             join: vec![BTreeSet::new(); nodes],
             services: Vec::new(),
             next_service: 0,
@@ -53,8 +56,8 @@ impl<'a> Plot<'a> {
     }
 
     fn draw_weather(&mut self) {
-        let calm = self.rng.random_bool(0.5);
-        let weather = if calm { Weather::default() } else { Weather::rough() };
+        self.calm = self.rng.random_bool(0.5);
+        let weather = if self.calm { Weather::default() } else { Weather::rough() };
         self.push(Op::Weather(weather));
     }
 
@@ -74,6 +77,12 @@ impl<'a> Plot<'a> {
 
     pub(in crate::sim) fn wait(&mut self, seconds: u64) {
         self.push(Op::Wait(Duration::from_secs(seconds)));
+    }
+
+    /// Expects something within so many milliseconds, or later where gossip is lost.
+    pub(in crate::sim) fn expect_soon(&mut self, what: Expectation, millis: u64) {
+        let millis = if self.calm { millis } else { millis + 4_000 };
+        self.push(Op::Expect(what, Duration::from_millis(millis)));
     }
 
     pub(in crate::sim) fn expect(&mut self, what: Expectation, seconds: u64) {

@@ -123,7 +123,7 @@ fn kill(plot: &mut Plot<'_>) {
         let dead = plot.pick(&all);
         let rest: BTreeSet<_> = all.iter().copied().filter(|host| *host != dead).collect();
         plot.push(Op::Kill(dead));
-        plot.expect(Expect::Shown(rest.clone(), dead, MemberState::Dead), 1);
+        plot.expect_soon(Expect::Shown(rest.clone(), dead, MemberState::Dead), 1_000);
         plot.expect(Expect::OneFlock(rest.clone()), 10);
         let asked = plot.pick(&rest);
         plot.push(Op::Ask(asked, Control::LeaderPing));
@@ -141,10 +141,10 @@ fn stop(plot: &mut Plot<'_>) {
     let stopped = plot.pick(&all);
     let rest: BTreeSet<_> = all.iter().copied().filter(|host| *host != stopped).collect();
     plot.push(Op::Freeze(stopped));
-    plot.push(Op::Expect(Expect::Doubted(rest.clone(), stopped), Duration::from_millis(4_900)));
+    plot.expect_soon(Expect::Doubted(rest.clone(), stopped), 4_900);
     plot.wait(2);
     plot.push(Op::Resume(stopped));
-    plot.expect(Expect::Shown(rest, stopped, MemberState::Alive), 1);
+    plot.expect_soon(Expect::Shown(rest, stopped, MemberState::Alive), 1_000);
     plot.push(Op::Always(Expect::SuspectsNobody(stopped), Duration::from_secs(10)));
     plot.expect(Expect::OneFlock(all), 20);
 }
@@ -221,7 +221,10 @@ fn leave(plot: &mut Plot<'_>) {
     plot.expect(Expect::Stopped(leaver), 5);
     plot.expect(Expect::Shown(rest.clone(), leaver, MemberState::Left), 10);
     plot.expect(Expect::OneFlock(rest.clone()), 20);
-    let dead = plot.pick(&rest);
+    plot.start(leaver);
+    plot.expect(Expect::OneFlock(all.clone()), 30);
+    let dead = plot.pick(&all);
+    rest = all.clone();
     rest.remove(&dead);
     plot.push(Op::Kill(dead));
     plot.expect(Expect::OneFlock(rest.clone()), 20);
@@ -229,7 +232,6 @@ fn leave(plot: &mut Plot<'_>) {
     plot.push(Op::Forget(asked, dead));
     plot.expect(Expect::Shown(rest, dead, MemberState::Retired), 10);
     plot.start(dead);
-    plot.start(leaver);
     plot.expect(Expect::OneFlock(all), 30);
 }
 
@@ -249,6 +251,10 @@ fn anew(plot: &mut Plot<'_>) {
 }
 
 fn clone(plot: &mut Plot<'_>) {
+    if plot.nodes < 3 {
+        // With one witness, which has both for one peer, it is chance when they hear of each other.
+        return;
+    }
     plot.form();
     let all = plot.all();
     plot.clients(&all, 4);

@@ -1,0 +1,85 @@
+//! A disk that is full.
+
+use std::time::Duration;
+
+use crux_crdt::record::Profile;
+use crux_protocol::flock::{ControlError, Notice};
+
+use crate::rig::{Disk, Rig, who};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_full_disk_makes_read_only_and_not_busy() {
+    let mut rig = Rig::new();
+    assert!(rig.register("a", None));
+    rig.disk = Disk::Full;
+    assert!(!rig.register("b", None));
+    assert!(rig.state.is_read_only());
+    assert!(rig.notices.contains(&Notice::ReadOnly));
+    let before = rig.wakes;
+    // `Rig::run` asserts that the engine does not ask to be woken without end.
+    rig.run(MINUTE);
+    assert!(rig.wakes - before < 150, "{} wakes in a minute", rig.wakes - before);
+    assert_eq!(rig.services(), ["a"]);
+}
+
+#[test]
+fn a_node_writes_again_by_itself_when_there_is_room() {
+    let mut rig = Rig::new();
+    rig.disk = Disk::Full;
+    assert!(!rig.register("b", None));
+    // What asks for nothing to be written does not end the attempts.
+    let nothing = rig.control(crux_protocol::flock::Control::Deregister {
+        horde: "main".parse().expect("a label"),
+        service: "x".parse().expect("a name"),
+        rev: "r1".parse().expect("a name"),
+    });
+    assert!(matches!(nothing, Some(Err(ControlError::Rejected(_) | ControlError::DiskFull))));
+    rig.run(MINUTE);
+    rig.disk = Disk::Good;
+    rig.run(Duration::from_secs(11));
+    assert!(!rig.state.is_read_only());
+    assert_eq!(rig.notices.last(), Some(&Notice::Writable));
+    assert!(rig.services().is_empty(), "what was refused stays refused");
+}
+
+#[test]
+fn a_lease_that_ends_on_a_full_disk_ends_when_there_is_room() {
+    let mut rig = Rig::new();
+    assert!(rig.register("a", None));
+    assert!(rig.register("leased", Some(Duration::from_secs(5))));
+    rig.disk = Disk::Full;
+    rig.run(MINUTE);
+    assert!(rig.services().contains(&"leased".to_owned()), "nothing can be removed yet");
+    rig.disk = Disk::Good;
+    rig.run(Duration::from_secs(11));
+    assert_eq!(rig.services(), ["a"]);
+}
+
+#[test]
+fn a_node_that_could_not_write_its_claim_leads_when_there_is_room() {
+    // A flock whose leader is gone for good, on a full disk.
+    let other = who(2);
+    let profile = Profile { claim: 5, ..Profile::default() };
+    let mut rig = Rig::with_member(&other, profile);
+    let me = rig.state.me();
+    assert_eq!(rig.state.leader().map(|claim| claim.principal), Some(other.principal()));
+    rig.disk = Disk::Full;
+    let peer = other.principal();
+    rig.give(crux_protocol::flock::Event::Link(crux_protocol::link::Event::Disconnected { peer }));
+    rig.run(MINUTE);
+    assert_eq!(rig.state.leader(), None);
+    rig.disk = Disk::Good;
+    rig.run(Duration::from_secs(20));
+    assert_eq!(rig.state.leader().map(|claim| (claim.n, claim.principal)), Some((6, me)));
+}
+
+#[test]
+fn a_live_member_that_states_no_address_costs_nothing() {
+    let other = who(2);
+    let mut rig = Rig::with_member(&other, Profile::default());
+    let peer = other.principal();
+    rig.give(crux_protocol::flock::Event::Link(crux_protocol::link::Event::Disconnected { peer }));
+    rig.run(MINUTE);
+}

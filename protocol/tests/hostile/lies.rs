@@ -1,0 +1,231 @@
+//! A member that lies, and a stranger that knocks.
+
+use std::time::Duration;
+
+use crux_crdt::act::{NUMBER_LIMIT, Statement};
+use crux_crdt::canon::{Canonical, Encoder};
+use crux_crdt::record::{Header, INCARNATION_LIMIT, Marker, Profile};
+use crux_crdt::sign::{Identity, Signed};
+use crux_protocol::flock::{Control, ControlError, Event, Restored};
+use crux_protocol::join;
+use crux_protocol::link::{self, Protocol, Topic, Verdict};
+use crux_protocol::liveness::{Beacon, Evidence, Liveness, Notice, Suspicion};
+use crux_protocol::sync::Request;
+
+use crate::rig::{FLOCK, Rig, act, admit, marker, record, sealed, sealed_act, who};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn liar() -> std::sync::Arc<Identity> {
+    who(2)
+}
+
+fn rig() -> Rig {
+    Rig::with_member(&liar(), Profile::default())
+}
+
+fn suspicion(by: &Identity, subject: crux_crdt::Principal, number: u64) -> Vec<u8> {
+    let (incarnation, counter) = (u64::MAX, u64::MAX);
+    let suspicion = Suspicion { subject, incarnation, counter, evidence: Evidence::Gone, number };
+    Notice::Suspicion(Signed::sign(suspicion, &FLOCK, by)).encode()
+}
+
+#[test]
+fn what_a_stranger_says_is_not_kept() {
+    let mut rig = rig();
+    let (acts, digest) = (rig.state.strew().acts().count(), rig.state.strew().digest());
+    for seed in 10..40 {
+        let stranger = who(seed);
+        rig.connect(stranger.principal(), false);
+        let admission = join::Request::Admission(admit(&stranger, &who(1)));
+        rig.request(stranger.principal(), Protocol::Join, admission.encode());
+        let chain = join::Request::Present(vec![admit(&stranger, &stranger)]);
+        rig.request(stranger.principal(), Protocol::Join, chain.encode());
+        // Passed on by a member, it is the same.
+        let data = sealed_act(&admit(&stranger, &who(1)));
+        rig.gossip(liar().principal(), Topic::Membership, data);
+        let data = sealed(&record(&stranger, marker(1), Profile::default()));
+        rig.gossip(liar().principal(), Topic::Registry, data);
+    }
+    assert_eq!(rig.state.strew().acts().count(), acts);
+    assert_eq!(rig.state.strew().records().count(), 2);
+    assert_eq!(rig.state.strew().digest(), digest);
+}
+
+#[test]
+fn forgeries_and_lies_about_others_are_held_against_who_sends_them() {
+    let mut rig = rig();
+    let (from, me) = (liar().principal(), who(1));
+    let mut forged = sealed(&record(&me, marker(9), Profile::default()));
+    forged[40] ^= 1;
+    assert_eq!(rig.gossip(from, Topic::Registry, forged), Verdict::Reject);
+    // The liar's header with the author of another.
+    let mut stolen = sealed(&record(&liar(), marker(9), Profile::default()));
+    stolen[..32].copy_from_slice(&who(1).principal().0);
+    assert_eq!(rig.gossip(from, Topic::Registry, stolen), Verdict::Reject);
+    assert_eq!(rig.gossip(from, Topic::Beat, vec![1, 2, 3]), Verdict::Reject);
+    assert_eq!(rig.gossip(from, Topic::Membership, vec![0xff; 500]), Verdict::Reject);
+    assert_eq!(rig.gossip(from, Topic::Registry, vec![0; 40_000]), Verdict::Reject);
+}
+
+#[test]
+fn no_record_has_an_incarnation_that_nobody_can_be_retired_above() {
+    let header = |incarnation| Header {
+        marker: Marker { incarnation, ..marker(1) },
+        ..record(&liar(), marker(1), Profile::default()).header().value().clone()
+    };
+    assert!(Header::from_canonical(&header(INCARNATION_LIMIT - 1).to_canonical()).is_ok());
+    assert!(Header::from_canonical(&header(INCARNATION_LIMIT).to_canonical()).is_err());
+    assert!(Header::from_canonical(&header(u64::MAX).to_canonical()).is_err());
+}
+
+#[test]
+fn who_is_retired_at_the_last_incarnation_comes_back() {
+    let mut rig = rig();
+    let me = rig.state.me();
+    let retire = Statement::Retire { subject: me, incarnation: NUMBER_LIMIT - 1 };
+    let data = sealed_act(&act(&liar(), 2, retire));
+    assert_eq!(rig.gossip(liar().principal(), Topic::Membership, data), Verdict::Accept);
+    rig.run(SECOND);
+    let shown = rig.state.strew().shown_record(&me).expect("it undid that");
+    assert!(shown.marker().incarnation >= NUMBER_LIMIT);
+    let bytes = shown.header().value().to_canonical();
+    assert!(Header::from_canonical(&bytes).is_ok(), "every peer takes it");
+    // And over a restart.
+    let records = rig.written.iter().flat_map(|batch| batch.records.clone()).collect();
+    let mut acts: Vec<_> = rig.state.strew().acts().cloned().collect();
+    acts.reverse();
+    let again = Rig::restored(Restored { records, acts, fence: None });
+    assert!(again.state.incarnation() > NUMBER_LIMIT);
+}
+
+#[test]
+fn nobody_signs_what_no_peer_takes() {
+    let mut rig = rig();
+    let lying = record(&liar(), marker(NUMBER_LIMIT + 5), Profile::default());
+    assert_eq!(rig.gossip(liar().principal(), Topic::Registry, sealed(&lying)), Verdict::Accept);
+    let peer = liar().principal();
+    rig.give(Event::Link(link::Event::Disconnected { peer }));
+    rig.run(SECOND * 60);
+    assert_eq!(rig.state.liveness(&peer), Liveness::Dead);
+    let acts = rig.state.strew().acts().count();
+    let refused = rig.control(Control::Forget(peer));
+    assert!(matches!(refused, Some(Err(ControlError::Rejected(_)))), "{refused:?}");
+    assert_eq!(rig.state.strew().acts().count(), acts);
+}
+
+#[test]
+fn a_member_that_joins_again_and_again_gets_the_same_admission() {
+    let mut rig = rig();
+    let acts = rig.state.strew().acts().count();
+    let written = rig.written.len();
+    for _ in 0..50 {
+        crate::join_by_hand::join(&mut rig, &liar());
+    }
+    assert_eq!(rig.state.strew().acts().count(), acts);
+    assert_eq!(rig.written.len(), written);
+}
+
+#[test]
+fn only_members_have_a_voice_and_one_voice_kills_nobody() {
+    let third = who(3);
+    let (me, liar) = (who(1), liar());
+    let acts = vec![
+        admit(&me, &liar),
+        admit(&liar, &me),
+        act(&me, 2, Statement::Admit { subject: third.principal(), generation: 2 }),
+    ];
+    let records = vec![
+        record(&liar, marker(1), Profile::default()),
+        record(&third, marker(1), Profile::default()),
+    ];
+    let mut rig = Rig::restored(Restored { records, acts, fence: None });
+    rig.connect(liar.principal(), true);
+    rig.connect(third.principal(), true);
+    let subject = third.principal();
+    for seed in 50..90 {
+        let data = suspicion(&who(seed), subject, 1);
+        assert_eq!(rig.gossip(liar.principal(), Topic::Beat, data), Verdict::Ignore);
+    }
+    let mut passed = 0;
+    for number in 0..100 {
+        let data = suspicion(&liar, subject, number);
+        passed += usize::from(rig.gossip(liar.principal(), Topic::Beat, data) == Verdict::Accept);
+    }
+    assert!(passed <= 1, "{passed} of a flood are passed on");
+    assert_eq!(rig.state.liveness(&subject), Liveness::Alive);
+}
+
+#[test]
+fn a_flood_of_suspicions_makes_no_flood_of_beacons() {
+    let mut rig = rig();
+    let me = rig.state.me();
+    let mut beacons = 0;
+    for number in 0..1000 {
+        let data = suspicion(&liar(), me, number);
+        rig.gossip(liar().principal(), Topic::Beat, data);
+        rig.links.clear();
+        rig.run(Duration::from_millis(5));
+        let published = |command: &&link::Command| matches!(command, link::Command::Publish { .. });
+        beacons += rig.links.iter().filter(published).count();
+    }
+    assert!(beacons <= 20, "{beacons} in five seconds");
+}
+
+#[test]
+fn a_beacon_from_the_end_of_time_breaks_nothing() {
+    let mut rig = rig();
+    let beacon = Beacon {
+        incarnation: u64::MAX,
+        counter: u64::MAX,
+        state_digest: crux_crdt::Digest([5; 32]),
+    };
+    let data = Notice::Beacon(Signed::sign(beacon, &FLOCK, &liar())).encode();
+    rig.gossip(liar().principal(), Topic::Beat, data);
+    let peer = liar().principal();
+    let (incarnation, counter) = (u64::MAX, u64::MAX);
+    rig.give(Event::Link(link::Event::Beat { peer, incarnation, counter }));
+    rig.run(SECOND * 60);
+    assert_eq!(rig.state.liveness(&peer), Liveness::Dead);
+}
+
+#[test]
+fn the_last_claim_there_is_breaks_nothing() {
+    let last = (1 << 48) - 1;
+    let mut rig = Rig::with_member(&liar(), Profile { claim: last, ..Profile::default() });
+    let peer = liar().principal();
+    assert_eq!(rig.state.leader().map(|claim| claim.n), Some(last));
+    rig.give(Event::Link(link::Event::Disconnected { peer }));
+    rig.run(SECOND * 60);
+    let leader = rig.state.leader().expect("it leads alone");
+    assert_eq!((leader.n, leader.principal), (last, rig.state.me()));
+    let record = rig.state.strew().shown_record(&rig.state.me()).expect("its own").clone();
+    assert!(Profile::from_canonical(&record.profile().to_canonical()).is_ok());
+}
+
+#[test]
+fn rubbish_in_requests_is_answered_or_dropped() {
+    let mut rig = rig();
+    let peer = liar().principal();
+    rig.run(SECOND * 60);
+    let digest = rig.state.strew().digest();
+    for protocol in [Protocol::Join, Protocol::Sync, Protocol::Call] {
+        for first in 0..=8_u8 {
+            for length in [0, 1, 40, 3000] {
+                let mut body = vec![0xff; length];
+                body.insert(0, first);
+                let reply = rig.request(peer, protocol, body);
+                assert!(reply.is_some(), "nobody waits in vain");
+            }
+        }
+    }
+    let mut store = Encoder::default();
+    store.bytes(&[9; 100]);
+    rig.request(peer, Protocol::Sync, Request::Store(store.finish()).encode());
+    // A record of somebody else, to be stored in its name.
+    let stolen = sealed(&record(&who(7), marker(1), Profile::default()));
+    rig.request(peer, Protocol::Sync, Request::Store(stolen).encode());
+    rig.run(SECOND);
+    assert_eq!(rig.state.strew().digest(), digest);
+    assert_eq!(rig.state.strew().records().count(), 2);
+}

@@ -1,0 +1,237 @@
+//! One engine in a test's hands: it answers writes and collects commands.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crux_crdt::act::{Act, Statement};
+use crux_crdt::canon::Encoder;
+use crux_crdt::record::{Frontier, Header, Marker, Profile, Record, slots_root};
+use crux_crdt::sign::{Ed25519, Identity, Signed};
+use crux_crdt::{Digest, Principal};
+use crux_protocol::context::Context;
+use crux_protocol::flock::{
+    Answer, Batch, Command, Config, Control, ControlError, ControlId, Event, Notice, Parts,
+    PersistError, Restored, State,
+};
+use crux_protocol::frame::RecordFrame;
+use crux_protocol::genesis::{InitialSecret, JoinKey};
+use crux_protocol::link::{self, GossipId, Protocol, ReplyId, Topic, Verdict};
+use crux_protocol::time::Instant;
+use zeroize::Zeroizing;
+
+pub(crate) const FLOCK: Digest = Digest([7; 32]);
+
+/// An identity by a number.
+pub(crate) fn who(seed: u8) -> Arc<Identity> {
+    Arc::new(Identity::from_seed(&[seed; 32]))
+}
+
+/// A signed act.
+pub(crate) fn act(by: &Identity, number: u64, statement: Statement) -> Arc<Signed<Act>> {
+    let act = Act { number, previous: Digest::default(), statement };
+    Arc::new(Signed::sign(act, &FLOCK, by))
+}
+
+/// The admission of one by another.
+pub(crate) fn admit(by: &Identity, whom: &Identity) -> Arc<Signed<Act>> {
+    act(by, 1, Statement::Admit { subject: whom.principal(), generation: 1 })
+}
+
+/// A record of a node that registers nothing.
+pub(crate) fn record(by: &Identity, marker: Marker, profile: Profile) -> Arc<Record> {
+    let slots = std::collections::BTreeMap::new();
+    let header = Header {
+        marker,
+        slots_root: slots_root(slots.keys()),
+        profile_hash: profile.hash(),
+        acts: Frontier::default(),
+    };
+    let header = Signed::sign(header, &FLOCK, by);
+    Arc::new(Record::new(header, profile, slots).expect("parts made for each other"))
+}
+
+/// A marker of this incarnation.
+pub(crate) fn marker(incarnation: u64) -> Marker {
+    Marker { incarnation, nonce: [1; 16], seq: 0 }
+}
+
+/// A record as gossip carries it.
+pub(crate) fn sealed(record: &Arc<Record>) -> Vec<u8> {
+    let mut out = Encoder::default();
+    RecordFrame::seal(&mut out, record, usize::MAX, |_| false);
+    out.finish()
+}
+
+/// An act as gossip carries it.
+pub(crate) fn sealed_act(act: &Signed<Act>) -> Vec<u8> {
+    let mut out = Encoder::default();
+    act.seal(&mut out);
+    out.finish()
+}
+
+/// How the disk answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Disk {
+    Good,
+    Full,
+}
+
+pub(crate) struct Rig {
+    pub(crate) state: State,
+    pub(crate) disk: Disk,
+    pub(crate) now: Instant,
+    /// How often the engine was woken.
+    pub(crate) wakes: usize,
+    pub(crate) links: Vec<link::Command>,
+    pub(crate) notices: Vec<Notice>,
+    pub(crate) written: Vec<Batch>,
+    pub(crate) answers: Vec<Result<Answer, ControlError>>,
+    next: u64,
+}
+
+impl Rig {
+    /// A node that knows nobody.
+    pub(crate) fn new() -> Self {
+        let mut rig = Self::restored(Restored::default());
+        rig.run(Duration::from_secs(3));
+        rig
+    }
+
+    /// A node that finds this on its disk.
+    pub(crate) fn restored(restored: Restored) -> Self {
+        let identity = who(1);
+        let context =
+            Context { flock: FLOCK, me: identity.principal(), verifier: Arc::new(Ed25519) };
+        let secret = InitialSecret::new(Zeroizing::new([3; 32]));
+        let join_key = JoinKey::initial(&secret);
+        let config = Config::new(vec!["127.0.0.1:1000".parse().expect("an address")]);
+        let now = Instant::after_origin(Duration::from_secs(100));
+        let parts = Parts { identity, join_key, restored, seed: [9; 32] };
+        let mut rig = Self {
+            state: State::new(config, context, parts, now),
+            disk: Disk::Good,
+            now,
+            wakes: 0,
+            links: Vec::new(),
+            notices: Vec::new(),
+            written: Vec::new(),
+            answers: Vec::new(),
+            next: 0,
+        };
+        rig.give(Event::Wake);
+        rig
+    }
+
+    /// A node in a flock with one other member, which it has the record of and is linked to.
+    pub(crate) fn with_member(other: &Identity, profile: Profile) -> Self {
+        let me = who(1);
+        let acts = vec![admit(&me, other), admit(other, &me)];
+        let records = vec![record(other, marker(1), profile)];
+        let mut rig = Self::restored(Restored { records, acts, fence: None });
+        rig.connect(other.principal(), true);
+        rig.run(Duration::from_secs(1));
+        rig
+    }
+
+    pub(crate) fn connect(&mut self, peer: Principal, member: bool) {
+        let addr = "127.0.0.1:2000".parse().expect("an address");
+        self.give(Event::Link(link::Event::Connected { peer, addr, outbound: false, member }));
+    }
+
+    /// Hands an event in, and does what follows from it but the network.
+    pub(crate) fn give(&mut self, event: Event) {
+        let mut events = vec![event];
+        while let Some(event) = events.pop() {
+            for command in self.state.handle(event, self.now) {
+                match command {
+                    Command::Link(command) => self.links.push(command),
+                    Command::Notice(notice) => self.notices.push(notice),
+                    Command::Answer { result, .. } => self.answers.push(result),
+                    Command::Persist { ticket, batch } => {
+                        let good = self.disk == Disk::Good;
+                        if good {
+                            self.written.push(batch);
+                        }
+                        let result = if good { Ok(()) } else { Err(PersistError::Full) };
+                        events.push(Event::Persisted { ticket, result });
+                    }
+                    Command::Save(_) | Command::Changed | Command::Stop(_) => {}
+                }
+            }
+        }
+    }
+
+    /// Lets time pass, waking the engine exactly when it asks for it.
+    pub(crate) fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        let before = self.wakes;
+        loop {
+            let due = self.state.deadline();
+            if due > end {
+                break;
+            }
+            self.now = self.now.max(due);
+            self.wakes += 1;
+            self.give(Event::Wake);
+            let most = 100 + 50 * usize::try_from(time.as_secs()).expect("a short time");
+            assert!(self.wakes - before < most, "the engine asks to be woken without end");
+        }
+        self.now = end;
+    }
+
+    pub(crate) fn control(&mut self, request: Control) -> Option<Result<Answer, ControlError>> {
+        self.next += 1;
+        self.answers.clear();
+        self.give(Event::Control { id: ControlId(self.next), request });
+        self.answers.pop()
+    }
+
+    pub(crate) fn register(&mut self, service: &str, lease: Option<Duration>) -> bool {
+        let register = Control::Register {
+            horde: "main".parse().expect("a label"),
+            service: service.parse().expect("a name"),
+            rev: "r1".parse().expect("a name"),
+            endpoint: "127.0.0.1:9000".parse().expect("an address"),
+            lease,
+            sync: 0,
+        };
+        self.control(register).expect("an answer").is_ok()
+    }
+
+    /// The services this node has registered, as its flock sees them.
+    pub(crate) fn services(&self) -> Vec<String> {
+        let me = self.state.me();
+        let record = self.state.strew().shown_record(&me);
+        let services = record.into_iter().flat_map(|record| record.registrations());
+        services.map(|service| service.service.to_string()).collect()
+    }
+
+    pub(crate) fn gossip(&mut self, from: Principal, topic: Topic, data: Vec<u8>) -> Verdict {
+        self.next += 1;
+        let id = GossipId(self.next);
+        self.links.clear();
+        self.give(Event::Link(link::Event::Gossip { id, topic, from, data }));
+        let verdict = self.links.iter().find_map(|command| match command {
+            link::Command::Judge { id: judged, verdict } if *judged == id => Some(*verdict),
+            _ => None,
+        });
+        verdict.expect("every message is judged")
+    }
+
+    /// Sends a request; returns the reply, if one came at once.
+    pub(crate) fn request(
+        &mut self,
+        peer: Principal,
+        protocol: Protocol,
+        body: Vec<u8>,
+    ) -> Option<Vec<u8>> {
+        self.next += 1;
+        let id = ReplyId(self.next);
+        self.links.clear();
+        self.give(Event::Link(link::Event::Request { id, peer, protocol, body }));
+        self.links.iter().find_map(|command| match command {
+            link::Command::Reply { id: replied, body } if *replied == id => Some(body.clone()),
+            _ => None,
+        })
+    }
+}
