@@ -1,7 +1,8 @@
 //! Finds nodes of the same flock on the link, by multicast DNS (RFC 6762, RFC 6763).
 //!
 //! The service type carries a tag derived from the initial secret, so that flocks do not see each
-//! other and an outsider learns only that something is there. What is found is a place to dial, no
+//! other. An outsider on the link learns where nodes are, the first eight digits of their principals
+//! and which of them belong together, but not to what flock. What is found is a place to dial, no
 //! more: who answers there proves itself like everyone else.
 
 use std::net::SocketAddr;

@@ -3,7 +3,8 @@
 //! Up: the port is free → the directory is ours → who we are → what we knew → the control socket →
 //! the network → the loop. Down, in the reverse order: the loop stops taking events, the control API
 //! finishes its calls, the network closes its connections, and the database writes what waits.
-//! A start that is refused leaves nothing behind but, at most, an empty directory and a key.
+//! A start that is refused leaves nothing behind but, at most, a directory with a key, a lock file and
+//! a database without content.
 
 use std::collections::BTreeMap;
 use std::future::Future;

@@ -15,6 +15,10 @@
 //! membership is reachability in a graph that only grows. A record whose author is not (yet) a
 //! member, or has left or was retired at its incarnation, is kept and not shown; whoever feeds the
 //! strew bounds how much of that there can be.
+//!
+//! One exception, which takes a member that lies: of an author that signs more than
+//! [`ACTS_PER_AUTHOR_MAX`](crate::act::ACTS_PER_AUTHOR_MAX) acts, a replica keeps those that came
+//! first, and replicas may then differ.
 
 mod index;
 mod membership;

@@ -11,13 +11,15 @@ use crate::parse;
 use crate::secret::{OperatorKey, SecretString, write_new};
 
 /// What a flock without an operator key lacks.
-const NO_OPERATOR: &str = "Without an operator key this flock will have no documents, hence no \
-    access rules, hordes, targets or vault; and any two members can evict any other one.";
+const NO_OPERATOR: &str = "Without an operator key, which cannot be added later, this flock will \
+    have no documents, hence no access rules, hordes, targets or vault, once Crux has these; and any \
+    two members will be able to evict any other one.";
 
 /// Make the initial secret of a new flock
 ///
-/// Every node of the flock is started with the same secret. Also makes the operator's key, which
-/// signs what no node may decide by itself; keep it offline. Existing files are never overwritten.
+/// Every node of the flock is started with the same secret. Also makes the operator's key, which is
+/// to sign what no node may decide by itself; nothing asks for it yet. Keep it offline. Existing files
+/// are never overwritten.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Name of the flock: lower-case letters, digits and `-`

@@ -13,7 +13,6 @@ use crux_protocol::flock::{self, MemberState};
 use tokio::net::TcpStream;
 
 use super::request::{Check, CheckResult};
-use crate::api::SOCKET_NAME;
 use crate::clock;
 use crate::identity::path_in;
 use crate::store::StoreHandle;
@@ -62,7 +61,6 @@ pub(super) fn examine(
     store: &StoreHandle,
 ) -> impl Future<Output = Vec<Check>> + Send + use<> {
     let now = vec![
-        check_socket(&around.data_dir),
         check_modes(around),
         check_room(&around.data_dir, state.is_read_only()),
         check_writes(store),
@@ -75,7 +73,7 @@ pub(super) fn examine(
     let addresses = around.addresses.clone();
     async move {
         let mut checks = now;
-        checks.insert(1, check_port(&addresses).await);
+        checks.insert(0, check_port(&addresses).await);
         checks
     }
 }
@@ -87,11 +85,6 @@ fn line(name: &str, result: CheckResult, detail: String, hint: &str) -> Check {
 
 fn ok(name: &str, detail: impl Into<String>) -> Check {
     line(name, CheckResult::Ok, detail.into(), "")
-}
-
-fn check_socket(data_dir: &Path) -> Check {
-    // Who reads this came through it.
-    ok("socket", data_dir.join(SOCKET_NAME).display().to_string())
 }
 
 /// The nearest thing to a look from outside that a node can do by itself.

@@ -325,7 +325,7 @@ fn stopped(reason: StopReason) -> Result<(), Error> {
         }
         StopReason::Cloned { elsewhere } => {
             let message = format!(
-                "this node's key is in use elsewhere, at {}, and the other one started later",
+                "this node's key is in use elsewhere, at {}, and the other one goes on",
                 elsewhere.join(", ")
             );
             Err(Error::new(Kind::Refused, message).with_hint(

@@ -1,8 +1,8 @@
 //! What this node says of itself, and how it becomes durable before it is published.
 //!
-//! **Invariant**: no marker is used twice, and nothing this node signed is published or acknowledged
-//! before it is on disk. What could not be written did not happen: the state is that of the last
-//! record that could.
+//! **Invariant**: no marker is used twice, and no record or act of this node is published or
+//! acknowledged before it is on disk. What could not be written did not happen: the state is that of
+//! the last record that could. (Beacons and suspicions are no records; they are never on disk.)
 //!
 //! ```text
 //!   Change, Change, … ─▶ queue ─▶ [one write at a time] ─▶ durable ─▶ merge, publish, acknowledge

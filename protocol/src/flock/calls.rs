@@ -24,8 +24,9 @@ const PING_PATIENCE: Duration = Duration::from_secs(1);
 const PINGS_MAX: usize = 64;
 /// How long a lease waits that could not be ended at once.
 const LEASE_AGAIN: Duration = Duration::from_secs(1);
-/// How long a registration waits for other members to store it.
-const STORE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a registration waits for other members to store it. Less than the ten seconds that a
+/// command waits, or nobody would read how many did.
+const STORE_PATIENCE: Duration = Duration::from_secs(8);
 
 /// A registration that waits for other members.
 #[derive(Debug)]

@@ -120,7 +120,7 @@ pub enum Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Liveness { node, liveness } => write!(f, "{node} is {liveness:?}"),
+            Self::Liveness { node, liveness } => write!(f, "{node} is {liveness}"),
             Self::Leader(None) => f.write_str("no leader"),
             Self::Leader(Some(claim)) => {
                 write!(f, "{} leads with claim {}", claim.principal.short(), claim.n)

@@ -18,7 +18,8 @@
 //!
 //! *T* is the hash of all that was said so far, with the flock and both principals in it, so that a
 //! proof is bound to this channel. The callback goes only to a stated address whose IP is the one J
-//! is seen from, or S would be a port scanner for strangers.
+//! is seen from, or that is a host name, and only after J proved the key: S is no port scanner for
+//! strangers.
 //!
 //! Where both sides knock at once, the one with the greater principal goes on and the other one lets it
 //! in: two handshakes would take twice the connections and could end each other.

@@ -7,11 +7,14 @@
 //! A *claim* n is a field of a node's profile. The leader is the member that is alive to me, eligible
 //! and not suspect, with the greatest (n, principal). Claiming: only if no live member holds a claim;
 //! the r-th most senior live eligible member waits r × 300 ms, then publishes one more than the
-//! greatest claim ever seen. Who holds a claim and sees a greater live one clears its own.
+//! greatest claim ever seen. Who holds a claim and sees a greater live one clears its own. A node
+//! that knows others, or was told where to find some, claims nothing in its first two seconds, so
+//! that a flock that restarts finds its old leader.
 //!
 //! **The claim is the fence**, in the same order. Every command that came from a leader carries it; a
 //! receiver keeps the greatest it saw, durably, and refuses lower ones. A leader that meets a greater
-//! claim anywhere (a dead member's profile, a refusal) claims one more than that.
+//! claim anywhere (a dead member's profile, a refusal) claims one more than that. It commands nothing
+//! while it heard none of its live observers for three seconds; a node without any leads itself.
 //!
 //! Leaders by smallest id or by a hash of the live set flap on join; an oldest-member leader flaps
 //! back on return. The standing claim does neither.

@@ -12,13 +12,13 @@
 //! * **Observers** of a member: on each of eight hash rings over the members that are not dead to
 //!   me, the next one not already chosen; up to nine members, all of them. (Idea: Rapid, ATC'18.)
 //!   *O* is the observers that are not themselves suspect.
-//! * **Gone** (the link closed and a new dial was refused): dead at once when a majority of *O* says
-//!   so. **Silent** (no beat for the time-out): suspect when min(2, |O|) say silent or gone; dead when
+//! * **Gone** (no link, and a dial was refused or another key answered): dead at once when a majority
+//!   of *O* says so. **Silent** (no beat for the time-out): suspect when min(2, |O|) say silent or gone; dead when
 //!   a majority of *O* still says so two seconds × local health later. Silence alone never kills at once.
 //! * A suspicion names the freshest (incarnation, counter) its observer knew; a fresher beacon refutes
 //!   it. A suspected node sends one at once. Who hears a suspicion about a member that is dead to it
 //!   repeats its own: gossip loses, and who missed it must not wait for the beacons to stay away.
-//! * **In the end silence decides**: no fresh beacon for three beacon periods is death whatever
+//! * **In the end silence decides**: neither beacon nor beat for three beacon periods is death whatever
 //!   observers say, since a minority holds too few observers of the far side to reach any count.
 //! * **Local health** (Lifeguard): late wakes, silence from most subjects and refuted suspicions
 //!   multiply this node's time-outs by up to eight, because then it is probably the one at fault. A

@@ -82,8 +82,8 @@ pub struct State {
 }
 
 impl State {
-    /// A detector that knows only this node. `beacon_base` starts the beacon counter; beacons of one
-    /// incarnation MUST not repeat, so it is zero for a new incarnation.
+    /// A detector that knows only this node. `incarnation` MUST be one that this node never beaconed
+    /// under: the counter starts at zero, and beacons must not repeat.
     pub fn new(
         config: Config,
         context: Context,

@@ -1,3 +1,4 @@
+use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crux_crdt::{Digest, Principal};
@@ -14,6 +15,16 @@ pub enum Liveness {
     Suspect,
     /// Gone, silent for too long, or not yet heard since this node started.
     Dead,
+}
+
+impl fmt::Display for Liveness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Alive => "alive",
+            Self::Suspect => "suspect",
+            Self::Dead => "dead",
+        })
+    }
 }
 
 /// An observer's standing suspicion.

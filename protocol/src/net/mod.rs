@@ -20,10 +20,10 @@
 //!                                       │       └─ join                 /crux/join/1          │
 //!                                       └───────┬─────────────────────────────────────────────┘
 //!                                               ▼
-//!                      one task per connection: TCP, Noise (prologue: the genesis), Yamux
+//!                      one task per connection: TCP, Noise (prologue: the flock id), Yamux
 //! ```
 //!
-//! **Members and strangers.** Both get through the Noise handshake if they name the same genesis.
+//! **Members and strangers.** Both get through the Noise handshake if they name the same flock id.
 //! What a connection carries is fixed when it is made: `/crux/join/1` for everyone, the rest for
 //! those in [`Command::Admit`]'s set at that moment. So after an admission both sides disconnect
 //! and dial again.

@@ -1,8 +1,8 @@
 //! Anti-entropy: gossip is a hint, this is the guarantee.
 //!
 //! **Invariant**: two live members between which messages get through, and whose replicas do not
-//! change meanwhile, hold the same records and acts after finitely many exchanges, whatever either
-//! missed and for however long.
+//! change meanwhile, show the same records and count the same acts after finitely many exchanges,
+//! whatever either missed and for however long. Records of departed members are not reconciled.
 //!
 //! ```text
 //!   A                                   B
