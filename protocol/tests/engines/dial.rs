@@ -1,0 +1,84 @@
+use std::collections::BTreeSet;
+
+use crux_crdt::Principal;
+use crux_protocol::dial::{Facts, Purpose, Request, State};
+use crux_protocol::link::DialFailure;
+use crux_protocol::time::Instant;
+
+use crate::fixture::{at, principal, principals, rng};
+
+fn wake(
+    state: &mut State,
+    now: Instant,
+    wanted: BTreeSet<Principal>,
+    dead: BTreeSet<Principal>,
+) -> Vec<Request> {
+    let facts = Facts {
+        is_linked: &|peer| *peer == principal(9),
+        wanted,
+        dead,
+        live: 1,
+        addrs: &|_| vec!["192.0.2.7:7".to_owned()],
+    };
+    state.on_wake(now, &facts, &mut rng())
+}
+
+fn none() -> BTreeSet<Principal> {
+    BTreeSet::new()
+}
+
+fn entry(place: usize, addr: &str) -> Request {
+    Request { purpose: Purpose::Entry(place), addrs: vec![addr.to_owned()], expect: None }
+}
+
+fn to(purpose: Purpose, number: u8) -> Request {
+    let addrs = vec!["192.0.2.7:7".to_owned()];
+    Request { purpose, addrs, expect: Some(principal(number)) }
+}
+
+#[test]
+fn entries_are_dialled_at_once_and_never_twice_at_a_time() {
+    let mut state = State::new(&["a:1".to_owned(), "b:2".to_owned()], at(0));
+    let first = wake(&mut state, at(0), none(), none());
+    assert_eq!(first, [entry(0, "a:1"), entry(1, "b:2")]);
+    assert_eq!(wake(&mut state, at(60_000), none(), none()), []);
+}
+
+#[test]
+fn a_refused_entry_is_tried_again_after_a_back_off_for_ever() {
+    let mut state = State::new(&["a:1".to_owned()], at(0));
+    wake(&mut state, at(0), none(), none());
+    let mut now = 0;
+    for _ in 0..20 {
+        state.on_failed(Purpose::Entry(0), DialFailure::Refused, at(now), &mut rng());
+        assert_eq!(wake(&mut state, at(now), none(), none()), []);
+        now += 5_000;
+        assert_eq!(wake(&mut state, at(now), none(), none()), [entry(0, "a:1")]);
+    }
+}
+
+#[test]
+fn the_own_address_is_let_go_and_a_linked_one_is_left_alone() {
+    let mut state = State::new(&["me:1".to_owned(), "b:2".to_owned()], at(0));
+    wake(&mut state, at(0), none(), none());
+    state.on_failed(Purpose::Entry(0), DialFailure::Myself, at(1), &mut rng());
+    state.on_dialled(Purpose::Entry(1), principal(9), at(1));
+    assert_eq!(wake(&mut state, at(60_000), none(), none()), []);
+}
+
+#[test]
+fn wanted_members_are_dialled_unless_linked() {
+    let mut state = State::new(&[], at(0));
+    let dials = wake(&mut state, at(0), principals([2, 9]), none());
+    assert_eq!(dials, [to(Purpose::Wanted(principal(2)), 2)]);
+}
+
+#[test]
+fn the_dead_are_dialled_one_a_second_once_all_were_tried() {
+    let mut state = State::new(&[], at(0));
+    let start = wake(&mut state, at(0), none(), principals([2, 3]));
+    assert_eq!(start.len(), 3, "both at the start, and the first of the round");
+    assert_eq!(wake(&mut state, at(100), none(), principals([2])), []);
+    let later = wake(&mut state, at(2_000), none(), principals([2]));
+    assert_eq!(later, [to(Purpose::Dead(principal(2)), 2)]);
+}

@@ -1,0 +1,73 @@
+//! Nodes with fixed keys, and what they sign.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crux_crdt::act::{Act, Statement};
+use crux_crdt::record::{Frontier, Header, Marker, Profile, Record, slots_root};
+use crux_crdt::sign::{Ed25519, Identity, Signed};
+use crux_crdt::strew::Strew;
+use crux_crdt::{Digest, Principal};
+use crux_protocol::context::Context;
+use crux_protocol::time::Instant;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+pub(crate) const FLOCK: Digest = Digest([7; 32]);
+
+pub(crate) fn at(millis: u64) -> Instant {
+    Instant::after_origin(Duration::from_millis(millis))
+}
+
+pub(crate) fn rng() -> StdRng {
+    StdRng::from_seed([1; 32])
+}
+
+pub(crate) fn identity(number: u8) -> Arc<Identity> {
+    Arc::new(Identity::from_seed(&[number; 32]))
+}
+
+pub(crate) fn principal(number: u8) -> Principal {
+    identity(number).principal()
+}
+
+pub(crate) fn principals(numbers: impl IntoIterator<Item = u8>) -> BTreeSet<Principal> {
+    numbers.into_iter().map(principal).collect()
+}
+
+pub(crate) fn context(number: u8) -> Context {
+    Context { flock: FLOCK, me: principal(number), verifier: Arc::new(Ed25519) }
+}
+
+/// An empty record of this node.
+pub(crate) fn record(number: u8, seq: u64) -> Arc<Record> {
+    let profile = Profile { version: "test".to_owned(), ..Profile::default() };
+    let header = Header {
+        marker: Marker { incarnation: 1, nonce: [number; 16], seq },
+        slots_root: slots_root([].iter()),
+        profile_hash: profile.hash(),
+        acts: Frontier::default(),
+    };
+    let header = Signed::sign(header, &FLOCK, &identity(number));
+    Arc::new(Record::new(header, profile, BTreeMap::new()).unwrap())
+}
+
+pub(crate) fn admission(by: u8, of: u8) -> Arc<Signed<Act>> {
+    let statement = Statement::Admit { subject: principal(of), generation: 1 };
+    let act = Act { number: u64::from(of), previous: Digest::default(), statement };
+    Arc::new(Signed::sign(act, &FLOCK, &identity(by)))
+}
+
+/// The replica of node `me`, in which the nodes up to `count` are members with a record each.
+pub(crate) fn strew(me: u8, count: u8) -> Strew {
+    let mut strew = Strew::new(principal(me));
+    for number in (1..=count).filter(|number| *number != me) {
+        strew.merge_act(admission(me, number));
+        strew.merge_act(admission(number, me));
+    }
+    for number in 1..=count {
+        strew.merge_record(record(number, 0));
+    }
+    strew
+}

@@ -1,0 +1,111 @@
+use crux_crdt::Digest;
+use crux_crdt::strew::Seniority;
+use crux_protocol::leader::{Candidate, Claim, Config, State};
+use crux_protocol::liveness::Liveness;
+
+use crate::fixture::{at, principal};
+
+fn member(number: u8, claim: u64) -> Candidate {
+    Candidate {
+        principal: principal(number),
+        claim,
+        seniority: Seniority { generation: u64::from(number), admission: Digest([number; 32]) },
+        liveness: Liveness::Alive,
+        eligible: true,
+    }
+}
+
+fn dead(number: u8, claim: u64) -> Candidate {
+    Candidate { liveness: Liveness::Dead, ..member(number, claim) }
+}
+
+fn engine(me: u8) -> State {
+    State::new(Config::default(), principal(me), None, false, at(0))
+}
+
+fn claim(n: u64, number: u8) -> Claim {
+    Claim { n, principal: principal(number) }
+}
+
+#[test]
+fn the_most_senior_claims_at_once_and_each_next_one_300_ms_later() {
+    let members = [member(1, 0), member(2, 0), member(3, 0)];
+    assert_eq!(engine(1).evaluate(&members, at(1000)), Some(1));
+    let mut third = engine(3);
+    assert_eq!(third.evaluate(&members, at(1000)), None);
+    assert_eq!(third.deadline(), at(1600));
+    assert_eq!(third.evaluate(&members, at(1599)), None);
+    assert_eq!(third.evaluate(&members, at(1600)), Some(1));
+}
+
+#[test]
+fn who_expects_others_waits_two_seconds_after_its_start() {
+    let mut state = State::new(Config::default(), principal(1), None, true, at(0));
+    assert_eq!(state.evaluate(&[member(1, 0)], at(100)), None);
+    assert_eq!(state.deadline(), at(2000));
+    assert_eq!(state.evaluate(&[member(1, 0)], at(2000)), Some(1));
+}
+
+#[test]
+fn a_standing_claim_keeps_everyone_from_claiming_and_a_join_changes_nothing() {
+    let mut state = engine(1);
+    assert_eq!(state.evaluate(&[member(1, 0), member(2, 4)], at(5000)), None);
+    assert_eq!(state.leader(), Some(claim(4, 2)));
+    let joined = [member(1, 0), member(2, 4), member(0, 0)];
+    assert_eq!(state.evaluate(&joined, at(9000)), None);
+    assert_eq!(state.leader(), Some(claim(4, 2)));
+}
+
+#[test]
+fn a_suspect_holder_does_not_lead_and_is_not_replaced() {
+    let mut state = engine(1);
+    let suspect = Candidate { liveness: Liveness::Suspect, ..member(2, 4) };
+    assert_eq!(state.evaluate(&[member(1, 0), suspect], at(5000)), None);
+    assert_eq!(state.leader(), None);
+}
+
+#[test]
+fn a_dead_holder_is_outdone_by_one_and_does_not_lead_when_it_returns() {
+    let mut state = engine(1);
+    assert_eq!(state.evaluate(&[member(1, 0), dead(2, 4)], at(5000)), Some(5));
+    assert_eq!(state.evaluate(&[member(1, 5), dead(2, 4)], at(5010)), None);
+    assert_eq!(state.leader(), Some(claim(5, 1)));
+    assert_eq!(state.evaluate(&[member(1, 5), member(2, 4)], at(6000)), None);
+    assert_eq!(state.leader(), Some(claim(5, 1)));
+}
+
+#[test]
+fn who_holds_the_smaller_of_two_live_claims_clears_it() {
+    assert_eq!(engine(1).evaluate(&[member(1, 3), member(2, 4)], at(5000)), Some(0));
+    let (low, high) = if principal(1) < principal(2) { (1, 2) } else { (2, 1) };
+    let tie = [member(1, 4), member(2, 4)];
+    assert_eq!(engine(low).evaluate(&tie, at(5000)), Some(0));
+    assert_eq!(engine(high).evaluate(&tie, at(5000)), None);
+}
+
+#[test]
+fn a_leader_that_meets_a_greater_claim_of_a_dead_member_claims_above_it() {
+    assert_eq!(engine(1).evaluate(&[member(1, 3), dead(2, 7)], at(5000)), Some(8));
+    let mut refused = engine(1);
+    refused.on_greater(claim(9, 3));
+    assert_eq!(refused.evaluate(&[member(1, 3)], at(5000)), Some(10));
+}
+
+#[test]
+fn a_fence_never_decreases() {
+    let mut state = engine(1);
+    assert_eq!(state.check(claim(5, 2)), Ok(()));
+    state.set_fence(claim(5, 2));
+    assert_eq!(state.check(claim(4, 3)), Err(claim(5, 2)));
+    state.set_fence(claim(4, 3));
+    assert_eq!(state.fence(), Some(claim(5, 2)));
+    assert_eq!(state.check(claim(5, 2)), Ok(()));
+}
+
+#[test]
+fn authority_lapses_three_seconds_after_the_last_observer_was_heard() {
+    let state = engine(1);
+    assert!(state.has_authority(None, at(9000)));
+    assert!(state.has_authority(Some(at(6001)), at(9000)));
+    assert!(!state.has_authority(Some(at(6000)), at(9000)));
+}

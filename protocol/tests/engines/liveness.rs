@@ -1,0 +1,153 @@
+use std::time::Duration;
+
+use crux_crdt::Digest;
+use crux_crdt::sign::Signed;
+use crux_protocol::link::Verdict;
+use crux_protocol::liveness::{
+    Beacon, Config, Evidence, Liveness, Notice, Output, State, Suspicion,
+};
+
+use crate::fixture::{FLOCK, at, context, identity, principal, principals, rng};
+
+/// Node 1 in a flock of five, linked to all, at the time 10 s.
+fn engine() -> State {
+    let mut state = State::new(Config::default(), context(1), identity(1), 1, at(10_000));
+    state.set_members(&principals(1..=5), at(10_000));
+    for number in 2..=5 {
+        state.on_connected(principal(number), at(10_000));
+        state.on_notice(&beacon(number, 1), at(10_000));
+    }
+    state.on_wake(at(10_000), &mut rng());
+    state
+}
+
+fn beacon(by: u8, counter: u64) -> Notice {
+    let beacon = Beacon { incarnation: 1, counter, state_digest: Digest::default() };
+    Notice::Beacon(Signed::sign(beacon, &FLOCK, &identity(by)))
+}
+
+fn suspicion(by: u8, of: u8, evidence: Evidence, number: u64) -> Notice {
+    let suspicion =
+        Suspicion { subject: principal(of), incarnation: 1, counter: 1, evidence, number };
+    Notice::Suspicion(Signed::sign(suspicion, &FLOCK, &identity(by)))
+}
+
+fn changed(number: u8, liveness: Liveness) -> Output {
+    Output::Changed { member: principal(number), liveness }
+}
+
+/// Beats of everyone but `silent` every second, up to the time `until`.
+fn let_beat(state: &mut State, silent: &[u8], until: u64) -> Vec<Output> {
+    let mut out = Vec::new();
+    for now in (10_250..=until).step_by(250) {
+        for number in (2..=5).filter(|number| !silent.contains(number)) {
+            out.extend(state.on_beat(principal(number), (1, 1), at(now)));
+        }
+        out.extend(state.on_wake(at(now), &mut rng()));
+    }
+    out.retain(|output| matches!(output, Output::Changed { .. }));
+    out
+}
+
+#[test]
+fn a_linked_member_lives_and_one_from_disk_is_dead_until_heard() {
+    let mut state = State::new(Config::default(), context(1), identity(1), 1, at(0));
+    state.set_members(&principals([1, 2]), at(0));
+    assert_eq!(state.liveness(&principal(2)), Liveness::Dead);
+    assert_eq!(state.on_connected(principal(2), at(5)), [changed(2, Liveness::Alive)]);
+}
+
+#[test]
+fn a_closed_link_is_probed_and_a_majority_that_says_gone_kills_at_once() {
+    let mut state = engine();
+    assert_eq!(state.on_disconnected(principal(2)), [Output::Probe(principal(2))]);
+    let own = state.on_refused(principal(2), at(10_100));
+    assert!(matches!(own[..], [Output::Publish(_)]), "one of four is no majority: {own:?}");
+    let (verdict, out) = state.on_notice(&suspicion(3, 2, Evidence::Gone, 1), at(10_110));
+    assert_eq!((verdict, out), (Verdict::Accept, vec![changed(2, Liveness::Suspect)]));
+    let (verdict, out) = state.on_notice(&suspicion(4, 2, Evidence::Gone, 1), at(10_120));
+    assert_eq!((verdict, out), (Verdict::Accept, vec![changed(2, Liveness::Dead)]));
+}
+
+#[test]
+fn silence_makes_suspect_and_two_seconds_later_dead() {
+    let mut state = engine();
+    assert_eq!(let_beat(&mut state, &[2], 12_000), []);
+    for by in [3, 4] {
+        state.on_notice(&suspicion(by, 2, Evidence::Silent, 1), at(12_000));
+    }
+    assert_eq!(state.liveness(&principal(2)), Liveness::Suspect);
+    let mut out = Vec::new();
+    for now in (12_000..=14_250).step_by(250) {
+        for number in 3..=5 {
+            state.on_beat(principal(number), (1, 1), at(now));
+        }
+        out.extend(state.on_wake(at(now), &mut rng()));
+    }
+    assert!(out.contains(&changed(2, Liveness::Dead)));
+}
+
+#[test]
+fn a_fresher_beacon_refutes_every_suspicion_before_it() {
+    let mut state = engine();
+    for by in [3, 4] {
+        state.on_notice(&suspicion(by, 2, Evidence::Silent, 1), at(10_100));
+    }
+    let (verdict, out) = state.on_notice(&beacon(2, 2), at(10_200));
+    assert_eq!(verdict, Verdict::Accept);
+    assert!(out.contains(&changed(2, Liveness::Alive)));
+    let (verdict, out) = state.on_notice(&suspicion(5, 2, Evidence::Silent, 1), at(10_300));
+    assert_eq!((verdict, out), (Verdict::Ignore, vec![]));
+}
+
+#[test]
+fn a_suspicion_of_this_node_is_answered_by_a_beacon_at_once() {
+    let mut state = engine();
+    let before = state.beacon().to_vec();
+    state.on_notice(&suspicion(3, 1, Evidence::Silent, 1), at(10_500));
+    let out = state.on_wake(at(10_500), &mut rng());
+    assert!(out.contains(&Output::Publish(state.beacon().to_vec())));
+    assert_ne!(state.beacon(), before);
+}
+
+#[test]
+fn a_process_that_slept_suspects_nobody_and_beacons() {
+    let mut state = engine();
+    let before = state.beacon().to_vec();
+    let out = state.on_wake(at(20_000), &mut rng());
+    assert!(!out.iter().any(|output| matches!(output, Output::Changed { .. })), "{out:?}");
+    assert_ne!(state.beacon(), before);
+    assert_eq!(let_beat(&mut state, &[], 10_250), []);
+}
+
+#[test]
+fn no_beacon_for_three_periods_is_death_whatever_observers_say() {
+    let mut state = engine();
+    let mut out = Vec::new();
+    for now in (10_250..=41_000).step_by(250) {
+        for number in 3..=5 {
+            state.on_beat(principal(number), (1, 1), at(now));
+        }
+        out.extend(state.on_wake(at(now), &mut rng()));
+    }
+    assert_eq!(state.liveness(&principal(2)), Liveness::Dead);
+    assert!(out.contains(&changed(2, Liveness::Dead)));
+    assert_eq!(state.liveness(&principal(3)), Liveness::Alive);
+}
+
+#[test]
+fn strangers_have_no_voice() {
+    let mut state = engine();
+    let (verdict, out) = state.on_notice(&suspicion(8, 2, Evidence::Gone, 1), at(10_100));
+    assert_eq!((verdict, out), (Verdict::Ignore, vec![]));
+    assert_eq!(state.on_notice(&beacon(8, 1), at(10_100)), (Verdict::Ignore, vec![]));
+}
+
+#[test]
+fn beats_go_out_every_second() {
+    let mut state = engine();
+    let due = at(10_000) + Duration::from_secs(1);
+    let beat = Output::Beat { incarnation: 1, counter: 1 };
+    assert!(!state.on_wake(at(10_900), &mut rng()).contains(&beat));
+    assert!(state.on_wake(due, &mut rng()).contains(&beat));
+}

@@ -1,0 +1,10 @@
+//! The engines one by one: one event in, exactly these commands out.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot make its values has failed")]
+
+mod author;
+mod dial;
+mod fixture;
+mod leader;
+mod liveness;
+mod sync;
