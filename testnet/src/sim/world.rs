@@ -41,6 +41,8 @@ pub(super) struct World {
     /// The first thing that went wrong.
     pub(super) violation: Option<Violation>,
     pub(super) handled: u64,
+    /// When anybody was last told of a link that came or went.
+    pub(super) links_changed_at: Instant,
 }
 
 impl World {
@@ -63,6 +65,7 @@ impl World {
             notices: Vec::new(),
             violation: None,
             handled: 0,
+            links_changed_at: Instant::ORIGIN,
         }
     }
 
@@ -143,6 +146,13 @@ impl World {
         }
         self.handled += 1;
         self.trace.event(self.now, at.host, &event);
+
+        if matches!(
+            event,
+            Event::Link(link::Event::Connected { .. } | link::Event::Disconnected { .. })
+        ) {
+            self.links_changed_at = self.now;
+        }
         let host = &mut self.hosts[at.host];
         let now = host.time(self.now);
         let Some(running) = host.running.as_mut() else { return };

@@ -1,4 +1,5 @@
 use core::fmt;
+use core::time::Duration;
 use std::collections::BTreeSet;
 
 use crux_crdt::Principal;
@@ -26,6 +27,8 @@ pub(in crate::sim) enum Expectation {
     SameLeader,
     /// This one called nobody suspect or dead since the last operation.
     SuspectsNobody(usize),
+    /// Nobody was connected or disconnected for that long.
+    Still(Duration),
     /// Every request was answered.
     Answered,
     /// This process does not run.
@@ -45,6 +48,7 @@ impl fmt::Display for Expectation {
             Self::Doubted(by, whom) => write!(f, "{} show n{whom} suspect or dead", names(by)),
             Self::SameLeader => f.write_str("the leader is the same"),
             Self::SuspectsNobody(who) => write!(f, "n{who} suspects nobody"),
+            Self::Still(time) => write!(f, "links are still for {time:?}"),
             Self::Answered => f.write_str("every request is answered"),
             Self::Named(who) => write!(f, "n{who} has its name"),
             Self::OneRuns(who) => write!(f, "one of {} runs", names(who)),
@@ -83,6 +87,10 @@ impl Expectation {
             }
             Self::SameLeader => same_leader(world, led),
             Self::SuspectsNobody(who) => suspects_nobody(world, *who, since),
+            Self::Still(time) => match world.now.since(world.links_changed_at) {
+                quiet if quiet >= *time => Ok(()),
+                quiet => Err(format!("a link changed {quiet:?} ago")),
+            },
             Self::Answered if world.clients.waiting() == 0 => Ok(()),
             Self::Answered => Err(format!("{} requests wait", world.clients.waiting())),
             Self::Named(who) => named(world, *who),

@@ -33,6 +33,7 @@ pub const SCENARIOS: &[Scenario] = &[
     kind("stop", "a process is stopped for seven seconds, then goes on", stop),
     kind("stall", "stalls of 600 ms suspect nobody", stall),
     kind("silent", "1 | 4, packets vanish", silent),
+    kind("one-way", "packets vanish one way", one_way),
     kind("islands", "flocks of one that meet late", islands),
     kind("wipe", "a node loses its disk and keeps its key", wipe),
     kind("leave", "one leaves, one dies and is forgotten, both return", leave),
@@ -82,6 +83,7 @@ fn part_and_heal(plot: &mut Plot<'_>, how: Cut) {
     plot.push(Op::Heal);
     let all = plot.all();
     plot.expect(Expect::OneFlock(all), 30);
+    plot.expect(Expect::Still(Duration::from_secs(3)), 15);
 }
 
 /// Kills and restarts one after the other, then all at once.
@@ -167,7 +169,8 @@ fn stall(plot: &mut Plot<'_>) {
 fn silent(plot: &mut Plot<'_>) {
     plot.form();
     let all = plot.all();
-    let left = plot.some(1);
+    let count = if plot.rng.random_bool(0.5) { 1 } else { (plot.nodes / 5).max(1) };
+    let left = plot.some(count);
     let right: BTreeSet<_> = all.difference(&left).copied().collect();
     plot.cut(&left, Cut::Silent);
     plot.expect(Expect::Component(right), 45);
@@ -175,6 +178,23 @@ fn silent(plot: &mut Plot<'_>) {
     plot.pause(60_000);
     plot.push(Op::Heal);
     plot.expect(Expect::OneFlock(all), 30);
+    settle(plot);
+}
+
+/// Nothing gets from some to the rest, but the other way it does.
+fn one_way(plot: &mut Plot<'_>) {
+    plot.form();
+    let all = plot.all();
+    let count = plot.rng.random_range(1..plot.nodes.max(2));
+    let left = plot.some(count);
+    let right: BTreeSet<_> = all.difference(&left).copied().collect();
+    plot.push(Op::Cut(left.clone(), right.clone(), Cut::Silent));
+    plot.clients(&left, 3);
+    plot.clients(&right, 3);
+    plot.pause(90_000);
+    plot.push(Op::Heal);
+    plot.expect(Expect::OneFlock(all), 30);
+    settle(plot);
 }
 
 fn islands(plot: &mut Plot<'_>) {
@@ -263,7 +283,7 @@ fn clone(plot: &mut Plot<'_>) {
     plot.push(Op::Copy(host, spare, with_disk));
     plot.push(Op::Start(spare, all));
     let both = BTreeSet::from([host, spare]);
-    plot.expect(Expect::OneRuns(both.clone()), 20);
+    plot.expect(Expect::OneRuns(both.clone()), 60);
     plot.push(Op::Always(Expect::OneRuns(both), Duration::from_secs(10)));
 }
 
@@ -333,6 +353,12 @@ fn chaos(plot: &mut Plot<'_>) {
         plot.start(host);
     }
     plot.expect(Expect::OneFlock(all), 60);
+    settle(plot);
+}
+
+/// When nothing happens nothing changes: neither who leads nor who is connected to whom.
+fn settle(plot: &mut Plot<'_>) {
     plot.push(Op::Always(Expect::SameLeader, Duration::from_secs(5)));
+    plot.expect(Expect::Still(Duration::from_secs(6)), 20);
     plot.expect(Expect::Answered, 15);
 }
