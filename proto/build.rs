@@ -6,9 +6,13 @@ use prost::Message as _;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
-    let files = protox::compile(["crux/v1/control.proto"], ["proto"])?;
+    let files = protox::compile(["crux/v1/control.proto", "crux/v1/blobs.proto"], ["proto"])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("crux_descriptor.bin"), files.encode_to_vec())?;
-    tonic_prost_build::configure().compile_fds(files)?;
+    // What a chunk holds is handed on without a copy.
+    tonic_prost_build::configure()
+        .bytes(".crux.v1.PutRequest")
+        .bytes(".crux.v1.GetResponse")
+        .compile_fds(files)?;
     Ok(())
 }

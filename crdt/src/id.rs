@@ -63,6 +63,16 @@ id! {
 }
 
 id! {
+    /// The SHA3-256 of a file, with no domain: what `openssl dgst -sha3-256` prints.
+    BlobId
+}
+
+id! {
+    /// The BLAKE3 root of a file.
+    Root
+}
+
+id! {
     /// A node's long-lived Ed25519 public key: who it is.
     ///
     /// Not every value is a point on the curve. Signature checks refuse those that are not.

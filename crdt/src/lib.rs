@@ -8,6 +8,7 @@
 //! | [`record`] | what a node says of itself: header, profile, slots | greatest marker wins, whole | that node |
 //! | [`act`] | membership statements | union | members |
 //! | [`strew`] | one node's replica of all of it | both of the above | – |
+//! | [`blob`] | what is said of a file by who has it | none: a statement stands by itself | who sealed it |
 //! | [`lww`] | a last-writer-wins register over `crdts` | greatest marker | – |
 //!
 //! The rest serves them: [`canon`] (the one encoding that is signed), [`sign`] (verify, then decode),
@@ -20,6 +21,7 @@
 //! Not here: causal delivery, tombstones, wall-clock ordering. None of them is needed.
 
 pub mod act;
+pub mod blob;
 pub mod canon;
 pub mod fingerprint;
 pub mod hash;
@@ -30,8 +32,30 @@ pub mod lww;
 pub mod merge;
 pub mod name;
 pub mod path;
+#[cfg(feature = "planted")]
+pub mod planted;
 pub mod record;
 pub mod sign;
 pub mod strew;
 
 pub use id::{Digest, Principal};
+
+/// Whether the engines are to make this mistake; see the module `planted`.
+#[cfg(feature = "planted")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! planted {
+    ($bug:ident) => {
+        $crate::planted::is_planted($crate::planted::Bug::$bug)
+    };
+}
+
+/// No build without the feature `planted` makes a mistake on purpose.
+#[cfg(not(feature = "planted"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! planted {
+    ($bug:ident) => {
+        false
+    };
+}

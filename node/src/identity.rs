@@ -1,5 +1,6 @@
 //! The node's long-lived key: made at the first start, mode 0600, never printed.
 
+use core::fmt;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -19,21 +20,38 @@ pub fn path_in(data_dir: &Path) -> PathBuf {
     data_dir.join(KEY_NAME)
 }
 
-/// The Ed25519 seed in a data directory; made if there is none.
+/// The key of a data directory.
+pub struct Key {
+    /// The Ed25519 seed.
+    pub seed: Zeroizing<[u8; 32]>,
+    /// Whether it was made just now, so that nothing was ever said under it.
+    pub is_new: bool,
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key").field("is_new", &self.is_new).finish_non_exhaustive()
+    }
+}
+
+/// The key in a data directory; made if there is none.
 ///
 /// # Errors
 /// [`Kind::InvalidSecret`] when the file holds something else, which is never replaced: the node would
 /// be another one. Otherwise what the system says.
-pub fn load_or_make(data_dir: &Path) -> Result<Zeroizing<[u8; 32]>, Error> {
+pub fn load_or_make(data_dir: &Path) -> Result<Key, Error> {
     let path = path_in(data_dir);
     let doing = || format!("the node's key {}", path.display());
     match File::open(&path) {
-        Ok(file) => read(file).map_err(|err| err.augment(doing())),
+        Ok(file) => {
+            let seed = read(file).map_err(|err| err.augment(doing()))?;
+            Ok(Key { seed, is_new: false })
+        }
         Err(err) if err.kind() == ErrorKind::NotFound => {
             let seed = random()?;
             write_new(&path, &FORMAT.encode(&*seed))?;
             tracing::info!(path = %path.display(), "made a key for this node");
-            Ok(seed)
+            Ok(Key { seed, is_new: true })
         }
         Err(err) => Err(Error::io(doing(), &err)),
     }
@@ -60,7 +78,9 @@ mod tests {
     fn the_key_is_made_once_and_kept() {
         let dir = tempfile::tempdir().unwrap();
         let made = load_or_make(dir.path()).unwrap();
-        assert_eq!(*load_or_make(dir.path()).unwrap(), *made);
+        let loaded = load_or_make(dir.path()).unwrap();
+        assert_eq!(*loaded.seed, *made.seed);
+        assert_eq!((made.is_new, loaded.is_new), (true, false));
         let mode = path_in(dir.path()).metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
@@ -68,7 +88,7 @@ mod tests {
     #[test]
     fn a_damaged_key_is_refused_and_left_alone() {
         let dir = tempfile::tempdir().unwrap();
-        load_or_make(dir.path()).unwrap();
+        drop(load_or_make(dir.path()));
         std::fs::write(path_in(dir.path()), "crux-principal1-aaaa\n").unwrap();
         assert_eq!(load_or_make(dir.path()).unwrap_err().kind(), Kind::InvalidSecret);
         assert_eq!(std::fs::read(path_in(dir.path())).unwrap(), b"crux-principal1-aaaa\n");

@@ -13,13 +13,17 @@
 //! | [`config`] | defaults < file < environment < flags, merged and checked once |
 //! | [`startup`] | brings a node up and down: a list to read aloud |
 //! | [`fulcrum`] | the loop that drives `crux_protocol::flock`, and what people see of it |
+//! | [`blobs`] | files by their hash: kept, checked, evicted |
+//! | [`tar`] | directories as one file, packed one way and unpacked with distrust |
 //! | [`store`] | the database; the only place that names redb |
 //! | [`api`] | the control API; with `proto` the only place that names tonic |
+//! | [`pastiche`] | moves blobs between stores |
 //! | [`discovery`] | finds nodes of the flock on the link |
 //! | [`identity`], [`lock`], [`secret`] | the node's key, its directory, the flock's secret |
 //! | [`view`], [`error`] | what is shown, and what went wrong |
 
 pub mod api;
+pub mod blobs;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -29,10 +33,12 @@ pub mod fulcrum;
 pub mod identity;
 pub mod lock;
 pub mod parse;
+pub mod pastiche;
 pub mod secret;
 pub mod shutdown;
 pub mod startup;
 pub mod store;
+pub mod tar;
 pub mod telemetry;
 pub mod view;
 

@@ -4,6 +4,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use crux_crdt::blob::BlobId;
 use crux_crdt::name::{Label, NameError, ServiceName};
 use crux_crdt::path::{Endpoint, Query};
 
@@ -79,6 +80,18 @@ pub fn node(s: &str) -> Result<NodeRef, Error> {
         Error::from(err)
             .augment("the node")
             .with_hint("Give a node's name, or its principal in 64 hex digits.")
+    })
+}
+
+/// A blob's id.
+///
+/// # Errors
+/// [`Kind::InvalidArgument`]
+pub fn blob(s: &str) -> Result<BlobId, Error> {
+    s.parse().map_err(|err: crux_crdt::id::ParseIdError| {
+        Error::new(Kind::InvalidArgument, err.to_string())
+            .augment("the blob")
+            .with_hint("It is what `openssl dgst -sha3-256 FILE` prints after the `=`.")
     })
 }
 

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io::Read as _;
 
+use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -32,6 +33,17 @@ pub fn requested(with_stdin: bool) -> Result<impl Future<Output = ()> + Send, Er
         };
         tracing::info!(cause, "stopping");
     })
+}
+
+/// Makes a file that would grow beyond the process's limit (`ulimit -f`) a write that fails, as on a
+/// full disk. The system's default is to end the process.
+///
+/// # Errors
+/// What the system says when signals cannot be caught.
+pub fn outlive_file_limit() -> Result<(), Error> {
+    let kind = SignalKind::from_raw(Signal::XFSZ.as_raw());
+    // Whoever catches it once ignores it for the life of the process.
+    signal(kind).map(drop).map_err(|err| Error::io("catching signals", &err))
 }
 
 /// Resolves when standard input closes. A thread of its own reads it, because a read that blocks in

@@ -27,18 +27,32 @@ use tracing::info;
 use zeroize::Zeroizing;
 
 use crate::api::{self, Handle, Socket};
+use crate::blobs::want::{Pantry, Wanted, care};
+use crate::blobs::{self, Blobs};
 use crate::clock;
 use crate::config::Config;
 use crate::discovery::{self, Discovery};
 use crate::error::{Error, Kind};
 use crate::fulcrum::{Inputs, Runtime, Surroundings};
-use crate::identity;
+use crate::identity::{self, Key};
 use crate::lock::DataDir;
+use crate::pastiche;
 use crate::secret::random;
 use crate::store::{OpenError, Snapshot, Store, StoreHandle};
 
 /// The name of the database in the data directory.
 pub const DATABASE_NAME: &str = "crux.redb";
+
+/// The name of the first directory for blobs in the data directory.
+pub const BLOBS_NAME: &str = "blobs";
+
+/// How many gets of blobs wait for the mover. Each is a caller that waits for its answer.
+const WISHES_MAX: usize = 256;
+/// How long blobs rest between two looks at all of them. Wild guess.
+const SCRUB_REST: Duration = Duration::from_secs(24 * 3600);
+/// How many bytes a second such a look takes: a sixth of what a hard disk reads, so that it is not in
+/// the way, and a TB still takes less than a day.
+const SCRUB_RATE: u64 = 16 << 20;
 
 /// How many control requests wait for the loop. Each is a caller that waits for its answer.
 const REQUESTS_MAX: usize = 256;
@@ -56,21 +70,45 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
     api::check_socket_path(&config.data_dir)?;
     let socket_path = config.data_dir.clone();
     let _dir = DataDir::lock(&config.data_dir)?;
-    let seed = identity::load_or_make(&config.data_dir)?;
+    let key = identity::load_or_make(&config.data_dir)?;
     let secret = InitialSecret::new(config.secret.parts().secret.clone());
     let genesis = genesis(&config, &secret);
     let (store, snapshot) = open_store(&config.data_dir, &genesis)?;
     let store = store.spawn().map_err(|err| Error::io("starting the database's thread", &err))?;
+    let (pantry, wishes) = open_blobs(&config).await?;
     let socket = Socket::bind(&socket_path)?;
-    let net = spawn_network(&config, &seed, &genesis, &snapshot).await?;
+    let net = spawn_network(&config, &key.seed, &genesis, &snapshot).await?;
     let addresses = own_addresses(&config, net.listening.first().copied())?;
     let listening = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     info!(flock = %genesis.flock, principal = %net.me, addresses = %listening, "started");
     let discovery = discover(&config, &secret, &addresses, net.me);
-    let state = engine(&config, &genesis, &secret, &seed, &addresses, snapshot)?;
-    let result =
-        serve(config, genesis, addresses, state, net, store.clone(), socket, shutdown, discovery)
-            .await;
+    let identity = Arc::new(Identity::from_seed(&key.seed));
+    let context = Context {
+        flock: genesis.flock_id(),
+        me: identity.principal(),
+        verifier: Arc::new(Ed25519),
+    };
+    let signer = (identity, context);
+    let state = engine(&config, &signer, &secret, &key, &addresses, snapshot)?;
+    let caring = tokio::spawn(care(pantry.clone(), SCRUB_REST, SCRUB_RATE));
+    let result = serve(
+        config,
+        genesis,
+        addresses,
+        signer,
+        state,
+        net,
+        store.clone(),
+        (pantry.clone(), wishes),
+        socket,
+        shutdown,
+        discovery,
+    )
+    .await;
+    caring.abort();
+    if let Err(error) = pantry.blobs.save().await {
+        tracing::warn!(%error, "blobs under way are looked through at the next start");
+    }
     let closed = store.close().await.map_err(|err| {
         Error::new(Kind::Io, err.to_string()).augment("closing the database").with_hint(err.hint())
     });
@@ -110,6 +148,16 @@ fn open_store(data_dir: &Path, genesis: &Genesis) -> Result<(Store, Snapshot), E
         };
         Error::new(kind, err.to_string()).with_hint(err.hint())
     })
+}
+
+/// What the store of blobs holds, and what is wanted of others. It stays as it is when the start is refused later.
+async fn open_blobs(config: &Config) -> Result<(Pantry, mpsc::Receiver<Wanted>), Error> {
+    let mut blobs = blobs::Config::new(vec![config.data_dir.join(BLOBS_NAME)]);
+    blobs.quota = config.blob_quota;
+    let opened = Blobs::open(blobs).await;
+    let blobs = opened.map_err(|err| Error::from(err).augment("opening the store of blobs"))?;
+    let (wishes_in, wishes) = mpsc::channel(WISHES_MAX);
+    Ok((Pantry { blobs, wishes: Some(wishes_in) }, wishes))
 }
 
 async fn spawn_network(
@@ -183,30 +231,26 @@ fn discover(
 
 fn engine(
     config: &Config,
-    genesis: &Genesis,
+    (identity, context): &(Arc<Identity>, Context),
     secret: &InitialSecret,
-    seed: &Zeroizing<[u8; 32]>,
+    key: &Key,
     addresses: &[Endpoint],
     snapshot: Snapshot,
 ) -> Result<flock::State, Error> {
-    let identity = Arc::new(Identity::from_seed(seed));
-    let context = Context {
-        flock: genesis.flock_id(),
-        me: identity.principal(),
-        verifier: Arc::new(Ed25519),
-    };
     let mut engine = flock::Config::new(addresses.to_vec());
     engine.name.clone_from(&config.name);
     engine.labels = config.labels.clone().into_iter().collect::<BTreeMap<_, _>>();
-    engine.agreement_key = AgreementKey::derive(seed).public();
+    engine.agreement_key = AgreementKey::derive(&key.seed).public();
     engine.join = config.join.iter().map(ToString::to_string).collect();
     let restored = Restored {
+        known_key: !key.is_new,
         records: snapshot.records,
         acts: snapshot.acts,
         fence: snapshot.fence.map(|(n, principal)| Claim { n, principal }),
     };
+    let identity = identity.clone();
     let parts = Parts { identity, join_key: JoinKey::initial(secret), restored, seed: *random()? };
-    Ok(flock::State::new(engine, context, parts, clock::now()))
+    Ok(flock::State::new(engine, context.clone(), parts, clock::now()))
 }
 
 #[expect(clippy::too_many_arguments, reason = "the parts of a node, each handed over once")]
@@ -214,9 +258,11 @@ async fn serve(
     config: Config,
     genesis: Genesis,
     addresses: Vec<Endpoint>,
+    (identity, context): (Arc<Identity>, Context),
     state: flock::State,
     net: Net,
     store: StoreHandle,
+    (pantry, wishes): (Pantry, mpsc::Receiver<Wanted>),
     socket: Socket,
     shutdown: impl Future<Output = ()> + Send,
     discovery: Option<Discovery>,
@@ -231,12 +277,24 @@ async fn serve(
         wall_offset: clock::wall_offset(),
         other_flocks: std::collections::BTreeSet::new(),
     };
-    let Net { commands, events, task, .. } = net;
-    let (runtime, view) = Runtime::new(state, surroundings, commands, store);
+    let Net { commands, events, bulk, task, .. } = net;
+    let (runtime, view) = Runtime::new(state, surroundings, commands.clone(), store);
     let (requests_in, requests) = mpsc::channel(REQUESTS_MAX);
+    pastiche::spawn(pastiche::Parts {
+        config: crux_protocol::pastiche::Config::default(),
+        context,
+        identity,
+        seed: *random()?,
+        blobs: pantry.blobs.clone(),
+        wishes,
+        view: view.clone(),
+        fulcrum: Some(requests_in.clone()),
+        network: commands,
+        bulk,
+    });
     let (stop_api, api_stopped) = oneshot::channel::<()>();
     let handle = Handle { view, requests: requests_in };
-    let api = tokio::spawn(api::serve(socket, handle, async { drop(api_stopped.await) }));
+    let api = tokio::spawn(api::serve(socket, handle, pantry, async { drop(api_stopped.await) }));
     let (mdns, found) = discovery.map_or_else(
         || (None, mpsc::channel(1).1),
         |discovery| (Some(discovery.task), discovery.found),

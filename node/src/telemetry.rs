@@ -8,7 +8,9 @@ use crate::config::{Config, LogFormat};
 pub fn init(config: &Config) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(&config.log))
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        // Told to standard error as well, which panics where that is what failed: a full disk.
+        .log_internal_errors(false);
     let started = match config.log_format {
         LogFormat::Text => builder.with_ansi(ansi()).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

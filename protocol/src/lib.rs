@@ -10,6 +10,8 @@
 //!     leader   who leads, and the fence
 //!     join     the handshake that admits
 //!     dial     whom to dial, and when
+//!
+//! Beside it, with events and commands of its own: [`pastiche`], the blob mover.
 //! ```
 //!
 //! Nothing here but [`net`] does IO, reads a clock or draws randomness of its own: time is an argument
@@ -29,5 +31,6 @@ pub mod link;
 pub mod liveness;
 #[cfg(feature = "net")]
 pub mod net;
+pub mod pastiche;
 pub mod sync;
 pub mod time;

@@ -75,6 +75,16 @@ pub enum Error {
         /// What it wrote to standard error.
         stderr: String,
     },
+    /// Another program failed.
+    #[error("`{command}` ended with {status}: {stderr}")]
+    Tool {
+        /// It and its arguments.
+        command: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// What it wrote to standard error.
+        stderr: String,
+    },
     /// An operation was asked of a node that does not run.
     #[error("{0} does not run")]
     NotRunning(String),

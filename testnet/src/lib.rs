@@ -4,6 +4,7 @@
 //!   cli ──► story ─┐                         up     a flock to play with
 //!    │  ──► bench ─┼─► process ──► crux-node  demo   a scripted story with a verdict
 //!    │  ──► view ──┘      │                   bench  figures, with the peers' from the same run
+//!    ├──► chaos ─► proxy ─┤                  chaos  faults of every kind, and a judgement
 //!    │        peer ◄─ bench└─► wait
 //!    └──► sim                                sim    the engines alone, in virtual time
 //! ```
@@ -14,6 +15,9 @@
 //! * [`wait`] is the only way to wait: a condition, a deadline, and what was last seen.
 //! * [`view`] shows a flock as a table.
 //! * [`story`] is the demo.
+//! * [`containers`] is the same in containers, on networks that can be cut.
+//! * [`scenario`] is what happens to a flock, as data, whoever runs it.
+//! * [`chaos`] breaks real nodes, and by [`proxy`] the links between them, while clients work.
 //! * [`sim`] drives the engines without sockets, from a seed.
 //! * [`mod@bench`] measures, and [`peer`] runs what a user would pick instead.
 //!
@@ -27,11 +31,15 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub mod bench;
+pub mod chaos;
 mod cli;
+pub mod containers;
 mod error;
 pub mod output;
 pub mod peer;
 pub mod process;
+pub mod proxy;
+pub mod scenario;
 pub mod sim;
 pub mod story;
 pub mod view;

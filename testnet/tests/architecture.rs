@@ -49,7 +49,8 @@ const ENTROPY: &[&str] = &[
 ];
 
 /// Libraries of which there is one version: their types cross our seams, or theirs is our security.
-const ONE_VERSION: &[&str] = &["libp2p", "tonic", "prost", "redb", "ed25519-dalek", "sha3"];
+const ONE_VERSION: &[&str] =
+    &["libp2p", "tonic", "prost", "redb", "ed25519-dalek", "sha3", "blake3"];
 
 /// Libraries that nobody brings in: they need something of the system.
 const BANNED: &[&str] = &["openssl", "openssl-sys", "native-tls"];
@@ -98,6 +99,27 @@ fn engines_are_pure() {
             assert!(!named, "{} names {word}: it differs from run to run", line.at());
         }
     }
+}
+
+/// Who may speak of the feature that has mistakes on purpose: who has it, and whose tests need it.
+const PLANTERS: &[&str] = &["crdt", "testnet"];
+
+#[test]
+fn no_build_makes_mistakes_unless_told_to() {
+    for (member, _) in LAYERS {
+        let manifest = toml_file(&format!("{member}/Cargo.toml"));
+        let features = manifest.get("features").and_then(Value::as_table);
+        let default = features.and_then(|features| features.get("default"));
+        let named = |value: &Value| value.to_string().contains("planted");
+        assert!(!default.is_some_and(named), "{member} makes mistakes by default");
+        let has = features.is_some_and(|features| features.contains_key("planted"));
+        assert_eq!(has, PLANTERS.contains(member), "{member}");
+        for key in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            assert!(!manifest.get(key).is_some_and(named), "{member} switches mistakes on");
+        }
+    }
+    let workspace = toml_file("Cargo.toml")["workspace"].to_string();
+    assert!(!workspace.contains("planted"), "the workspace switches mistakes on");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! ```text
 //!   Signed<Header> ──profile──▶ Profile          addresses, name, labels, claim
 //!        │
-//!        └────slots_root──▶ { Slot }             one registration each
+//!        └────slots_root──▶ { Slot }             one registration or offer of a blob each
 //! ```
 //!
 //! A slot is part of the state only if the author's highest header covers it. So the header is also
@@ -21,5 +21,5 @@ pub(crate) use marker::decode_incarnation;
 pub use marker::{INCARNATION_LIMIT, Marker};
 pub use profile::{LABEL_KEY_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, Profile};
 pub use registration::Registration;
-pub use slot::{SLOT_BYTES_MAX, SLOTS_MAX, Slot, slots_root};
+pub use slot::{OFFERS_MAX, SLOT_BYTES_MAX, SLOTS_MAX, Slot, slots_root};
 pub use whole::{Record, RecordError};

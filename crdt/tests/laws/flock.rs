@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use crux_crdt::act::{Act, Statement};
+use crux_crdt::blob::Descriptor;
 use crux_crdt::name::NodeName;
 use crux_crdt::record::{
     Frontier, Header, Marker, Profile, Record, Registration, Slot, slots_root,
@@ -81,6 +82,7 @@ pub(crate) struct Draft {
     pub(crate) marker: Marker,
     pub(crate) name: Option<NodeName>,
     pub(crate) services: Vec<String>,
+    pub(crate) offers: Vec<Descriptor>,
 }
 
 impl Draft {
@@ -99,9 +101,15 @@ impl Draft {
         self
     }
 
+    pub(crate) fn offering(mut self, offers: &[Descriptor]) -> Self {
+        self.offers = offers.to_vec();
+        self
+    }
+
     pub(crate) fn sign(&self) -> Arc<Record> {
         let profile = Profile { name: self.name.clone(), ..Profile::default() };
-        let slots = self.services.iter().map(|name| Slot::Registration(registration(name)));
+        let services = self.services.iter().map(|name| Slot::Registration(registration(name)));
+        let slots = services.chain(self.offers.iter().copied().map(Slot::Offer));
         let slots: BTreeMap<_, _> = slots.map(|slot| (slot.id(), Arc::new(slot))).collect();
         let header = Header {
             marker: self.marker,
@@ -132,6 +140,7 @@ fn drafts(nodes: usize) -> impl Strategy<Value = Draft> {
         marker,
         name: name.map(|name| name.parse().unwrap()),
         services: services.into_iter().map(str::to_owned).collect(),
+        offers: Vec::new(),
     })
 }
 

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use crux_crdt::Digest;
 use crux_crdt::act::Statement;
+use crux_crdt::blob::{BlobId, Descriptor, Root};
 use crux_crdt::name::NodeName;
-use crux_crdt::record::{Marker, Record, RecordError, Slot};
+use crux_crdt::record::{Frontier, Header, Marker, Profile, Record, RecordError, Slot, slots_root};
+use crux_crdt::sign::Signed;
 use crux_crdt::strew::{DepartureKind, Names, RecordOutcome, Strew};
 use proptest::prelude::*;
 
@@ -96,6 +98,38 @@ fn a_body_under_the_hash_of_another_makes_no_record() {
         record.slots().keys().map(|id| (*id, forged.clone().into())).collect();
     let made = Record::new(record.header().clone(), record.profile().clone(), slots);
     assert_eq!(made, Err(RecordError::Slots));
+}
+
+#[test]
+fn a_blob_is_held_by_those_who_offer_it_and_are_shown() {
+    let blob = BlobId([6; 32]);
+    let offer = |size| Descriptor { blob, root: Root([7; 32]), size };
+    let other = Descriptor { blob: BlobId([5; 32]), ..offer(1) };
+    let items = [
+        admit(0, 1, 1),
+        Draft::new(1, 1, 1).offering(&[offer(3), other]).item(),
+        // Nobody admitted this one.
+        Draft::new(2, 1, 1).offering(&[offer(4)]).item(),
+    ];
+    let strew = replica(0, &items);
+    let holders: Vec<_> = strew.holders(&blob).map(|(who, offer)| (who, *offer)).collect();
+    assert_eq!(holders, [(principal(1), offer(3))]);
+}
+
+#[test]
+fn one_blob_offered_twice_makes_no_record() {
+    let offer = |size| Descriptor { blob: BlobId([6; 32]), root: Root([7; 32]), size };
+    let two = [Slot::Offer(offer(1)), Slot::Offer(offer(2))];
+    let slots: BTreeMap<_, _> = two.into_iter().map(|slot| (slot.id(), slot.into())).collect();
+    let profile = Profile::default();
+    let header = Header {
+        marker: Marker::default(),
+        slots_root: slots_root(slots.keys()),
+        profile_hash: profile.hash(),
+        acts: Frontier::default(),
+    };
+    let header = Signed::sign(header, &FLOCK, identity(1));
+    assert_eq!(Record::new(header, profile, slots), Err(RecordError::DuplicateOffer));
 }
 
 proptest! {

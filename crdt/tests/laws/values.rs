@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crux_crdt::act::{ACTS_PER_AUTHOR_MAX, Act, NUMBER_LIMIT, Statement};
+use crux_crdt::blob::{BLOB_BYTES_MAX, BlobId, Descriptor, PIECE_BYTES, PieceSet, Root};
 use crux_crdt::path::Endpoint;
 use crux_crdt::record::{Frontier, Header, INCARNATION_LIMIT, Marker, Profile, Registration, Slot};
 use crux_crdt::{Digest, Principal};
@@ -74,7 +75,7 @@ pub(crate) fn registrations() -> impl Strategy<Value = Registration> {
 }
 
 pub(crate) fn slots() -> impl Strategy<Value = Slot> {
-    registrations().prop_map(Slot::Registration)
+    prop_oneof![registrations().prop_map(Slot::Registration), descriptors().prop_map(Slot::Offer),]
 }
 
 pub(crate) fn acts() -> impl Strategy<Value = Act> {
@@ -90,5 +91,20 @@ pub(crate) fn acts() -> impl Strategy<Value = Act> {
         number,
         previous,
         statement,
+    })
+}
+
+pub(crate) fn descriptors() -> impl Strategy<Value = Descriptor> {
+    (any::<[u8; 32]>(), any::<[u8; 32]>(), 0..=BLOB_BYTES_MAX)
+        .prop_map(|(blob, root, size)| Descriptor { blob: BlobId(blob), root: Root(root), size })
+}
+
+pub(crate) fn piece_sets() -> impl Strategy<Value = PieceSet> {
+    (0..200_u64, prop::collection::vec(0..200_u32, 0..99)).prop_map(|(count, held)| {
+        let mut set = PieceSet::none(count * PIECE_BYTES);
+        for index in held {
+            set.insert(index);
+        }
+        set
     })
 }

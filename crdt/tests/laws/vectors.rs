@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crux_crdt::act::{Act, Statement};
+use crux_crdt::blob::{BlobId, Descriptor, PIECE_BYTES, PieceSet, Root};
 use crux_crdt::canon::{Canonical, Encoder};
 use crux_crdt::fingerprint::Fingerprint;
 use crux_crdt::record::{Frontier, Header, Marker, Profile, Registration, Slot, slots_root};
@@ -115,6 +116,30 @@ fn acts() {
         found.signed(&format!("{name}.envelope"), act);
     }
     found.compare(include_str!("../fixtures/acts-1.hex"));
+}
+
+#[test]
+fn blobs() {
+    let mut found = Found::default();
+    let (blob, root) = (BlobId([6; 32]), Root([7; 32]));
+    let descriptor = Descriptor { blob, root, size: 3 * PIECE_BYTES + 5 };
+    found.value("descriptor", &descriptor);
+    found.signed("descriptor.envelope", descriptor);
+    found.value("pieces.none", &PieceSet::none(0));
+    let mut pieces = PieceSet::none(9 * PIECE_BYTES);
+    [0, 3, 8].iter().for_each(|index| assert!(pieces.insert(*index)));
+    found.value("pieces", &pieces);
+    found.compare(include_str!("../fixtures/blobs-1.hex"));
+}
+
+#[test]
+fn offers() {
+    let mut found = Found::default();
+    let (blob, root) = (BlobId([6; 32]), Root([7; 32]));
+    let slot = Slot::Offer(Descriptor { blob, root, size: 3 * PIECE_BYTES + 5 });
+    found.value("offer", &slot);
+    found.hex("offer.id", &slot.id().0);
+    found.compare(include_str!("../fixtures/offers-1.hex"));
 }
 
 #[test]

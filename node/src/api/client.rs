@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crux_crdt::Principal;
 use crux_crdt::path::Query;
-use crux_proto::v1::{self, control_client::ControlClient};
+use crux_proto::v1::{self, blobs_client::BlobsClient, control_client::ControlClient};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
@@ -23,8 +23,11 @@ use crate::error::{Error, Fault, Kind, StateChanged};
 use crate::fulcrum::request::{Check, Deregister, LeaderPinged, NodeRef, Register, Registered};
 use crate::view::{Leader, Member, Service, Status};
 
+mod blobs;
 mod watch;
 
+pub(in crate::api) use blobs::since_1970;
+pub use blobs::{Get, Got};
 pub use watch::{Watch, WatchEvent};
 
 /// The longest answer in bytes. A service takes about 300, so this is some 200 000 services.
@@ -44,6 +47,7 @@ enum Effect {
 #[derive(Debug, Clone)]
 pub struct Client {
     inner: ControlClient<Channel>,
+    blobs: BlobsClient<Channel>,
     limit: Duration,
 }
 
@@ -76,8 +80,9 @@ impl Client {
         let channel = channel
             .map_err(|_| no_node(&io::ErrorKind::TimedOut.into()))?
             .map_err(|err| no_node(&io::Error::other(err)))?;
+        let blobs = BlobsClient::new(channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX);
         let inner = ControlClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
-        Ok(Self { inner, limit })
+        Ok(Self { inner, blobs, limit })
     }
 
     /// What the node is and what it sees.

@@ -5,6 +5,7 @@
 //! | `socket` | the socket: path, mode, who may connect, how many |
 //! | `server` | serves Control, health and reflection until told to stop |
 //! | `service` | one handler per call: convert, ask, convert |
+//! | `blobs` | the Blobs service: streams in and out |
 //! | `feed` | what `Watch` streams |
 //! | [`control`] | how handlers reach the fulcrum |
 //! | `convert` | wire types to the node's own and back; parses everything |
@@ -14,6 +15,7 @@
 //! Besides `proto`, this is the only place that names tonic. Reading looks into the published view
 //! and never waits for the fulcrum; writing asks it through a bounded channel, with a time-out.
 
+mod blobs;
 pub mod client;
 pub mod control;
 mod convert;
@@ -25,7 +27,7 @@ mod socket;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use client::{Client, Watch, WatchEvent};
+pub use client::{Client, Get, Got, Watch, WatchEvent};
 pub use control::{Ask, Handle};
 pub use server::serve;
 pub use socket::{SOCKET_NAME, Socket, check_path as check_socket_path};

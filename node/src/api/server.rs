@@ -3,14 +3,17 @@
 use std::future::Future;
 use std::time::Duration;
 
+use crux_proto::v1::blobs_server::BlobsServer;
 use crux_proto::v1::control_server::ControlServer;
 use tokio::sync::watch;
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
 
+use super::blobs;
 use super::control::Handle;
 use super::service::Service;
 use super::socket::Socket;
+use crate::blobs::want::Pantry;
 use crate::error::{Error, Kind};
 
 /// How long calls under way may take after the signal to stop. `leave` answers within it; longer
@@ -19,6 +22,9 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// The longest request in bytes: names and addresses are short.
 const REQUEST_BYTES_MAX: usize = 64 * 1024;
+
+/// The longest part of a put, in bytes: a chunk of 1 MiB, and some.
+const PART_BYTES_MAX: usize = 1024 * 1024 + 64 * 1024;
 
 /// How many calls one connection has open at a time.
 const STREAMS_MAX: u32 = 64;
@@ -31,23 +37,28 @@ const STREAMS_MAX: u32 = 64;
 pub async fn serve(
     socket: Socket,
     handle: Handle,
+    pantry: Pantry,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
     let (close, closing) = watch::channel(false);
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<ControlServer<Service>>().await;
+    reporter.set_serving::<BlobsServer<blobs::Service>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(crux_proto::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()
         .map_err(|err| internal("building the reflection service", &err))?;
-    let service = Service { handle, closing: closing.clone() };
+    let blobs = blobs::Service { pantry: pantry.clone(), closing: closing.clone() };
+    let blobs = BlobsServer::new(blobs).max_decoding_message_size(PART_BYTES_MAX);
+    let service = Service { handle, pantry, closing: closing.clone() };
     let control = ControlServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX);
     let server = Server::builder()
         .max_concurrent_streams(STREAMS_MAX)
         .add_service(health)
         .add_service(reflection)
         .add_service(control)
+        .add_service(blobs)
         .serve_with_incoming_shutdown(socket.incoming(), closed(closing));
     tokio::pin!(server);
     tokio::select! {
@@ -56,6 +67,7 @@ pub async fn serve(
     }
     reporter.set_service_status("", ServingStatus::NotServing).await;
     reporter.set_not_serving::<ControlServer<Service>>().await;
+    reporter.set_not_serving::<BlobsServer<blobs::Service>>().await;
     close.send_replace(true);
     match tokio::time::timeout(GRACE, server).await {
         Ok(ended) => ended.map_err(|err| internal("serving", &err)),

@@ -12,6 +12,7 @@ use super::control::Handle;
 use super::convert::{reply, request};
 use super::error::to_status;
 use super::feed::Feed;
+use crate::blobs::want::Pantry;
 use crate::error::{Error, Kind, StateChanged};
 use crate::fulcrum::request::{Reply, Request};
 use crate::parse;
@@ -20,6 +21,7 @@ use crate::parse;
 #[derive(Debug, Clone)]
 pub(super) struct Service {
     pub(super) handle: Handle,
+    pub(super) pantry: Pantry,
     /// Turns true when the server stops: streams end then.
     pub(super) closing: watch::Receiver<bool>,
 }
@@ -109,7 +111,9 @@ impl v1::control_server::Control for Service {
     type WatchStream = Pin<Box<dyn Stream<Item = Result<v1::WatchResponse, Status>> + Send>>;
 
     async fn status(&self, _: Call<v1::StatusRequest>) -> Answer<v1::StatusResponse> {
-        answer(Ok(reply::status(&self.handle.view().status())))
+        let mut status = self.handle.view().status();
+        status.blobs = self.pantry.blobs.count() as u64;
+        answer(Ok(reply::status(&status)))
     }
 
     async fn leader(&self, _: Call<v1::LeaderRequest>) -> Answer<v1::LeaderResponse> {

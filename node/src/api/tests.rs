@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::blobs::want::Pantry;
 use crate::error::{Error, Kind, StateChanged};
 use crate::fulcrum::request::*;
 use crate::view::View;
@@ -33,7 +34,10 @@ impl FakeNode {
         tokio::spawn(fulcrum(queue));
         let socket = Socket::bind(dir.path()).unwrap();
         let (stop, stopped) = oneshot::channel();
-        let served = serve(socket, Handle { view, requests }, async {
+        let config = crate::blobs::Config::new(vec![dir.path().join("blobs")]);
+        let blobs = crate::blobs::Blobs::open_blocking(config).unwrap();
+        let pantry = Pantry { blobs, wishes: None };
+        let served = serve(socket, Handle { view, requests }, pantry, async {
             drop(stopped.await);
         });
         Self { dir, views, stop: Some(stop), served: tokio::spawn(served) }
@@ -77,6 +81,7 @@ fn react(request: Request) -> Result<Reply, Error> {
         })),
         Request::Forget(NodeRef::Name(name)) => Ok(Reply::Forgotten(principal(name.as_str()))),
         Request::Forget(NodeRef::Principal(principal)) => Ok(Reply::Forgotten(principal)),
+        Request::Offer(_) => Ok(Reply::Offered),
         Request::Leave => Ok(Reply::Left),
         Request::Doctor => Ok(Reply::Checked(vec![
             check("disk", CheckResult::Ok, None),

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use crux_crdt::Principal;
+use crux_crdt::name::Label;
 use serde_json::json;
 
 use super::Ui;
 use crate::error::{Error, Kind};
 use crate::parse;
-use crate::secret::{OperatorKey, SecretString, write_new};
+use crate::secret::{OperatorKey, SecretString, read_secret, write_new};
 
 /// What a flock without an operator key lacks.
 const NO_OPERATOR: &str = "Without an operator key, which cannot be added later, this flock will \
@@ -34,10 +35,16 @@ pub(super) struct Args {
     /// Make a flock without an operator
     #[arg(long)]
     no_operator: bool,
+    /// If there is a secret of this flock already, keep it and write nothing
+    #[arg(long)]
+    if_missing: bool,
 }
 
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let flock = parse::label("the flock's name", &args.flock)?;
+    if args.if_missing && args.out.exists() {
+        return keep(&flock, &args.out, ui);
+    }
     let operator_path = operator_path(args)?;
     let operator = operator_path.is_some().then(OperatorKey::generate).transpose()?;
     let public = operator.as_ref().map(OperatorKey::public);
@@ -58,12 +65,30 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     ui.answer(&answer, || format!("Wrote the secret of flock {flock} to {}", args.out.display()))?;
     match operator_path {
         Some(path) => ui.note(&format!(
-            "Wrote the operator's key to {}\nKeep it offline: whoever has it decides for the flock.",
+            "Wrote the operator's key to {}\nKeep it offline: whoever has it will decide for the flock. Nothing uses it yet.",
             path.display()
         )),
         None => ui.note(NO_OPERATOR),
     }
     Ok(())
+}
+
+/// Leaves a secret as it is, if it is one of this flock.
+fn keep(flock: &Label, path: &Path, ui: &mut Ui) -> Result<(), Error> {
+    let secret = read_secret(path)?;
+    let parts = secret.parts();
+    if parts.flock != *flock {
+        let found = format!("{} is a secret of flock {}", path.display(), parts.flock);
+        return Err(Error::new(Kind::AlreadyExists, found)
+            .with_hint("Secrets are never overwritten. Give another path, or that flock's name."));
+    }
+    let answer = json!({
+        "flock": flock.as_str(),
+        "secret_file": path,
+        "operator_key_file": null,
+        "operator": parts.operator.map(|key| Principal(key).to_string()),
+    });
+    ui.answer(&answer, || format!("Kept the secret of flock {flock} in {}", path.display()))
 }
 
 /// Where the operator's key goes; `None` without an operator.

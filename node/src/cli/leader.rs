@@ -7,6 +7,7 @@ use super::output::block_on;
 use super::{Ui, Wait, table};
 use crate::error::Error;
 use crate::fulcrum::request::LeaderPinged;
+use crate::view::Member;
 
 /// Show who leads, or have the leader act
 #[derive(Debug, clap::Args)]
@@ -43,7 +44,12 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
 }
 
 fn ping(args: &Ping, ui: &mut Ui) -> Result<(), Error> {
-    let pinged = block_on(async { ui.connect(args.wait.timeout).await?.leader_ping().await })?;
+    let talk = async {
+        let client = ui.connect(args.wait.timeout).await?;
+        let pinged = client.leader_ping().await?;
+        Ok((pinged, client.members().await?))
+    };
+    let (pinged, members) = block_on(talk)?;
     let keys =
         |all: &[Principal]| -> Vec<String> { all.iter().map(Principal::to_string).collect() };
     let answer = json!({
@@ -51,18 +57,23 @@ fn ping(args: &Ping, ui: &mut Ui) -> Result<(), Error> {
         "accepted": keys(&pinged.accepted),
         "failed": keys(&pinged.failed),
     });
-    ui.answer(&answer, || text(&pinged))
+    ui.answer(&answer, || text(&pinged, &members))
 }
 
-pub(super) fn text(pinged: &LeaderPinged) -> String {
-    let shorts = |all: &[Principal]| match all {
-        [] => "none".to_owned(),
-        all => all.iter().map(table::short).collect::<Vec<_>>().join(" "),
+pub(super) fn text(pinged: &LeaderPinged, members: &[Member]) -> String {
+    let name = |who: &Principal| {
+        let member = members.iter().find(|member| member.principal == *who);
+        member.map_or_else(|| table::short(who), |member| member.node.to_string())
+    };
+    let names = |all: &[Principal]| {
+        let mut names: Vec<_> = all.iter().map(name).collect();
+        names.sort_unstable();
+        if names.is_empty() { "none".to_owned() } else { names.join(" ") }
     };
     format!(
         "leader    {}\naccepted  {}\nfailed    {}",
         table::leader(Some(&pinged.leader)),
-        shorts(&pinged.accepted),
-        shorts(&pinged.failed)
+        names(&pinged.accepted),
+        names(&pinged.failed)
     )
 }

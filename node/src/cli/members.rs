@@ -30,5 +30,7 @@ pub(super) fn text(members: &[Member]) -> String {
         ]
     };
     let header = ["NODE", "PRINCIPAL", "ADDR", "STATE", "INCARNATION", "LABELS"];
-    table::render(header, members.iter().map(row).collect())
+    let mut by_name: Vec<_> = members.iter().collect();
+    by_name.sort_by(|a, b| a.node.cmp(&b.node));
+    table::render(header, by_name.into_iter().map(row).collect())
 }

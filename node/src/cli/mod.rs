@@ -4,10 +4,11 @@
 //! through [`Ui`] and talk to a node through [`api::Client`](crate::api::Client); none prints by
 //! itself, none knows gRPC.
 //!
-//! What scripts rely on: with `--json` standard output holds exactly one JSON document (`watch`: one
-//! per line) or nothing; hints and errors go to standard error, an error as one object; exit codes
-//! are those of [`Exit`].
+//! What scripts rely on: with `--json` standard output holds exactly one JSON document (`watch` and
+//! `blob put`: one per line) or nothing; hints, progress and errors go to standard error, each a line,
+//! an error as one object; exit codes are those of [`Exit`].
 
+mod blob;
 mod completions;
 mod deregister;
 mod doctor;
@@ -96,6 +97,7 @@ enum Command {
     Forget(forget::Args),
     Leave(leave::Args),
     Doctor(doctor::Args),
+    Blob(blob::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -140,6 +142,7 @@ fn dispatch(command: Command, ui: &mut Ui) -> Result<(), Error> {
         Command::Forget(args) => forget::run(&args, ui),
         Command::Leave(args) => leave::run(&args, ui),
         Command::Doctor(args) => doctor::run(&args, ui),
+        Command::Blob(args) => blob::run(&args, ui),
         Command::Completions(args) => completions::run(&args, ui),
         Command::Man(args) => man::run(&args, ui),
     }

@@ -20,6 +20,8 @@ pub struct Ui {
     env: Env,
     /// Whether a person is there to ask.
     interactive: bool,
+    /// Whether standard error is a terminal.
+    terminal: bool,
     json: bool,
     yes: bool,
     data_dir: Option<PathBuf>,
@@ -39,13 +41,14 @@ impl Ui {
         let interactive = io::stdin().is_terminal() && io::stderr().is_terminal();
         let mut ui = Self::new(Box::new(io::stdout()), Box::new(io::stderr()), Env::of_process());
         ui.interactive = interactive;
+        ui.terminal = io::stderr().is_terminal();
         ui
     }
 
     /// Other places to print to, another environment, and nobody there to ask.
     pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, env: Env) -> Self {
         let (interactive, json, yes, data_dir) = (false, false, false, None);
-        Self { out, err, env, interactive, json, yes, data_dir }
+        Self { out, err, env, interactive, terminal: false, json, yes, data_dir }
     }
 
     /// Takes what all commands are told.
@@ -58,6 +61,11 @@ impl Ui {
     /// Whether answers and errors are JSON.
     pub(super) fn json(&self) -> bool {
         self.json
+    }
+
+    /// Whether a person sees what changes on standard error.
+    pub(super) fn has_terminal(&self) -> bool {
+        self.terminal
     }
 
     /// The environment.

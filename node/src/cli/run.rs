@@ -47,6 +47,9 @@ pub(super) struct Args {
     /// Look for nodes on the link
     #[arg(long, value_name = "on|off", value_parser = switch)]
     mdns: Option<bool>,
+    /// How many bytes blobs may take, as in 20GiB; by default what the disk holds
+    #[arg(long, value_name = "SIZE")]
+    blob_quota: Option<String>,
     /// What to log, as in `warn,crux_node=debug`
     #[arg(long, value_name = "DIRECTIVES")]
     log: Option<String>,
@@ -66,6 +69,7 @@ pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|err| Error::io("starting the runtime", &err))?;
     let result = runtime.block_on(async {
+        shutdown::outlive_file_limit()?;
         let stop = shutdown::requested(config.stop_with_stdin)?;
         startup::run(config, stop).await
     });
@@ -89,6 +93,7 @@ fn layer(args: Args, ui: &Ui) -> Result<Layer, Error> {
         labels: labels(&args.label)?,
         stop_with_stdin: args.stop_with_stdin.then_some(true),
         mdns: args.mdns,
+        blob_quota: args.blob_quota,
         log: args.log,
         log_format: args.log_format.or(json),
     })

@@ -1,5 +1,7 @@
 //! `services`
 
+use crux_crdt::path::Query;
+
 use super::output::block_on;
 use super::{Ui, Wait, table};
 use crate::error::Error;
@@ -26,7 +28,24 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let query = parse::query(&args.query)?;
     let talk = async { ui.connect(args.wait.timeout).await?.services(&query, args.all).await };
     let services = block_on(talk)?;
-    ui.answer(&services, || text(&services, args.all))
+    ui.answer(&services, || text(&services, args.all))?;
+    if services.is_empty()
+        && let Some(hint) = hint(&query)
+    {
+        ui.note(&hint);
+    }
+    Ok(())
+}
+
+/// Who asks for one word mostly means a service, and a query begins with the flock.
+fn hint(query: &Query) -> Option<String> {
+    let word = query.flock.as_ref()?;
+    (*query == Query { flock: Some(word.clone()), ..Query::default() }).then(|| {
+        format!(
+            "{word} is the flock in this query. For a service: `services '*/*/*/{word}'`, \
+             or `resolve {word}`."
+        )
+    })
 }
 
 pub(super) fn text(services: &[Service], all: bool) -> String {

@@ -35,10 +35,10 @@ impl Write for Buffer {
 
 /// What a command did.
 #[derive(Debug)]
-struct Ran {
-    exit: u8,
-    out: String,
-    err: String,
+pub(super) struct Ran {
+    pub(super) exit: u8,
+    pub(super) out: String,
+    pub(super) err: String,
 }
 
 impl Ran {
@@ -48,7 +48,7 @@ impl Ran {
     }
 
     /// Standard output as one JSON document.
-    fn json(&self) -> serde_json::Value {
+    pub(super) fn json(&self) -> serde_json::Value {
         assert_eq!(self.out.lines().count(), 1, "{self:?}");
         serde_json::from_str(&self.out).unwrap()
     }
@@ -68,7 +68,7 @@ fn run_in(dir: &TempDir, env: &[(&str, &str)], line: &str) -> Ran {
 }
 
 /// Runs a command line against a node.
-fn run(node: &FakeNode, line: &str) -> Ran {
+pub(super) fn run(node: &FakeNode, line: &str) -> Ran {
     let line = format!("{line} --data-dir D");
     tokio::task::block_in_place(|| run_in(&node.dir, &[], &line))
 }
@@ -252,6 +252,24 @@ fn keygen_never_overwrites() {
     assert_eq!(run_in(&dir, &[], &line).exit, 2);
     assert_eq!(std::fs::read_to_string(path("s")).unwrap(), secret);
     assert_eq!(std::fs::read_to_string(path("s.operator")).unwrap(), operator);
+}
+
+#[test]
+fn keygen_if_missing_keeps_what_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("s").display().to_string();
+    let line = format!("keygen --flock dev --no-operator --if-missing --out {out}");
+    assert_eq!(run_in(&dir, &[], &line).exit, 0);
+    let secret = std::fs::read(&out).unwrap();
+    let again = run_in(&dir, &[], &line);
+    assert_eq!((again.exit, std::fs::read(&out).unwrap()), (0, secret.clone()));
+    assert!(again.out.contains("Kept the secret"), "{}", again.out);
+
+    let other = line.replace("--flock dev", "--flock prod");
+    let refused = run_in(&dir, &[], &other);
+    assert_eq!((refused.exit, std::fs::read(&out).unwrap()), (5, secret));
+    std::fs::write(&out, "no secret").unwrap();
+    assert_ne!(run_in(&dir, &[], &line).exit, 0, "what is no secret is not kept as one");
 }
 
 #[test]

@@ -14,8 +14,9 @@ use crate::secret::{SECRET_FD, SECRET_VAR, SecretString, take_from_process};
 const PREFIX: &str = "CRUX_";
 
 /// The variables that are settings, without the prefix.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "ADVERTISE",
+    "BLOB_QUOTA",
     "CONFIG",
     "DATA_DIR",
     "JOIN",
@@ -96,6 +97,7 @@ impl Env {
             labels: self.labels()?,
             stop_with_stdin: self.switch("STOP_WITH_STDIN")?,
             mdns: self.switch("MDNS")?,
+            blob_quota: self.text("BLOB_QUOTA")?,
             log: self.text("LOG")?,
             log_format: self.text("LOG_FORMAT")?,
         })

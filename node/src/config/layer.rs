@@ -47,6 +47,8 @@ pub struct Layer {
     pub stop_with_stdin: Option<bool>,
     /// See [`Config::mdns`](super::Config::mdns).
     pub mdns: Option<bool>,
+    /// See [`Config::blob_quota`](super::Config::blob_quota).
+    pub blob_quota: Option<String>,
     /// See [`Config::log`](super::Config::log).
     pub log: Option<String>,
     /// `text` or `json`; see [`Config::log_format`](super::Config::log_format).

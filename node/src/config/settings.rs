@@ -37,6 +37,9 @@ pub struct Config {
     pub stop_with_stdin: bool,
     /// Look for nodes on the link. Default on.
     pub mdns: bool,
+    /// How many bytes all blobs may take that the node keeps itself; `None`: what the disk holds,
+    /// but for the room that stays free. Default `None`. Written as bytes, or with KiB, MiB, GiB, TiB.
+    pub blob_quota: Option<u64>,
     /// What to log, as directives of `tracing`: `warn,crux_node=debug`. Default: this project's
     /// `info` and others' `warn`.
     pub log: String,

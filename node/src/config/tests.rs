@@ -150,6 +150,9 @@ fn what_is_wrong_is_named_with_where_it_came_from() {
         ("CRUX_LABELS", "site"),
         ("CRUX_LABELS", "1=x"),
         ("CRUX_MDNS", "maybe"),
+        ("CRUX_BLOB_QUOTA", "1.5GiB"),
+        ("CRUX_BLOB_QUOTA", "20 GB"),
+        ("CRUX_BLOB_QUOTA", "99999999TiB"),
         ("CRUX_LOG", "crux_node=loud"),
         ("CRUX_LOG_FORMAT", "xml"),
         ("CRUX_NAME", "a.b"),
@@ -163,6 +166,17 @@ join = 'a:1'
 ",
     );
     assert!(err.contains("`join`: invalid type") && err.ends_with("(line 2)"), "{err}");
+}
+
+#[test]
+fn sizes_have_units() {
+    let f = Fixture::new();
+    let quota = |text: &str| {
+        load(f.flags(), &Env::of(&[("CRUX_BLOB_QUOTA", text)])).unwrap().blob_quota.unwrap()
+    };
+    assert_eq!((quota("0"), quota("17"), quota("2KiB")), (0, 17, 2048));
+    assert_eq!((quota("3MiB"), quota("1GiB"), quota("1TiB")), (3 << 20, 1 << 30, 1 << 40));
+    assert_eq!(load(f.flags(), &Env::of(&[])).unwrap().blob_quota, None);
 }
 
 #[test]

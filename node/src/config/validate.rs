@@ -41,6 +41,7 @@ pub(super) fn resolve(layers: &[Layer], secret: SecretString) -> Result<Config, 
         labels: labels(layers)?,
         stop_with_stdin: layers.iter().find_map(|layer| layer.stop_with_stdin).unwrap_or(false),
         mdns: layers.iter().find_map(|layer| layer.mdns).unwrap_or(defaults::MDNS),
+        blob_quota: blob_quota(layers)?,
         log: log(layers)?,
         log_format: log_format(layers)?,
     })
@@ -142,6 +143,34 @@ fn labels(layers: &[Layer]) -> Result<BTreeMap<String, String>, Error> {
         }
     }
     Ok(found.value.clone())
+}
+
+fn blob_quota(layers: &[Layer]) -> Result<Option<u64>, Error> {
+    let found = find(layers, "blob_quota", |layer| layer.blob_quota.as_ref());
+    found
+        .map(|found| {
+            size(found.value).ok_or_else(|| {
+                found
+                    .wrong(format!("{:?} is no size", found.value))
+                    .with_hint("As in 500MiB, 20GiB or 1073741824.")
+            })
+        })
+        .transpose()
+}
+
+/// A number of bytes, or of KiB, MiB, GiB or TiB.
+fn size(text: &str) -> Option<u64> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let shift = match unit {
+        "" | "B" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        "TiB" => 40,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
 fn log(layers: &[Layer]) -> Result<String, Error> {

@@ -77,6 +77,8 @@ kinds! {
     NotConfirmed        "not_confirmed"        FAILED_PRECONDITION Usage    Caller      false
     /// What was asked for does not exist.
     NotFound            "not_found"            NOT_FOUND           NotFound Caller      false
+    /// No such blob, neither here nor anywhere else that was asked.
+    BlobUnknown         "blob_unknown"         NOT_FOUND           NotFound Caller      true
     /// No node answers at the data directory.
     NoNode              "no_node"              UNAVAILABLE         NoNode   Environment true
     /// The node is stopping.
@@ -107,6 +109,12 @@ kinds! {
     DiskFull            "disk_full"            RESOURCE_EXHAUSTED  Refused  Environment true
     /// The node has more requests than it can take.
     Busy                "busy"                 UNAVAILABLE         Refused  Node        true
+    /// Blobs would take more room than they may.
+    Quota               "quota"                RESOURCE_EXHAUSTED  Refused  Caller      false
+    /// The blob is still being fetched.
+    BlobUnsealed        "blob_unsealed"        FAILED_PRECONDITION Refused  Caller      true
+    /// An archive that would write outside of its directory, or holds what no tree of files does.
+    UnsafeArchive       "unsafe_archive"       INVALID_ARGUMENT    Refused  Peer        false
     /// A command under a claim lower than the one already accepted.
     Fenced              "fenced"               ABORTED             Refused  Peer        true
     /// The answer did not come in time.
@@ -117,6 +125,12 @@ kinds! {
     PeerUnreachable     "peer_unreachable"     UNAVAILABLE         Failed   Peer        true
     /// A check of `doctor` failed.
     CheckFailed         "check_failed"         FAILED_PRECONDITION Failed   Environment false
+    /// A blob is no longer what was written to the disk.
+    BlobDamaged         "blob_damaged"         DATA_LOSS           Failed   Environment true
+    /// Bytes that are not what they were said to be.
+    BlobMismatch        "blob_mismatch"        DATA_LOSS           Failed   Peer        true
+    /// A file changed while it was read, or since it was registered.
+    ChangedWhileRead    "changed_while_read"   ABORTED             Failed   Caller      true
     /// Not built, or not by this version.
     Unsupported         "unsupported"          UNIMPLEMENTED       Failed   Node        false
     /// The system refused to read or write.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crux_crdt::blob::BlobId;
 use crux_crdt::name::Label;
 use crux_crdt::path::{FlockId, NetId};
 use crux_crdt::record::{Record, Registration};
@@ -35,7 +36,18 @@ pub(super) fn draw(frame: &Frame, state: &flock::State) -> View {
         leader: leader(state),
         members: members.into_iter().map(member).collect(),
         services,
+        holders: holders(state),
     }
+}
+
+fn holders(state: &flock::State) -> BTreeMap<BlobId, Vec<Principal>> {
+    let mut holders: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for record in state.strew().shown() {
+        for offer in record.offers() {
+            holders.entry(offer.blob).or_default().push(record.author());
+        }
+    }
+    holders
 }
 
 /// Who leads, as it is shown.

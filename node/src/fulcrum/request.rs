@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crux_crdt::Principal;
+use crux_crdt::blob::Descriptor;
 use crux_crdt::name::{Label, ServiceName};
 use crux_crdt::path::{Endpoint, FlockId, NetId};
 use serde::Serialize;
@@ -19,6 +20,8 @@ pub enum Request {
     Register(Register),
     /// Withdraw a service of this node. Answered by [`Reply::Deregistered`] when durable.
     Deregister(Deregister),
+    /// Offer these blobs and no others. Answered by [`Reply::Offered`] when durable.
+    Offer(Vec<Descriptor>),
     /// Have every live member store the leader's claim. Answered by [`Reply::LeaderPinged`].
     LeaderPing,
     /// Retire a member that is not coming back. Answered by [`Reply::Forgotten`].
@@ -73,6 +76,8 @@ pub enum Reply {
     Registered(Registered),
     /// To [`Request::Deregister`].
     Deregistered,
+    /// To [`Request::Offer`].
+    Offered,
     /// To [`Request::LeaderPing`].
     LeaderPinged(LeaderPinged),
     /// To [`Request::Forget`]: who was retired.

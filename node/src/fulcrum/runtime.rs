@@ -218,6 +218,7 @@ impl Runtime {
                 let (horde, service, rev) = (d.horde, d.service, d.rev);
                 (Control::Deregister { horde, service, rev }, Reply::Deregistered)
             }
+            Request::Offer(offers) => (Control::Offer(offers), Reply::Offered),
             Request::LeaderPing => (Control::LeaderPing, Reply::Deregistered),
             Request::Forget(node) => {
                 let member = self.find(&node).map_err(|err| Refused::Now(Box::new(Err(err))))?;

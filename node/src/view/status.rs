@@ -33,7 +33,7 @@ pub struct Status {
     pub members: MemberCounts,
     /// Live registrations of the whole flock.
     pub services: u64,
-    /// Always 0 until nodes hold blobs.
+    /// Whole blobs on this node.
     pub blobs: u64,
 }
 

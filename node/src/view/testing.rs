@@ -56,5 +56,6 @@ pub(crate) fn view() -> View {
         leader: Some(Leader { node, principal: principal("n2"), epoch: 7 }),
         members,
         services: vec![service("n1", "web", "r1"), service("n2", "ntp3", "r2.1")],
+        holders: BTreeMap::new(),
     }
 }

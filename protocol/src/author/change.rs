@@ -1,5 +1,6 @@
 use crux_crdt::Principal;
 use crux_crdt::act::Statement;
+use crux_crdt::blob::Descriptor;
 use crux_crdt::name::{Label, ServiceName};
 use crux_crdt::path::Endpoint;
 use crux_crdt::record::{Record, Registration};
@@ -18,6 +19,8 @@ pub enum Change {
     Register(Registration),
     /// Remove a registration.
     Deregister(ServiceKey),
+    /// Offer these blobs and no others; what is over [`crux_crdt::record::OFFERS_MAX`] is left out.
+    Offer(Vec<Descriptor>),
     /// Claim to lead; 0 clears the claim.
     Claim(u64),
     /// Clear the claim for good: a node that comes alone leaves it behind.

@@ -2,7 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crux_crdt::Digest;
-use crux_crdt::record::{Profile, Record, Registration, SLOTS_MAX, Slot, slots_root};
+use crux_crdt::blob::{BlobId, Descriptor};
+use crux_crdt::record::{OFFERS_MAX, Profile, Record, Registration, SLOTS_MAX, Slot, slots_root};
 
 use super::change::{Rejection, ServiceKey};
 
@@ -16,16 +17,24 @@ pub struct Own {
     pub profile: Profile,
     /// The registrations by key.
     pub services: BTreeMap<ServiceKey, Registration>,
+    /// The blobs that it offers.
+    offers: BTreeMap<BlobId, Descriptor>,
     /// What was registered or removed since the start, as far as it is remembered.
     touched: BTreeSet<ServiceKey>,
 }
 
 impl Own {
-    /// A node with this profile, and the services of its last record, if any.
+    /// A node with this profile, and the services of its last record, if any. At incarnation 0 that
+    /// one knew of no earlier life, so what it says was registered since.
     pub fn new(profile: Profile, last: Option<&Record>) -> Self {
         let services = last.into_iter().flat_map(Record::registrations);
-        let services = services.map(|service| (key_of(service), service.clone())).collect();
-        Self { profile, services, touched: BTreeSet::new() }
+        let services: BTreeMap<_, _> =
+            services.map(|service| (key_of(service), service.clone())).collect();
+        let forgot = last.is_some_and(|last| last.marker().incarnation == 0);
+        let touched = if forgot { services.keys().cloned().collect() } else { BTreeSet::new() };
+        let offers = last.into_iter().flat_map(Record::offers);
+        let offers = offers.map(|offer| (offer.blob, *offer)).collect();
+        Self { profile, services, offers, touched }
     }
 
     /// Takes over the claim and the services of a record of an earlier life. What was registered or
@@ -65,9 +74,20 @@ impl Own {
     /// # Errors
     /// [`Rejection::NotRegistered`].
     pub fn deregister(&mut self, key: &ServiceKey) -> Result<(), Rejection> {
-        self.services.remove(key).ok_or(Rejection::NotRegistered)?;
+        // It may be registered in an earlier life that is not known yet.
         self.touch(key);
-        Ok(())
+        if crux_crdt::planted!(RemovalForgotten) {
+            return self.services.get(key).map(|_| ()).ok_or(Rejection::NotRegistered);
+        }
+        self.services.remove(key).map(|_| ()).ok_or(Rejection::NotRegistered)
+    }
+
+    /// Offers these blobs and no others, as many of them as may be.
+    pub fn offer(&mut self, offers: &[Descriptor]) {
+        self.offers = offers.iter().map(|offer| (offer.blob, *offer)).collect();
+        while self.offers.len() > OFFERS_MAX {
+            self.offers.pop_last();
+        }
     }
 
     fn touch(&mut self, key: &ServiceKey) {
@@ -76,13 +96,11 @@ impl Own {
         }
     }
 
-    /// The slots, by id.
+    /// The slots, by id. Where there are too many, services go before blobs, which are found without.
     pub fn slots(&self) -> BTreeMap<Digest, Arc<Slot>> {
-        self.services
-            .values()
-            .map(|registration| Slot::Registration(registration.clone()))
-            .map(|slot| (slot.id(), Arc::new(slot)))
-            .collect()
+        let services = self.services.values().cloned().map(Slot::Registration);
+        let offers = self.offers.values().copied().map(Slot::Offer);
+        services.chain(offers).take(SLOTS_MAX).map(|slot| (slot.id(), Arc::new(slot))).collect()
     }
 
     /// Whether a record says exactly this.

@@ -69,19 +69,29 @@ pub struct State {
     committed: Own,
     /// The marker of the next record.
     next: Marker,
+    /// What markers have once the incarnation changes.
+    nonce: [u8; 16],
     queue: VecDeque<(Origin, Change)>,
     flight: Option<Flight>,
     unsaid: bool,
 }
 
 impl State {
-    /// Goes on from what was on disk, under an incarnation that was never used.
-    pub fn new(context: Context, identity: Arc<Identity>, own: Own, first: Marker) -> Self {
+    /// Goes on from what was on disk. No record was signed under `first` yet; `nonce` is this
+    /// start's, and what markers have above its incarnation.
+    pub fn new(
+        context: Context,
+        identity: Arc<Identity>,
+        own: Own,
+        first: Marker,
+        nonce: [u8; 16],
+    ) -> Self {
         Self {
             context,
             identity,
             committed: own,
             next: first,
+            nonce,
             queue: VecDeque::new(),
             flight: None,
             unsaid: true,
@@ -96,11 +106,6 @@ impl State {
     /// The incarnation of the next record.
     pub const fn incarnation(&self) -> u64 {
         self.next.incarnation
-    }
-
-    /// This start's nonce.
-    pub const fn nonce(&self) -> [u8; 16] {
-        self.next.nonce
     }
 
     /// Puts a change into the queue. `false`: the queue is full, and it was not.
@@ -186,6 +191,7 @@ impl State {
         match change {
             Change::Register(registration) => build.own.register(registration.clone())?,
             Change::Deregister(key) => build.own.deregister(key)?,
+            Change::Offer(offers) => build.own.offer(offers),
             Change::Claim(claim) => build.own.profile.claim = *claim,
             Change::StandDown => build.own.profile.claim = 0,
             Change::Addresses(addresses) => {
@@ -197,10 +203,10 @@ impl State {
                 build.own.profile = profile;
             }
             Change::Act(statement) => return self.sign_act(build, *statement).map(Some),
-            Change::Reincarnate(above) => build.reincarnate(*above),
+            Change::Reincarnate(above) => build.reincarnate(*above, self.nonce),
             Change::Recover(record) => {
                 build.own.take_over(record);
-                build.reincarnate(record.marker().incarnation);
+                build.reincarnate(record.marker().incarnation, self.nonce);
             }
             Change::Fence(claim) => build.write.fence = build.write.fence.max(Some(*claim)),
             Change::Keep(record) => build.write.kept.push(record.clone()),
@@ -277,10 +283,9 @@ struct Build {
 }
 
 impl Build {
-    fn reincarnate(&mut self, above: u64) {
+    fn reincarnate(&mut self, above: u64, nonce: [u8; 16]) {
         if self.marker.incarnation <= above {
-            self.marker =
-                Marker { incarnation: above.saturating_add(1), nonce: self.marker.nonce, seq: 0 };
+            self.marker = Marker { incarnation: above.saturating_add(1), nonce, seq: 0 };
             self.forced = true;
         }
     }

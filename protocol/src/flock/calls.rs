@@ -12,6 +12,7 @@ use rand::Rng;
 
 use super::control::{Answer, Control, ControlError, ControlId};
 use super::state::{Route, State};
+use super::stores::StoreWait;
 use crate::author::{Change, Origin, Rejection, ServiceKey};
 use crate::leader::{Claim, Pinged, Request, Response};
 use crate::link::{Protocol, ReplyId};
@@ -24,18 +25,6 @@ const PING_PATIENCE: Duration = Duration::from_secs(1);
 const PINGS_MAX: usize = 64;
 /// How long a lease waits that could not be ended at once.
 const LEASE_AGAIN: Duration = Duration::from_secs(1);
-/// How long a registration waits for other members to store it. Less than the ten seconds that a
-/// command waits, or nobody would read how many did.
-const STORE_PATIENCE: Duration = Duration::from_secs(8);
-
-/// A registration that waits for other members.
-#[derive(Debug)]
-pub(super) struct StoreWait {
-    pub(super) need: u32,
-    pub(super) got: u32,
-    pub(super) until: Instant,
-    pub(super) answer: Option<Registration>,
-}
 
 /// Who wants to know what became of a fenced command.
 #[derive(Debug, Clone, Copy)]
@@ -63,14 +52,14 @@ impl State {
                 let instance = self.instance_name();
                 let registration = Registration { horde, service, rev, endpoint, instance, lease };
                 if sync > 0 {
-                    let until = now + STORE_PATIENCE;
-                    self.stores.insert(id, StoreWait { need: sync, got: 0, until, answer: None });
+                    self.stores.insert(id, StoreWait::new(sync, now));
                 }
                 self.author.push(origin, Change::Register(registration))
             }
             Control::Deregister { horde, service, rev } => {
                 self.author.push(origin, Change::Deregister((horde, service, rev)))
             }
+            Control::Offer(offers) => self.author.push(origin, Change::Offer(offers)),
             Control::LeaderPing => {
                 self.on_ping_request(id, now);
                 true
@@ -130,7 +119,11 @@ impl State {
 
     /// Has every live member store this node's claim.
     fn lead(&mut self, asker: Asker, claim: Claim, now: Instant) {
-        if self.pings.len() >= PINGS_MAX || !self.leader.has_authority(self.last_heard(), now) {
+        let may = self.pings.len() < PINGS_MAX
+            && self.leader.has_authority(self.last_heard(), now)
+            // This node is one of those who obey: not a claim below one that it obeyed.
+            && self.leader.check(claim).is_ok();
+        if !may {
             return self.refuse_to_lead(asker);
         }
         let waiting: BTreeSet<_> = self
@@ -253,14 +246,7 @@ impl State {
     /// Ends what waited long enough.
     pub(super) fn expire(&mut self, now: Instant) {
         self.finish_pings(now);
-        let late: Vec<_> =
-            self.stores.iter().filter(|(_, wait)| wait.until <= now).map(|(id, _)| *id).collect();
-        for id in late {
-            if let Some(wait) = self.stores.remove(&id) {
-                let error = ControlError::NotStored { got: wait.got, need: wait.need };
-                self.answer(id, Err(error));
-            }
-        }
+        self.expire_stores(now);
         let ended: Vec<_> =
             self.leases.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()).collect();
         for key in ended {
@@ -285,7 +271,7 @@ impl State {
 
     pub(super) fn calls_deadline(&self) -> Instant {
         let pings = self.pings.values().map(|ping| ping.until);
-        let stores = self.stores.values().map(|wait| wait.until);
+        let stores = self.stores.values().map(StoreWait::deadline);
         let leases = self.leases.values().copied();
         let rest = [self.stop_at.unwrap_or(Instant::NEVER), self.past.deadline()];
         pings.chain(stores).chain(leases).chain(rest).min().unwrap_or(Instant::NEVER)

@@ -63,6 +63,9 @@ impl Config {
 /// What a node finds on its disk; empty at its first start.
 #[derive(Debug, Clone, Default)]
 pub struct Restored {
+    /// Whether its key is older than this start. Then it may have said something, even if the disk
+    /// holds nothing of it.
+    pub known_key: bool,
     /// The records of all authors, its own among them.
     pub records: Vec<Arc<Record>>,
     /// The acts.

@@ -1,6 +1,7 @@
 use core::time::Duration;
 
 use crux_crdt::Principal;
+use crux_crdt::blob::Descriptor;
 use crux_crdt::name::{Label, ServiceName};
 use crux_crdt::path::Endpoint;
 use crux_crdt::record::Registration;
@@ -39,6 +40,8 @@ pub enum Control {
         /// Its revision.
         rev: ServiceName,
     },
+    /// Offer these blobs and no others. Answered when durable.
+    Offer(Vec<Descriptor>),
     /// Have every live member store the leader's claim.
     LeaderPing,
     /// Retire a member that is not coming back.

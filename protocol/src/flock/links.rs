@@ -54,6 +54,7 @@ impl State {
                 self.act_on_liveness(outputs, now);
             }
             link::Event::Found { peer, addrs } => self.on_found(peer, &addrs),
+            link::Event::Replied { .. } => {} // The blob mover's.
         }
     }
 
@@ -65,6 +66,7 @@ impl State {
             self.act_on_sync(outputs, now);
             let outputs = self.liveness.on_connected(peer, now);
             self.act_on_liveness(outputs, now);
+            self.ask_to_store_what_waits(peer);
         }
     }
 
@@ -142,6 +144,7 @@ impl State {
                 self.act_on_sync(outputs, now);
             }
             Protocol::Call => self.on_call(peer, id, body, now),
+            Protocol::Pastiche => {} // The blob mover's.
         }
     }
 
@@ -152,7 +155,7 @@ impl State {
                 let outputs = self.sync.on_response(peer, body, now, &self.strew);
                 self.act_on_sync(outputs, now);
             }
-            Some(Route::Store(wait)) => self.on_stored(wait, body),
+            Some(Route::Store(wait)) => self.on_stored(wait, peer, body),
             Some(Route::Ping(ping)) => self.on_ping_answer(ping, peer, Some(body), now),
             Some(Route::Forward(control)) => self.on_forward_answer(control, Some(body)),
             None => {}

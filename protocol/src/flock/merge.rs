@@ -12,12 +12,12 @@ use crux_crdt::sign::Signed;
 use crux_crdt::strew::{ActOutcome, RecordOutcome};
 
 use super::command::{Notice, StopReason};
-use super::past::Meaning;
+use super::past::{Due, Meaning};
 use super::state::{Route, State};
 use super::{Command, command};
 use crate::author::{Change, Origin};
 use crate::frame::{FrameError, RecordFrame};
-use crate::link::{Protocol, ReplyId};
+use crate::link::{Protocol, ReplyId, Topic};
 use crate::liveness::Liveness;
 use crate::sync::{self, Response};
 use crate::time::Instant;
@@ -58,15 +58,25 @@ impl State {
                 }
                 sync::Output::Store { id, frame } => self.on_store(id, &frame, now),
                 sync::Output::Beacon { peer, beacon } => {
-                    if let Ok(notice) = crate::liveness::Notice::decode(&beacon, &self.context) {
-                        let (_, outputs) = self.liveness.on_notice(&notice, now);
-                        self.act_on_liveness(outputs, now);
-                    } else {
-                        self.misbehaved(peer, "a malformed beacon".to_owned());
-                    }
+                    self.on_beacon_beside_roots(peer, beacon, now);
                 }
-                sync::Output::Complete { .. } => self.past.on_compared(),
+                sync::Output::Complete { .. } => self.past.on_compared(now),
             }
+        }
+    }
+
+    /// Passes it on if gossip did not bring it: a process that was stopped finds its links closed, and
+    /// its beacon has no way but the first link that it gets back.
+    fn on_beacon_beside_roots(&mut self, peer: Principal, beacon: Vec<u8>, now: Instant) {
+        let Ok(notice) = crate::liveness::Notice::decode(&beacon, &self.context) else {
+            self.misbehaved(peer, "a malformed beacon".to_owned());
+            return;
+        };
+        let before = self.liveness.beaconed(&peer);
+        let (_, outputs) = self.liveness.on_notice(&notice, now);
+        self.act_on_liveness(outputs, now);
+        if self.liveness.beaconed(&peer) > before {
+            self.publish(Topic::Beat, beacon);
         }
     }
 
@@ -97,7 +107,9 @@ impl State {
         let theirs = author != self.context.me;
         match held.as_ref().map(|held| held.total().cmp(&total)) {
             Some(Ordering::Equal) => return Ok(Merged::Same),
-            Some(Ordering::Greater) if theirs => return Ok(Merged::Known),
+            Some(Ordering::Greater) if theirs && !crux_crdt::planted!(ArrivalOrder) => {
+                return Ok(Merged::Known);
+            }
             _ => {}
         }
         let Some(record) = frame.complete(held.as_deref())? else { return Ok(Merged::Incomplete) };
@@ -106,6 +118,7 @@ impl State {
             self.on_own_record(&record, now);
             return Ok(Merged::Known);
         }
+        let shown_before = self.strew.shown_record(&author).is_some();
         let outcome = self.strew.merge_record(record.clone());
         if matches!(outcome, RecordOutcome::Twice { .. }) {
             self.notice(Notice::SignedTwice(author));
@@ -113,25 +126,44 @@ impl State {
         if !matches!(outcome, RecordOutcome::Newer | RecordOutcome::Twice { kept: true }) {
             return Ok(Merged::Known);
         }
-        self.free_name_for(&record);
+        let profile = |record: &Record| record.header().value().profile_hash;
+        let same_profile = held.is_some_and(|held| profile(&held) == profile(&record));
         self.unsaved.records.push(record);
         self.save_if_many();
-        self.note_replica_changed();
+        if same_profile && shown_before && self.strew.shown_record(&author).is_some() {
+            self.note_services_changed();
+        } else {
+            self.note_replica_changed();
+        }
+        self.free_name_for(author, now);
         Ok(Merged::New)
     }
 
     /// Who was admitted by this node as a joiner takes over the name of a dead member, as who is
-    /// admitted by a sponsor does: a container that is made anew may be dialled before it dials.
-    fn free_name_for(&mut self, record: &Record) {
-        if !self.vouched.remove(&record.author()) {
-            return;
+    /// admitted by a sponsor does: a container that is made anew may be dialled before it dials, and
+    /// before its old self is found dead.
+    fn free_name_for(&mut self, newcomer: Principal, now: Instant) {
+        let Some(until) = self.vouched.get(&newcomer).copied() else { return };
+        let record = self.strew.record(&newcomer);
+        let name = record.and_then(|record| record.profile().name.clone());
+        let waits = record.is_none();
+        let holder = name.and_then(|name| self.names.holder(&name));
+        match holder.filter(|holder| *holder != newcomer) {
+            Some(holder) if self.liveness.liveness(&holder) == Liveness::Dead => {
+                self.vouched.remove(&newcomer);
+                self.retire(holder, Origin::Internal);
+            }
+            // Who is alive for so long has the name by right.
+            Some(_) if now < until => {}
+            None if waits && now < until => {}
+            _ => _ = self.vouched.remove(&newcomer),
         }
-        let name = record.profile().name.as_ref();
-        if let Some(holder) = name.and_then(|name| self.names.holder(name))
-            && holder != record.author()
-            && self.liveness.liveness(&holder) == Liveness::Dead
-        {
-            self.retire(holder, Origin::Internal);
+    }
+
+    /// A member died: its name may be that of somebody who was let in lately.
+    pub(super) fn free_names(&mut self, now: Instant) {
+        for newcomer in self.vouched.keys().copied().collect::<Vec<_>>() {
+            self.free_name_for(newcomer, now);
         }
     }
 
@@ -147,11 +179,15 @@ impl State {
         }
     }
 
-    /// Goes on above an earlier life, once its newest record had time to be found.
+    /// Goes on above an earlier life, once its newest record had time to be found, or none is there.
     pub(super) fn recover(&mut self, now: Instant) {
-        if let Some(record) = self.past.take_due(now) {
-            self.notice(Notice::Recovered { incarnation: record.marker().incarnation });
-            self.author.push(Origin::Internal, Change::Recover(record));
+        match self.past.take_due(now) {
+            Some(Due::Recover(record)) => {
+                self.notice(Notice::Recovered { incarnation: record.marker().incarnation });
+                self.author.push(Origin::Internal, Change::Recover(record));
+            }
+            Some(Due::Rise) => _ = self.author.push(Origin::Internal, Change::Reincarnate(0)),
+            None => {}
         }
     }
 
@@ -203,8 +239,14 @@ impl State {
     }
 
     pub(super) const fn note_replica_changed(&mut self) {
-        self.members_dirty = true;
+        self.roster_dirty = true;
         self.leader_dirty = true;
+        self.note_services_changed();
+    }
+
+    /// Nobody is another than before, or called or reached another way.
+    const fn note_services_changed(&mut self) {
+        self.members_dirty = true;
         self.changed = true;
     }
 
@@ -231,7 +273,9 @@ impl State {
             let wanted = frame.header.value().marker;
             let merged = member.then(|| self.merge_frame(frame, now))?;
             let held = self.strew.record(&author).cloned()?;
-            (merged.is_ok() && held.marker() >= wanted).then_some(held)
+            // A greater record of another run does not say what this one says.
+            let says = held.marker() >= wanted && held.marker().nonce == wanted.nonce;
+            (merged.is_ok() && says).then_some(held)
         });
         let kept =
             stored.is_some_and(|held| self.author.push(Origin::Peer(id), Change::Keep(held)));

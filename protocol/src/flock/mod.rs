@@ -10,7 +10,7 @@
 //! ```
 //!
 //! **Invariant**: whatever comes in, only verified records are merged, only durable ones of this node
-//! are published or acknowledged, and every request gets an answer.
+//! are published or acknowledged, and every request gets exactly one answer.
 //!
 //! Who drives it MUST execute commands in order, MUST answer every [`Command::Persist`] with one
 //! [`Event::Persisted`], and MUST send [`Event::Wake`] at [`State::deadline`] or soon after.
@@ -27,6 +27,7 @@ mod own;
 mod past;
 mod settle;
 mod state;
+mod stores;
 mod view;
 
 pub use command::{Batch, Command, Notice, StopReason, Ticket};

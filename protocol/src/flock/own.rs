@@ -1,24 +1,25 @@
 //! What this node says: written, then merged, published and acknowledged.
 
 use crux_crdt::act::Act;
-use crux_crdt::canon::Encoder;
 use crux_crdt::sign::Signed;
 use std::sync::Arc;
 
-use super::calls::StoreWait;
 use super::command::{Batch, Command, Ticket};
 use super::control::{Answer, ControlError, ControlId};
 use super::event::PersistError;
-use super::state::{Route, State};
+use super::state::State;
 use crate::author::{Change, Commit, Origin, Rejection, Waiter, Write};
-use crate::frame::RecordFrame;
 use crate::leader;
-use crate::link::{Protocol, ReplyId};
-use crate::sync::{Request, Response};
+use crate::link::ReplyId;
+use crate::sync::Response;
 use crate::time::Instant;
 
 /// How long a node whose disk is full waits before it tries to write its own record again.
 const RETRY_WRITE: core::time::Duration = core::time::Duration::from_secs(5);
+
+/// How long who was let in waits for the death of its old self, whose name it claims: twice what
+/// silence takes to decide in a small flock. Who dies later keeps its name.
+const VOUCH_FOR: core::time::Duration = core::time::Duration::from_secs(60);
 
 /// How long a node that leaves goes on, so that others take in that it does.
 const LEAVE_LINGER: core::time::Duration = core::time::Duration::from_secs(1);
@@ -26,7 +27,7 @@ const LEAVE_LINGER: core::time::Duration = core::time::Duration::from_secs(1);
 impl State {
     /// Starts the next write, unless one is under way.
     pub(super) fn start_write(&mut self, now: Instant) {
-        if self.ticket.is_some() || now < self.retry_write_at {
+        if self.ticket.is_some() || now < self.retry_write_at || self.past.is_listening() {
             return;
         }
         let retrying = std::mem::replace(&mut self.retry_write_at, Instant::ORIGIN);
@@ -60,8 +61,13 @@ impl State {
             self.retry_write_at = now + RETRY_WRITE;
         }
         self.merge_own(&commit);
-        if commit.waiters.iter().any(|(_, change, _)| matches!(change, Change::Recover(_))) {
+        let has = |is: fn(&Change) -> bool| commit.waiters.iter().any(|(_, change, _)| is(change));
+        if has(|change| matches!(change, Change::Recover(_))) {
             self.lease_what_came_back(now);
+        }
+        if has(|change| matches!(change, Change::Recover(_) | Change::Reincarnate(_))) {
+            // Who held a greater record refused the one before.
+            self.ask_again_to_store();
         }
         let error = result.err();
         for waiter in commit.waiters {
@@ -104,7 +110,7 @@ impl State {
             Origin::Join { peer, joining } => {
                 let act = if error.is_some() { None } else { result.ok().flatten() };
                 if joining && act.is_some() && self.strew.record(&peer).is_none() {
-                    self.vouched.insert(peer);
+                    self.vouched.insert(peer, now + VOUCH_FOR);
                 }
                 let outputs = self.join.on_signed(peer, joining, act);
                 self.act_on_join(outputs, now);
@@ -182,33 +188,12 @@ impl State {
         }
         // The one that stands may have kept its instance name.
         let stands = self.author.committed().services.get(&key).cloned().unwrap_or(asked);
-        let Some(wait) = self.stores.get_mut(&id) else {
-            self.answer(id, Ok(Answer::Registered(stands)));
-            return;
-        };
-        wait.answer = Some(stands);
-        self.ask_to_store(id);
-    }
-
-    fn ask_to_store(&mut self, id: ControlId) {
-        let Some(record) = self.strew.record(&self.context.me).cloned() else { return };
-        let mut frame = Encoder::default();
-        RecordFrame::seal(&mut frame, &record, usize::MAX, |_| false);
-        let body = Request::Store(frame.finish()).encode();
-        for peer in self.linked() {
-            self.send(peer, Protocol::Sync, body.clone(), Route::Store(id));
-        }
-    }
-
-    /// A member answered whether it stored a record.
-    pub(super) fn on_stored(&mut self, id: ControlId, body: &[u8]) {
-        let Ok(Response::Stored(true)) = Response::decode(body, &self.context) else { return };
-        let Some(wait) = self.stores.get_mut(&id) else { return };
-        wait.got += 1;
-        if wait.got >= wait.need
-            && let Some(StoreWait { answer: Some(registration), .. }) = self.stores.remove(&id)
-        {
-            self.answer(id, Ok(Answer::Registered(registration)));
+        match self.stores.get_mut(&id) {
+            Some(wait) => {
+                wait.answer = Some(stands);
+                self.ask_all_to_store(id);
+            }
+            None => self.answer(id, Ok(Answer::Registered(stands))),
         }
     }
 

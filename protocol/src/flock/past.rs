@@ -4,9 +4,14 @@ use std::sync::Arc;
 
 use crux_crdt::Digest;
 use crux_crdt::record::{Marker, Record};
+use rand::Rng;
+use rand::rngs::StdRng;
 
 use crate::time::Instant;
 
+/// How long a node that may have a past waits for a member to compare itself with before it speaks.
+/// As long as the leader engine waits at a start: longer than finding the others takes.
+const LISTEN_FOR: Duration = Duration::from_secs(2);
 /// How long a node waits for a newer record of its own before it goes on above the one it found:
 /// longer than members that hold different ones take to compare them. A guess.
 const LOOK_FOR: Duration = Duration::from_secs(1);
@@ -25,41 +30,115 @@ pub(super) enum Meaning {
     Elsewhere,
 }
 
+/// What it is time for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Take over what this record says, and go on above it.
+    Recover(Arc<Record>),
+    /// Members hold nothing of an earlier life: this is the first one.
+    Rise,
+}
+
+/// What is known of this identity's past at a start.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// Its record on the disk.
+    pub(super) last: Option<&'a Record>,
+    /// The incarnation up to which it left or was retired; 0 if it did not.
+    pub(super) ended: u64,
+    /// Whether the key is older than this start.
+    pub(super) key: bool,
+    /// Whether there are other members.
+    pub(super) others: bool,
+}
+
 /// The earlier lives of this identity.
 ///
-/// **Invariant**: of two runs of one identity that hear of each other exactly one stops, and a run
-/// whose earlier life is over never does.
+/// **Invariants**
+/// * What an earlier life said, and members still hold, is not replaced by a run that does not know
+///   of it.
+/// * Of two runs of one identity that hear of each other exactly one stops, and a run whose earlier
+///   life is over never does.
+///
+/// A start goes above the last life on its disk. But the disk may be new, or an old copy: then what
+/// the run says would replace, at the others, what it never saw. Therefore
+///
+/// * a node that may have a past *listens* first. It says nothing new before it compared itself with
+///   a member, or met none for two seconds;
+/// * a run that *forgot*, with an old key and nothing on its disk, speaks at incarnation 0, below
+///   every life that knew what it said, and through restarts, until it compared itself with a member.
 ///
 /// A greater record of its own is an earlier life as long as this run has not compared itself with
-/// anybody, and for the whole run where it found no record of its own on its disk: the disk was lost,
-/// and who knows what is still held somewhere. The run goes on above it. An earlier life is over, so
-/// it does not answer; who goes on above this run once more is another run, and the lower one stops.
+/// anybody, and for the whole run if it forgot: who knows what is still held somewhere. The run goes
+/// on above it. An earlier life is over, so it does not answer; who goes on above this run once more
+/// is another run, and the lower one stops.
 #[derive(Debug)]
 pub(super) struct Past {
     /// This run.
     nonce: [u8; 16],
+    /// What was said at incarnation 0, now or before a restart, has this one.
+    first_nonce: [u8; 16],
     /// The newest record of an earlier life that was seen.
     newest: Option<(Marker, Digest)>,
-    /// Nothing was on the disk.
     forgot: bool,
     /// Nobody was compared with yet.
     alone: bool,
+    listen_until: Option<Instant>,
     /// The runs above which this one went on.
     outlived: BTreeSet<[u8; 16]>,
     found: Option<(Instant, Arc<Record>)>,
+    rise_at: Option<Instant>,
 }
 
 impl Past {
-    /// Starts from what was on disk.
-    pub(super) fn new(nonce: [u8; 16], last: Option<&Record>) -> Self {
-        let newest = last.map(Record::total);
-        let forgot = last.is_none();
-        Self { nonce, newest, forgot, alone: true, outlived: BTreeSet::new(), found: None }
+    /// Starts from what is known. Returns the marker of the first record too.
+    pub(super) fn new(known: Known<'_>, now: Instant, rng: &mut StdRng) -> (Self, Marker) {
+        let mut nonce = [0; 16];
+        rng.fill_bytes(&mut nonce);
+        let last = known.last.map(Record::marker);
+        let used = last.map_or(0, |last| last.incarnation).max(known.ended);
+        let forgot = known.key && used == 0 && !crux_crdt::planted!(IncarnationReused);
+        let first = match last {
+            Some(last) if forgot => Marker { seq: last.seq.saturating_add(1), ..last },
+            _ if forgot => Marker { incarnation: 0, nonce, seq: 0 },
+            _ => Marker { incarnation: used.saturating_add(1), nonce, seq: 0 },
+        };
+        let past = Self {
+            nonce,
+            first_nonce: first.nonce,
+            newest: known.last.map(Record::total),
+            forgot,
+            alone: true,
+            listen_until: (forgot || known.others).then(|| now + LISTEN_FOR),
+            outlived: BTreeSet::new(),
+            found: None,
+            rise_at: None,
+        };
+        (past, first)
+    }
+
+    /// What markers above incarnation 0 have in this run.
+    pub(super) const fn nonce(&self) -> [u8; 16] {
+        self.nonce
+    }
+
+    /// Whether this node may not say anything new yet.
+    pub(super) const fn is_listening(&self) -> bool {
+        self.listen_until.is_some()
     }
 
     /// A replica of another member was compared with.
-    pub(super) const fn on_compared(&mut self) {
-        self.alone = false;
+    pub(super) fn on_compared(&mut self, now: Instant) {
+        if !std::mem::take(&mut self.alone) || self.found.is_some() {
+            return;
+        }
+        if self.forgot {
+            // Another member may hold what this one lacks.
+            self.rise_at = Some(now + LOOK_FOR);
+            self.listen_until = self.listen_until.and(self.rise_at);
+        } else {
+            self.listen_until = None;
+        }
     }
 
     /// A record of this identity came in. `incarnation` is that of this run.
@@ -70,7 +149,8 @@ impl Past {
         now: Instant,
     ) -> Meaning {
         let theirs = record.marker();
-        if theirs.nonce == self.nonce || Some(record.total()) <= self.newest {
+        let mine = [self.nonce, self.first_nonce].contains(&theirs.nonce);
+        if mine || Some(record.total()) <= self.newest {
             return Meaning::Known;
         }
         let above = (theirs.incarnation, theirs.nonce) > (incarnation, self.nonce);
@@ -83,18 +163,25 @@ impl Past {
         self.newest = Some(record.total());
         let at = self.found.as_ref().map_or(now + LOOK_FOR, |(at, _)| *at);
         self.found = Some((at, record.clone()));
+        self.rise_at = None;
+        self.listen_until = self.listen_until.and(Some(at));
         Meaning::Earlier
     }
 
-    /// The record to go on above, when it is time.
-    pub(super) fn take_due(&mut self, now: Instant) -> Option<Arc<Record>> {
-        let (_, record) = self.found.take_if(|(at, _)| *at <= now)?;
-        self.outlived.insert(record.marker().nonce);
-        Some(record)
+    /// What it is time for. Then this node may say what it likes.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<Due> {
+        self.listen_until.take_if(|until| *until <= now);
+        if let Some((_, record)) = self.found.take_if(|(at, _)| *at <= now) {
+            self.outlived.insert(record.marker().nonce);
+            return Some(Due::Recover(record));
+        }
+        self.rise_at.take_if(|at| *at <= now).map(|_| Due::Rise)
     }
 
-    /// When [`Past::take_due`] has something.
+    /// When [`Past::take_due`] has something to do.
     pub(super) fn deadline(&self) -> Instant {
-        self.found.as_ref().map_or(Instant::NEVER, |(at, _)| *at)
+        let found = self.found.as_ref().map(|(at, _)| *at);
+        let all = [self.listen_until, found, self.rise_at];
+        all.into_iter().flatten().min().unwrap_or(Instant::NEVER)
     }
 }

@@ -41,13 +41,23 @@ impl State {
     }
 
     fn on_members_changed(&mut self, now: Instant) {
+        // Most changes are of somebody's services or marker. What names, gates and addresses are
+        // derived from is then as it was, and to derive them takes milliseconds in a large flock.
+        if std::mem::take(&mut self.roster_dirty) {
+            self.on_roster_changed(now);
+        }
+        self.liveness.set_incarnation(self.author.incarnation(), now);
+        self.outlive_departure();
+        self.tell_liveness_of_own(now);
+    }
+
+    fn on_roster_changed(&mut self, now: Instant) {
         self.names = crux_crdt::strew::Names::derive(&self.strew);
         self.dial_targets = None;
         self.refresh_members();
         let shown: BTreeSet<_> = self.strew.shown().map(|record| record.author()).collect();
         let outputs = self.liveness.set_members(&shown, now);
         self.act_on_liveness(outputs, now);
-        self.liveness.set_incarnation(self.author.incarnation(), now);
         self.dead_since.retain(|member, _| shown.contains(member));
         for member in &shown {
             if self.liveness.liveness(member) == Liveness::Dead {
@@ -57,9 +67,7 @@ impl State {
             }
         }
         self.tell_addresses();
-        self.outlive_departure();
         self.look_at_own_name();
-        self.tell_liveness_of_own(now);
     }
 
     fn tell_liveness_of_own(&mut self, now: Instant) {
@@ -157,16 +165,28 @@ impl State {
         liveness: Liveness,
         now: Instant,
     ) {
-        self.leader_dirty = true;
+        // Who claims nothing is no leader; but where nobody leads, it has its place in the queue.
+        let claims = self.strew.record(&member).is_some_and(|record| record.profile().claim > 0);
+        self.leader_dirty |= claims || self.leader().is_none();
         self.changed = true;
         self.dial_targets = None;
         if liveness == Liveness::Dead {
             self.dead_since.entry(member).or_insert(now);
+            self.drop_link(member);
+            self.free_names(now);
         } else {
             self.dead_since.remove(&member);
         }
         let node = self.names.of(&member).to_string();
         self.notice(Notice::Liveness { node, liveness });
+    }
+
+    /// After a cut, a connection that stood through it goes on only when TCP sends again what was
+    /// lost, which it tries ever more seldom; a new one, to whom is dialled as the dead are, at once.
+    fn drop_link(&mut self, dead: Principal) {
+        if self.links.contains_key(&dead) {
+            self.link(link::Command::Disconnect { peer: dead });
+        }
     }
 
     pub(super) fn probe(&mut self, peer: Principal) {

@@ -2,19 +2,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crux_crdt::record::{Marker, Profile, Record};
+use crux_crdt::record::{Profile, Record};
 use crux_crdt::sign::Identity;
 use crux_crdt::strew::{Names, Strew};
 use crux_crdt::{Digest, Principal};
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 
-use super::calls::{Ping, StoreWait};
+use super::calls::Ping;
 use super::command::{Batch, Command, Notice, Ticket};
 use super::config::{Config, Restored};
 use super::control::ControlId;
 use super::event::{Event, PersistError};
-use super::past::Past;
+use super::past::{Known, Past};
+use super::stores::StoreWait;
 use crate::author::{self, Own, ServiceKey};
 use crate::context::Context;
 use crate::genesis::JoinKey;
@@ -74,7 +75,7 @@ pub struct State {
     pub(super) leases: BTreeMap<ServiceKey, Instant>,
     pub(super) dead_since: BTreeMap<Principal, Instant>,
     /// Whom this node admitted as a joiner, and whose name it does not know yet.
-    pub(super) vouched: BTreeSet<Principal>,
+    pub(super) vouched: BTreeMap<Principal, Instant>,
     pub(super) ticket: Option<Ticket>,
     pub(super) next_id: u64,
     pub(super) unsaved: Batch,
@@ -87,6 +88,8 @@ pub struct State {
     pub(super) stop_at: Option<Instant>,
     /// Who is wanted and who is dead, for the dial engine; none when a member changed.
     pub(super) dial_targets: Option<(BTreeSet<Principal>, BTreeSet<Principal>)>,
+    /// Whether names, gates and addresses are to be derived anew.
+    pub(super) roster_dirty: bool,
     pub(super) members_dirty: bool,
     pub(super) leader_dirty: bool,
     pub(super) changed: bool,
@@ -117,14 +120,22 @@ impl State {
         restored.records.iter().for_each(|record| _ = strew.merge_record(record.clone()));
         let last = strew.record(&context.me).cloned();
         let own = Own::new(own_profile(&config, last.as_deref()), last.as_deref());
-        let first = first_marker(last.as_deref(), &strew, context.me, &mut rng);
+        let others = strew.membership().members().nth(1).is_some();
+        let ended = strew.membership().departure(&context.me);
+        let known = Known {
+            last: last.as_deref(),
+            ended: ended.map_or(0, |departure| departure.incarnation),
+            key: restored.known_key,
+            others,
+        };
+        let (past, first) = Past::new(known, now, &mut rng);
         let leases = own
             .services
             .iter()
             .filter_map(|(key, service)| Some((key.clone(), now + service.lease?)))
             .collect();
         let dial = dial::State::new(&config.join, now);
-        let expects_others = dial.has_entries() || strew.membership().members().nth(1).is_some();
+        let expects_others = dial.has_entries() || others;
         let liveness = liveness::State::new(
             config.liveness.clone(),
             context.clone(),
@@ -148,8 +159,8 @@ impl State {
                 identity.clone(),
                 join_key,
             ),
-            past: Past::new(first.nonce, last.as_deref()),
-            author: author::State::new(context.clone(), identity, own, first),
+            author: author::State::new(context.clone(), identity, own, first, past.nonce()),
+            past,
             names: Names::default(),
             links: BTreeMap::new(),
             requests: BTreeMap::new(),
@@ -157,7 +168,7 @@ impl State {
             pings: BTreeMap::new(),
             stores: BTreeMap::new(),
             dead_since: BTreeMap::new(),
-            vouched: BTreeSet::new(),
+            vouched: BTreeMap::new(),
             ticket: None,
             next_id: 0,
             unsaved: Batch::default(),
@@ -168,6 +179,7 @@ impl State {
             retry_write_at: Instant::ORIGIN,
             stop_at: None,
             dial_targets: None,
+            roster_dirty: true,
             members_dirty: true,
             leader_dirty: true,
             changed: true,
@@ -328,13 +340,4 @@ fn own_profile(config: &Config, last: Option<&Record>) -> Profile {
         draining: false,
         version: config.version.clone(),
     }
-}
-
-/// The first marker of this start: above everything this identity is known to have used.
-fn first_marker(last: Option<&Record>, strew: &Strew, me: Principal, rng: &mut StdRng) -> Marker {
-    let used = last.map_or(0, |last| last.marker().incarnation);
-    let ended = strew.membership().departure(&me).map_or(0, |departure| departure.incarnation);
-    let mut nonce = [0; 16];
-    rng.fill_bytes(&mut nonce);
-    Marker { incarnation: used.max(ended).saturating_add(1), nonce, seq: 0 }
 }

@@ -1,7 +1,7 @@
 use core::time::Duration;
 
 /// How fast a leader is replaced.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Config {
     /// How much longer each less senior member waits before it claims. Longer than a header takes to
     /// arrive everywhere, or two claim. From the design, page 02.
@@ -9,6 +9,10 @@ pub struct Config {
     /// How long a node that knows others, or was told where to find them, waits after its start
     /// before it claims: a restart of the whole flock should find its old leader. A guess.
     pub start_grace: Duration,
+    /// How long a leader that met a greater claim waits to hear its holder before it claims above it.
+    /// Longer than a leader's beacon period (2 s), or a leader that returns, or meets the other one
+    /// after a heal, would take over from one that lives.
+    pub outbid_grace: Duration,
     /// A leader that heard no live observer for this long has no authority. From the design.
     pub authority_lapse: Duration,
 }
@@ -18,6 +22,7 @@ impl Default for Config {
         Self {
             rank_delay: Duration::from_millis(300),
             start_grace: Duration::from_secs(2),
+            outbid_grace: Duration::from_secs(3),
             authority_lapse: Duration::from_secs(3),
         }
     }

@@ -12,8 +12,10 @@
 //! that a flock that restarts finds its old leader.
 //!
 //! **The claim is the fence**, in the same order. Every command that came from a leader carries it; a
-//! receiver keeps the greatest it saw, durably, and refuses lower ones. A leader that meets a greater
-//! claim anywhere (a dead member's profile, a refusal) claims one more than that. It commands nothing
+//! receiver keeps the greatest it saw, durably, and refuses lower ones; one that is still being
+//! written counts. A leader that meets a greater claim anywhere (a dead member's profile, a refusal),
+//! though it be an equal number of a greater principal, and does not hear its holder for three seconds
+//! claims one more than that: until then that one may be alive and not heard yet. It commands nothing
 //! while it heard none of its live observers for three seconds; a node without any leads itself.
 //!
 //! Leaders by smallest id or by a hash of the live set flap on join; an oldest-member leader flaps

@@ -6,7 +6,7 @@ use crate::liveness::Liveness;
 use crate::time::Instant;
 
 /// A claim to lead, and the fence of what its holder commands. Ordered by n, then principal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Claim {
     /// The number; below 2^48.
     pub n: u64,
@@ -29,15 +29,26 @@ pub struct Candidate {
     pub eligible: bool,
 }
 
+impl Candidate {
+    const fn holds(&self) -> Claim {
+        Claim { n: self.claim, principal: self.principal }
+    }
+}
+
 /// The leader engine of one node. See the module for its invariant.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State {
     config: Config,
     me: Principal,
     fence: Option<Claim>,
-    greatest_seen: u64,
+    /// The greatest claim whose command this node began to accept, durably or not yet.
+    promised: Option<Claim>,
+    /// The greatest claim seen or heard of anywhere.
+    greatest_seen: Option<Claim>,
     /// Since when no live member holds a claim.
     vacant_since: Option<Instant>,
+    /// Since when this node leads below a claim whose holder it does not hear.
+    outbid_since: Option<Instant>,
     may_claim_from: Instant,
     leader: Option<Claim>,
     deadline: Instant,
@@ -53,14 +64,17 @@ impl State {
         expects_others: bool,
         now: Instant,
     ) -> Self {
+        let expects_others = expects_others && !crux_crdt::planted!(EagerClaim);
+        let fence = fence.filter(|_| !crux_crdt::planted!(FenceForgotten));
         let may_claim_from = if expects_others { now + config.start_grace } else { now };
-        let greatest_seen = fence.map_or(0, |fence| fence.n);
         Self {
             config,
             me,
             fence,
-            greatest_seen,
+            promised: fence,
+            greatest_seen: fence,
             vacant_since: None,
+            outbid_since: None,
             may_claim_from,
             leader: None,
             deadline: Instant::NEVER,
@@ -82,27 +96,36 @@ impl State {
         self.deadline
     }
 
-    /// Whether a command under this claim is to be obeyed. To be called again as
-    /// [`State::set_fence`] once it is durable.
+    /// Whether a command under this claim is to be obeyed. If so, [`State::set_fence`] is to follow
+    /// once that is durable; lower ones that come meanwhile are refused already, or they would be
+    /// accepted after a greater one.
     ///
     /// # Errors
     /// The greater claim that is held.
-    pub fn check(&self, claim: Claim) -> Result<(), Claim> {
-        match self.fence {
+    pub fn check(&mut self, claim: Claim) -> Result<(), Claim> {
+        match self.promised {
+            Some(held) if crux_crdt::planted!(FenceOrder) => {
+                let order = |claim: Claim| (claim.principal, claim.n);
+                if order(held) > order(claim) { Err(held) } else { Ok(()) }
+            }
             Some(held) if held > claim => Err(held),
-            _ => Ok(()),
+            _ => {
+                self.promised = Some(claim);
+                Ok(())
+            }
         }
     }
 
     /// A command under this claim was accepted, and that is durable. A fence never decreases.
     pub fn set_fence(&mut self, claim: Claim) {
         self.fence = self.fence.max(Some(claim));
-        self.greatest_seen = self.greatest_seen.max(claim.n);
+        self.promised = self.promised.max(Some(claim));
+        self.greatest_seen = self.greatest_seen.max(Some(claim));
     }
 
     /// A receiver refused a command because it holds a greater claim.
     pub fn on_greater(&mut self, held: Claim) {
-        self.greatest_seen = self.greatest_seen.max(held.n);
+        self.greatest_seen = self.greatest_seen.max(Some(held));
     }
 
     /// This node joins others and does not know them yet: it waits as after a start.
@@ -113,38 +136,58 @@ impl State {
     /// Looks at the members. Returns the claim this node is to publish now, 0 to clear it.
     pub fn evaluate(&mut self, members: &[Candidate], now: Instant) -> Option<u64> {
         self.deadline = Instant::NEVER;
-        let greatest = members.iter().map(|member| member.claim).max().unwrap_or(0);
-        self.greatest_seen = self.greatest_seen.max(greatest);
+        let claims = members.iter().filter(|m| m.claim > 0).map(Candidate::holds);
+        self.greatest_seen = self.greatest_seen.max(claims.max());
         self.leader = members
             .iter()
             .filter(|m| m.claim > 0 && m.eligible && m.liveness == Liveness::Alive)
-            .map(|m| Claim { n: m.claim, principal: m.principal })
+            .map(Candidate::holds)
             .max();
+        if crux_crdt::planted!(SmallestLeads) {
+            let living = members.iter().filter(|m| m.eligible && m.liveness == Liveness::Alive);
+            let smallest = living.min_by_key(|m| m.principal);
+            self.leader = smallest.map(|m| Claim { n: m.claim, principal: m.principal });
+        }
         let mine = members.iter().find(|member| member.principal == self.me)?;
         let live_claims = members
             .iter()
             .filter(|m| m.claim > 0 && m.liveness != Liveness::Dead)
-            .map(|m| Claim { n: m.claim, principal: m.principal });
+            .map(Candidate::holds);
         match live_claims.max() {
-            None => self.wait_for_turn(members, mine, now),
+            None => {
+                self.outbid_since = None;
+                self.wait_for_turn(members, mine, now)
+            }
             Some(greatest) => {
                 self.vacant_since = None;
-                self.keep_or_clear(mine, greatest)
+                self.keep_or_clear(mine, greatest, now)
             }
         }
     }
 
-    fn keep_or_clear(&self, mine: &Candidate, greatest_live: Claim) -> Option<u64> {
-        if mine.claim == 0 {
+    fn keep_or_clear(
+        &mut self,
+        mine: &Candidate,
+        greatest_live: Claim,
+        now: Instant,
+    ) -> Option<u64> {
+        let leads = mine.claim > 0 && mine.eligible && greatest_live.principal == self.me;
+        if !leads {
+            self.outbid_since = None;
+            return (mine.claim > 0).then_some(0);
+        }
+        if self.greatest_seen <= Some(greatest_live) {
+            self.outbid_since = None;
             return None;
         }
-        if greatest_live.principal != self.me || !mine.eligible {
-            return Some(0);
+        // Its holder may only not have been heard yet: after a return or a heal.
+        let since = *self.outbid_since.get_or_insert(now);
+        let turn = since.max(self.may_claim_from) + self.config.outbid_grace;
+        if now < turn {
+            self.deadline = turn;
+            return None;
         }
-        let met = Claim { n: self.greatest_seen, principal: Principal([0xff; 32]) };
-        let met_greater = self.greatest_seen > mine.claim
-            || self.fence.is_some_and(|fence| fence > greatest_live && fence <= met);
-        met_greater.then(|| self.next_claim())
+        Some(self.next_claim())
     }
 
     fn wait_for_turn(&mut self, all: &[Candidate], mine: &Candidate, now: Instant) -> Option<u64> {
@@ -168,7 +211,8 @@ impl State {
 
     fn next_claim(&self) -> u64 {
         // Claims stay below 2^48; at one a second that is nine million years.
-        (self.greatest_seen + 1).min((1 << 48) - 1)
+        let greatest = self.greatest_seen.map_or(0, |claim| claim.n);
+        (greatest + 1).min((1 << 48) - 1)
     }
 
     /// Whether this node, leading, heard a live observer recently or has none.

@@ -80,6 +80,12 @@ pub enum Event {
         /// Why.
         failure: RequestFailure,
     },
+    /// A reply is with the peer's machine, or nobody waits for it any longer: its memory is free.
+    /// Told of [`Protocol::Pastiche`] only, where that matters, once for each request that came in.
+    Replied {
+        /// Which request.
+        id: ReplyId,
+    },
     /// A beat of a peer that this node observes.
     Beat {
         /// The peer.

@@ -41,6 +41,8 @@ pub enum Protocol {
     Sync,
     /// `/crux/call/1`: fenced commands from a leader, and asking the leader for one.
     Call,
+    /// `/crux/pastiche/1`: pieces of blobs. It has events of its own: see [`Event::Replied`].
+    Pastiche,
 }
 
 impl Protocol {
@@ -51,6 +53,8 @@ impl Protocol {
             Self::Join => 256 * 1024,
             Self::Sync => 4 * 1024 * 1024,
             Self::Call => 64 * 1024,
+            // A piece, or what is held of a blob of 1 TiB with all its statements.
+            Self::Pastiche => crate::pastiche::PIECE_BODY_MAX + 8 * 1024,
         }
     }
 }

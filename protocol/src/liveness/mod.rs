@@ -21,18 +21,25 @@
 //! * **In the end silence decides**: neither beacon nor beat for three beacon periods is death whatever
 //!   observers say, since a minority holds too few observers of the far side to reach any count.
 //! * **Local health** (Lifeguard): late wakes, silence from most subjects and refuted suspicions
-//!   multiply this node's time-outs by up to eight, because then it is probably the one at fault. A
-//!   gap of over two seconds between two calls means that this process slept: it forgets every
+//!   multiply this node's time-outs by up to eight, because then it is probably the one at fault. What a
+//!   majority of *O* without this node says does not rest on its health, and is not multiplied: else a
+//!   node that stalls now and then would show a stopped one alive for up to eight times as long. Time
+//!   in which this process was late does not count for a suspicion. A gap of over two seconds between two calls means that this process slept: it forgets every
 //!   outstanding silence, beacons at once and suspects nobody for a period.
 //!
 //! Verdicts are soft state and never in the durable replica. A member known only from disk is dead
 //! until it is heard.
 
+mod beacon;
 mod config;
+mod health;
+mod hear;
 mod message;
 mod rings;
+mod silence;
 mod state;
 mod subject;
+mod vote;
 
 pub use config::Config;
 pub use message::{Beacon, Evidence, Notice, Suspicion};

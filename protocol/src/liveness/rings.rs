@@ -35,6 +35,24 @@ impl Rings {
         }
     }
 
+    /// Those whom a member can observe at all: on each ring the eight before it for which `present`
+    /// holds. Who is farther before it has another observer there, or eight others already.
+    pub(super) fn before(
+        &self,
+        observer: &Principal,
+        present: impl Fn(&Principal) -> bool,
+    ) -> BTreeSet<Principal> {
+        let Some(places) = self.places.get(observer) else { return BTreeSet::new() };
+        let rings = self.rings.iter().zip(places);
+        rings
+            .flat_map(|(ring, place)| {
+                let after = (std::ops::Bound::Excluded(*place), std::ops::Bound::Unbounded);
+                let back = ring.range(..*place).rev().chain(ring.range(after).rev());
+                back.map(|(_, principal)| *principal).filter(&present).take(RINGS)
+            })
+            .collect()
+    }
+
     /// Who observes a member: on each ring the next one for which `present` holds and that is not
     /// chosen yet.
     pub(super) fn observers(
@@ -99,6 +117,20 @@ mod tests {
         assert_eq!(after.len(), RINGS);
         assert!(!after.contains(&absent));
         assert!(before.intersection(&after).count() >= RINGS - 2, "rings hardly move");
+    }
+
+    #[test]
+    fn whoever_a_member_observes_is_close_before_it() {
+        let all = members(60);
+        let rings = rings(&all);
+        let present = |other: &Principal| !other.0[0].is_multiple_of(3);
+        for me in all.iter().filter(|member| present(member)) {
+            let living = all.iter().filter(|member| present(member) && *member != me);
+            let observed: BTreeSet<_> =
+                living.filter(|it| rings.observers(it, present).contains(me)).copied().collect();
+            assert!(!observed.is_empty());
+            assert!(observed.is_subset(&rings.before(me, present)));
+        }
     }
 
     #[test]

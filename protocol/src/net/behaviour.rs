@@ -29,6 +29,7 @@ pub(super) struct Members {
     pub(super) beat: beat::Behaviour,
     pub(super) sync: Exchange,
     pub(super) call: Exchange,
+    pub(super) pastiche: Exchange,
 }
 
 impl Behaviour {
@@ -39,6 +40,7 @@ impl Behaviour {
             beat: beat::Behaviour::default(),
             sync: exchange::build(Protocol::Sync),
             call: exchange::build(Protocol::Call),
+            pastiche: exchange::build(Protocol::Pastiche),
         };
         Ok(Self { gate: Gated::new(members, limits), join: exchange::build(Protocol::Join) })
     }
@@ -49,6 +51,7 @@ impl Behaviour {
             Protocol::Join => &mut self.join,
             Protocol::Sync => &mut self.gate.inner_mut().sync,
             Protocol::Call => &mut self.gate.inner_mut().call,
+            Protocol::Pastiche => &mut self.gate.inner_mut().pastiche,
         }
     }
 

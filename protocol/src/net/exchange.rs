@@ -13,7 +13,7 @@ use libp2p::request_response::{
 };
 
 use super::codec::Codec;
-use super::limits::{REPLIES_MAX, REQUEST_TIMEOUT};
+use super::limits::{PIECE_TIMEOUT, REPLIES_MAX, REQUEST_TIMEOUT};
 use crate::link::{Protocol, ReplyId, RequestFailure, RequestId};
 
 /// Requests and replies of one protocol.
@@ -25,13 +25,17 @@ pub(super) fn build(protocol: Protocol) -> Exchange {
         Protocol::Join => StreamProtocol::new("/crux/join/1"),
         Protocol::Sync => StreamProtocol::new("/crux/sync/1"),
         Protocol::Call => StreamProtocol::new("/crux/call/1"),
+        Protocol::Pastiche => StreamProtocol::new("/crux/pastiche/1"),
     };
     // libp2p counts the streams of both directions together, and drops what comes in beyond the
     // bound without a word. Twice what two honest nodes have.
     let streams = 4 * requests_max(protocol);
-    let config = Config::default()
-        .with_request_timeout(REQUEST_TIMEOUT)
-        .with_max_concurrent_streams(streams);
+    let timeout = match protocol {
+        Protocol::Join | Protocol::Sync | Protocol::Call => REQUEST_TIMEOUT,
+        Protocol::Pastiche => PIECE_TIMEOUT,
+    };
+    let config =
+        Config::default().with_request_timeout(timeout).with_max_concurrent_streams(streams);
     let codec = Codec::new(protocol.max_body());
     Exchange::with_codec(codec, [(name, ProtocolSupport::Full)], config)
 }
@@ -43,6 +47,8 @@ pub(super) const fn requests_max(protocol: Protocol) -> usize {
         // A join is one request after the other; and strangers, too, may hold this many.
         Protocol::Join => 4,
         Protocol::Sync | Protocol::Call => 16,
+        // A window of 32 pieces, and questions about what is held.
+        Protocol::Pastiche => 48,
     }
 }
 
@@ -73,6 +79,8 @@ pub(super) struct Requests {
     load: BTreeMap<(Protocol, Principal), usize>,
     owed: BTreeMap<ReplyId, Owed>,
     reply_of: BTreeMap<(Protocol, InboundRequestId), ReplyId>,
+    /// Pieces that are answered and not yet gone.
+    leaving: BTreeMap<InboundRequestId, ReplyId>,
     next_reply: u64,
 }
 
@@ -119,7 +127,10 @@ impl Requests {
         request: InboundRequestId,
         channel: ResponseChannel<Vec<u8>>,
     ) -> Option<ReplyId> {
-        if self.owed.len() >= REPLIES_MAX {
+        // Apart, so that bulk holds up nothing else.
+        let bulk = |of: &Protocol| *of == Protocol::Pastiche;
+        let same = self.owed.values().filter(|owed| bulk(&owed.protocol) == bulk(&protocol));
+        if same.count() >= REPLIES_MAX {
             return None;
         }
         let id = ReplyId(self.next_reply);
@@ -134,13 +145,24 @@ impl Requests {
     pub(super) fn reply(&mut self, id: ReplyId) -> Option<(Protocol, ResponseChannel<Vec<u8>>)> {
         let owed = self.owed.remove(&id)?;
         self.reply_of.remove(&(owed.protocol, owed.request));
+        if owed.protocol == Protocol::Pastiche {
+            self.leaving.insert(owed.request, id);
+        }
         Some((owed.protocol, owed.channel))
     }
 
-    /// Forgets a request that nobody waits for any longer: its time is over, or its connection.
-    pub(super) fn expired(&mut self, protocol: Protocol, request: InboundRequestId) {
-        if let Some(id) = self.reply_of.remove(&(protocol, request)) {
-            self.owed.remove(&id);
+    /// Forgets a request that nobody waits for any longer: its reply is gone, its time is over, or its
+    /// connection. Returns the reply that is free now, if the engine is to be told.
+    pub(super) fn over(
+        &mut self,
+        protocol: Protocol,
+        request: InboundRequestId,
+    ) -> Option<ReplyId> {
+        let owed = self.reply_of.remove(&(protocol, request));
+        owed.iter().for_each(|id| drop(self.owed.remove(id)));
+        match protocol {
+            Protocol::Join | Protocol::Sync | Protocol::Call => None,
+            Protocol::Pastiche => owed.or_else(|| self.leaving.remove(&request)),
         }
     }
 }

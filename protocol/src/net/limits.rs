@@ -36,6 +36,9 @@ pub(super) const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
 /// silent between the two costs twice that.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The same for a piece of a blob: at 100 kB a second it takes 10 s.
+pub(super) const PIECE_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// Incoming requests that wait for their reply. 1,000 members with one each.
 pub(super) const REPLIES_MAX: usize = 1024;
 
@@ -62,9 +65,9 @@ pub(super) const FINDS_MAX: usize = 8;
 /// Time for one search.
 pub(super) const FIND_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Streams per connection. Two nodes that use all their requests at once have some 110.
-pub(super) const STREAMS_MAX: usize = 192;
+/// Streams per connection. Two nodes that use all their requests at once have some 210.
+pub(super) const STREAMS_MAX: usize = 320;
 
 /// Streams per connection on which the protocol is not agreed yet. A burst of requests of all
-/// protocols is 36.
-pub(super) const NEGOTIATING_MAX: usize = 64;
+/// protocols is 84.
+pub(super) const NEGOTIATING_MAX: usize = 128;

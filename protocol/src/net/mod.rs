@@ -16,7 +16,8 @@
 //!                                       │       │        ├─ kademlia    /crux/kad/1           │
 //!                                       │       │        ├─ beat        /crux/beat/1          │
 //!                                       │       │        ├─ sync        /crux/sync/1          │
-//!                                       │       │        └─ call        /crux/call/1          │
+//!                                       │       │        ├─ call        /crux/call/1          │
+//!   mover  ◀── Event ──── [bounded] ◀── │       │        └─ pastiche    /crux/pastiche/1      │
 //!                                       │       └─ join                 /crux/join/1          │
 //!                                       └───────┬─────────────────────────────────────────────┘
 //!                                               ▼
@@ -66,6 +67,7 @@ mod identity;
 mod limits;
 mod listen;
 mod peers;
+mod source;
 mod task;
 mod transport;
 
@@ -98,6 +100,9 @@ pub struct Net {
     pub commands: mpsc::Sender<Command>,
     /// Gives events.
     pub events: mpsc::Receiver<Event>,
+    /// Gives the events of [`crate::link::Protocol::Pastiche`]: requests, responses, failures, and
+    /// replies that are gone. May be dropped; then peers get no answer by that protocol.
+    pub bulk: mpsc::Receiver<Event>,
     /// Where this node listens, in the order of [`Config::listen`], with real ports. An
     /// unspecified IP stays unspecified.
     pub listening: Vec<SocketAddr>,
@@ -114,7 +119,7 @@ pub async fn spawn(config: Config) -> Result<Net, Error> {
     let topics = gossip::Topics::new(&config.genesis);
     let mut behaviour = Behaviour::new(local, &topics, config.limits.clone())?;
     behaviour.gate.admit(config.members);
-    let transport = transport::build(config.transport, &keys, &config.genesis)?;
+    let transport = transport::build(config.transport, &config.listen, &keys, &config.genesis)?;
     let swarm_config = swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(config.limits.idle)
         .with_max_negotiating_inbound_streams(NEGOTIATING_MAX);
@@ -125,13 +130,15 @@ pub async fn spawn(config: Config) -> Result<Net, Error> {
 
     let (commands, commands_out) = mpsc::channel(COMMANDS_MAX);
     let (events_in, events) = mpsc::channel(EVENTS_MAX);
-    let task = Task::new(swarm, config.transport, topics, commands_out, events_in);
+    let (bulk_in, bulk) = mpsc::channel(EVENTS_MAX);
+    let task = Task::new(swarm, config.transport, topics, commands_out, events_in, bulk_in);
     let me = identity::principal_of(&local).expect("the key is Ed25519");
     let span = tracing::error_span!("net", me = %me.short());
     Ok(Net {
         me,
         commands,
         events,
+        bulk,
         listening,
         task: tokio::spawn(task.run(early).instrument(span)),
     })

@@ -1,5 +1,6 @@
 //! TCP (or memory), Noise and Yamux.
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -13,18 +14,20 @@ use libp2p::{PeerId, Transport as _, noise, tcp, yamux};
 use tokio::time::Sleep;
 
 use super::limits::{CLOSE_TIMEOUT, HANDSHAKE_TIMEOUT, STREAMS_MAX};
+use super::source::FromHere;
 use super::{Error, Transport};
 
-/// Builds the transport. The genesis is the Noise prologue: a handshake between two flocks fails.
+/// Builds the transport, which dials from where the node listens. The genesis is the Noise prologue: a handshake between two flocks fails.
 pub(super) fn build(
     transport: Transport,
+    listen: &[SocketAddr],
     keys: &Keypair,
     genesis: &Digest,
 ) -> Result<Boxed<(PeerId, StreamMuxerBox)>, Error> {
     match transport {
         Transport::Tcp => {
             let tcp = tcp::tokio::Transport::new(tcp::Config::new().nodelay(true));
-            upgrade(tcp, keys, genesis)
+            upgrade(FromHere::new(tcp, listen), keys, genesis)
         }
         Transport::Memory => upgrade(MemoryTransport::new(), keys, genesis),
     }

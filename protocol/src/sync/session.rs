@@ -164,7 +164,11 @@ pub(super) fn compare(strew: &Strew, set: SetKind, ranges: &[(Bounds, Digest)]) 
         // Who has nothing of a range gets a long list: halves the round trips of a join.
         let list_max = if *theirs == nothing && ranges.len() == 1 { ITEMS_MAX } else { LIST_MAX };
         if mine.count() <= list_max as u64 {
-            pieces.push(Piece::Items(index.items(*bounds).collect()));
+            let mut items: Vec<_> = index.items(*bounds).collect();
+            if crux_crdt::planted!(SkipLast) {
+                items.pop();
+            }
+            pieces.push(Piece::Items(items));
             continue;
         }
         for part in index.split(*bounds, FAN_OUT) {

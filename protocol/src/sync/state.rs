@@ -132,6 +132,9 @@ impl State {
 
     /// A beacon shows another state than this node's.
     pub fn on_doubt(&mut self, peer: Principal, now: Instant) {
+        if crux_crdt::planted!(NoRepair) {
+            return;
+        }
         if self.linked.contains(&peer) && !self.sessions.contains_key(&peer) {
             self.doubted.entry(peer).or_insert(now + self.config.recheck_after);
         }
@@ -320,7 +323,7 @@ impl State {
         }
         if self.next_roots <= now {
             self.next_roots = now + self.config.roots_period;
-            if !self.linked.is_empty() {
+            if !self.linked.is_empty() && !crux_crdt::planted!(NoRepair) {
                 let chosen = rng.random_range(0..self.linked.len());
                 let peer = self.linked.iter().nth(chosen).copied();
                 out.extend(peer.map(|peer| ask_roots(peer, strew, beacon, false)));

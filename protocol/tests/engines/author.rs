@@ -1,5 +1,6 @@
 use crux_crdt::act::Statement;
-use crux_crdt::record::{Frontier, Marker, Profile, Registration};
+use crux_crdt::blob::{BlobId, Descriptor, Root};
+use crux_crdt::record::{Frontier, Marker, OFFERS_MAX, Profile, Registration};
 use crux_protocol::author::{Change, Origin, Own, Rejection, State, Write};
 
 use crate::fixture::{context, identity, principal};
@@ -7,7 +8,7 @@ use crate::fixture::{context, identity, principal};
 fn engine() -> State {
     let profile = Profile { version: "test".to_owned(), ..Profile::default() };
     let first = Marker { incarnation: 3, nonce: [9; 16], seq: 0 };
-    State::new(context(1), identity(1), Own::new(profile, None), first)
+    State::new(context(1), identity(1), Own::new(profile, None), first, [8; 16])
 }
 
 fn registration(service: &str, port: u16) -> Registration {
@@ -79,6 +80,38 @@ fn registering_again_replaces_the_address_and_keeps_the_instance() {
     assert_eq!(said[0].instance, "svc-a1");
 }
 
+fn descriptor(number: u8) -> Descriptor {
+    Descriptor { blob: BlobId([number; 32]), root: Root([number; 32]), size: 5 }
+}
+
+#[test]
+fn offers_are_replaced_as_a_whole_and_stay_over_a_start() {
+    let mut state = engine();
+    state.push(Origin::Internal, Change::Offer(vec![descriptor(1), descriptor(2)]));
+    state.push(Origin::Internal, Change::Offer(vec![descriptor(2), descriptor(3)]));
+    let record = write(&mut state).record.unwrap();
+    let mut offered: Vec<_> = record.offers().copied().collect();
+    offered.sort();
+    assert_eq!(offered, [descriptor(2), descriptor(3)]);
+    let again = Own::new(record.profile().clone(), Some(&record));
+    assert!(again.is_said_by(&record));
+}
+
+#[test]
+fn offers_are_bounded_and_make_room_for_services() {
+    let mut state = engine();
+    state.push(Origin::Internal, Change::Offer((0..100).map(descriptor).collect()));
+    for number in 0..200_u16 {
+        let change = Change::Register(registration(&format!("s{number}"), 1 + number));
+        state.push(Origin::Control(u64::from(number)), change);
+    }
+    let record = write(&mut state).record.unwrap();
+    assert_eq!((record.registrations().count(), record.offers().count()), (200, 56));
+    let mut alone = engine();
+    alone.push(Origin::Internal, Change::Offer((0..100).map(descriptor).collect()));
+    assert_eq!(write(&mut alone).record.unwrap().offers().count(), OFFERS_MAX);
+}
+
 #[test]
 fn the_257th_registration_and_an_unknown_one_are_rejected_and_the_rest_stands() {
     let mut state = engine();
@@ -121,11 +154,11 @@ fn acts_are_chained_and_the_header_covers_them() {
 }
 
 #[test]
-fn a_retired_node_goes_on_above_the_incarnation_that_ended() {
+fn a_retired_node_goes_on_above_the_incarnation_that_ended_under_its_own_nonce() {
     let mut state = engine();
     write(&mut state);
     state.finish(true).unwrap();
     state.push(Origin::Internal, Change::Reincarnate(8));
     let record = write(&mut state).record.unwrap();
-    assert_eq!(record.marker(), Marker { incarnation: 9, nonce: [9; 16], seq: 0 });
+    assert_eq!(record.marker(), Marker { incarnation: 9, nonce: [8; 16], seq: 0 });
 }

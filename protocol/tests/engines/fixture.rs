@@ -42,7 +42,11 @@ pub(crate) fn context(number: u8) -> Context {
 
 /// An empty record of this node.
 pub(crate) fn record(number: u8, seq: u64) -> Arc<Record> {
-    let profile = Profile { version: "test".to_owned(), ..Profile::default() };
+    named_record(number, seq, Profile { version: "test".to_owned(), ..Profile::default() })
+}
+
+/// A record of this node that registers nothing.
+pub(crate) fn named_record(number: u8, seq: u64, profile: Profile) -> Arc<Record> {
     let header = Header {
         marker: Marker { incarnation: 1, nonce: [number; 16], seq },
         slots_root: slots_root([].iter()),

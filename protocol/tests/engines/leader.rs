@@ -85,10 +85,27 @@ fn who_holds_the_smaller_of_two_live_claims_clears_it() {
 
 #[test]
 fn a_leader_that_meets_a_greater_claim_of_a_dead_member_claims_above_it() {
-    assert_eq!(engine(1).evaluate(&[member(1, 3), dead(2, 7)], at(5000)), Some(8));
+    let mut state = engine(1);
+    assert_eq!(state.evaluate(&[member(1, 3), dead(2, 7)], at(5000)), None);
+    assert_eq!(state.deadline(), at(8000));
+    assert_eq!(state.evaluate(&[member(1, 3), dead(2, 7)], at(7999)), None);
+    assert_eq!(state.evaluate(&[member(1, 3), dead(2, 7)], at(8000)), Some(8));
     let mut refused = engine(1);
     refused.on_greater(claim(9, 3));
-    assert_eq!(refused.evaluate(&[member(1, 3)], at(5000)), Some(10));
+    assert_eq!(refused.evaluate(&[member(1, 3)], at(5000)), None);
+    assert_eq!(refused.evaluate(&[member(1, 3)], at(8000)), Some(10));
+}
+
+/// A leader was replaced while it was down. When it returns, its own claim is still in its profile,
+/// and the new leader's record can come before anything is heard of that one.
+#[test]
+fn a_leader_that_returns_does_not_outbid_one_whose_record_came_before_its_beacon() {
+    let mut state = State::new(Config::default(), principal(1), None, true, at(0));
+    assert_eq!(state.evaluate(&[member(1, 1), dead(2, 2)], at(100)), None);
+    assert_eq!(state.evaluate(&[member(1, 1), dead(2, 2)], at(2000)), None);
+    assert_eq!(state.deadline(), at(5000));
+    assert_eq!(state.evaluate(&[member(1, 1), member(2, 2)], at(2100)), Some(0));
+    assert_eq!(state.leader(), Some(claim(2, 2)));
 }
 
 #[test]
@@ -108,4 +125,28 @@ fn authority_lapses_three_seconds_after_the_last_observer_was_heard() {
     assert!(state.has_authority(None, at(9000)));
     assert!(state.has_authority(Some(at(6001)), at(9000)));
     assert!(!state.has_authority(Some(at(6000)), at(9000)));
+}
+
+#[test]
+fn a_leader_outdoes_the_equal_number_of_a_greater_member() {
+    let (low, high) = if principal(1) < principal(2) { (1, 2) } else { (2, 1) };
+    // Both claimed at once, somebody obeyed the greater, and that one died.
+    let mut refused = engine(low);
+    assert_eq!(refused.evaluate(&[member(low, 4)], at(5000)), None);
+    refused.on_greater(claim(4, high));
+    assert_eq!(refused.evaluate(&[member(low, 4)], at(5000)), None);
+    assert_eq!(refused.evaluate(&[member(low, 4)], at(8000)), Some(5));
+    let mut other = engine(low);
+    assert_eq!(other.evaluate(&[member(low, 4), dead(high, 4)], at(5000)), None);
+    assert_eq!(other.evaluate(&[member(low, 4), dead(high, 4)], at(8000)), Some(5));
+    assert_eq!(engine(high).evaluate(&[member(high, 4), dead(low, 4)], at(5000)), None);
+}
+
+#[test]
+fn a_lower_command_is_refused_while_a_greater_one_is_being_written() {
+    let mut state = engine(1);
+    assert_eq!(state.check(claim(6, 2)), Ok(()));
+    assert_eq!(state.check(claim(5, 3)), Err(claim(6, 2)));
+    assert_eq!(state.fence(), None, "it is not durable");
+    assert_eq!(state.check(claim(6, 2)), Ok(()), "asked again");
 }

@@ -5,6 +5,7 @@
 mod author;
 mod dial;
 mod fixture;
+mod join;
 mod leader;
 mod liveness;
 mod sync;

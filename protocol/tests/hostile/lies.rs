@@ -95,7 +95,7 @@ fn who_is_retired_at_the_last_incarnation_comes_back() {
     let records = rig.written.iter().flat_map(|batch| batch.records.clone()).collect();
     let mut acts: Vec<_> = rig.state.strew().acts().cloned().collect();
     acts.reverse();
-    let again = Rig::restored(Restored { records, acts, fence: None });
+    let again = Rig::restored(Restored { records, acts, ..Restored::default() });
     assert!(again.state.incarnation() > NUMBER_LIMIT);
 }
 
@@ -139,7 +139,7 @@ fn only_members_have_a_voice_and_one_voice_kills_nobody() {
         record(&liar, marker(1), Profile::default()),
         record(&third, marker(1), Profile::default()),
     ];
-    let mut rig = Rig::restored(Restored { records, acts, fence: None });
+    let mut rig = Rig::restored(Restored { records, acts, ..Restored::default() });
     rig.connect(liar.principal(), true);
     rig.connect(third.principal(), true);
     let subject = third.principal();

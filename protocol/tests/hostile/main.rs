@@ -4,4 +4,6 @@
 mod disk;
 mod join_by_hand;
 mod lies;
+mod past;
 mod rig;
+mod rubbish;

@@ -11,11 +11,12 @@ use crux_crdt::{Digest, Principal};
 use crux_protocol::context::Context;
 use crux_protocol::flock::{
     Answer, Batch, Command, Config, Control, ControlError, ControlId, Event, Notice, Parts,
-    PersistError, Restored, State,
+    PersistError, Restored, State, Ticket,
 };
 use crux_protocol::frame::RecordFrame;
 use crux_protocol::genesis::{InitialSecret, JoinKey};
 use crux_protocol::link::{self, GossipId, Protocol, ReplyId, Topic, Verdict};
+use crux_protocol::sync;
 use crux_protocol::time::Instant;
 use zeroize::Zeroizing;
 
@@ -74,6 +75,8 @@ pub(crate) fn sealed_act(act: &Signed<Act>) -> Vec<u8> {
 pub(crate) enum Disk {
     Good,
     Full,
+    /// It does not answer until it is [`Disk::Good`] again and [`Rig::unstick`] is called.
+    Stuck,
 }
 
 pub(crate) struct Rig {
@@ -86,6 +89,7 @@ pub(crate) struct Rig {
     pub(crate) notices: Vec<Notice>,
     pub(crate) written: Vec<Batch>,
     pub(crate) answers: Vec<Result<Answer, ControlError>>,
+    stuck: Option<(Ticket, Batch)>,
     next: u64,
 }
 
@@ -116,6 +120,7 @@ impl Rig {
             notices: Vec::new(),
             written: Vec::new(),
             answers: Vec::new(),
+            stuck: None,
             next: 0,
         };
         rig.give(Event::Wake);
@@ -127,8 +132,9 @@ impl Rig {
         let me = who(1);
         let acts = vec![admit(&me, other), admit(other, &me)];
         let records = vec![record(other, marker(1), profile)];
-        let mut rig = Self::restored(Restored { records, acts, fence: None });
+        let mut rig = Self::restored(Restored { records, acts, ..Restored::default() });
         rig.connect(other.principal(), true);
+        rig.compare(other.principal());
         rig.run(Duration::from_secs(1));
         rig
     }
@@ -147,6 +153,9 @@ impl Rig {
                     Command::Link(command) => self.links.push(command),
                     Command::Notice(notice) => self.notices.push(notice),
                     Command::Answer { result, .. } => self.answers.push(result),
+                    Command::Persist { ticket, batch } if self.disk == Disk::Stuck => {
+                        self.stuck = Some((ticket, batch));
+                    }
                     Command::Persist { ticket, batch } => {
                         let good = self.disk == Disk::Good;
                         if good {
@@ -159,6 +168,27 @@ impl Rig {
                 }
             }
         }
+    }
+
+    /// The write that the disk did not answer is durable.
+    pub(crate) fn unstick(&mut self) {
+        self.disk = Disk::Good;
+        let (ticket, batch) = self.stuck.take().expect("a write waits");
+        self.written.push(batch);
+        self.give(Event::Persisted { ticket, result: Ok(()) });
+    }
+
+    /// Another member compared its replica with this node's and found none of this node's records
+    /// that it lacks.
+    pub(crate) fn compare(&mut self, with: Principal) {
+        let roots = sync::Roots::of(self.state.strew());
+        let same = sync::Request::Roots { roots, beacon: Vec::new(), urgent: false };
+        self.request(with, Protocol::Sync, same.encode());
+    }
+
+    /// This node's own record.
+    pub(crate) fn own(&self) -> Option<&Arc<Record>> {
+        self.state.strew().record(&self.state.me())
     }
 
     /// Lets time pass, waking the engine exactly when it asks for it.
@@ -216,6 +246,11 @@ impl Rig {
             _ => None,
         });
         verdict.expect("every message is judged")
+    }
+
+    /// The number of the last thing that was sent.
+    pub(crate) const fn last_id(&self) -> u64 {
+        self.next
     }
 
     /// Sends a request; returns the reply, if one came at once.

@@ -74,6 +74,21 @@ async fn silence_is_unreachable() {
 }
 
 #[tokio::test]
+async fn a_node_dials_from_where_it_listens() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let addr = listener.local_addr().expect("bound");
+    // On Linux all of 127/8 is this machine; elsewhere the node could not listen there.
+    let own = SocketAddr::from(([127, 0, 0, 29], 0));
+    if std::net::TcpListener::bind(own).is_err() {
+        return;
+    }
+    let mut a = Node::with(Config { listen: vec![own], ..config(1, Transport::Tcp) }).await;
+    let seen = async { listener.accept().await.expect("a connection").1.ip() };
+    let (seen, _) = tokio::join!(seen, a.dial(addr, None));
+    assert_eq!(seen, own.ip());
+}
+
+#[tokio::test]
 async fn this_node_knows_itself() {
     let mut a = Node::start_tcp(1).await;
     let me = Some(a.me);

@@ -10,4 +10,7 @@ mod gate;
 mod gossip;
 mod harness;
 mod links;
+mod load;
+mod pieces;
 mod requests;
+mod traps;

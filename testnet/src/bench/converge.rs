@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
+use super::bulk::Bulk;
 use super::rig::{self, SEEN_WITHIN};
 use super::sightings::{Change, Sightings};
 use super::{Bench, Latency, Meter, Report, Samples};
@@ -74,6 +75,7 @@ async fn ours(bench: &Bench, rounds: usize, report: &mut Report) -> Result<(), E
     for warm in 0..3 {
         round(&cluster, &mut sightings, usize::MAX - warm, None).await?;
     }
+    let bulk = if bench.bulk { Some(Bulk::start(&cluster).await?) } else { None };
     let bar = rig::progress("crux converge", rounds);
     let meter = Meter::start(rig::pids(&cluster));
     for at in 0..rounds {
@@ -83,6 +85,7 @@ async fn ours(bench: &Bench, rounds: usize, report: &mut Report) -> Result<(), E
     }
     let cost = meter.per_round(rounds);
     bar.finish_and_clear();
+    report.notes.extend(bulk.map(Bulk::stop));
     for (what, samples) in [
         (EACH, &timings.each),
         (LAST, &timings.last),

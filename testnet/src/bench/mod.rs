@@ -9,6 +9,7 @@
 //! All times are taken on the clock of this one process. Rounds are cut into at least five batches;
 //! a figure is quoted with the spread over them.
 
+mod bulk;
 mod converge;
 mod cost;
 mod detect;
@@ -39,4 +40,6 @@ pub struct Bench {
     pub nodes: usize,
     /// Whether to run the peers too.
     pub peers: bool,
+    /// Whether a blob moves between two nodes all the while.
+    pub bulk: bool,
 }

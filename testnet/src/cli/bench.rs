@@ -25,6 +25,9 @@ pub(super) struct Rounds {
     /// How many rounds; each bench has a default of its own
     #[arg(long, value_parser = clap::value_parser!(u32).range(5..=100_000))]
     rounds: Option<u32>,
+    /// Have a blob of 1 GiB move between two nodes all the while (converge only)
+    #[arg(long)]
+    bulk: bool,
 }
 
 /// How long to measure
@@ -53,7 +56,7 @@ struct Common {
 
 impl Common {
     fn bench(&self, exe: PathBuf) -> Bench {
-        Bench { exe, nodes: usize::from(self.nodes), peers: !self.no_peers }
+        Bench { exe, nodes: usize::from(self.nodes), peers: !self.no_peers, bulk: false }
     }
 }
 
@@ -61,7 +64,8 @@ impl Common {
 pub(super) async fn run(verb: Verb, exe: PathBuf) -> Result<(), Error> {
     let (report, json) = match verb {
         Verb::Converge(args) => {
-            (bench::converge(&args.common.bench(exe), args.rounds).await?, args.common.json)
+            let bench = Bench { bulk: args.bulk, ..args.common.bench(exe) };
+            (bench::converge(&bench, args.rounds).await?, args.common.json)
         }
         Verb::Detect(args) => {
             (bench::detect(&args.common.bench(exe), args.rounds).await?, args.common.json)

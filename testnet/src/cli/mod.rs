@@ -1,7 +1,10 @@
 //! The command line: one file per verb.
 
 mod bench;
+mod chaos;
+mod containers;
 mod demo;
+mod scale;
 mod sim;
 mod stop;
 mod up;
@@ -30,7 +33,9 @@ const AFTER_HELP: &str =
 enum Verb {
     Up(up::Args),
     Demo(demo::Args),
+    Containers(containers::Args),
     Sim(sim::Args),
+    Chaos(chaos::Args),
     #[command(subcommand)]
     Bench(bench::Verb),
 }
@@ -67,8 +72,10 @@ fn start(verb: Verb) -> Result<(), Error> {
         match verb {
             Verb::Up(args) => up::run(args, exe).await,
             Verb::Demo(args) => stop::or_stopped(demo::run(args, exe)).await,
+            Verb::Containers(args) => containers::run(args).await,
             Verb::Bench(verb) => stop::or_stopped(bench::run(verb, exe)).await,
-            Verb::Sim(args) => sim::run(args),
+            Verb::Sim(args) => sim::run(&args),
+            Verb::Chaos(args) => stop::or_stopped(chaos::run(args, exe)).await,
         }
     })
 }

@@ -30,6 +30,8 @@ pub struct Registration {
     pub rev: String,
     /// Where it is reached, HOST:PORT.
     pub address: String,
+    /// How many other members must have stored it before the call returns.
+    pub sync: u32,
 }
 
 impl Registration {
@@ -39,7 +41,7 @@ impl Registration {
         rev: impl Into<String>,
         address: impl std::fmt::Display,
     ) -> Self {
-        Self { service: service.into(), rev: rev.into(), address: address.to_string() }
+        Self { service: service.into(), rev: rev.into(), address: address.to_string(), sync: 0 }
     }
 }
 
@@ -119,6 +121,7 @@ impl NodeClient {
             service: what.service.clone(),
             rev: what.rev.clone(),
             address: what.address.clone(),
+            sync: what.sync,
             ..Default::default()
         };
         self.call("Register", control.register(request)).await

@@ -17,6 +17,10 @@ pub const FORM_WITHIN: Duration = Duration::from_secs(30);
 /// How long a node may take to stop when it is asked to, before it is killed.
 pub const STOP_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long a flock must stay as it is to count as still. Longer than a durable write and the
+/// spreading of what it says take on a loaded machine.
+const STILL_FOR: Duration = Duration::from_millis(500);
+
 /// How long a one-shot command may take.
 const COMMAND_WITHIN: Duration = Duration::from_secs(10);
 
@@ -109,6 +113,7 @@ impl Cluster {
         self.home.remember_ports(ports)?;
         let spec = NodeSpec {
             listen: block.addr(0),
+            advertise: Vec::new(),
             join: self.seeds(),
             discover: true,
             secret: self.home.secret(),
@@ -119,6 +124,11 @@ impl Cluster {
         let at = self.nodes.len();
         self.nodes.push(NodeProcess::new(self.exe.clone(), spec, block));
         Ok(&mut self.nodes[at])
+    }
+
+    /// Adds a node that somebody else made.
+    pub fn push(&mut self, node: NodeProcess) {
+        self.nodes.push(node);
     }
 
     /// Tells every node to join the first few.
@@ -137,6 +147,14 @@ impl Cluster {
     #[must_use]
     pub fn home(&self) -> &Home {
         &self.home
+    }
+
+    /// The directory, for longer than the nodes: they are killed.
+    #[must_use]
+    pub fn into_home(self) -> Home {
+        let Self { nodes, home, .. } = self;
+        drop(nodes);
+        home
     }
 
     /// Keeps the directory, for someone to look at what went wrong.
@@ -266,5 +284,28 @@ impl Cluster {
     /// As [`Cluster::until`].
     pub async fn until_agreed(&mut self, within: Duration) -> Result<FlockStatus, Error> {
         self.until("all nodes agree", within, FlockStatus::is_agreed).await
+    }
+
+    /// Waits until the started nodes are one flock and have been for half a second, with one digest:
+    /// handshakes and claims that crossed may still be under way when they first agree.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::until`].
+    pub async fn until_still(&mut self, within: Duration) -> Result<FlockStatus, Error> {
+        let mut seen: Option<(String, Instant)> = None;
+        self.until("all nodes agree and nothing changes", within, |statuses| {
+            let digest = statuses.digest().filter(|_| statuses.is_agreed());
+            match (&seen, digest) {
+                (Some((before, since)), Some(digest)) if before == digest => {
+                    since.elapsed() >= STILL_FOR
+                }
+                (_, digest) => {
+                    seen = digest.map(|digest| (digest.to_owned(), Instant::now()));
+                    false
+                }
+            }
+        })
+        .await
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
 use super::command::node_variables;
 use super::{NODE_VERB, NodeClient, NodeSpec, PortBlock};
@@ -173,6 +173,25 @@ impl NodeProcess {
     /// [`Error::NotRunning`], or [`Error::Io`] when the system refuses.
     pub fn resume(&self) -> Result<(), Error> {
         self.signal(Signal::CONT)
+    }
+
+    /// Takes away its disk, or gives it back: no file that it writes may then grow beyond `bytes`.
+    ///
+    /// It is the soft limit that is set, which needs no privileges either way. A new process has the
+    /// limit of this one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotRunning`], or [`Error::Io`] when the system refuses.
+    pub fn limit_files(&self, bytes: Option<u64>) -> Result<(), Error> {
+        let name = &self.spec.name;
+        let pid = self.pid().ok_or_else(|| Error::NotRunning(name.clone()))?;
+        let refused = |errno: rustix::io::Errno| {
+            Error::io(format!("limit the files of {name}"))(errno.into())
+        };
+        let maximum = getrlimit(Resource::Fsize).maximum;
+        let limit = Rlimit { current: bytes.or(maximum), maximum };
+        prlimit(Some(pid), Resource::Fsize, limit).map(drop).map_err(refused)
     }
 
     /// Asks it to stop with SIGTERM, without waiting.

@@ -56,6 +56,12 @@ impl PortBlock {
         self.base
     }
 
+    /// The port that is reserved: free on every other address of this machine.
+    #[must_use]
+    pub fn reserved(&self) -> u16 {
+        self.base + USABLE
+    }
+
     /// The `offset`-th address of the block, counted from 0.
     #[must_use]
     pub fn addr(&self, offset: u16) -> SocketAddr {

@@ -14,6 +14,8 @@ pub struct NodeSpec {
     pub name: String,
     /// Where it listens; it may use the next two ports as well.
     pub listen: SocketAddr,
+    /// Where it says that it is reached; empty: where it listens.
+    pub advertise: Vec<SocketAddr>,
     /// Whom it dials. Empty: it finds peers by other means or stays alone.
     pub join: Vec<SocketAddr>,
     /// Whether it also looks for peers on the link by mDNS.
@@ -33,6 +35,9 @@ impl NodeSpec {
         let mut args: Vec<OsString> = vec!["run".into(), "--stop-with-stdin".into()];
         args.extend(["--name".into(), self.name.clone().into()]);
         args.extend(["--listen".into(), self.listen.to_string().into()]);
+        for addr in &self.advertise {
+            args.extend(["--advertise".into(), addr.to_string().into()]);
+        }
         args.extend(["--secret-file".into(), self.secret.clone().into()]);
         args.extend(["--data-dir".into(), self.data_dir.clone().into()]);
         if !self.discover {

@@ -1,10 +1,10 @@
 //! The engines without sockets: a flock in virtual time, from one seed.
 //!
 //! ```text
-//!   story ── operations ──▶ world ── events ──▶ flock::State, one per host
-//!     │                     │  ▲ ◀── commands ──┘
-//!     │                  queue  net, host::Disk
-//!     └── expectations ──▶ check ◀── what clients were told
+//!   scenario ── steps ──▶ run ──▶ world ── events ──▶ flock::State, one per host
+//!                          │      │  ▲ ◀── commands ──┘
+//!                          │   queue  net, host::Disk
+//!                          └─ conditions ─▶ check ─▶ invariant ◀── what clients were told
 //! ```
 //!
 //! What is modelled. *Links*: a dial is answered after three delays or fails as it does on a real
@@ -12,9 +12,11 @@
 //! its gate when the connection is made, from the last set it was given; a connection keeps its
 //! order, and a lost packet delays what follows. *Cuts* are silent (packets vanish, connections stay
 //! and go on after the heal) or refused (connections close and dials are refused), and one-way where
-//! a story says so. *Requests* get exactly one answer. *Gossip* floods over links whose gates are open
-//! on both sides, is forgotten by content for two minutes, is passed on only after a verdict, and is
-//! lost at a stated rate, so that anti-entropy has something to repair. *Beats* are sent on streams
+//! a scenario says so. *Requests* get exactly one answer. *Gossip* is gossipsub's mesh with
+//! the adapter's numbers: messages go to five peers or so over links whose gates are open on both sides,
+//! a heartbeat a second mends the mesh and advertises to some outside it, who ask for what they lack. A
+//! message is known by content for two minutes, passed on only after a verdict, and at stated rates lost,
+//! doubled, or overtaken by later ones, so that anti-entropy has something to repair. *Beats* are sent on streams
 //! that an observer opened. *Disks* answer late and keep of a crash a prefix of what they were given.
 //! *Processes* are killed, started anew with or without their disk, and stopped and resumed.
 //!
@@ -26,17 +28,21 @@
 //! seed; every map is ordered; nothing runs in parallel; and no address, pointer or hash of this
 //! process enters the log. It is shown by running a seed twice and comparing the logs byte for byte.
 
+pub mod bench;
 mod check;
+mod choice;
+mod faults;
 mod host;
+mod invariant;
 mod net;
+mod probe;
 mod queue;
 mod report;
 mod run;
-mod story;
 mod trace;
 mod world;
 
-pub use check::Violation;
+pub use choice::choose;
+pub use invariant::Violation;
 pub use report::Report;
 pub use run::{Options, run};
-pub use story::{SCENARIOS, Scenario};

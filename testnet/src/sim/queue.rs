@@ -24,6 +24,8 @@ pub(super) enum Happening {
     Shut(ConnId, Side),
     /// A message reaches an end of a connection.
     Arrive(ConnId, Side, Message),
+    /// The gossip of a process is tended.
+    Heartbeat(Process),
     /// Nobody answered a request in time.
     TimedOut(Process, RequestId),
 }

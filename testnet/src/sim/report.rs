@@ -3,58 +3,55 @@ use core::time::Duration;
 
 use super::Violation;
 use super::run::Options;
-use super::story::Scenario;
 use super::world::World;
+use crate::scenario::Scenario;
 
 /// What became of one run.
 #[derive(Debug)]
 pub struct Report {
-    scenario: &'static str,
-    options: Options,
+    scenario: String,
+    seed: u64,
     nodes: usize,
-    virtual_time: Duration,
-    events: u64,
+    /// How long it lasted, for its nodes.
+    pub virtual_time: Duration,
+    /// How many events its nodes handled.
+    pub events: u64,
     answers: u64,
     digest: Option<String>,
     /// What did not hold.
     pub violation: Option<Violation>,
-    /// The whole history, if it was asked for.
+    /// The whole history if it was asked for, its last part if something did not hold.
     pub log: String,
 }
 
 impl Report {
-    pub(super) fn new(scenario: &Scenario, options: Options, world: World) -> Self {
+    pub(super) fn new(scenario: &Scenario, options: Options, world: &World) -> Self {
         let first = (0..world.hosts.len()).find_map(|host| world.state(host));
         Self {
-            scenario: scenario.name,
-            options,
-            nodes: world.hosts.len(),
+            scenario: scenario.name.clone(),
+            seed: options.seed,
+            nodes: options.nodes.unwrap_or(scenario.nodes),
             virtual_time: world.now.since_origin(),
             events: world.handled,
             answers: world.clients.answered,
             digest: first.map(|state| state.strew().digest().short()),
-            violation: world.violation,
-            log: world.trace.into_text(),
+            violation: world.violation.clone(),
+            log: String::new(),
         }
     }
 
     /// The command that runs it again and prints its history.
     pub fn command(&self) -> String {
-        let Self { scenario, nodes, options, .. } = self;
-        let seed = options.seed;
-        format!("crux-testnet sim --scenario {scenario} --nodes {nodes} --seed {seed} --log")
+        let Self { scenario, nodes, seed, .. } = self;
+        format!("crux-testnet sim --reproduce {seed} --scenario {scenario} --nodes {nodes}")
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { scenario, nodes, options, events, answers, .. } = self;
+        let Self { scenario, seed, nodes, events, answers, .. } = self;
         let seconds = self.virtual_time.as_secs_f64();
-        write!(
-            f,
-            "{scenario}, seed {}: {nodes} nodes, {seconds:.3} s of virtual time, ",
-            options.seed
-        )?;
+        write!(f, "{scenario}, seed {seed}: {nodes} nodes, {seconds:.3} s of virtual time, ")?;
         write!(f, "{events} events, {answers} requests answered, ")?;
         write!(f, "digest {}: ", self.digest.as_deref().unwrap_or("none"))?;
         match &self.violation {

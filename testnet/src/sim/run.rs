@@ -1,5 +1,4 @@
 use core::time::Duration;
-use std::collections::BTreeSet;
 
 use crux_protocol::flock::Control;
 use crux_protocol::leader::Claim;
@@ -7,17 +6,20 @@ use crux_protocol::time::Instant;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::check::{Expectation, leader_now};
+use super::check::{Looked, leader_now};
 use super::host::derive;
+use super::invariant::{Rest, at_rest};
 use super::net::addr_of;
 use super::report::Report;
-use super::story::{Op, Plot, Scenario};
 use super::world::World;
+use crate::scenario::{Condition, Hosts, Request, Scenario, Service, Step};
 
-/// How often an expectation is looked at.
+/// How often a condition is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 /// What was brought about must still hold after this.
 const STEADY: Duration = Duration::from_millis(1_100);
+/// How many lines of a history that led to a violation are kept.
+const HISTORY: usize = 400;
 
 /// What to run.
 #[derive(Debug, Clone, Copy)]
@@ -30,90 +32,105 @@ pub struct Options {
     pub log: bool,
 }
 
-/// Tells one story on one flock.
+/// Plays a scenario on one flock. Of a run in which something does not hold, the last part of the
+/// history is kept, too: it is run once more for it.
 pub fn run(scenario: &Scenario, options: Options) -> Report {
+    let world = play(scenario, options, if options.log { usize::MAX } else { 0 });
+    let mut report = Report::new(scenario, options, &world);
+    report.log = match report.violation {
+        Some(_) if !options.log => play(scenario, options, HISTORY).trace.into_text(),
+        _ => world.trace.into_text(),
+    };
+    report
+}
+
+fn play(scenario: &Scenario, options: Options, log: usize) -> World {
     let nodes = options.nodes.unwrap_or(scenario.nodes).max(1);
-    let mut rng = StdRng::from_seed(derive(options.seed, scenario.name, nodes as u64));
-    let mut plot = Plot::new(nodes, &mut rng);
-    (scenario.tell)(&mut plot);
-    let ops = plot.ops;
-    let mut teller = Teller {
-        world: World::new(options.seed, nodes + scenario.spare, options.log),
+    let mut luck = StdRng::from_seed(derive(options.seed, &scenario.name, nodes as u64));
+    let steps = scenario.draw(nodes, &mut luck);
+    let mut runner = Runner {
+        world: World::new(options.seed, nodes + scenario.spare, log),
         since: Instant::ORIGIN,
         led: None,
+        watched: Vec::new(),
     };
-    for op in ops {
-        teller.world.trace.line(teller.world.now, format_args!("== {op}"));
-        teller.perform(op);
-        if teller.world.violation.is_some() {
+    for step in steps {
+        runner.world.trace.line(runner.world.now, format_args!("== {step}"));
+        runner.perform(step);
+        if runner.world.violation.is_some() {
             break;
         }
     }
-    Report::new(scenario, options, teller.world)
+    runner.world
 }
 
-struct Teller {
+struct Runner {
     world: World,
     since: Instant,
     led: Option<Claim>,
+    watched: Vec<Condition<Hosts>>,
 }
 
-impl Teller {
-    fn perform(&mut self, op: Op) {
-        let world = &mut self.world;
-        if !matches!(op, Op::Expect(..) | Op::Always(..)) {
-            self.since = world.now;
+impl Runner {
+    fn perform(&mut self, step: Step) {
+        if !matches!(step, Step::Expect { .. } | Step::Always { .. }) {
+            self.since = self.world.now;
+            self.world.rest_from = self.world.now;
         }
-        match op {
-            Op::Weather(weather) => world.net.paths.weather = weather,
-            Op::Start(host, join) => start(world, host, &join),
-            Op::Kill(host) => world.kill(host),
-            Op::Wipe(host) => {
-                world.hosts[host].disk.wipe();
-                world.clients.on_loss(host);
+        match step {
+            Step::Wait(time) => self.pass(time),
+            Step::Expect { what, within, .. } => self.expect(&what, within),
+            Step::Always { what, time } => self.always(&what, time),
+            Step::Watch(what) => self.watched.push(what),
+            Step::Unwatch => self.watched.clear(),
+            Step::Ask(who, request) => {
+                who.iter().for_each(|host| ask(&mut self.world, host, &request));
             }
-            Op::Rekey(host) => world.rekey(host),
-            Op::Copy(host, to, disk) => world.copy(host, to, disk),
-            Op::Fill(host, full) => world.hosts[host].disk.full = full,
-            Op::Freeze(host) => world.freeze(host),
-            Op::Resume(host) => world.resume(host),
-            Op::Find(host, other) => world.find(host, other),
-            Op::Cut(from, to, how) => world.cut(&from, &to, how),
-            Op::Heal => world.heal(),
-            Op::Ask(host, request) => {
-                if request == Control::Leave {
-                    world.clients.on_loss(host);
-                }
-                world.ask(host, request);
-            }
-            Op::Forget(host, other) => {
-                world.clients.on_loss(other);
-                let principal = world.hosts[other].principal();
-                world.ask(host, Control::Forget(principal));
-            }
-            Op::Wait(time) => world.run_until(world.now + time),
-            Op::Expect(what, within) => self.expect(&what, within),
-            Op::Always(what, time) => self.always(&what, time),
+            step => change(&mut self.world, step),
         }
     }
 
-    fn expect(&mut self, what: &Expectation, within: Duration) {
+    /// Time passes, in which what is watched must hold.
+    fn pass(&mut self, time: Duration) {
+        let until = self.world.now + time;
+        if self.watched.is_empty() {
+            return self.world.run_until(until);
+        }
+        while self.world.now < until && self.world.violation.is_none() {
+            self.world.run_until((self.world.now + LOOK).min(until));
+            for what in &self.watched {
+                if let Err(why) = self.check(what) {
+                    return self.world.broken(format!("watched: {what}: {why}"));
+                }
+            }
+        }
+    }
+
+    fn expect(&mut self, what: &Condition<Hosts>, within: Duration) {
+        use Condition as C;
         let until = self.world.now + within;
         loop {
-            let found = self.check(what);
-            let settles = matches!(what, Expectation::OneFlock(_) | Expectation::Component(_));
-            if found.is_ok() {
-                if !settles {
+            if self.check(what).is_ok() {
+                if matches!(what, C::Still(_)) {
+                    return self.look_at_rest();
+                }
+                if !matches!(what, C::OneFlock(_) | C::Component(_) | C::Settled) {
                     return;
                 }
                 let looked_at = self.world.now;
-                self.world.run_until(looked_at + STEADY);
+                self.pass(STEADY);
                 if self.check(what).is_ok() {
                     self.led = leader_now(&self.world);
+                    self.world.rest_from = self.world.now;
                     let took = looked_at.since(self.since);
                     self.world.trace.line(self.world.now, format_args!("== held after {took:?}"));
                     return;
                 }
+            }
+            if matches!(what, C::OneFlock(_) | C::Settled)
+                && let Err(why) = self.looked().honest_digests()
+            {
+                self.world.broken(why);
             }
             if self.world.violation.is_some() {
                 return;
@@ -122,27 +139,131 @@ impl Teller {
                 let why = self.check(what).err().unwrap_or_else(|| "it does not last".to_owned());
                 return self.world.broken(format!("not within {within:?}: {what}: {why}"));
             }
-            self.world.run_until((self.world.now + LOOK).min(until));
+            self.pass(LOOK.min(until.since(self.world.now)));
         }
     }
 
-    fn always(&mut self, what: &Expectation, time: Duration) {
+    fn always(&mut self, what: &Condition<Hosts>, time: Duration) {
         let until = self.world.now + time;
         while self.world.now < until && self.world.violation.is_none() {
-            self.world.run_until((self.world.now + LOOK).min(until));
+            self.pass(LOOK.min(until.since(self.world.now)));
             if let Err(why) = self.check(what) {
                 self.world.broken(format!("not for {time:?}: {what}: {why}"));
             }
         }
     }
 
-    fn check(&self, what: &Expectation) -> Result<(), String> {
-        what.check(&self.world, self.since, self.led)
+    /// Links are still: what does everyone do now?
+    fn look_at_rest(&mut self) {
+        let world = &mut self.world;
+        let time = world.now.since(world.rest_from);
+        let mut running = (0..world.hosts.len()).filter_map(|host| {
+            let running = world.hosts[host].running.as_ref()?;
+            let members = running.state.strew().membership().members().count();
+            let open = running.socket.sent.len() + running.socket.owed.len();
+            let (since, sent) = running.socket.sent_bytes;
+            let sent = if since >= world.rest_from { sent } else { 0 };
+            Some(Rest { host, members, time, sent, open })
+        });
+        if let Err(why) = running.try_for_each(at_rest) {
+            world.broken(format!("not bounded: {why}"));
+        }
+    }
+
+    fn check(&self, what: &Condition<Hosts>) -> Result<(), String> {
+        self.looked().check(what)
+    }
+
+    fn looked(&self) -> Looked<'_> {
+        Looked { world: &self.world, since: self.since, led: self.led }
     }
 }
 
-fn start(world: &mut World, host: usize, join: &BTreeSet<usize>) {
-    let join = join.iter().map(|other| addr_of(*other).to_string()).collect();
+/// Something happens to hosts or the paths between them.
+fn change(world: &mut World, step: Step) {
+    match step {
+        Step::Weather(weather) => world.net.paths.weather = weather,
+        Step::Start { who, joining } => {
+            let joining = joining.unwrap_or_default();
+            who.iter().for_each(|host| start(world, host, &joining));
+        }
+        Step::Kill(who) => who.iter().for_each(|host| world.kill(host)),
+        Step::Freeze(who) => who.iter().for_each(|host| world.freeze(host)),
+        Step::Resume(who) => who.iter().for_each(|host| world.resume(host)),
+        Step::Sleep(who, time) => who.iter().for_each(|host| world.sleep(host, time)),
+        Step::Wipe(who) => who.iter().for_each(|host| world.wipe(host)),
+        Step::Rekey(who) => who.iter().for_each(|host| world.rekey(host)),
+        Step::Backup(who) => who.iter().for_each(|host| world.backup(host)),
+        Step::Restore(who) => who.iter().for_each(|host| world.restore(host)),
+        Step::Copy { from, to, disk } => {
+            for (host, other) in pairs(&from, &to) {
+                world.copy(host, other, disk);
+            }
+        }
+        Step::Fill(who) => who.iter().for_each(|host| world.hosts[host].disk.full = true),
+        Step::Empty(who) => who.iter().for_each(|host| world.hosts[host].disk.full = false),
+        Step::Find { other, by } => {
+            for (host, found) in pairs(&by, &other) {
+                world.find(host, found);
+            }
+        }
+        Step::Cut { how, from, to, both } => {
+            world.cut(&from.0, &to.0, how);
+            if both {
+                world.cut(&to.0, &from.0, how);
+            }
+        }
+        Step::Heal => world.heal(),
+        Step::Ask(..)
+        | Step::Wait(_)
+        | Step::Expect { .. }
+        | Step::Always { .. }
+        | Step::Watch(_)
+        | Step::Unwatch => {}
+    }
+}
+
+fn pairs(first: &Hosts, second: &Hosts) -> Vec<(usize, usize)> {
+    first.iter().flat_map(|a| second.iter().map(move |b| (a, b))).filter(|(a, b)| a != b).collect()
+}
+
+fn start(world: &mut World, host: usize, joining: &Hosts) {
+    let join = joining.iter().map(|other| addr_of(other).to_string()).collect();
     world.hosts[host].config.join = join;
     world.start(host);
+}
+
+fn ask(world: &mut World, host: usize, request: &Request<Hosts>) {
+    match request {
+        Request::Register(service, sync) => register(world, host, *service, *sync),
+        Request::Deregister(service) => {
+            let (horde, service, rev) = names_of(*service);
+            world.ask(host, Control::Deregister { horde, service, rev });
+        }
+        Request::Ping => world.ask(host, Control::LeaderPing),
+        Request::Leave => {
+            world.clients.on_loss(host);
+            world.ask(host, Control::Leave);
+        }
+        Request::Forget(who) => {
+            for other in who.iter() {
+                world.clients.on_loss(other);
+                let principal = world.hosts[other].principal();
+                world.ask(host, Control::Forget(principal));
+            }
+        }
+    }
+}
+
+/// A client registers a service.
+pub(super) fn register(world: &mut World, host: usize, service: Service, sync: u32) {
+    let (horde, service, rev) = names_of(service);
+    let endpoint = "10.9.0.1:80".parse().expect("an address and a port");
+    world.ask(host, Control::Register { horde, service, rev, endpoint, lease: None, sync });
+}
+
+fn names_of(service: Service) -> crux_protocol::author::ServiceKey {
+    let horde = crux_crdt::name::Label::main_horde();
+    let name = service.to_string().parse().expect("letters and digits make a name");
+    (horde, name, "v1".parse().expect("a letter and a digit make a name"))
 }

@@ -1,22 +1,24 @@
-use core::fmt::{Arguments, Write as _};
-use std::collections::BTreeMap;
+use core::fmt::Arguments;
+use std::collections::{BTreeMap, VecDeque};
 
 use crux_crdt::Principal;
 use crux_protocol::flock::{Command, Event};
 use crux_protocol::link;
 use crux_protocol::time::Instant;
 
-/// The history of a run, as text. Costs nothing while it is off.
+/// The history of a run, as text: its last lines, or all. Costs nothing while it is off.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
-    on: bool,
-    text: String,
+    /// How many lines to keep.
+    most: usize,
+    lines: VecDeque<String>,
     names: BTreeMap<Principal, String>,
 }
 
 impl Trace {
-    pub(super) fn new(on: bool, names: BTreeMap<Principal, String>) -> Self {
-        Self { on, text: String::new(), names }
+    /// Keeps so many lines. Zero is off.
+    pub(super) fn new(most: usize, names: BTreeMap<Principal, String>) -> Self {
+        Self { most, lines: VecDeque::new(), names }
     }
 
     pub(super) fn call(&mut self, who: Principal, name: String) {
@@ -24,20 +26,22 @@ impl Trace {
     }
 
     pub(super) fn into_text(self) -> String {
-        self.text
+        self.lines.into_iter().collect()
     }
 
     pub(super) fn line(&mut self, at: Instant, what: Arguments<'_>) {
-        if self.on {
+        if self.most > 0 {
             let seconds = at.since_origin().as_secs_f64();
-            // Writing to a string does not fail.
-            writeln!(self.text, "{seconds:12.6} {what}").unwrap_or_default();
+            if self.lines.len() >= self.most {
+                self.lines.pop_front();
+            }
+            self.lines.push_back(format!("{seconds:12.6} {what}\n"));
         }
     }
 
     /// What a host is told.
     pub(super) fn event(&mut self, at: Instant, host: usize, event: &Event) {
-        if !self.on {
+        if self.most == 0 {
             return;
         }
         match event {
@@ -89,7 +93,7 @@ impl Trace {
 
     /// What a host commands.
     pub(super) fn command(&mut self, at: Instant, host: usize, command: &Command) {
-        if !self.on {
+        if self.most == 0 {
             return;
         }
         let text = match command {

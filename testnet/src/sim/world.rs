@@ -1,20 +1,22 @@
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crux_crdt::Principal;
-use crux_protocol::context::Context;
 use crux_protocol::flock::{
-    self, Command, Control, ControlId, Event, Notice, Parts, PersistError, StopReason,
+    self, Batch, Command, Control, ControlId, Event, Notice, PersistError, StopReason,
 };
 use crux_protocol::link;
+use crux_protocol::liveness::Liveness;
 use crux_protocol::time::Instant;
 use rand::RngExt;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::check::{Clients, Violation};
-use super::host::{Disk, Host, Keys, Process, Running, derive};
-use super::net::{Cut, Net, Side, Socket, addr_of};
+use super::check::Clients;
+use super::host::{Disk, Host, Keys, Process, derive};
+use super::invariant::{Authentic, Body, Fences, Forward, Violation, false_death};
+use super::net::{Net, Socket, addr_of};
+use super::probe::Probe;
 use super::queue::{Happening, Queue};
 use super::trace::Trace;
 
@@ -35,19 +37,31 @@ pub(super) struct World {
     pub(super) net: Net,
     pub(super) keys: Keys,
     pub(super) clients: Clients,
+    pub(super) fences: Fences,
+    pub(super) authentic: Authentic,
+    pub(super) forward: Forward,
     pub(super) trace: Trace,
     /// What nodes told the people who run them.
     pub(super) notices: Vec<(Instant, usize, Notice)>,
     /// The first thing that went wrong.
     pub(super) violation: Option<Violation>,
     pub(super) handled: u64,
+    /// How many registry messages arrived by gossip, and how many of them were news.
+    pub(super) copies: (u64, u64),
+    /// How many bytes were sent.
+    pub(super) sent: u64,
+    /// How long what is published takes.
+    pub(super) probe: Probe,
     /// When anybody was last told of a link that came or went.
     pub(super) links_changed_at: Instant,
+    /// Since when nothing was done to anybody, and links are still.
+    pub(super) rest_from: Instant,
 }
 
 impl World {
-    /// Hosts that do not run yet, with everything derived from the seed.
-    pub(super) fn new(seed: u64, hosts: usize, log: bool) -> Self {
+    /// Hosts that do not run yet, with everything derived from the seed. Of the history so many lines
+    /// are kept.
+    pub(super) fn new(seed: u64, hosts: usize, log: usize) -> Self {
         let keys = Keys::new(seed);
         let mut rng = StdRng::from_seed(derive(seed, "world", 0));
         let hosts: Vec<_> = (0..hosts).map(|host| new_host(&keys, host, &mut rng)).collect();
@@ -61,11 +75,18 @@ impl World {
             net: Net::default(),
             keys,
             clients: Clients::default(),
+            fences: Fences::default(),
+            authentic: Authentic::default(),
+            forward: Forward::default(),
             trace: Trace::new(log, names),
             notices: Vec::new(),
             violation: None,
             handled: 0,
+            copies: (0, 0),
+            sent: 0,
+            probe: Probe::default(),
             links_changed_at: Instant::ORIGIN,
+            rest_from: Instant::ORIGIN,
         }
     }
 
@@ -81,7 +102,10 @@ impl World {
 
     fn happen(&mut self, what: Happening) {
         let host = match &what {
-            Happening::Tell(at, _) | Happening::Wake(at, _) | Happening::TimedOut(at, _) => at.host,
+            Happening::Tell(at, _)
+            | Happening::Wake(at, _)
+            | Happening::Heartbeat(at)
+            | Happening::TimedOut(at, _) => at.host,
             Happening::Established(conn, side)
             | Happening::Shut(conn, side)
             | Happening::Arrive(conn, side, _) => match self.net.conns.get(conn) {
@@ -97,6 +121,7 @@ impl World {
         match what {
             Happening::Tell(at, event) => self.handle(at, event),
             Happening::Wake(at, timer) => self.wake(at, timer),
+            Happening::Heartbeat(at) => self.heartbeat(at),
             Happening::Written(at, number) => self.written(at, number),
             Happening::Dial(attempt) => self.dial_next(attempt),
             Happening::Established(conn, side) => self.established(conn, side),
@@ -152,16 +177,15 @@ impl World {
             Event::Link(link::Event::Connected { .. } | link::Event::Disconnected { .. })
         ) {
             self.links_changed_at = self.now;
+            self.rest_from = self.now;
         }
         let host = &mut self.hosts[at.host];
         let now = host.time(self.now);
         let Some(running) = host.running.as_mut() else { return };
         let commands = running.state.handle(event, now);
         let fence = running.state.fence();
-        if fence < running.fence {
-            self.broken(format!("the fence of n{} decreased", at.host));
-        } else {
-            running.fence = fence;
+        if let Err(why) = self.fences.show(at.host, fence) {
+            self.broken(why);
         }
         for command in commands {
             if self.is_current(at) {
@@ -209,12 +233,14 @@ impl World {
         match command {
             Command::Link(command) => self.execute_link(at, command),
             Command::Persist { ticket, batch } => {
+                self.check_merged(at, &batch);
                 let number = self.hosts[at.host].disk.write(Some(ticket), batch);
                 let micros = self.rng.random_range(100..WRITE_MICROS_MAX);
                 let when = self.now + Duration::from_micros(micros);
                 self.queue.push(when, Happening::Written(at, number));
             }
             Command::Save(batch) => {
+                self.check_merged(at, &batch);
                 let number = self.hosts[at.host].disk.write(None, batch);
                 self.queue.push(self.now + SAVE_DELAY, Happening::Written(at, number));
             }
@@ -224,7 +250,10 @@ impl World {
                 }
             }
             Command::Changed => {}
-            Command::Notice(notice) => self.notices.push((self.now, at.host, notice)),
+            Command::Notice(notice) => {
+                self.check_death(at, &notice);
+                self.notices.push((self.now, at.host, notice));
+            }
             Command::Stop(reason) => self.stopped(at, &reason),
         }
     }
@@ -251,7 +280,9 @@ impl World {
         if !self.is_current(at) {
             return;
         }
-        for (ticket, durable) in self.hosts[at.host].disk.finish(number) {
+        let done = self.hosts[at.host].disk.finish(number);
+        self.note_durable(at.host);
+        for (ticket, durable) in done {
             let result = if durable { Ok(()) } else { Err(PersistError::Full) };
             let event = Event::Persisted { ticket, result };
             self.queue.push(self.now, Happening::Tell(at, event));
@@ -262,118 +293,62 @@ impl World {
     fn stopped(&mut self, at: Process, reason: &StopReason) {
         self.trace.line(self.now, format_args!("n{} stops: {reason:?}", at.host));
         self.hosts[at.host].disk.finish(u64::MAX);
+        self.note_durable(at.host);
         self.end_process(at.host);
     }
 
-    /// Starts the process of a host.
-    pub(super) fn start(&mut self, host: usize) {
-        if self.hosts[host].running.is_some() {
-            return;
+    /// What is on a disk now is there for good.
+    pub(super) fn note_durable(&mut self, host: usize) {
+        let me = self.hosts[host].principal();
+        let disk = &self.hosts[host].disk;
+        if let Some(record) = disk.record(&me) {
+            self.authentic.wrote(me, record.id());
         }
-        let it = &mut self.hosts[host];
-        it.boot += 1;
-        let parts = Parts {
-            identity: it.identity.clone(),
-            join_key: self.keys.join.clone(),
-            restored: it.disk.restore(),
-            seed: self.keys.process_seed(host, it.boot),
+        self.fences.keep(host, disk.fence());
+    }
+
+    /// What a node is about to write of others must be theirs.
+    fn check_merged(&mut self, at: Process, batch: &Batch) {
+        let me = self.hosts[at.host].principal();
+        let mut others = batch.records.iter().filter(|record| record.author() != me);
+        let checked = others.try_for_each(|record| {
+            self.authentic.merged(at.host, record.author(), record.id())?;
+            // A write that failed is made again after newer ones: what is held counts, not the batch.
+            let running = self.hosts[at.host].running.as_ref();
+            let held = running.and_then(|it| it.state.strew().record(&record.author()));
+            held.map_or(Ok(()), |it| self.forward.merged(at.host, it.author(), it.total()))
+        });
+        let now = self.now;
+        for record in batch.records.iter().filter(|record| record.author() != me) {
+            self.probe.holds(at.host, record.author(), now);
+        }
+        if let Err(why) = checked {
+            self.broken(why);
+        }
+    }
+
+    /// A node calls another one dead: was that one, and could it be heard?
+    fn check_death(&mut self, at: Process, notice: &Notice) {
+        let Notice::Liveness { node, liveness: Liveness::Dead } = notice else { return };
+        let Some(state) = self.state(at.host) else { return };
+        let named = |host: &usize| {
+            let called = state.names().of(&self.hosts[*host].principal());
+            called.as_str() == node
         };
-        let context = Context {
-            flock: self.keys.flock,
-            me: it.principal(),
-            verifier: self.keys.verifier.clone(),
-        };
-        let state = flock::State::new(it.config.clone(), context, parts, it.time(self.now));
-        let fence = state.fence();
-        let (socket, wakes) = (Socket::default(), (self.now, 0));
-        it.running = Some(Running { state, socket, timer: 0, wakes, fence });
-        let at = Process { host, boot: it.boot };
-        self.queue.push(self.now, Happening::Tell(at, Event::Wake));
-    }
-
-    /// Kills the process of a host. The kernel closes its connections.
-    pub(super) fn kill(&mut self, host: usize) {
-        self.hosts[host].disk.crash(&mut self.rng);
-        self.end_process(host);
-    }
-
-    fn end_process(&mut self, host: usize) {
-        self.clients.on_end(host);
-        self.hosts[host].inbox = None;
-        if self.hosts[host].running.take().is_none() {
-            return;
-        }
-        for (conn, side) in self.ends_at(|at, _| at == host) {
-            self.close_end(conn, side);
+        let number = node.strip_prefix('n').and_then(|digits| digits.parse().ok());
+        let likely = number.filter(|host| *host < self.hosts.len() && named(host));
+        let Some(other) = likely.or_else(|| (0..self.hosts.len()).find(named)) else { return };
+        let uncut = self.net.paths.uncut_for(other, self.now);
+        if let Err(why) = false_death(self.body(at.host), self.body(other), uncut) {
+            self.broken(format!("n{other} {why}, by n{}", at.host));
         }
     }
 
-    /// Every end that is up, for which this holds of its host and the other one.
-    fn ends_at(&self, holds: impl Fn(usize, usize) -> bool) -> Vec<(super::net::ConnId, Side)> {
-        let sides = [Side::Dialler, Side::Listener];
-        let ends = self.net.conns.iter().flat_map(|(id, conn)| sides.map(|side| (*id, conn, side)));
-        ends.filter(|(_, conn, side)| {
-            let (end, other) = (conn.end(*side), conn.end(side.other()));
-            end.is_up() && holds(end.at.host, other.at.host)
-        })
-        .map(|(id, _, side)| (id, side))
-        .collect()
-    }
-
-    /// Another key and an empty disk, for a host whose process does not run.
-    pub(super) fn rekey(&mut self, host: usize) {
-        self.clients.on_loss(host);
-        let it = &mut self.hosts[host];
-        it.disk.wipe();
-        it.lives += 1;
-        it.identity = self.keys.identity(host, it.lives);
-        self.trace.call(it.principal(), format!("n{host}'{}", it.lives));
-    }
-
-    /// The key of a host for another one, and its disk if told so.
-    pub(super) fn copy(&mut self, host: usize, to: usize, disk: bool) {
-        self.hosts[to].identity = self.hosts[host].identity.clone();
-        self.hosts[to].config.name = self.hosts[host].config.name.clone();
-        if disk {
-            self.hosts[to].disk = self.hosts[host].disk.copy();
-        }
-    }
-
-    /// Stops a process as SIGSTOP does: the kernel goes on for it.
-    pub(super) fn freeze(&mut self, host: usize) {
-        if self.hosts[host].running.is_some() {
-            self.hosts[host].inbox.get_or_insert_default();
-        }
-    }
-
-    /// Lets a stopped process go on.
-    pub(super) fn resume(&mut self, host: usize) {
-        for what in self.hosts[host].inbox.take().unwrap_or_default() {
-            self.queue.push(self.now, what);
-        }
-    }
-
-    /// Cuts the paths from some hosts to some others.
-    pub(super) fn cut(&mut self, from: &BTreeSet<usize>, to: &BTreeSet<usize>, how: Cut) {
-        for a in from {
-            for b in to {
-                self.net.paths.cut(*a, *b, how);
-            }
-        }
-        if how == Cut::Refused {
-            let between = |a, b| from.contains(&a) && to.contains(&b);
-            for (conn, side) in self.ends_at(|a, b| between(a, b) || between(b, a)) {
-                let at = self.net.conns.get(&conn).map(|conn| conn.end(side).at);
-                at.into_iter().for_each(|at| self.shut_soon(conn, at));
-            }
-        }
-    }
-
-    /// Heals every cut. What was on the way arrives.
-    pub(super) fn heal(&mut self) {
-        for (conn, side, message) in self.net.paths.heal() {
-            self.transmit(conn, side.other(), message);
-        }
+    /// How the process of a host fares.
+    pub(super) fn body(&self, host: usize) -> Body {
+        let host = &self.hosts[host];
+        let runs = host.running.is_some() && host.inbox.is_none();
+        Body { runs, since: self.now.since(host.changed_at), fresh: host.fresh }
     }
 
     /// A client asks something of a node. Nothing happens if it does not run.
@@ -406,19 +381,15 @@ fn new_host(keys: &Keys, host: usize, rng: &mut StdRng) -> Host {
     Host {
         identity: keys.identity(host, 0),
         lives: 0,
+        known_key: false,
         config,
         clock: Duration::from_micros(rng.random_range(1..10_000_000_000)),
         boot: 0,
         running: None,
         disk: Disk::default(),
+        saved: Disk::default(),
         inbox: None,
-    }
-}
-
-impl World {
-    /// How a principal is called in reports.
-    pub(super) fn name_of(&self, who: &Principal) -> String {
-        let host = self.hosts.iter().position(|host| host.principal() == *who);
-        host.map_or_else(|| who.short(), |host| format!("n{host}"))
+        changed_at: Instant::ORIGIN,
+        fresh: true,
     }
 }

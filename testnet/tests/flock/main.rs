@@ -3,6 +3,9 @@
 //! Every test has a directory and ports of its own and waits on conditions with deadlines. A node
 //! is this crate's program started as one, so nothing but this crate needs to be built.
 
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+mod blobs;
+mod disk;
 mod formation;
 mod lifecycle;
 mod peers;

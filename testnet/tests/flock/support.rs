@@ -30,9 +30,9 @@ pub(crate) async fn flock(count: usize) -> Cluster {
     cluster
 }
 
-/// Waits until all started nodes agree.
+/// Waits until all started nodes agree and nothing changes any more.
 pub(crate) async fn agreed(cluster: &mut Cluster) -> FlockStatus {
-    ok(cluster.until_agreed(WITHIN).await)
+    ok(cluster.until_still(WITHIN).await)
 }
 
 /// Waits until the statuses of all started nodes satisfy `holds`.

@@ -1,30 +1,93 @@
-//! The seeded loop: formation, partition and heal, restarts, in virtual time.
+//! The seeded loop: what happens to a flock in virtual time, and what must hold.
 
-use crux_testnet::sim::{Options, SCENARIOS, run};
+use crux_testnet::scenario::{Scenario, by_name, library};
+use crux_testnet::sim::{Options, choose, run};
 
-fn hold(scenario: &str, seeds: std::ops::Range<u64>) {
-    let scenario = SCENARIOS.iter().find(|known| known.name == scenario).expect("a known name");
+fn hold(scenario: &Scenario, options: Options) {
+    let report = run(scenario, options);
+    let (log, command) = (&report.log, report.command());
+    assert!(report.violation.is_none(), "{log}{report}\nreproduce: {command}");
+}
+
+fn hold_named(name: &str, seeds: std::ops::Range<u64>) {
+    let scenario = by_name(name).expect("a known name");
     for seed in seeds {
-        let report = run(scenario, Options { seed, nodes: None, log: false });
-        assert!(report.violation.is_none(), "{report}\nreproduce: {}", report.command());
+        hold(&scenario, Options { seed, nodes: None, log: false });
     }
 }
 
 #[test]
 fn the_same_seed_gives_the_same_bytes() {
-    let twice = [0, 1].map(|_| run(&SCENARIOS[0], Options { seed: 7, nodes: None, log: true }));
-    assert!(twice[0].log.len() > 10_000, "the log holds the whole history");
-    assert_eq!(twice[0].log, twice[1].log);
-    let other = run(&SCENARIOS[0], Options { seed: 8, nodes: None, log: true });
-    assert_ne!(twice[0].log, other.log);
+    let day = by_name("day").expect("a known name");
+    let log = |seed| run(&day, Options { seed, nodes: None, log: true }).log;
+    let twice = [log(7), log(7)];
+    assert!(twice[0].len() > 10_000, "the log holds the whole history");
+    assert_eq!(twice[0], twice[1]);
+    assert_ne!(twice[0], log(8));
+}
+
+#[test]
+fn what_does_not_hold_is_told_with_its_history() {
+    // Somebody that runs is not stopped.
+    let text = "nodes 3\nform\nexpect stopped n1 within 1s\n";
+    let scenario = Scenario::parse("wrong", text).expect("it reads");
+    let report = run(&scenario, Options { seed: 1, nodes: None, log: false });
+    assert!(report.violation.is_some());
+    assert!(report.log.lines().count() >= 100, "the last part of the history is kept");
+    assert!(report.log.ends_with("VIOLATION not within 1s: stopped n1: n1 runs\n"));
+    assert_eq!(report.command(), "crux-testnet sim --reproduce 1 --scenario wrong --nodes 3");
+}
+
+fn hold_chosen(seeds: std::ops::Range<u64>) {
+    let library = library();
+    for seed in seeds {
+        let (scenario, nodes) = choose(&library, seed);
+        hold(scenario, Options { seed, nodes: Some(nodes), log: false });
+    }
+}
+
+#[test]
+fn whatever_the_seed_chooses_holds() {
+    hold_chosen(0..100);
+}
+
+#[test]
+fn whatever_other_seeds_choose_holds() {
+    hold_chosen(100..200);
+}
+
+#[test]
+fn a_node_that_stalled_shows_a_stopped_one_dead_in_time() {
+    // Its local health once kept it from what all others had seen.
+    hold_named("quarter", 3..4);
+}
+
+#[test]
+fn one_of_many_alone_sees_all_others_dead() {
+    hold_named("cut-one", 0..1);
+}
+
+#[test]
+fn a_container_made_anew_has_its_name_though_its_old_self_died_after_it_came() {
+    hold_named("anew-early", 0..5);
 }
 
 #[test]
 fn flocks_form() {
-    hold("form", 0..20);
+    hold_named("form", 0..20);
+}
+
+#[test]
+fn what_a_lost_disk_held_comes_back() {
+    hold_named("wipe", 0..40);
+}
+
+#[test]
+fn an_old_copy_of_a_disk_hides_nothing() {
+    hold_named("old", 0..20);
 }
 
 #[test]
 fn days_end_well() {
-    hold("day", 0..20);
+    hold_named("day", 0..20);
 }

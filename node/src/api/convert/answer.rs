@@ -3,10 +3,13 @@
 
 use std::fmt::Display;
 use std::str::FromStr;
+use std::time::{Duration, SystemTime};
 
 use crux_crdt::Principal;
+use crux_crdt::blob::BlobId;
 use crux_proto::v1;
 
+use crate::blobs::{Listed, Scrubbed};
 use crate::error::{Error, Kind};
 use crate::fulcrum::request::{Check, CheckResult, LeaderPinged, Registered};
 use crate::view::{Leader, Member, MemberCounts, Service, Status};
@@ -105,6 +108,35 @@ pub(in crate::api) fn check(wire: &v1::Check) -> Result<Check, Error> {
         result: present("result", result)?,
         detail: wire.detail.clone(),
         hint: Some(wire.hint.clone()).filter(|hint| !hint.is_empty()),
+    })
+}
+
+pub(in crate::api) fn blob_id(wire: &str) -> Result<BlobId, Error> {
+    parse("blob", wire)
+}
+
+pub(in crate::api) fn blob(wire: &v1::Blob) -> Result<Listed, Error> {
+    let time = |millis| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis));
+    Ok(Listed {
+        id: blob_id(&wire.id)?,
+        size: wire.size,
+        held: wire.held,
+        pieces: wire.pieces,
+        sealed: wire.sealed,
+        pinned: wire.pinned,
+        reserved_until: wire.reserved_until_ms.and_then(time),
+        registered: wire.registered.as_ref().map(Into::into),
+        accessed: SystemTime::UNIX_EPOCH,
+    })
+}
+
+pub(in crate::api) fn scrubbed(wire: &v1::ScrubResponse) -> Result<Scrubbed, Error> {
+    let damaged = wire.damaged.iter().map(|one| Ok((blob_id(&one.id)?, one.pieces)));
+    Ok(Scrubbed {
+        blobs: wire.blobs,
+        bytes: wire.bytes,
+        damaged: damaged.collect::<Result<_, Error>>()?,
+        changed: wire.changed.iter().map(|id| blob_id(id)).collect::<Result<_, _>>()?,
     })
 }
 

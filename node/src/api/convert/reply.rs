@@ -1,9 +1,12 @@
 //! Answers as the server writes them.
 
 use crux_crdt::Principal;
+use crux_crdt::blob::BlobId;
 use crux_crdt::path::{Endpoint, KeyId};
 use crux_proto::v1;
 
+use crate::api::client::since_1970;
+use crate::blobs::{Listed, Scrubbed};
 use crate::fulcrum::request::{Check, LeaderPinged, Registered};
 use crate::view::{Leader, Member, Service, Status};
 
@@ -81,5 +84,29 @@ pub(in crate::api) fn check(check: &Check) -> v1::Check {
         result: check.result.as_str().to_owned(),
         detail: check.detail.clone(),
         hint: check.hint.clone().unwrap_or_default(),
+    }
+}
+
+pub(in crate::api) fn blob(blob: &Listed) -> v1::Blob {
+    v1::Blob {
+        id: blob.id.to_string(),
+        size: blob.size,
+        sealed: blob.sealed,
+        held: blob.held,
+        pieces: blob.pieces,
+        pinned: blob.pinned,
+        reserved_until_ms: blob.reserved_until.map(since_1970),
+        registered: blob.registered.as_ref().map(|path| path.display().to_string()),
+    }
+}
+
+pub(in crate::api) fn scrubbed(scrubbed: &Scrubbed) -> v1::ScrubResponse {
+    let damaged =
+        |(id, pieces): &(BlobId, u32)| v1::DamagedBlob { id: id.to_string(), pieces: *pieces };
+    v1::ScrubResponse {
+        blobs: scrubbed.blobs,
+        bytes: scrubbed.bytes,
+        damaged: scrubbed.damaged.iter().map(damaged).collect(),
+        changed: scrubbed.changed.iter().map(BlobId::to_string).collect(),
     }
 }

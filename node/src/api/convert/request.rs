@@ -1,10 +1,12 @@
 //! Requests as the server reads them, and as the client writes them.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use crux_crdt::blob::BlobId;
 use crux_proto::v1;
 
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::fulcrum::request::{Deregister, NodeRef, Register};
 use crate::parse;
 
@@ -58,12 +60,25 @@ pub(in crate::api) fn node_to_wire(node: &NodeRef) -> String {
     }
 }
 
+/// Reads a blob's id.
+pub(in crate::api) fn blob(wire: &str) -> Result<BlobId, Error> {
+    parse::blob(wire)
+}
+
+/// Reads a path on the node's machine: absolute, because the node has a directory of its own.
+pub(in crate::api) fn absolute(wire: &str) -> Result<PathBuf, Error> {
+    let path = PathBuf::from(wire);
+    if path.is_absolute() {
+        return Ok(path);
+    }
+    Err(Error::new(Kind::InvalidArgument, format!("the path {wire:?} is not absolute")))
+}
+
 #[cfg(test)]
 mod tests {
     use crux_crdt::name::Label;
 
     use super::*;
-    use crate::error::Kind;
 
     fn wire() -> v1::RegisterRequest {
         v1::RegisterRequest {

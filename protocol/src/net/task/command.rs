@@ -147,7 +147,7 @@ impl Task {
             self.requests.sent(protocol, sent, id, to);
             return;
         };
-        self.emit(Event::RequestFailed { id, peer: to, failure });
+        self.emit_of(protocol, Event::RequestFailed { id, peer: to, failure });
     }
 
     fn on_reply(&mut self, id: ReplyId, body: Vec<u8>) {

@@ -55,6 +55,7 @@ impl Task {
             MembersEvent::Beat(event) => self.on_beat(&event),
             MembersEvent::Sync(event) => self.on_exchange(Protocol::Sync, event),
             MembersEvent::Call(event) => self.on_exchange(Protocol::Call, event),
+            MembersEvent::Pastiche(event) => self.on_exchange(Protocol::Pastiche, event),
         }
     }
 
@@ -156,25 +157,31 @@ impl Task {
                 Message::Request { request_id, request, channel } => {
                     let id = self.requests.received(protocol, request_id, channel);
                     if let (Some(id), Some(peer)) = (id, principal_of(&peer)) {
-                        self.emit(Event::Request { id, peer, protocol, body: request });
+                        self.emit_of(
+                            protocol,
+                            Event::Request { id, peer, protocol, body: request },
+                        );
                     }
                 }
                 Message::Response { request_id, response } => {
                     if let Some((id, peer)) = self.requests.done(protocol, request_id) {
-                        self.emit(Event::Response { id, peer, body: response });
+                        self.emit_of(protocol, Event::Response { id, peer, body: response });
                     }
                 }
             },
             Exchanged::OutboundFailure { request_id, error, .. } => {
                 if let Some((id, peer)) = self.requests.done(protocol, request_id) {
                     tracing::debug!(peer = %peer.short(), ?protocol, %error, "request failed");
-                    self.emit(Event::RequestFailed { id, peer, failure: failure_of(&error) });
+                    let failure = failure_of(&error);
+                    self.emit_of(protocol, Event::RequestFailed { id, peer, failure });
                 }
             }
-            Exchanged::InboundFailure { request_id, .. } => {
-                self.requests.expired(protocol, request_id);
+            Exchanged::InboundFailure { request_id, .. }
+            | Exchanged::ResponseSent { request_id, .. } => {
+                if let Some(id) = self.requests.over(protocol, request_id) {
+                    self.emit_of(protocol, Event::Replied { id });
+                }
             }
-            Exchanged::ResponseSent { .. } => {}
         }
     }
 }

@@ -22,7 +22,7 @@ use super::exchange::Requests;
 use super::gossip::{Gossip, Topics};
 use super::limits::{LINGER, OUTBOX_MAX, SHUTDOWN_TIMEOUT};
 use super::peers::Peers;
-use crate::link::{Command, DialId, Event};
+use crate::link::{Command, DialId, Event, Protocol};
 
 /// The task.
 pub(super) struct Task {
@@ -32,6 +32,11 @@ pub(super) struct Task {
     events: Sender<Event>,
     /// Events for which the channel had no room yet.
     outbox: VecDeque<Event>,
+    /// Takes what is about pieces of blobs, so that bulk waits behind bulk only.
+    bulk: Sender<Event>,
+    /// The same for it. Bounded by the requests that this node made, and by those that it may owe a
+    /// reply, so the network is polled whether or not it is taken.
+    bulk_outbox: VecDeque<Event>,
     peers: Peers,
     dials: Dials,
     /// Host names being resolved.
@@ -48,6 +53,7 @@ impl Task {
         topics: Topics,
         commands: Receiver<Command>,
         events: Sender<Event>,
+        bulk: Sender<Event>,
     ) -> Self {
         Self {
             swarm,
@@ -55,6 +61,8 @@ impl Task {
             commands,
             events,
             outbox: VecDeque::new(),
+            bulk,
+            bulk_outbox: VecDeque::new(),
             peers: Peers::default(),
             dials: Dials::default(),
             resolving: JoinSet::new(),
@@ -83,10 +91,12 @@ impl Task {
         if !self.deliver() {
             return false;
         }
+        self.deliver_bulk();
         let flowing = self.outbox.is_empty();
         let due = self.dials.next_due();
         tokio::select! {
             () = room(&self.events), if !flowing => {}
+            () = room(&self.bulk), if !self.bulk_outbox.is_empty() => {}
             command = self.commands.recv(), if self.outbox.len() < OUTBOX_MAX => match command {
                 Some(command) => self.on_command(command),
                 None => return false,
@@ -120,8 +130,29 @@ impl Task {
         true
     }
 
+    /// The same for bulk, which nobody has to want.
+    fn deliver_bulk(&mut self) {
+        while let Some(event) = self.bulk_outbox.pop_front() {
+            match self.bulk.try_send(event) {
+                Ok(()) => {}
+                Err(TrySendError::Full(event)) => {
+                    self.bulk_outbox.push_front(event);
+                    return;
+                }
+                Err(TrySendError::Closed(_)) => self.bulk_outbox.clear(),
+            }
+        }
+    }
+
     fn emit(&mut self, event: Event) {
         self.outbox.push_back(event);
+    }
+
+    fn emit_of(&mut self, protocol: Protocol, event: Event) {
+        match protocol {
+            Protocol::Join | Protocol::Sync | Protocol::Call => self.emit(event),
+            Protocol::Pastiche => self.bulk_outbox.push_back(event),
+        }
     }
 
     /// Lets what was said last get out, then closes every connection.

@@ -32,12 +32,17 @@ pub(in crate::sim) struct Clients {
     newest: BTreeMap<(usize, ServiceKey), ControlId>,
     pub(in crate::sim) refused: Vec<(Control, ControlError)>,
     pub(in crate::sim) answered: u64,
+    /// What came of the last ping.
+    pub(in crate::sim) pinged: Option<Result<Answer, ControlError>>,
 }
 
 impl Clients {
     /// A client asks a node. Returns the request's number.
     pub(in crate::sim) fn asks(&mut self, host: usize, request: Control) -> u64 {
         self.next += 1;
+        if request == Control::LeaderPing {
+            self.pinged = None;
+        }
         let key = key_of(&request).map(|key| (host, key));
         let before = key.and_then(|key| {
             self.newest.insert(key.clone(), ControlId(self.next));
@@ -65,6 +70,9 @@ impl Clients {
                 Some(fate) => _ = self.fates.insert((host, key), fate),
                 None => _ = self.fates.remove(&(host, key)),
             }
+        }
+        if request == Control::LeaderPing {
+            self.pinged = Some(result.clone());
         }
         if let Err(error) = result {
             self.refused.push((request, error));
@@ -106,7 +114,12 @@ fn fate_after(
         (Control::Register { .. }, Ok(_) | Err(ControlError::NotStored { .. })) => {
             Some(Fate::Present)
         }
-        (Control::Deregister { .. }, Ok(_) | Err(ControlError::Rejected(_))) => Some(Fate::Absent),
+        // A node that lost its disk does not know of it yet, and will remove it when it does, or not.
+        (Control::Deregister { .. }, Err(ControlError::Rejected(_))) => match before {
+            Some(Fate::Present) => Some(Fate::Unknown),
+            _ => Some(Fate::Absent),
+        },
+        (Control::Deregister { .. }, Ok(_)) => Some(Fate::Absent),
         (_, Err(ControlError::DiskFailed)) => Some(Fate::Unknown),
         _ => before,
     }

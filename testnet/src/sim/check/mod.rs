@@ -1,19 +1,7 @@
-//! What must hold.
+//! Whether a condition holds in the world as it is.
 
 mod clients;
-mod expectation;
-
-use core::fmt;
+mod condition;
 
 pub(super) use clients::Clients;
-pub(super) use expectation::{Expectation, leader_now, names};
-
-/// What did not hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation(pub String);
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+pub(super) use condition::{Looked, leader_now};

@@ -18,9 +18,18 @@ struct Write {
     batch: Batch,
 }
 
+/// What many disks hold.
+#[derive(Debug, Default)]
+pub(in crate::sim) struct Stock {
+    pub(in crate::sim) records: BTreeMap<Principal, Arc<Record>>,
+    pub(in crate::sim) acts: BTreeMap<Digest, Arc<Signed<Act>>>,
+}
+
 /// A disk: what is on it survives a crash, what is on the way to it may not.
 #[derive(Debug, Default)]
 pub(in crate::sim) struct Disk {
+    /// What was there in the beginning; the rest is newer.
+    stock: Arc<Stock>,
     records: BTreeMap<Principal, Arc<Record>>,
     acts: BTreeMap<Digest, Arc<Signed<Act>>>,
     fence: Option<Claim>,
@@ -31,6 +40,11 @@ pub(in crate::sim) struct Disk {
 }
 
 impl Disk {
+    /// Puts on it what others have, too.
+    pub(in crate::sim) fn stock(&mut self, stock: Arc<Stock>) {
+        self.stock = stock;
+    }
+
     /// Takes a write. It is durable once [`Disk::finish`] is called with the number returned.
     pub(in crate::sim) fn write(&mut self, ticket: Option<Ticket>, batch: Batch) -> u64 {
         self.next += 1;
@@ -54,7 +68,7 @@ impl Disk {
 
     fn apply(&mut self, batch: Batch) {
         for record in batch.records {
-            let held = self.records.get(&record.author());
+            let held = self.record(&record.author());
             if held.is_none_or(|held| held.total() < record.total()) {
                 self.records.insert(record.author(), record);
             }
@@ -76,7 +90,17 @@ impl Disk {
     /// What is durable, on another disk.
     pub(in crate::sim) fn copy(&self) -> Self {
         let (records, acts) = (self.records.clone(), self.acts.clone());
-        Self { records, acts, fence: self.fence, ..Self::default() }
+        Self { stock: self.stock.clone(), records, acts, fence: self.fence, ..Self::default() }
+    }
+
+    /// The record of an author that is durable.
+    pub(in crate::sim) fn record(&self, author: &Principal) -> Option<&Arc<Record>> {
+        self.records.get(author).or_else(|| self.stock.records.get(author))
+    }
+
+    /// The fence that is durable.
+    pub(in crate::sim) const fn fence(&self) -> Option<Claim> {
+        self.fence
     }
 
     /// Another disk, empty.
@@ -84,10 +108,11 @@ impl Disk {
         *self = Self { next: self.next, ..Self::default() };
     }
 
-    pub(in crate::sim) fn restore(&self) -> Restored {
+    pub(in crate::sim) fn restore(&self, known_key: bool) -> Restored {
         Restored {
-            records: self.records.values().cloned().collect(),
-            acts: self.acts.values().cloned().collect(),
+            known_key,
+            records: self.stock.records.values().chain(self.records.values()).cloned().collect(),
+            acts: self.stock.acts.values().chain(self.acts.values()).cloned().collect(),
             fence: self.fence,
         }
     }

@@ -13,7 +13,7 @@ use crux_protocol::time::Instant;
 
 use super::net::Socket;
 use super::queue::Happening;
-pub(super) use disk::Disk;
+pub(super) use disk::{Disk, Stock};
 pub(super) use keys::{Keys, derive};
 
 /// One life of a process. What was meant for an earlier one is dropped.
@@ -34,8 +34,6 @@ pub(super) struct Running {
     pub(super) timer: u64,
     /// When the last wake was, and how many there were at that instant.
     pub(super) wakes: (Instant, u32),
-    /// The last fence seen, to show that it never decreases.
-    pub(super) fence: Option<crux_protocol::leader::Claim>,
 }
 
 /// A host.
@@ -48,10 +46,18 @@ pub(super) struct Host {
     pub(super) boot: u64,
     /// How often it got another key.
     pub(super) lives: u64,
+    /// Whether a process was started under its key before.
+    pub(super) known_key: bool,
     pub(super) running: Option<Running>,
     pub(super) disk: Disk,
+    /// A copy of the disk.
+    pub(super) saved: Disk,
     /// What waits for a stopped process.
     pub(super) inbox: Option<Vec<Happening>>,
+    /// When its process began to run or ceased to.
+    pub(super) changed_at: Instant,
+    /// Whether it was started then, or that never; otherwise it was resumed.
+    pub(super) fresh: bool,
 }
 
 impl Host {

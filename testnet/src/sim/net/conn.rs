@@ -106,10 +106,39 @@ pub(in crate::sim) enum Message {
     Refusal { id: RequestId, failure: RequestFailure },
     /// Gossip; whether it is let in though it was seen.
     Rumour(Arc<Rumour>, bool),
+    /// Take the sender into the mesh of a topic.
+    Graft(Topic),
+    /// Take it out.
+    Prune(Topic),
+    /// The sender has these.
+    Have(Arc<[Digest]>),
+    /// It wants these.
+    Want(Arc<[Digest]>),
     /// Open or close the stream of beats towards whoever sent this.
     Watch(bool),
     /// A beat.
     Beat { incarnation: u64, counter: u64 },
     /// The other end closed.
     Close,
+}
+
+/// What a frame costs beside its contents: lengths and ids of the protocols, encryption, and the
+/// headers of TCP and IP for the packet that it mostly has to itself.
+const OVERHEAD: usize = 90;
+/// The id of a gossip message as the adapter makes it, with its tag and length.
+const ID_LENGTH: usize = 18;
+
+impl Message {
+    /// How many bytes it has on the wire, about.
+    pub(in crate::sim) fn size(&self) -> usize {
+        OVERHEAD
+            + match self {
+                Self::Request { body, .. } | Self::Response { body, .. } => body.len(),
+                Self::Rumour(rumour, _) => rumour.data.len(),
+                Self::Beat { .. } => 16,
+                Self::Have(ids) | Self::Want(ids) => ID_LENGTH * ids.len(),
+                Self::Graft(_) | Self::Prune(_) => 40,
+                Self::Refusal { .. } | Self::Watch(_) | Self::Close => 0,
+            }
+    }
 }

@@ -9,7 +9,8 @@ use rand::RngExt;
 
 use super::conn::Phase;
 use super::peers::Closed;
-use super::{Conn, ConnId, Cut, Message, Side, addr_of, host_at};
+use super::{Conn, ConnId, Message, Side, addr_of, host_at};
+use crate::scenario::Cut;
 use crate::sim::host::Process;
 use crate::sim::queue::Happening;
 use crate::sim::world::World;
@@ -153,6 +154,9 @@ impl World {
             self.handle(at, Event::Link(link::Event::Dialled { id: dial, peer, addr }));
         }
         self.watch_peers(at);
+        if self.is_current(at) {
+            self.meet(at, peer);
+        }
     }
 
     /// The address that a peer has as seen from the other end.

@@ -7,13 +7,17 @@ use rand::RngExt;
 
 use super::conn::Phase;
 use super::side::{Owed, Sent};
-use super::{ConnId, Cut, Message, Side};
+use super::{ConnId, Message, Side};
+use crate::scenario::Cut;
 use crate::sim::host::Process;
 use crate::sim::queue::Happening;
 use crate::sim::world::World;
 
 /// How long a request may take, as in the libp2p adapter.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How late a message is at most that others overtake.
+const LATE_MAX: Duration = Duration::from_secs(2);
 
 impl World {
     pub(in crate::sim) fn send_request(
@@ -51,14 +55,29 @@ impl World {
         self.transmit(conn, to.other(), Message::Response { id: request, body });
     }
 
+    /// Sends a message that others overtake, as one does that was held up in a queue.
+    pub(in crate::sim) fn transmit_late(&mut self, id: ConnId, from: Side, message: Message) {
+        let late = self.rng.random_range(Duration::ZERO..LATE_MAX);
+        let Some(conn) = self.net.conns.get(&id) else { return };
+        let at = conn.end(from.other()).floor.max(self.now) + late;
+        self.queue.push(at, Happening::Arrive(id, from.other(), message));
+    }
+
     /// Sends a message from one end of a connection. It arrives after those sent before.
     pub(in crate::sim) fn transmit(&mut self, id: ConnId, from: Side, message: Message) {
         let delay = self.delay();
         let Some(conn) = self.net.conns.get_mut(&id) else { return };
+        let sender = conn.end(from).at;
         let end = conn.end_mut(from.other());
         let at = end.floor.max(self.now + delay);
         end.floor = at;
+        let size = message.size();
         self.queue.push(at, Happening::Arrive(id, from.other(), message));
+        self.sent += size as u64;
+        if self.is_current(sender) {
+            let since = self.rest_from;
+            self.socket(sender.host).count(size, since);
+        }
     }
 
     /// A message comes to the end of its path, where a cut may hold it up.
@@ -95,6 +114,10 @@ impl World {
             }
             Message::Refusal { id, failure } => self.fail_request(at, id, failure),
             Message::Rumour(rumour, again) if open => self.hear_rumour(at, peer, &rumour, again),
+            Message::Graft(topic) if open => self.hear_graft(at, peer, topic),
+            Message::Prune(topic) if open => self.hear_prune(at, peer, topic),
+            Message::Have(ids) if open => self.hear_advert(at, peer, &ids),
+            Message::Want(ids) if open => self.hear_wanted(at, peer, &ids),
             Message::Watch(on) if open => {
                 if let Some(conn) = self.net.conns.get_mut(&id) {
                     conn.end_mut(side).watched = on;
@@ -106,7 +129,15 @@ impl World {
                     self.handle(at, Event::Link(event));
                 }
             }
-            Message::Rumour(..) | Message::Watch(_) | Message::Beat { .. } | Message::Close => {}
+            // The gate is closed on this side.
+            Message::Rumour(..)
+            | Message::Graft(_)
+            | Message::Prune(_)
+            | Message::Have(_)
+            | Message::Want(_)
+            | Message::Watch(_)
+            | Message::Beat { .. }
+            | Message::Close => {}
         }
     }
 

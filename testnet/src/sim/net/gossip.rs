@@ -7,6 +7,7 @@ use crux_crdt::hash::sha3;
 use crux_protocol::flock::Event;
 use crux_protocol::link::{self, GossipId, Topic, Verdict};
 use rand::RngExt;
+use rand::rngs::StdRng;
 
 use super::conn::Rumour;
 use super::{ConnId, Message};
@@ -37,28 +38,36 @@ impl World {
         known.is_none_or(|when| now.since(when) >= SEEN_FOR)
     }
 
-    /// Passes a message on to everyone but who sent it.
+    /// Passes a message on to the mesh, but to who sent it.
     fn spread(&mut self, by: Process, but: Option<Principal>, rumour: &Arc<Rumour>) {
-        for peer in self.socket(by.host).peers.with_open_gate() {
+        let mesh = &mut self.socket(by.host).mesh;
+        mesh.keep(rumour);
+        let peers = mesh.peers.get(&rumour.topic).cloned().unwrap_or_default();
+        for peer in peers {
             if Some(peer) == but {
                 continue;
             }
-            let weather = &self.net.paths.weather;
-            let (lost, twice) = (weather.gossip_loss, weather.gossip_twice);
-            if self.rng.random_range(0..1000) < lost {
+            let weather = self.net.paths.weather;
+            let happens = |rng: &mut StdRng, rate| rate > 0 && rng.random_range(0..1000) < rate;
+            if happens(&mut self.rng, weather.gossip_loss) {
                 continue;
             }
             let Some(conn) = self.newest_open(by, &peer) else { continue };
             let side = self.side_of(conn, by);
-            self.transmit(conn, side, Message::Rumour(rumour.clone(), false));
-            if self.rng.random_range(0..1000) < twice {
+            let late = happens(&mut self.rng, weather.gossip_late);
+            if late {
+                self.transmit_late(conn, side, Message::Rumour(rumour.clone(), false));
+            } else {
+                self.transmit(conn, side, Message::Rumour(rumour.clone(), false));
+            }
+            if happens(&mut self.rng, weather.gossip_twice) {
                 self.transmit(conn, side, Message::Rumour(rumour.clone(), true));
             }
         }
     }
 
     /// The newest connection to a peer on which this side's gate is open, best one that stays.
-    fn newest_open(&mut self, by: Process, peer: &Principal) -> Option<ConnId> {
+    pub(super) fn newest_open(&mut self, by: Process, peer: &Principal) -> Option<ConnId> {
         let open = self.socket(by.host).peers.open(peer);
         let stays = |id: &&ConnId| {
             let conn = self.net.conns.get(*id);
@@ -74,9 +83,12 @@ impl World {
         rumour: &Arc<Rumour>,
         again: bool,
     ) {
+        let counts = u64::from(rumour.topic == Topic::Registry);
+        self.copies.0 += counts;
         if !self.note_seen(at, rumour) && !again {
             return;
         }
+        self.copies.1 += counts;
         let socket = self.socket(at.host);
         let id = GossipId(socket.fresh());
         socket.unjudged.insert(id, (rumour.clone(), from));

@@ -4,6 +4,7 @@ mod conn;
 mod dial;
 mod exchange;
 mod gossip;
+mod mesh;
 mod paths;
 mod peers;
 mod side;
@@ -13,7 +14,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 pub(super) use conn::{Conn, ConnId, Message, Side};
 pub(super) use dial::Attempt;
-pub(super) use paths::{Cut, Paths, Weather};
+pub(super) use paths::Paths;
 pub(super) use side::Socket;
 
 /// Everything between the hosts.
@@ -36,5 +37,8 @@ pub(super) fn addr_of(host: usize) -> SocketAddr {
 
 /// Who listens there, if a host may.
 pub(super) fn host_at(addr: SocketAddr, hosts: usize) -> Option<usize> {
-    (0..hosts).find(|host| addr_of(*host) == addr)
+    let std::net::IpAddr::V4(ip) = addr.ip() else { return None };
+    let [_, _, high, low] = ip.octets();
+    let host = usize::from(u16::from_be_bytes([high, low])).checked_sub(1)?;
+    (host < hosts && addr_of(host) == addr).then_some(host)
 }

@@ -6,6 +6,7 @@ use crux_protocol::link::{GossipId, ReplyId, RequestId};
 use crux_protocol::time::Instant;
 
 use super::conn::Rumour;
+use super::mesh::Mesh;
 use super::peers::Peers;
 use super::{ConnId, Side};
 
@@ -31,14 +32,25 @@ pub(in crate::sim) struct Socket {
     pub(in crate::sim) observed: BTreeSet<Principal>,
     pub(in crate::sim) watching: BTreeMap<Principal, ConnId>,
     pub(in crate::sim) peers: Peers,
+    pub(in crate::sim) mesh: Mesh,
     pub(in crate::sim) sent: BTreeMap<RequestId, Sent>,
     pub(in crate::sim) owed: BTreeMap<ReplyId, Owed>,
     pub(in crate::sim) seen: BTreeMap<Digest, Instant>,
     pub(in crate::sim) unjudged: BTreeMap<GossipId, (Arc<Rumour>, Principal)>,
+    /// Since when bytes are counted, and how many it sent.
+    pub(in crate::sim) sent_bytes: (Instant, u64),
     next: u64,
 }
 
 impl Socket {
+    /// Counts what is sent since then; what was counted before does not matter any more.
+    pub(in crate::sim) fn count(&mut self, bytes: usize, since: Instant) {
+        if self.sent_bytes.0 < since {
+            self.sent_bytes = (since, 0);
+        }
+        self.sent_bytes.1 += bytes as u64;
+    }
+
     /// The next number for an id that the adapter chooses.
     pub(in crate::sim) const fn fresh(&mut self) -> u64 {
         self.next += 1;

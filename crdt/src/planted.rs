@@ -1,0 +1,74 @@
+//! Mistakes that the simulator must catch, one at a time. In no released build: only the feature
+//! `planted` has them, and only the testnet's own tests switch it on.
+
+use core::cell::Cell;
+
+/// A mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bug {
+    /// Of two records of one author the one that comes later wins.
+    ArrivalOrder,
+    /// A record may lack bodies that its header covers.
+    HeadersOnly,
+    /// The state digest ignores the records.
+    DigestIgnoresRecords,
+    /// That somebody left or was retired is forgotten.
+    DepartureForgotten,
+    /// A list of anti-entropy leaves out its last entry.
+    SkipLast,
+    /// A beacon of other contents starts no comparison, and nor does a timer.
+    NoRepair,
+    /// A node that lost its disk starts at incarnation 1 and speaks at once.
+    IncarnationReused,
+    /// A removal is answered and not made.
+    RemovalForgotten,
+    /// The leader is the living member with the smallest principal.
+    SmallestLeads,
+    /// Fences are ordered by principal first, leaders by number first.
+    FenceOrder,
+    /// A node does not find its fence on its disk.
+    FenceForgotten,
+    /// Whoever starts claims at once.
+    EagerClaim,
+    /// Neither beats nor beacons take a suspicion back.
+    NoRefutation,
+    /// Silence alone never decides.
+    SilenceIsNothing,
+    /// A process that was stopped blames the others for the silence.
+    SleeperAccuses,
+}
+
+impl Bug {
+    /// Every one.
+    pub const ALL: [Self; 15] = [
+        Self::ArrivalOrder,
+        Self::HeadersOnly,
+        Self::DigestIgnoresRecords,
+        Self::DepartureForgotten,
+        Self::SkipLast,
+        Self::NoRepair,
+        Self::IncarnationReused,
+        Self::RemovalForgotten,
+        Self::SmallestLeads,
+        Self::FenceOrder,
+        Self::FenceForgotten,
+        Self::EagerClaim,
+        Self::NoRefutation,
+        Self::SilenceIsNothing,
+        Self::SleeperAccuses,
+    ];
+}
+
+thread_local! {
+    static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+}
+
+/// From now on this thread makes that mistake, and no other.
+pub fn plant(bug: Option<Bug>) {
+    PLANTED.set(bug);
+}
+
+/// Whether this thread makes that mistake.
+pub fn is_planted(bug: Bug) -> bool {
+    PLANTED.get() == Some(bug)
+}

@@ -1,0 +1,392 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use bytes::{Bytes, BytesMut};
+use crux_crdt::blob::{BlobId, Descriptor, PieceSet, Root};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::sync::Semaphore;
+
+use super::BlobError;
+use super::config::Config;
+use super::depot::{Depot, Have};
+use super::index::Listed;
+use super::put::Incoming;
+use super::read::Held;
+use super::reader::Reader;
+use super::scrub::{Scrubbed, Step};
+
+/// How many short operations run at once, each at most a few pieces long and each with at most a few
+/// pieces in memory.
+const SHORT_MAX: usize = 8;
+/// How many long ones run at once: those that read a whole blob.
+const LONG_MAX: usize = 2;
+/// Up to which size a whole blob is read in a short operation, in bytes. Many small files then wait for
+/// the disk together.
+const SHORT_BYTES_MAX: u64 = 8 << 20;
+/// How much of a stream is handed to the disk at once, in bytes.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// The store, as the rest of the node reaches it. Cheap to clone.
+///
+/// Nothing here blocks the caller's thread: work on files is done by a bounded number of threads, and
+/// who comes later waits. Dropping a future that is returned here takes nothing back that has begun;
+/// a stream or a piece that was not taken in whole leaves nothing behind.
+#[derive(Debug, Clone)]
+pub struct Blobs {
+    depot: Arc<Depot>,
+    gates: Arc<Gates>,
+}
+
+#[derive(Debug)]
+pub(super) struct Gates {
+    short: Semaphore,
+    long: Semaphore,
+}
+
+impl Default for Gates {
+    fn default() -> Self {
+        Self { short: Semaphore::new(SHORT_MAX), long: Semaphore::new(LONG_MAX) }
+    }
+}
+
+impl Gates {
+    /// Does a short piece of work on a thread of its own.
+    pub(super) async fn short<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, BlobError> + Send + 'static,
+    ) -> Result<T, BlobError> {
+        run(&self.short, work).await
+    }
+
+    async fn long<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, BlobError> + Send + 'static,
+    ) -> Result<T, BlobError> {
+        run(&self.long, work).await
+    }
+}
+
+async fn run<T: Send + 'static>(
+    gate: &Semaphore,
+    work: impl FnOnce() -> Result<T, BlobError> + Send + 'static,
+) -> Result<T, BlobError> {
+    let _pass = gate.acquire().await.map_err(|_| BlobError::Closed)?;
+    tokio::task::spawn_blocking(work).await.map_err(|_| BlobError::Closed)?
+}
+
+impl Blobs {
+    /// Opens the store: makes what is missing, clears what a crash left, finds what there is.
+    ///
+    /// # Errors
+    /// A directory cannot be used. Blobs that are damaged are no error.
+    pub async fn open(config: Config) -> Result<Self, BlobError> {
+        let opened = tokio::task::spawn_blocking(|| Self::open_blocking(config)).await;
+        opened.map_err(|_| BlobError::Closed)?
+    }
+
+    /// [`Blobs::open`] on the caller's thread, which waits for the disk.
+    ///
+    /// # Errors
+    /// As [`Blobs::open`].
+    pub fn open_blocking(config: Config) -> Result<Self, BlobError> {
+        Depot::open(config).map(|depot| Self { depot, gates: Arc::default() })
+    }
+
+    /// How many sealed blobs there are.
+    pub fn count(&self) -> usize {
+        self.depot.count()
+    }
+
+    /// What is here of a blob; none: nothing.
+    pub fn have(&self, id: &BlobId) -> Option<Have> {
+        self.depot.have(id)
+    }
+
+    /// Every blob that is here, sealed or under way, by id.
+    pub fn list(&self) -> Vec<Listed> {
+        self.depot.list()
+    }
+
+    /// What a node that sealed a blob signs.
+    ///
+    /// # Errors
+    /// [`BlobError::Unknown`], [`BlobError::Unsealed`].
+    pub fn describe(&self, id: &BlobId) -> Result<Descriptor, BlobError> {
+        let sealed = self.depot.sealed(id)?;
+        Ok(Descriptor { blob: *id, root: sealed.root, size: sealed.size })
+    }
+
+    /// Begins a stream of which at least `size` bytes will come.
+    ///
+    /// # Errors
+    /// [`BlobError::Quota`], [`BlobError::DiskFull`], [`BlobError::TooLarge`].
+    pub async fn begin_put(&self, size: u64) -> Result<Put, BlobError> {
+        let depot = self.depot.clone();
+        let incoming = self.gates.short(move || Incoming::begin(&depot, size)).await?;
+        Ok(Put { incoming: Some(incoming), gates: self.gates.clone() })
+    }
+
+    /// Takes in everything that a reader gives.
+    ///
+    /// # Errors
+    /// As [`Blobs::begin_put`] and [`Put::write`]; the reader's own.
+    pub async fn put(&self, mut from: impl AsyncRead + Unpin) -> Result<Descriptor, BlobError> {
+        let mut put = self.begin_put(0).await?;
+        let mut buffer = BytesMut::with_capacity(CHUNK_BYTES);
+        loop {
+            let count = from.read_buf(&mut buffer).await;
+            let count =
+                count.map_err(|err| BlobError::io("reading", "the stream".as_ref(), &err))?;
+            if count == 0 || buffer.len() >= CHUNK_BYTES {
+                put.write(buffer.split().freeze()).await?;
+                buffer.reserve(CHUNK_BYTES);
+            }
+            if count == 0 {
+                return put.finish().await;
+            }
+        }
+    }
+
+    /// Copies a file in.
+    ///
+    /// # Errors
+    /// As [`Blobs::begin_put`]; [`BlobError::Changed`] when somebody wrote to it meanwhile,
+    /// [`BlobError::NotAFile`].
+    pub async fn put_file(&self, path: PathBuf) -> Result<Descriptor, BlobError> {
+        let depot = self.depot.clone();
+        self.gates.long(move || depot.put_file(&path)).await
+    }
+
+    /// Takes a file as a blob where it is. It is never moved, changed, evicted or deleted; once it
+    /// changes it is no longer a blob, and whoever reads it is told.
+    ///
+    /// # Errors
+    /// As [`Blobs::put_file`].
+    pub async fn register_in_place(&self, path: PathBuf) -> Result<Descriptor, BlobError> {
+        let depot = self.depot.clone();
+        self.gates.long(move || depot.register(&path)).await
+    }
+
+    /// Opens a sealed blob. It is not evicted while it is open, and can be read to its end when it is
+    /// removed.
+    ///
+    /// # Errors
+    /// [`BlobError::Unknown`], [`BlobError::Unsealed`], [`BlobError::Damaged`], [`BlobError::Changed`].
+    pub async fn reader(&self, id: BlobId) -> Result<Reader, BlobError> {
+        let depot = self.depot.clone();
+        let opened = self.gates.short(move || Reader::open(&depot, id)).await?;
+        Ok(opened.with(self.gates.clone()))
+    }
+
+    /// Where a sealed blob lies. Others MUST only read it; it is gone once it is evicted or removed.
+    ///
+    /// # Errors
+    /// As [`Blobs::reader`].
+    pub async fn path(&self, id: BlobId) -> Result<PathBuf, BlobError> {
+        self.short(move |depot| depot.path(&id)).await
+    }
+
+    /// Removes a blob, sealed or under way, and whatever kept it. A registered file stays where it is.
+    ///
+    /// # Errors
+    /// [`BlobError::Unknown`].
+    pub async fn remove(&self, id: BlobId) -> Result<(), BlobError> {
+        self.short(move |depot| depot.remove(&id)).await
+    }
+
+    /// Keeps a blob from eviction until it is unpinned.
+    ///
+    /// # Errors
+    /// [`BlobError::Unknown`].
+    pub async fn pin(&self, id: BlobId) -> Result<(), BlobError> {
+        self.short(move |depot| depot.keep(&id, |keep| keep.pinned = true).map(drop)).await
+    }
+
+    /// Undoes [`Blobs::pin`].
+    ///
+    /// # Errors
+    /// [`BlobError::Unknown`].
+    pub async fn unpin(&self, id: BlobId) -> Result<(), BlobError> {
+        self.short(move |depot| depot.keep(&id, |keep| keep.pinned = false).map(drop)).await
+    }
+
+    /// Keeps a blob from eviction for a while from now; a duration of zero ends that.
+    ///
+    /// # Errors
+    /// [`BlobError::Unknown`].
+    pub async fn reserve(&self, id: BlobId, time: Duration) -> Result<(), BlobError> {
+        self.short(move |depot| {
+            let until =
+                depot.now().checked_add(time).and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+            let millis =
+                until.map_or(u64::MAX, |until| until.as_millis().try_into().unwrap_or(u64::MAX));
+            let until = if time.is_zero() { 0 } else { millis };
+            depot.keep(&id, |keep| keep.reserved_until = until).map(drop)
+        })
+        .await
+    }
+
+    /// Keeps a blob from eviction while what is returned lives: for what refers to it.
+    ///
+    /// # Errors
+    /// [`BlobError::Unknown`].
+    pub fn hold(&self, id: BlobId) -> Result<Hold, BlobError> {
+        Held::new(&self.depot, id).map(|held| Hold { _held: held })
+    }
+
+    /// Adds a storage directory, made if there is none, and remembers it. Returns how many blobs came
+    /// with it. With `scan`, each is hashed before it counts, also those without a record; otherwise
+    /// records are believed, as at a start.
+    ///
+    /// # Errors
+    /// It cannot be used; [`BlobError::Limit`].
+    pub async fn add_dir(&self, path: PathBuf, scan: bool) -> Result<usize, BlobError> {
+        let depot = self.depot.clone();
+        self.gates.long(move || depot.add_dir(&path, scan)).await
+    }
+
+    /// Looks at every byte of every sealed blob, at most `rate` bytes a second; none: as fast as the
+    /// disk allows.
+    ///
+    /// # Errors
+    /// The system refused. What was found damaged is no error.
+    pub async fn scrub(&self, rate: Option<u64>) -> Result<Scrubbed, BlobError> {
+        let mut scrubbed = Scrubbed::default();
+        for id in self.depot.to_scrub() {
+            let done = self.scrub_one(id, rate).await;
+            scrubbed.note(id, done)?;
+        }
+        Ok(scrubbed)
+    }
+
+    async fn scrub_one(&self, id: BlobId, rate: Option<u64>) -> Result<u64, BlobError> {
+        let (mut total, mut from) = (0, 0);
+        loop {
+            let depot = self.depot.clone();
+            let step = self.gates.long(move || depot.scrub_step(id, from)).await?;
+            let (Step::More(bytes) | Step::Done(bytes)) = step;
+            total += bytes;
+            if let Some(rate) = rate.filter(|rate| *rate > 0) {
+                // A disk at rest is the point of a rate.
+                tokio::time::sleep(Duration::from_millis(bytes.saturating_mul(1000) / rate)).await;
+            }
+            if matches!(step, Step::Done(_)) {
+                return Ok(total);
+            }
+            from = from.saturating_add(super::scrub::STEP_PIECES);
+        }
+    }
+
+    /// Begins a blob that comes in pieces, or goes on with it; returns the pieces that are here. Room
+    /// for all of it is made before anything is reserved.
+    ///
+    /// # Errors
+    /// [`BlobError::Quota`], [`BlobError::DiskFull`], [`BlobError::TooLarge`], [`BlobError::Limit`];
+    /// [`BlobError::OtherRoot`] when it is under way with another root or size: abandon that first.
+    pub async fn begin(&self, id: BlobId, root: Root, size: u64) -> Result<PieceSet, BlobError> {
+        self.short(move |depot| depot.begin(id, root, size)).await
+    }
+
+    /// A piece as it travels: its proof and then its bytes, checked as they are read. Also of a blob
+    /// under way, for those who ask for the root it is fetched by.
+    ///
+    /// # Errors
+    /// [`BlobError::Unknown`], [`BlobError::NoPiece`], [`BlobError::OtherRoot`],
+    /// [`BlobError::Damaged`], [`BlobError::Changed`].
+    pub async fn read_piece(&self, id: BlobId, root: Root, index: u32) -> Result<Bytes, BlobError> {
+        self.short(move |depot| depot.read_piece(id, root, index)).await
+    }
+
+    /// Takes in a piece as it travels: checked against the root, then written, then marked. False: it
+    /// was here already.
+    ///
+    /// # Errors
+    /// [`BlobError::WrongPiece`]: whoever sent it is at fault, if it promised that root.
+    /// [`BlobError::Unknown`] when the blob was not begun, [`BlobError::OtherRoot`].
+    pub async fn write_piece(
+        &self,
+        id: BlobId,
+        root: Root,
+        index: u32,
+        encoded: Bytes,
+    ) -> Result<bool, BlobError> {
+        self.short(move |depot| depot.write_piece(id, root, index, &encoded)).await
+    }
+
+    /// Takes the SHA-3 of a blob of which all pieces are here, and makes it visible if it matches.
+    /// Sealing what is sealed does nothing.
+    ///
+    /// # Errors
+    /// [`BlobError::Mismatch`]: the root is another file's, and what was fetched by it is gone.
+    /// [`BlobError::Damaged`]: pieces were lost on this disk and have to be fetched again.
+    /// [`BlobError::Unsealed`]: pieces are missing.
+    pub async fn seal(&self, id: BlobId) -> Result<Descriptor, BlobError> {
+        let depot = self.depot.clone();
+        self.gates.long(move || depot.seal(id)).await
+    }
+
+    /// Gives up a blob under way: what was fetched of it is gone. Does nothing to a sealed one.
+    ///
+    /// # Errors
+    /// The system refused.
+    pub async fn abandon(&self, id: BlobId) -> Result<(), BlobError> {
+        self.short(move |depot| depot.abandon(&id)).await
+    }
+
+    /// Writes what is not durable yet. A start after this has nothing to look for.
+    ///
+    /// # Errors
+    /// The system refused. Nothing is lost by that: what is not marked is found again.
+    pub async fn save(&self) -> Result<(), BlobError> {
+        self.short(Depot::save).await
+    }
+
+    async fn short<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Depot) -> Result<T, BlobError> + Send + 'static,
+    ) -> Result<T, BlobError> {
+        let depot = self.depot.clone();
+        self.gates.short(move || work(&depot)).await
+    }
+}
+
+/// Keeps a blob from being evicted while it lives.
+#[derive(Debug)]
+pub struct Hold {
+    _held: Held,
+}
+
+/// A stream on its way in. Dropped before it is finished, nothing of it stays.
+#[derive(Debug)]
+pub struct Put {
+    // Elsewhere while a write is under way; gone when a write failed or its future was dropped.
+    incoming: Option<Incoming>,
+    gates: Arc<Gates>,
+}
+
+impl Put {
+    /// Takes in more of the stream.
+    ///
+    /// # Errors
+    /// [`BlobError::Quota`], [`BlobError::DiskFull`], [`BlobError::TooLarge`], the system's. The stream
+    /// is then over.
+    pub async fn write(&mut self, bytes: Bytes) -> Result<(), BlobError> {
+        let mut incoming = self.incoming.take().ok_or(BlobError::Truncated)?;
+        let work = move || incoming.write(&bytes).map(|()| incoming);
+        self.incoming = Some(self.gates.short(work).await?);
+        Ok(())
+    }
+
+    /// The stream is complete: the blob is visible, and durable, when this returns.
+    ///
+    /// # Errors
+    /// As [`Put::write`].
+    pub async fn finish(mut self) -> Result<Descriptor, BlobError> {
+        let incoming = self.incoming.take().ok_or(BlobError::Truncated)?;
+        if incoming.size() <= SHORT_BYTES_MAX {
+            return self.gates.short(move || incoming.finish()).await;
+        }
+        self.gates.long(move || incoming.finish()).await
+    }
+}

@@ -1,0 +1,186 @@
+//! What lies where in a storage directory.
+//!
+//! ```text
+//!   DIR/ab/abcd…          a sealed blob, under its id
+//!   DIR/ab/abcd….meta     what is known of it; that and the blob together are what counts
+//!   DIR/ab/abcd….tree     the inner hashes, when there is more than one piece
+//!   DIR/ab/abcd….keep     that it is pinned or reserved; absent when it is neither
+//!   DIR/partial/abcd….{data,tree,have}     a blob under way
+//!   DIR/partial/put-N     a stream that is coming in; deleted at the start
+//!   DIR/dirs              further directories; only in the first one
+//! ```
+//!
+//! Every other name is somebody else's and is left alone.
+
+use std::ffi::OsStr;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use crux_crdt::blob::BlobId;
+
+use super::BlobError;
+use super::error::Doing as _;
+
+/// A storage directory.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    root: PathBuf,
+    // Tells whether somebody put another directory in its place.
+    identity: (u64, u64),
+}
+
+impl Layout {
+    /// Opens a storage directory; made, with mode 0700, if there is none.
+    pub(super) fn open(path: &Path) -> Result<Self, BlobError> {
+        let doing = "opening the blob directory";
+        let make = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
+        make(path).doing(doing, path)?;
+        let root = fs::canonicalize(path).doing(doing, path)?;
+        make(&root.join("partial")).doing(doing, path)?;
+        let identity = identity(&root).doing(doing, path)?;
+        Ok(Self { root, identity })
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Refuses when another directory, or none, is where this one was.
+    pub(super) fn check(&self) -> Result<(), BlobError> {
+        match identity(&self.root) {
+            Ok(found) if found == self.identity => Ok(()),
+            _ => Err(BlobError::Swapped(self.root.clone())),
+        }
+    }
+
+    /// The directory that a sealed blob is in; made if there is none.
+    pub(super) fn make_shard(&self, id: &BlobId) -> Result<PathBuf, BlobError> {
+        let shard = self.shard(id);
+        match DirBuilder::new().mode(0o700).create(&shard) {
+            Err(err) if err.kind() != io::ErrorKind::AlreadyExists => {
+                Err(BlobError::io("making", &shard, &err))
+            }
+            _ => Ok(shard),
+        }
+    }
+
+    pub(super) fn data(&self, id: &BlobId) -> PathBuf {
+        self.shard(id).join(id.to_string())
+    }
+
+    pub(super) fn meta(&self, id: &BlobId) -> PathBuf {
+        self.shard(id).join(format!("{id}.meta"))
+    }
+
+    pub(super) fn tree(&self, id: &BlobId) -> PathBuf {
+        self.shard(id).join(format!("{id}.tree"))
+    }
+
+    pub(super) fn keep(&self, id: &BlobId) -> PathBuf {
+        self.shard(id).join(format!("{id}.keep"))
+    }
+
+    pub(super) fn partial_data(&self, id: &BlobId) -> PathBuf {
+        self.partial(&format!("{id}.data"))
+    }
+
+    pub(super) fn partial_tree(&self, id: &BlobId) -> PathBuf {
+        self.partial(&format!("{id}.tree"))
+    }
+
+    pub(super) fn partial_have(&self, id: &BlobId) -> PathBuf {
+        self.partial(&format!("{id}.have"))
+    }
+
+    pub(super) fn incoming(&self, number: u64) -> PathBuf {
+        self.partial(&format!("put-{number}"))
+    }
+
+    pub(super) fn dirs(&self) -> PathBuf {
+        self.root.join("dirs")
+    }
+
+    /// The ids of whatever has a file of this ending: `meta` or `keep` of sealed blobs.
+    pub(super) fn ids(&self, ending: &str) -> io::Result<Vec<BlobId>> {
+        self.find(|name| id_with(name, ending))
+    }
+
+    fn find(&self, id_of: impl Fn(&OsStr) -> Option<BlobId>) -> io::Result<Vec<BlobId>> {
+        let mut ids = Vec::new();
+        for shard in fs::read_dir(&self.root)? {
+            let shard = shard?;
+            if is_shard(&shard.file_name()) && shard.file_type()?.is_dir() {
+                for file in fs::read_dir(shard.path())? {
+                    ids.extend(id_of(&file?.file_name()));
+                }
+            }
+        }
+        Ok(ids)
+    }
+
+    /// The ids of whatever bears the name of a sealed blob.
+    pub(super) fn files(&self) -> io::Result<Vec<BlobId>> {
+        self.find(|name| name.to_str()?.parse().ok())
+    }
+
+    /// The ids of blobs under way that have a file of this ending.
+    pub(super) fn partials(&self, ending: &str) -> io::Result<Vec<BlobId>> {
+        let mut ids = Vec::new();
+        for file in fs::read_dir(self.root.join("partial"))? {
+            ids.extend(id_with(&file?.file_name(), ending));
+        }
+        Ok(ids)
+    }
+
+    /// Deletes the streams that were coming in when the process ended.
+    pub(super) fn clear_incoming(&self) -> io::Result<()> {
+        for file in fs::read_dir(self.root.join("partial"))? {
+            let file = file?;
+            let name = file.file_name();
+            let number = name.to_str().and_then(|name| name.strip_prefix("put-"));
+            if number.is_some_and(|number| number.parse::<u64>().is_ok()) {
+                fs::remove_file(file.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn shard(&self, id: &BlobId) -> PathBuf {
+        self.root.join(format!("{:02x}", id.0[0]))
+    }
+
+    fn partial(&self, name: &str) -> PathBuf {
+        self.root.join("partial").join(name)
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|meta| (meta.dev(), meta.ino()))
+}
+
+fn is_shard(name: &OsStr) -> bool {
+    let hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    name.len() == 2 && name.as_encoded_bytes().iter().all(hex)
+}
+
+fn id_with(name: &OsStr, ending: &str) -> Option<BlobId> {
+    let stem = name.to_str()?.strip_suffix(ending)?.strip_suffix('.')?;
+    stem.parse().ok()
+}
+
+/// Removes a file that may not be there.
+pub(super) fn remove(path: &Path) -> Result<(), BlobError> {
+    match fs::remove_file(path) {
+        Err(err) if err.kind() != io::ErrorKind::NotFound => {
+            Err(BlobError::io("removing", path, &err))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes what was renamed in a directory durable.
+pub(super) fn sync_dir(path: &Path) -> Result<(), BlobError> {
+    fs::File::open(path).and_then(|dir| dir.sync_all()).doing("writing", path)
+}

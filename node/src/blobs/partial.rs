@@ -1,0 +1,265 @@
+//! A blob under way.
+//!
+//! A piece is checked, then written, then marked; the marks go to disk after the bytes did, every
+//! [`SAVE_PIECES`]. So what is marked on disk is there, and what was written and not marked is found
+//! again by checking it. The SHA-3 follows behind, in order, as far as there is no gap.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use crux_crdt::blob::{BlobHasher, BlobId, PIECE_BYTES, PieceSet, Root, piece_count, piece_len};
+
+use super::BlobError;
+use super::error::Doing as _;
+use super::layout::{Layout, remove};
+use super::record::{self, Have};
+use super::tree::{self, Failure, Tree, has_pairs};
+
+/// How many pieces are written before marks go to disk. What is not marked costs a look after a crash.
+const SAVE_PIECES: u32 = 32;
+
+#[derive(Debug)]
+pub(super) struct Partial {
+    pub(super) id: BlobId,
+    pub(super) root: Root,
+    pub(super) size: u64,
+    pub(super) dir: Arc<Layout>,
+    data: File,
+    pairs: Option<File>,
+    marks: Mutex<Marks>,
+    follow: Mutex<Follow>,
+    touched: Mutex<SystemTime>,
+}
+
+#[derive(Debug)]
+struct Marks {
+    pieces: PieceSet,
+    // How many were added since the marks went to disk.
+    unsaved: u32,
+}
+
+#[derive(Debug, Default)]
+struct Follow {
+    hasher: BlobHasher,
+    next: u32,
+}
+
+impl Partial {
+    /// Begins a blob, or goes on with one that `have` tells of. The record comes first, so that no
+    /// data lies about that belongs to nothing.
+    pub(super) fn open(
+        dir: Arc<Layout>,
+        mut have: Have,
+        now: SystemTime,
+    ) -> Result<Self, BlobError> {
+        let id = have.id;
+        let (data, pairs) = (dir.partial_data(&id), dir.partial_tree(&id));
+        if !data.exists() || (has_pairs(have.size) && !pairs.exists()) {
+            have.pieces = PieceSet::none(have.size);
+        }
+        record::write(&dir.partial_have(&id), &have)?;
+        let Have { root, size, pieces, .. } = have;
+        let data = open(&data, size)?;
+        let pairs_len = u64::from(piece_count(size)).saturating_sub(1) * 64;
+        let pairs = has_pairs(size).then(|| open(&pairs, pairs_len)).transpose()?;
+        let marks = Mutex::new(Marks { pieces, unsaved: 0 });
+        let (follow, touched) = (Mutex::default(), Mutex::new(now));
+        let partial = Self { id, root, size, dir, data, pairs, marks, follow, touched };
+        partial.find_unmarked()?;
+        Ok(partial)
+    }
+
+    /// Which pieces are here.
+    pub(super) fn pieces(&self) -> PieceSet {
+        self.marks().pieces.clone()
+    }
+
+    /// When it was begun, or gone on with.
+    pub(super) fn touched(&self) -> SystemTime {
+        *self.touched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Somebody goes on with it.
+    pub(super) fn touch(&self, now: SystemTime) {
+        *self.touched.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    }
+
+    /// How many bytes are still to come, about.
+    pub(super) fn outstanding(&self) -> u64 {
+        self.size.saturating_sub(u64::from(self.marks().pieces.held()) * PIECE_BYTES)
+    }
+
+    /// Checks a piece, writes it and marks it; false: it was here already.
+    pub(super) fn write(&self, index: u32, encoded: &[u8]) -> Result<bool, BlobError> {
+        let id = self.id;
+        if self.marks().pieces.contains(index) {
+            return Ok(false);
+        }
+        let piece = tree::check(self.root, self.size, index, encoded)
+            .ok_or(BlobError::WrongPiece { id, index })?;
+        let at = u64::from(index) * PIECE_BYTES;
+        self.data.write_all_at(&piece.data, at).map_err(|err| self.failed("writing", &err))?;
+        if let Some(pairs) = &self.pairs {
+            piece.write_pairs(pairs).map_err(|err| self.failed("writing", &err))?;
+        }
+        let (is_new, is_due) = {
+            let mut marks = self.marks();
+            let is_new = marks.pieces.insert(index);
+            marks.unsaved += u32::from(is_new);
+            (is_new, marks.unsaved >= SAVE_PIECES)
+        };
+        if is_due {
+            self.save()?;
+        }
+        self.follow_behind()?;
+        Ok(is_new)
+    }
+
+    /// Makes what was written durable, and then the marks.
+    pub(super) fn save(&self) -> Result<(), BlobError> {
+        let pieces = {
+            let mut marks = self.marks();
+            marks.unsaved = 0;
+            marks.pieces.clone()
+        };
+        self.sync()?;
+        let have = Have { id: self.id, root: self.root, size: self.size, pieces };
+        record::write(&self.dir.partial_have(&self.id), &have)
+    }
+
+    /// Makes the bytes and the pairs durable.
+    pub(super) fn sync(&self) -> Result<(), BlobError> {
+        let mut files = std::iter::once(&self.data).chain(&self.pairs);
+        files.try_for_each(File::sync_data).map_err(|err| self.failed("writing", &err))
+    }
+
+    /// A piece as it travels.
+    pub(super) fn encode(&self, index: u32) -> Result<Bytes, BlobError> {
+        let id = self.id;
+        if !self.marks().pieces.contains(index) {
+            return Err(BlobError::NoPiece { id, index });
+        }
+        match self.tree().encode(&self.data, index) {
+            Ok(bytes) => Ok(bytes),
+            Err(Failure::Io(err)) => Err(self.failed("reading", &err)),
+            Err(Failure::Wrong) => {
+                self.unmark(&[index])?;
+                Err(BlobError::Damaged { id, bad: 1 })
+            }
+        }
+    }
+
+    /// The SHA-3 of all of it. Every piece is here.
+    pub(super) fn hash(&self) -> Result<BlobId, BlobError> {
+        let mut follow = self.follow.lock().unwrap_or_else(PoisonError::into_inner);
+        while follow.next < piece_count(self.size) {
+            self.follow_one(&mut follow)?;
+        }
+        Ok(std::mem::take(&mut *follow).hasher.finish())
+    }
+
+    /// Checks every piece that is marked, and unmarks those that are not what the root promises.
+    /// Returns how many.
+    pub(super) fn check_all(&self) -> Result<u32, BlobError> {
+        let mut bad = Vec::new();
+        for index in self.pieces().iter() {
+            match self.tree().encode(&self.data, index) {
+                Ok(_) => {}
+                Err(Failure::Wrong) => bad.push(index),
+                Err(Failure::Io(err)) => return Err(self.failed("reading", &err)),
+            }
+        }
+        self.unmark(&bad)?;
+        Ok(u32::try_from(bad.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Deletes its files: the record last, so that nothing is left without one.
+    pub(super) fn delete(&self) -> Result<(), BlobError> {
+        delete(&self.dir, &self.id)
+    }
+
+    fn tree(&self) -> Tree<'_> {
+        Tree { root: self.root, size: self.size, pairs: self.pairs.as_ref() }
+    }
+
+    fn marks(&self) -> MutexGuard<'_, Marks> {
+        // Every change under the lock is complete at each step.
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Marks what a crash left written and not marked. Where a piece was never written its pairs are
+    /// zero, mostly, and nothing of it is read.
+    fn find_unmarked(&self) -> Result<(), BlobError> {
+        let missing: Vec<_> = self.pieces().missing().collect();
+        for index in missing {
+            match self.tree().encode(&self.data, index) {
+                Ok(_) => drop(self.marks().pieces.insert(index).then_some(())),
+                Err(Failure::Wrong) => {}
+                Err(Failure::Io(err)) => return Err(self.failed("reading", &err)),
+            }
+        }
+        Ok(())
+    }
+
+    fn unmark(&self, bad: &[u32]) -> Result<(), BlobError> {
+        if bad.is_empty() {
+            return Ok(());
+        }
+        for index in bad {
+            self.marks().pieces.remove(*index);
+        }
+        *self.follow.lock().unwrap_or_else(PoisonError::into_inner) = Follow::default();
+        self.save()
+    }
+
+    /// Hashes one piece more, unless somebody else is about it or it is not here.
+    fn follow_behind(&self) -> Result<(), BlobError> {
+        let Ok(mut follow) = self.follow.try_lock() else { return Ok(()) };
+        if self.marks().pieces.contains(follow.next) {
+            self.follow_one(&mut follow)?;
+        }
+        Ok(())
+    }
+
+    fn follow_one(&self, follow: &mut Follow) -> Result<(), BlobError> {
+        let len = piece_len(self.size, follow.next);
+        let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
+        let at = u64::from(follow.next) * PIECE_BYTES;
+        self.data.read_exact_at(&mut bytes, at).map_err(|err| self.failed("reading", &err))?;
+        follow.hasher.update(&bytes);
+        follow.next += 1;
+        Ok(())
+    }
+
+    fn failed(&self, doing: &str, err: &io::Error) -> BlobError {
+        BlobError::io(doing, &self.dir.partial_data(&self.id), err)
+    }
+}
+
+/// Deletes the files of a blob under way.
+pub(super) fn delete(dir: &Layout, id: &BlobId) -> Result<(), BlobError> {
+    remove(&dir.partial_data(id))?;
+    remove(&dir.partial_tree(id))?;
+    remove(&dir.partial_have(id))
+}
+
+fn open(path: &Path, len: u64) -> Result<File, BlobError> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).read(true).write(true).mode(0o600);
+    let file = options.open(path).doing("opening", path)?;
+    if file.metadata().doing("opening", path)?.len() != len {
+        // Sparse: it takes no more room than what is written.
+        file.set_len(len).doing("opening", path)?;
+    }
+    Ok(file)
+}
+
+/// Whether a file is there, and has this length.
+pub(super) fn has_len(path: &Path, len: u64) -> bool {
+    fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() == len)
+}

@@ -1,0 +1,235 @@
+//! Blobs that come in from this machine: as a stream, as a file to be copied, as a file in place.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufReader, BufWriter, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crux_crdt::blob::{BLOB_BYTES_MAX, BlobHasher, Descriptor, PIECE_BYTES, Root};
+
+use super::BlobError;
+use super::depot::{Depot, Ready, Source};
+use super::error::Doing as _;
+use super::layout::Layout;
+use super::record::Place;
+use super::tree;
+
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// A file that is deleted when this is dropped, unless it was renamed.
+#[derive(Debug)]
+pub(super) struct Temp {
+    pub(super) path: PathBuf,
+    pub(super) file: File,
+}
+
+impl Temp {
+    pub(super) fn make(depot: &Depot, dir: &Layout) -> Result<Self, BlobError> {
+        let path = dir.incoming(depot.next_number());
+        let mut options = OpenOptions::new();
+        options.create_new(true).read(true).write(true).mode(0o600);
+        let file = options.open(&path).doing("making", &path)?;
+        Ok(Self { path, file })
+    }
+}
+
+impl Drop for Temp {
+    fn drop(&mut self) {
+        // Renamed, it is not there any more. One that stays is deleted at the next start.
+        fs::remove_file(&self.path).ok();
+    }
+}
+
+/// A stream on its way in. Dropped before it is finished, nothing of it stays.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    depot: Arc<Depot>,
+    dir: Arc<Layout>,
+    temp: Temp,
+    hasher: BlobHasher,
+    size: u64,
+    // How much room was made for it.
+    claimed: u64,
+}
+
+impl Incoming {
+    /// Begins a stream, of at least `size` bytes if that is known.
+    pub(super) fn begin(depot: &Arc<Depot>, size: u64) -> Result<Self, BlobError> {
+        check_size(size)?;
+        let mut index = depot.index();
+        let dir = depot.make_room(&mut index, size)?;
+        index.claim(size);
+        drop(index);
+        let made = dir.check().and_then(|()| Temp::make(depot, &dir));
+        let temp = made.inspect_err(|_| depot.index().release(size))?;
+        let (depot, hasher) = (depot.clone(), BlobHasher::default());
+        Ok(Self { depot, dir, temp, hasher, size: 0, claimed: size })
+    }
+
+    /// How many bytes came so far.
+    pub(super) const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Takes in more of the stream.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), BlobError> {
+        let size = self.size + bytes.len() as u64;
+        check_size(size)?;
+        if size > self.claimed {
+            let more = (size - self.claimed).max(PIECE_BYTES.min(size));
+            let mut index = self.depot.index();
+            // What was written shows on the disk by now, so only what is new needs room.
+            self.depot.grow(&mut index, &self.dir, more)?;
+            index.claim(more);
+            self.claimed += more;
+        }
+        self.temp.file.write_all(bytes).doing("writing", &self.temp.path)?;
+        self.hasher.update(bytes);
+        self.size = size;
+        Ok(())
+    }
+
+    /// The stream is complete.
+    pub(super) fn finish(mut self) -> Result<Descriptor, BlobError> {
+        let (depot, size) = (self.depot.clone(), self.size);
+        self.temp.file.sync_data().doing("writing", &self.temp.path)?;
+        depot.step("stream complete");
+        self.temp.file.rewind().doing("reading", &self.temp.path)?;
+        let (root, pairs) = build_tree(&depot, &self.dir, &self.temp.file, size, &self.temp.path)?;
+        let id = std::mem::take(&mut self.hasher).finish();
+        let data = Source::Ours(self.temp.path.clone());
+        let pairs_path = pairs.as_ref().map(|pairs| pairs.path.clone());
+        depot.commit(Ready { id, root, size, dir: self.dir.clone(), data, pairs: pairs_path })
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        self.depot.index().release(self.claimed);
+    }
+}
+
+/// Writes the hash pairs of a file from its cursor on, durably; none where there are none.
+pub(super) fn build_tree(
+    depot: &Depot,
+    dir: &Layout,
+    data: &File,
+    size: u64,
+    path: &Path,
+) -> Result<(Root, Option<Temp>), BlobError> {
+    let read_failed = |err: std::io::Error| {
+        // It had that many bytes a moment ago.
+        let short = err.kind() == std::io::ErrorKind::UnexpectedEof;
+        if short {
+            BlobError::Changed(path.to_owned())
+        } else {
+            BlobError::io("hashing", path, &err)
+        }
+    };
+    let data = BufReader::with_capacity(BUFFER_BYTES, data);
+    if !tree::has_pairs(size) {
+        return Ok((tree::build(data, size, std::io::sink()).map_err(read_failed)?, None));
+    }
+    let pairs = Temp::make(depot, dir)?;
+    let mut out = BufWriter::with_capacity(BUFFER_BYTES, &pairs.file);
+    let root = tree::build(data, size, &mut out).map_err(read_failed)?;
+    let flushed = out.flush();
+    drop(out);
+    flushed.and_then(|()| pairs.file.sync_data()).doing("writing", &pairs.path)?;
+    depot.step("tree written");
+    Ok((root, Some(pairs)))
+}
+
+fn check_size(size: u64) -> Result<(), BlobError> {
+    if size > BLOB_BYTES_MAX {
+        return Err(BlobError::TooLarge { max: BLOB_BYTES_MAX });
+    }
+    Ok(())
+}
+
+/// A file of somebody else's, open, as it is now.
+struct Foreign {
+    file: File,
+    size: u64,
+    place: Place,
+}
+
+impl Foreign {
+    fn open(path: &Path) -> Result<Self, BlobError> {
+        let path = fs::canonicalize(path).doing("reading", path)?;
+        // Looked at before it is opened: opening a pipe would wait for its writer.
+        let is_file = fs::metadata(&path).doing("reading", &path)?.is_file();
+        if !is_file {
+            return Err(BlobError::NotAFile(path));
+        }
+        let file = File::open(&path).doing("reading", &path)?;
+        let meta = file.metadata().doing("reading", &path)?;
+        check_size(meta.len())?;
+        let (size, place) = (meta.len(), Place::of(&path, &meta));
+        Ok(Self { file, size, place })
+    }
+
+    /// Refuses when it is not as it was when it was opened.
+    fn check(&self) -> Result<(), BlobError> {
+        let path = &self.place.path;
+        let now = self.file.metadata().doing("reading", path)?;
+        if Place::of(path, &now) == self.place {
+            Ok(())
+        } else {
+            Err(BlobError::Changed(path.clone()))
+        }
+    }
+
+    /// Reads it from start to end; as many bytes as it had.
+    fn read(
+        &mut self,
+        mut each: impl FnMut(&[u8]) -> Result<(), BlobError>,
+    ) -> Result<(), BlobError> {
+        let path = &self.place.path;
+        let mut buffer = vec![0; BUFFER_BYTES];
+        let mut size = 0;
+        loop {
+            let count = self.file.read(&mut buffer).doing("reading", path)?;
+            size += count as u64;
+            if size > self.size || (count == 0 && size < self.size) {
+                return Err(BlobError::Changed(path.clone()));
+            }
+            if count == 0 {
+                return Ok(());
+            }
+            each(&buffer[..count])?;
+        }
+    }
+}
+
+impl Depot {
+    /// Copies a file in.
+    pub(super) fn put_file(self: &Arc<Self>, path: &Path) -> Result<Descriptor, BlobError> {
+        let mut foreign = Foreign::open(path)?;
+        let mut incoming = Incoming::begin(self, foreign.size)?;
+        foreign.read(|bytes| incoming.write(bytes))?;
+        foreign.check()?;
+        incoming.finish()
+    }
+
+    /// Takes a file as a blob where it is: it is never moved, changed, evicted or deleted.
+    pub(super) fn register(&self, path: &Path) -> Result<Descriptor, BlobError> {
+        let mut foreign = Foreign::open(path)?;
+        let mut hasher = BlobHasher::default();
+        foreign.read(|bytes| {
+            hasher.update(bytes);
+            Ok(())
+        })?;
+        let id = hasher.finish();
+        let dir = self.make_room(&mut self.index(), foreign.size / PIECE_BYTES * 64)?;
+        dir.check()?;
+        foreign.file.rewind().doing("reading", path)?;
+        let size = foreign.size;
+        let (root, pairs) = build_tree(self, &dir, &foreign.file, size, &foreign.place.path)?;
+        foreign.check()?;
+        let pairs_path = pairs.as_ref().map(|pairs| pairs.path.clone());
+        let data = Source::Place(foreign.place);
+        self.commit(Ready { id, root, size, dir, data, pairs: pairs_path })
+    }
+}

@@ -1,0 +1,227 @@
+//! Opening: what a directory holds after whatever happened.
+//!
+//! A blob is there when its record checks and its data is there; everything else that bears its name
+//! is a leftover of a crash, and goes. Data of another length than its record says is damaged: what of
+//! it is good is kept as pieces of a blob under way.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use crux_crdt::blob::{BLOB_BYTES_MAX, BlobHasher, BlobId};
+
+use super::BlobError;
+use super::config::Config;
+use super::depot::Depot;
+use super::error::Doing as _;
+use super::index::{BLOBS_MAX, PARTIALS_MAX, Sealed};
+use super::layout::{Layout, remove};
+use super::partial::{self, Partial, has_len};
+use super::record::{self, DIRS_MAX, Dirs, Have, Keep, Meta};
+
+impl Depot {
+    /// Opens the store.
+    pub(super) fn open(config: Config) -> Result<Arc<Self>, BlobError> {
+        let mut dirs = config.dirs.clone();
+        let depot = Arc::new(Self::new(config));
+        if let Some(first) = dirs.first() {
+            let added: Dirs = record::read(&Layout::open(first)?.dirs()).unwrap_or_default();
+            dirs.extend(added.0);
+        }
+        for dir in dirs {
+            depot.open_dir(&dir)?;
+        }
+        // A quota that shrank holds from now on, as far as it can.
+        if depot.make_room(&mut depot.index(), 0).is_err() {
+            tracing::warn!("blobs take more room than they may, and none of them can be evicted");
+        }
+        Ok(depot)
+    }
+
+    /// Adds a directory and remembers it. With `scan`, every blob in it is hashed before it counts, and
+    /// those without a record are taken too; otherwise its records are believed, as at every start.
+    /// Returns how many blobs came with it.
+    pub(super) fn add_dir(&self, path: &Path, scan: bool) -> Result<usize, BlobError> {
+        let before = self.count();
+        let dir = self.open_dir_with(path, scan)?;
+        let first = self.index().dirs.first().cloned();
+        if let Some(first) = first.filter(|first| first.root() != dir.root()) {
+            let mut dirs: Dirs = record::read(&first.dirs()).unwrap_or_default();
+            if !dirs.0.iter().any(|known| known == dir.root()) {
+                dirs.0.push(dir.root().to_owned());
+                record::write(&first.dirs(), &dirs)?;
+            }
+        }
+        Ok(self.count().saturating_sub(before))
+    }
+
+    fn open_dir(&self, path: &Path) -> Result<(), BlobError> {
+        self.open_dir_with(path, false).map(drop)
+    }
+
+    fn open_dir_with(&self, path: &Path, scan: bool) -> Result<Arc<Layout>, BlobError> {
+        let layout = Arc::new(Layout::open(path)?);
+        {
+            let mut index = self.index();
+            if let Some(known) = index.dirs.iter().find(|known| known.root() == layout.root()) {
+                return Ok(known.clone());
+            }
+            if index.dirs.len() >= DIRS_MAX {
+                return Err(BlobError::Limit { what: "blob directories", max: DIRS_MAX });
+            }
+            index.dirs.push(layout.clone());
+        }
+        layout.clear_incoming().doing("cleaning", layout.root())?;
+        if scan {
+            self.adopt(&layout)?;
+        }
+        self.load_sealed(&layout)?;
+        self.load_partials(&layout)?;
+        self.load_keeps(&layout)?;
+        Ok(layout)
+    }
+
+    fn load_sealed(&self, dir: &Arc<Layout>) -> Result<(), BlobError> {
+        for id in dir.ids("meta").doing("reading", dir.root())? {
+            let path = dir.meta(&id);
+            let meta: Option<Meta> = record::read(&path).filter(|meta: &Meta| meta.id == id);
+            let Some(meta) = meta else {
+                tracing::warn!(path = %path.display(), "a record of a blob does not check");
+                continue;
+            };
+            if self.index().sealed.len() >= BLOBS_MAX {
+                return Err(BlobError::Limit { what: "blobs", max: BLOBS_MAX });
+            }
+            let data = dir.data(&id);
+            if meta.place.is_none() && !data.exists() {
+                // A crash came between the record and the data, or between the data and the record.
+                remove(&path)?;
+                continue;
+            }
+            let is_damaged = meta.place.is_none() && !has_len(&data, meta.size);
+            let accessed = fs::metadata(&path).and_then(|meta| meta.modified());
+            let accessed = accessed.unwrap_or_else(|_| self.now());
+            let Meta { root, size, place, .. } = meta;
+            let sealed = Sealed { root, size, dir: dir.clone(), place, accessed };
+            let known = self.index().sealed.contains_key(&id);
+            if !known {
+                self.index().insert(id, sealed);
+                if is_damaged {
+                    // The error says what was found; the pieces that are good are kept.
+                    self.mend(id).ok();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn load_partials(&self, dir: &Arc<Layout>) -> Result<(), BlobError> {
+        for id in dir.partials("have").doing("reading", dir.root())? {
+            let have: Option<Have> = record::read(&dir.partial_have(&id));
+            let known = self.have(&id).is_some();
+            match have.filter(|have| have.id == id) {
+                // A crash came after the rename that sealed it, or before the one that unsealed it.
+                Some(_) if known => self.clear_partial(dir, &id)?,
+                Some(have) => {
+                    if self.index().partials.len() >= PARTIALS_MAX {
+                        return Err(BlobError::Limit {
+                            what: "blobs under way",
+                            max: PARTIALS_MAX,
+                        });
+                    }
+                    bring_back(&dir.tree(&id), &dir.partial_tree(&id))?;
+                    let partial = Arc::new(Partial::open(dir.clone(), have, self.now())?);
+                    self.index().partials.insert(id, partial);
+                }
+                None => partial::delete(dir, &id)?,
+            }
+        }
+        let here = |id: &BlobId| self.index().partials.contains_key(id);
+        for ending in ["data", "tree"] {
+            for id in dir.partials(ending).doing("reading", dir.root())? {
+                if !here(&id) {
+                    partial::delete(dir, &id)?;
+                }
+            }
+        }
+        for id in dir.ids("tree").doing("reading", dir.root())? {
+            let is_sealed = self.index().sealed.contains_key(&id);
+            if !is_sealed {
+                remove(&dir.tree(&id))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn clear_partial(&self, dir: &Layout, id: &BlobId) -> Result<(), BlobError> {
+        if self.index().partials.contains_key(id) {
+            return Ok(());
+        }
+        bring_back(&dir.partial_tree(id), &dir.tree(id))?;
+        partial::delete(dir, id)
+    }
+
+    fn load_keeps(&self, dir: &Layout) -> Result<(), BlobError> {
+        for id in dir.ids("keep").doing("reading", dir.root())? {
+            match record::read::<Keep>(&dir.keep(&id)) {
+                Some(keep) if self.have(&id).is_some() => {
+                    self.index().keeps.insert(id, keep);
+                }
+                _ => remove(&dir.keep(&id))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Hashes whatever bears the name of a blob, and writes the records of those that are what they
+    /// are called. Others lose their record, so that they do not count.
+    fn adopt(&self, dir: &Arc<Layout>) -> Result<(), BlobError> {
+        for id in dir.ids("meta").doing("reading", dir.root())? {
+            // What another node registered in place is about that node's files.
+            if !dir.data(&id).exists() {
+                remove(&dir.meta(&id))?;
+            }
+        }
+        for id in dir.files().doing("reading", dir.root())? {
+            let path = dir.data(&id);
+            let mut file = fs::File::open(&path).doing("reading", &path)?;
+            let size = file.metadata().doing("reading", &path)?.len();
+            let mut hasher = BlobHasher::default();
+            std::io::copy(&mut file, &mut HashWriter(&mut hasher)).doing("reading", &path)?;
+            let found = hasher.finish();
+            if found != id || size > BLOB_BYTES_MAX {
+                tracing::warn!(blob = %id, found = %found, "not what it is called; left alone");
+                remove(&dir.meta(&id))?;
+                continue;
+            }
+            std::io::Seek::rewind(&mut file).doing("reading", &path)?;
+            let (root, pairs) = super::put::build_tree(self, dir, &file, size, &path)?;
+            if let Some(pairs) = pairs {
+                fs::rename(&pairs.path, dir.tree(&id)).doing("adopting", &path)?;
+            }
+            record::write(&dir.meta(&id), &Meta { id, root, size, place: None })?;
+        }
+        Ok(())
+    }
+}
+
+/// Moves a tree to where its data is, if a crash came when it had gone ahead.
+fn bring_back(from: &Path, to: &Path) -> Result<(), BlobError> {
+    if from.exists() && !to.exists() {
+        fs::rename(from, to).doing("bringing back", from)?;
+    }
+    Ok(())
+}
+
+struct HashWriter<'a>(&'a mut BlobHasher);
+
+impl std::io::Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,160 @@
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::fixture::*;
+use crate::blobs::BlobError;
+use crux_crdt::blob::{BlobId, Root};
+
+const KIB: usize = 1024;
+
+async fn quota(bytes: usize) -> Fixture {
+    Fixture::with(|config| config.quota = Some(bytes as u64)).await
+}
+
+async fn put(f: &Fixture, size: usize, seed: u8) -> Result<BlobId, BlobError> {
+    f.pass(100);
+    f.blobs.put(&noise(size, seed)[..]).await.map(|put| put.blob)
+}
+
+#[tokio::test]
+async fn the_one_that_was_of_no_use_for_longest_goes() {
+    let f = quota(40 * KIB).await;
+    let mut ids = Vec::new();
+    for seed in 0..4 {
+        ids.push(put(&f, 10 * KIB, seed).await.unwrap());
+    }
+    f.pass(100);
+    read_all(&f.blobs, ids[0]).await.unwrap();
+    f.blobs.reserve(ids[1], Duration::from_secs(150)).await.unwrap();
+    f.pass(200);
+    // Read last, reserved until lately, and the others.
+    put(&f, 10 * KIB, 9).await.unwrap();
+    assert_eq!(f.blobs.have(&ids[2]), None);
+    put(&f, 10 * KIB, 10).await.unwrap();
+    assert_eq!(f.blobs.have(&ids[3]), None);
+    put(&f, 10 * KIB, 11).await.unwrap();
+    assert_eq!((f.blobs.have(&ids[0]), f.blobs.have(&ids[1]).is_some()), (None, true));
+    assert_eq!(f.again().await.count(), 4);
+}
+
+#[tokio::test]
+async fn what_is_kept_is_never_evicted_and_nothing_is_for_nothing() {
+    let f = quota(60 * KIB).await;
+    let pinned = put(&f, 10 * KIB, 0).await.unwrap();
+    let reserved = put(&f, 10 * KIB, 1).await.unwrap();
+    let held = put(&f, 10 * KIB, 2).await.unwrap();
+    let open = put(&f, 10 * KIB, 3).await.unwrap();
+    let plain = put(&f, 10 * KIB, 4).await.unwrap();
+    let file = f.file("f", &noise(50 * KIB, 5));
+    let registered = f.blobs.register_in_place(file).await.unwrap().blob;
+    f.blobs.pin(pinned).await.unwrap();
+    f.blobs.reserve(reserved, Duration::from_secs(100_000)).await.unwrap();
+    let (hold, reader) = (f.blobs.hold(held).unwrap(), f.blobs.reader(open).await.unwrap());
+    let refused = put(&f, 25 * KIB, 6).await.unwrap_err();
+    assert!(matches!(refused, BlobError::Quota { quota: 61_440, .. }), "{refused}");
+    assert!(f.blobs.have(&plain).is_some(), "it would not have been enough");
+    put(&f, 20 * KIB, 7).await.unwrap();
+    assert_eq!(f.blobs.have(&plain), None);
+    for id in [pinned, reserved, held, open, registered] {
+        assert!(f.blobs.have(&id).is_some());
+    }
+    drop((hold, reader));
+    put(&f, 20 * KIB, 8).await.unwrap();
+    assert_eq!((f.blobs.have(&held), f.blobs.have(&open)), (None, None));
+}
+
+#[tokio::test]
+async fn the_whole_of_a_blob_counts_before_a_piece_of_it_comes() {
+    let f = quota(4 * MIB).await;
+    let old = put(&f, 2 * MIB, 0).await.unwrap();
+    let begin = |size| f.blobs.begin(BlobId([1; 32]), Root([2; 32]), size);
+    let err = begin(4 * MIB as u64 + 1).await.unwrap_err();
+    assert!(matches!(err, BlobError::Quota { .. }), "{err}");
+    assert!(f.blobs.have(&old).is_some());
+    assert!(matches!(begin(u64::MAX).await.unwrap_err(), BlobError::TooLarge { .. }));
+    begin(3 * MIB as u64).await.unwrap();
+    assert_eq!(f.blobs.have(&old), None);
+    let err = put(&f, 2 * MIB, 3).await.unwrap_err();
+    assert!(matches!(err, BlobError::Quota { .. }), "what is under way is not evicted: {err}");
+    assert_eq!(f.again().await.list()[0].held, 0);
+    f.blobs.abandon(BlobId([1; 32])).await.unwrap();
+    put(&f, 2 * MIB, 3).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_disk_keeps_some_room() {
+    let f = Fixture::with(|config| config.headroom = Some(MIB as u64)).await;
+    let old = put(&f, 2 * MIB, 0).await.unwrap();
+    f.stage.free.store(2 * MIB as u64, Ordering::Relaxed);
+    put(&f, MIB, 1).await.unwrap();
+    assert!(f.blobs.have(&old).is_some(), "there was room");
+    let err = f.blobs.begin(BlobId([1; 32]), Root([2; 32]), 9 * MIB as u64).await.unwrap_err();
+    let needed = 9 * MIB as u64;
+    let (free, headroom) = (2 * MIB as u64, MIB as u64);
+    assert_eq!(err, BlobError::DiskFull { needed, free, headroom });
+    f.blobs.begin(BlobId([1; 32]), Root([2; 32]), 2 * MIB as u64).await.unwrap();
+    assert_eq!(f.blobs.have(&old), None, "evicted for it");
+}
+
+#[tokio::test]
+async fn by_default_a_twentieth_of_the_disk_stays_free_and_at_most_a_gib() {
+    let f = Fixture::with(|config| config.headroom = None).await;
+    f.stage.free.store((1 << 30) + 10, Ordering::Relaxed);
+    let id = put(&f, 10, 0).await.unwrap();
+    f.blobs.pin(id).await.unwrap();
+    let err = put(&f, 11, 0).await.unwrap_err();
+    assert!(matches!(err, BlobError::DiskFull { headroom: 1_073_741_824, .. }), "{err}");
+}
+
+#[tokio::test]
+async fn another_disk_takes_what_the_first_cannot() {
+    let f = Fixture::new().await;
+    let second = f.dir.path().join("second");
+    f.blobs.add_dir(second.clone(), false).await.unwrap();
+    let id = put(&f, 10, 0).await.unwrap();
+    assert!(f.data(&id).exists(), "the first that has room");
+    // Both are one disk to the fixture; a quota that a directory breaks is told as such.
+    let err = {
+        f.stage.free.store(0, Ordering::Relaxed);
+        f.blobs.pin(id).await.unwrap();
+        put(&f, 11, 1).await.unwrap_err()
+    };
+    assert!(matches!(err, BlobError::DiskFull { free: 0, .. }), "{err}");
+}
+
+#[tokio::test]
+async fn what_nobody_goes_on_with_makes_room_after_a_day() {
+    let f = quota(4 * MIB).await;
+    let (it, pieces) = pieces(&noise(3 * MIB, 1)).await;
+    f.blobs.begin(it.blob, it.root, it.size).await.unwrap();
+    f.pass(23 * 3600);
+    f.blobs.write_piece(it.blob, it.root, 1, pieces[1].clone()).await.unwrap();
+    f.pass(23 * 3600);
+    let err = put(&f, 2 * MIB, 3).await.unwrap_err();
+    assert!(matches!(err, BlobError::Quota { .. }), "{err}");
+    f.pass(3600);
+    f.blobs.pin(it.blob).await.unwrap();
+    assert!(put(&f, 2 * MIB, 3).await.is_err(), "pinned");
+    f.blobs.unpin(it.blob).await.unwrap();
+    put(&f, 2 * MIB, 3).await.unwrap();
+    assert_eq!(f.blobs.have(&it.blob), None);
+    assert!(f.files().iter().all(|name| !name.starts_with("partial")), "{:?}", f.files());
+}
+
+#[tokio::test]
+async fn only_so_many_are_under_way() {
+    let f = Fixture::new().await;
+    let begin = |n: u16| {
+        let mut id = BlobId([0; 32]);
+        id.0[..2].copy_from_slice(&n.to_be_bytes());
+        f.blobs.begin(id, Root([1; 32]), 10)
+    };
+    for n in 0..256 {
+        begin(n).await.unwrap();
+    }
+    let err = begin(256).await.unwrap_err();
+    assert!(matches!(err, BlobError::Limit { max: 256, .. }), "{err}");
+    f.pass(24 * 3600);
+    begin(256).await.unwrap();
+    assert_eq!(f.blobs.list().len(), 1);
+}

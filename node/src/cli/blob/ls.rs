@@ -1,0 +1,59 @@
+//! `blob ls`
+
+use std::time::UNIX_EPOCH;
+
+use serde_json::{Value, json};
+
+use super::{Ui, Wait};
+use crate::blobs::Listed;
+use crate::cli::output::block_on;
+use crate::cli::table;
+use crate::error::Error;
+
+/// List the blobs of the node, whole or under way
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    wait: Wait,
+}
+
+pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
+    let blobs = block_on(async { ui.connect(args.wait.timeout).await?.list_blobs().await })?;
+    let answer: Vec<_> = blobs.iter().map(to_json).collect();
+    ui.answer(&answer, || text(&blobs))
+}
+
+fn to_json(blob: &Listed) -> Value {
+    let until = blob.reserved_until.and_then(|until| until.duration_since(UNIX_EPOCH).ok());
+    json!({
+        "id": blob.id.to_string(),
+        "size": blob.size,
+        "sealed": blob.sealed,
+        "held": blob.held,
+        "pieces": blob.pieces,
+        "pinned": blob.pinned,
+        "reserved_until_ms": until.map(|until| u64::try_from(until.as_millis()).ok()),
+        "registered": blob.registered,
+    })
+}
+
+fn text(blobs: &[Listed]) -> String {
+    let row = |blob: &Listed| {
+        let state = match blob.sealed {
+            true => "sealed".to_owned(),
+            false => format!("{} of {} pieces", blob.held, blob.pieces),
+        };
+        let mut kept = Vec::new();
+        if blob.pinned {
+            kept.push("pinned".to_owned());
+        }
+        if blob.reserved_until.is_some() {
+            kept.push("reserved".to_owned());
+        }
+        if let Some(path) = &blob.registered {
+            kept.push(format!("at {}", path.display()));
+        }
+        [blob.id.to_string(), blob.size.to_string(), state, kept.join(", ")]
+    };
+    table::render(["BLOB", "SIZE", "STATE", "KEPT"], blobs.iter().map(row).collect())
+}

@@ -1,0 +1,108 @@
+//! `blob path`, `register`, `add-dir`, `scrub`: what is about places on the node's machine.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::{Ui, Wait};
+use crate::cli::output::block_on;
+use crate::error::{Error, Kind};
+use crate::parse;
+
+/// Print where a blob lies on the node's machine
+///
+/// The file is only to be read, and gone once the blob is removed or evicted: pin it before.
+#[derive(Debug, clap::Args)]
+pub(super) struct Path {
+    /// Which one
+    id: String,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+/// Make a file a blob where it is
+///
+/// It is never moved, changed, evicted or deleted. Once it changes it is no longer a blob.
+#[derive(Debug, clap::Args)]
+pub(super) struct Register {
+    /// A file on the node's machine
+    file: PathBuf,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+/// Add a directory for blobs, made if there is none, and remember it
+#[derive(Debug, clap::Args)]
+pub(super) struct AddDir {
+    /// A directory on the node's machine
+    path: PathBuf,
+    /// Hash every blob in it first; otherwise what its records say is believed
+    #[arg(long)]
+    scan: bool,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+/// Look at every byte of every blob of the node
+///
+/// Damaged blobs are kept as far as they are good, and `get` fetches the rest. Fails when something is
+/// damaged.
+#[derive(Debug, clap::Args)]
+pub(super) struct Scrub {
+    #[command(flatten)]
+    wait: Wait,
+}
+
+pub(super) fn path(args: &Path, ui: &mut Ui) -> Result<(), Error> {
+    let id = parse::blob(&args.id)?;
+    let path = block_on(async { ui.connect(args.wait.timeout).await?.blob_path(id).await })?;
+    ui.answer(&json!({ "path": path }), || path.display().to_string())
+}
+
+pub(super) fn register(args: &Register, ui: &mut Ui) -> Result<(), Error> {
+    let path = absolute(&args.file)?;
+    let register = async { ui.connect(args.wait.timeout).await?.register_file(&path).await };
+    let (id, size) = block_on(register)?;
+    let answer = json!({ "id": id.to_string(), "size": size });
+    ui.answer(&answer, || format!("{id}  {}", path.display()))
+}
+
+pub(super) fn add_dir(args: &AddDir, ui: &mut Ui) -> Result<(), Error> {
+    let path = absolute(&args.path)?;
+    let add = async { ui.connect(args.wait.timeout).await?.add_blob_dir(&path, args.scan).await };
+    let blobs = block_on(add)?;
+    ui.answer(&json!({ "blobs": blobs }), || {
+        format!("Added {}, with {blobs} blobs in it", path.display())
+    })
+}
+
+pub(super) fn scrub(args: &Scrub, ui: &mut Ui) -> Result<(), Error> {
+    let found = block_on(async { ui.connect(args.wait.timeout).await?.scrub_blobs().await })?;
+    let damaged = found.damaged.iter();
+    let answer = json!({
+        "blobs": found.blobs,
+        "bytes": found.bytes,
+        "damaged": damaged.map(|(id, n)| json!({ "id": id.to_string(), "pieces": n })).collect::<Vec<_>>(),
+        "changed": found.changed.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    });
+    ui.answer(&answer, || {
+        let mut text = format!("Looked at {} blobs, {} bytes", found.blobs, found.bytes);
+        for (id, pieces) in &found.damaged {
+            text.push_str(&format!("\n{id} is damaged: {pieces} pieces have to be fetched again"));
+        }
+        for id in &found.changed {
+            text.push_str(&format!("\n{id} was registered and changed: it is no longer a blob"));
+        }
+        text
+    })?;
+    match found.damaged.len() + found.changed.len() {
+        0 => Ok(()),
+        count => {
+            Err(Error::new(Kind::BlobDamaged, format!("{count} blobs are not what they were")))
+        }
+    }
+}
+
+fn absolute(path: &std::path::Path) -> Result<PathBuf, Error> {
+    std::path::absolute(path).map_err(|err| Error::io("finding out the path", &err))
+}

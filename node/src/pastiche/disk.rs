@@ -1,0 +1,70 @@
+//! What the engine asks of the store, and what it is told.
+
+use crux_crdt::blob::{BlobId, PieceSet, Root};
+use crux_protocol::pastiche::{Event, ReadId, SealFailure, StoreFailure, WriteFailure};
+
+use crate::blobs::{BlobError, Blobs};
+
+pub(super) async fn begin(blobs: Blobs, blob: BlobId, root: Root, size: u64) -> Event {
+    let mut begun = blobs.begin(blob, root, size).await;
+    if let Err(BlobError::OtherRoot { .. }) = begun {
+        // Pieces under another root are of no use.
+        begun = match blobs.abandon(blob).await {
+            Ok(()) => blobs.begin(blob, root, size).await,
+            Err(error) => Err(error),
+        };
+    }
+    Event::Begun { blob, result: begun.map_err(failure) }
+}
+
+pub(super) async fn write(
+    blobs: Blobs,
+    blob: BlobId,
+    root: Root,
+    index: u32,
+    body: Vec<u8>,
+) -> Event {
+    let result = match blobs.write_piece(blob, root, index, body.into()).await {
+        Ok(_) => Ok(()),
+        Err(BlobError::WrongPiece { .. }) => Err(WriteFailure::Damaged),
+        Err(error) => Err(WriteFailure::Store(failure(error))),
+    };
+    Event::Written { blob, index, result }
+}
+
+pub(super) async fn seal(blobs: Blobs, blob: BlobId) -> Event {
+    let result = match blobs.seal(blob).await {
+        Ok(_) => Ok(()),
+        Err(BlobError::Mismatch { .. }) => Err(SealFailure::Mismatch),
+        Err(BlobError::Damaged { .. } | BlobError::Unsealed(_)) => {
+            let missing = blobs.have(&blob).map(|have| missing(&have.pieces));
+            Err(SealFailure::Damaged(missing.unwrap_or_default()))
+        }
+        Err(error) => Err(SealFailure::Store(failure(error))),
+    };
+    Event::Sealed { blob, result }
+}
+
+pub(super) async fn read(
+    blobs: Blobs,
+    read: ReadId,
+    blob: BlobId,
+    root: Root,
+    index: u32,
+) -> Event {
+    let bytes = blobs.read_piece(blob, root, index).await;
+    let bytes = bytes.inspect_err(|error| tracing::debug!(%blob, index, %error, "not served"));
+    Event::Read { read, bytes: bytes.ok().map(Vec::from) }
+}
+
+fn missing(pieces: &PieceSet) -> Vec<u32> {
+    pieces.missing().collect()
+}
+
+fn failure(error: BlobError) -> StoreFailure {
+    match error {
+        BlobError::Quota { .. } => StoreFailure::Quota,
+        BlobError::DiskFull { .. } => StoreFailure::DiskFull,
+        other => StoreFailure::Other(other.to_string()),
+    }
+}

@@ -1,0 +1,311 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crux_crdt::Principal;
+use crux_crdt::blob::{BlobId, Descriptor};
+use crux_crdt::sign::{Identity, Signed};
+use crux_protocol::context::Context;
+use crux_protocol::link::{self, Protocol};
+use crux_protocol::pastiche::{
+    Command, Config, Event, Facts, Failure, Holding, Report, State, StoreFailure, Waiter,
+};
+use crux_protocol::time::Instant;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tracing::{Instrument, debug, warn};
+
+use super::disk;
+use super::offers;
+use crate::api::Ask;
+use crate::blobs::Blobs;
+use crate::blobs::want::{Progress, Wanted};
+use crate::clock;
+use crate::error::{Error, Kind};
+use crate::view::{MemberState, View};
+
+/// How often it is looked whether those who wait are still there.
+const LOOK_PERIOD: Duration = Duration::from_millis(500);
+
+/// What the mover needs.
+#[derive(Debug)]
+pub struct Parts {
+    /// How blobs move.
+    pub config: Config,
+    /// Which flock, and who this node is.
+    pub context: Context,
+    /// Signs what this node sealed.
+    pub identity: Arc<Identity>,
+    /// What it draws comes from this.
+    pub seed: [u8; 32],
+    /// Where blobs are kept.
+    pub blobs: Blobs,
+    /// Who wants what.
+    pub wishes: mpsc::Receiver<Wanted>,
+    /// Who is there, and who offers what.
+    pub view: watch::Receiver<Arc<View>>,
+    /// Takes what this node offers; none: it offers nothing.
+    pub fulcrum: Option<mpsc::Sender<Ask>>,
+    /// Takes requests and replies.
+    pub network: mpsc::Sender<link::Command>,
+    /// Gives what is about blobs.
+    pub bulk: mpsc::Receiver<link::Event>,
+}
+
+/// Starts the mover. It ends with the network or the fulcrum.
+pub fn spawn(parts: Parts) -> JoinHandle<()> {
+    if let Some(fulcrum) = parts.fulcrum {
+        tokio::spawn(offers::run(parts.blobs.clone(), fulcrum));
+    }
+    let state = State::new(parts.config, parts.context.clone(), parts.seed);
+    let task = Task {
+        state,
+        context: parts.context,
+        identity: parts.identity,
+        blobs: parts.blobs,
+        network: parts.network,
+        linked: BTreeSet::new(),
+        holders: BTreeMap::new(),
+        members: BTreeSet::new(),
+        waiting: BTreeMap::new(),
+        next_waiter: 0,
+        disk: JoinSet::new(),
+        again: Vec::new(),
+    };
+    let span = tracing::error_span!("pastiche");
+    let inputs = Inputs { wishes: parts.wishes, bulk: parts.bulk, view: parts.view };
+    tokio::spawn(task.run(inputs).instrument(span))
+}
+
+struct Inputs {
+    wishes: mpsc::Receiver<Wanted>,
+    bulk: mpsc::Receiver<link::Event>,
+    view: watch::Receiver<Arc<View>>,
+}
+
+struct Task {
+    state: State,
+    context: Context,
+    identity: Arc<Identity>,
+    blobs: Blobs,
+    network: mpsc::Sender<link::Command>,
+    linked: BTreeSet<Principal>,
+    holders: BTreeMap<BlobId, Vec<Principal>>,
+    members: BTreeSet<Principal>,
+    waiting: BTreeMap<Waiter, Wanted>,
+    next_waiter: u64,
+    /// What the store is doing.
+    disk: JoinSet<Event>,
+    /// What the store knew at once.
+    again: Vec<Event>,
+}
+
+impl Task {
+    async fn run(mut self, mut inputs: Inputs) {
+        self.see(&inputs.view.borrow_and_update().clone());
+        let mut looked = clock::now();
+        loop {
+            let now = clock::now();
+            if now.since(looked) >= LOOK_PERIOD && !self.waiting.is_empty() {
+                looked = now;
+                self.forget_the_gone().await;
+            }
+            let due = self.state.deadline(now).min(self.next_look(looked));
+            let event = tokio::select! {
+                event = inputs.bulk.recv() => match event {
+                    Some(event) => of_link(event),
+                    None => return,
+                },
+                Some(event) = self.disk.join_next() => event.ok(),
+                Some(wanted) = inputs.wishes.recv() => self.on_wanted(wanted),
+                changed = inputs.view.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    self.see(&inputs.view.borrow_and_update().clone());
+                    Some(Event::Wake)
+                }
+                () = tokio::time::sleep(due.since(now)) => Some(Event::Wake),
+            };
+            if let Some(event) = event
+                && !self.handle(event).await
+            {
+                return;
+            }
+        }
+    }
+
+    fn next_look(&self, looked: Instant) -> Instant {
+        if self.waiting.is_empty() { Instant::NEVER } else { looked + LOOK_PERIOD }
+    }
+
+    /// Learns who is there.
+    fn see(&mut self, view: &View) {
+        let others = view.members.iter().filter(|member| member.principal != view.principal);
+        let linked = others.filter(|member| member.state <= MemberState::Suspect);
+        self.linked = linked.map(|member| member.principal).collect();
+        let members = view.members.iter().filter(|member| member.state != MemberState::Evicted);
+        self.members = members.map(|member| member.principal).collect();
+        self.holders.clone_from(&view.holders);
+    }
+
+    fn on_wanted(&mut self, wanted: Wanted) -> Option<Event> {
+        if self.blobs.have(&wanted.id).is_some_and(|have| have.sealed) {
+            // Nobody may be waiting any more.
+            drop(wanted.done.send(Ok(())));
+            return None;
+        }
+        self.next_waiter += 1;
+        let waiter = Waiter(self.next_waiter);
+        let event = Event::Get { waiter, blob: wanted.id, wait: wanted.timeout };
+        self.waiting.insert(waiter, wanted);
+        Some(event)
+    }
+
+    async fn forget_the_gone(&mut self) {
+        let gone = self.waiting.iter().filter(|(_, want)| want.done.is_closed());
+        let gone: Vec<_> = gone.map(|(waiter, _)| *waiter).collect();
+        for waiter in gone {
+            self.waiting.remove(&waiter);
+            self.handle(Event::Cancel { waiter }).await;
+        }
+    }
+
+    /// Whether the network is still there.
+    async fn handle(&mut self, event: Event) -> bool {
+        self.again.push(event);
+        while let Some(event) = self.again.pop() {
+            for command in self.step(event) {
+                if !self.obey(command).await {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn step(&mut self, event: Event) -> Vec<Command> {
+        let facts = Facts {
+            linked: &self.linked,
+            is_member: &|principal| self.members.contains(principal),
+            holders: &|blob| self.holders.get(blob).cloned().unwrap_or_default(),
+        };
+        self.state.handle(event, clock::now(), &facts)
+    }
+
+    async fn obey(&mut self, command: Command) -> bool {
+        let blobs = self.blobs.clone();
+        match command {
+            Command::Send { id, peer, request } => {
+                let protocol = Protocol::Pastiche;
+                return self
+                    .tell(link::Command::Request { id, peer, protocol, body: request.encode() })
+                    .await;
+            }
+            Command::Reply { reply, response } => {
+                return self
+                    .tell(link::Command::Reply { id: reply, body: response.encode() })
+                    .await;
+            }
+            Command::Begin { blob, root, size } => {
+                self.disk.spawn(disk::begin(blobs, blob, root, size));
+            }
+            Command::Write { blob, root, index, body } => {
+                self.disk.spawn(disk::write(blobs, blob, root, index, body));
+            }
+            Command::Seal { blob } => _ = self.disk.spawn(disk::seal(blobs, blob)),
+            Command::Read { read, blob, root, index } => {
+                self.disk.spawn(disk::read(blobs, read, blob, root, index));
+            }
+            Command::Abandon { blob } => {
+                // Waited for, or else it might meet what is begun next.
+                if let Err(error) = blobs.abandon(blob).await {
+                    warn!(%blob, %error, "pieces of no use stay");
+                }
+            }
+            Command::Look { read, blob } => {
+                let found = self.look(&blob);
+                self.again.push(Event::Looked { read, found });
+            }
+            Command::Tell { waiters, progress } => {
+                let providers = u32::try_from(progress.providers).unwrap_or(u32::MAX);
+                let told = Progress { held: progress.held, size: progress.size, providers };
+                for wanted in waiters.iter().filter_map(|waiter| self.waiting.get(waiter)) {
+                    wanted.progress.send_replace(told);
+                }
+            }
+            Command::Done { waiter, result } => {
+                if let Some(wanted) = self.waiting.remove(&waiter) {
+                    let result = result.map_err(|failure| explain(wanted.id, &failure));
+                    // Nobody may be waiting any more.
+                    drop(wanted.done.send(result));
+                }
+            }
+            Command::Report(report) => tell(&report),
+        }
+        true
+    }
+
+    async fn tell(&self, command: link::Command) -> bool {
+        self.network.send(command).await.is_ok()
+    }
+
+    /// What is here of a blob, and what this node signs of it.
+    fn look(&self, blob: &BlobId) -> Option<(Holding, Vec<Signed<Descriptor>>)> {
+        let have = self.blobs.have(blob)?;
+        let descriptor = Descriptor { blob: *blob, root: have.root, size: have.size };
+        let sign = || Signed::sign(descriptor, &self.context.flock, &self.identity);
+        let own = have.sealed.then(sign).into_iter().collect();
+        Some((Holding { root: have.root, size: have.size, pieces: have.pieces }, own))
+    }
+}
+
+/// What the mover makes of what the network tells.
+fn of_link(event: link::Event) -> Option<Event> {
+    match event {
+        link::Event::Request { id, peer, body, .. } => {
+            Some(Event::Request { reply: id, peer, body })
+        }
+        link::Event::Replied { id } => Some(Event::Replied { reply: id }),
+        link::Event::Response { id, body, .. } => Some(Event::Response { id, body }),
+        link::Event::RequestFailed { id, failure, .. } => {
+            Some(Event::RequestFailed { id, failure })
+        }
+        _ => None,
+    }
+}
+
+fn explain(blob: BlobId, failure: &Failure) -> Error {
+    let (kind, hint) = match failure {
+        Failure::NobodyHas => (
+            Kind::BlobUnknown,
+            "Put it on a node first, or wait longer with --timeout; `members` shows who is there.",
+        ),
+        Failure::Lies => {
+            (Kind::BlobMismatch, "The log names the nodes that signed it; put the file anew.")
+        }
+        Failure::Busy => (Kind::Busy, "Try again in a moment."),
+        Failure::Store(StoreFailure::Quota) => {
+            (Kind::Quota, "Remove or unpin blobs, or raise the quota with --blob-quota.")
+        }
+        Failure::Store(StoreFailure::DiskFull) => {
+            (Kind::DiskFull, "Make room on the disk; nothing has to be restarted.")
+        }
+        Failure::Store(StoreFailure::Other(_)) => (Kind::Io, "Check the disk."),
+    };
+    Error::new(kind, format!("the blob {blob}: {failure}")).with_hint(hint)
+}
+
+fn tell(report: &Report) {
+    match report {
+        Report::BadPiece { peer, blob } => {
+            warn!(peer = %peer.short(), %blob, "a piece that is not what its root promises");
+        }
+        Report::FalseRoot { signers, blob } => {
+            let signers: Vec<_> = signers.iter().map(Principal::short).collect();
+            warn!(signers = %signers.join(" "), %blob, "they signed the root of another file");
+        }
+        // Whoever sends this may send it as often as it likes.
+        Report::Malformed { peer } => debug!(peer = %peer.short(), "sent what no node sends"),
+    }
+}

@@ -1,0 +1,233 @@
+//! Nodes in one process: real stores, real libp2p over its memory transport, no flock engine.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crux_crdt::blob::{BlobId, PIECE_BYTES};
+use crux_crdt::sign::{Ed25519, Identity};
+use crux_crdt::{Digest, Principal};
+use crux_protocol::context::Context;
+use crux_protocol::link;
+use crux_protocol::net::{self, Transport};
+use crux_protocol::pastiche::Config;
+use tempfile::TempDir;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::{Parts, spawn};
+use crate::blobs::want::{Fetch, Pantry};
+use crate::blobs::{self, Blobs};
+use crate::error::Kind;
+use crate::view::{Member, MemberState, View};
+
+const FLOCK: Digest = Digest([7; 32]);
+/// Far more than anything takes: the machine may be busy.
+const DEADLINE: Duration = Duration::from_secs(20);
+const WAIT: Duration = Duration::from_secs(10);
+
+struct Node {
+    me: Principal,
+    addr: SocketAddr,
+    commands: mpsc::Sender<link::Command>,
+    pantry: Pantry,
+    blobs: Blobs,
+    /// What nobody in these tests reads ends the network if it is dropped.
+    _events: mpsc::Receiver<link::Event>,
+    _view: watch::Sender<Arc<View>>,
+    mover: JoinHandle<()>,
+    dir: TempDir,
+}
+
+fn identity(number: u8) -> Arc<Identity> {
+    Arc::new(Identity::from_seed(&[number; 32]))
+}
+
+fn view(count: u8, me: u8) -> View {
+    let member = |number: u8| Member {
+        node: format!("n{number}").parse().unwrap(),
+        principal: identity(number).principal(),
+        addr: None,
+        state: MemberState::Alive,
+        incarnation: 1,
+        labels: std::collections::BTreeMap::new(),
+    };
+    View {
+        principal: identity(me).principal(),
+        members: (1..=count).map(member).collect(),
+        services: Vec::new(),
+        ..crate::view::testing::view()
+    }
+}
+
+async fn start(number: u8, count: u8, dir: TempDir, config: Config) -> Node {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let mut network = net::Config::new([number; 32], FLOCK, vec![any]);
+    network.transport = Transport::Memory;
+    let members: BTreeSet<_> = (1..=count).map(|n| identity(n).principal()).collect();
+    network.members = Arc::new(members);
+    let net = net::spawn(network).await.unwrap();
+    let mut store = blobs::Config::new(vec![dir.path().join("blobs")]);
+    store.headroom = Some(0);
+    let blobs = Blobs::open(store).await.unwrap();
+    let (view_in, view) = watch::channel(Arc::new(view(count, number)));
+    let (wishes_in, wishes) = mpsc::channel(16);
+    let mover = spawn(Parts {
+        config,
+        context: Context { flock: FLOCK, me: net.me, verifier: Arc::new(Ed25519) },
+        identity: identity(number),
+        seed: [number; 32],
+        blobs: blobs.clone(),
+        wishes,
+        view,
+        fulcrum: None,
+        network: net.commands.clone(),
+        bulk: net.bulk,
+    });
+    Node {
+        me: net.me,
+        addr: net.listening[0],
+        commands: net.commands,
+        pantry: Pantry { blobs: blobs.clone(), wishes: Some(wishes_in) },
+        blobs,
+        _events: net.events,
+        _view: view_in,
+        mover,
+        dir,
+    }
+}
+
+async fn flock(count: u8) -> Vec<Node> {
+    let mut nodes: Vec<Node> = Vec::new();
+    for number in 1..=count {
+        nodes.push(start(number, count, TempDir::new().unwrap(), Config::default()).await);
+    }
+    for (place, node) in nodes.iter().enumerate() {
+        for other in &nodes[..place] {
+            connect(node, other).await;
+        }
+    }
+    nodes
+}
+
+async fn connect(from: &Node, to: &Node) {
+    let id = link::DialId(u64::from(to.addr.port()));
+    let addrs = vec![to.addr.to_string()];
+    let dial = link::Command::Dial { id, addrs, expect: Some(to.me) };
+    from.commands.send(dial).await.unwrap();
+}
+
+/// Bytes that are nowhere the same.
+fn bytes(length: usize) -> Vec<u8> {
+    let mut bytes = vec![0x5a; length];
+    for (place, block) in bytes.chunks_mut(1024).enumerate() {
+        let place = place.to_le_bytes();
+        let most = block.len().min(place.len());
+        block[..most].copy_from_slice(&place[..most]);
+    }
+    bytes
+}
+
+async fn put(node: &Node, data: &[u8]) -> BlobId {
+    node.blobs.put(data).await.unwrap().blob
+}
+
+async fn get(node: &Node, blob: BlobId) -> Result<(), crate::error::Error> {
+    match node.pantry.want(blob, WAIT)? {
+        None => Ok(()),
+        Some(fetch) => ended(fetch).await,
+    }
+}
+
+async fn ended(fetch: Fetch) -> Result<(), crate::error::Error> {
+    let ended = timeout(DEADLINE, fetch.done).await.expect("a get ends in time");
+    ended.expect("the mover answers")
+}
+
+async fn content(node: &Node, blob: BlobId) -> Vec<u8> {
+    let mut content = Vec::new();
+    let mut reader = node.blobs.reader(blob).await.unwrap();
+    while let Some(bytes) = reader.next().await.unwrap() {
+        content.extend_from_slice(&bytes);
+    }
+    content
+}
+
+#[tokio::test]
+async fn what_one_has_the_other_gets() {
+    let nodes = flock(2).await;
+    let piece = usize::try_from(PIECE_BYTES).unwrap();
+    for length in [0, 1, piece, piece + 1, 3 * piece + 5] {
+        let data = bytes(length);
+        let blob = put(&nodes[0], &data).await;
+        get(&nodes[1], blob).await.unwrap();
+        assert!(content(&nodes[1], blob).await == data, "{length} bytes");
+    }
+}
+
+#[tokio::test]
+async fn progress_is_told_and_ends_with_all_of_it() {
+    let nodes = flock(2).await;
+    let blob = put(&nodes[0], &bytes(3 * 1024 * 1024 + 5)).await;
+    let mut fetch = nodes[1].pantry.want(blob, WAIT).unwrap().expect("it is not here");
+    let mut last = 0;
+    let told = async {
+        while fetch.progress.changed().await.is_ok() {
+            let held = fetch.progress.borrow_and_update().held;
+            assert!(held > last, "it grows");
+            last = held;
+        }
+    };
+    timeout(DEADLINE, told).await.expect("it ends");
+    ended(fetch).await.unwrap();
+    assert_eq!(last, 3 * 1024 * 1024 + 5);
+}
+
+#[tokio::test]
+async fn two_gets_of_one_blob_at_once_both_succeed() {
+    let nodes = flock(2).await;
+    let blob = put(&nodes[0], &bytes(2_000_000)).await;
+    let (one, two) = tokio::join!(get(&nodes[1], blob), get(&nodes[1], blob));
+    one.unwrap();
+    two.unwrap();
+}
+
+#[tokio::test]
+async fn what_nobody_has_is_said_after_the_wait() {
+    let nodes = flock(2).await;
+    let blob = BlobId([9; 32]);
+    let fetch = nodes[1].pantry.want(blob, Duration::from_millis(50)).unwrap();
+    let error = ended(fetch.expect("it is not here")).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::BlobUnknown);
+}
+
+#[tokio::test]
+async fn one_that_gets_it_serves_it_when_the_first_is_gone() {
+    let mut nodes = flock(3).await;
+    let data = bytes(3_000_000);
+    let blob = put(&nodes[0], &data).await;
+    get(&nodes[1], blob).await.unwrap();
+    drop(nodes.remove(0));
+    get(&nodes[1], blob).await.unwrap();
+    assert!(content(&nodes[1], blob).await == data);
+}
+
+#[tokio::test]
+async fn a_fetcher_that_starts_again_goes_on_from_its_disk() {
+    let mut nodes = flock(2).await;
+    let data = bytes(6 * 1024 * 1024);
+    let blob = put(&nodes[0], &data).await;
+    let fetcher = nodes.pop().unwrap();
+    let mut fetch = fetcher.pantry.want(blob, WAIT).unwrap().expect("it is not here");
+    timeout(DEADLINE, fetch.progress.changed()).await.expect("pieces come").unwrap();
+    let Node { dir, mover, blobs, pantry, .. } = fetcher;
+    // As a kill would: nothing gets to say good-bye.
+    mover.abort();
+    drop((fetch, blobs, pantry));
+    let again = start(2, 2, dir, Config::default()).await;
+    connect(&again, &nodes[0]).await;
+    get(&again, blob).await.unwrap();
+    assert!(content(&again, blob).await == data);
+}

@@ -1,0 +1,114 @@
+//! What speaks for a member's life.
+
+use crux_crdt::Principal;
+use crux_crdt::sign::Signed;
+
+use super::message::{Beacon, Evidence, Notice};
+use super::state::{Output, State};
+use super::subject::Liveness;
+use super::vote::BEACON_REST;
+use crate::link::Verdict;
+use crate::time::Instant;
+
+impl State {
+    /// A member was linked: it lives.
+    pub fn on_connected(&mut self, peer: Principal, now: Instant) -> Vec<Output> {
+        if self.linked.is_empty() || now < self.grace_until {
+            // What it said while it had no link, or slept and lost them, was heard by few.
+            self.next_beacon = self.next_beacon.min(now.max(self.beacon_at + BEACON_REST));
+        }
+        self.linked.insert(peer);
+        let Some(subject) = self.subjects.get_mut(&peer) else { return Vec::new() };
+        subject.votes.clear();
+        subject.my_vote = None;
+        subject.beat_at = now;
+        self.hear(peer, now)
+    }
+
+    /// The last link to a member closed.
+    pub fn on_disconnected(&mut self, peer: Principal) -> Vec<Output> {
+        self.linked.remove(&peer);
+        let watched = self.observed.contains(&peer)
+            && self.subjects.get(&peer).is_some_and(|s| s.liveness != Liveness::Dead);
+        if watched { vec![Output::Probe(peer)] } else { Vec::new() }
+    }
+
+    /// Nobody listens where a member was: it is gone, unless it is linked again.
+    pub fn on_refused(&mut self, peer: Principal, now: Instant) -> Vec<Output> {
+        let watched = self.observed.contains(&peer) && !self.linked.contains(&peer);
+        if watched { self.vote(peer, Evidence::Gone, now) } else { Vec::new() }
+    }
+
+    /// A beat of a member that this node observes.
+    pub fn on_beat(&mut self, peer: Principal, about: (u64, u64), now: Instant) -> Vec<Output> {
+        let me = self.context.me;
+        let Some(subject) = self.subjects.get_mut(&peer) else { return Vec::new() };
+        subject.beat_at = now;
+        subject.freshest = subject.freshest.max(about);
+        // A beat is first-hand: this node no longer finds the sender silent.
+        if !crux_crdt::planted!(NoRefutation) {
+            subject.my_vote = None;
+            subject.votes.remove(&me);
+        }
+        subject.heard_at = now;
+        match subject.liveness {
+            Liveness::Alive => Vec::new(),
+            Liveness::Suspect => self.weigh(peer, now),
+            Liveness::Dead => self.hear(peer, now),
+        }
+    }
+
+    /// A notice came in, by gossip or along with roots. Its signature held.
+    pub fn on_notice(&mut self, notice: &Notice, now: Instant) -> (Verdict, Vec<Output>) {
+        match notice {
+            Notice::Beacon(beacon) => self.on_beacon(beacon, now),
+            Notice::Suspicion(suspicion) => self.on_suspicion(suspicion, now),
+        }
+    }
+
+    fn on_beacon(&mut self, beacon: &Signed<Beacon>, now: Instant) -> (Verdict, Vec<Output>) {
+        let author = beacon.author();
+        let fresh = (beacon.value().incarnation, beacon.value().counter);
+        let me = self.context.me;
+        let Some(subject) = self.subjects.get_mut(&author) else {
+            return (Verdict::Ignore, Vec::new());
+        };
+        let first = subject.freshest == (0, 0);
+        if fresh < subject.freshest {
+            return (Verdict::Ignore, Vec::new());
+        }
+        if subject.beaconed == Some(fresh) {
+            // It came by another way first, and not everyone has that way: pass it on.
+            return (Verdict::Accept, Vec::new());
+        }
+        subject.beaconed = Some(fresh);
+        subject.digest = Some((beacon.value().state_digest, now));
+        let news = fresh > subject.freshest || first;
+        subject.freshest = fresh;
+        if subject.refute(&me, fresh) {
+            self.worsen_health(now);
+        }
+        // A beat may have told of this beacon before: then there is nothing new to hear from it.
+        let mut out = if news { self.hear(author, now) } else { Vec::new() };
+        if beacon.value().state_digest != self.state_digest {
+            out.push(Output::Doubt(author));
+        }
+        (Verdict::Accept, out)
+    }
+
+    pub(super) fn hear(&mut self, peer: Principal, now: Instant) -> Vec<Output> {
+        let Some(subject) = self.subjects.get_mut(&peer) else { return Vec::new() };
+        subject.heard_at = now;
+        let before = subject.liveness;
+        if before == Liveness::Dead {
+            // Beats are expected from now on, not since it died.
+            subject.beat_at = now;
+            self.observed_stale = true;
+        }
+        subject.liveness = Liveness::Alive;
+        if before == Liveness::Alive {
+            return Vec::new();
+        }
+        vec![Output::Changed { member: peer, liveness: Liveness::Alive }]
+    }
+}

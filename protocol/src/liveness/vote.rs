@@ -1,0 +1,152 @@
+//! Suspicions: whose they are, what they decide, and how they are answered.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crux_crdt::Principal;
+use crux_crdt::sign::Signed;
+
+use super::message::{Evidence, Notice, Suspicion};
+use super::state::{Output, State};
+use super::subject::{Count, Liveness, Vote};
+use crate::link::Verdict;
+use crate::time::Instant;
+
+/// The least time between two beacons by which a suspected node shows that it lives, however many
+/// suspect it.
+pub(super) const BEACON_REST: Duration = Duration::from_millis(200);
+/// How many beacons of a dead member another one may have got that this node missed.
+const BEACONS_MISSED_MAX: u64 = 4;
+
+impl State {
+    pub(super) fn on_suspicion(
+        &mut self,
+        signed: &Signed<Suspicion>,
+        now: Instant,
+    ) -> (Verdict, Vec<Output>) {
+        let suspicion = signed.value();
+        let about = (suspicion.incarnation, suspicion.counter);
+        if !self.subjects.contains_key(&signed.author()) {
+            // Only members have a voice.
+            return (Verdict::Ignore, Vec::new());
+        }
+        if suspicion.subject == self.context.me {
+            return (self.on_accused(signed.author(), about, now), Vec::new());
+        }
+        let repeat = self.config.repeat_suspicion / 2;
+        let Some(subject) = self.subjects.get_mut(&suspicion.subject) else {
+            return (Verdict::Ignore, Vec::new());
+        };
+        if subject.liveness == Liveness::Dead {
+            return (Verdict::Accept, self.agree(suspicion.subject, about, now));
+        }
+        if about < subject.freshest {
+            return (Verdict::Ignore, Vec::new());
+        }
+        let old = subject.votes.get(&signed.author());
+        if old.is_some_and(|old| now.since(old.at) < repeat && suspicion.evidence <= old.evidence) {
+            return (Verdict::Ignore, Vec::new());
+        }
+        let vote = Vote { evidence: suspicion.evidence, about, at: now };
+        subject.votes.insert(signed.author(), vote);
+        (Verdict::Accept, self.weigh(suspicion.subject, now))
+    }
+
+    /// Who still suspects a member that is dead to this node missed this node's suspicion: say it
+    /// again, if it counts, about the beacon that the other one may have got and this node not.
+    fn agree(&mut self, dead: Principal, about: (u64, u64), now: Instant) -> Vec<Output> {
+        let me = self.context.me;
+        if !self.observers(&dead).contains(&me) {
+            return Vec::new();
+        }
+        let Some(subject) = self.subjects.get_mut(&dead) else { return Vec::new() };
+        if now.since(subject.voted_at) < self.config.repeat_suspicion / 2 {
+            return Vec::new();
+        }
+        let evidence = subject.votes.get(&me).map_or(Evidence::Silent, |vote| vote.evidence);
+        let (incarnation, counter) = subject.freshest;
+        let limit = (incarnation, counter.saturating_add(BEACONS_MISSED_MAX));
+        let vote = Vote { evidence, about: subject.freshest.max(about.min(limit)), at: now };
+        vec![self.publish_vote(dead, vote, now)]
+    }
+
+    /// Somebody suspects this node, which shows that it lives.
+    fn on_accused(&mut self, by: Principal, about: (u64, u64), now: Instant) -> Verdict {
+        let Some(accuser) = self.subjects.get_mut(&by) else { return Verdict::Ignore };
+        if now.since(accuser.accused_at) < self.config.repeat_suspicion / 2 {
+            return Verdict::Ignore;
+        }
+        accuser.accused_at = now;
+        if about >= (self.incarnation, self.counter) {
+            self.next_beacon = self.next_beacon.min(now.max(self.beacon_at + BEACON_REST));
+        }
+        Verdict::Accept
+    }
+
+    /// Decides on a member by the votes there are.
+    pub(super) fn weigh(&mut self, member: Principal, now: Instant) -> Vec<Output> {
+        let observers: BTreeSet<_> = self
+            .observers(&member)
+            .into_iter()
+            .filter(|other| self.liveness(other) == Liveness::Alive)
+            .collect();
+        let (me, health) = (self.context.me, self.health);
+        let suspect_for = self.config.suspect_for;
+        let Some(subject) = self.subjects.get_mut(&member) else { return Vec::new() };
+        let count = subject.count(&observers);
+        // This node's health says nothing of what a majority without it saw.
+        let mine = usize::from(observers.contains(&me) && subject.votes.contains_key(&me));
+        let needs_me = !Count { silent: count.silent - mine, ..count }.silent_by_majority();
+        let suspect_for = if needs_me { suspect_for * health } else { suspect_for };
+        let before = subject.liveness;
+        let lasted = now.since(subject.suspect_since) >= suspect_for;
+        let verdict = match before {
+            Liveness::Dead => Liveness::Dead,
+            _ if count.gone_by_majority() => Liveness::Dead,
+            Liveness::Suspect if lasted && count.silent_by_majority() => Liveness::Dead,
+            _ if count.is_suspect() => Liveness::Suspect,
+            _ => Liveness::Alive,
+        };
+        if verdict == before {
+            return Vec::new();
+        }
+        subject.liveness = verdict;
+        subject.suspect_since = if verdict == Liveness::Suspect { now } else { Instant::NEVER };
+        self.observed_stale |= verdict == Liveness::Dead;
+        vec![Output::Changed { member, liveness: verdict }]
+    }
+
+    pub(super) fn vote(
+        &mut self,
+        peer: Principal,
+        evidence: Evidence,
+        now: Instant,
+    ) -> Vec<Output> {
+        let Some(subject) = self.subjects.get_mut(&peer) else { return Vec::new() };
+        if subject.liveness == Liveness::Dead {
+            return Vec::new();
+        }
+        subject.my_vote = Some(evidence);
+        let vote = Vote { evidence, about: subject.freshest, at: now };
+        let mut out = vec![self.publish_vote(peer, vote, now)];
+        out.extend(self.weigh(peer, now));
+        out
+    }
+
+    fn publish_vote(&mut self, on: Principal, vote: Vote, now: Instant) -> Output {
+        if let Some(subject) = self.subjects.get_mut(&on) {
+            subject.voted_at = now;
+            subject.votes.insert(self.context.me, vote);
+        }
+        self.suspicions += 1;
+        let suspicion = Suspicion {
+            subject: on,
+            incarnation: vote.about.0,
+            counter: vote.about.1,
+            evidence: vote.evidence,
+            number: self.suspicions,
+        };
+        let signed = Signed::sign(suspicion, &self.context.flock, &self.identity);
+        Output::Publish(Notice::Suspicion(signed).encode())
+    }
+}

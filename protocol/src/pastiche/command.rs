@@ -1,0 +1,146 @@
+use crux_crdt::Principal;
+use crux_crdt::blob::{BlobId, Root};
+
+use super::event::{ReadId, StoreFailure, Waiter};
+use super::message::{Request, Response};
+use crate::link::{ReplyId, RequestId};
+
+/// What the blob mover asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Send a request over `/crux/pastiche/1`. Answered by one [`super::Event::Response`] or
+    /// [`super::Event::RequestFailed`].
+    Send {
+        /// Names it.
+        id: RequestId,
+        /// To whom.
+        peer: Principal,
+        /// The request.
+        request: Request,
+    },
+    /// Answer a peer. Followed by one [`super::Event::Replied`].
+    Reply {
+        /// Which request.
+        reply: ReplyId,
+        /// The answer.
+        response: Response,
+    },
+    /// Make room for a blob, or take up what is there. Answered by [`super::Event::Begun`].
+    Begin {
+        /// Which blob.
+        blob: BlobId,
+        /// What its pieces are verified against. Pieces kept under another root are of no use.
+        root: Root,
+        /// How large it is, in bytes.
+        size: u64,
+    },
+    /// Verify a piece and write it. Answered by [`super::Event::Written`].
+    Write {
+        /// Of which blob.
+        blob: BlobId,
+        /// What it is verified against.
+        root: Root,
+        /// Which piece.
+        index: u32,
+        /// Proof and bytes.
+        body: Vec<u8>,
+    },
+    /// Compare the SHA-3, and show the blob if it is right. Answered by [`super::Event::Sealed`].
+    Seal {
+        /// Which blob.
+        blob: BlobId,
+    },
+    /// Throw away the pieces of a blob that is not sealed.
+    Abandon {
+        /// Which blob.
+        blob: BlobId,
+    },
+    /// What is held of a blob? Answered by [`super::Event::Looked`].
+    Look {
+        /// Names the question.
+        read: ReadId,
+        /// Which blob.
+        blob: BlobId,
+    },
+    /// Read a piece. Answered by [`super::Event::Read`].
+    Read {
+        /// Names the question.
+        read: ReadId,
+        /// Of which blob.
+        blob: BlobId,
+        /// Only if it is held under this root.
+        root: Root,
+        /// Which piece.
+        index: u32,
+    },
+    /// Tell those who wait how far it is.
+    Tell {
+        /// Who.
+        waiters: Vec<Waiter>,
+        /// How far.
+        progress: Progress,
+    },
+    /// Answer those who wait.
+    Done {
+        /// Who.
+        waiter: Waiter,
+        /// How it ended.
+        result: Result<(), Failure>,
+    },
+    /// Tell people what a peer did. Nobody is cut off for it.
+    Report(Report),
+}
+
+/// How far a fetch is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Of which blob.
+    pub blob: BlobId,
+    /// Its size in bytes.
+    pub size: u64,
+    /// How many bytes are held and verified.
+    pub held: u64,
+    /// How many nodes send.
+    pub providers: usize,
+}
+
+/// Why a blob was not fetched. What was fetched of it stays, to go on from.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// Nobody within reach has it, for as long as the waiter would wait.
+    #[error("nobody within reach has it")]
+    NobodyHas,
+    /// Everybody who has it stated a tree of another file.
+    #[error("every statement about it was false")]
+    Lies,
+    /// Too many blobs wait already.
+    #[error("too many blobs are being fetched")]
+    Busy,
+    /// This node's store does not take it.
+    #[error(transparent)]
+    Store(StoreFailure),
+}
+
+/// What a peer did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// It sent a piece that does not belong under the root that it promised.
+    BadPiece {
+        /// Who.
+        peer: Principal,
+        /// Of which blob.
+        blob: BlobId,
+    },
+    /// They signed that a root belongs to a blob, and the SHA-3 says otherwise.
+    FalseRoot {
+        /// Who.
+        signers: Vec<Principal>,
+        /// Of which blob.
+        blob: BlobId,
+    },
+    /// It sent what no node sends.
+    Malformed {
+        /// Who.
+        peer: Principal,
+    },
+}

@@ -1,0 +1,73 @@
+use core::num::NonZeroU64;
+use core::time::Duration;
+
+/// How blobs move.
+///
+/// Figures without a source were chosen by the simulated swarm of `tests/pastiche`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// How many blobs are fetched at once; more wait. More share the same links and finish later.
+    pub fetches_max: usize,
+    /// How many blobs wait to be fetched. One more is refused.
+    pub queued_max: usize,
+    /// How many peers are asked for one blob. Those that offer it come first.
+    pub peers_max: usize,
+    /// How many providers of one blob have requests in flight. From the design, page 04.
+    pub providers_max: usize,
+    /// How many pieces may be in flight from one provider. 32 of 1 MiB were fastest on loopback
+    /// (design, page 04).
+    pub window_max: usize,
+    /// How many pieces may be in flight or on their way to the disk, over all fetches. With
+    /// [`Config::reads_max`] it bounds the memory: a piece and its proof are some 1.1 MiB.
+    pub in_flight_max: usize,
+    /// How many pieces are read, or sent and not yet gone, at once: 48 are below the 64 MiB that the
+    /// design allows.
+    pub reads_max: usize,
+    /// How many requests of one peer wait to be served; one more is told to come later. Should be at
+    /// least [`Config::window_max`].
+    pub waiting_per_peer_max: usize,
+    /// How much may wait to be served, as the time in which it goes out; what is more is told to come
+    /// later, so that it is not stuck here while others have it by now. Must be well below the time in
+    /// which the network calls a request lost, 10 s.
+    pub waiting_max: Duration,
+    /// How long a provider that has pieces in flight may take for one before another is asked too.
+    pub stall_min: Duration,
+    /// A window grows while pieces come faster than this, and shrinks when they take twice as long.
+    /// So a window is about as much as a provider delivers in this time.
+    pub target: Duration,
+    /// How long to wait for more statements once a root is known.
+    pub settle: Duration,
+    /// How often a peer that holds a part is asked what it holds by now, and how often everybody is
+    /// asked while nobody has the blob.
+    pub ask_period: Duration,
+    /// How long providers may promise pieces and send none, before they count as none. Long, since
+    /// honest ones are slow where a rate is low.
+    pub patience: Duration,
+    /// Bytes a second sent at most; none: as fast as it goes.
+    pub up_rate: Option<NonZeroU64>,
+    /// Bytes a second fetched at most; none: as fast as it goes.
+    pub down_rate: Option<NonZeroU64>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            fetches_max: 8,
+            queued_max: 16 * 1024,
+            peers_max: 64,
+            providers_max: 8,
+            window_max: 32,
+            in_flight_max: 48,
+            reads_max: 48,
+            waiting_per_peer_max: 32,
+            waiting_max: Duration::from_millis(500),
+            stall_min: Duration::from_secs(2),
+            target: Duration::from_millis(500),
+            settle: Duration::from_millis(50),
+            ask_period: Duration::from_millis(500),
+            patience: Duration::from_secs(300),
+            up_rate: None,
+            down_rate: None,
+        }
+    }
+}

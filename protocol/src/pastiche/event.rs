@@ -1,0 +1,136 @@
+use core::time::Duration;
+
+use crux_crdt::Principal;
+use crux_crdt::blob::{BlobId, Descriptor, PieceSet};
+use crux_crdt::sign::Signed;
+
+use super::message::Holding;
+use crate::link::{ReplyId, RequestFailure, RequestId};
+
+/// Names one who waits for a blob. Chosen by the runtime, never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Waiter(pub u64);
+
+/// Names a question to the store in its answer. Chosen by the engine, never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReadId(pub u64);
+
+/// What happens to the blob mover.
+#[derive(Debug)]
+pub enum Event {
+    /// Somebody wants a blob that is not here. Answered by one [`super::Command::Done`].
+    Get {
+        /// Who.
+        waiter: Waiter,
+        /// Which blob.
+        blob: BlobId,
+        /// How long to wait, whenever nobody within reach has it, for somebody to appear.
+        wait: Duration,
+    },
+    /// A waiter went away. It gets no answer. What was fetched stays for the next one.
+    Cancel {
+        /// Who.
+        waiter: Waiter,
+    },
+    /// A peer asks. Answered by one [`super::Command::Reply`].
+    Request {
+        /// Names it in the reply.
+        reply: ReplyId,
+        /// Who.
+        peer: Principal,
+        /// The body.
+        body: Vec<u8>,
+    },
+    /// A reply is on its way, or lost: its memory is free.
+    Replied {
+        /// Which.
+        reply: ReplyId,
+    },
+    /// A peer answered.
+    Response {
+        /// Which request.
+        id: RequestId,
+        /// The body.
+        body: Vec<u8>,
+    },
+    /// A request failed.
+    RequestFailed {
+        /// Which.
+        id: RequestId,
+        /// Why.
+        failure: RequestFailure,
+    },
+    /// The store is ready to take pieces of a blob, or is not.
+    Begun {
+        /// Which blob.
+        blob: BlobId,
+        /// The pieces that are held already.
+        result: Result<PieceSet, StoreFailure>,
+    },
+    /// A piece was verified and written, or was not.
+    Written {
+        /// Of which blob.
+        blob: BlobId,
+        /// Which piece.
+        index: u32,
+        /// Whether it is held now.
+        result: Result<(), WriteFailure>,
+    },
+    /// The SHA-3 of a blob was compared.
+    Sealed {
+        /// Which blob.
+        blob: BlobId,
+        /// Whether it is sealed now.
+        result: Result<(), SealFailure>,
+    },
+    /// The store answered [`super::Command::Look`].
+    Looked {
+        /// Which question.
+        read: ReadId,
+        /// What is held, and what this node itself signed of it; none: nothing.
+        found: Option<(Holding, Vec<Signed<Descriptor>>)>,
+    },
+    /// The store answered [`super::Command::Read`].
+    Read {
+        /// Which question.
+        read: ReadId,
+        /// The piece with its proof; none: it is not held, or damaged.
+        bytes: Option<Vec<u8>>,
+    },
+    /// The deadline passed, or links or offers changed.
+    Wake,
+}
+
+/// Why the store takes no blob. Nothing was reserved.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreFailure {
+    /// It is over the quota, and nothing more can be evicted.
+    #[error("the blob does not fit into the quota")]
+    Quota,
+    /// The disk is full.
+    #[error("the disk is full")]
+    DiskFull,
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Why a piece was not written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WriteFailure {
+    /// It does not belong under the root. Nothing was written.
+    Damaged,
+    /// The store failed.
+    Store(StoreFailure),
+}
+
+/// Why a blob was not sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SealFailure {
+    /// Its SHA-3 is another one: whoever signed the root lied. What was fetched is of no use.
+    Mismatch,
+    /// Pieces of it are damaged on the disk; they are held no longer.
+    Damaged(Vec<u32>),
+    /// The store failed.
+    Store(StoreFailure),
+}

@@ -1,0 +1,64 @@
+//! The blob mover: files by their hash, from whoever has them.
+//!
+//! ```text
+//!            Event                                 Command
+//!  a get ───────────────▶ ┌──────────────────┐ ──▶ Done, Tell        who waits
+//!  requests, answers ───▶ │ fetch   per blob │ ──▶ Send, Reply       peers
+//!  pieces written ──────▶ │ choose  what next│ ──▶ Begin Write Seal  store
+//!  pieces read ─────────▶ │ serve   to peers │ ──▶ Look Read         store
+//!                         └──────────────────┘
+//!
+//!   Seeking ── a root ──▶ Beginning ── room ──▶ Moving ── all pieces ──▶ Sealing ── SHA-3 ──▶ done
+//!      ▲                                                                    │
+//!      └──────────────── the SHA-3 is another one: another root ────────────┘
+//! ```
+//!
+//! **Invariants**
+//!
+//! * Nothing is reserved, written or counted as held but pieces that the store verified against the
+//!   root that is followed. That root decides nothing more: the blob is there when its SHA-3 matched.
+//! * No piece is asked for while it is held or being written, nor while it is in flight, except from
+//!   one other provider when it is overdue or one of the last: in the end game.
+//! * A fetch ends only by success, by a failure of this node's own store, or when nobody within
+//!   reach had anything that is missing for as long as its waiters would wait. What was fetched stays.
+//! * A provider is dropped for one blob, and reported, for what only a faulty one does: a piece that
+//!   does not belong under the root it promised, a signature under a false root, rubbish. Silence and
+//!   being busy cost it requests, nothing else.
+//! * Every request of a peer is answered once. Memory is bounded: at most
+//!   [`Config::in_flight_max`] pieces come in and [`Config::reads_max`] go out at once.
+//!
+//! **Which root.** Everybody who sealed a blob signs one descriptor: blob, root, size. The root with
+//! the most distinct signers is followed. If the SHA-3 then is another one, its signers are skipped
+//! for this blob and shown to people.
+//!
+//! **Which piece.** From one source in order, so that the SHA-3 follows behind. With a crowd the one
+//! that is rarest among those who hold a part, in an order of each fetcher's own, so that the same
+//! piece is not asked of a seed twice while others are not asked at all.
+//!
+//! **Who is asked.** Those that offer the blob in the strew, with no round trip; then every member
+//! that is linked. Nobody else: a holder that is not linked is not found.
+//!
+//! How much is in flight from a provider follows what it delivers: the window grows while pieces come
+//! within [`Config::target`], and shrinks when they do not (as TCP Vegas does by its round trips).
+//!
+//! Background: Cohen, "Incentives Build Robustness in BitTorrent", 2003, for rarest first and the
+//! end game; Legout et al., "Rarest First and Choke Algorithms Are Enough", 2006.
+
+mod bucket;
+mod choose;
+mod claims;
+mod command;
+mod config;
+mod event;
+mod fetch;
+mod message;
+mod peer;
+mod serve;
+mod state;
+mod wait;
+
+pub use command::{Command, Failure, Progress, Report};
+pub use config::Config;
+pub use event::{Event, ReadId, SealFailure, StoreFailure, Waiter, WriteFailure};
+pub use message::{DESCRIPTORS_MAX, Holding, OTHERS_MAX, PIECE_BODY_MAX, Request, Response};
+pub use state::{Facts, State};

@@ -1,0 +1,101 @@
+//! A node with an old key whose disk is empty, and what it says before it knows its past.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crux_crdt::record::{Marker, Profile, Record};
+use crux_protocol::flock::{Answer, Control, ControlError, Restored};
+use crux_protocol::link::Protocol;
+use crux_protocol::sync::{Request, Response};
+
+use crate::rig::{Disk, Rig, admit, marker, record, sealed, who};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn forgetful(records: Vec<Arc<Record>>) -> Rig {
+    Rig::restored(Restored { known_key: true, records, ..Restored::default() })
+}
+
+fn register(sync: u32) -> Control {
+    Control::Register {
+        horde: "main".parse().expect("a label"),
+        service: "late".parse().expect("a name"),
+        rev: "r1".parse().expect("a name"),
+        endpoint: "127.0.0.1:9000".parse().expect("an address"),
+        lease: None,
+        sync,
+    }
+}
+
+#[test]
+fn it_listens_for_two_seconds_and_then_speaks_below_every_life() {
+    let mut rig = forgetful(Vec::new());
+    assert!(rig.control(register(0)).is_none(), "it says nothing yet");
+    rig.run(Duration::from_millis(1_999));
+    assert!(rig.written.is_empty() && rig.answers.is_empty());
+    rig.run(Duration::from_millis(1));
+    assert!(matches!(rig.answers[..], [Ok(Answer::Registered(_))]), "{:?}", rig.answers);
+    assert_eq!(rig.own().expect("it speaks").marker().incarnation, 0);
+}
+
+#[test]
+fn a_restart_that_still_knows_nobody_goes_on_under_the_same_marker() {
+    let mut rig = forgetful(Vec::new());
+    rig.run(SECOND * 3);
+    assert!(rig.register("kept", None));
+    let said = rig.own().expect("it spoke").clone();
+    let mut again = forgetful(vec![said.clone()]);
+    again.run(SECOND * 3);
+    let next = again.own().expect("it speaks").marker();
+    assert_eq!(next, Marker { seq: said.marker().seq + 1, ..said.marker() });
+    assert_eq!(again.services(), ["kept"]);
+}
+
+#[test]
+fn it_rises_once_a_member_knows_nothing_of_an_earlier_life() {
+    let (me, other) = (who(1), who(2));
+    let acts = vec![admit(&me, &other), admit(&other, &me)];
+    let records = vec![record(&other, marker(1), Profile::default())];
+    let mut rig = Rig::restored(Restored { known_key: true, records, acts, ..Restored::default() });
+    rig.connect(other.principal(), true);
+    rig.run(SECOND * 3);
+    assert!(rig.register("kept", None));
+    assert_eq!(rig.own().expect("it spoke").marker().incarnation, 0);
+    rig.compare(other.principal());
+    rig.run(Duration::from_millis(999));
+    assert_eq!(rig.own().expect("it spoke").marker().incarnation, 0, "another may know more");
+    rig.run(Duration::from_millis(1));
+    assert_eq!(rig.own().expect("it spoke").marker().incarnation, 1);
+    assert_eq!(rig.services(), ["kept"]);
+}
+
+#[test]
+fn who_holds_a_greater_record_of_another_run_did_not_store_this_one() {
+    let other = who(2);
+    let mut rig = Rig::with_member(&other, Profile::default());
+    let peer = other.principal();
+    let lower = record(&other, Marker { nonce: [0; 16], ..marker(1) }, Profile::default());
+    let reply = rig.request(peer, Protocol::Sync, Request::Store(sealed(&lower)).encode());
+    assert_eq!(reply, Some(Response::encode_stored(false)));
+    let held = record(&other, marker(1), Profile::default());
+    rig.request(peer, Protocol::Sync, Request::Store(sealed(&held)).encode());
+    let stored = crux_protocol::link::Command::Reply {
+        id: crux_protocol::link::ReplyId(rig.last_id()),
+        body: Response::encode_stored(true),
+    };
+    assert!(rig.links.contains(&stored), "{:?}", rig.links);
+}
+
+#[test]
+fn a_request_whose_write_outlasts_its_wait_is_answered_once() {
+    let mut rig = Rig::new();
+    rig.disk = Disk::Stuck;
+    assert!(rig.control(register(1)).is_none());
+    rig.run(SECOND * 20);
+    assert!(rig.answers.is_empty(), "it may still succeed: {:?}", rig.answers);
+    rig.unstick();
+    rig.run(SECOND);
+    let not_stored =
+        |answer: &_| matches!(answer, Err(ControlError::NotStored { got: 0, need: 1 }));
+    assert!(rig.answers.len() == 1 && rig.answers.iter().all(not_stored), "{:?}", rig.answers);
+}

@@ -1,0 +1,198 @@
+//! One fetch, event by event: exactly these commands come out.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crux_crdt::Principal;
+use crux_crdt::blob::PieceSet;
+use crux_protocol::link::{ReplyId, RequestFailure, RequestId};
+use crux_protocol::pastiche::{
+    Command, Config, Event, Facts, Failure, Holding, Progress, Request, Response, SealFailure,
+    State, Waiter, WriteFailure,
+};
+use crux_protocol::time::Instant;
+
+use crate::fixture::{BLOB, ROOT, at, context, descriptor, mib, principal};
+use crate::store::piece;
+
+const WAIT: Duration = Duration::from_secs(10);
+const SIZE: u64 = mib(2) + 5;
+
+/// Node 0, to which nodes 1 and 2 are linked; node 2 offers the blob.
+fn handle(state: &mut State, event: Event, now: Instant) -> Vec<Command> {
+    let linked: BTreeSet<Principal> = [principal(1), principal(2)].into();
+    let facts = Facts { linked: &linked, is_member: &|_| true, holders: &|_| vec![principal(2)] };
+    state.handle(event, now, &facts)
+}
+
+fn engine() -> State {
+    let config = Config { peers_max: 1, ..Config::default() };
+    State::new(config, context(0), [1; 32])
+}
+
+fn get(waiter: u64) -> Event {
+    Event::Get { waiter: Waiter(waiter), blob: BLOB, wait: WAIT }
+}
+
+fn answer(id: u64, response: &Response) -> Event {
+    Event::Response { id: RequestId(id), body: response.encode() }
+}
+
+fn have(pieces: PieceSet) -> Response {
+    let holding = Holding { root: ROOT, size: SIZE, pieces };
+    Response::Have { holding, descriptors: vec![descriptor(2, ROOT, SIZE)], others: Vec::new() }
+}
+
+fn ask(id: u64, index: u32) -> Command {
+    let request = Request::Piece { blob: BLOB, root: ROOT, index };
+    Command::Send { id: RequestId(id), peer: principal(2), request }
+}
+
+fn sent(index: u32) -> Response {
+    Response::Piece { pieces: None, body: piece(ROOT, index) }
+}
+
+fn tell(held: u64, providers: usize) -> Command {
+    let progress = Progress { blob: BLOB, size: SIZE, held, providers };
+    Command::Tell { waiters: vec![Waiter(1)], progress }
+}
+
+/// A fetch that follows the root and has the first two pieces in flight, as requests 2 and 3.
+fn moving() -> State {
+    let mut state = engine();
+    let request = Request::Have { blob: BLOB, brief: false };
+    let first = Command::Send { id: RequestId(1), peer: principal(2), request };
+    assert_eq!(handle(&mut state, get(1), at(0)), [first]);
+    let begin = Command::Begin { blob: BLOB, root: ROOT, size: SIZE };
+    assert_eq!(handle(&mut state, answer(1, &have(PieceSet::all(SIZE))), at(1)), [begin]);
+    let begun = Event::Begun { blob: BLOB, result: Ok(PieceSet::none(SIZE)) };
+    assert_eq!(handle(&mut state, begun, at(2)), [ask(2, 0), ask(3, 1)]);
+    state
+}
+
+fn write(index: u32) -> Command {
+    Command::Write { blob: BLOB, root: ROOT, index, body: piece(ROOT, index) }
+}
+
+fn written(index: u32) -> Event {
+    Event::Written { blob: BLOB, index, result: Ok(()) }
+}
+
+/// All pieces are there, and the SHA-3 is being compared.
+fn sealing() -> State {
+    let mut state = moving();
+    assert_eq!(handle(&mut state, answer(2, &sent(0)), at(3)), [write(0), ask(4, 2)]);
+    assert_eq!(handle(&mut state, answer(3, &sent(1)), at(4)), [write(1)]);
+    assert_eq!(handle(&mut state, answer(4, &sent(2)), at(5)), [write(2)]);
+    assert_eq!(handle(&mut state, written(0), at(6)), [tell(mib(1), 0)]);
+    assert_eq!(handle(&mut state, written(2), at(7)), [tell(mib(1) + 5, 0)]);
+    let seal = Command::Seal { blob: BLOB };
+    assert_eq!(handle(&mut state, written(1), at(8)), [tell(SIZE, 0), seal]);
+    state
+}
+
+#[test]
+fn a_fetch_from_the_first_question_to_the_seal() {
+    let mut state = sealing();
+    let sealed = Event::Sealed { blob: BLOB, result: Ok(()) };
+    let done = Command::Done { waiter: Waiter(1), result: Ok(()) };
+    assert_eq!(handle(&mut state, sealed, at(9)), [done]);
+    assert_eq!(state.deadline(at(9)), Instant::NEVER, "nothing is left of it");
+}
+
+#[test]
+fn two_gets_of_one_blob_share_one_fetch() {
+    let mut state = sealing();
+    assert_eq!(handle(&mut state, get(2), at(9)), []);
+    let sealed = Event::Sealed { blob: BLOB, result: Ok(()) };
+    let done = |waiter| Command::Done { waiter: Waiter(waiter), result: Ok(()) };
+    assert_eq!(handle(&mut state, sealed, at(10)), [done(1), done(2)]);
+}
+
+#[test]
+fn what_is_held_already_is_not_fetched() {
+    let mut state = engine();
+    handle(&mut state, get(1), at(0));
+    handle(&mut state, answer(1, &have(PieceSet::all(SIZE))), at(1));
+    let mut held = PieceSet::all(SIZE);
+    held.remove(1);
+    let begun = Event::Begun { blob: BLOB, result: Ok(held) };
+    assert_eq!(handle(&mut state, begun, at(2)), [ask(2, 1)]);
+}
+
+#[test]
+fn a_busy_provider_is_left_alone_for_as_long_as_it_says() {
+    let mut state = moving();
+    let busy = Response::Busy { retry_after: Duration::from_millis(70) };
+    assert_eq!(handle(&mut state, answer(2, &busy), at(10)), []);
+    assert_eq!(state.deadline(at(10)), at(80));
+    assert_eq!(handle(&mut state, answer(3, &busy), at(11)), []);
+    assert_eq!(handle(&mut state, Event::Wake, at(81)), [ask(4, 0)], "one only: it is busy");
+}
+
+#[test]
+fn a_lost_request_is_made_again_after_a_rest() {
+    let mut state = moving();
+    let lost = |id| Event::RequestFailed { id: RequestId(id), failure: RequestFailure::Lost };
+    assert_eq!(handle(&mut state, lost(2), at(10)), []);
+    assert_eq!(handle(&mut state, lost(3), at(10)), []);
+    let request = Request::Have { blob: BLOB, brief: true };
+    let again = Command::Send { id: RequestId(4), peer: principal(2), request };
+    assert_eq!(handle(&mut state, Event::Wake, at(1_010)), [again]);
+    let out = handle(&mut state, answer(4, &have(PieceSet::all(SIZE))), at(1_011));
+    assert_eq!(out, [ask(5, 0)]);
+}
+
+#[test]
+fn a_piece_that_was_damaged_on_the_disk_is_fetched_again() {
+    let mut state = sealing();
+    let damaged = SealFailure::Damaged(vec![1]);
+    let out = handle(&mut state, Event::Sealed { blob: BLOB, result: Err(damaged) }, at(9));
+    assert_eq!(out, [ask(5, 1)]);
+}
+
+#[test]
+fn a_full_disk_ends_it_and_says_so() {
+    let mut state = moving();
+    handle(&mut state, answer(2, &sent(0)), at(3));
+    let full = crux_protocol::pastiche::StoreFailure::DiskFull;
+    let failure = WriteFailure::Store(full.clone());
+    let out =
+        handle(&mut state, Event::Written { blob: BLOB, index: 0, result: Err(failure) }, at(4));
+    assert_eq!(out, [Command::Done { waiter: Waiter(1), result: Err(Failure::Store(full)) }]);
+    assert_eq!(handle(&mut state, answer(3, &sent(1)), at(5)), [], "what comes late is dropped");
+}
+
+#[test]
+fn who_cancels_gets_no_answer_and_stops_the_fetch() {
+    let mut state = moving();
+    assert_eq!(handle(&mut state, Event::Cancel { waiter: Waiter(1) }, at(3)), []);
+    assert_eq!(handle(&mut state, answer(2, &sent(0)), at(4)), []);
+    assert_eq!(state.deadline(at(4)), Instant::NEVER);
+}
+
+#[test]
+fn fetches_over_the_bound_wait_and_then_go_on() {
+    let config = Config { fetches_max: 1, queued_max: 1, peers_max: 1, ..Config::default() };
+    let mut state = State::new(config, context(0), [1; 32]);
+    let get = |number: u8| Event::Get {
+        waiter: Waiter(number.into()),
+        blob: crux_crdt::blob::BlobId([number; 32]),
+        wait: WAIT,
+    };
+    assert_eq!(handle(&mut state, get(1), at(0)).len(), 1, "asks for it");
+    assert_eq!(handle(&mut state, get(2), at(1)), [], "waits");
+    let busy = Command::Done { waiter: Waiter(3), result: Err(Failure::Busy) };
+    assert_eq!(handle(&mut state, get(3), at(2)), [busy]);
+    let out = handle(&mut state, Event::Cancel { waiter: Waiter(1) }, at(3));
+    assert!(matches!(out[..], [Command::Send { .. }]), "its turn: {out:?}");
+}
+
+#[test]
+fn a_request_that_is_rubbish_is_answered_and_reported() {
+    let mut state = engine();
+    let (reply, peer) = (ReplyId(1), principal(1));
+    let out = handle(&mut state, Event::Request { reply, peer, body: vec![9; 3] }, at(0));
+    let report = Command::Report(crux_protocol::pastiche::Report::Malformed { peer });
+    assert_eq!(out, [report, Command::Reply { reply, response: Response::Unknown }]);
+}

@@ -1,0 +1,12 @@
+//! The blob mover: exact commands of one engine, and swarms of engines in virtual time.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot make its values has failed")]
+
+mod codec;
+mod commands;
+mod fixture;
+mod lies;
+mod serve;
+mod store;
+mod swarm;
+mod world;

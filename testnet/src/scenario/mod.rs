@@ -1,0 +1,69 @@
+//! What happens to a flock, as data.
+//!
+//! ```text
+//!   a text file ── parse ──▶ Scenario ── draw(nodes, luck) ──▶ steps ──▶ a runner
+//!   scenarios/*.scenario     lines with names and chances      hosts and times, nothing open
+//! ```
+//!
+//! A scenario is a text, one operation a line, `#` begins a comment. What is left to chance is said
+//! in the text, and [`Scenario::draw`] decides it, so that a runner meets none: the same steps run in
+//! virtual time, on processes, or on containers. A step prints as a line that parses again.
+//!
+//! The head of a text, all but `nodes` optional:
+//!
+//! | line | meaning |
+//! |---|---|
+//! | `about TEXT` | what it shows |
+//! | `nodes N` | how many nodes unless told otherwise |
+//! | `sizes N..M` | how many a seed may choose, both included; N..N of `nodes` without it |
+//! | `spare N` | hosts beside the nodes, that start only when told |
+//! | `weight N` | how often seeds choose it; 10 without it, 0 is never |
+//!
+//! Then lines that decide something, and are gone once drawn:
+//!
+//! | line | meaning |
+//! |---|---|
+//! | `form` | any weather, then all start in any order with pauses, and are one flock within 30 s |
+//! | `weather any` | calm or rough |
+//! | `let NAME = WHO` | a name for some hosts |
+//! | `pause up to TIME` | some time |
+//! | `clients at WHO N` | N services are registered or removed, at any of them, with pauses |
+//! | `repeat N {`, `repeat N..M {` | what is between the braces, so often |
+//! | `each NAME from WHO {` | that for each, in any order |
+//! | `maybe P% {` | that, with this chance |
+//! | `choose {` | one of the lines within, each `WEIGHT: LINE` |
+//!
+//! Everything else is an [`Op`]: see there. WHO is `[any [COUNT] of] NAME… [but NAME…]`, where COUNT
+//! is `2`, `1..3` or `2/5`, and a name one that was given, `n0` and so on, `all` nodes, `spare`
+//! hosts, or of the nodes those that are `up`, `down` or `frozen` at that point, or `none`.
+//!
+//! **Invariant**: whatever was drawn, the steps end with everything healed, resumed, emptied and
+//! started again, and the demand that all who run are one flock. An operation on nobody is no step.
+
+mod condition;
+mod draw;
+mod error;
+mod hosts;
+mod library;
+mod line;
+mod op;
+mod request;
+#[expect(clippy::module_inception, reason = "the main type of the module has its name")]
+mod scenario;
+mod span;
+#[cfg(test)]
+mod tests;
+mod weather;
+mod who;
+mod words;
+
+pub use condition::{Condition, Seen};
+pub use error::ParseError;
+pub use hosts::Hosts;
+pub use library::{by_name, library};
+pub use line::{Count, Line};
+pub use op::{Op, Step};
+pub use request::{Request, Service};
+pub use scenario::Scenario;
+pub use weather::{Cut, Weather};
+pub use who::{Share, Who};

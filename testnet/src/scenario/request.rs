@@ -1,0 +1,82 @@
+use core::fmt;
+use core::str::FromStr;
+
+use super::ParseError;
+use super::hosts::Party;
+use super::words::Words;
+
+/// A service, by number: `svc3`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Service(pub u32);
+
+/// What a client asks of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request<S> {
+    /// Register a service there; so many other members are to store it.
+    Register(Service, u32),
+    /// Remove it.
+    Deregister(Service),
+    /// Have every live member store the leader's claim.
+    Ping,
+    /// Leave the flock, then stop.
+    Leave,
+    /// Retire these.
+    Forget(S),
+}
+
+impl<S> Request<S> {
+    /// The same with hosts named another way.
+    pub fn map<T>(self, mut to: impl FnMut(S) -> T) -> Request<T> {
+        match self {
+            Self::Register(service, sync) => Request::Register(service, sync),
+            Self::Deregister(service) => Request::Deregister(service),
+            Self::Ping => Request::Ping,
+            Self::Leave => Request::Leave,
+            Self::Forget(who) => Request::Forget(to(who)),
+        }
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "svc{}", self.0)
+    }
+}
+
+impl FromStr for Service {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        text.strip_prefix("svc").ok_or(())?.parse().map(Self).map_err(|_| ())
+    }
+}
+
+impl<S: fmt::Display> fmt::Display for Request<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Register(service, 0) => write!(f, "register {service}"),
+            Self::Register(service, sync) => write!(f, "register {service} sync {sync}"),
+            Self::Deregister(service) => write!(f, "deregister {service}"),
+            Self::Ping => f.write_str("ping"),
+            Self::Leave => f.write_str("leave"),
+            Self::Forget(who) => write!(f, "forget {who}"),
+        }
+    }
+}
+
+pub(super) fn read_request<S: Party>(words: &mut Words<'_>) -> Result<Request<S>, ParseError> {
+    const EXPECTED: &str = "`register`, `deregister`, `ping`, `leave` or `forget`";
+    const SERVICE: &str = "a service like `svc3`";
+    match words.next(EXPECTED)? {
+        "register" => {
+            let service = words.value(SERVICE)?;
+            let sync = if words.take("sync") { words.value("how many members")? } else { 0 };
+            Ok(Request::Register(service, sync))
+        }
+        "deregister" => words.value(SERVICE).map(Request::Deregister),
+        "ping" => Ok(Request::Ping),
+        "leave" => Ok(Request::Leave),
+        "forget" => S::read(words).map(Request::Forget),
+        other => Err(ParseError::new(EXPECTED, format!("`{other}`"))),
+    }
+}

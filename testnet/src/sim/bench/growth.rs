@@ -1,0 +1,122 @@
+use core::time::Duration;
+
+use crux_protocol::liveness::Liveness;
+use rand::RngExt;
+
+use super::{flock, shared, until};
+use crate::scenario::Service;
+use crate::sim::world::World;
+
+const FORM_MAX: Duration = Duration::from_secs(300);
+const IDLE: Duration = Duration::from_secs(20);
+const WRITES: usize = 40;
+const WRITE_EVERY: Duration = Duration::from_millis(250);
+const WRITE_TAIL: Duration = Duration::from_secs(5);
+const CHURN_EVERY: Duration = Duration::from_secs(5);
+const CHURNS: usize = 4;
+
+/// What so many nodes cost, and how fast they are.
+#[derive(Debug, Clone)]
+pub struct Growth {
+    /// How many.
+    pub nodes: usize,
+    /// From the start of all until each shows all alive and all hold the same; none: not in 300 s.
+    pub formed: Option<Duration>,
+    /// From the request of a client until another node holds the registration, for each of 40
+    /// registrations and each other node, ascending.
+    pub deliveries: Vec<Duration>,
+    /// How many of those never came.
+    pub lost: usize,
+    /// Copies of a registration that arrive at a node that gets it by gossip.
+    pub copies: f64,
+    /// Bytes that a node sends in a second when nothing happens,
+    pub idle_bytes: f64,
+    /// and while a random node is killed and started again every 5 s.
+    pub churn_bytes: f64,
+    /// How long all of it lasted for the nodes.
+    pub virtual_time: Duration,
+    /// How many events the engines handled.
+    pub events: u64,
+}
+
+impl Growth {
+    /// The time within which so many of a thousand deliveries were made.
+    pub fn delivered(&self, of_thousand: usize) -> Duration {
+        let last = self.deliveries.len().saturating_sub(1);
+        let at = (self.deliveries.len() * of_thousand / 1_000).min(last);
+        self.deliveries.get(at).copied().unwrap_or_default()
+    }
+}
+
+/// Measures it, from a seed.
+pub fn growth(seed: u64, nodes: usize) -> Growth {
+    let mut world = flock(seed, nodes, nodes, 1);
+    let look = Duration::from_secs(1);
+    let formed = until(&mut world, FORM_MAX, look, |world| all_alive(world, nodes));
+    let idle_bytes = bytes_of(&mut world, |world| world.run_until(world.now + IDLE));
+    let (deliveries, lost, copies) = deliver(&mut world);
+    let churn_bytes = bytes_of(&mut world, churn);
+    Growth {
+        nodes,
+        formed,
+        deliveries,
+        lost,
+        copies,
+        idle_bytes,
+        churn_bytes,
+        virtual_time: world.now.since_origin(),
+        events: world.handled,
+    }
+}
+
+fn all_alive(world: &World, nodes: usize) -> bool {
+    let all: Vec<_> = world.hosts.iter().map(crate::sim::host::Host::principal).collect();
+    let sees_all = |host: usize| {
+        let state = world.state(host);
+        state.is_some_and(|state| all.iter().all(|it| state.liveness(it) == Liveness::Alive))
+    };
+    shared(world, 0..nodes).is_some() && (0..nodes).all(sees_all)
+}
+
+/// Bytes that a node sent in a second, on average.
+fn bytes_of(world: &mut World, act: impl FnOnce(&mut World)) -> f64 {
+    let (sent, begun) = (world.sent, world.now);
+    act(world);
+    let seconds = world.now.since(begun).as_secs_f64();
+    let bytes = u32::try_from((world.sent - sent) / 1024).unwrap_or(u32::MAX);
+    let nodes = u32::try_from(world.hosts.len()).unwrap_or(u32::MAX);
+    f64::from(bytes) * 1024.0 / seconds / f64::from(nodes)
+}
+
+fn deliver(world: &mut World) -> (Vec<Duration>, usize, f64) {
+    world.probe.take();
+    let before = world.copies;
+    let nodes = world.hosts.len();
+    let first = world.rng.random_range(0..nodes);
+    // Other authors each time, so that no registration waits for the one before.
+    let authors: Vec<_> = (0..WRITES.min(nodes)).map(|at| (first + at * 7) % nodes).collect();
+    let number = |at: usize| Service(u32::try_from(at).unwrap_or(u32::MAX) + 1_000);
+    for (at, author) in authors.iter().enumerate() {
+        let principal = world.hosts[*author].principal();
+        world.probe.expect(principal, world.now);
+        crate::sim::run::register(world, *author, number(at), 0);
+        world.run_until(world.now + WRITE_EVERY);
+    }
+    world.run_until(world.now + WRITE_TAIL);
+    let mut deliveries = world.probe.take();
+    deliveries.sort_unstable();
+    let lost = authors.len() * (nodes - 1) - deliveries.len().min(authors.len() * (nodes - 1));
+    let count = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    let copies = count(world.copies.0 - before.0) / count((world.copies.1 - before.1).max(1));
+    (deliveries, lost, copies)
+}
+
+fn churn(world: &mut World) {
+    for _ in 0..CHURNS {
+        let host = world.rng.random_range(0..world.hosts.len());
+        world.kill(host);
+        world.run_until(world.now + CHURN_EVERY / 2);
+        world.start(host);
+        world.run_until(world.now + CHURN_EVERY / 2);
+    }
+}

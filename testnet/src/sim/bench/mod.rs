@@ -1,0 +1,77 @@
+//! How a flock grows: what it costs, and how fast it is, against the number of nodes.
+//!
+//! Links take 10 to 50 ms one way, chosen anew for each message, and lose nothing; bandwidth and
+//! processing take no time, so times are those of the protocols alone, and a join into a large
+//! registry is measured in round trips only. Nodes begin with the records and admissions of all on
+//! their disks, signed once and shared, as after a restart of everybody: forming by joining would
+//! be measured by `form`.
+
+mod growth;
+mod join;
+mod mint;
+mod part;
+mod plot;
+
+use core::time::Duration;
+
+use crux_crdt::Digest;
+use crux_protocol::time::Instant;
+
+use super::world::World;
+use crate::scenario::Weather;
+
+pub use growth::{Growth, growth};
+pub use join::{Join, join};
+pub use part::{Part, part};
+pub use plot::plot;
+
+/// How often it is looked whether all agree.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Links as the goals have them.
+const fn weather() -> Weather {
+    let (delay_min, delay_max) = (Duration::from_millis(10), Duration::from_millis(50));
+    Weather { delay_min, delay_max, ..Weather::calm() }
+}
+
+/// Hosts with everybody's records on their disks; so many of them run.
+fn flock(seed: u64, hosts: usize, running: usize, services: usize) -> World {
+    let mut world = World::new(seed, hosts, 0);
+    world.net.paths.weather = weather();
+    let stock = mint::stock(&world, running, services);
+    for host in &mut world.hosts[..running] {
+        host.disk.stock(stock.clone());
+        host.known_key = true;
+    }
+    for record in stock.records.values() {
+        world.authentic.wrote(record.author(), record.id());
+    }
+    for host in 0..running {
+        world.start(host);
+    }
+    world
+}
+
+/// The digest that these hosts share, if they do.
+fn shared(world: &World, hosts: core::ops::Range<usize>) -> Option<Digest> {
+    let mut digests = hosts.map(|host| world.state(host).map(|state| state.strew().digest()));
+    let first = digests.next().flatten()?;
+    digests.all(|digest| digest == Some(first)).then_some(first)
+}
+
+/// Lets time pass until this holds, or for so long. How long it took.
+fn until(
+    world: &mut World,
+    most: Duration,
+    look: Duration,
+    holds: impl Fn(&World) -> bool,
+) -> Option<Duration> {
+    let begun: Instant = world.now;
+    while world.now.since(begun) < most && world.violation.is_none() {
+        if holds(world) {
+            return Some(world.now.since(begun));
+        }
+        world.run_until(world.now + look);
+    }
+    None
+}

@@ -1,0 +1,185 @@
+//! What happens to hosts, and to the paths between them.
+
+use core::time::Duration;
+use std::collections::BTreeSet;
+
+use crux_protocol::context::Context;
+use crux_protocol::flock::{self, Event, Parts};
+
+use super::host::{Process, Running};
+use super::net::{Side, Socket};
+use super::queue::Happening;
+use super::world::World;
+use crate::scenario::Cut;
+
+impl World {
+    /// Starts the process of a host.
+    pub(super) fn start(&mut self, host: usize) {
+        if self.hosts[host].running.is_some() {
+            return;
+        }
+        let it = &mut self.hosts[host];
+        it.boot += 1;
+        let parts = Parts {
+            identity: it.identity.clone(),
+            join_key: self.keys.join.clone(),
+            restored: it.disk.restore(std::mem::replace(&mut it.known_key, true)),
+            seed: self.keys.process_seed(host, it.boot),
+        };
+        let context = Context {
+            flock: self.keys.flock,
+            me: it.principal(),
+            verifier: self.keys.verifier.clone(),
+        };
+        let state = flock::State::new(it.config.clone(), context, parts, it.time(self.now));
+        let (socket, wakes) = (Socket::default(), (self.now, 0));
+        it.running = Some(Running { state, socket, timer: 0, wakes });
+        (it.changed_at, it.fresh) = (self.now, true);
+        self.fences.start(host);
+        let at = Process { host, boot: it.boot };
+        self.queue.push(self.now, Happening::Tell(at, Event::Wake));
+        self.begin_gossip(at);
+    }
+
+    /// Kills the process of a host. The kernel closes its connections.
+    pub(super) fn kill(&mut self, host: usize) {
+        self.hosts[host].disk.crash(&mut self.rng);
+        self.note_durable(host);
+        self.end_process(host);
+    }
+
+    pub(super) fn end_process(&mut self, host: usize) {
+        self.clients.on_end(host);
+        self.forward.end(host);
+        self.hosts[host].inbox = None;
+        if self.hosts[host].running.take().is_none() {
+            return;
+        }
+        self.hosts[host].changed_at = self.now;
+        for (conn, side) in self.ends_at(|at, _| at == host) {
+            self.close_end(conn, side);
+        }
+    }
+
+    /// Every end that is up, for which this holds of its host and the other one.
+    fn ends_at(&self, holds: impl Fn(usize, usize) -> bool) -> Vec<(super::net::ConnId, Side)> {
+        let sides = [Side::Dialler, Side::Listener];
+        let ends = self.net.conns.iter().flat_map(|(id, conn)| sides.map(|side| (*id, conn, side)));
+        ends.filter(|(_, conn, side)| {
+            let (end, other) = (conn.end(*side), conn.end(side.other()));
+            end.is_up() && holds(end.at.host, other.at.host)
+        })
+        .map(|(id, _, side)| (id, side))
+        .collect()
+    }
+
+    /// An empty disk, for a host whose process does not run. What all others hold of it stays
+    /// promised; of the rest nothing can be relied on.
+    pub(super) fn wipe(&mut self, host: usize) {
+        self.release_promises(host);
+        self.fences.lose(host);
+        self.hosts[host].disk.wipe();
+    }
+
+    /// The disk as it was when it was saved, for a host whose process does not run.
+    pub(super) fn restore(&mut self, host: usize) {
+        self.release_promises(host);
+        self.fences.lose(host);
+        self.hosts[host].disk = self.hosts[host].saved.copy();
+    }
+
+    /// Keeps a copy of a disk.
+    pub(super) fn backup(&mut self, host: usize) {
+        self.hosts[host].saved = self.hosts[host].disk.copy();
+    }
+
+    /// A host is about to lose what it has on its disk.
+    fn release_promises(&mut self, host: usize) {
+        let said = self.hosts[host].disk.record(&self.hosts[host].principal()).map(|it| it.total());
+        let others = (0..self.hosts.len()).filter(|other| *other != host);
+        let holds = |state: &flock::State| {
+            state.strew().record(&self.hosts[host].principal()).map(|it| it.total()) == said
+        };
+        let mut running = others.filter_map(|other| self.state(other)).peekable();
+        let kept = running.peek().is_some() && running.all(holds);
+        if !kept {
+            self.clients.on_loss(host);
+        }
+    }
+
+    /// Another key and an empty disk, for a host whose process does not run.
+    pub(super) fn rekey(&mut self, host: usize) {
+        self.clients.on_loss(host);
+        self.fences.lose(host);
+        let it = &mut self.hosts[host];
+        it.disk.wipe();
+        it.lives += 1;
+        it.known_key = false;
+        it.identity = self.keys.identity(host, it.lives);
+        self.trace.call(it.principal(), format!("n{host}'{}", it.lives));
+    }
+
+    /// The key of a host for another one, and its disk if told so.
+    pub(super) fn copy(&mut self, host: usize, to: usize, disk: bool) {
+        self.fences.lose(to);
+        self.hosts[to].identity = self.hosts[host].identity.clone();
+        self.hosts[to].known_key = true;
+        self.hosts[to].config.name = self.hosts[host].config.name.clone();
+        if disk {
+            self.hosts[to].disk = self.hosts[host].disk.copy();
+        }
+    }
+
+    /// Stops a process as SIGSTOP does: the kernel goes on for it.
+    pub(super) fn freeze(&mut self, host: usize) {
+        let it = &mut self.hosts[host];
+        if it.running.is_some() && it.inbox.is_none() {
+            it.inbox = Some(Vec::new());
+            it.changed_at = self.now;
+        }
+    }
+
+    /// Lets a stopped process go on.
+    pub(super) fn resume(&mut self, host: usize) {
+        let it = &mut self.hosts[host];
+        let Some(waiting) = it.inbox.take() else { return };
+        (it.changed_at, it.fresh) = (self.now, false);
+        for what in waiting {
+            self.queue.push(self.now, what);
+        }
+    }
+
+    /// The machine of a host slept: its clock is further at once. Timers are due at once, too.
+    pub(super) fn sleep(&mut self, host: usize, time: Duration) {
+        let it = &mut self.hosts[host];
+        it.clock += time;
+        if it.running.is_some() {
+            (it.changed_at, it.fresh) = (self.now, false);
+            let at = Process { host, boot: it.boot };
+            self.queue.push(self.now, Happening::Tell(at, Event::Wake));
+        }
+    }
+
+    /// Cuts the paths from some hosts to some others.
+    pub(super) fn cut(&mut self, from: &BTreeSet<usize>, to: &BTreeSet<usize>, how: Cut) {
+        for a in from {
+            for b in to {
+                self.net.paths.cut(*a, *b, how);
+            }
+        }
+        if how == Cut::Refused {
+            let between = |a, b| from.contains(&a) && to.contains(&b);
+            for (conn, side) in self.ends_at(|a, b| between(a, b) || between(b, a)) {
+                let at = self.net.conns.get(&conn).map(|conn| conn.end(side).at);
+                at.into_iter().for_each(|at| self.shut_soon(conn, at));
+            }
+        }
+    }
+
+    /// Heals every cut. What was on the way arrives.
+    pub(super) fn heal(&mut self) {
+        for (conn, side, message) in self.net.paths.heal(self.now) {
+            self.transmit(conn, side.other(), message);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+use std::collections::BTreeSet;
+
+use crux_crdt::{Digest, Principal};
+
+/// Nobody holds a record that its author did not make durable first.
+#[derive(Debug, Default)]
+pub(in crate::sim) struct Authentic {
+    durable: BTreeSet<(Principal, Digest)>,
+}
+
+impl Authentic {
+    /// A record is on its author's disk.
+    pub(in crate::sim) fn wrote(&mut self, author: Principal, record: Digest) {
+        self.durable.insert((author, record));
+    }
+
+    /// A host merged somebody else's record.
+    ///
+    /// # Errors
+    /// Its author never made it durable.
+    pub(in crate::sim) fn merged(
+        &self,
+        host: usize,
+        author: Principal,
+        record: Digest,
+    ) -> Result<(), String> {
+        if self.durable.contains(&(author, record)) {
+            return Ok(());
+        }
+        let (author, record) = (author.short(), record.short());
+        Err(format!("n{host} holds {record}, which {author} did not make durable before"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::invariant::shot::testing::who;
+
+    #[test]
+    fn what_another_one_wrote_is_not_the_authors() {
+        let mut authentic = Authentic::default();
+        authentic.wrote(who(1), Digest([7; 32]));
+        assert_eq!(authentic.merged(0, who(1), Digest([7; 32])), Ok(()));
+        assert!(authentic.merged(0, who(2), Digest([7; 32])).is_err());
+        assert!(authentic.merged(0, who(1), Digest([8; 32])).is_err());
+    }
+}

@@ -1,0 +1,50 @@
+//! What must hold, one property a file.
+//!
+//! | property | file | when |
+//! |---|---|---|
+//! | all replicas of a flock hold the same bytes | `converged` | at quiescence |
+//! | what was acknowledged is there | `kept` | at quiescence |
+//! | what was removed stays away | `removed` | at quiescence |
+//! | nobody holds what its author did not make durable first | `authentic` | always |
+//! | no replica goes back to what is older | `forward` | always |
+//! | a component has one leader, one of it, whose fence everyone there accepts | `one_leader` | at quiescence |
+//! | a join or a return changes no leader | `same_leader` | where a scenario says so |
+//! | an accepted fence never decreases, and outlives the process | `fence` | always |
+//! | a name has one holder, the same for everyone | `names` | at quiescence |
+//! | who ran throughout the last 3 s is not shown dead | `false_death` | always |
+//! | verdicts are true in time | `truthful` | where a scenario says so |
+//! | who is at rest sends little, and keeps nothing | `bounded` | at rest |
+//!
+//! At quiescence is when a scenario expects a flock or a component, and at the end of every run.
+//! Each file is a function of plain values, so that its tests need no world. [`Shot`] is what a
+//! checker sees of a node.
+
+mod authentic;
+mod bounded;
+mod converged;
+mod false_death;
+mod fence;
+mod forward;
+mod kept;
+mod names;
+mod one_leader;
+mod removed;
+mod same_leader;
+mod shot;
+mod truthful;
+mod violation;
+
+pub(super) use authentic::Authentic;
+pub(super) use bounded::{Rest, at_rest};
+pub(super) use converged::converged;
+pub(super) use false_death::false_death;
+pub(super) use fence::Fences;
+pub(super) use forward::Forward;
+pub(super) use kept::kept;
+pub(super) use names::one_holder;
+pub(super) use one_leader::{fence_accepted, one_leader};
+pub(super) use removed::removed;
+pub(super) use same_leader::same_leader;
+pub(super) use shot::Shot;
+pub(super) use truthful::{Body, truthful};
+pub use violation::Violation;
