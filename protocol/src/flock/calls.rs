@@ -112,7 +112,7 @@ impl State {
             }
             Some(claim) => {
                 let body = Request::Forward.encode();
-                self.send(claim.principal, Protocol::Call, body, Route::Forward(id));
+                self.call(claim.principal, body, Route::Forward(id), now);
             }
         }
     }
@@ -133,14 +133,10 @@ impl State {
             .filter(|m| *m != self.context.me && self.liveness.liveness(m) != Liveness::Dead)
             .collect();
         let number = self.fresh();
-        let linked = self.linked();
-        let failed: BTreeSet<_> = waiting.difference(&linked).copied().collect();
-        let waiting: BTreeSet<_> = waiting.intersection(&linked).copied().collect();
         for peer in &waiting {
-            let body = Request::Fenced(claim).encode();
-            self.send(*peer, Protocol::Call, body, Route::Ping(number));
+            self.call(*peer, Request::Fenced(claim).encode(), Route::Ping(number), now);
         }
-        let accepted = BTreeSet::from([self.context.me]);
+        let (accepted, failed) = (BTreeSet::from([self.context.me]), BTreeSet::new());
         let until = now + PING_PATIENCE;
         self.author.push(Origin::Internal, Change::Fence(claim));
         self.pings.insert(number, Ping { asker, claim, waiting, accepted, failed, until });
@@ -246,6 +242,7 @@ impl State {
     /// Ends what waited long enough.
     pub(super) fn expire(&mut self, now: Instant) {
         self.finish_pings(now);
+        self.expire_calls(now);
         self.expire_stores(now);
         let ended: Vec<_> =
             self.leases.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()).collect();
@@ -273,7 +270,8 @@ impl State {
         let pings = self.pings.values().map(|ping| ping.until);
         let stores = self.stores.values().map(StoreWait::deadline);
         let leases = self.leases.values().copied();
-        let rest = [self.stop_at.unwrap_or(Instant::NEVER), self.past.deadline()];
+        let stop = self.stop_at.unwrap_or(Instant::NEVER);
+        let rest = [stop, self.past.deadline(), self.waiting_deadline()];
         pings.chain(stores).chain(leases).chain(rest).min().unwrap_or(Instant::NEVER)
     }
 

@@ -67,6 +67,7 @@ impl State {
             let outputs = self.liveness.on_connected(peer, now);
             self.act_on_liveness(outputs, now);
             self.ask_to_store_what_waits(peer);
+            self.send_what_waits(peer);
         }
     }
 
@@ -162,7 +163,7 @@ impl State {
         }
     }
 
-    fn on_request_failed(
+    pub(super) fn on_request_failed(
         &mut self,
         id: RequestId,
         peer: Principal,
@@ -401,6 +402,7 @@ impl State {
         let me = self.context.me;
         let mut wanted = self.liveness.observed().clone();
         wanted.extend(self.liveness.observers_of_me());
+        wanted.extend(self.waiting.values().map(|call| call.peer));
         let others = self.strew.shown().map(|record| record.author()).filter(|who| *who != me);
         let dead = others.filter(|who| self.liveness.liveness(who) == Liveness::Dead).collect();
         (wanted, dead)

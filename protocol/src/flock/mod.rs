@@ -25,6 +25,7 @@ mod links;
 mod merge;
 mod own;
 mod past;
+mod reach;
 mod settle;
 mod state;
 mod stores;

@@ -15,6 +15,7 @@ use super::config::{Config, Restored};
 use super::control::ControlId;
 use super::event::{Event, PersistError};
 use super::past::{Known, Past};
+use super::reach::Waiting;
 use super::stores::StoreWait;
 use crate::author::{self, Own, ServiceKey};
 use crate::context::Context;
@@ -70,6 +71,7 @@ pub struct State {
     pub(super) links: BTreeMap<Principal, Link>,
     pub(super) requests: BTreeMap<RequestId, Route>,
     pub(super) dials: BTreeMap<DialId, dial::Request>,
+    pub(super) waiting: BTreeMap<RequestId, Waiting>,
     pub(super) pings: BTreeMap<u64, Ping>,
     pub(super) stores: BTreeMap<ControlId, StoreWait>,
     pub(super) leases: BTreeMap<ServiceKey, Instant>,
@@ -165,6 +167,7 @@ impl State {
             links: BTreeMap::new(),
             requests: BTreeMap::new(),
             dials: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             pings: BTreeMap::new(),
             stores: BTreeMap::new(),
             dead_since: BTreeMap::new(),

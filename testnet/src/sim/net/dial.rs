@@ -133,6 +133,9 @@ impl World {
         if !self.is_current(at) {
             return self.close_end(id, side);
         }
+        if let Some(cut) = self.net.paths.cut_either_way(at.host, other.host) {
+            return self.fail_handshake(id, side, cut);
+        }
         let socket = self.socket(at.host);
         let open = socket.admitted.contains(&peer);
         let surplus = socket.peers.all(&peer);
@@ -157,6 +160,20 @@ impl World {
         if self.is_current(at) {
             self.meet(at, peer);
         }
+    }
+
+    /// A cut came in the middle of a handshake.
+    fn fail_handshake(&mut self, id: ConnId, side: Side, cut: Cut) {
+        if cut == Cut::Silent
+            && side == Side::Dialler
+            && let Some(dial) = self.net.dials.remove(&id)
+            && let Some(conn) = self.net.conns.get(&id)
+        {
+            let (by, failure) = (conn.end(side).at, Some(DialFailure::Unreachable));
+            let attempt = Attempt { by, id: dial, rest: VecDeque::new(), expect: None, failure };
+            self.queue.push(self.now + HANDSHAKE_TIMEOUT, Happening::Dial(attempt));
+        }
+        self.close_end(id, side);
     }
 
     /// The address that a peer has as seen from the other end.
@@ -196,10 +213,14 @@ impl World {
         }
         let (at, peer) = (conn.end(side).at, conn.end(side.other()).who);
         self.transmit(id, side, Message::Close);
+        if side == Side::Dialler
+            && let Some(dial) = self.net.dials.remove(&id)
+        {
+            self.tell(at, link::Event::DialFailed { id: dial, failure: DialFailure::Refused });
+        }
         let gone = self.net.conns.get(&id).is_some_and(Conn::is_gone);
         if gone {
             self.net.conns.remove(&id);
-            self.net.dials.remove(&id);
         }
         if was_up && self.is_current(at) {
             self.on_end_closed(at, peer, id);

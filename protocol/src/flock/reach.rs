@@ -1,0 +1,67 @@
+//! Calls to members to whom no link stands: they are dialled for it.
+//!
+//! **Invariant**: every call is either sent once, as soon as a link with an open gate stands, or
+//! fails once, when its patience is over.
+//!
+//! In a large flock a node is linked to a few others only, but a fenced command asks every live
+//! member, and any member may ask the leader for one. A link that was made for a call closes when it
+//! is idle.
+
+use core::time::Duration;
+
+use crux_crdt::Principal;
+
+use super::state::{Route, State};
+use crate::link::{Protocol, RequestFailure, RequestId};
+use crate::time::Instant;
+
+/// How long a call waits for a link.
+const REACH_PATIENCE: Duration = Duration::from_secs(1);
+/// How many calls may wait for links. Further ones fail at once.
+const WAITING_MAX: usize = 16_384;
+
+/// A call that waits for a link.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) peer: Principal,
+    body: Vec<u8>,
+    until: Instant,
+}
+
+impl State {
+    /// Sends a call, at once or when there is a link. Whoever waits hears of its failure.
+    pub(super) fn call(&mut self, peer: Principal, body: Vec<u8>, route: Route, now: Instant) {
+        let linked = self.links.get(&peer).is_some_and(|link| link.open && !link.shut);
+        if linked {
+            return self.send(peer, Protocol::Call, body, route);
+        }
+        let id = RequestId(self.fresh());
+        self.requests.insert(id, route);
+        let patience = if self.waiting.len() < WAITING_MAX { REACH_PATIENCE } else { Duration::ZERO };
+        self.waiting.insert(id, Waiting { peer, body, until: now + patience });
+        self.dial_targets = None;
+    }
+
+    /// A link to this member stands: what waits for it goes out.
+    pub(super) fn send_what_waits(&mut self, peer: Principal) {
+        for (id, call) in self.waiting.extract_if(.., |_, call| call.peer == peer) {
+            let Waiting { peer, body, .. } = call;
+            let request = crate::link::Command::Request { id, peer, protocol: Protocol::Call, body };
+            self.out.push(super::Command::Link(request));
+            self.dial_targets = None;
+        }
+    }
+
+    /// Fails the calls that waited long enough.
+    pub(super) fn expire_calls(&mut self, now: Instant) {
+        let late: Vec<_> = self.waiting.extract_if(.., |_, call| call.until <= now).collect();
+        for (id, call) in late {
+            self.dial_targets = None;
+            self.on_request_failed(id, call.peer, RequestFailure::NotConnected, now);
+        }
+    }
+
+    pub(super) fn waiting_deadline(&self) -> Instant {
+        self.waiting.values().map(|call| call.until).min().unwrap_or(Instant::NEVER)
+    }
+}
