@@ -73,7 +73,7 @@ pub enum Notice {
         liveness: crate::liveness::Liveness,
     },
     /// Another leader is seen, or none.
-    Leader(Option<Claim>),
+    Leader(Option<(String, Claim)>),
     /// A member was admitted.
     Admitted(Principal),
     /// A join failed.
@@ -122,8 +122,9 @@ impl fmt::Display for Notice {
         match self {
             Self::Liveness { node, liveness } => write!(f, "{node} is {liveness}"),
             Self::Leader(None) => f.write_str("no leader"),
-            Self::Leader(Some(claim)) => {
-                write!(f, "{} leads with claim {}", claim.principal.short(), claim.n)
+            Self::Leader(Some((node, claim))) => {
+                let who = claim.principal.short();
+                write!(f, "{node} ({who}) leads with claim {}", claim.n)
             }
             Self::Admitted(who) => write!(f, "{} is a member", who.short()),
             Self::JoinFailed { peer, refusal, joining: true } => {

@@ -11,7 +11,7 @@ use super::command::{Command, Notice};
 use super::state::State;
 use crate::author::{Change, Origin};
 use crate::dial::{self, Purpose};
-use crate::leader::Candidate;
+use crate::leader::{Candidate, Claim};
 use crate::link;
 use crate::liveness::Liveness;
 use crate::time::Instant;
@@ -138,7 +138,8 @@ impl State {
         if self.shown_leader != self.leader.leader() {
             self.shown_leader = self.leader.leader();
             self.changed = true;
-            self.notice(Notice::Leader(self.shown_leader));
+            let named = |claim: Claim| (self.names.of(&claim.principal).to_string(), claim);
+            self.notice(Notice::Leader(self.shown_leader.map(named)));
             self.tell_liveness_of_own(now);
         }
     }
