@@ -62,7 +62,7 @@ pub async fn detect(bench: &Bench, rounds: Option<u32>) -> Result<Report, Error>
 }
 
 /// Registers a service on every node; returns their paths.
-async fn register_everywhere(
+pub(super) async fn register_everywhere(
     cluster: &Cluster,
     sightings: &mut Sightings,
 ) -> Result<Vec<String>, Error> {

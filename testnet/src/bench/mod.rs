@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`converge`] | registration sent to one node → shown by each node | watch streams on all nodes, open before |
 //! | [`detect`] | `kill -9` → dead to each survivor; leader killed → first fenced command accepted | watch streams; leader pings without pause |
+//! | [`stall`] | stopped → dead, resumed → alive, and who is wronged | watch streams |
 //! | [`idle`] | CPU time and memory of a flock left alone | the kernel's accounts |
 //!
 //! All times are taken on the clock of this one process. Rounds are cut into at least five batches;
@@ -16,10 +17,12 @@ mod detect;
 mod idle;
 mod leader;
 mod machine;
+mod pauses;
 mod report;
 mod rig;
 mod samples;
 mod sightings;
+mod stall;
 
 use std::path::PathBuf;
 
@@ -30,6 +33,7 @@ pub use idle::idle;
 pub use machine::Machine;
 pub use report::{Absent, Idle, Latency, Report};
 pub use samples::{Figure, Samples, Spread};
+pub use stall::stall;
 
 /// What every bench is told.
 #[derive(Debug, Clone)]

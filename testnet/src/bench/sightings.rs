@@ -32,10 +32,11 @@ pub(super) enum Change {
 
 /// One change on one node.
 #[derive(Debug, Clone)]
-struct Sighting {
-    node: usize,
-    change: Change,
-    at: Instant,
+pub(super) struct Sighting {
+    /// Whose stream it was.
+    pub(super) node: usize,
+    pub(super) change: Change,
+    pub(super) at: Instant,
 }
 
 /// Watch streams on all nodes; dropping closes them.
@@ -54,6 +55,11 @@ impl Sightings {
             tasks.spawn(follow(node, client, query.to_owned(), seen.clone()));
         }
         Self { received, _tasks: tasks }
+    }
+
+    /// The next change on any node; none when there are no streams.
+    pub(super) async fn next(&mut self) -> Option<Sighting> {
+        self.received.recv().await
     }
 
     /// Waits until each of `nodes` showed the change after `since`; returns how long each took.

@@ -13,6 +13,8 @@ pub(super) enum Verb {
     Converge(Rounds),
     /// A node killed, until every survivor shows it dead; the leader killed, until the next commands
     Detect(Rounds),
+    /// A quarter of the nodes stopped and resumed at random: who is shown dead, and who wrongly
+    Stall(Stall),
     /// What a node costs when nothing happens
     Idle(Idle),
 }
@@ -38,6 +40,16 @@ pub(super) struct Idle {
     /// How long to watch the idle flock
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(20..=3600))]
     seconds: u32,
+}
+
+/// How long to go on
+#[derive(Debug, clap::Args)]
+pub(super) struct Stall {
+    #[command(flatten)]
+    common: Common,
+    /// For how long nodes are stopped and resumed
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
+    minutes: u32,
 }
 
 /// What every bench takes
@@ -69,6 +81,9 @@ pub(super) async fn run(verb: Verb, exe: PathBuf) -> Result<(), Error> {
         }
         Verb::Detect(args) => {
             (bench::detect(&args.common.bench(exe), args.rounds).await?, args.common.json)
+        }
+        Verb::Stall(args) => {
+            (bench::stall(&args.common.bench(exe), args.minutes).await?, args.common.json)
         }
         Verb::Idle(args) => {
             (bench::idle(&args.common.bench(exe), args.seconds).await?, args.common.json)
