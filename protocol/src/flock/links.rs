@@ -91,7 +91,10 @@ impl State {
         let known = self.strew.membership().contains(&peer);
         let Some(link) = self.links.get_mut(&peer) else { return };
         (link.shut, link.dialled) = (false, true);
-        if !link.open && !self.join.is_busy_with(&peer) {
+        if link.open {
+            // A second link may have opened beside one whose other gate was closed.
+            self.send_what_waits(peer);
+        } else if !self.join.is_busy_with(&peer) {
             let outputs = self.join.knock(peer, known, now);
             self.act_on_join(outputs, now);
         }
@@ -246,6 +249,7 @@ impl State {
             addresses: own.addresses.clone(),
             agreement_key: own.agreement_key,
             incarnation: self.author.incarnation(),
+            alone: self.is_alone(),
         };
         let (liveness, links) = (&self.liveness, &self.links);
         let facts = join::Facts {
@@ -271,7 +275,10 @@ impl State {
                     let purpose = Purpose::Call(peer);
                     self.dial(dial::Request { purpose, addrs, expect: Some(peer) });
                 }
-                join::Output::Admit { peer, retire, joining } => {
+                join::Output::Admit { peer, retire, joining, yields } => {
+                    if yields {
+                        self.leave_claim_behind(now);
+                    }
                     self.admit(peer, retire, joining, now);
                 }
                 join::Output::Merge(acts) => _ = self.merge_acts(acts, now),
@@ -296,16 +303,25 @@ impl State {
             self.act_on_join(outputs, now);
             return;
         }
-        if joining && self.author.committed().profile.claim > 0 && self.is_alone() {
-            // A join changes no leader: who comes alone leaves its own claim behind.
-            self.author.push(Origin::Internal, Change::StandDown);
-            self.leader.hold_off(now);
-        }
         let origin = Origin::Join { peer, joining };
         if !self.author.push(origin, Change::Act(statement)) {
             let outputs = self.join.on_signed(peer, joining, None);
             self.act_on_join(outputs, now);
         }
+    }
+
+    /// A join changes no leader: who comes alone leaves its own claim behind, though it be on its way
+    /// to the disk, and makes no other before it knows whom it came to.
+    fn leave_claim_behind(&mut self, now: Instant) {
+        if !self.is_alone() {
+            return;
+        }
+        let claims = self.author.committed().profile.claim > 0
+            || self.author.is_pending(|change| matches!(change, Change::Claim(_)));
+        if claims {
+            self.author.push(Origin::Internal, Change::StandDown);
+        }
+        self.leader.hold_off(now);
     }
 
     fn own_admission_of(&self, peer: Principal) -> Option<Arc<Signed<Act>>> {

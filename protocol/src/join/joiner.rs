@@ -143,7 +143,8 @@ impl State {
             return Vec::new();
         }
         self.enter(peer, Stage::Welcomed, now);
-        vec![Output::Keep(admission), Output::Admit { peer, retire: None, joining: true }]
+        let admit = Output::Admit { peer, retire: None, joining: true, yields: true };
+        vec![Output::Keep(admission), admit]
     }
 
     pub(super) fn on_sponsor_admitted(

@@ -30,18 +30,20 @@ pub struct Hello {
     pub agreement_key: [u8; 32],
     /// Its incarnation.
     pub incarnation: u64,
+    /// Whether it knows no other member, so that its sponsor's flock is the one that is joined.
+    pub alone: bool,
 }
 
 impl Canonical for Hello {
     fn encode(&self, out: &mut Encoder) {
-        out.u8(1).fixed(&self.nonce).str(self.name.as_ref().map_or("", NodeName::as_str));
+        out.u8(2).fixed(&self.nonce).str(self.name.as_ref().map_or("", NodeName::as_str));
         out.count(self.addresses.len());
         self.addresses.iter().for_each(|address| _ = out.str(&address.to_string()));
-        out.fixed(&self.agreement_key).u64(self.incarnation);
+        out.fixed(&self.agreement_key).u64(self.incarnation).u8(u8::from(self.alone));
     }
 
     fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        input.version("hello version", 1)?;
+        input.version("hello version", 2)?;
         let nonce = input.array("nonce")?;
         let name = match input.str(NodeName::MAX, "node name")? {
             "" => None,
@@ -57,6 +59,7 @@ impl Canonical for Hello {
             addresses,
             agreement_key: input.array("agreement key")?,
             incarnation: input.u64("incarnation")?,
+            alone: input.bool("alone")?,
         })
     }
 }

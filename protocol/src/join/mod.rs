@@ -8,7 +8,7 @@
 //! ```text
 //!   J → S  Knock       do you know me?            J dialled; known both ways: dial again, done
 //!   S → J  Standing    yes or no, with the acts that prove a yes
-//!   J → S  Hello       nonce, name, addresses, agreement key, incarnation
+//!   J → S  Hello       nonce, name, addresses, agreement key, incarnation, alone?
 //!   S → J  Challenge   nonce, HMAC(K, "S" ‖ T)    S proves knowledge first
 //!   J → S  Proof       HMAC(K, "J" ‖ T)
 //!   S ⇢ J  Callback    on a NEW connection to J's stated address; J signs it
@@ -25,7 +25,8 @@
 //! in: two handshakes would take twice the connections and could end each other.
 //!
 //! A join admits both ways and there is no founder: equal nodes that start at once admit each other
-//! pairwise, and two islands become one by one handshake. Where one side knows the other as a member
+//! pairwise, and two islands become one by one handshake. Who is alone comes to the other's flock,
+//! whoever dialled, and leaves its claim to lead behind; where both are alone, J does. Where one side knows the other as a member
 //! already, it *presents* the chain of admissions that says so, and no handshake is needed.
 
 mod config;

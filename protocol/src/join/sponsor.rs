@@ -27,6 +27,8 @@ pub(super) struct Guest {
     addresses: Vec<Endpoint>,
     /// Whose name it takes over.
     retire: Option<Principal>,
+    /// Whether it knows no other member.
+    alone: bool,
     /// Sent with the callback.
     nonce: [u8; 32],
     /// When patience ends.
@@ -88,6 +90,7 @@ impl State {
             transcript,
             addresses: hello.addresses.clone(),
             retire,
+            alone: hello.alone,
             nonce: fresh_nonce(rng),
             until: now + self.config.patience,
         };
@@ -149,7 +152,8 @@ impl State {
         }
         guest.stage = Stage::Admitting(id);
         guest.until = now + self.config.patience;
-        vec![Output::Admit { peer, retire: guest.retire, joining: false }]
+        let (retire, yields) = (guest.retire, !guest.alone);
+        vec![Output::Admit { peer, retire, joining: false, yields }]
     }
 
     pub(super) fn on_joiner_admitted(

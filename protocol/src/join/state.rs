@@ -54,6 +54,8 @@ pub enum Output {
         retire: Option<Principal>,
         /// Whether this node is the one that joins.
         joining: bool,
+        /// Whether this node, if it is alone, comes to the other one's flock.
+        yields: bool,
     },
     /// Merge acts.
     Merge(Vec<Arc<Signed<Act>>>),

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::state::State;
-use super::subject::Liveness;
 use crate::time::Instant;
 
 /// Lifeguard's greatest multiplier.
@@ -27,9 +26,12 @@ impl State {
             self.disregard(gap.max(late), now);
         }
         if gap > self.config.sleep_gap && !crux_crdt::planted!(SleeperAccuses) {
-            for subject in self.subjects.values_mut() {
-                subject.beat_at = now;
-                subject.heard_at = subject.heard_at.max(now - self.config.beat_period);
+            let heard_at = now - self.config.beat_period;
+            for member in self.subjects.iter().map(|(member, _)| *member).collect::<Vec<_>>() {
+                if let Some(mut subject) = self.subjects.get_mut(&member) {
+                    subject.beat_at = now;
+                    subject.heard_at = subject.heard_at.max(heard_at);
+                }
             }
             self.grace_until = now + self.config.beat_period + self.config.beat_grace;
             self.next_beacon = now;
@@ -44,9 +46,10 @@ impl State {
     /// Time in which this process did not run does not count for a suspicion: what takes it back may
     /// be waiting.
     fn disregard(&mut self, lost: Duration, now: Instant) {
-        let suspects = self.subjects.values_mut();
-        for subject in suspects.filter(|subject| subject.liveness == Liveness::Suspect) {
-            subject.suspect_since = (subject.suspect_since + lost).min(now);
+        for suspect in self.subjects.suspects().clone() {
+            if let Some(mut subject) = self.subjects.get_mut(&suspect) {
+                subject.suspect_since = (subject.suspect_since + lost).min(now);
+            }
         }
     }
 

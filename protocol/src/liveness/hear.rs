@@ -18,10 +18,11 @@ impl State {
             self.next_beacon = self.next_beacon.min(now.max(self.beacon_at + BEACON_REST));
         }
         self.linked.insert(peer);
-        let Some(subject) = self.subjects.get_mut(&peer) else { return Vec::new() };
+        let Some(mut subject) = self.subjects.get_mut(&peer) else { return Vec::new() };
         subject.votes.clear();
         subject.my_vote = None;
         subject.beat_at = now;
+        drop(subject);
         self.hear(peer, now)
     }
 
@@ -42,7 +43,7 @@ impl State {
     /// A beat of a member that this node observes.
     pub fn on_beat(&mut self, peer: Principal, about: (u64, u64), now: Instant) -> Vec<Output> {
         let me = self.context.me;
-        let Some(subject) = self.subjects.get_mut(&peer) else { return Vec::new() };
+        let Some(mut subject) = self.subjects.get_mut(&peer) else { return Vec::new() };
         subject.beat_at = now;
         subject.freshest = subject.freshest.max(about);
         // A beat is first-hand: this node no longer finds the sender silent.
@@ -51,7 +52,9 @@ impl State {
             subject.votes.remove(&me);
         }
         subject.heard_at = now;
-        match subject.liveness {
+        let liveness = subject.liveness;
+        drop(subject);
+        match liveness {
             Liveness::Alive => Vec::new(),
             Liveness::Suspect => self.weigh(peer, now),
             Liveness::Dead => self.hear(peer, now),
@@ -70,7 +73,7 @@ impl State {
         let author = beacon.author();
         let fresh = (beacon.value().incarnation, beacon.value().counter);
         let me = self.context.me;
-        let Some(subject) = self.subjects.get_mut(&author) else {
+        let Some(mut subject) = self.subjects.get_mut(&author) else {
             return (Verdict::Ignore, Vec::new());
         };
         let first = subject.freshest == (0, 0);
@@ -85,7 +88,9 @@ impl State {
         subject.digest = Some((beacon.value().state_digest, now));
         let news = fresh > subject.freshest || first;
         subject.freshest = fresh;
-        if subject.refute(&me, fresh) {
+        let refuted = subject.refute(&me, fresh);
+        drop(subject);
+        if refuted {
             self.worsen_health(now);
         }
         // A beat may have told of this beacon before: then there is nothing new to hear from it.
@@ -97,7 +102,7 @@ impl State {
     }
 
     pub(super) fn hear(&mut self, peer: Principal, now: Instant) -> Vec<Output> {
-        let Some(subject) = self.subjects.get_mut(&peer) else { return Vec::new() };
+        let Some(mut subject) = self.subjects.get_mut(&peer) else { return Vec::new() };
         subject.heard_at = now;
         let before = subject.liveness;
         if before == Liveness::Dead {

@@ -39,6 +39,7 @@ mod rings;
 mod silence;
 mod state;
 mod subject;
+mod subjects;
 mod vote;
 
 pub use config::Config;

@@ -1,5 +1,6 @@
 //! What the clock says: who was silent for too long, and when to look again.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crux_crdt::Principal;
@@ -58,9 +59,16 @@ impl State {
         self.beacon_period() * self.config.beacon_periods
     }
 
+    /// Who was not heard for so long that this alone decides.
+    pub(super) fn silent_for_too_long(&self, now: Instant) -> BTreeSet<Principal> {
+        let limit = self.silence();
+        let live = self.subjects.live().iter();
+        live.take_while(|(at, _)| now.since(*at) >= limit).map(|(_, member)| *member).collect()
+    }
+
     pub(super) fn let_silence_decide(&mut self, member: Principal, now: Instant) -> Vec<Output> {
         let limit = self.silence();
-        let Some(subject) = self.subjects.get_mut(&member) else { return Vec::new() };
+        let Some(mut subject) = self.subjects.get_mut(&member) else { return Vec::new() };
         if subject.liveness == Liveness::Dead || now.since(subject.heard_at) < limit {
             return Vec::new();
         }
@@ -71,36 +79,34 @@ impl State {
 
     /// When [`State::on_wake`] has something to do.
     pub fn deadline(&self) -> Instant {
-        let timeout = self.beat_timeout();
-        let suspect_for = self.config.suspect_for;
-        let silence = self.silence();
-        let subjects = self
-            .subjects
-            .iter()
-            .filter(|(_, subject)| subject.liveness != Liveness::Dead)
-            .map(|(member, subject)| {
-                let silent_at = (subject.beat_at + timeout).max(self.grace_until);
-                let beat = match subject.my_vote {
-                    _ if !self.observed.contains(member) => Instant::NEVER,
-                    None => silent_at,
-                    Some(_) => silent_at.max(subject.voted_at + self.config.repeat_suspicion),
-                };
-                let suspect = match subject.liveness {
-                    Liveness::Suspect => {
-                        // The shorter time first. Once both have passed, new votes decide, not the
-                        // clock.
-                        let times = [suspect_for, suspect_for * self.health];
-                        let at = times.map(|time| subject.suspect_since + time);
-                        let next = at.into_iter().find(|at| *at > self.called_at);
-                        next.unwrap_or(Instant::NEVER)
-                    }
-                    _ => Instant::NEVER,
-                };
-                beat.min(suspect).min(subject.heard_at + silence)
-            })
-            .min()
-            .unwrap_or(Instant::NEVER);
+        let subjects = |members| {
+            let subjects = BTreeSet::iter(members).filter_map(|member| self.subjects.get(member));
+            subjects.filter(|subject| subject.liveness != Liveness::Dead)
+        };
+        let beats = subjects(&self.observed).map(|subject| self.beat_deadline(subject));
+        let verdicts = subjects(self.subjects.suspects()).map(|it| self.verdict_deadline(it));
+        let first = self.subjects.live().first();
+        let silence = first.map_or(Instant::NEVER, |(heard_at, _)| *heard_at + self.silence());
         let stale = if self.observed_stale { self.called_at } else { Instant::NEVER };
-        self.next_beat.min(self.next_beacon).min(subjects).min(stale)
+        let rest = [self.next_beat, self.next_beacon, silence, stale];
+        beats.chain(verdicts).chain(rest).min().unwrap_or(Instant::NEVER)
+    }
+
+    /// When an observed member is due to be called silent, for the first time or again.
+    fn beat_deadline(&self, subject: &Subject) -> Instant {
+        let silent_at = (subject.beat_at + self.beat_timeout()).max(self.grace_until);
+        match subject.my_vote {
+            None => silent_at,
+            Some(_) => silent_at.max(subject.voted_at + self.config.repeat_suspicion),
+        }
+    }
+
+    /// When a suspect may be found dead: the shorter time first. Once both have passed, new votes
+    /// decide, not the clock.
+    fn verdict_deadline(&self, subject: &Subject) -> Instant {
+        let suspect_for = self.config.suspect_for;
+        let times = [suspect_for, suspect_for * self.health];
+        let at = times.map(|time| subject.suspect_since + time);
+        at.into_iter().find(|at| *at > self.called_at).unwrap_or(Instant::NEVER)
     }
 }

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crux_crdt::sign::Identity;
@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 use super::config::Config;
 use super::rings::{RINGS, Rings};
 use super::subject::{Liveness, Subject};
+use super::subjects::Subjects;
 use crate::context::Context;
 use crate::time::Instant;
 
@@ -52,7 +53,7 @@ pub struct State {
     pub(super) state_digest_at: Instant,
     pub(super) leading: bool,
     pub(super) rings: Rings,
-    pub(super) subjects: BTreeMap<Principal, Subject>,
+    pub(super) subjects: Subjects,
     pub(super) linked: BTreeSet<Principal>,
     pub(super) observed: BTreeSet<Principal>,
     pub(super) observed_stale: bool,
@@ -87,7 +88,7 @@ impl State {
             state_digest_at: now,
             leading: false,
             rings: Rings::default(),
-            subjects: BTreeMap::new(),
+            subjects: Subjects::default(),
             linked: BTreeSet::new(),
             observed: BTreeSet::new(),
             observed_stale: true,
@@ -108,8 +109,8 @@ impl State {
         let mut on_rings = members.clone();
         on_rings.insert(me);
         self.rings.set(&self.context.flock, &on_rings);
-        self.subjects.retain(|member, _| members.contains(member));
-        let known = |member: &Principal| *member == me || self.subjects.contains_key(member);
+        self.subjects.retain(members);
+        let known = |member: &Principal| *member == me || self.subjects.contains(member);
         let news: Vec<_> = members.iter().filter(|member| !known(member)).copied().collect();
         self.observed_stale = true;
         let mut out = Vec::new();
@@ -176,7 +177,7 @@ impl State {
 
     /// How many members are not dead, this node included.
     pub fn live(&self) -> usize {
-        1 + self.subjects.values().filter(|s| s.liveness != Liveness::Dead).count()
+        1 + self.subjects.live().len()
     }
 
     /// Whom this node observes.
@@ -205,10 +206,11 @@ impl State {
             out.push(self.send_beacon(now, rng));
         }
         out.extend(self.look_for_silence(now));
-        let members: Vec<_> = self.subjects.keys().copied().collect();
-        for member in members {
+        let mut due = self.silent_for_too_long(now);
+        due.extend(self.subjects.accused());
+        for member in due {
             out.extend(self.let_silence_decide(member, now));
-            if self.subjects.get(&member).is_some_and(|s| !s.votes.is_empty()) {
+            if self.subjects.accused().contains(&member) {
                 out.extend(self.weigh(member, now));
             }
         }
@@ -220,27 +222,26 @@ impl State {
         if !std::mem::take(&mut self.observed_stale) {
             return Vec::new();
         }
-        let live = |(member, subject): (&Principal, &Subject)| {
-            (subject.liveness != Liveness::Dead).then_some(*member)
-        };
-        let everyone: BTreeSet<_> = self.subjects.iter().filter_map(live).collect();
-        let observed: BTreeSet<_> = if everyone.len() <= RINGS {
-            everyone
+        let live = self.subjects.live();
+        let observed: BTreeSet<_> = if live.len() <= RINGS {
+            live.iter().map(|(_, member)| *member).collect()
         } else {
             let me = self.context.me;
-            let close = self.rings.before(&me, |other| everyone.contains(other));
+            let close = self
+                .rings
+                .before(&me, |other| *other != me && self.liveness(other) != Liveness::Dead);
             close.into_iter().filter(|m| self.observers(m).contains(&me)).collect()
         };
         if observed == self.observed {
             return Vec::new();
         }
         for member in observed.difference(&self.observed) {
-            if let Some(subject) = self.subjects.get_mut(member) {
+            if let Some(mut subject) = self.subjects.get_mut(member) {
                 subject.beat_at = now;
             }
         }
         for member in self.observed.difference(&observed) {
-            if let Some(subject) = self.subjects.get_mut(member) {
+            if let Some(mut subject) = self.subjects.get_mut(member) {
                 subject.my_vote = None;
             }
         }

@@ -26,7 +26,7 @@ impl State {
     ) -> (Verdict, Vec<Output>) {
         let suspicion = signed.value();
         let about = (suspicion.incarnation, suspicion.counter);
-        if !self.subjects.contains_key(&signed.author()) {
+        if !self.subjects.contains(&signed.author()) {
             // Only members have a voice.
             return (Verdict::Ignore, Vec::new());
         }
@@ -34,10 +34,11 @@ impl State {
             return (self.on_accused(signed.author(), about, now), Vec::new());
         }
         let repeat = self.config.repeat_suspicion / 2;
-        let Some(subject) = self.subjects.get_mut(&suspicion.subject) else {
+        let Some(mut subject) = self.subjects.get_mut(&suspicion.subject) else {
             return (Verdict::Ignore, Vec::new());
         };
         if subject.liveness == Liveness::Dead {
+            drop(subject);
             return (Verdict::Accept, self.agree(suspicion.subject, about, now));
         }
         if about < subject.freshest {
@@ -49,6 +50,7 @@ impl State {
         }
         let vote = Vote { evidence: suspicion.evidence, about, at: now };
         subject.votes.insert(signed.author(), vote);
+        drop(subject);
         (Verdict::Accept, self.weigh(suspicion.subject, now))
     }
 
@@ -59,7 +61,7 @@ impl State {
         if !self.observers(&dead).contains(&me) {
             return Vec::new();
         }
-        let Some(subject) = self.subjects.get_mut(&dead) else { return Vec::new() };
+        let Some(subject) = self.subjects.get(&dead) else { return Vec::new() };
         if now.since(subject.voted_at) < self.config.repeat_suspicion / 2 {
             return Vec::new();
         }
@@ -72,7 +74,7 @@ impl State {
 
     /// Somebody suspects this node, which shows that it lives.
     fn on_accused(&mut self, by: Principal, about: (u64, u64), now: Instant) -> Verdict {
-        let Some(accuser) = self.subjects.get_mut(&by) else { return Verdict::Ignore };
+        let Some(mut accuser) = self.subjects.get_mut(&by) else { return Verdict::Ignore };
         if now.since(accuser.accused_at) < self.config.repeat_suspicion / 2 {
             return Verdict::Ignore;
         }
@@ -92,7 +94,7 @@ impl State {
             .collect();
         let (me, health) = (self.context.me, self.health);
         let suspect_for = self.config.suspect_for;
-        let Some(subject) = self.subjects.get_mut(&member) else { return Vec::new() };
+        let Some(mut subject) = self.subjects.get_mut(&member) else { return Vec::new() };
         let count = subject.count(&observers);
         // This node's health says nothing of what a majority without it saw.
         let mine = usize::from(observers.contains(&me) && subject.votes.contains_key(&me));
@@ -122,19 +124,20 @@ impl State {
         evidence: Evidence,
         now: Instant,
     ) -> Vec<Output> {
-        let Some(subject) = self.subjects.get_mut(&peer) else { return Vec::new() };
+        let Some(mut subject) = self.subjects.get_mut(&peer) else { return Vec::new() };
         if subject.liveness == Liveness::Dead {
             return Vec::new();
         }
         subject.my_vote = Some(evidence);
         let vote = Vote { evidence, about: subject.freshest, at: now };
+        drop(subject);
         let mut out = vec![self.publish_vote(peer, vote, now)];
         out.extend(self.weigh(peer, now));
         out
     }
 
     fn publish_vote(&mut self, on: Principal, vote: Vote, now: Instant) -> Output {
-        if let Some(subject) = self.subjects.get_mut(&on) {
+        if let Some(mut subject) = self.subjects.get_mut(&on) {
             subject.voted_at = now;
             subject.votes.insert(self.context.me, vote);
         }

@@ -59,6 +59,7 @@ impl Side {
                 addresses: vec!["10.0.0.1:4000".parse().unwrap()],
                 agreement_key: [5; 32],
                 incarnation: 1,
+                alone: self.strew.membership().members().nth(1).is_none(),
             },
             seen_from: &|_| self.seen_from,
         };
@@ -160,8 +161,11 @@ fn called_back(joiner: &mut Side, sponsor: &mut Side) -> Response {
 fn admitting(joiner: &mut Side, sponsor: &mut Side) -> Option<Principal> {
     let signature = called_back(joiner, sponsor);
     let out = sponsor.answer(JOINER, true, &signature);
-    let [Output::Admit { peer, retire, joining: false }] = &out[..] else { panic!("{out:?}") };
-    assert_eq!(*peer, principal(JOINER));
+    let [Output::Admit { peer, retire, joining: false, yields }] = &out[..] else {
+        panic!("{out:?}")
+    };
+    let joiner_is_alone = joiner.strew.membership().members().nth(1).is_none();
+    assert_eq!((*peer, *yields), (principal(JOINER), !joiner_is_alone));
     *retire
 }
 
@@ -173,7 +177,9 @@ fn welcomed(joiner: &mut Side, sponsor: &mut Side) {
     let welcome = replied(&out, 3);
     assert!(!sponsor.engine.is_busy_with(&principal(JOINER)));
     let out = joiner.answer(SPONSOR, false, &welcome);
-    let [Output::Keep(kept), Output::Admit { peer, retire: None, joining: true }] = &out[..] else {
+    let [Output::Keep(kept), Output::Admit { peer, retire: None, joining: true, yields: true }] =
+        &out[..]
+    else {
         panic!("{out:?}")
     };
     assert_eq!((kept.id(), *peer), (act.id(), principal(SPONSOR)));

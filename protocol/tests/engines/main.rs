@@ -8,4 +8,5 @@ mod fixture;
 mod join;
 mod leader;
 mod liveness;
+mod reach;
 mod sync;

@@ -21,8 +21,8 @@ fn of_hello(joiner: Principal, sponsor: Principal, hello: &Hello) -> Digest {
     sha3("crux/join/hello/1", &[&out.finish()])
 }
 
-/// Joins through the node in the rig. Panics unless it is welcomed.
-pub(crate) fn join(rig: &mut Rig, joiner: &Identity) {
+/// Joins through the node in the rig, alone or with a flock. Panics unless it is welcomed.
+pub(crate) fn join(rig: &mut Rig, joiner: &Identity, alone: bool) {
     let (me, sponsor) = (joiner.principal(), rig.state.me());
     let context = Context { flock: FLOCK, me, verifier: Arc::new(Ed25519) };
     let key = JoinKey::initial(&InitialSecret::new(Zeroizing::new([3; 32])));
@@ -32,6 +32,7 @@ pub(crate) fn join(rig: &mut Rig, joiner: &Identity) {
         addresses: vec!["127.0.0.1:2000".parse().expect("an address")],
         agreement_key: [0; 32],
         incarnation: 1,
+        alone,
     };
     let said = of_hello(me, sponsor, &hello);
     let reply = rig.request(me, Protocol::Join, Request::Hello(hello).encode());

@@ -1,6 +1,7 @@
 //! What a node does with a disk that is full, a member that lies and a stranger that knocks: the
 //! engine by itself, with every event written out.
 
+mod alone;
 mod disk;
 mod join_by_hand;
 mod lies;

@@ -38,6 +38,7 @@ fn join_requests() -> Vec<Vec<u8>> {
         addresses: vec!["127.0.0.1:2000".parse().expect("an address"); 2],
         agreement_key: [5; 32],
         incarnation: 1,
+        alone: true,
     };
     let requests = [
         Request::Knock { known: true },

@@ -16,6 +16,14 @@ fn hold_named(name: &str, seeds: std::ops::Range<u64>) {
     }
 }
 
+/// Seeds that showed something once.
+fn hold_sized(name: &str, nodes: usize, seeds: &[u64]) {
+    let scenario = by_name(name).expect("a known name");
+    for seed in seeds {
+        hold(&scenario, Options { seed: *seed, nodes: Some(nodes), log: false });
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_bytes() {
     let day = by_name("day").expect("a known name");
@@ -70,6 +78,22 @@ fn one_of_many_alone_sees_all_others_dead() {
 #[test]
 fn a_container_made_anew_has_its_name_though_its_old_self_died_after_it_came() {
     hold_named("anew-early", 0..5);
+}
+
+#[test]
+fn who_is_made_anew_alone_and_found_by_its_flock_does_not_lead_it() {
+    // The first node, told of nobody but itself, led alone, and its claim was the greater of equals.
+    hold_sized("anew", 6, &[1178]);
+}
+
+#[test]
+fn a_handshake_does_not_outlive_a_cut_that_began_in_its_middle() {
+    hold_sized("pair", 2, &[177, 1534]);
+}
+
+#[test]
+fn a_leader_reaches_whom_it_is_not_linked_to() {
+    hold_sized("cut-one", 25, &[605, 849, 1437]);
 }
 
 #[test]

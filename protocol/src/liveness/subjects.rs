@@ -1,0 +1,151 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Deref, DerefMut};
+
+use crux_crdt::Principal;
+
+use super::subject::{Liveness, Subject};
+use crate::time::Instant;
+
+/// Every member that is watched, and in what order the clock comes to them.
+///
+/// A wake and the question for the next one would otherwise walk over all members, at every event.
+///
+/// **Invariant**: the indices say of each subject what [`Place::of`] says of it. They are brought in
+/// line when a [`Change`] ends, and there is no other way to change a subject.
+#[derive(Debug, Default)]
+pub(super) struct Subjects {
+    all: BTreeMap<Principal, Subject>,
+    index: Index,
+}
+
+#[derive(Debug, Default)]
+struct Index {
+    /// Who is not dead, by when it was last heard.
+    heard: BTreeSet<(Instant, Principal)>,
+    suspects: BTreeSet<Principal>,
+    /// Of whom anybody said that it is silent or gone.
+    accused: BTreeSet<Principal>,
+}
+
+/// What the indices say of a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    heard_at: Option<Instant>,
+    suspect: bool,
+    accused: bool,
+}
+
+impl Place {
+    const NONE: Self = Self { heard_at: None, suspect: false, accused: false };
+
+    fn of(subject: &Subject) -> Self {
+        Self {
+            heard_at: (subject.liveness != Liveness::Dead).then_some(subject.heard_at),
+            suspect: subject.liveness == Liveness::Suspect,
+            accused: !subject.votes.is_empty(),
+        }
+    }
+}
+
+impl Index {
+    fn put(&mut self, member: Principal, before: Place, after: Place) {
+        if before.heard_at != after.heard_at {
+            before.heard_at.map(|at| self.heard.remove(&(at, member)));
+            after.heard_at.map(|at| self.heard.insert((at, member)));
+        }
+        if before.suspect != after.suspect {
+            set(&mut self.suspects, member, after.suspect);
+        }
+        if before.accused != after.accused {
+            set(&mut self.accused, member, after.accused);
+        }
+    }
+}
+
+fn set(of: &mut BTreeSet<Principal>, member: Principal, is_in: bool) {
+    if is_in {
+        of.insert(member);
+    } else {
+        of.remove(&member);
+    }
+}
+
+/// A subject that is being changed.
+#[derive(Debug)]
+pub(super) struct Change<'a> {
+    member: Principal,
+    before: Place,
+    subject: &'a mut Subject,
+    index: &'a mut Index,
+}
+
+impl Deref for Change<'_> {
+    type Target = Subject;
+
+    fn deref(&self) -> &Subject {
+        self.subject
+    }
+}
+
+impl DerefMut for Change<'_> {
+    fn deref_mut(&mut self) -> &mut Subject {
+        self.subject
+    }
+}
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        self.index.put(self.member, self.before, Place::of(self.subject));
+    }
+}
+
+impl Subjects {
+    pub(super) fn get(&self, member: &Principal) -> Option<&Subject> {
+        self.all.get(member)
+    }
+
+    pub(super) fn get_mut(&mut self, member: &Principal) -> Option<Change<'_>> {
+        let subject = self.all.get_mut(member)?;
+        let before = Place::of(subject);
+        Some(Change { member: *member, before, subject, index: &mut self.index })
+    }
+
+    pub(super) fn insert(&mut self, member: Principal, subject: Subject) {
+        let after = Place::of(&subject);
+        let before = self.all.insert(member, subject).map_or(Place::NONE, |old| Place::of(&old));
+        self.index.put(member, before, after);
+    }
+
+    /// Forgets everyone but these.
+    pub(super) fn retain(&mut self, members: &BTreeSet<Principal>) {
+        for (member, subject) in self.all.extract_if(.., |member, _| !members.contains(member)) {
+            self.index.put(member, Place::of(&subject), Place::NONE);
+        }
+    }
+
+    pub(super) fn contains(&self, member: &Principal) -> bool {
+        self.all.contains_key(member)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Principal, &Subject)> {
+        self.all.iter()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Who is not dead: when it was last heard, and who it is, the longest silent first.
+    pub(super) fn live(&self) -> &BTreeSet<(Instant, Principal)> {
+        &self.index.heard
+    }
+
+    pub(super) fn suspects(&self) -> &BTreeSet<Principal> {
+        &self.index.suspects
+    }
+
+    /// Of whom anybody said that it is silent or gone.
+    pub(super) fn accused(&self) -> &BTreeSet<Principal> {
+        &self.index.accused
+    }
+}
