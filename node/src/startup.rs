@@ -289,6 +289,7 @@ async fn serve(
         wishes,
         view: view.clone(),
         fulcrum: Some(requests_in.clone()),
+        offers_max: crux_crdt::record::OFFERS_MAX,
         network: commands,
         bulk,
     });

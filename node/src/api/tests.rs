@@ -82,6 +82,7 @@ fn react(request: Request) -> Result<Reply, Error> {
         Request::Forget(NodeRef::Name(name)) => Ok(Reply::Forgotten(principal(name.as_str()))),
         Request::Forget(NodeRef::Principal(principal)) => Ok(Reply::Forgotten(principal)),
         Request::Offer(_) => Ok(Reply::Offered),
+        Request::Reach(_) => Ok(Reply::Reached),
         Request::Leave => Ok(Reply::Left),
         Request::Doctor => Ok(Reply::Checked(vec![
             check("disk", CheckResult::Ok, None),

@@ -15,7 +15,7 @@ use super::state::{Route, State};
 use super::stores::StoreWait;
 use crate::author::{Change, Origin, Rejection, ServiceKey};
 use crate::leader::{Claim, Pinged, Request, Response};
-use crate::link::{Protocol, ReplyId};
+use crate::link::ReplyId;
 use crate::liveness::Liveness;
 use crate::time::Instant;
 
@@ -65,6 +65,10 @@ impl State {
                 true
             }
             Control::Forget(member) => return self.forget(id, member),
+            Control::Reach(member) => {
+                self.reach(member, now);
+                return self.answer(id, Ok(Answer::Done));
+            }
             Control::Leave => {
                 let incarnation = self.author.incarnation();
                 self.author.push(origin, Change::Act(Statement::Leave { incarnation }))
