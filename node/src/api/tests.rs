@@ -37,7 +37,7 @@ impl FakeNode {
         let config = crate::blobs::Config::new(vec![dir.path().join("blobs")]);
         let blobs = crate::blobs::Blobs::open_blocking(config).unwrap();
         let pantry = Pantry { blobs, wishes: None };
-        let served = serve(socket, Handle { view, requests }, pantry, async {
+        let served = serve(socket, Handle { view, requests }, pantry, async {}, async {
             drop(stopped.await);
         });
         Self { dir, views, stop: Some(stop), served: tokio::spawn(served) }
