@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -152,12 +152,23 @@ fn open_store(data_dir: &Path, genesis: &Genesis) -> Result<(Store, Snapshot), E
 
 /// What the store of blobs holds, and what is wanted of others. It stays as it is when the start is refused later.
 async fn open_blobs(config: &Config) -> Result<(Pantry, mpsc::Receiver<Wanted>), Error> {
-    let mut blobs = blobs::Config::new(vec![config.data_dir.join(BLOBS_NAME)]);
+    let first = config.data_dir.join(BLOBS_NAME);
+    let dirs = [first].into_iter().chain(config.blob_dirs.iter().cloned());
+    let mut blobs = blobs::Config::new(dirs.collect());
     blobs.quota = config.blob_quota;
     let opened = Blobs::open(blobs).await;
     let blobs = opened.map_err(|err| Error::from(err).augment("opening the store of blobs"))?;
     let (wishes_in, wishes) = mpsc::channel(WISHES_MAX);
     Ok((Pantry { blobs, wishes: Some(wishes_in) }, wishes))
+}
+
+/// Makes the files of a directory blobs, if one is named. The node works meanwhile; only its service of
+/// blobs says that it is not ready.
+async fn preload(blobs: Blobs, dir: Option<PathBuf>) {
+    let Some(dir) = dir else { return };
+    if let Err(error) = blobs::preload(&blobs, &dir).await {
+        tracing::error!(dir = %dir.display(), %error, "no file was made a blob");
+    }
 }
 
 async fn spawn_network(
@@ -267,6 +278,7 @@ async fn serve(
     shutdown: impl Future<Output = ()> + Send,
     discovery: Option<Discovery>,
 ) -> Result<(), Error> {
+    let preloaded = preload(pantry.blobs.clone(), config.preload);
     let surroundings = Surroundings {
         flock: genesis.flock.clone(),
         flock_id: genesis.flock_id(),
@@ -275,6 +287,7 @@ async fn serve(
         addresses,
         name: config.name,
         wall_offset: clock::wall_offset(),
+        missing_blob_dirs: pantry.blobs.missing_dirs(),
         other_flocks: std::collections::BTreeSet::new(),
     };
     let Net { commands, events, bulk, task, .. } = net;
@@ -289,12 +302,14 @@ async fn serve(
         wishes,
         view: view.clone(),
         fulcrum: Some(requests_in.clone()),
+        offers_max: crux_crdt::record::OFFERS_MAX,
         network: commands,
         bulk,
     });
     let (stop_api, api_stopped) = oneshot::channel::<()>();
     let handle = Handle { view, requests: requests_in };
-    let api = tokio::spawn(api::serve(socket, handle, pantry, async { drop(api_stopped.await) }));
+    let stop = async { drop(api_stopped.await) };
+    let api = tokio::spawn(api::serve(socket, handle, pantry, preloaded, stop));
     let (mdns, found) = discovery.map_or_else(
         || (None, mpsc::channel(1).1),
         |discovery| (Some(discovery.task), discovery.found),

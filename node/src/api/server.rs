@@ -29,8 +29,8 @@ const PART_BYTES_MAX: usize = 1024 * 1024 + 64 * 1024;
 /// How many calls one connection has open at a time.
 const STREAMS_MAX: u32 = 64;
 
-/// Serves the control API on a socket until `shutdown` resolves. Then says *not serving*, ends the
-/// streams, finishes the calls under way for at most two seconds, and removes the socket.
+/// Serves the control API on a socket until `shutdown` resolves; health says *serving* of the blobs
+/// once `ready` does. Then says *not serving*, ends the streams, finishes the calls under way for at most two seconds, and removes the socket.
 ///
 /// # Errors
 /// [`Kind::Internal`] when the server cannot be built or ends by itself.
@@ -38,12 +38,13 @@ pub async fn serve(
     socket: Socket,
     handle: Handle,
     pantry: Pantry,
+    ready: impl Future<Output = ()> + Send,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
     let (close, closing) = watch::channel(false);
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<ControlServer<Service>>().await;
-    reporter.set_serving::<BlobsServer<blobs::Service>>().await;
+    reporter.set_not_serving::<BlobsServer<blobs::Service>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(crux_proto::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
@@ -61,7 +62,13 @@ pub async fn serve(
         .add_service(blobs)
         .serve_with_incoming_shutdown(socket.incoming(), closed(closing));
     tokio::pin!(server);
+    let announced = async {
+        ready.await;
+        reporter.set_serving::<BlobsServer<blobs::Service>>().await;
+        std::future::pending::<()>().await;
+    };
     tokio::select! {
+        () = announced => {}
         ended = &mut server => return ended.map_err(|err| internal("serving", &err)),
         () = shutdown => {}
     }

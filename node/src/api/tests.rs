@@ -37,7 +37,7 @@ impl FakeNode {
         let config = crate::blobs::Config::new(vec![dir.path().join("blobs")]);
         let blobs = crate::blobs::Blobs::open_blocking(config).unwrap();
         let pantry = Pantry { blobs, wishes: None };
-        let served = serve(socket, Handle { view, requests }, pantry, async {
+        let served = serve(socket, Handle { view, requests }, pantry, async {}, async {
             drop(stopped.await);
         });
         Self { dir, views, stop: Some(stop), served: tokio::spawn(served) }
@@ -82,6 +82,7 @@ fn react(request: Request) -> Result<Reply, Error> {
         Request::Forget(NodeRef::Name(name)) => Ok(Reply::Forgotten(principal(name.as_str()))),
         Request::Forget(NodeRef::Principal(principal)) => Ok(Reply::Forgotten(principal)),
         Request::Offer(_) => Ok(Reply::Offered),
+        Request::Reach(_) => Ok(Reply::Reached),
         Request::Leave => Ok(Reply::Left),
         Request::Doctor => Ok(Reply::Checked(vec![
             check("disk", CheckResult::Ok, None),

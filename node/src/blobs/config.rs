@@ -10,8 +10,9 @@ pub const RESERVE: Duration = Duration::from_secs(600);
 /// What the store is told.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where blobs are kept: at least one directory, at most 64. Made if missing. The first also
-    /// remembers those that were added later.
+    /// Where blobs are kept: at least one directory, at most 64. The first is made if missing, and
+    /// remembers the others and those that were added later. The others have to be there, since one
+    /// that is missing may be a disk that is not mounted: then the store does not open.
     pub dirs: Vec<PathBuf>,
     /// How many bytes all blobs may take that the store keeps itself; `None`: what the disks hold.
     pub quota: Option<u64>,

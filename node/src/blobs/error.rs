@@ -104,6 +104,9 @@ pub enum BlobError {
     /// A storage directory is no longer the one that was opened.
     #[error("the blob directory {} was replaced by another one", .0.display())]
     Swapped(PathBuf),
+    /// A storage directory is not there, or is empty though blobs were kept in it.
+    #[error("the blob directory {} is missing", .0.display())]
+    Missing(PathBuf),
     /// A stream of a blob ended before its writer said that it was complete.
     #[error("the stream ended before the blob was complete")]
     Truncated,
@@ -141,6 +144,7 @@ impl BlobError {
             Self::TooLarge { .. } | Self::Limit { .. } => Kind::LimitReached,
             Self::Changed(_) => Kind::ChangedWhileRead,
             Self::NotAFile(_) | Self::Truncated => Kind::InvalidArgument,
+            Self::Missing(_) => Kind::NotFound,
             Self::Closed => Kind::ShuttingDown,
             Self::Io { .. } => Kind::Io,
         }
@@ -156,6 +160,10 @@ impl BlobError {
             }
             Self::DiskFull { .. } => "Make room on the disk; nothing has to be restarted.",
             Self::Changed(_) => "Register or put it again once nobody writes to it.",
+            Self::Missing(_) => {
+                "Mount its disk, or make the directory and `partial` in it, or take it out of the \
+                 settings (--blob-dir); blobs in it are then fetched again when they are wanted."
+            }
             Self::Swapped(_) => "Put the directory back, or start the node again.",
             _ => return None,
         })

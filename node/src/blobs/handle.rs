@@ -98,6 +98,15 @@ impl Blobs {
         self.depot.count()
     }
 
+    pub(super) fn depot(&self) -> Arc<Depot> {
+        self.depot.clone()
+    }
+
+    /// Directories that were added by hand and were not there when the store was opened.
+    pub fn missing_dirs(&self) -> Vec<PathBuf> {
+        self.depot.index().missing.clone()
+    }
+
     /// What is here of a blob; none: nothing.
     pub fn have(&self, id: &BlobId) -> Option<Have> {
         self.depot.have(id)

@@ -67,6 +67,8 @@ pub struct Listed {
 #[derive(Debug, Default)]
 pub(super) struct Index {
     pub(super) dirs: Vec<Arc<Layout>>,
+    // Directories that were added once and were not there at the start.
+    pub(super) missing: Vec<PathBuf>,
     pub(super) sealed: BTreeMap<BlobId, Sealed>,
     pub(super) partials: BTreeMap<BlobId, Arc<Partial>>,
     pub(super) keeps: BTreeMap<BlobId, Keep>,

@@ -43,6 +43,11 @@ impl Layout {
         Ok(Self { root, identity })
     }
 
+    /// Whether a directory was opened before: false also for the empty place where a disk is mounted.
+    pub(super) fn was_used(path: &Path) -> bool {
+        path.join("partial").is_dir()
+    }
+
     pub(super) fn root(&self) -> &Path {
         &self.root
     }

@@ -43,7 +43,8 @@
 //! | `depot` | what is here; how a blob appears and vanishes |
 //! | `put`, `fetch`, `read`, `scrub`, `start` | the ways in, the ways out, what lies there at the start |
 //! | `index` | what there is and what may go, without IO |
-//! | `space` | quota, headroom, eviction |
+//! | `space` | quota, headroom, eviction, which disk |
+//! | `preload` | files that are made blobs at the start |
 //! | `partial` | a blob under way |
 //! | `tree` | the BLAKE3 tree and its proofs |
 //! | [`want`] | how somebody asks for a blob that is not here |
@@ -57,6 +58,7 @@ mod handle;
 mod index;
 mod layout;
 mod partial;
+mod preload;
 mod put;
 mod read;
 mod reader;
@@ -74,5 +76,6 @@ pub use depot::Have;
 pub use error::BlobError;
 pub use handle::{Blobs, Hold, Put};
 pub use index::Listed;
+pub use preload::{Preloaded, preload};
 pub use reader::Reader;
 pub use scrub::Scrubbed;

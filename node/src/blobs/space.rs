@@ -1,5 +1,6 @@
 //! Room: the quota over all directories, and what stays free on each disk.
 
+use std::cmp::Reverse;
 use std::sync::{Arc, MutexGuard};
 
 use crux_crdt::blob::BlobId;
@@ -26,14 +27,18 @@ impl Depot {
         let mut refused = BlobError::Closed;
         let mut dirs = Vec::new();
         for dir in index.dirs.clone() {
-            match self.lack(index, &dir, needed) {
-                Ok(0) => return Ok(dir),
-                Ok(lack) => dirs.push((lack, dir)),
+            match self.spare(index, &dir, needed) {
+                Ok(spare) => dirs.push((spare, dir)),
                 Err(err) => refused = err,
             }
         }
-        dirs.sort_by_key(|(lack, _)| *lack);
-        for (lack, dir) in dirs {
+        // The emptiest disk first; of equals the first in the configuration.
+        dirs.sort_by_key(|(spare, _)| Reverse(*spare));
+        for (spare, dir) in dirs {
+            let lack = (-spare).try_into().unwrap_or(0);
+            if lack == 0 {
+                return Ok(dir);
+            }
             match self.make_room_in(index, &dir, needed, lack) {
                 Ok(()) => return Ok(dir),
                 Err(err) => refused = err,
@@ -50,7 +55,7 @@ impl Depot {
         needed: u64,
     ) -> Result<(), BlobError> {
         self.make_quota(index, needed)?;
-        match self.lack(index, dir, needed)? {
+        match (-self.spare(index, dir, needed)?).try_into().unwrap_or(0) {
             0 => Ok(()),
             lack => self.make_room_in(index, dir, needed, lack),
         }
@@ -63,12 +68,13 @@ impl Depot {
         self.evict(index, &victims.ok_or(BlobError::Quota { needed, quota })?)
     }
 
-    /// How many bytes a disk has too few.
-    fn lack(&self, index: &Index, dir: &Layout, needed: u64) -> Result<u64, BlobError> {
+    /// How many bytes a disk has to spare beyond those needed; below zero: how many it has too few.
+    fn spare(&self, index: &Index, dir: &Layout, needed: u64) -> Result<i128, BlobError> {
         let room = self.config.world.room(dir.root()).doing("looking at", dir.root())?;
         let wanted = needed.saturating_add(self.headroom(room.total));
         // What is under way may all be on this disk: that is the safe side.
-        Ok(wanted.saturating_add(index.outstanding()).saturating_sub(room.free))
+        let wanted = wanted.saturating_add(index.outstanding());
+        Ok(i128::from(room.free) - i128::from(wanted))
     }
 
     fn make_room_in(

@@ -20,16 +20,29 @@ use super::partial::{self, Partial, has_len};
 use super::record::{self, DIRS_MAX, Dirs, Have, Keep, Meta};
 
 impl Depot {
-    /// Opens the store.
+    /// Opens the store. A directory that was added by hand and is missing now is left out, and named;
+    /// one that the configuration names has to be there.
     pub(super) fn open(config: Config) -> Result<Arc<Self>, BlobError> {
-        let mut dirs = config.dirs.clone();
+        let dirs = config.dirs.clone();
         let depot = Arc::new(Self::new(config));
-        if let Some(first) = dirs.first() {
-            let added: Dirs = record::read(&Layout::open(first)?.dirs()).unwrap_or_default();
-            dirs.extend(added.0);
-        }
+        let mut dirs = dirs.iter();
+        let Some(first) = dirs.next() else { return Ok(depot) };
+        let known = record::read::<Dirs>(&Layout::open(first)?.dirs()).unwrap_or_default().0;
+        depot.open_dir(first)?;
         for dir in dirs {
-            depot.open_dir(&dir)?;
+            let is_new = !known.iter().any(|known| is_same(known, dir));
+            if !dir.is_dir() || (!is_new && !Layout::was_used(dir)) {
+                return Err(BlobError::Missing(dir.clone()));
+            }
+            depot.add_dir(dir, false)?;
+        }
+        for dir in &known {
+            if Layout::was_used(dir) {
+                depot.open_dir(dir)?;
+            } else {
+                tracing::warn!(dir = %dir.display(), "a blob directory is missing; what is in it is not here");
+                depot.index().missing.push(dir.clone());
+            }
         }
         // A quota that shrank holds from now on, as far as it can.
         if depot.make_room(&mut depot.index(), 0).is_err() {
@@ -203,6 +216,11 @@ impl Depot {
         }
         Ok(())
     }
+}
+
+/// Whether two paths lead to one directory.
+fn is_same(one: &Path, other: &Path) -> bool {
+    one == other || fs::canonicalize(other).is_ok_and(|other| other == one)
 }
 
 /// Moves a tree to where its data is, if a crash came when it had gone ahead.

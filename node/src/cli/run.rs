@@ -19,7 +19,7 @@ const GRACE: Duration = Duration::from_secs(1);
 ///
 /// Settings come from flags, then the environment, then the file, then defaults. The flag
 /// `--some-key` is `CRUX_SOME_KEY` in the environment, with commas between entries, and `some_key`
-/// in the file; `--label` is `CRUX_LABELS` and the table `labels`. The secret itself may be in
+/// in the file; `--label` is `CRUX_LABELS` and the table `labels`, `--blob-dir` is `CRUX_BLOB_DIRS`. The secret itself may be in
 /// `CRUX_SECRET`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -47,6 +47,12 @@ pub(super) struct Args {
     /// Look for nodes on the link
     #[arg(long, value_name = "on|off", value_parser = switch)]
     mdns: Option<bool>,
+    /// Directory on another disk to keep blobs in, too; it has to be there (can be repeated)
+    #[arg(long, value_name = "D")]
+    blob_dir: Vec<PathBuf>,
+    /// Directory whose files are made blobs where they are, at each start
+    #[arg(long, value_name = "D")]
+    preload: Option<PathBuf>,
     /// How many bytes blobs may take, as in 20GiB; by default what the disk holds
     #[arg(long, value_name = "SIZE")]
     blob_quota: Option<String>,
@@ -93,6 +99,8 @@ fn layer(args: Args, ui: &Ui) -> Result<Layer, Error> {
         labels: labels(&args.label)?,
         stop_with_stdin: args.stop_with_stdin.then_some(true),
         mdns: args.mdns,
+        blob_dirs: Some(args.blob_dir).filter(|dirs| !dirs.is_empty()),
+        preload: args.preload,
         blob_quota: args.blob_quota,
         log: args.log,
         log_format: args.log_format.or(json),

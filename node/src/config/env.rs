@@ -14,8 +14,9 @@ use crate::secret::{SECRET_FD, SECRET_VAR, SecretString, take_from_process};
 const PREFIX: &str = "CRUX_";
 
 /// The variables that are settings, without the prefix.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 15] = [
     "ADVERTISE",
+    "BLOB_DIRS",
     "BLOB_QUOTA",
     "CONFIG",
     "DATA_DIR",
@@ -26,6 +27,7 @@ const KEYS: [&str; 13] = [
     "LOG_FORMAT",
     "MDNS",
     "NAME",
+    "PRELOAD",
     "SECRET_FILE",
     "STOP_WITH_STDIN",
 ];
@@ -97,6 +99,10 @@ impl Env {
             labels: self.labels()?,
             stop_with_stdin: self.switch("STOP_WITH_STDIN")?,
             mdns: self.switch("MDNS")?,
+            blob_dirs: self
+                .list("BLOB_DIRS")?
+                .map(|dirs| dirs.into_iter().map(Into::into).collect()),
+            preload: self.path("PRELOAD"),
             blob_quota: self.text("BLOB_QUOTA")?,
             log: self.text("LOG")?,
             log_format: self.text("LOG_FORMAT")?,

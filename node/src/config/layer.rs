@@ -47,6 +47,10 @@ pub struct Layer {
     pub stop_with_stdin: Option<bool>,
     /// See [`Config::mdns`](super::Config::mdns).
     pub mdns: Option<bool>,
+    /// See [`Config::blob_dirs`](super::Config::blob_dirs).
+    pub blob_dirs: Option<Vec<PathBuf>>,
+    /// See [`Config::preload`](super::Config::preload).
+    pub preload: Option<PathBuf>,
     /// See [`Config::blob_quota`](super::Config::blob_quota).
     pub blob_quota: Option<String>,
     /// See [`Config::log`](super::Config::log).
@@ -59,8 +63,9 @@ impl Source {
     /// How a key is spelled there, for errors: `--listen`, `CRUX_LISTEN`, `listen in F`.
     pub fn key(&self, key: &str) -> String {
         match self {
-            // The one flag that repeats and is named for one of many.
+            // Flags that repeat and are named for one of many.
             Self::Flags if key == "labels" => "--label".to_owned(),
+            Self::Flags if key == "blob_dirs" => "--blob-dir".to_owned(),
             Self::Flags => format!("--{}", key.replace('_', "-")),
             Self::Env => format!("CRUX_{}", key.to_ascii_uppercase()),
             Self::File(path) => format!("`{key}` in {}", path.display()),

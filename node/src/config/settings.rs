@@ -37,6 +37,11 @@ pub struct Config {
     pub stop_with_stdin: bool,
     /// Look for nodes on the link. Default on.
     pub mdns: bool,
+    /// Where blobs are kept beside the data directory, each on another disk, say: absolute, at most 16.
+    /// They have to be there; see [`crate::blobs::Config::dirs`]. Default none.
+    pub blob_dirs: Vec<PathBuf>,
+    /// A directory whose files are made blobs where they are, at each start. Default none.
+    pub preload: Option<PathBuf>,
     /// How many bytes all blobs may take that the node keeps itself; `None`: what the disk holds,
     /// but for the room that stays free. Default `None`. Written as bytes, or with KiB, MiB, GiB, TiB.
     pub blob_quota: Option<u64>,

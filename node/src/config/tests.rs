@@ -188,3 +188,21 @@ fn nothing_shows_the_secret() {
     let shown = format!("{config:?} {env:?}");
     assert!(!shown.contains(&f.line[8..20]), "{shown}");
 }
+
+#[test]
+fn directories_for_blobs_are_absolute_and_few() {
+    let f = Fixture::new();
+    let dirs =
+        |text: &str| load(f.flags(), &Env::of(&[("CRUX_BLOB_DIRS", text)])).unwrap().blob_dirs;
+    assert_eq!(dirs("/a, /b"), [Path::new("/a"), Path::new("/b")]);
+    assert!(
+        f.refuses(&[("CRUX_BLOB_DIRS", "/a,b")]).starts_with("CRUX_BLOB_DIRS: b is no absolute")
+    );
+    let many = vec!["/a"; 17].join(",");
+    assert!(f.refuses(&[("CRUX_BLOB_DIRS", &many)]).contains("17 entries, at most 16"));
+    let config = load(f.with_file("blob_dirs = ['/a']\npreload = '/b'\n"), &Env::of(&[])).unwrap();
+    assert_eq!((config.blob_dirs.len(), config.preload), (1, Some(PathBuf::from("/b"))));
+    let flags = Layer { blob_dirs: Some(vec!["a".into()]), ..f.flags() };
+    let error = load(flags, &Env::of(&[])).unwrap_err().to_string();
+    assert!(error.starts_with("--blob-dir: "), "{error}");
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use crux_crdt::name::ServiceName;
@@ -18,6 +19,7 @@ const PORT_MAX: u16 = u16::MAX - 2;
 const ADVERTISE_MAX: usize = 8;
 const JOIN_MAX: usize = 64;
 const LABELS_MAX: usize = 32;
+const BLOB_DIRS_MAX: usize = 16;
 const LABEL_VALUE_BYTES_MAX: usize = 255;
 
 /// A value with the key as its layer spells it.
@@ -41,6 +43,8 @@ pub(super) fn resolve(layers: &[Layer], secret: SecretString) -> Result<Config, 
         labels: labels(layers)?,
         stop_with_stdin: layers.iter().find_map(|layer| layer.stop_with_stdin).unwrap_or(false),
         mdns: layers.iter().find_map(|layer| layer.mdns).unwrap_or(defaults::MDNS),
+        blob_dirs: blob_dirs(layers)?,
+        preload: layers.iter().find_map(|layer| layer.preload.clone()),
         blob_quota: blob_quota(layers)?,
         log: log(layers)?,
         log_format: log_format(layers)?,
@@ -143,6 +147,20 @@ fn labels(layers: &[Layer]) -> Result<BTreeMap<String, String>, Error> {
         }
     }
     Ok(found.value.clone())
+}
+
+fn blob_dirs(layers: &[Layer]) -> Result<Vec<PathBuf>, Error> {
+    let Some(found) = find(layers, "blob_dirs", |layer| layer.blob_dirs.as_ref()) else {
+        return Ok(Vec::new());
+    };
+    if found.value.len() > BLOB_DIRS_MAX {
+        return Err(found.wrong(format!("{} entries, at most {BLOB_DIRS_MAX}", found.value.len())));
+    }
+    match found.value.iter().find(|dir| !dir.is_absolute()) {
+        // It is remembered, and the next start may be elsewhere.
+        Some(dir) => Err(found.wrong(format!("{} is no absolute path", dir.display()))),
+        None => Ok(found.value.clone()),
+    }
 }
 
 fn blob_quota(layers: &[Layer]) -> Result<Option<u64>, Error> {

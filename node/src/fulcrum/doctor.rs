@@ -43,6 +43,8 @@ pub struct Surroundings {
     pub name: Option<NodeName>,
     /// How far the wall clock was ahead at the start.
     pub wall_offset: Duration,
+    /// Directories of blobs that were not there at the start.
+    pub missing_blob_dirs: Vec<PathBuf>,
     /// Places where nodes of other flocks answered.
     pub other_flocks: BTreeSet<String>,
 }
@@ -64,6 +66,7 @@ pub(super) fn examine(
         check_modes(around),
         check_room(&around.data_dir, state.is_read_only()),
         check_writes(store),
+        check_blob_dirs(&around.missing_blob_dirs),
         check_clock(around.wall_offset),
         check_name(state, around),
         check_members(state),
@@ -76,6 +79,19 @@ pub(super) fn examine(
         checks.insert(0, check_port(&addresses).await);
         checks
     }
+}
+
+fn check_blob_dirs(missing: &[PathBuf]) -> Check {
+    if missing.is_empty() {
+        return ok("blobs", "all directories for blobs are there");
+    }
+    let missing: Vec<_> = missing.iter().map(|dir| dir.display().to_string()).collect();
+    line(
+        "blobs",
+        CheckResult::Fail,
+        format!("missing since the start: {}", missing.join(", ")),
+        "Mount the disk and start the node again; until then what is in it is not here.",
+    )
 }
 
 fn line(name: &str, result: CheckResult, detail: String, hint: &str) -> Check {

@@ -22,6 +22,9 @@ pub enum Request {
     Deregister(Deregister),
     /// Offer these blobs and no others. Answered by [`Reply::Offered`] when durable.
     Offer(Vec<Descriptor>),
+    /// Dial a member that is not linked. Answered by [`Reply::Reached`], before it is known whether
+    /// it answers.
+    Reach(Principal),
     /// Have every live member store the leader's claim. Answered by [`Reply::LeaderPinged`].
     LeaderPing,
     /// Retire a member that is not coming back. Answered by [`Reply::Forgotten`].
@@ -78,6 +81,8 @@ pub enum Reply {
     Deregistered,
     /// To [`Request::Offer`].
     Offered,
+    /// To [`Request::Reach`].
+    Reached,
     /// To [`Request::LeaderPing`].
     LeaderPinged(LeaderPinged),
     /// To [`Request::Forget`]: who was retired.

@@ -219,6 +219,7 @@ impl Runtime {
                 (Control::Deregister { horde, service, rev }, Reply::Deregistered)
             }
             Request::Offer(offers) => (Control::Offer(offers), Reply::Offered),
+            Request::Reach(member) => (Control::Reach(member), Reply::Reached),
             Request::LeaderPing => (Control::LeaderPing, Reply::Deregistered),
             Request::Forget(node) => {
                 let member = self.find(&node).map_err(|err| Refused::Now(Box::new(Err(err))))?;

@@ -1,47 +1,71 @@
 use std::time::Duration;
 
-use crux_crdt::blob::Descriptor;
+use crux_crdt::blob::{BlobId, Descriptor};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::debug;
 
 use crate::api::Ask;
-use crate::blobs::Blobs;
+use crate::blobs::{Blobs, Listed};
 use crate::fulcrum::request::Request;
 
 /// How often it is looked what is to be offered. Pins and registered files change by hand, and whoever
 /// asks before that finds the blob all the same.
 const LOOK_PERIOD: Duration = Duration::from_secs(2);
 
+/// What is sealed here and not offered in the strew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stored {
+    /// What was to be offered and found no slot.
+    pub(super) kept: Vec<BlobId>,
+    pub(super) others: Vec<BlobId>,
+}
+
 /// Offers in the registry what is sealed here and pinned, or registered in place: what somebody said
-/// is to stay. What is merely stored may be evicted, and is found by asking. Ends with the fulcrum.
-pub(super) async fn run(blobs: Blobs, fulcrum: mpsc::Sender<Ask>) {
+/// is to stay, as far as there are slots. The rest is told to the mover. `strew`: who takes offers, and
+/// how many. Ends with it, or with the mover.
+pub(super) async fn run(
+    blobs: Blobs,
+    strew: Option<(mpsc::Sender<Ask>, usize)>,
+    mover: mpsc::Sender<Stored>,
+) {
     let mut ticks = interval(LOOK_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (fulcrum, slots) = strew.unzip();
     // The last run's offers may still stand.
     let mut offered: Option<Vec<Descriptor>> = None;
+    let mut told: Option<Stored> = None;
     loop {
         ticks.tick().await;
-        let now = to_offer(&blobs);
-        if offered.as_ref() == Some(&now) {
-            continue;
+        let (offers, stored) = sort_out(&blobs, slots.unwrap_or(0));
+        if told.as_ref() != Some(&stored) {
+            if mover.send(stored.clone()).await.is_err() {
+                return;
+            }
+            told = Some(stored);
         }
+        let Some(fulcrum) = fulcrum.as_ref().filter(|_| offered.as_ref() != Some(&offers)) else {
+            continue;
+        };
         let (answer_in, answer) = oneshot::channel();
-        if fulcrum.send((Request::Offer(now.clone()), answer_in)).await.is_err() {
+        if fulcrum.send((Request::Offer(offers.clone()), answer_in)).await.is_err() {
             return;
         }
         match answer.await {
-            Ok(Ok(_)) => offered = Some(now),
+            Ok(Ok(_)) => offered = Some(offers),
             Ok(Err(error)) => debug!(%error, "blobs are not offered yet"),
             Err(_) => return,
         }
     }
 }
 
-fn to_offer(blobs: &Blobs) -> Vec<Descriptor> {
-    let stays = |listed: &crate::blobs::Listed| {
-        listed.sealed && (listed.pinned || listed.registered.is_some())
-    };
-    let listed = blobs.list().into_iter().filter(stays);
-    listed.filter_map(|listed| blobs.describe(&listed.id).ok()).collect()
+/// What goes into slots, and what does not.
+fn sort_out(blobs: &Blobs, slots: usize) -> (Vec<Descriptor>, Stored) {
+    let sealed = blobs.list().into_iter().filter(|listed| listed.sealed);
+    let stays = |listed: &Listed| listed.pinned || listed.registered.is_some();
+    let (stay, others): (Vec<_>, Vec<_>) = sealed.partition(stays);
+    let (offered, kept) = stay.split_at(stay.len().min(slots));
+    let offers = offered.iter().filter_map(|listed| blobs.describe(&listed.id).ok()).collect();
+    let ids = |listed: &[Listed]| listed.iter().map(|listed| listed.id).collect();
+    (offers, Stored { kept: ids(kept), others: ids(&others) })
 }

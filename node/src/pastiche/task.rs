@@ -11,17 +11,18 @@ use crux_protocol::pastiche::{
     Command, Config, Event, Facts, Failure, Holding, Report, State, StoreFailure, Waiter,
 };
 use crux_protocol::time::Instant;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::{Instrument, debug, warn};
 
 use super::disk;
-use super::offers;
+use super::offers::{self, Stored};
 use crate::api::Ask;
 use crate::blobs::Blobs;
 use crate::blobs::want::{Progress, Wanted};
 use crate::clock;
 use crate::error::{Error, Kind};
+use crate::fulcrum::request::Request;
 use crate::view::{MemberState, View};
 
 /// How often it is looked whether those who wait are still there.
@@ -46,6 +47,8 @@ pub struct Parts {
     pub view: watch::Receiver<Arc<View>>,
     /// Takes what this node offers; none: it offers nothing.
     pub fulcrum: Option<mpsc::Sender<Ask>>,
+    /// How many blobs it offers in the strew, [`OFFERS_MAX`](crux_crdt::record::OFFERS_MAX) at most.
+    pub offers_max: usize,
     /// Takes requests and replies.
     pub network: mpsc::Sender<link::Command>,
     /// Gives what is about blobs.
@@ -54,9 +57,9 @@ pub struct Parts {
 
 /// Starts the mover. It ends with the network or the fulcrum.
 pub fn spawn(parts: Parts) -> JoinHandle<()> {
-    if let Some(fulcrum) = parts.fulcrum {
-        tokio::spawn(offers::run(parts.blobs.clone(), fulcrum));
-    }
+    let (stored_in, stored) = mpsc::channel(1);
+    let strew = parts.fulcrum.clone().map(|fulcrum| (fulcrum, parts.offers_max));
+    tokio::spawn(offers::run(parts.blobs.clone(), strew, stored_in));
     let state = State::new(parts.config, parts.context.clone(), parts.seed);
     let task = Task {
         state,
@@ -64,6 +67,7 @@ pub fn spawn(parts: Parts) -> JoinHandle<()> {
         identity: parts.identity,
         blobs: parts.blobs,
         network: parts.network,
+        fulcrum: parts.fulcrum,
         linked: BTreeSet::new(),
         holders: BTreeMap::new(),
         members: BTreeSet::new(),
@@ -73,7 +77,8 @@ pub fn spawn(parts: Parts) -> JoinHandle<()> {
         again: Vec::new(),
     };
     let span = tracing::error_span!("pastiche");
-    let inputs = Inputs { wishes: parts.wishes, bulk: parts.bulk, view: parts.view };
+    let (wishes, bulk, view) = (parts.wishes, parts.bulk, parts.view);
+    let inputs = Inputs { wishes, bulk, view, stored };
     tokio::spawn(task.run(inputs).instrument(span))
 }
 
@@ -81,6 +86,7 @@ struct Inputs {
     wishes: mpsc::Receiver<Wanted>,
     bulk: mpsc::Receiver<link::Event>,
     view: watch::Receiver<Arc<View>>,
+    stored: mpsc::Receiver<Stored>,
 }
 
 struct Task {
@@ -89,6 +95,7 @@ struct Task {
     identity: Arc<Identity>,
     blobs: Blobs,
     network: mpsc::Sender<link::Command>,
+    fulcrum: Option<mpsc::Sender<Ask>>,
     linked: BTreeSet<Principal>,
     holders: BTreeMap<BlobId, Vec<Principal>>,
     members: BTreeSet<Principal>,
@@ -118,6 +125,9 @@ impl Task {
                 },
                 Some(event) = self.disk.join_next() => event.ok(),
                 Some(wanted) = inputs.wishes.recv() => self.on_wanted(wanted),
+                Some(Stored { kept, others }) = inputs.stored.recv() => {
+                    Some(Event::Stored { kept, others })
+                }
                 changed = inputs.view.changed() => {
                     if changed.is_err() {
                         return;
@@ -207,6 +217,12 @@ impl Task {
                     .tell(link::Command::Reply { id: reply, body: response.encode() })
                     .await;
             }
+            Command::Reach { peer } => self.reach(peer),
+            Command::Provide { blob } => return self.tell(link::Command::Provide { blob }).await,
+            Command::Withdraw { blob } => {
+                return self.tell(link::Command::Withdraw { blob }).await;
+            }
+            Command::Seek { blob } => return self.tell(link::Command::Seek { blob }).await,
             Command::Begin { blob, root, size } => {
                 self.disk.spawn(disk::begin(blobs, blob, root, size));
             }
@@ -246,6 +262,16 @@ impl Task {
         true
     }
 
+    /// The answer is of no use: a link is seen by the requests that it carries. Where the fulcrum has
+    /// no place for it, it is asked again with the next request that fails.
+    fn reach(&self, peer: Principal) {
+        let (answer, _) = oneshot::channel();
+        let asked = self.fulcrum.as_ref().map(|f| f.try_send((Request::Reach(peer), answer)));
+        if let Some(Err(error)) = asked {
+            debug!(peer = %peer.short(), %error, "a holder is not linked yet");
+        }
+    }
+
     async fn tell(&self, command: link::Command) -> bool {
         self.network.send(command).await.is_ok()
     }
@@ -270,6 +296,10 @@ fn of_link(event: link::Event) -> Option<Event> {
         link::Event::Response { id, body, .. } => Some(Event::Response { id, body }),
         link::Event::RequestFailed { id, failure, .. } => {
             Some(Event::RequestFailed { id, failure })
+        }
+        link::Event::Provided { blob, told } => Some(Event::Provided { blob, told }),
+        link::Event::Providers { blob, peers, last } => {
+            Some(Event::Providers { blob, peers, last })
         }
         _ => None,
     }

@@ -83,6 +83,7 @@ async fn start(number: u8, count: u8, dir: TempDir, config: Config) -> Node {
         wishes,
         view,
         fulcrum: None,
+        offers_max: 0,
         network: net.commands.clone(),
         bulk: net.bulk,
     });
@@ -100,9 +101,13 @@ async fn start(number: u8, count: u8, dir: TempDir, config: Config) -> Node {
 }
 
 async fn flock(count: u8) -> Vec<Node> {
+    flock_with(count, &Config::default()).await
+}
+
+async fn flock_with(count: u8, config: &Config) -> Vec<Node> {
     let mut nodes: Vec<Node> = Vec::new();
     for number in 1..=count {
-        nodes.push(start(number, count, TempDir::new().unwrap(), Config::default()).await);
+        nodes.push(start(number, count, TempDir::new().unwrap(), config.clone()).await);
     }
     for (place, node) in nodes.iter().enumerate() {
         for other in &nodes[..place] {
@@ -117,6 +122,10 @@ async fn connect(from: &Node, to: &Node) {
     let addrs = vec![to.addr.to_string()];
     let dial = link::Command::Dial { id, addrs, expect: Some(to.me) };
     from.commands.send(dial).await.unwrap();
+    for (node, other) in [(from, to), (to, from)] {
+        let book = link::Command::SetAddresses { peer: other.me, addrs: vec![other.addr] };
+        node.commands.send(book).await.unwrap();
+    }
 }
 
 /// Bytes that are nowhere the same.
@@ -201,6 +210,32 @@ async fn what_nobody_has_is_said_after_the_wait() {
     let fetch = nodes[1].pantry.want(blob, Duration::from_millis(50)).unwrap();
     let error = ended(fetch.expect("it is not here")).await.unwrap_err();
     assert_eq!(error.kind(), Kind::BlobUnknown);
+}
+
+/// Nobody offers anything here, and one other at most is asked without a hint, once: so what is found
+/// is found by way of Kademlia.
+#[tokio::test]
+async fn the_long_tail_is_found_by_way_of_kademlia() {
+    let config = Config {
+        peers_max: 1,
+        ask_period: Duration::from_secs(3600),
+        seek_period: Duration::from_millis(50),
+        ..Config::default()
+    };
+    let nodes = flock_with(4, &config).await;
+    let seeker = nodes.iter().map(|node| node.me).enumerate().min_by_key(|(_, me)| *me).unwrap().0;
+    // More than there would be slots for.
+    for holder in (0..4).filter(|holder| *holder != seeker) {
+        for number in 0..22 {
+            put(&nodes[holder], &[u8::try_from(holder).unwrap(), number]).await;
+        }
+    }
+    for holder in (0..4).filter(|holder| *holder != seeker) {
+        let data = [u8::try_from(holder).unwrap(), 21];
+        let blob = put(&nodes[holder], &data).await;
+        get(&nodes[seeker], blob).await.unwrap();
+        assert_eq!(content(&nodes[seeker], blob).await, data);
+    }
 }
 
 #[tokio::test]

@@ -65,6 +65,10 @@ impl State {
                 true
             }
             Control::Forget(member) => return self.forget(id, member),
+            Control::Reach(member) => {
+                self.reach(member, now);
+                return self.answer(id, Ok(Answer::Done));
+            }
             Control::Leave => {
                 let incarnation = self.author.incarnation();
                 self.author.push(origin, Change::Act(Statement::Leave { incarnation }))

@@ -42,6 +42,9 @@ pub enum Control {
     },
     /// Offer these blobs and no others. Answered when durable.
     Offer(Vec<Descriptor>),
+    /// Dial a member that is not linked, for whoever has something to send to it. Answered at once;
+    /// what becomes of it the network tells.
+    Reach(Principal),
     /// Have every live member store the leader's claim.
     LeaderPing,
     /// Retire a member that is not coming back.

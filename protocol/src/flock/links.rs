@@ -54,7 +54,10 @@ impl State {
                 self.act_on_liveness(outputs, now);
             }
             link::Event::Found { peer, addrs } => self.on_found(peer, &addrs),
-            link::Event::Replied { .. } => {} // The blob mover's.
+            // The blob mover's.
+            link::Event::Replied { .. }
+            | link::Event::Provided { .. }
+            | link::Event::Providers { .. } => {}
         }
     }
 
@@ -419,6 +422,7 @@ impl State {
         let mut wanted = self.liveness.observed().clone();
         wanted.extend(self.liveness.observers_of_me());
         wanted.extend(self.waiting.values().map(|call| call.peer));
+        wanted.extend(self.reached.keys());
         let others = self.strew.shown().map(|record| record.author()).filter(|who| *who != me);
         let dead = others.filter(|who| self.liveness.liveness(who) == Liveness::Dead).collect();
         (wanted, dead)

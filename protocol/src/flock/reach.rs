@@ -1,7 +1,8 @@
 //! Calls to members to whom no link stands: they are dialled for it.
 //!
 //! **Invariant**: every call is either sent once, as soon as a link with an open gate stands, or
-//! fails once, when its patience is over.
+//! fails once, when its patience is over. Who is to be linked for something else, the blobs, is
+//! dialled until then or until that patience is over.
 //!
 //! In a large flock a node is linked to a few others only, but a fenced command asks every live
 //! member, and any member may ask the leader for one. A link that was made for a call closes when it
@@ -19,6 +20,8 @@ use crate::time::Instant;
 const REACH_PATIENCE: Duration = Duration::from_secs(1);
 /// How many calls may wait for links. Further ones fail at once.
 const WAITING_MAX: usize = 16_384;
+/// How many members may be dialled for something else than a call. Further ones are not.
+const REACHED_MAX: usize = 256;
 
 /// A call that waits for a link.
 #[derive(Debug)]
@@ -43,8 +46,20 @@ impl State {
         self.dial_targets = None;
     }
 
+    /// Dials a member for something that this engine does not send, unless it is linked.
+    pub(super) fn reach(&mut self, peer: Principal, now: Instant) {
+        let known = self.strew.membership().contains(&peer) && peer != self.context.me;
+        if known && !self.links.contains_key(&peer) && self.reached.len() < REACHED_MAX {
+            self.reached.insert(peer, now + REACH_PATIENCE);
+            self.dial_targets = None;
+        }
+    }
+
     /// A link to this member stands: what waits for it goes out.
     pub(super) fn send_what_waits(&mut self, peer: Principal) {
+        if self.reached.remove(&peer).is_some() {
+            self.dial_targets = None;
+        }
         for (id, call) in self.waiting.extract_if(.., |_, call| call.peer == peer) {
             let Waiting { peer, body, .. } = call;
             let request =
@@ -56,6 +71,9 @@ impl State {
 
     /// Fails the calls that waited long enough.
     pub(super) fn expire_calls(&mut self, now: Instant) {
+        if self.reached.extract_if(.., |_, until| *until <= now).count() > 0 {
+            self.dial_targets = None;
+        }
         let late: Vec<_> = self.waiting.extract_if(.., |_, call| call.until <= now).collect();
         for (id, call) in late {
             self.dial_targets = None;
@@ -64,6 +82,7 @@ impl State {
     }
 
     pub(super) fn waiting_deadline(&self) -> Instant {
-        self.waiting.values().map(|call| call.until).min().unwrap_or(Instant::NEVER)
+        let calls = self.waiting.values().map(|call| call.until);
+        calls.chain(self.reached.values().copied()).min().unwrap_or(Instant::NEVER)
     }
 }

@@ -72,6 +72,8 @@ pub struct State {
     pub(super) requests: BTreeMap<RequestId, Route>,
     pub(super) dials: BTreeMap<DialId, dial::Request>,
     pub(super) waiting: BTreeMap<RequestId, Waiting>,
+    /// Who is dialled for something else than a call, and until when.
+    pub(super) reached: BTreeMap<Principal, Instant>,
     pub(super) pings: BTreeMap<u64, Ping>,
     pub(super) stores: BTreeMap<ControlId, StoreWait>,
     pub(super) leases: BTreeMap<ServiceKey, Instant>,
@@ -168,6 +170,7 @@ impl State {
             requests: BTreeMap::new(),
             dials: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            reached: BTreeMap::new(),
             pings: BTreeMap::new(),
             stores: BTreeMap::new(),
             dead_since: BTreeMap::new(),

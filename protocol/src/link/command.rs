@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crux_crdt::Principal;
+use crux_crdt::blob::BlobId;
 
 use super::{DialId, GossipId, Protocol, ReplyId, RequestId, Topic, Verdict};
 
@@ -89,5 +90,22 @@ pub enum Command {
     Find {
         /// The member.
         peer: Principal,
+    },
+    /// Have those members whose keys are nearest to a blob's id remember for a while that this node
+    /// has it (Kademlia). Answered by one [`super::Event::Provided`].
+    Provide {
+        /// Which blob.
+        blob: BlobId,
+    },
+    /// Tell nobody any longer that this node has a blob. What others remember of it runs out.
+    Withdraw {
+        /// Which blob.
+        blob: BlobId,
+    },
+    /// Ask those members whose keys are nearest to a blob's id who has it. Answered by one or more
+    /// [`super::Event::Providers`].
+    Seek {
+        /// Which blob.
+        blob: BlobId,
     },
 }

@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 
 use crux_crdt::Principal;
+use crux_crdt::blob::BlobId;
 
 use super::{DialId, GossipId, Protocol, ReplyId, RequestId, Topic};
 
@@ -101,6 +102,22 @@ pub enum Event {
         peer: Principal,
         /// Where it may be reached.
         addrs: Vec<SocketAddr>,
+    },
+    /// What came of [`super::Command::Provide`].
+    Provided {
+        /// Which blob.
+        blob: BlobId,
+        /// Whether the nearest members were told. They do not say whether they remember it.
+        told: bool,
+    },
+    /// What came of [`super::Command::Seek`] so far.
+    Providers {
+        /// Which blob.
+        blob: BlobId,
+        /// Who is said to have it, this node not among them. Hearsay: nobody vouches for it.
+        peers: Vec<Principal>,
+        /// Whether nothing follows. Told once for each search.
+        last: bool,
     },
 }
 

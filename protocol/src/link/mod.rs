@@ -7,8 +7,9 @@
 //!
 //! An adapter decides nothing. It MUST deliver events in the order in which they happened on one
 //! link, MUST answer every [`Command::Request`] with exactly one [`Event::Response`] or
-//! [`Event::RequestFailed`] and every [`Command::Dial`] with exactly one [`Event::Dialled`] or
-//! [`Event::DialFailed`], and MAY lose gossip.
+//! [`Event::RequestFailed`], every [`Command::Dial`] with exactly one [`Event::Dialled`] or
+//! [`Event::DialFailed`], every [`Command::Provide`] with exactly one [`Event::Provided`] and every
+//! [`Command::Seek`] with exactly one [`Event::Providers`] that is the last, and MAY lose gossip.
 
 mod command;
 mod event;

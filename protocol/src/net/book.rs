@@ -1,13 +1,13 @@
 //! The address book of the flock: Kademlia, as a book and nothing else.
 //!
-//! It holds what the engines say of members and answers searches of members. It stores no records,
-//! picks up no addresses of its own and runs nothing periodically.
+//! It holds what the engines say of members and answers searches of members, and it keeps who has
+//! which blob (see `holders`). It stores no values, picks up no addresses of its own and runs nothing
+//! periodically.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use crux_crdt::Principal;
-use libp2p::kad::store::{MemoryStore, MemoryStoreConfig};
 use libp2p::kad::{
     self, BucketInserts, Caching, Mode, PeerInfo, QueryId, QueryResult, StoreInserts,
 };
@@ -15,12 +15,13 @@ use libp2p::{Multiaddr, PeerId, StreamProtocol};
 
 use super::Transport;
 use super::address::socket_addr;
+use super::holders::Holders;
 use super::identity::peer_of;
-use super::limits::{FIND_TIMEOUT, FINDS_MAX};
+use super::limits::{FIND_TIMEOUT, FINDS_MAX, HOLDER_LIFE};
 
 const PROTOCOL: StreamProtocol = StreamProtocol::new("/crux/kad/1");
 
-pub(super) type Kademlia = kad::Behaviour<MemoryStore>;
+pub(super) type Kademlia = kad::Behaviour<Holders>;
 
 /// Builds Kademlia.
 pub(super) fn build(local: PeerId) -> Kademlia {
@@ -29,19 +30,14 @@ pub(super) fn build(local: PeerId) -> Kademlia {
         .set_query_timeout(FIND_TIMEOUT)
         .set_kbucket_inserts(BucketInserts::Manual)
         .set_periodic_bootstrap_interval(None)
-        .set_record_filtering(StoreInserts::FilterBoth)
+        // The store has bounds of its own, and refuses values.
+        .set_record_filtering(StoreInserts::Unfiltered)
         .set_caching(Caching::Disabled)
         .set_replication_interval(None)
         .set_publication_interval(None)
+        .set_provider_record_ttl(Some(HOLDER_LIFE))
         .set_provider_publication_interval(None);
-    let nothing = MemoryStoreConfig {
-        max_records: 0,
-        max_value_bytes: 0,
-        max_providers_per_key: 0,
-        max_provided_keys: 0,
-    };
-    let store = MemoryStore::with_config(local, nothing);
-    let mut kademlia = kad::Behaviour::with_config(local, store, config);
+    let mut kademlia = kad::Behaviour::with_config(local, Holders::default(), config);
     // The default is to serve nobody until an address is confirmed.
     kademlia.set_mode(Some(Mode::Server));
     kademlia

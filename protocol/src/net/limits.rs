@@ -65,6 +65,28 @@ pub(super) const FINDS_MAX: usize = 8;
 /// Time for one search.
 pub(super) const FIND_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Searches for holders of blobs in progress. The mover fetches 8 blobs at once.
+pub(super) const SEEKS_MAX: usize = 16;
+
+/// Statements to hold a blob in progress. Each is a search and a message to the 20 nearest members.
+pub(super) const PROVIDES_MAX: usize = 16;
+
+/// Holders that one search tells of. More than are asked for pieces; a liar may be some of them.
+pub(super) const HOLDERS_FOUND_MAX: usize = 64;
+
+/// Members remembered as holders of one blob: as many as Kademlia has a statement kept by.
+pub(super) const HOLDERS_PER_BLOB_MAX: usize = 20;
+
+/// Blobs of one member that this node remembers: as many as an honest one states at most.
+pub(super) const PROVIDED_PER_MEMBER_MAX: usize = crate::pastiche::PROVIDED_MAX;
+
+/// Statements remembered, of all members. Where all state as much as they may, each node keeps some
+/// 20,000; one takes some 100 bytes.
+pub(super) const HOLDERS_MAX: usize = 32 * 1024;
+
+/// How long a statement is remembered. Three times as long as a member lets pass between two.
+pub(super) const HOLDER_LIFE: Duration = Duration::from_secs(3 * 4 * 3600);
+
 /// Streams per connection. Two nodes that use all their requests at once have some 210.
 pub(super) const STREAMS_MAX: usize = 320;
 

@@ -11,6 +11,7 @@
 //!                                       │ requests   ids, limits, replies that are owed       │
 //!   engine ◀── Event ──── [bounded] ◀── │ gossip     verdicts that are owed                   │
 //!                                       │ book       what Kademlia was told, searches         │
+//!                                       │ providers  who has which blob, said and sought      │
 //!                                       │                                                     │
 //!                                       │ swarm ┬─ gate ─┬─ gossipsub   /meshsub/…            │
 //!                                       │       │        ├─ kademlia    /crux/kad/1           │
@@ -63,10 +64,12 @@ mod error;
 mod exchange;
 mod gate;
 mod gossip;
+mod holders;
 mod identity;
 mod limits;
 mod listen;
 mod peers;
+mod providers;
 mod source;
 mod task;
 mod transport;
@@ -101,7 +104,8 @@ pub struct Net {
     /// Gives events.
     pub events: mpsc::Receiver<Event>,
     /// Gives the events of [`crate::link::Protocol::Pastiche`]: requests, responses, failures, and
-    /// replies that are gone. May be dropped; then peers get no answer by that protocol.
+    /// replies that are gone; and who has which blob. May be dropped; then peers get no answer by
+    /// that protocol.
     pub bulk: mpsc::Receiver<Event>,
     /// Where this node listens, in the order of [`Config::listen`], with real ports. An
     /// unspecified IP stays unspecified.

@@ -18,6 +18,26 @@ pub enum Command {
         /// The request.
         request: Request,
     },
+    /// Have a holder linked that no request reaches.
+    Reach {
+        /// Whom.
+        peer: Principal,
+    },
+    /// Tell the flock's index that this node has a blob. Answered by [`super::Event::Provided`].
+    Provide {
+        /// Which blob.
+        blob: BlobId,
+    },
+    /// Tell nobody any longer that this node has a blob.
+    Withdraw {
+        /// Which blob.
+        blob: BlobId,
+    },
+    /// Ask the flock's index who has a blob. Answered by [`super::Event::Providers`].
+    Seek {
+        /// Which blob.
+        blob: BlobId,
+    },
     /// Answer a peer. Followed by one [`super::Event::Replied`].
     Reply {
         /// Which request.

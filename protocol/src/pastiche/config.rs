@@ -43,6 +43,15 @@ pub struct Config {
     /// How long providers may promise pieces and send none, before they count as none. Long, since
     /// honest ones are slow where a rate is low.
     pub patience: Duration,
+    /// How long until the flock's index is asked again for holders of a blob that nobody within reach
+    /// is known to have.
+    pub seek_period: Duration,
+    /// How many statements to the flock's index are under way at once.
+    pub provides_max: usize,
+    /// How long until the flock's index is told again of a blob. Its entries live three times as long.
+    pub provide_period: Duration,
+    /// The same when it could not be told.
+    pub provide_retry: Duration,
     /// Bytes a second sent at most; none: as fast as it goes.
     pub up_rate: Option<NonZeroU64>,
     /// Bytes a second fetched at most; none: as fast as it goes.
@@ -66,6 +75,10 @@ impl Default for Config {
             settle: Duration::from_millis(50),
             ask_period: Duration::from_millis(500),
             patience: Duration::from_secs(300),
+            seek_period: Duration::from_secs(5),
+            provides_max: 4,
+            provide_period: Duration::from_secs(4 * 3600),
+            provide_retry: Duration::from_secs(30),
             up_rate: None,
             down_rate: None,
         }

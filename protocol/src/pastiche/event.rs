@@ -97,6 +97,29 @@ pub enum Event {
         /// The piece with its proof; none: it is not held, or damaged.
         bytes: Option<Vec<u8>>,
     },
+    /// These blobs are here, sealed, and not offered in the strew. Replaces what was said before.
+    Stored {
+        /// Those that are to stay.
+        kept: Vec<BlobId>,
+        /// Those that may be evicted.
+        others: Vec<BlobId>,
+    },
+    /// The flock's index was told that this node has a blob, or was not.
+    Provided {
+        /// Which blob.
+        blob: BlobId,
+        /// Whether it was.
+        told: bool,
+    },
+    /// The flock's index knows holders of a blob. Hearsay.
+    Providers {
+        /// Which blob.
+        blob: BlobId,
+        /// Who is said to have it.
+        peers: Vec<Principal>,
+        /// Whether nothing follows.
+        last: bool,
+    },
     /// The deadline passed, or links or offers changed.
     Wake,
 }

@@ -47,6 +47,14 @@ pub(super) struct Fetch {
     /// What is followed.
     pub(super) tree: Option<Tree>,
     pub(super) peers: BTreeMap<Principal, Peer>,
+    /// Said to hold it, by themselves in the strew or by the flock's index.
+    pub(super) sources: BTreeSet<Principal>,
+    /// Whom the flock's index named.
+    providers: BTreeSet<Principal>,
+    /// Who was asked since everybody was, where there are more than places.
+    met: BTreeSet<Principal>,
+    /// When the flock's index is asked, unless it is being asked.
+    pub(super) next_seek: Instant,
     /// Sent bad bytes or signed a false root: out, for this blob.
     banned: BTreeSet<Principal>,
     pub(super) have: PieceSet,
@@ -78,6 +86,10 @@ impl Fetch {
             claims: Claims::default(),
             tree: None,
             peers: BTreeMap::new(),
+            sources: BTreeSet::new(),
+            providers: BTreeSet::new(),
+            met: BTreeSet::new(),
+            next_seek: Instant::ORIGIN,
             banned: BTreeSet::new(),
             have: PieceSet::default(),
             asked: BTreeMap::new(),
@@ -93,25 +105,75 @@ impl Fetch {
         }
     }
 
-    /// Finds out whom to ask: those that offer it first, then whoever is there.
-    pub(super) fn meet(&mut self, now: Instant, facts: &Facts<'_>, config: &Config) {
+    /// Finds out whom to ask: those that offer it first, then those that the flock's index named,
+    /// then whoever is there. Returns whether the index is to be asked.
+    pub(super) fn meet(&mut self, now: Instant, facts: &Facts<'_>, config: &Config) -> bool {
         self.peers.retain(|peer, state| facts.linked.contains(peer) || state.in_flight > 0);
-        if now < self.next_round {
-            return;
+        if now < self.next_round.min(self.next_seek) {
+            return false;
         }
         self.next_round = now + config.ask_period;
-        let offers = (facts.holders)(&self.blob);
-        let linked = facts.linked.iter().copied();
-        for peer in offers.into_iter().chain(linked) {
-            if self.peers.len() >= config.peers_max {
-                break;
-            }
+        let offers = (facts.holders)(&self.blob).into_iter();
+        let offers: Vec<_> = offers.filter(|peer| facts.linked.contains(peer)).collect();
+        let due = self.next_seek <= now;
+        let seeks = due && offers.is_empty() && !self.is_supplied();
+        if due {
+            self.next_seek = if seeks { Instant::NEVER } else { now + config.seek_period };
+        }
+        self.sources = offers.iter().chain(&self.providers).copied().collect();
+        let providers = self.providers.clone();
+        let mut is_news = false;
+        for peer in offers.into_iter().chain(providers).chain(facts.linked.iter().copied()) {
             let known = self.peers.contains_key(&peer) || self.banned.contains(&peer);
-            if !known && facts.linked.contains(&peer) {
+            if known || !facts.linked.contains(&peer) {
+                continue;
+            }
+            if self.has_place(&peer, config) {
                 self.peers.insert(peer, Peer::new(now, config));
+                is_news |= self.met.insert(peer);
+            } else if self.sources.contains(&peer) && !self.met.contains(&peer) {
+                // It waits for the answers of others.
+                self.next_round = now + config.settle;
             }
         }
+        if !is_news {
+            self.met.clear();
+        }
         self.recount();
+        seeks
+    }
+
+    /// Whether one more may be asked. Who was not yet asked takes the place of one that has nothing,
+    /// unless that one offers it.
+    fn has_place(&mut self, peer: &Principal, config: &Config) -> bool {
+        if self.peers.len() < config.peers_max {
+            return true;
+        }
+        let offers = |who| self.sources.contains(who) && !self.providers.contains(who);
+        let mut idle =
+            self.peers.iter().filter(|(who, state)| state.has_nothing() && !offers(*who));
+        let idle = idle.next().map(|(who, _)| *who).filter(|_| !self.met.contains(peer));
+        idle.is_some_and(|who| self.peers.remove(&who).is_some())
+    }
+
+    /// The flock's index named holders.
+    pub(super) fn on_providers(
+        &mut self,
+        peers: impl Iterator<Item = Principal>,
+        last: bool,
+        now: Instant,
+        config: &Config,
+    ) {
+        let room = config.peers_max.saturating_sub(self.providers.len());
+        let before = self.providers.len();
+        self.providers.extend(peers.take(room));
+        if self.providers.len() > before {
+            // They are asked at once.
+            self.next_round = Instant::ORIGIN;
+        }
+        if last {
+            self.next_seek = now + config.seek_period;
+        }
     }
 
     /// Counts again what is held in parts, after peers came or went.

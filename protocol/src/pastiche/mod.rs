@@ -35,8 +35,11 @@
 //! that is rarest among those who hold a part, in an order of each fetcher's own, so that the same
 //! piece is not asked of a seed twice while others are not asked at all.
 //!
-//! **Who is asked.** Those that offer the blob in the strew, with no round trip; then every member
-//! that is linked. Nobody else: a holder that is not linked is not found.
+//! **Who is asked.** Those that offer the blob in the strew, with no round trip. If none of them lives,
+//! those of whom the flock's index (Kademlia) has heard that they hold it: the long tail, which each
+//! node states for itself ([`PROVIDED_MAX`] blobs at most). Either are linked for it if they are not.
+//! Meanwhile every member that is linked, [`Config::peers_max`] at a time; who has nothing makes place
+//! for the next. What the index says is hearsay: who lies there costs a question.
 //!
 //! How much is in flight from a provider follows what it delivers: the window grows while pieces come
 //! within [`Config::target`], and shrinks when they do not (as TCP Vegas does by its round trips).
@@ -53,6 +56,7 @@ mod event;
 mod fetch;
 mod message;
 mod peer;
+mod provide;
 mod serve;
 mod state;
 mod wait;
@@ -61,4 +65,5 @@ pub use command::{Command, Failure, Progress, Report};
 pub use config::Config;
 pub use event::{Event, ReadId, SealFailure, StoreFailure, Waiter, WriteFailure};
 pub use message::{DESCRIPTORS_MAX, Holding, OTHERS_MAX, PIECE_BODY_MAX, Request, Response};
+pub use provide::PROVIDED_MAX;
 pub use state::{Facts, State};

@@ -55,6 +55,11 @@ impl Peer {
         self.in_flight < self.window && self.not_before <= now
     }
 
+    /// Whether it was asked, and has nothing to give.
+    pub(super) const fn has_nothing(&self) -> bool {
+        self.heard && self.said.is_none() && !self.asking && self.in_flight == 0
+    }
+
     /// When it takes requests again, if it asked for a rest.
     pub(super) const fn rests_until(&self) -> Instant {
         self.not_before

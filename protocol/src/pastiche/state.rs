@@ -12,6 +12,7 @@ use super::config::Config;
 use super::event::{Event, SealFailure, Waiter};
 use super::fetch::{Fetch, Stage};
 use super::message::{Request, Response};
+use super::provide::Provide;
 use super::serve::Serve;
 use crate::context::Context;
 use crate::link::{RequestFailure, RequestId};
@@ -57,6 +58,7 @@ pub struct State {
     waiters: BTreeMap<Waiter, BlobId>,
     requests: BTreeMap<RequestId, Sent>,
     serve: Serve,
+    provide: Provide,
     down: Bucket,
     next_request: u64,
 }
@@ -66,6 +68,7 @@ impl State {
     pub fn new(config: Config, context: Context, seed: [u8; 32]) -> Self {
         Self {
             serve: Serve::new(&config),
+            provide: Provide::default(),
             down: Bucket::new(config.down_rate),
             config,
             context,
@@ -92,8 +95,8 @@ impl State {
         let active = self.active.iter().filter_map(|blob| self.fetches.get(blob));
         let fetches = active.map(|fetch| fetch.deadline(now, &self.config));
         let down = Some(self.down.ready()).filter(|at| *at > now && !self.active.is_empty());
-        let serve = self.serve.deadline(now);
-        fetches.chain(down).min().unwrap_or(Instant::NEVER).min(serve)
+        let others = self.serve.deadline(now).min(self.provide.deadline(now));
+        fetches.chain(down).min().unwrap_or(Instant::NEVER).min(others)
     }
 
     fn take_in(&mut self, event: Event, now: Instant, facts: &Facts<'_>, out: &mut Vec<Command>) {
@@ -105,7 +108,7 @@ impl State {
             }
             Event::Replied { reply } => self.serve.on_replied(reply, now),
             Event::Response { id, body } => self.on_response(id, &body, now, facts, out),
-            Event::RequestFailed { id, failure } => self.on_failed(id, failure, now),
+            Event::RequestFailed { id, failure } => self.on_failed(id, failure, now, out),
             Event::Begun { blob, result } => match (self.fetches.get_mut(&blob), result) {
                 (Some(fetch), Ok(have)) if fetch.stage == Stage::Beginning => {
                     fetch.on_begun(have, now);
@@ -130,6 +133,18 @@ impl State {
                 let fetches = &self.fetches;
                 let part = |blob: &BlobId| part_of(fetches.get(blob)?);
                 self.serve.on_read(read, bytes, part, out);
+            }
+            Event::Stored { kept, others } => {
+                self.provide.on_stored(&self.context.me, kept, others, out);
+            }
+            Event::Provided { blob, told } => {
+                self.provide.on_provided(blob, told, now, facts.linked.len(), &self.config);
+            }
+            Event::Providers { blob, peers, last } => {
+                let Some(fetch) = self.fetches.get_mut(&blob) else { return };
+                let members = peers.into_iter().filter(|peer| (facts.is_member)(peer));
+                let others = members.filter(|peer| *peer != self.context.me);
+                fetch.on_providers(others, last, now, &self.config);
             }
             Event::Wake => {}
         }
@@ -235,12 +250,21 @@ impl State {
         self.down.give_back(PIECE_BYTES);
     }
 
-    fn on_failed(&mut self, id: RequestId, failure: RequestFailure, now: Instant) {
+    fn on_failed(
+        &mut self,
+        id: RequestId,
+        failure: RequestFailure,
+        now: Instant,
+        out: &mut Vec<Command>,
+    ) {
         let Some(sent) = self.requests.remove(&id) else { return };
         if sent.piece.is_some() {
             self.down.give_back(PIECE_BYTES);
         }
         let Some(fetch) = self.fetches.get_mut(&sent.blob) else { return };
+        if failure == RequestFailure::NotConnected && fetch.sources.contains(&sent.peer) {
+            out.push(Command::Reach { peer: sent.peer });
+        }
         let Some((index, _)) = sent.piece else {
             fetch.peers.get_mut(&sent.peer).into_iter().for_each(|peer| peer.asking = false);
             fetch.on_nothing(sent.peer, now);
@@ -290,7 +314,9 @@ impl State {
         self.admit();
         for blob in self.active.clone() {
             let Some(fetch) = self.fetches.get_mut(&blob) else { continue };
-            fetch.meet(now, facts, &self.config);
+            if fetch.meet(now, facts, &self.config) {
+                out.push(Command::Seek { blob });
+            }
             fetch.step(now, &self.config, out);
             for waiter in fetch.give_up(now, &self.config, out) {
                 self.waiters.remove(&waiter);
@@ -304,6 +330,7 @@ impl State {
         self.admit();
         while self.ask_for_one(now, out) {}
         self.serve.pump(now, &self.config, out);
+        self.provide.pump(now, facts.linked.len(), &self.config, out);
     }
 
     /// Gives free places to those who wait.

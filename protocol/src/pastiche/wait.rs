@@ -12,7 +12,7 @@ use crate::time::Instant;
 
 impl Fetch {
     /// Whether anybody is known to have a piece that is missing.
-    fn is_supplied(&self) -> bool {
+    pub(super) fn is_supplied(&self) -> bool {
         let holds_news = |holding: &Holding| {
             Some((holding.root, holding.size)) == self.tree
                 && (holding.pieces.is_complete()
@@ -76,7 +76,7 @@ impl Fetch {
         let patience =
             if self.stage == Stage::Moving { self.moved + config.patience } else { Instant::NEVER };
         let due = asks.chain(rests).chain(late).chain(lonely);
-        let due = due.chain([settle, self.next_round, patience]);
+        let due = due.chain([settle, self.next_round, self.next_seek, patience]);
         due.filter(|at| *at > now).min().unwrap_or(Instant::NEVER)
     }
 }

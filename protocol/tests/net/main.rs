@@ -12,5 +12,6 @@ mod harness;
 mod links;
 mod load;
 mod pieces;
+mod providers;
 mod requests;
 mod traps;

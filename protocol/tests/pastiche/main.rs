@@ -9,4 +9,5 @@ mod lies;
 mod serve;
 mod store;
 mod swarm;
+mod tail;
 mod world;

@@ -91,6 +91,10 @@ pub(crate) struct World {
     owed: BTreeMap<(usize, ReplyId), (usize, RequestId)>,
     /// Requests that were neither answered nor lost.
     open: BTreeSet<(usize, RequestId)>,
+    /// What the flock's index was told.
+    pub(crate) index: BTreeMap<BlobId, BTreeSet<Principal>>,
+    /// Those to whom no link stands, both ways, until somebody reaches them.
+    pub(crate) apart: BTreeSet<Principal>,
 }
 
 impl World {
@@ -118,6 +122,8 @@ impl World {
             next: 0,
             owed: BTreeMap::new(),
             open: BTreeSet::new(),
+            index: BTreeMap::new(),
+            apart: BTreeSet::new(),
         }
     }
 
@@ -261,6 +267,20 @@ impl World {
                 Event::Read { read, bytes: store.read(blob, root, index) }
             }
             Command::Tell { .. } => return,
+            Command::Reach { peer } => {
+                self.apart.remove(&peer);
+                return;
+            }
+            Command::Provide { blob } => {
+                let me = self.nodes[node].me;
+                self.index.entry(blob).or_default().insert(me);
+                Event::Provided { blob, told: true }
+            }
+            Command::Withdraw { .. } => return,
+            Command::Seek { blob } => {
+                let peers = self.index.get(&blob).into_iter().flatten().copied().collect();
+                Event::Providers { blob, peers, last: true }
+            }
             Command::Done { waiter, result } => {
                 self.nodes[node].done.push((waiter, result, now));
                 return;
@@ -275,6 +295,12 @@ impl World {
 
     fn send(&mut self, node: usize, id: RequestId, peer: Principal, body: &[u8]) {
         self.open.insert((node, id));
+        if self.apart.contains(&peer) {
+            let failure = RequestFailure::NotConnected;
+            self.open.remove(&(node, id));
+            self.push(self.now, node, What::Engine(Event::RequestFailed { id, failure }));
+            return;
+        }
         let to = self.nodes.iter().position(|other| other.me == peer).unwrap();
         self.push(self.now + DELAY, to, What::Ask(node, id, body.to_vec()));
         self.push(self.now + LOST, node, What::Lost(id));

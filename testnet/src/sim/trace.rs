@@ -135,6 +135,9 @@ impl Trace {
             C::SetAddresses { peer, .. } => format!("SetAddresses {}", self.name(peer)),
             C::Find { peer } => format!("Find {}", self.name(peer)),
             C::Beat { incarnation, counter } => format!("Beat {incarnation}.{counter}"),
+            C::Provide { blob } => format!("Provide {blob}"),
+            C::Withdraw { blob } => format!("Withdraw {blob}"),
+            C::Seek { blob } => format!("Seek {blob}"),
         }
     }
 

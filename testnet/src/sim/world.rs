@@ -273,6 +273,8 @@ impl World {
             C::Observe { subjects } => self.observe(at, subjects),
             C::Beat { incarnation, counter } => self.beat(at, incarnation, counter),
             C::SetAddresses { .. } | C::Find { .. } => {}
+            // The blob mover's, which is not simulated here.
+            C::Provide { .. } | C::Withdraw { .. } | C::Seek { .. } => {}
         }
     }
 

@@ -1,5 +1,6 @@
 mod crash;
 mod damage;
+mod dirs;
 mod evict;
 mod fixture;
 mod hostile;

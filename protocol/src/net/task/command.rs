@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::super::beat::Frame;
 use super::super::dial::{Step, classify, resolve};
+use super::super::holders::key_of;
 use super::super::identity::peer_of;
 use super::super::limits::{DIAL_ADDRS_MAX, RESOLVES_MAX};
 use super::Task;
@@ -48,9 +49,22 @@ impl Task {
                 self.book.set(kademlia, peer_of(&peer), &addrs);
             }
             Command::Find { peer } => {
-                let behaviour = self.swarm.behaviour_mut();
-                self.book.find(behaviour.kademlia(), peer);
-                behaviour.gate.let_inner_dial(self.book.is_finding());
+                self.book.find(self.swarm.behaviour_mut().kademlia(), peer);
+                self.mind_kademlia();
+            }
+            Command::Provide { blob } => {
+                let kademlia = self.swarm.behaviour_mut().kademlia();
+                let at_once = self.providers.provide(kademlia, blob);
+                self.bulk_outbox.extend(at_once);
+                self.mind_kademlia();
+            }
+            Command::Withdraw { blob } => {
+                self.swarm.behaviour_mut().kademlia().stop_providing(&key_of(&blob));
+            }
+            Command::Seek { blob } => {
+                let at_once = self.providers.seek(self.swarm.behaviour_mut().kademlia(), blob);
+                self.bulk_outbox.extend(at_once);
+                self.mind_kademlia();
             }
         }
     }

@@ -129,11 +129,15 @@ impl Task {
         let kad::Event::OutboundQueryProgressed { id, result, step, .. } = event else {
             return;
         };
-        if let Some((peer, addrs)) = self.book.progress(id, result, step.last) {
-            self.emit(Event::Found { peer, addrs });
+        match result {
+            kad::QueryResult::GetClosestPeers(_) => {
+                if let Some((peer, addrs)) = self.book.progress(id, result, step.last) {
+                    self.emit(Event::Found { peer, addrs });
+                }
+            }
+            _ => self.bulk_outbox.extend(self.providers.progress(id, result, step.last)),
         }
-        let finding = self.book.is_finding();
-        self.swarm.behaviour_mut().gate.let_inner_dial(finding);
+        self.mind_kademlia();
     }
 
     fn on_beat(&mut self, event: &beat::Event) {

@@ -22,6 +22,7 @@ use super::exchange::Requests;
 use super::gossip::{Gossip, Topics};
 use super::limits::{LINGER, OUTBOX_MAX, SHUTDOWN_TIMEOUT};
 use super::peers::Peers;
+use super::providers::Providers;
 use crate::link::{Command, DialId, Event, Protocol};
 
 /// The task.
@@ -44,6 +45,7 @@ pub(super) struct Task {
     requests: Requests,
     gossip: Gossip,
     book: Book,
+    providers: Providers,
 }
 
 impl Task {
@@ -69,6 +71,7 @@ impl Task {
             requests: Requests::default(),
             gossip: Gossip::new(topics),
             book: Book::new(transport),
+            providers: Providers::default(),
         }
     }
 
@@ -153,6 +156,12 @@ impl Task {
             Protocol::Join | Protocol::Sync | Protocol::Call => self.emit(event),
             Protocol::Pastiche => self.bulk_outbox.push_back(event),
         }
+    }
+
+    /// Lets Kademlia dial while it has something to do, and only then.
+    fn mind_kademlia(&mut self) {
+        let busy = self.book.is_finding() || self.providers.is_busy();
+        self.swarm.behaviour_mut().gate.let_inner_dial(busy);
     }
 
     /// Lets what was said last get out, then closes every connection.
