@@ -8,6 +8,12 @@
 //!
 //! A slot is part of the state only if the author's highest header covers it. So the header is also
 //! the deletion record: there are no tombstones, and nothing comes back from the dead.
+//!
+//! **Versions.** Headers and profiles carry a version, and one that is not known is refused: the record is
+//! not shown until the node is brought up to date. New *kinds of slots* may come without that: a slot of a
+//! kind that is not known is kept, covered, hashed and passed on, and means nothing. So nodes of two
+//! versions show the same state. This holds for every kind after 2, offers: a build from before offers
+//! cannot decode a slot of that kind, and shows nothing of a node that offers a blob.
 
 mod header;
 mod marker;
@@ -21,5 +27,5 @@ pub(crate) use marker::decode_incarnation;
 pub use marker::{INCARNATION_LIMIT, Marker};
 pub use profile::{LABEL_KEY_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, Profile};
 pub use registration::Registration;
-pub use slot::{OFFERS_MAX, SLOT_BYTES_MAX, SLOTS_MAX, Slot, slots_root};
+pub use slot::{Later, OFFERS_MAX, SLOT_BYTES_MAX, SLOTS_MAX, Slot, slots_root};
 pub use whole::{Record, RecordError};

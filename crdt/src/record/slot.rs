@@ -22,6 +22,23 @@ pub enum Slot {
     Registration(Registration),
     /// A blob that it holds, sealed, and gives to every member.
     Offer(Descriptor),
+    /// Of a kind that this version does not know.
+    Later(Later),
+}
+
+/// A slot of a kind that came after this version. It is kept and passed on as it is, so that the rest of
+/// its record is shown; it means nothing here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Later {
+    kind: u8,
+    body: Vec<u8>,
+}
+
+impl Later {
+    /// What kind it is, by number.
+    pub const fn kind(&self) -> u8 {
+        self.kind
+    }
 }
 
 impl Slot {
@@ -49,6 +66,7 @@ impl Canonical for Slot {
                 out.u8(OFFER);
                 descriptor.encode(out);
             }
+            Self::Later(Later { kind, body }) => _ = out.u8(*kind).fixed(body),
         }
     }
 
@@ -56,7 +74,16 @@ impl Canonical for Slot {
         match input.u8("slot kind")? {
             REGISTRATION => Registration::decode(input).map(Self::Registration),
             OFFER => Descriptor::decode(input).map(Self::Offer),
-            found => Err(DecodeError::Unknown { what: "slot kind", found }),
+            0 => Err(DecodeError::Unknown { what: "slot kind", found: 0 }),
+            // A slot stands alone wherever it is kept or sent, so what is left is all of it.
+            kind => {
+                let body = input.take(input.remaining(), "slot")?.to_vec();
+                if body.len() < SLOT_BYTES_MAX {
+                    Ok(Self::Later(Later { kind, body }))
+                } else {
+                    Err(DecodeError::Invalid("slot"))
+                }
+            }
         }
     }
 }

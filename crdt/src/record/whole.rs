@@ -111,14 +111,14 @@ impl Record {
     pub fn registrations(&self) -> impl Iterator<Item = &Registration> {
         self.slots.values().filter_map(|slot| match &**slot {
             Slot::Registration(registration) => Some(registration),
-            Slot::Offer(_) => None,
+            Slot::Offer(_) | Slot::Later(_) => None,
         })
     }
 
     /// The blobs among the slots.
     pub fn offers(&self) -> impl Iterator<Item = &Descriptor> {
         self.slots.values().filter_map(|slot| match &**slot {
-            Slot::Registration(_) => None,
+            Slot::Registration(_) | Slot::Later(_) => None,
             Slot::Offer(descriptor) => Some(descriptor),
         })
     }

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use crux_crdt::Digest;
 use crux_crdt::act::Statement;
 use crux_crdt::blob::{BlobId, Descriptor, Root};
+use crux_crdt::canon::Canonical as _;
 use crux_crdt::name::NodeName;
-use crux_crdt::record::{Frontier, Header, Marker, Profile, Record, RecordError, Slot, slots_root};
+use crux_crdt::record::{
+    Frontier, Header, Marker, Profile, Record, RecordError, SLOT_BYTES_MAX, Slot, slots_root,
+};
 use crux_crdt::sign::Signed;
 use crux_crdt::strew::{DepartureKind, Names, RecordOutcome, Strew};
 use proptest::prelude::*;
@@ -114,6 +117,30 @@ fn a_blob_is_held_by_those_who_offer_it_and_are_shown() {
     let strew = replica(0, &items);
     let holders: Vec<_> = strew.holders(&blob).map(|(who, offer)| (who, *offer)).collect();
     assert_eq!(holders, [(principal(1), offer(3))]);
+}
+
+#[test]
+fn a_slot_of_a_later_version_hides_nothing_and_is_passed_on_as_it_is() {
+    let later = Slot::from_canonical(&[9, 1, 2, 3]).unwrap();
+    assert_eq!(later.to_canonical(), [9, 1, 2, 3]);
+    assert!(matches!(&later, Slot::Later(it) if it.kind() == 9) && later.is_within_bounds());
+    let known = Slot::Registration(registration("dns"));
+    let slots: BTreeMap<_, _> =
+        [later, known].into_iter().map(|slot| (slot.id(), slot.into())).collect();
+    let profile = Profile::default();
+    let header = Header {
+        marker: Marker::default(),
+        slots_root: slots_root(slots.keys()),
+        profile_hash: profile.hash(),
+        acts: Frontier::default(),
+    };
+    let header = Signed::sign(header, &FLOCK, identity(1));
+    let record = Record::new(header, profile, slots).unwrap();
+    assert_eq!((record.slots().len(), record.registrations().count()), (2, 1));
+    let largest = [vec![9], vec![0; SLOT_BYTES_MAX - 1]].concat();
+    assert!(Slot::from_canonical(&largest).is_ok());
+    assert!(Slot::from_canonical(&[&largest[..], &[0]].concat()).is_err());
+    assert!(Slot::from_canonical(&[0, 1]).is_err(), "no kind has this number");
 }
 
 #[test]

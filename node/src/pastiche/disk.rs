@@ -1,5 +1,7 @@
 //! What the engine asks of the store, and what it is told.
 
+use std::io::ErrorKind;
+
 use crux_crdt::blob::{BlobId, PieceSet, Root};
 use crux_protocol::pastiche::{Event, ReadId, SealFailure, StoreFailure, WriteFailure};
 
@@ -64,7 +66,10 @@ fn missing(pieces: &PieceSet) -> Vec<u32> {
 fn failure(error: BlobError) -> StoreFailure {
     match error {
         BlobError::Quota { .. } => StoreFailure::Quota,
-        BlobError::DiskFull { .. } => StoreFailure::DiskFull,
+        BlobError::DiskFull { .. }
+        | BlobError::Io { kind: ErrorKind::StorageFull | ErrorKind::QuotaExceeded, .. } => {
+            StoreFailure::DiskFull
+        }
         other => StoreFailure::Other(other.to_string()),
     }
 }

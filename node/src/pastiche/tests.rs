@@ -63,14 +63,24 @@ fn view(count: u8, me: u8) -> View {
 }
 
 async fn start(number: u8, count: u8, dir: TempDir, config: Config) -> Node {
+    let mut store = blobs::Config::new(vec![dir.path().join("blobs")]);
+    store.headroom = Some(0);
+    start_with(number, count, dir, config, store).await
+}
+
+async fn start_with(
+    number: u8,
+    count: u8,
+    dir: TempDir,
+    config: Config,
+    store: blobs::Config,
+) -> Node {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let mut network = net::Config::new([number; 32], FLOCK, vec![any]);
     network.transport = Transport::Memory;
     let members: BTreeSet<_> = (1..=count).map(|n| identity(n).principal()).collect();
     network.members = Arc::new(members);
     let net = net::spawn(network).await.unwrap();
-    let mut store = blobs::Config::new(vec![dir.path().join("blobs")]);
-    store.headroom = Some(0);
     let blobs = Blobs::open(store).await.unwrap();
     let (view_in, view) = watch::channel(Arc::new(view(count, number)));
     let (wishes_in, wishes) = mpsc::channel(16);
@@ -265,4 +275,37 @@ async fn a_fetcher_that_starts_again_goes_on_from_its_disk() {
     connect(&again, &nodes[0]).await;
     get(&again, blob).await.unwrap();
     assert!(content(&again, blob).await == data);
+}
+
+#[tokio::test]
+async fn what_is_removed_while_it_is_served_is_said_and_gone_on_with_when_it_is_back() {
+    let nodes = flock(2).await;
+    let data = bytes(12 * 1024 * 1024);
+    let blob = put(&nodes[0], &data).await;
+    let wait = Duration::from_millis(100);
+    let mut fetch = nodes[1].pantry.want(blob, wait).unwrap().expect("it is not here");
+    timeout(DEADLINE, fetch.progress.changed()).await.expect("pieces come").unwrap();
+    nodes[0].blobs.remove(blob).await.unwrap();
+    // Unless it was through already.
+    if let Err(error) = ended(fetch).await {
+        assert_eq!(error.kind(), Kind::BlobUnknown);
+        assert!(nodes[1].blobs.path(blob).await.is_err(), "nothing of it is shown");
+    }
+    put(&nodes[0], &data).await;
+    get(&nodes[1], blob).await.unwrap();
+    assert!(content(&nodes[1], blob).await == data);
+}
+
+#[tokio::test]
+async fn a_store_that_takes_no_more_is_said_by_its_name() {
+    let big = start(1, 2, TempDir::new().unwrap(), Config::default()).await;
+    let dir = TempDir::new().unwrap();
+    let mut store = blobs::Config::new(vec![dir.path().join("blobs")]);
+    (store.headroom, store.quota) = (Some(0), Some(1024 * 1024));
+    let small = start_with(2, 2, dir, Config::default(), store).await;
+    connect(&small, &big).await;
+    let nodes = [big, small];
+    let blob = put(&nodes[0], &bytes(3_000_000)).await;
+    assert_eq!(get(&nodes[1], blob).await.unwrap_err().kind(), Kind::Quota);
+    assert_eq!(nodes[1].blobs.list(), [], "nothing was reserved");
 }

@@ -20,6 +20,8 @@
 //! while it unpacks, and knows a dozen extensions that would each have to be refused again.
 
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod header;
 mod pack;
 mod reader;

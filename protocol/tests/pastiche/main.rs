@@ -5,6 +5,7 @@
 mod codec;
 mod commands;
 mod fixture;
+mod fuzz;
 mod lies;
 mod serve;
 mod store;

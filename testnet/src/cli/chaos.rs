@@ -79,7 +79,7 @@ impl fmt::Display for Course {
 }
 
 /// A scenario that comes with the program, or one in a file.
-fn find(name: &str) -> Result<Scenario, Error> {
+pub(super) fn find(name: &str) -> Result<Scenario, Error> {
     if let Some(known) = scenario::by_name(name) {
         return Ok(known);
     }

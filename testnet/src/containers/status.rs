@@ -2,9 +2,13 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use crate::scenario::Seen;
+
 /// What a node in a container says of the flock: a part of `crux-node status --json`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct Status {
+    #[serde(default)]
+    pub(super) principal: String,
     pub(super) state_digest: String,
     pub(super) leader: Option<Leader>,
     pub(super) members: Members,
@@ -22,6 +26,34 @@ pub(super) struct Members {
     pub(super) alive: usize,
     pub(super) suspect: usize,
     pub(super) dead: usize,
+}
+
+/// A member as a node shows it: a part of `crux-node members --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Shown {
+    pub(super) node: String,
+    pub(super) principal: String,
+    state: String,
+}
+
+impl Shown {
+    /// Whether it is shown as that.
+    pub(super) fn is(&self, state: Seen) -> bool {
+        match state {
+            Seen::Alive => self.state == "alive",
+            Seen::Suspect => self.state == "suspect",
+            Seen::Dead => self.state == "dead",
+            Seen::Doubted => self.state == "suspect" || self.state == "dead",
+            Seen::Left => self.state == "left",
+            Seen::Retired => self.state == "retired",
+        }
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.node, self.state)
+    }
 }
 
 impl fmt::Display for Status {
@@ -52,7 +84,8 @@ mod tests {
     fn status(digest: &str, leader: Option<&str>, alive: usize) -> Status {
         let leader = leader.map(|node| Leader { node: node.to_owned(), epoch: 1 });
         let members = Members { alive, suspect: 0, dead: 0 };
-        Status { state_digest: digest.to_owned(), leader, members, services: 0 }
+        let principal = String::new();
+        Status { principal, state_digest: digest.to_owned(), leader, members, services: 0 }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::blobs::record::{self, Dirs, Have, Keep, Meta};
 use crate::blobs::tree;
 
 /// A blob of five pieces, its root, and its pieces as they travel. Made without a store.
-fn sample() -> (Bytes, Root, Vec<Vec<u8>>) {
+pub(super) fn sample() -> (Bytes, Root, Vec<Vec<u8>>) {
     let bytes = noise(4 * MIB + 100, 1);
     let size = bytes.len() as u64;
     let dir = tempfile::tempdir().unwrap();
@@ -27,7 +27,7 @@ fn sample() -> (Bytes, Root, Vec<Vec<u8>>) {
 }
 
 /// What is taken for a piece is that piece.
-fn check(bytes: &Bytes, root: Root, index: u32, encoded: &[u8]) {
+pub(super) fn check(bytes: &Bytes, root: Root, index: u32, encoded: &[u8]) {
     let size = bytes.len() as u64;
     if let Some(piece) = tree::check(root, size, index, encoded) {
         let start = index as usize * MIB;

@@ -1,8 +1,10 @@
+mod bad_input;
 mod crash;
 mod damage;
 mod dirs;
 mod evict;
 mod fixture;
+mod fuzz;
 mod hostile;
 mod pieces;
 mod refuse;
