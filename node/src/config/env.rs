@@ -14,9 +14,11 @@ use crate::secret::{SECRET_FD, SECRET_VAR, SecretString, take_from_process};
 const PREFIX: &str = "CRUX_";
 
 /// The variables that are settings, without the prefix.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 15] = [
     "ADVERTISE",
+    "BLOB_DOWN_RATE",
     "BLOB_QUOTA",
+    "BLOB_UP_RATE",
     "CONFIG",
     "DATA_DIR",
     "JOIN",
@@ -98,6 +100,8 @@ impl Env {
             stop_with_stdin: self.switch("STOP_WITH_STDIN")?,
             mdns: self.switch("MDNS")?,
             blob_quota: self.text("BLOB_QUOTA")?,
+            blob_up_rate: self.text("BLOB_UP_RATE")?,
+            blob_down_rate: self.text("BLOB_DOWN_RATE")?,
             log: self.text("LOG")?,
             log_format: self.text("LOG_FORMAT")?,
         })
