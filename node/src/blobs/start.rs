@@ -15,6 +15,7 @@ use super::config::Config;
 use super::depot::Depot;
 use super::error::Doing as _;
 use super::index::{BLOBS_MAX, PARTIALS_MAX, Sealed};
+use super::journal::Journal;
 use super::layout::{Layout, remove};
 use super::partial::{self, Partial, has_len};
 use super::record::{self, DIRS_MAX, Dirs, Have, Keep, Meta};
@@ -23,11 +24,13 @@ impl Depot {
     /// Opens the store.
     pub(super) fn open(config: Config) -> Result<Arc<Self>, BlobError> {
         let mut dirs = config.dirs.clone();
-        let depot = Arc::new(Self::new(config));
-        if let Some(first) = dirs.first() {
-            let added: Dirs = record::read(&Layout::open(first)?.dirs()).unwrap_or_default();
-            dirs.extend(added.0);
-        }
+        let Some(first) = dirs.first() else {
+            return Err(BlobError::Limit { what: "blob directories", max: 0 });
+        };
+        let first = Arc::new(Layout::open(first)?);
+        let added: Dirs = record::read(&first.dirs()).unwrap_or_default();
+        dirs.extend(added.0);
+        let depot = Arc::new(Self::new(config, Journal::open(first)?));
         for dir in dirs {
             depot.open_dir(&dir)?;
         }
@@ -60,7 +63,9 @@ impl Depot {
     }
 
     fn open_dir_with(&self, path: &Path, scan: bool) -> Result<Arc<Layout>, BlobError> {
-        let layout = Arc::new(Layout::open(path)?);
+        let layout = Layout::open(path)?;
+        let first = self.journal().dir().clone();
+        let layout = if layout == *first { first } else { Arc::new(layout) };
         {
             let mut index = self.index();
             if let Some(known) = index.dirs.iter().find(|known| known.root() == layout.root()) {
@@ -72,6 +77,7 @@ impl Depot {
             index.dirs.push(layout.clone());
         }
         layout.clear_incoming().doing("cleaning", layout.root())?;
+        self.replay(&layout)?;
         if scan {
             self.adopt(&layout)?;
         }

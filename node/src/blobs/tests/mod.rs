@@ -6,3 +6,4 @@ mod hostile;
 mod pieces;
 mod refuse;
 mod round_trip;
+mod small;
