@@ -15,7 +15,7 @@ use super::state::{Route, State};
 use super::stores::StoreWait;
 use crate::author::{Change, Origin, Rejection, ServiceKey};
 use crate::leader::{Claim, Pinged, Request, Response};
-use crate::link::{Protocol, ReplyId};
+use crate::link::ReplyId;
 use crate::liveness::Liveness;
 use crate::time::Instant;
 

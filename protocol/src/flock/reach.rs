@@ -37,7 +37,8 @@ impl State {
         }
         let id = RequestId(self.fresh());
         self.requests.insert(id, route);
-        let patience = if self.waiting.len() < WAITING_MAX { REACH_PATIENCE } else { Duration::ZERO };
+        let patience =
+            if self.waiting.len() < WAITING_MAX { REACH_PATIENCE } else { Duration::ZERO };
         self.waiting.insert(id, Waiting { peer, body, until: now + patience });
         self.dial_targets = None;
     }
@@ -46,7 +47,8 @@ impl State {
     pub(super) fn send_what_waits(&mut self, peer: Principal) {
         for (id, call) in self.waiting.extract_if(.., |_, call| call.peer == peer) {
             let Waiting { peer, body, .. } = call;
-            let request = crate::link::Command::Request { id, peer, protocol: Protocol::Call, body };
+            let request =
+                crate::link::Command::Request { id, peer, protocol: Protocol::Call, body };
             self.out.push(super::Command::Link(request));
             self.dial_targets = None;
         }
