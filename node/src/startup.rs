@@ -294,7 +294,11 @@ async fn serve(
     let (runtime, view) = Runtime::new(state, surroundings, commands.clone(), store);
     let (requests_in, requests) = mpsc::channel(REQUESTS_MAX);
     pastiche::spawn(pastiche::Parts {
-        config: crux_protocol::pastiche::Config::default(),
+        config: crux_protocol::pastiche::Config {
+            up_rate: config.blob_up_rate,
+            down_rate: config.blob_down_rate,
+            ..crux_protocol::pastiche::Config::default()
+        },
         context,
         identity,
         seed: *random()?,

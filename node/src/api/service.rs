@@ -113,6 +113,8 @@ impl v1::control_server::Control for Service {
     async fn status(&self, _: Call<v1::StatusRequest>) -> Answer<v1::StatusResponse> {
         let mut status = self.handle.view().status();
         status.blobs = self.pantry.blobs.count() as u64;
+        let moved = self.pantry.blobs.moved();
+        (status.blob_bytes_sent, status.blob_bytes_fetched) = (moved.sent, moved.fetched);
         answer(Ok(reply::status(&status)))
     }
 

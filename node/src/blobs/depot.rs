@@ -12,6 +12,7 @@ use super::BlobError;
 use super::config::Config;
 use super::error::Doing as _;
 use super::index::{BLOBS_MAX, Index, Listed, Sealed};
+use super::journal::Journal;
 use super::layout::{Layout, remove, sync_dir};
 use super::record::{self, Keep, Meta, Place};
 
@@ -38,7 +39,21 @@ pub(super) struct Depot {
     pub(super) index: Mutex<Index>,
     // Taken by whoever makes a blob appear or vanish, around the renames; before the index.
     pub(super) commit: Mutex<()>,
+    // Held only to append, never while the disk is waited for; nothing else is taken under it.
+    journal: Mutex<Journal>,
     numbers: AtomicU64,
+    sent: AtomicU64,
+    fetched: AtomicU64,
+}
+
+/// What went to other nodes and came from them since the store was opened, in bytes of pieces with
+/// their proofs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Moved {
+    /// Given to others.
+    pub sent: u64,
+    /// Taken from others, and not had before.
+    pub fetched: u64,
 }
 
 /// What [`Depot::commit`] makes visible.
@@ -79,9 +94,11 @@ impl Drop for Unnamed {
 }
 
 impl Depot {
-    pub(super) fn new(config: Config) -> Self {
+    pub(super) fn new(config: Config, journal: Journal) -> Self {
         let (index, commit) = (Mutex::default(), Mutex::default());
-        Self { config, index, commit, numbers: AtomicU64::new(0) }
+        let journal = Mutex::new(journal);
+        let (numbers, sent, fetched) = Default::default();
+        Self { config, index, commit, journal, numbers, sent, fetched }
     }
 
     pub(super) fn index(&self) -> MutexGuard<'_, Index> {
@@ -93,12 +110,29 @@ impl Depot {
         self.commit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn now(&self) -> SystemTime {
         self.config.world.now()
     }
 
     pub(super) fn step(&self, what: &'static str) {
         self.config.world.step(what);
+    }
+
+    pub(super) fn moved(&self) -> Moved {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Moved { sent: of(&self.sent), fetched: of(&self.fetched) }
+    }
+
+    pub(super) fn note_sent(&self, bytes: usize) {
+        self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn note_fetched(&self, bytes: usize) {
+        self.fetched.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     pub(super) fn next_number(&self) -> u64 {
@@ -145,6 +179,7 @@ impl Depot {
             fs::rename(&pairs, dir.tree(&id)).doing("sealing", &pairs)?;
             self.step("tree renamed");
         }
+        self.journal().gone(&id)?;
         // What the store has is replaced where it is: its tree stays, and its copy goes.
         let dir = held.map_or(dir, |held| held.dir);
         fs::rename(meta, dir.meta(&id)).doing("sealing", meta)?;
@@ -258,6 +293,7 @@ impl Depot {
     /// Deletes the files of a sealed blob that is no longer in the index.
     pub(super) fn delete(&self, id: &BlobId, sealed: &Sealed) -> Result<(), BlobError> {
         let dir = &sealed.dir;
+        self.journal().gone(id)?;
         if sealed.place.is_some() {
             remove(&dir.meta(id))?;
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use crux_crdt::blob::{BLOB_BYTES_MAX, BlobId, Descriptor, PieceSet, Root};
+use crux_crdt::blob::{BLOB_BYTES_MAX, BlobId, Descriptor, PIECE_BYTES, PieceSet, Root};
 
 use super::BlobError;
 use super::depot::{Depot, Ready, Source};
@@ -67,7 +67,19 @@ impl Depot {
             Err(err) => return Err(err),
         };
         partial.touch(self.now());
-        partial.write(index, encoded)
+        let is_new = partial.write(index, encoded)?;
+        if is_new {
+            self.note_fetched(encoded.len());
+        }
+        Ok(is_new)
+    }
+
+    /// Has the SHA-3 of a blob under way follow behind. What fails shows when it is sealed.
+    pub(super) fn follow(&self, id: &BlobId) {
+        let partial = self.index().partials.get(id).cloned();
+        if let Some(Err(error)) = partial.map(|partial| partial.follow()) {
+            tracing::debug!(blob = %id, %error, "not hashed yet");
+        }
     }
 
     /// A piece as it travels, checked as it is read.
@@ -77,10 +89,24 @@ impl Depot {
         root: Root,
         index: u32,
     ) -> Result<Bytes, BlobError> {
-        if self.is_sealed_as(&id, root) {
-            return self.reading(id)?.encode(index);
+        let piece = if self.is_sealed_as(&id, root) {
+            self.reading(id)?.encode(index)?
+        } else {
+            self.partial(&id, root)?.encode(index)?
+        };
+        self.note_sent(piece.len());
+        Ok(piece)
+    }
+
+    /// All of a sealed blob of at most one piece.
+    pub(super) fn read_whole(&self, id: BlobId) -> Result<Bytes, BlobError> {
+        let files = self.files(id)?;
+        if files.size() > PIECE_BYTES {
+            return Err(BlobError::TooLarge { max: PIECE_BYTES });
         }
-        self.partial(&id, root)?.encode(index)
+        let bytes = if files.size() == 0 { Bytes::new() } else { self.read(id, &files, 0)? };
+        self.note_sent(bytes.len());
+        Ok(bytes)
     }
 
     /// Takes the SHA-3 and, if it is the blob's id, makes the blob visible.
@@ -113,6 +139,7 @@ impl Depot {
 
     /// Writes the marks of everything under way, so that a start does not have to look for them.
     pub(super) fn save(&self) -> Result<(), BlobError> {
+        self.end_journal()?;
         let partials: Vec<_> = self.index().partials.values().cloned().collect();
         partials.iter().try_for_each(|partial| partial.save())
     }
@@ -124,6 +151,7 @@ impl Depot {
         let sealed = self.index().sealed.get(id).cloned();
         let Some(sealed) = sealed.filter(|sealed| sealed.place.is_none()) else { return Ok(0) };
         let bad = good.count() - good.held();
+        self.journal().gone(id)?;
         let dir = &sealed.dir;
         let have = Have { id: *id, root: sealed.root, size: sealed.size, pieces: good };
         super::record::write(&dir.partial_have(id), &have)?;

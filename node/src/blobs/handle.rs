@@ -9,18 +9,21 @@ use tokio::sync::Semaphore;
 
 use super::BlobError;
 use super::config::Config;
-use super::depot::{Depot, Have};
+use super::depot::{Depot, Have, Moved};
 use super::index::Listed;
 use super::put::Incoming;
 use super::read::Held;
 use super::reader::Reader;
 use super::scrub::{Scrubbed, Step};
+use super::small::{Intake, SMALL_BYTES_MAX};
 
 /// How many short operations run at once, each at most a few pieces long and each with at most a few
 /// pieces in memory.
 const SHORT_MAX: usize = 8;
 /// How many long ones run at once: those that read a whole blob.
 const LONG_MAX: usize = 2;
+/// For how many blobs the SHA-3 follows behind at once; of others it is taken at the end.
+const FOLLOW_MAX: usize = 2;
 /// Up to which size a whole blob is read in a short operation, in bytes. Many small files then wait for
 /// the disk together.
 const SHORT_BYTES_MAX: u64 = 8 << 20;
@@ -36,17 +39,20 @@ const CHUNK_BYTES: usize = 1 << 20;
 pub struct Blobs {
     depot: Arc<Depot>,
     gates: Arc<Gates>,
+    intake: Intake,
 }
 
 #[derive(Debug)]
 pub(super) struct Gates {
     short: Semaphore,
     long: Semaphore,
+    follow: Arc<Semaphore>,
 }
 
 impl Default for Gates {
     fn default() -> Self {
-        Self { short: Semaphore::new(SHORT_MAX), long: Semaphore::new(LONG_MAX) }
+        let [short, long, follow] = [SHORT_MAX, LONG_MAX, FOLLOW_MAX].map(Semaphore::new);
+        Self { short, long, follow: Arc::new(follow) }
     }
 }
 
@@ -90,7 +96,10 @@ impl Blobs {
     /// # Errors
     /// As [`Blobs::open`].
     pub fn open_blocking(config: Config) -> Result<Self, BlobError> {
-        Depot::open(config).map(|depot| Self { depot, gates: Arc::default() })
+        let depot = Depot::open(config)?;
+        let intake = Intake::start(depot.clone());
+        let intake = intake.map_err(|err| BlobError::io("starting a thread", "".as_ref(), &err))?;
+        Ok(Self { depot, gates: Arc::default(), intake })
     }
 
     /// How many sealed blobs there are.
@@ -105,6 +114,11 @@ impl Blobs {
     /// Directories that were added by hand and were not there when the store was opened.
     pub fn missing_dirs(&self) -> Vec<PathBuf> {
         self.depot.index().missing.clone()
+    }
+
+    /// What went to other nodes and came from them since the store was opened.
+    pub fn moved(&self) -> Moved {
+        self.depot.moved()
     }
 
     /// What is here of a blob; none: nothing.
@@ -131,9 +145,23 @@ impl Blobs {
     /// # Errors
     /// [`BlobError::Quota`], [`BlobError::DiskFull`], [`BlobError::TooLarge`].
     pub async fn begin_put(&self, size: u64) -> Result<Put, BlobError> {
-        let depot = self.depot.clone();
-        let incoming = self.gates.short(move || Incoming::begin(&depot, size)).await?;
-        Ok(Put { incoming: Some(incoming), gates: self.gates.clone() })
+        let mut put = Put { state: Coming::Small(BytesMut::new()), of: self.clone() };
+        if size > SMALL_BYTES_MAX {
+            put.become_large(size).await?;
+        }
+        Ok(put)
+    }
+
+    /// Takes in a small blob that is in memory, if it is the one that is wanted: at most
+    /// [`SMALL_BYTES_MAX`] bytes.
+    ///
+    /// # Errors
+    /// As [`Blobs::begin_put`]; [`BlobError::Mismatch`] when it is another one.
+    pub async fn take(&self, id: BlobId, bytes: Bytes) -> Result<Descriptor, BlobError> {
+        if bytes.len() as u64 > SMALL_BYTES_MAX {
+            return Err(BlobError::TooLarge { max: SMALL_BYTES_MAX });
+        }
+        self.intake.take(bytes, Some(id)).await
     }
 
     /// Takes in everything that a reader gives.
@@ -307,6 +335,14 @@ impl Blobs {
         self.short(move |depot| depot.read_piece(id, root, index)).await
     }
 
+    /// All of a sealed blob of at most one piece, for another node; checked as it is read.
+    ///
+    /// # Errors
+    /// As [`Blobs::reader`]; [`BlobError::TooLarge`].
+    pub async fn read_whole(&self, id: BlobId) -> Result<Bytes, BlobError> {
+        self.short(move |depot| depot.read_whole(id)).await
+    }
+
     /// Takes in a piece as it travels: checked against the root, then written, then marked. False: it
     /// was here already.
     ///
@@ -320,7 +356,15 @@ impl Blobs {
         index: u32,
         encoded: Bytes,
     ) -> Result<bool, BlobError> {
-        self.short(move |depot| depot.write_piece(id, root, index, &encoded)).await
+        let is_new = self.short(move |depot| depot.write_piece(id, root, index, &encoded)).await?;
+        if is_new && let Ok(pass) = self.gates.follow.clone().try_acquire_owned() {
+            let depot = self.depot.clone();
+            tokio::task::spawn_blocking(move || {
+                depot.follow(&id);
+                drop(pass);
+            });
+        }
+        Ok(is_new)
     }
 
     /// Takes the SHA-3 of a blob of which all pieces are here, and makes it visible if it matches.
@@ -369,9 +413,19 @@ pub struct Hold {
 /// A stream on its way in. Dropped before it is finished, nothing of it stays.
 #[derive(Debug)]
 pub struct Put {
-    // Elsewhere while a write is under way; gone when a write failed or its future was dropped.
-    incoming: Option<Incoming>,
-    gates: Arc<Gates>,
+    state: Coming,
+    of: Blobs,
+}
+
+/// Where what came so far is.
+#[derive(Debug)]
+enum Coming {
+    /// In memory, at most [`SMALL_BYTES_MAX`].
+    Small(BytesMut),
+    /// In a file.
+    Large(Box<Incoming>),
+    /// Elsewhere while a write is under way; gone when a write failed or its future was dropped.
+    Gone,
 }
 
 impl Put {
@@ -381,9 +435,34 @@ impl Put {
     /// [`BlobError::Quota`], [`BlobError::DiskFull`], [`BlobError::TooLarge`], the system's. The stream
     /// is then over.
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), BlobError> {
-        let mut incoming = self.incoming.take().ok_or(BlobError::Truncated)?;
+        if let Coming::Small(before) = &mut self.state {
+            let size = (before.len() + bytes.len()) as u64;
+            if size <= SMALL_BYTES_MAX {
+                before.extend_from_slice(&bytes);
+                return Ok(());
+            }
+            self.become_large(size).await?;
+        }
+        self.append(bytes).await
+    }
+
+    /// Goes on in a file, with room for that many bytes.
+    async fn become_large(&mut self, size: u64) -> Result<(), BlobError> {
+        let Coming::Small(before) = std::mem::replace(&mut self.state, Coming::Gone) else {
+            return Err(BlobError::Truncated);
+        };
+        let depot = self.of.depot.clone();
+        let incoming = self.of.gates.short(move || Incoming::begin(&depot, size)).await?;
+        self.state = Coming::Large(Box::new(incoming));
+        if before.is_empty() { Ok(()) } else { self.append(before.freeze()).await }
+    }
+
+    async fn append(&mut self, bytes: Bytes) -> Result<(), BlobError> {
+        let Coming::Large(mut incoming) = std::mem::replace(&mut self.state, Coming::Gone) else {
+            return Err(BlobError::Truncated);
+        };
         let work = move || incoming.write(&bytes).map(|()| incoming);
-        self.incoming = Some(self.gates.short(work).await?);
+        self.state = Coming::Large(self.of.gates.short(work).await?);
         Ok(())
     }
 
@@ -391,11 +470,15 @@ impl Put {
     ///
     /// # Errors
     /// As [`Put::write`].
-    pub async fn finish(mut self) -> Result<Descriptor, BlobError> {
-        let incoming = self.incoming.take().ok_or(BlobError::Truncated)?;
-        if incoming.size() <= SHORT_BYTES_MAX {
-            return self.gates.short(move || incoming.finish()).await;
+    pub async fn finish(self) -> Result<Descriptor, BlobError> {
+        let gates = &self.of.gates;
+        match self.state {
+            Coming::Small(bytes) => self.of.intake.take(bytes.freeze(), None).await,
+            Coming::Large(incoming) if incoming.size() <= SHORT_BYTES_MAX => {
+                gates.short(move || incoming.finish()).await
+            }
+            Coming::Large(incoming) => gates.long(move || incoming.finish()).await,
+            Coming::Gone => Err(BlobError::Truncated),
         }
-        self.gates.long(move || incoming.finish()).await
     }
 }

@@ -7,6 +7,7 @@
 //!   DIR/ab/abcd….keep     that it is pinned or reserved; absent when it is neither
 //!   DIR/partial/abcd….{data,tree,have}     a blob under way
 //!   DIR/partial/put-N     a stream that is coming in; deleted at the start
+//!   DIR/partial/journal-N small blobs that came in lately; only in the first one
 //!   DIR/dirs              further directories; only in the first one
 //! ```
 //!
@@ -103,6 +104,15 @@ impl Layout {
         self.partial(&format!("put-{number}"))
     }
 
+    pub(super) fn journal(&self, number: u64) -> PathBuf {
+        self.partial(&format!("journal-{number}"))
+    }
+
+    /// The directory of what is under way.
+    pub(super) fn partials_dir(&self) -> PathBuf {
+        self.root.join("partial")
+    }
+
     pub(super) fn dirs(&self) -> PathBuf {
         self.root.join("dirs")
     }
@@ -133,15 +143,26 @@ impl Layout {
     /// The ids of blobs under way that have a file of this ending.
     pub(super) fn partials(&self, ending: &str) -> io::Result<Vec<BlobId>> {
         let mut ids = Vec::new();
-        for file in fs::read_dir(self.root.join("partial"))? {
+        for file in fs::read_dir(self.partials_dir())? {
             ids.extend(id_with(&file?.file_name(), ending));
         }
         Ok(ids)
     }
 
+    /// The numbers of the segments of the journal.
+    pub(super) fn journals(&self) -> io::Result<Vec<u64>> {
+        let mut numbers = Vec::new();
+        for file in fs::read_dir(self.partials_dir())? {
+            let name = file?.file_name();
+            let number = name.to_str().and_then(|name| name.strip_prefix("journal-"));
+            numbers.extend(number.and_then(|number| number.parse::<u64>().ok()));
+        }
+        Ok(numbers)
+    }
+
     /// Deletes the streams that were coming in when the process ended.
     pub(super) fn clear_incoming(&self) -> io::Result<()> {
-        for file in fs::read_dir(self.root.join("partial"))? {
+        for file in fs::read_dir(self.partials_dir())? {
             let file = file?;
             let name = file.file_name();
             let number = name.to_str().and_then(|name| name.strip_prefix("put-"));
@@ -157,7 +178,7 @@ impl Layout {
     }
 
     fn partial(&self, name: &str) -> PathBuf {
-        self.root.join("partial").join(name)
+        self.partials_dir().join(name)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The blob store: files by the SHA-3 of what is in them.
 //!
 //! ```text
-//!   put, put_file ──▶ stream ──▶ both hashes ──┐
+//!   put, put_file ──▶ stream ──▶ both hashes ──┐                (small ones: both hashes ──▶ journal)
 //!   register ───────▶ both hashes ─────────────┼──▶ commit ──▶ sealed ──▶ reader, path, read_piece
 //!   begin, write_piece ──▶ pieces ──▶ seal ────┘                 │
 //!                            ▲                                   │ scrub, a read that fails
@@ -31,7 +31,8 @@
 //!
 //! **A crash of the machine**, unlike one of the process, may lose what was not flushed. Data, hashes
 //! and records are flushed before the rename that shows them, and the directory after it; marks of
-//! pieces are flushed after the pieces.
+//! pieces are flushed after the pieces. Small blobs are flushed in batches, in a journal that a start
+//! writes them from again.
 //!
 //! **Trust.** Records in a storage directory are believed at the start, because hashing everything
 //! would take hours; bytes are checked against the root when they are read. A directory that comes from
@@ -43,6 +44,7 @@
 //! | `depot` | what is here; how a blob appears and vanishes |
 //! | `put`, `fetch`, `read`, `scrub`, `start` | the ways in, the ways out, what lies there at the start |
 //! | `index` | what there is and what may go, without IO |
+//! | `small`, `journal` | the way in for small ones: many with one flush |
 //! | `space` | quota, headroom, eviction, which disk |
 //! | `preload` | files that are made blobs at the start |
 //! | `partial` | a blob under way |
@@ -56,6 +58,7 @@ mod error;
 mod fetch;
 mod handle;
 mod index;
+mod journal;
 mod layout;
 mod partial;
 mod preload;
@@ -64,6 +67,7 @@ mod read;
 mod reader;
 mod record;
 mod scrub;
+mod small;
 mod space;
 mod start;
 #[cfg(test)]
@@ -72,7 +76,7 @@ mod tree;
 pub mod want;
 
 pub use config::{Config, RESERVE, Room, System, World};
-pub use depot::Have;
+pub use depot::{Have, Moved};
 pub use error::BlobError;
 pub use handle::{Blobs, Hold, Put};
 pub use index::Listed;

@@ -2,17 +2,21 @@
 //!
 //! A piece is checked, then written, then marked; the marks go to disk after the bytes did, every
 //! [`SAVE_PIECES`]. So what is marked on disk is there, and what was written and not marked is found
-//! again by checking it. The SHA-3 follows behind, in order, as far as there is no gap.
+//! again by checking it. The disk is told to begin with each piece at once, so that a flush finds little
+//! left to do: others' flushes, the database's for one, wait for it on the same disk. The SHA-3 follows
+//! behind, in order, as far as there is no gap, on a thread of its own ([`Partial::follow`]).
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use crux_crdt::blob::{BlobHasher, BlobId, PIECE_BYTES, PieceSet, Root, piece_count, piece_len};
+use rustix::fs::Advice;
 
 use super::BlobError;
 use super::error::Doing as _;
@@ -33,6 +37,8 @@ pub(super) struct Partial {
     pairs: Option<File>,
     marks: Mutex<Marks>,
     follow: Mutex<Follow>,
+    // Held while marks go to disk: two at once would take each other's file away.
+    saving: Mutex<()>,
     touched: Mutex<SystemTime>,
 }
 
@@ -68,8 +74,8 @@ impl Partial {
         let pairs_len = u64::from(piece_count(size)).saturating_sub(1) * 64;
         let pairs = has_pairs(size).then(|| open(&pairs, pairs_len)).transpose()?;
         let marks = Mutex::new(Marks { pieces, unsaved: 0 });
-        let (follow, touched) = (Mutex::default(), Mutex::new(now));
-        let partial = Self { id, root, size, dir, data, pairs, marks, follow, touched };
+        let (follow, saving, touched) = (Mutex::default(), Mutex::default(), Mutex::new(now));
+        let partial = Self { id, root, size, dir, data, pairs, marks, follow, saving, touched };
         partial.find_unmarked()?;
         Ok(partial)
     }
@@ -104,6 +110,7 @@ impl Partial {
             .ok_or(BlobError::WrongPiece { id, index })?;
         let at = u64::from(index) * PIECE_BYTES;
         self.data.write_all_at(&piece.data, at).map_err(|err| self.failed("writing", &err))?;
+        begin_writeback(&self.data, at, piece.data.len() as u64);
         if let Some(pairs) = &self.pairs {
             piece.write_pairs(pairs).map_err(|err| self.failed("writing", &err))?;
         }
@@ -114,14 +121,26 @@ impl Partial {
             (is_new, marks.unsaved >= SAVE_PIECES)
         };
         if is_due {
-            self.save()?;
+            self.save_soon()?;
         }
-        self.follow_behind()?;
         Ok(is_new)
+    }
+
+    /// As [`Partial::save`], unless somebody is about it: whoever writes next sees to the rest.
+    fn save_soon(&self) -> Result<(), BlobError> {
+        match self.saving.try_lock() {
+            Ok(saving) => self.save_with(&saving),
+            Err(TryLockError::Poisoned(saving)) => self.save_with(&saving.into_inner()),
+            Err(TryLockError::WouldBlock) => Ok(()),
+        }
     }
 
     /// Makes what was written durable, and then the marks.
     pub(super) fn save(&self) -> Result<(), BlobError> {
+        self.save_with(&self.saving.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn save_with(&self, _saving: &MutexGuard<'_, ()>) -> Result<(), BlobError> {
         let pieces = {
             let mut marks = self.marks();
             marks.unsaved = 0;
@@ -157,8 +176,9 @@ impl Partial {
     /// The SHA-3 of all of it. Every piece is here.
     pub(super) fn hash(&self) -> Result<BlobId, BlobError> {
         let mut follow = self.follow.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buffer = Vec::new();
         while follow.next < piece_count(self.size) {
-            self.follow_one(&mut follow)?;
+            self.follow_one(&mut follow, &mut buffer)?;
         }
         Ok(std::mem::take(&mut *follow).hasher.finish())
     }
@@ -217,21 +237,26 @@ impl Partial {
         self.save()
     }
 
-    /// Hashes one piece more, unless somebody else is about it or it is not here.
-    fn follow_behind(&self) -> Result<(), BlobError> {
+    /// Hashes what is here, in order, up to the first gap; unless somebody else is about it.
+    pub(super) fn follow(&self) -> Result<(), BlobError> {
         let Ok(mut follow) = self.follow.try_lock() else { return Ok(()) };
-        if self.marks().pieces.contains(follow.next) {
-            self.follow_one(&mut follow)?;
+        let mut buffer = Vec::new();
+        while self.has(follow.next) {
+            self.follow_one(&mut follow, &mut buffer)?;
         }
         Ok(())
     }
 
-    fn follow_one(&self, follow: &mut Follow) -> Result<(), BlobError> {
+    fn has(&self, index: u32) -> bool {
+        self.marks().pieces.contains(index)
+    }
+
+    fn follow_one(&self, follow: &mut Follow, buffer: &mut Vec<u8>) -> Result<(), BlobError> {
         let len = piece_len(self.size, follow.next);
-        let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
+        buffer.resize(usize::try_from(len).unwrap_or(0), 0);
         let at = u64::from(follow.next) * PIECE_BYTES;
-        self.data.read_exact_at(&mut bytes, at).map_err(|err| self.failed("reading", &err))?;
-        follow.hasher.update(&bytes);
+        self.data.read_exact_at(buffer, at).map_err(|err| self.failed("reading", &err))?;
+        follow.hasher.update(buffer);
         follow.next += 1;
         Ok(())
     }
@@ -239,6 +264,13 @@ impl Partial {
     fn failed(&self, doing: &str, err: &io::Error) -> BlobError {
         BlobError::io(doing, &self.dir.partial_data(&self.id), err)
     }
+}
+
+/// Has the disk begin with what was just written, without waiting for it. What is dirty stays in memory;
+/// this advice drops only pages that are clean already.
+pub(super) fn begin_writeback(file: &File, at: u64, len: u64) {
+    // Advice: nothing is lost where it is not taken.
+    rustix::fs::fadvise(file, at, NonZeroU64::new(len), Advice::DontNeed).ok();
 }
 
 /// Deletes the files of a blob under way.

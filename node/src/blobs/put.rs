@@ -12,10 +12,13 @@ use super::BlobError;
 use super::depot::{Depot, Ready, Source};
 use super::error::Doing as _;
 use super::layout::Layout;
+use super::partial::begin_writeback;
 use super::record::Place;
 use super::tree;
 
 const BUFFER_BYTES: usize = 256 * 1024;
+/// How much of a stream is written before the disk is told to begin with it.
+const WRITEBACK_BYTES: u64 = 4 << 20;
 
 /// A file that is deleted when this is dropped, unless it was renamed.
 #[derive(Debug)]
@@ -49,6 +52,8 @@ pub(super) struct Incoming {
     temp: Temp,
     hasher: BlobHasher,
     size: u64,
+    // From where on the disk was not told to begin.
+    begun: u64,
     // How much room was made for it.
     claimed: u64,
 }
@@ -64,7 +69,7 @@ impl Incoming {
         let made = dir.check().and_then(|()| Temp::make(depot, &dir));
         let temp = made.inspect_err(|_| depot.index().release(size))?;
         let (depot, hasher) = (depot.clone(), BlobHasher::default());
-        Ok(Self { depot, dir, temp, hasher, size: 0, claimed: size })
+        Ok(Self { depot, dir, temp, hasher, size: 0, begun: 0, claimed: size })
     }
 
     /// How many bytes came so far.
@@ -87,6 +92,10 @@ impl Incoming {
         self.temp.file.write_all(bytes).doing("writing", &self.temp.path)?;
         self.hasher.update(bytes);
         self.size = size;
+        if size - self.begun >= WRITEBACK_BYTES {
+            begin_writeback(&self.temp.file, self.begun, size - self.begun);
+            self.begun = size;
+        }
         Ok(())
     }
 
@@ -204,6 +213,13 @@ impl Foreign {
 }
 
 impl Depot {
+    /// Takes in bytes that are in memory.
+    pub(super) fn put_bytes(self: &Arc<Self>, bytes: &[u8]) -> Result<Descriptor, BlobError> {
+        let mut incoming = Incoming::begin(self, bytes.len() as u64)?;
+        incoming.write(bytes)?;
+        incoming.finish()
+    }
+
     /// Copies a file in.
     pub(super) fn put_file(self: &Arc<Self>, path: &Path) -> Result<Descriptor, BlobError> {
         let mut foreign = Foreign::open(path)?;

@@ -164,12 +164,18 @@ impl Canonical for Dirs {
     }
 }
 
-/// Writes a record: durable and whole when this returns, or as before. The new name itself becomes
-/// durable with its directory.
-pub(super) fn write<T: Canonical>(path: &Path, value: &T) -> Result<(), BlobError> {
+/// A record as it is on disk.
+pub(super) fn encode<T: Canonical>(value: &T) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
     bytes.extend(value.to_canonical());
     bytes.extend(blake3::hash(&bytes).as_bytes());
+    bytes
+}
+
+/// Writes a record: durable and whole when this returns, or as before. The new name itself becomes
+/// durable with its directory.
+pub(super) fn write<T: Canonical>(path: &Path, value: &T) -> Result<(), BlobError> {
+    let bytes = encode(value);
     let unfinished = path.with_added_extension("new");
     let mut options = OpenOptions::new();
     options.create(true).truncate(true).write(true).mode(0o600);

@@ -15,6 +15,7 @@ use super::config::Config;
 use super::depot::Depot;
 use super::error::Doing as _;
 use super::index::{BLOBS_MAX, PARTIALS_MAX, Sealed};
+use super::journal::Journal;
 use super::layout::{Layout, remove};
 use super::partial::{self, Partial, has_len};
 use super::record::{self, DIRS_MAX, Dirs, Have, Keep, Meta};
@@ -24,12 +25,14 @@ impl Depot {
     /// one that the configuration names has to be there.
     pub(super) fn open(config: Config) -> Result<Arc<Self>, BlobError> {
         let dirs = config.dirs.clone();
-        let depot = Arc::new(Self::new(config));
-        let mut dirs = dirs.iter();
-        let Some(first) = dirs.next() else { return Ok(depot) };
-        let known = record::read::<Dirs>(&Layout::open(first)?.dirs()).unwrap_or_default().0;
+        let Some(first) = dirs.first() else {
+            return Err(BlobError::Limit { what: "blob directories", max: 0 });
+        };
+        let layout = Arc::new(Layout::open(first)?);
+        let known = record::read::<Dirs>(&layout.dirs()).unwrap_or_default().0;
+        let depot = Arc::new(Self::new(config, Journal::open(layout)?));
         depot.open_dir(first)?;
-        for dir in dirs {
+        for dir in dirs.iter().skip(1) {
             let is_new = !known.iter().any(|known| is_same(known, dir));
             if !dir.is_dir() || (!is_new && !Layout::was_used(dir)) {
                 return Err(BlobError::Missing(dir.clone()));
@@ -73,7 +76,9 @@ impl Depot {
     }
 
     fn open_dir_with(&self, path: &Path, scan: bool) -> Result<Arc<Layout>, BlobError> {
-        let layout = Arc::new(Layout::open(path)?);
+        let layout = Layout::open(path)?;
+        let first = self.journal().dir().clone();
+        let layout = if layout == *first { first } else { Arc::new(layout) };
         {
             let mut index = self.index();
             if let Some(known) = index.dirs.iter().find(|known| known.root() == layout.root()) {
@@ -85,6 +90,7 @@ impl Depot {
             index.dirs.push(layout.clone());
         }
         layout.clear_incoming().doing("cleaning", layout.root())?;
+        self.replay(&layout)?;
         if scan {
             self.adopt(&layout)?;
         }

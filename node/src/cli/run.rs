@@ -11,6 +11,8 @@ use crate::{shutdown, startup, telemetry};
 
 /// How long to wait, after everything stopped in order, for work that cannot be stopped.
 const GRACE: Duration = Duration::from_secs(1);
+/// How much nicer work on blobs is than the rest of the node: its share of a busy core is a third.
+const NICER: i32 = 5;
 
 /// Run a node
 ///
@@ -56,6 +58,12 @@ pub(super) struct Args {
     /// How many bytes blobs may take, as in 20GiB; by default what the disk holds
     #[arg(long, value_name = "SIZE")]
     blob_quota: Option<String>,
+    /// How many bytes of blobs to send a second at most, as in 20MiB
+    #[arg(long, value_name = "RATE")]
+    blob_up_rate: Option<String>,
+    /// How many bytes of blobs to fetch a second at most
+    #[arg(long, value_name = "RATE")]
+    blob_down_rate: Option<String>,
     /// What to log, as in `warn,crux_node=debug`
     #[arg(long, value_name = "DIRECTIVES")]
     log: Option<String>,
@@ -72,7 +80,11 @@ pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
     telemetry::init(&config);
     // One thread: a node mostly waits, and waking workers across threads would double what it costs
     // when idle. The database has a thread of its own, so nothing here waits for the disk.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    // What does wait for it, or hashes, runs on threads that step back for everybody else.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .on_thread_start(step_back)
+        .build();
     let runtime = runtime.map_err(|err| Error::io("starting the runtime", &err))?;
     let result = runtime.block_on(async {
         shutdown::outlive_file_limit()?;
@@ -81,6 +93,14 @@ pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
     });
     runtime.shutdown_timeout(GRACE);
     result
+}
+
+/// Lets this thread run when nothing more urgent does.
+fn step_back() {
+    // Of the calling thread only, on Linux. Where it is refused, things only wait longer.
+    if let Ok(nice) = rustix::process::getpriority_process(None) {
+        rustix::process::setpriority_process(None, nice + NICER).ok();
+    }
 }
 
 /// What the flags say.
@@ -102,6 +122,8 @@ fn layer(args: Args, ui: &Ui) -> Result<Layer, Error> {
         blob_dirs: Some(args.blob_dir).filter(|dirs| !dirs.is_empty()),
         preload: args.preload,
         blob_quota: args.blob_quota,
+        blob_up_rate: args.blob_up_rate,
+        blob_down_rate: args.blob_down_rate,
         log: args.log,
         log_format: args.log_format.or(json),
     })

@@ -14,10 +14,12 @@ use crate::secret::{SECRET_FD, SECRET_VAR, SecretString, take_from_process};
 const PREFIX: &str = "CRUX_";
 
 /// The variables that are settings, without the prefix.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 17] = [
     "ADVERTISE",
     "BLOB_DIRS",
+    "BLOB_DOWN_RATE",
     "BLOB_QUOTA",
+    "BLOB_UP_RATE",
     "CONFIG",
     "DATA_DIR",
     "JOIN",
@@ -104,6 +106,8 @@ impl Env {
                 .map(|dirs| dirs.into_iter().map(Into::into).collect()),
             preload: self.path("PRELOAD"),
             blob_quota: self.text("BLOB_QUOTA")?,
+            blob_up_rate: self.text("BLOB_UP_RATE")?,
+            blob_down_rate: self.text("BLOB_DOWN_RATE")?,
             log: self.text("LOG")?,
             log_format: self.text("LOG_FORMAT")?,
         })

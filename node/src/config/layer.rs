@@ -53,6 +53,10 @@ pub struct Layer {
     pub preload: Option<PathBuf>,
     /// See [`Config::blob_quota`](super::Config::blob_quota).
     pub blob_quota: Option<String>,
+    /// See [`Config::blob_up_rate`](super::Config::blob_up_rate).
+    pub blob_up_rate: Option<String>,
+    /// See [`Config::blob_down_rate`](super::Config::blob_down_rate).
+    pub blob_down_rate: Option<String>,
     /// See [`Config::log`](super::Config::log).
     pub log: Option<String>,
     /// `text` or `json`; see [`Config::log_format`](super::Config::log_format).

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use crux_crdt::name::NodeName;
@@ -45,6 +46,11 @@ pub struct Config {
     /// How many bytes all blobs may take that the node keeps itself; `None`: what the disk holds,
     /// but for the room that stays free. Default `None`. Written as bytes, or with KiB, MiB, GiB, TiB.
     pub blob_quota: Option<u64>,
+    /// How many bytes of blobs a second the node sends at most, to all others together; `None`: as
+    /// many as it can. Default `None`. Written as the quota.
+    pub blob_up_rate: Option<NonZeroU64>,
+    /// The same for what it fetches.
+    pub blob_down_rate: Option<NonZeroU64>,
     /// What to log, as directives of `tracing`: `warn,crux_node=debug`. Default: this project's
     /// `info` and others' `warn`.
     pub log: String,

@@ -153,6 +153,8 @@ fn what_is_wrong_is_named_with_where_it_came_from() {
         ("CRUX_BLOB_QUOTA", "1.5GiB"),
         ("CRUX_BLOB_QUOTA", "20 GB"),
         ("CRUX_BLOB_QUOTA", "99999999TiB"),
+        ("CRUX_BLOB_UP_RATE", "0"),
+        ("CRUX_BLOB_DOWN_RATE", "5MB"),
         ("CRUX_LOG", "crux_node=loud"),
         ("CRUX_LOG_FORMAT", "xml"),
         ("CRUX_NAME", "a.b"),
@@ -176,7 +178,12 @@ fn sizes_have_units() {
     };
     assert_eq!((quota("0"), quota("17"), quota("2KiB")), (0, 17, 2048));
     assert_eq!((quota("3MiB"), quota("1GiB"), quota("1TiB")), (3 << 20, 1 << 30, 1 << 40));
-    assert_eq!(load(f.flags(), &Env::of(&[])).unwrap().blob_quota, None);
+    let none = load(f.flags(), &Env::of(&[])).unwrap();
+    assert_eq!((none.blob_quota, none.blob_up_rate, none.blob_down_rate), (None, None, None));
+    let rates = [("CRUX_BLOB_UP_RATE", "5000000"), ("CRUX_BLOB_DOWN_RATE", "2MiB")];
+    let limited = load(f.flags(), &Env::of(&rates)).unwrap();
+    let rates = [limited.blob_up_rate, limited.blob_down_rate];
+    assert_eq!(rates.map(|rate| rate.map_or(0, u64::from)), [5_000_000, 2 << 20]);
 }
 
 #[test]

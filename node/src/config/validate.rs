@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -45,7 +46,11 @@ pub(super) fn resolve(layers: &[Layer], secret: SecretString) -> Result<Config, 
         mdns: layers.iter().find_map(|layer| layer.mdns).unwrap_or(defaults::MDNS),
         blob_dirs: blob_dirs(layers)?,
         preload: layers.iter().find_map(|layer| layer.preload.clone()),
-        blob_quota: blob_quota(layers)?,
+        blob_quota: bytes(find(layers, "blob_quota", |layer| layer.blob_quota.as_ref()))?,
+        blob_up_rate: rate(find(layers, "blob_up_rate", |layer| layer.blob_up_rate.as_ref()))?,
+        blob_down_rate: rate(find(layers, "blob_down_rate", |layer| {
+            layer.blob_down_rate.as_ref()
+        }))?,
         log: log(layers)?,
         log_format: log_format(layers)?,
     })
@@ -163,17 +168,27 @@ fn blob_dirs(layers: &[Layer]) -> Result<Vec<PathBuf>, Error> {
     }
 }
 
-fn blob_quota(layers: &[Layer]) -> Result<Option<u64>, Error> {
-    let found = find(layers, "blob_quota", |layer| layer.blob_quota.as_ref());
-    found
-        .map(|found| {
-            size(found.value).ok_or_else(|| {
-                found
-                    .wrong(format!("{:?} is no size", found.value))
-                    .with_hint("As in 500MiB, 20GiB or 1073741824.")
-            })
+fn bytes(found: Option<Found<'_, String>>) -> Result<Option<u64>, Error> {
+    let size = |found: Found<'_, String>| {
+        size(found.value).ok_or_else(|| {
+            found
+                .wrong(format!("{:?} is no size", found.value))
+                .with_hint("As in 500MiB, 20GiB or 1073741824.")
         })
-        .transpose()
+    };
+    found.map(size).transpose()
+}
+
+/// Bytes a second. None at all would be a way to say that nothing moves, which no setting means.
+fn rate(found: Option<Found<'_, String>>) -> Result<Option<NonZeroU64>, Error> {
+    let rate = |found: Found<'_, String>| {
+        size(found.value).and_then(NonZeroU64::new).ok_or_else(|| {
+            found
+                .wrong(format!("{:?} is no rate", found.value))
+                .with_hint("In bytes a second, as in 500KiB, 20MiB or 5000000.")
+        })
+    };
+    found.map(rate).transpose()
 }
 
 /// A number of bytes, or of KiB, MiB, GiB or TiB.

@@ -47,6 +47,26 @@ pub(super) async fn seal(blobs: Blobs, blob: BlobId) -> Event {
     Event::Sealed { blob, result }
 }
 
+/// All of a small blob; of one that is gone by now, that nothing is held.
+pub(super) async fn look_whole(blobs: Blobs, read: ReadId, blob: BlobId) -> Event {
+    match blobs.read_whole(blob).await {
+        Ok(bytes) => Event::LookedWhole { read, body: bytes.into() },
+        Err(error) => {
+            tracing::debug!(%blob, %error, "not served");
+            Event::Looked { read, found: None }
+        }
+    }
+}
+
+pub(super) async fn take(blobs: Blobs, blob: BlobId, body: Vec<u8>) -> Event {
+    let result = match blobs.take(blob, body.into()).await {
+        Ok(_) => Ok(()),
+        Err(BlobError::Mismatch { .. }) => Err(SealFailure::Mismatch),
+        Err(error) => Err(SealFailure::Store(failure(error))),
+    };
+    Event::Sealed { blob, result }
+}
+
 pub(super) async fn read(
     blobs: Blobs,
     read: ReadId,

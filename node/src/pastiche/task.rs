@@ -8,7 +8,8 @@ use crux_crdt::sign::{Identity, Signed};
 use crux_protocol::context::Context;
 use crux_protocol::link::{self, Protocol};
 use crux_protocol::pastiche::{
-    Command, Config, Event, Facts, Failure, Holding, Report, State, StoreFailure, Waiter,
+    Command, Config, Event, Facts, Failure, Holding, Report, State, StoreFailure, WHOLE_BYTES_MAX,
+    Waiter,
 };
 use crux_protocol::time::Instant;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -239,6 +240,10 @@ impl Task {
                     warn!(%blob, %error, "pieces of no use stay");
                 }
             }
+            Command::Take { blob, body } => _ = self.disk.spawn(disk::take(blobs, blob, body)),
+            Command::Look { read, blob } if self.is_small(&blob) => {
+                self.disk.spawn(disk::look_whole(blobs, read, blob));
+            }
             Command::Look { read, blob } => {
                 let found = self.look(&blob);
                 self.again.push(Event::Looked { read, found });
@@ -274,6 +279,12 @@ impl Task {
 
     async fn tell(&self, command: link::Command) -> bool {
         self.network.send(command).await.is_ok()
+    }
+
+    /// Whether all of a blob goes with the answer to what is here of it.
+    fn is_small(&self, blob: &BlobId) -> bool {
+        let small = |size| usize::try_from(size).is_ok_and(|size| size <= WHOLE_BYTES_MAX);
+        self.blobs.describe(blob).is_ok_and(|it| small(it.size))
     }
 
     /// What is here of a blob, and what this node signs of it.

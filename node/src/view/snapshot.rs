@@ -48,6 +48,8 @@ impl View {
             members: self.counts(),
             services: self.services.iter().filter(|service| service.live).count() as u64,
             blobs: 0,
+            blob_bytes_sent: 0,
+            blob_bytes_fetched: 0,
         }
     }
 

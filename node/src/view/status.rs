@@ -35,6 +35,10 @@ pub struct Status {
     pub services: u64,
     /// Whole blobs on this node.
     pub blobs: u64,
+    /// Bytes of pieces that other nodes were given since the start.
+    pub blob_bytes_sent: u64,
+    /// Bytes of pieces that came from other nodes since the start.
+    pub blob_bytes_fetched: u64,
 }
 
 /// How many members are in which state. `alive` counts the node itself; left, retired and evicted

@@ -6,6 +6,9 @@ use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use libp2p::StreamProtocol;
 use libp2p::request_response;
 
+/// How much room a body has beyond its end.
+const SPARE: usize = 64;
+
 /// Reads and writes bodies of at most `max` bytes.
 #[derive(Debug, Clone)]
 pub(super) struct Codec {
@@ -17,9 +20,14 @@ impl Codec {
         Self { max }
     }
 
-    /// Reads one body. The claimed length is checked first, and memory is taken as bytes arrive,
-    /// not as they are claimed.
-    async fn read<T: AsyncRead + Unpin + Send>(&self, io: &mut T) -> io::Result<Vec<u8>> {
+    /// Reads one body. The claimed length is checked first. For a request memory is taken as bytes
+    /// arrive, not as they are claimed; for a response, which was asked for, all `at_once`, so that what
+    /// came is not copied again and again.
+    async fn read<T: AsyncRead + Unpin + Send>(
+        &self,
+        io: &mut T,
+        at_once: bool,
+    ) -> io::Result<Vec<u8>> {
         let mut prefix = [0; 4];
         io.read_exact(&mut prefix).await?;
         let claimed = u32::from_be_bytes(prefix);
@@ -28,6 +36,10 @@ impl Codec {
             return Err(io::Error::new(io::ErrorKind::InvalidData, error));
         }
         let mut body = Vec::new();
+        if at_once {
+            // With some to spare: a vector that is full grows before it finds that nothing follows.
+            body.reserve_exact(usize::try_from(claimed).unwrap_or(0) + SPARE);
+        }
         io.take(u64::from(claimed)).read_to_end(&mut body).await?;
         if body.len() as u64 != u64::from(claimed) {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -55,14 +67,14 @@ impl request_response::Codec for Codec {
     where
         T: AsyncRead + Unpin + Send,
     {
-        self.read(io).await
+        self.read(io, false).await
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Vec<u8>>
     where
         T: AsyncRead + Unpin + Send,
     {
-        self.read(io).await
+        self.read(io, true).await
     }
 
     async fn write_request<T>(
@@ -99,8 +111,13 @@ mod tests {
 
     fn read(max: usize, bytes: &[u8]) -> io::Result<Vec<u8>> {
         let codec = Codec::new(max);
-        let read = codec.read(&mut Cursor::new(bytes)).now_or_never();
-        read.expect("a cursor never waits")
+        let mut read = [false, true].map(|at_once| {
+            let read = codec.read(&mut Cursor::new(bytes), at_once).now_or_never();
+            read.expect("a cursor never waits")
+        });
+        let [one, other] = &read;
+        assert_eq!(one.as_ref().ok(), other.as_ref().ok());
+        std::mem::replace(&mut read[0], Ok(Vec::new()))
     }
 
     fn write(max: usize, body: &[u8]) -> io::Result<Vec<u8>> {

@@ -70,6 +70,14 @@ pub enum Command {
         /// Which blob.
         blob: BlobId,
     },
+    /// Take in a small blob that came whole, if its SHA-3 is right. Answered by
+    /// [`super::Event::Sealed`].
+    Take {
+        /// Which blob.
+        blob: BlobId,
+        /// What is said to be all of it.
+        body: Vec<u8>,
+    },
     /// Throw away the pieces of a blob that is not sealed.
     Abandon {
         /// Which blob.

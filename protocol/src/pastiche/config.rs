@@ -61,7 +61,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            fetches_max: 8,
+            fetches_max: 32,
             queued_max: 16 * 1024,
             peers_max: 64,
             providers_max: 8,

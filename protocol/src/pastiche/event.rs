@@ -90,6 +90,13 @@ pub enum Event {
         /// What is held, and what this node itself signed of it; none: nothing.
         found: Option<(Holding, Vec<Signed<Descriptor>>)>,
     },
+    /// The same, of a small blob: all of it.
+    LookedWhole {
+        /// Which question.
+        read: ReadId,
+        /// At most [`super::WHOLE_BYTES_MAX`].
+        body: Vec<u8>,
+    },
     /// The store answered [`super::Command::Read`].
     Read {
         /// Which question.

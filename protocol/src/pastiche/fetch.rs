@@ -42,6 +42,8 @@ pub(super) struct Asked {
 pub(super) struct Fetch {
     pub(super) blob: BlobId,
     pub(super) stage: Stage,
+    /// Who sent all of it, while that is being sealed.
+    whole_from: Option<Principal>,
     pub(super) waiters: BTreeMap<Waiter, Duration>,
     pub(super) claims: Claims,
     /// What is followed.
@@ -82,6 +84,7 @@ impl Fetch {
         Self {
             blob,
             stage: Stage::Seeking,
+            whole_from: None,
             waiters: BTreeMap::new(),
             claims: Claims::default(),
             tree: None,
@@ -244,6 +247,18 @@ impl Fetch {
         }
     }
 
+    /// A peer sent all of a small blob. Of no use when something else is under way already.
+    pub(super) fn on_whole(&mut self, from: Principal, body: Vec<u8>, out: &mut Vec<Command>) {
+        let Some(peer) = self.peers.get_mut(&from) else { return };
+        peer.heard = true;
+        peer.next_ask = Instant::NEVER;
+        if self.stage == Stage::Seeking {
+            self.stage = Stage::Sealing;
+            self.whole_from = Some(from);
+            out.push(Command::Take { blob: self.blob, body });
+        }
+    }
+
     /// A peer has nothing of the blob, or not what it said.
     pub(super) fn on_nothing(&mut self, from: Principal, now: Instant) {
         let Some(peer) = self.peers.get_mut(&from) else { return };
@@ -375,7 +390,10 @@ impl Fetch {
     ) -> Result<(), Failure> {
         match failure {
             SealFailure::Mismatch => {
-                self.start_over(out);
+                match self.whole_from.take() {
+                    Some(liar) => self.on_false_whole(liar, out),
+                    None => self.start_over(out),
+                }
                 Ok(())
             }
             SealFailure::Damaged(pieces) => {
@@ -386,6 +404,16 @@ impl Fetch {
             }
             SealFailure::Store(failure) => Err(Failure::Store(failure)),
         }
+    }
+
+    /// What a peer sent is another blob. The others may have sent theirs meanwhile, for nothing.
+    fn on_false_whole(&mut self, from: Principal, out: &mut Vec<Command>) {
+        out.push(Command::Report(Report::BadPiece { peer: from, blob: self.blob }));
+        self.ban(from);
+        for peer in self.peers.values_mut().filter(|peer| peer.next_ask == Instant::NEVER) {
+            peer.next_ask = Instant::ORIGIN;
+        }
+        self.stage = Stage::Seeking;
     }
 
     /// Follows another root, without those who signed this one.

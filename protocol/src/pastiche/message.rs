@@ -18,13 +18,17 @@ pub const OTHERS_MAX: usize = 16;
 /// below 6 KiB, wherever the store puts the hashes within the piece.
 pub const PIECE_BODY_MAX: usize = 1024 * 1024 + 16 * 1024;
 const _: () = assert!(PIECE_BODY_MAX as u64 > PIECE_BYTES + PROOF_BYTES_MAX);
+/// Up to which size a blob comes whole with the answer to what is held of it, in bytes: then its SHA-3
+/// decides, with no root and no second round trip. Small, since everybody who has it sends it.
+pub const WHOLE_BYTES_MAX: usize = 16 * 1024;
 /// The longest rest that a peer is believed to need.
 const RETRY_MAX: Duration = Duration::from_secs(10);
 
 /// What is asked over `/crux/pastiche/1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
-    /// What is there of a blob? Answered by [`Response::Have`] or [`Response::Unknown`].
+    /// What is there of a blob? Answered by [`Response::Have`], [`Response::Whole`] or
+    /// [`Response::Unknown`].
     Have {
         /// Which blob.
         blob: BlobId,
@@ -65,6 +69,8 @@ pub enum Response {
         /// Nodes that asked for it lately: they may hold parts.
         others: Vec<Principal>,
     },
+    /// Answers [`Request::Have`] about a small blob: all of it.
+    Whole(Vec<u8>),
     /// Answers [`Request::Piece`].
     Piece {
         /// What the provider holds by now, unless it is all or too much to say.
@@ -85,6 +91,7 @@ const HAVE: u8 = 1;
 const PIECE: u8 = 2;
 const BUSY: u8 = 3;
 const UNKNOWN: u8 = 4;
+const WHOLE: u8 = 5;
 
 /// Above this many pieces a map is not repeated with each piece: it would be more than 1 ‰ of it.
 const REPEATED_MAX: u32 = 8 * 1024;
@@ -154,6 +161,7 @@ impl Response {
                 out.u8(BUSY).u32(u32::try_from(millis).unwrap_or(u32::MAX));
             }
             Self::Unknown => _ = out.u8(UNKNOWN),
+            Self::Whole(body) => _ = out.u8(WHOLE).bytes(body),
         }
         out.finish()
     }
@@ -176,6 +184,7 @@ impl Response {
                 Self::Busy { retry_after }
             }
             UNKNOWN => Self::Unknown,
+            WHOLE => Self::Whole(input.bytes(WHOLE_BYTES_MAX, "whole blob")?.to_vec()),
             found => return Err(DecodeError::Unknown { what: "pastiche response", found }.into()),
         };
         input.finish()?;

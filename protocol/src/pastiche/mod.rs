@@ -11,6 +11,7 @@
 //!   Seeking ── a root ──▶ Beginning ── room ──▶ Moving ── all pieces ──▶ Sealing ── SHA-3 ──▶ done
 //!      ▲                                                                    │
 //!      └──────────────── the SHA-3 is another one: another root ────────────┘
+//!   Seeking ── all of a small one ─────────────────────────────────────────────▶ Sealing
 //! ```
 //!
 //! **Invariants**
@@ -30,6 +31,9 @@
 //! **Which root.** Everybody who sealed a blob signs one descriptor: blob, root, size. The root with
 //! the most distinct signers is followed. If the SHA-3 then is another one, its signers are skipped
 //! for this blob and shown to people.
+//!
+//! **Small blobs** come whole with the answer to what is held, in one round trip: their SHA-3 is the
+//! judge, and no root is followed. Whoever sent something else is dropped for this blob.
 //!
 //! **Which piece.** From one source in order, so that the SHA-3 follows behind. With a crowd the one
 //! that is rarest among those who hold a part, in an order of each fetcher's own, so that the same
@@ -64,6 +68,8 @@ mod wait;
 pub use command::{Command, Failure, Progress, Report};
 pub use config::Config;
 pub use event::{Event, ReadId, SealFailure, StoreFailure, Waiter, WriteFailure};
-pub use message::{DESCRIPTORS_MAX, Holding, OTHERS_MAX, PIECE_BODY_MAX, Request, Response};
+pub use message::{
+    DESCRIPTORS_MAX, Holding, OTHERS_MAX, PIECE_BODY_MAX, Request, Response, WHOLE_BYTES_MAX,
+};
 pub use provide::PROVIDED_MAX;
 pub use state::{Facts, State};

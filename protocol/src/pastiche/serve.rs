@@ -174,6 +174,13 @@ impl Serve {
         Some(())
     }
 
+    /// The store gave a small blob whole.
+    pub(super) fn on_looked_whole(&mut self, read: ReadId, body: Vec<u8>, out: &mut Vec<Command>) {
+        if let Some(Look { reply, .. }) = self.looks.remove(&read) {
+            out.push(Command::Reply { reply, response: Response::Whole(body) });
+        }
+    }
+
     fn others(&self, than: &Principal, blob: &BlobId) -> Vec<Principal> {
         let demand = self.demands.get(blob);
         let askers = demand.into_iter().flat_map(|demand| demand.askers.keys());

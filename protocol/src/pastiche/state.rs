@@ -129,6 +129,7 @@ impl State {
                 let known = fetch.and_then(|fetch| Some(fetch.claims.descriptors(&fetch.tree?)));
                 self.serve.on_looked(read, found, known.unwrap_or_default(), out);
             }
+            Event::LookedWhole { read, body } => self.serve.on_looked_whole(read, body, out),
             Event::Read { read, bytes } => {
                 let fetches = &self.fetches;
                 let part = |blob: &BlobId| part_of(fetches.get(blob)?);
@@ -194,6 +195,7 @@ impl State {
                 let holding_of = (holding, descriptors, crowd);
                 fetch.on_have(sent.peer, holding_of, now, facts, &self.config);
             }
+            (None, Ok(Response::Whole(body))) => fetch.on_whole(sent.peer, body, out),
             (None, Ok(Response::Unknown | Response::Busy { .. })) => {
                 fetch.on_nothing(sent.peer, now);
             }
@@ -225,7 +227,7 @@ impl State {
             match &response {
                 Response::Piece { .. } => peer.on_piece(now.since(sent.at), &self.config),
                 Response::Busy { retry_after } => peer.on_busy(*retry_after, now),
-                Response::Have { .. } | Response::Unknown => {}
+                Response::Have { .. } | Response::Whole(_) | Response::Unknown => {}
             }
         }
         match response {
@@ -241,7 +243,7 @@ impl State {
             Response::Busy { .. } => {}
             // It may have evicted it, or started anew; it is asked again, after a rest.
             Response::Unknown => fetch.on_broken_promise(sent.peer, now, &self.config),
-            Response::Have { .. } => {
+            Response::Have { .. } | Response::Whole(_) => {
                 out.push(Command::Report(Report::Malformed { peer: sent.peer }));
                 fetch.ban(sent.peer);
             }

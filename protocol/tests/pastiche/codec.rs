@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crux_crdt::blob::PieceSet;
 use crux_protocol::link::Protocol;
-use crux_protocol::pastiche::{Holding, PIECE_BODY_MAX, Request, Response};
+use crux_protocol::pastiche::{Holding, PIECE_BODY_MAX, Request, Response, WHOLE_BYTES_MAX};
 use proptest::prelude::*;
 
 use crate::fixture::{BLOB, ROOT, context, descriptor, mib, principal};
@@ -30,6 +30,8 @@ fn responses() -> Vec<Response> {
         Response::Piece { pieces: None, body: vec![7; 4] },
         Response::Busy { retry_after: Duration::from_millis(250) },
         Response::Unknown,
+        Response::Whole(Vec::new()),
+        Response::Whole(vec![3; WHOLE_BYTES_MAX]),
     ]
 }
 

@@ -7,8 +7,8 @@ use crux_crdt::Principal;
 use crux_crdt::blob::PieceSet;
 use crux_protocol::link::{ReplyId, RequestFailure, RequestId};
 use crux_protocol::pastiche::{
-    Command, Config, Event, Facts, Failure, Holding, Progress, Request, Response, SealFailure,
-    State, Waiter, WriteFailure,
+    Command, Config, Event, Facts, Failure, Holding, Progress, Report, Request, Response,
+    SealFailure, State, Waiter, WriteFailure,
 };
 use crux_protocol::time::Instant;
 
@@ -68,6 +68,30 @@ fn moving() -> State {
     let begun = Event::Begun { blob: BLOB, result: Ok(PieceSet::none(SIZE)) };
     assert_eq!(handle(&mut state, begun, at(2)), [ask(2, 0), ask(3, 1)]);
     state
+}
+
+#[test]
+fn a_small_blob_comes_with_the_first_answer() {
+    let mut state = engine();
+    handle(&mut state, get(1), at(0));
+    let body = b"all of it".to_vec();
+    let take = Command::Take { blob: BLOB, body: body.clone() };
+    assert_eq!(handle(&mut state, answer(1, &Response::Whole(body)), at(1)), [take]);
+    let done = Command::Done { waiter: Waiter(1), result: Ok(()) };
+    assert_eq!(handle(&mut state, Event::Sealed { blob: BLOB, result: Ok(()) }, at(2)), [done]);
+}
+
+#[test]
+fn who_sends_another_small_blob_is_reported_and_somebody_else_is_asked() {
+    let mut state = engine();
+    handle(&mut state, get(1), at(0));
+    handle(&mut state, answer(1, &Response::Whole(b"a lie".to_vec())), at(1));
+    let mismatch = Event::Sealed { blob: BLOB, result: Err(SealFailure::Mismatch) };
+    let report = Report::BadPiece { peer: principal(2), blob: BLOB };
+    assert_eq!(handle(&mut state, mismatch, at(2)), [Command::Report(report)]);
+    let request = Request::Have { blob: BLOB, brief: false };
+    let next = Command::Send { id: RequestId(2), peer: principal(1), request };
+    assert_eq!(handle(&mut state, Event::Wake, at(500)), [next]);
 }
 
 fn write(index: u32) -> Command {

@@ -13,7 +13,7 @@ use crux_protocol::context::Context;
 use crux_protocol::link::{ReplyId, RequestId};
 use crux_protocol::pastiche::{
     Command, Config, DESCRIPTORS_MAX, Event, Facts, Holding, OTHERS_MAX, PIECE_BODY_MAX, Request,
-    Response, State, Waiter,
+    Response, State, WHOLE_BYTES_MAX, Waiter,
 };
 use proptest::prelude::*;
 
@@ -47,6 +47,7 @@ fn good() -> Vec<Vec<u8>> {
         have(part.clone()),
         Response::Piece { pieces: Some(part), body: vec![7; 100] },
         Response::Piece { pieces: None, body: vec![7; 100] },
+        Response::Whole(vec![7; 100]),
         Response::Busy { retry_after: Duration::from_millis(70) },
         Response::Unknown,
     ];
@@ -105,6 +106,7 @@ fn is_bounded(bytes: &[u8]) {
             assert!(pieces.as_ref().is_none_or(|it| it.count() as usize <= bytes.len() * 8));
         }
         Response::Busy { retry_after } => assert!(*retry_after <= Duration::from_secs(10)),
+        Response::Whole(data) => assert!(data.len() <= WHOLE_BYTES_MAX.min(bytes.len())),
         Response::Unknown => {}
     }
     let again = Response::decode(&response.encode(), &credulous());

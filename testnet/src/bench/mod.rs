@@ -6,34 +6,47 @@
 //! | [`detect`] | `kill -9` → dead to each survivor; leader killed → first fenced command accepted | watch streams; leader pings without pause |
 //! | [`stall`] | stopped → dead, resumed → alive, and who is wronged | watch streams |
 //! | [`idle`] | CPU time and memory of a flock left alone | the kernel's accounts |
+//! | [`blob`] | a get of one file → complete, and sealed, on the other node | the get's own stream |
+//! | [`files`] | many small files put on one node, and got by another | the answers |
+//! | [`swarm`] | one seed → sealed on each of many that fetch at once | each get's own stream |
 //!
 //! All times are taken on the clock of this one process. Rounds are cut into at least five batches;
 //! a figure is quoted with the spread over them.
 
+mod blob;
 mod bulk;
+mod calls;
 mod converge;
 mod cost;
 mod detect;
+mod files;
 mod idle;
 mod leader;
 mod machine;
+mod noise;
 mod pauses;
 mod report;
 mod rig;
 mod samples;
 mod sightings;
 mod stall;
+mod swarm;
+mod transfer;
 
 use std::path::PathBuf;
 
+pub use blob::{Moving, blob, limited};
 pub use converge::converge;
 pub use cost::{Cost, Meter};
 pub use detect::detect;
+pub use files::files;
 pub use idle::idle;
 pub use machine::Machine;
 pub use report::{Absent, Idle, Latency, Report};
 pub use samples::{Figure, Samples, Spread};
 pub use stall::stall;
+pub use swarm::{Swarming, swarm};
+pub use transfer::Transfer;
 
 /// What every bench is told.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
 
-use super::{Cost, Figure, Machine, Spread};
+use super::{Cost, Figure, Machine, Spread, Transfer};
 
 /// What a bench found.
 #[derive(Debug, Clone, Serialize)]
@@ -23,6 +23,8 @@ pub struct Report {
     pub latencies: Vec<Latency>,
     /// Idle costs, ours first.
     pub idle: Vec<Idle>,
+    /// What moved how fast, ours first.
+    pub transfers: Vec<Transfer>,
     /// Peers that were not measured.
     pub absent: Vec<Absent>,
     /// How it was measured, and ratios.
@@ -80,6 +82,7 @@ impl Report {
             nodes,
             latencies: Vec::new(),
             idle: Vec::new(),
+            transfers: Vec::new(),
             absent: Vec::new(),
             notes: Vec::new(),
         }
@@ -102,6 +105,18 @@ impl Report {
             self.notes.push(format!("{peer} / crux by median, \"{ours}\": {ratio:.1}"));
         }
     }
+
+    /// Notes how often the median time of one transfer fits into that of another, where both were
+    /// measured.
+    pub(super) fn compare_rates(&mut self, name: &str, one: &str, other: &str) {
+        let median = |what: &str| {
+            let row = self.transfers.iter().find(|row| row.what == what)?;
+            Some(row.seconds.median)
+        };
+        if let (Some(one), Some(other)) = (median(one), median(other)) {
+            self.notes.push(format!("{name}: {:.2}", other / one.max(1e-9)));
+        }
+    }
 }
 
 impl fmt::Display for Report {
@@ -113,6 +128,9 @@ impl fmt::Display for Report {
         }
         if !self.idle.is_empty() {
             writeln!(f, "{}", idle_table(&self.idle))?;
+        }
+        if !self.transfers.is_empty() {
+            writeln!(f, "{}", transfer_table(&self.transfers))?;
         }
         for absent in &self.absent {
             writeln!(f, "{}: {}", absent.system, absent.why)?;
@@ -175,6 +193,25 @@ fn idle_table(rows: &[Idle]) -> Table {
             spread(&row.cpu_percent),
             spread(&row.rss_mib),
             number(row.loopback_bytes_per_s),
+        ]);
+    }
+    table
+}
+
+fn transfer_table(rows: &[Transfer]) -> Table {
+    let header = ["", "", "n", "seconds", "MiB/s", "files/s", "CPU of who gives", "of who takes"];
+    let mut table = plain_table(&header, 2);
+    let some = |of: &Option<Spread>| of.as_ref().map_or_else(|| "–".to_owned(), spread);
+    for row in rows {
+        table.add_row([
+            row.system.to_owned(),
+            row.what.clone(),
+            row.rounds.to_string(),
+            spread(&row.seconds),
+            spread(&row.mib_per_s),
+            some(&row.files_per_s),
+            some(&row.cpu_from),
+            some(&row.cpu_to),
         ]);
     }
     table

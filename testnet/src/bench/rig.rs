@@ -24,9 +24,17 @@ pub(super) const QUERY: &str = "*/*/*/bench/*";
 ///
 /// On failure the directory stays, for its logs.
 pub(super) async fn formed(bench: &Bench) -> Result<Cluster, Error> {
+    formed_with(bench, &[]).await
+}
+
+/// As [`formed`], with further flags for each node.
+pub(super) async fn formed_with(bench: &Bench, flags: &[String]) -> Result<Cluster, Error> {
     let home = Home::temporary()?;
     let options = ClusterOptions { exe: bench.exe.clone(), home, flock: "bench".to_owned() };
     let mut cluster = Cluster::with_nodes(options, bench.nodes).await?;
+    for at in 0..bench.nodes {
+        cluster.node(at).spec_mut().flags = flags.to_vec();
+    }
     cluster.start_all()?;
     match cluster.until_agreed(FORM_WITHIN).await {
         Ok(_) => Ok(cluster),

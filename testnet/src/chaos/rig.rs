@@ -62,6 +62,7 @@ impl Rig {
                 discover: false,
                 secret: cluster.home().secret(),
                 data_dir: cluster.home().path().join(&name),
+                flags: Vec::new(),
                 log: cluster.home().path().join(format!("{name}.log")),
                 name: name.clone(),
             };

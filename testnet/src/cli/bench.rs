@@ -17,6 +17,12 @@ pub(super) enum Verb {
     Stall(Stall),
     /// What a node costs when nothing happens
     Idle(Idle),
+    /// One file from one node to one other, beside iroh-blobs and rsync
+    Blob(Blob),
+    /// Many small files, put on one node and got by another, beside rsync
+    Files(Files),
+    /// One file from one seed to many nodes at once, each with an upload cap
+    Swarm(Swarm),
 }
 
 /// How much to measure
@@ -50,6 +56,84 @@ pub(super) struct Stall {
     /// For how long nodes are stopped and resumed
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
     minutes: u32,
+}
+
+/// What moves from one node to another
+#[derive(Debug, clap::Args)]
+pub(super) struct Blob {
+    #[command(flatten)]
+    how: How,
+    /// How large the file is, as in 64MiB; with --limit-address-space the largest
+    #[arg(long, value_parser = size)]
+    size: Option<u64>,
+    /// How often it moves
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    rounds: u16,
+    /// The program of bench/iroh, if it is not where its build command puts it
+    #[arg(long, value_name = "PROGRAM")]
+    iroh: Option<PathBuf>,
+    /// Instead move files from 0 bytes to 5 GiB through nodes with 200 MB of address space to spare
+    #[arg(long)]
+    limit_address_space: bool,
+}
+
+/// How many small files
+#[derive(Debug, clap::Args)]
+pub(super) struct Files {
+    #[command(flatten)]
+    how: How,
+    /// How many files of 4 KiB
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(10..=200_000))]
+    files: u32,
+    /// How often
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    rounds: u16,
+}
+
+/// How large a swarm
+#[derive(Debug, clap::Args)]
+pub(super) struct Swarm {
+    #[command(flatten)]
+    how: How,
+    /// How many nodes fetch
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=100))]
+    nodes: u16,
+    /// How large the file is
+    #[arg(long, default_value = "64MiB", value_parser = size)]
+    size: u64,
+    /// What each node sends at most, in bytes a second
+    #[arg(long, default_value = "5000000", value_parser = size)]
+    cap: u64,
+    /// How often
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
+    rounds: u16,
+}
+
+/// How a bench of blobs reports
+#[derive(Debug, clap::Args)]
+struct How {
+    /// Write one JSON document to standard output instead of tables
+    #[arg(long)]
+    json: bool,
+    /// Leave the peers out
+    #[arg(long)]
+    no_peers: bool,
+}
+
+impl How {
+    const fn bench(&self, exe: PathBuf, nodes: usize) -> Bench {
+        Bench { exe, nodes, peers: !self.no_peers, bulk: false }
+    }
+}
+
+/// A number of bytes, or of KiB, MiB or GiB.
+fn size(text: &str) -> Result<u64, String> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let shift = ["", "KiB", "MiB", "GiB"].iter().position(|known| *known == unit);
+    let bytes = shift.zip(number.parse::<u64>().ok());
+    let bytes = bytes.and_then(|(shift, number)| number.checked_mul(1 << (10 * shift)));
+    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| "as in 64MiB, 1GiB or 5000000".to_owned())
 }
 
 /// What every bench takes
@@ -88,9 +172,33 @@ pub(super) async fn run(verb: Verb, exe: PathBuf) -> Result<(), Error> {
         Verb::Idle(args) => {
             (bench::idle(&args.common.bench(exe), args.seconds).await?, args.common.json)
         }
+        Verb::Blob(args) => (blob(&args, exe).await?, args.how.json),
+        Verb::Files(args) => {
+            let bench = args.how.bench(exe, 2);
+            let files = usize::try_from(args.files).unwrap_or(usize::MAX);
+            (bench::files(&bench, files, args.rounds.into()).await?, args.how.json)
+        }
+        Verb::Swarm(args) => {
+            let bench = args.how.bench(exe, args.nodes.into());
+            let Swarm { size: bytes, cap, rounds, how, .. } = args;
+            let swarming = bench::Swarming { bench, bytes, cap, rounds: rounds.into() };
+            (bench::swarm(&swarming).await?, how.json)
+        }
     };
     print(&report, json);
     Ok(())
+}
+
+async fn blob(args: &Blob, exe: PathBuf) -> Result<Report, Error> {
+    let bench = args.how.bench(exe, 2);
+    let usual = if args.limit_address_space { 5 << 30 } else { 1 << 30 };
+    let (bytes, rounds) = (args.size.unwrap_or(usual), args.rounds.into());
+    let moving = bench::Moving { bench, bytes, rounds, iroh: args.iroh.clone() };
+    if args.limit_address_space {
+        bench::limited(&moving).await
+    } else {
+        bench::blob(&moving).await
+    }
 }
 
 fn print(report: &Report, json: bool) {

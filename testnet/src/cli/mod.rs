@@ -97,6 +97,15 @@ mod tests {
             let line = ["crux-testnet", "bench", what, "--nodes", "3", "--rounds", "7", "--json"];
             assert!(Cli::try_parse_from(line).is_ok(), "{what}");
         }
+        for line in [
+            &["blob", "--size", "1GiB", "--rounds", "3", "--iroh", "x", "--json"][..],
+            &["blob", "--limit-address-space", "--size", "64MiB"],
+            &["files", "--files", "100", "--rounds", "1", "--json"],
+            &["swarm", "--nodes", "20", "--cap", "5000000", "--size", "64MiB", "--json"],
+        ] {
+            let line = ["crux-testnet", "bench"].iter().chain(line);
+            assert!(Cli::try_parse_from(line).is_ok());
+        }
         let idle = ["crux-testnet", "bench", "idle", "--nodes", "3", "--seconds", "20", "--json"];
         assert!(Cli::try_parse_from(idle).is_ok());
     }

@@ -1,10 +1,12 @@
-//! What a user would pick instead: serf and etcd, run beside us for comparison.
+//! What a user would pick instead: serf, etcd, iroh-blobs and rsync, run beside us for comparison.
 //!
 //! Peers are spoken to in their own protocol over a socket, never through their command line: a
 //! process start costs tens of milliseconds, which would be counted against them.
 
 pub mod etcd;
+pub mod iroh;
 mod process;
+pub mod rsync;
 pub mod serf;
 pub mod tether;
 

@@ -118,6 +118,7 @@ impl Cluster {
             discover: true,
             secret: self.home.secret(),
             data_dir: self.home.path().join(&name),
+            flags: Vec::new(),
             log: self.home.path().join(format!("{name}.log")),
             name,
         };

@@ -194,6 +194,25 @@ impl NodeProcess {
         prlimit(Some(pid), Resource::Fsize, limit).map(drop).map_err(refused)
     }
 
+    /// Leaves it so many bytes of address space beyond the most that it ever had. Returns the limit.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotRunning`], or [`Error::Io`] when the system refuses.
+    pub fn limit_address_space(&self, spare: u64) -> Result<u64, Error> {
+        let name = &self.spec.name;
+        let not_running = || Error::NotRunning(name.clone());
+        let pid = self.pid().ok_or_else(not_running)?;
+        let (_, peak) = super::procfs::address_space(pid).ok_or_else(not_running)?;
+        let maximum = getrlimit(Resource::As).maximum;
+        let current = peak.saturating_add(spare);
+        let limit = Rlimit { current: Some(current), maximum };
+        prlimit(Some(pid), Resource::As, limit).map_err(|errno| {
+            Error::io(format!("limit the address space of {name}"))(errno.into())
+        })?;
+        Ok(current)
+    }
+
     /// Asks it to stop with SIGTERM, without waiting.
     ///
     /// # Errors

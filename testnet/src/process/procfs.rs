@@ -12,14 +12,38 @@ const TICKS_PER_SECOND: u64 = 100;
 /// `None` when the process is gone.
 #[must_use]
 pub fn cpu_time(pid: Pid) -> Option<Duration> {
-    let stat = read(pid, "stat")?;
-    parse_cpu_ticks(&stat).map(|ticks| Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
+    cpu_times(pid).map(|times| times.own)
+}
+
+/// CPU time in user and kernel mode, in steps of 10 ms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CpuTimes {
+    /// What the process used so far.
+    pub own: Duration,
+    /// What those of its children used that ended and were reaped.
+    pub children: Duration,
+}
+
+/// CPU time of the process and of its children that ended; `None` when it is gone.
+#[must_use]
+pub fn cpu_times(pid: Pid) -> Option<CpuTimes> {
+    parse_cpu_ticks(&read(pid, "stat")?).map(|ticks| {
+        let [own, children] = ticks.map(|n| Duration::from_millis(n * 1000 / TICKS_PER_SECOND));
+        CpuTimes { own, children }
+    })
+}
+
+/// Address space of the process in bytes, and the most that it ever had; `None` when it is gone.
+#[must_use]
+pub fn address_space(pid: Pid) -> Option<(u64, u64)> {
+    let status = read(pid, "status")?;
+    Some((parse_kib(&status, "VmSize:")?, parse_kib(&status, "VmPeak:")?))
 }
 
 /// Resident memory of the process in bytes; `None` when it is gone.
 #[must_use]
 pub fn resident_bytes(pid: Pid) -> Option<u64> {
-    parse_rss(&read(pid, "status")?)
+    parse_kib(&read(pid, "status")?, "VmRSS:")
 }
 
 /// Whether a process with this number is there and is not a zombie.
@@ -44,16 +68,16 @@ fn after_name(stat: &str) -> Option<&str> {
     stat.rsplit_once(") ").map(|(_, rest)| rest)
 }
 
-/// `utime` and `stime`, fields 14 and 15 of the line: 11 and 12 after the name.
-fn parse_cpu_ticks(stat: &str) -> Option<u64> {
+/// `utime` and `stime`, fields 14 and 15 of the line: 11 and 12 after the name; then the same of its
+/// children.
+fn parse_cpu_ticks(stat: &str) -> Option<[u64; 2]> {
     let mut fields = after_name(stat)?.split(' ').skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    Some(user + system)
+    let mut next = || fields.next()?.parse::<u64>().ok();
+    Some([next()? + next()?, next()? + next()?])
 }
 
-fn parse_rss(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+fn parse_kib(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }
@@ -70,13 +94,15 @@ mod tests {
     #[test]
     fn cpu_ticks_are_found_behind_a_name_with_blanks() {
         let stat = "42 (a ) b) S 1 2 3 4 5 6 7 8 9 10 30 12 0 0 20 0 3 0 100";
-        assert_eq!(parse_cpu_ticks(stat), Some(42));
+        assert_eq!(parse_cpu_ticks(stat), Some([42, 0]));
     }
 
     #[test]
     fn resident_memory_is_in_bytes() {
-        assert_eq!(parse_rss("VmPeak:\t  9 kB\nVmRSS:\t    12 kB\n"), Some(12 * 1024));
-        assert_eq!(parse_rss("VmPeak:\t 9 kB\n"), None);
+        let status = "VmPeak:\t  9 kB\nVmRSS:\t    12 kB\n";
+        assert_eq!(parse_kib(status, "VmRSS:"), Some(12 * 1024));
+        assert_eq!(parse_kib(status, "VmPeak:"), Some(9 * 1024));
+        assert_eq!(parse_kib("VmPeak:\t 9 kB\n", "VmRSS:"), None);
     }
 
     #[test]

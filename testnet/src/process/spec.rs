@@ -24,6 +24,8 @@ pub struct NodeSpec {
     pub secret: PathBuf,
     /// Its data directory.
     pub data_dir: PathBuf,
+    /// Further flags of `run`.
+    pub flags: Vec<String>,
     /// Where its output goes; appended to, over restarts.
     pub log: PathBuf,
 }
@@ -46,6 +48,7 @@ impl NodeSpec {
         for peer in &self.join {
             args.extend(["--join".into(), peer.to_string().into()]);
         }
+        args.extend(self.flags.iter().map(Into::into));
         args
     }
 

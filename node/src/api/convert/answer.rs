@@ -47,6 +47,8 @@ pub(in crate::api) fn status(wire: &v1::StatusResponse) -> Result<Status, Error>
         members: MemberCounts { alive: counts.alive, suspect: counts.suspect, dead: counts.dead },
         services: wire.services,
         blobs: wire.blobs,
+        blob_bytes_sent: wire.blob_bytes_sent,
+        blob_bytes_fetched: wire.blob_bytes_fetched,
     })
 }
 

@@ -35,6 +35,8 @@ pub(in crate::api) fn status(status: &Status) -> v1::StatusResponse {
         }),
         services: status.services,
         blobs: status.blobs,
+        blob_bytes_sent: status.blob_bytes_sent,
+        blob_bytes_fetched: status.blob_bytes_fetched,
     }
 }
 

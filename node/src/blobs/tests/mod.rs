@@ -9,3 +9,4 @@ mod hostile;
 mod pieces;
 mod refuse;
 mod round_trip;
+mod small;

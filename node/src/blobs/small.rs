@@ -1,0 +1,271 @@
+//! Small blobs on their way in: in batches, each with one flush; see the journal.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::mpsc::{Receiver as Ends, SyncSender};
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+use crux_crdt::blob::{BlobHasher, BlobId, Descriptor, Root};
+use tokio::sync::{mpsc, oneshot};
+
+use super::BlobError;
+use super::depot::Depot;
+use super::error::Doing as _;
+use super::index::{BLOBS_MAX, Sealed};
+use super::journal::{self, Found};
+use super::layout::Layout;
+use super::record::{self, Meta};
+
+/// The largest blob that goes through the journal, in bytes. It is in memory as a whole.
+pub(super) const SMALL_BYTES_MAX: u64 = 64 * 1024;
+/// How many wait for the next batch; more wait outside.
+const WAITING_MAX: usize = 256;
+/// How many are flushed together at most: half of what may wait, so that one batch is made while the
+/// other is flushed.
+const BATCH_MAX: usize = 128;
+
+/// A small blob that comes in, and who waits for it.
+#[derive(Debug)]
+struct Job {
+    bytes: Bytes,
+    /// What it has to be; none: whatever it is.
+    wanted: Option<BlobId>,
+    done: oneshot::Sender<Result<Descriptor, BlobError>>,
+}
+
+/// The way to the thread that takes small blobs in. It ends with the last of these.
+#[derive(Debug, Clone)]
+pub(super) struct Intake {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Intake {
+    /// Starts the thread, and one for the flushes that nobody waits for.
+    pub(super) fn start(depot: Arc<Depot>) -> std::io::Result<Self> {
+        let (jobs, waiting) = mpsc::channel(WAITING_MAX);
+        let (ended_in, ended) = std::sync::mpsc::sync_channel(1);
+        let of = Arc::downgrade(&depot);
+        std::thread::Builder::new()
+            .name("blobs-flush".to_owned())
+            .spawn(move || flush(&of, &ended))?;
+        let work = move || take_in(&depot, waiting, &ended_in);
+        std::thread::Builder::new().name("blobs-small".to_owned()).spawn(work)?;
+        Ok(Self { jobs })
+    }
+
+    /// Takes in a blob; it is durable when this returns. With `wanted` it has to be that one.
+    pub(super) async fn take(
+        &self,
+        bytes: Bytes,
+        wanted: Option<BlobId>,
+    ) -> Result<Descriptor, BlobError> {
+        let (done, ended) = oneshot::channel();
+        let job = Job { bytes, wanted, done };
+        self.jobs.send(job).await.map_err(|_| BlobError::Closed)?;
+        ended.await.map_err(|_| BlobError::Closed)?
+    }
+}
+
+/// Takes in what waits, a batch at a time.
+fn take_in(depot: &Arc<Depot>, mut waiting: mpsc::Receiver<Job>, ended: &SyncSender<u64>) {
+    let mut jobs = Vec::with_capacity(BATCH_MAX);
+    while waiting.blocking_recv_many(&mut jobs, BATCH_MAX) > 0 {
+        let batch = jobs.drain(..).map(|job| (Coming::new(job.bytes, job.wanted), job.done));
+        let (coming, done): (Vec<_>, Vec<_>) = batch.unzip();
+        for (done, result) in done.into_iter().zip(depot.take_small(&coming)) {
+            // Nobody may be waiting any more.
+            done.send(result).ok();
+        }
+        // Not in the condition below, which would keep the journal locked all the while.
+        let full = depot.journal().end_segment(false);
+        if let Some(segment) = full {
+            // Waits when the one before is not durable yet, so that there are never three.
+            ended.send(segment).ok();
+        }
+    }
+}
+
+/// Makes the blobs of segments that ended durable as files, and deletes the segments.
+fn flush(depot: &Weak<Depot>, ended: &Ends<u64>) {
+    while let Ok(segment) = ended.recv() {
+        let Some(depot) = depot.upgrade() else { return };
+        if let Err(error) = depot.flush_small(segment) {
+            tracing::warn!(%error, "the journal of small blobs stays until the next flush");
+        }
+    }
+}
+
+/// A small blob that comes in.
+struct Coming {
+    it: Descriptor,
+    bytes: Bytes,
+    wanted: Option<BlobId>,
+}
+
+impl Coming {
+    fn new(bytes: Bytes, wanted: Option<BlobId>) -> Self {
+        let mut hasher = BlobHasher::default();
+        hasher.update(&bytes);
+        let root = Root(*blake3::hash(&bytes).as_bytes());
+        let it = Descriptor { blob: hasher.finish(), root, size: bytes.len() as u64 };
+        Self { it, bytes, wanted }
+    }
+}
+
+/// What becomes of one of a batch.
+enum Way {
+    /// Through the journal; room was made for it.
+    Journal,
+    /// It is here already, or is refused.
+    Done(Result<(), BlobError>),
+}
+
+impl Depot {
+    /// Takes in small blobs; each is durable when this returns, or refused.
+    fn take_small(self: &Arc<Self>, batch: &[Coming]) -> Vec<Result<Descriptor, BlobError>> {
+        let ways: Vec<_> = batch.iter().map(|coming| self.way(coming)).collect();
+        let through = || {
+            let all = batch.iter().zip(&ways);
+            all.filter(|(_, way)| matches!(way, Way::Journal)).map(|(coming, _)| coming)
+        };
+        let written = through().next().map_or(Ok(()), |_| {
+            let blobs = through().map(|coming| (coming.it.blob, &coming.bytes[..]));
+            let file = self.journal().put(blobs)?;
+            self.step("journal written");
+            file.sync_data().doing("writing", self.journal().dir().root())
+        });
+        let claimed: u64 = through().map(|coming| coming.it.size).sum();
+        let show = |(coming, way): (&Coming, Way)| match (way, &written) {
+            (Way::Done(result), _) => result.map(|()| coming.it),
+            (Way::Journal, Err(err)) => Err(err.clone()),
+            (Way::Journal, Ok(())) => self.show_small(coming).map(|()| coming.it),
+        };
+        let results = batch.iter().zip(ways).map(show).collect();
+        self.index().release(claimed);
+        results
+    }
+
+    fn way(self: &Arc<Self>, coming: &Coming) -> Way {
+        let Coming { it, wanted, .. } = coming;
+        if let Some(id) = wanted.filter(|id| *id != it.blob) {
+            return Way::Done(Err(BlobError::Mismatch { id, found: it.blob, root: it.root }));
+        }
+        if self.index().sealed.contains_key(&it.blob) {
+            self.touch(&it.blob);
+            return Way::Done(self.drop_partial(&it.blob));
+        }
+        match self.claim_small(it.size) {
+            Ok(true) => Way::Journal,
+            Ok(false) => Way::Done(self.put_bytes(&coming.bytes).map(drop)),
+            Err(err) => Way::Done(Err(err)),
+        }
+    }
+
+    /// Makes room for a small blob. False: it has to go to a directory that has no journal.
+    fn claim_small(&self, size: u64) -> Result<bool, BlobError> {
+        let home = self.journal().dir().clone();
+        let mut index = self.index();
+        if index.sealed.len() >= BLOBS_MAX {
+            return Err(BlobError::Limit { what: "blobs", max: BLOBS_MAX });
+        }
+        let dir = self.make_room(&mut index, size)?;
+        let is_home = Arc::ptr_eq(&dir, &home);
+        if is_home {
+            index.claim(size);
+        }
+        drop(index);
+        home.check().map(|()| is_home)
+    }
+
+    /// Writes the files of a blob that is in the journal, and shows it.
+    fn show_small(&self, coming: &Coming) -> Result<(), BlobError> {
+        let Coming { it, bytes, .. } = coming;
+        let dir = self.journal().dir().clone();
+        let _committing = self.committing();
+        // Twice in one batch, or registered in place meanwhile.
+        if self.index().sealed.contains_key(&it.blob) {
+            return self.drop_partial(&it.blob);
+        }
+        write_files(&dir, it, bytes)?;
+        self.step("small blob written");
+        let Descriptor { blob, root, size } = *it;
+        let accessed = self.now();
+        self.index().insert(blob, Sealed { root, size, dir, place: None, accessed });
+        self.drop_partial(&blob)
+    }
+
+    /// Makes the blobs of the segments up to this one durable as files, and deletes those.
+    fn flush_small(&self, segment: u64) -> Result<(), BlobError> {
+        let dir = self.journal().dir().clone();
+        sync_file_system(dir.root())?;
+        self.journal().drop_to(segment)
+    }
+
+    /// Ends the journal: a start after this has nothing to look for.
+    pub(super) fn end_journal(&self) -> Result<(), BlobError> {
+        let ended = self.journal().end_segment(true);
+        ended.map_or(Ok(()), |segment| self.flush_small(segment))
+    }
+
+    /// Writes what a directory's journal has and its files may lack, after a crash. Where that fails the
+    /// journal stays, for the next start.
+    pub(super) fn replay(&self, dir: &Arc<Layout>) -> Result<(), BlobError> {
+        let found = journal::read(dir)?;
+        if dir.journals().doing("reading", dir.root())?.is_empty() {
+            return Ok(());
+        }
+        let puts = found.iter().filter_map(|(id, found)| match found {
+            Found::Put(bytes) => Some((id, bytes)),
+            Found::Gone => None,
+        });
+        let written = puts.clone().try_for_each(|(id, bytes)| write_again(dir, id, bytes));
+        let flushed = written.and_then(|()| sync_file_system(dir.root()));
+        let mut own = self.journal();
+        let is_own = Arc::ptr_eq(own.dir(), dir);
+        match flushed {
+            Ok(()) if is_own => own.drop_to(u64::MAX),
+            Ok(()) => journal::Journal::open(dir.clone())?.drop_to(u64::MAX),
+            Err(error) => {
+                tracing::warn!(%error, "some small blobs are not here until the next start");
+                puts.filter(|_| is_own).for_each(|(id, _)| own.remember(*id));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Writes a blob and what is known of it, without a flush. Nobody looks at the files before they are
+/// shown, and a start writes them again.
+fn write_files(dir: &Layout, it: &Descriptor, bytes: &[u8]) -> Result<(), BlobError> {
+    dir.make_shard(&it.blob)?;
+    let write = |path: &Path, bytes: &[u8]| {
+        let mut options = OpenOptions::new();
+        let file = options.create(true).truncate(true).write(true).mode(0o600).open(path);
+        file.and_then(|mut file| file.write_all(bytes)).doing("writing", path)
+    };
+    let Descriptor { blob: id, root, size } = *it;
+    write(&dir.data(&id), bytes)?;
+    write(&dir.meta(&id), &record::encode(&Meta { id, root, size, place: None }))
+}
+
+/// Writes a blob of the journal, unless its files are as they should be: then they keep their times.
+fn write_again(dir: &Layout, id: &BlobId, bytes: &Bytes) -> Result<(), BlobError> {
+    let it = Coming::new(bytes.clone(), None).it;
+    if it.blob != *id {
+        return Ok(());
+    }
+    let Descriptor { blob: id, root, size } = it;
+    let meta = Meta { id, root, size, place: None };
+    let is_there = fs::read(dir.data(&id)).is_ok_and(|found| found == *bytes)
+        && record::read::<Meta>(&dir.meta(&id)).is_some_and(|found| found == meta);
+    if is_there { Ok(()) } else { write_files(dir, &it, bytes) }
+}
+
+/// Flushes the file system that a directory is on: once for all files of a segment.
+fn sync_file_system(dir: &Path) -> Result<(), BlobError> {
+    let synced = File::open(dir).and_then(|dir| Ok(rustix::fs::syncfs(dir)?));
+    synced.doing("writing", dir)
+}
