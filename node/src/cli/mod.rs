@@ -85,7 +85,7 @@ struct Wait {
 #[derive(Debug, Subcommand)]
 enum Command {
     Keygen(keygen::Args),
-    Run(run::Args),
+    Run(Box<run::Args>),
     Status(status::Args),
     Leader(leader::Args),
     Members(members::Args),
@@ -130,7 +130,7 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>, mut ui: Ui) -> Exit {
 fn dispatch(command: Command, ui: &mut Ui) -> Result<(), Error> {
     match command {
         Command::Keygen(args) => keygen::run(&args, ui),
-        Command::Run(args) => run::run(args, ui),
+        Command::Run(args) => run::run(*args, ui),
         Command::Status(args) => status::run(&args, ui),
         Command::Leader(args) => leader::run(&args, ui),
         Command::Members(args) => members::run(&args, ui),

@@ -271,9 +271,10 @@ impl Task {
     /// no place for it, it is asked again with the next request that fails.
     fn reach(&self, peer: Principal) {
         let (answer, _) = oneshot::channel();
-        let asked = self.fulcrum.as_ref().map(|f| f.try_send((Request::Reach(peer), answer)));
-        if let Some(Err(error)) = asked {
-            debug!(peer = %peer.short(), %error, "a holder is not linked yet");
+        if let Some(fulcrum) = &self.fulcrum
+            && fulcrum.try_send((Request::Reach(peer), answer)).is_err()
+        {
+            debug!(peer = %peer.short(), "a holder is not linked yet: the fulcrum is busy");
         }
     }
 

@@ -56,6 +56,11 @@ pub(super) fn blob_of(key: &RecordKey) -> Option<BlobId> {
     Some(BlobId(key.as_ref().try_into().ok()?))
 }
 
+/// The time by which Kademlia says when something runs out.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
 impl Holders {
     fn add(&mut self, blob: BlobId, holder: Holder, now: Instant) -> Result<()> {
         self.forget(blob, |known| known.who == holder.who || !known.counts(now));
@@ -121,7 +126,7 @@ impl RecordStore for Holders {
         let (blob, who) = (blob_of(&record.key), principal_of(&record.provider));
         let (Some(blob), Some(who)) = (blob, who) else { return Err(Error::ValueTooLarge) };
         // Where a member is reached its own record says.
-        self.add(blob, Holder { who, until: record.expires }, Instant::now())
+        self.add(blob, Holder { who, until: record.expires }, now())
     }
 
     fn providers(&self, key: &RecordKey) -> Vec<ProviderRecord> {
@@ -164,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_liar_fills_its_own_share_only() {
-        let (mut holders, now) = (Holders::default(), Instant::now());
+        let (mut holders, now) = (Holders::default(), now());
         let until = Some(now + Duration::from_secs(9));
         for number in 0..PROVIDED_PER_MEMBER_MAX {
             holders.add(blob(number), holder(1, until), now).unwrap();
@@ -177,7 +182,7 @@ mod tests {
 
     #[test]
     fn one_blob_has_only_so_many_holders() {
-        let (mut holders, now) = (Holders::default(), Instant::now());
+        let (mut holders, now) = (Holders::default(), now());
         let added =
             (0..=u8::MAX).filter(|who| holders.add(blob(1), holder(*who, None), now).is_ok());
         assert_eq!(added.count(), HOLDERS_PER_BLOB_MAX);
@@ -186,7 +191,7 @@ mod tests {
 
     #[test]
     fn what_ran_out_makes_room() {
-        let (mut holders, now) = (Holders::default(), Instant::now());
+        let (mut holders, now) = (Holders::default(), now());
         let until = Some(now + Duration::from_secs(9));
         for number in 0..PROVIDED_PER_MEMBER_MAX {
             holders.add(blob(number), holder(1, until), now).unwrap();

@@ -142,7 +142,7 @@ proptest! {
             }
             while let Some(event) = events.pop() {
                 for command in state.handle(event, at(step * 7), &facts) {
-                    obey(command, &mut open, &mut owed, &mut events);
+                    obey(&command, &mut open, &mut owed, &mut events);
                 }
             }
         }
@@ -152,12 +152,12 @@ proptest! {
 
 /// A store that has nothing and takes everything.
 fn obey(
-    command: Command,
+    command: &Command,
     open: &mut BTreeSet<RequestId>,
     owed: &mut BTreeMap<ReplyId, usize>,
     events: &mut Vec<Event>,
 ) {
-    match command {
+    match *command {
         Command::Send { id, .. } => assert!(open.insert(id), "a name is used once"),
         Command::Reply { reply, .. } => {
             *owed.get_mut(&reply).expect("somebody asked") += 1;

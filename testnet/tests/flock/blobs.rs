@@ -123,3 +123,33 @@ async fn what_nobody_has_is_said_and_a_late_holder_is_waited_for() {
     let (got, again) = tokio::join!(get(&second, known), put(&mut cluster, 0, &path));
     assert!(got == bytes && again == known);
 }
+
+/// Those that find no slot are stated in Kademlia, and asked for around.
+#[tokio::test]
+async fn more_blobs_than_there_are_slots_are_found_all() {
+    let mut cluster = flock(3).await;
+    let home = cluster.home().path().to_owned();
+    let count = crux_crdt::record::OFFERS_MAX + 3;
+    let paths: Vec<_> = (0..count).map(|number| home.join(format!("small-{number}"))).collect();
+    for (number, path) in paths.iter().enumerate() {
+        std::fs::write(path, format!("blob {number}")).unwrap();
+    }
+    let dir = dir(&mut cluster, 0);
+    let mut args = vec!["blob", "put", "--json", "--data-dir", dir.to_str().unwrap()];
+    args.extend(paths.iter().map(|path| path.to_str().unwrap()));
+    let finished = ok(run_node_command(&exe(), &args, WITHIN).await);
+    assert_eq!(finished.code(), Some(0), "{}", finished.stderr);
+    let ids: Vec<BlobId> = (finished.stdout.lines())
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|line| line["id"].as_str().unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(ids.len(), count);
+    let first = client(&mut cluster, 0).await;
+    for id in &ids {
+        first.pin_blob(*id, true).await.unwrap();
+    }
+    let second = client(&mut cluster, 1).await;
+    for (number, id) in ids.iter().enumerate() {
+        assert_eq!(get(&second, *id).await, format!("blob {number}").into_bytes());
+    }
+}
