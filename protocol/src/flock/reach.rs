@@ -40,7 +40,7 @@ impl State {
         let patience =
             if self.waiting.len() < WAITING_MAX { REACH_PATIENCE } else { Duration::ZERO };
         self.waiting.insert(id, Waiting { peer, body, until: now + patience });
-        self.dial_targets = None;
+        self.wanted = None;
     }
 
     /// A link to this member stands: what waits for it goes out.
@@ -50,7 +50,7 @@ impl State {
             let request =
                 crate::link::Command::Request { id, peer, protocol: Protocol::Call, body };
             self.out.push(super::Command::Link(request));
-            self.dial_targets = None;
+            self.wanted = None;
         }
     }
 
@@ -58,7 +58,7 @@ impl State {
     pub(super) fn expire_calls(&mut self, now: Instant) {
         let late: Vec<_> = self.waiting.extract_if(.., |_, call| call.until <= now).collect();
         for (id, call) in late {
-            self.dial_targets = None;
+            self.wanted = None;
             self.on_request_failed(id, call.peer, RequestFailure::NotConnected, now);
         }
     }
