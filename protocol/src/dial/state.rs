@@ -52,9 +52,9 @@ pub struct Facts<'a> {
     /// Who is linked.
     pub is_linked: &'a dyn Fn(&Principal) -> bool,
     /// Live members this node should be linked to.
-    pub wanted: BTreeSet<Principal>,
-    /// Dead members that have not departed.
-    pub dead: BTreeSet<Principal>,
+    pub wanted: &'a BTreeSet<Principal>,
+    /// Dead members that have not departed, and since when they are dead.
+    pub dead: &'a BTreeMap<Principal, Instant>,
     /// How many members live.
     pub live: usize,
     /// Where a member says it is.
@@ -168,7 +168,7 @@ impl State {
         out.extend(self.dial_wanted(now, facts));
         if !self.started {
             self.started = true;
-            let known = facts.dead.iter().filter(|peer| !(facts.is_linked)(peer)).take(START_MAX);
+            let known = facts.dead.keys().filter(|peer| !(facts.is_linked)(peer)).take(START_MAX);
             out.extend(known.filter_map(|peer| to_member(Purpose::Dead(*peer), *peer, facts)));
         }
         if self.next_dead <= now {
@@ -219,7 +219,7 @@ impl State {
 
     fn dial_dead(&self, facts: &Facts<'_>, rng: &mut StdRng) -> Option<Request> {
         let dead: Vec<_> =
-            facts.dead.iter().filter(|peer| !(facts.is_linked)(peer)).copied().collect();
+            facts.dead.keys().filter(|peer| !(facts.is_linked)(peer)).copied().collect();
         let peer = *dead.get(rng.random_range(0..dead.len().max(1)))?;
         to_member(Purpose::Dead(peer), peer, facts)
     }

@@ -77,8 +77,15 @@ impl State {
         if !pushed {
             self.stores.remove(&id);
             self.answer(id, Err(ControlError::Busy));
-        } else if self.read_only {
-            // Let the disk say again whether it is full, rather than let the request wait.
+        } else {
+            self.try_disk_again();
+        }
+    }
+
+    /// Lets a full disk say again whether it is full, rather than let somebody wait who has less
+    /// patience than this node.
+    pub(super) const fn try_disk_again(&mut self) {
+        if self.read_only {
             self.retry_write_at = Instant::ORIGIN;
         }
     }
@@ -147,10 +154,12 @@ impl State {
         self.finish_pings(now);
     }
 
-    /// When this node last heard one of those who observe it; none: there are none.
+    /// When this node last heard one of those who observe it or whom it observes; none: there are
+    /// none. In a large flock it does not observe those who do, and hears them by beacons only.
     fn last_heard(&self) -> Option<Instant> {
         let observers = self.liveness.observers_of_me();
-        observers.iter().filter_map(|observer| self.liveness.heard_at(observer)).max()
+        let close = observers.union(self.liveness.observed());
+        close.filter_map(|member| self.liveness.heard_at(member)).max()
     }
 
     fn refuse_to_lead(&mut self, asker: Asker) {
@@ -183,6 +192,7 @@ impl State {
                 self.reply(id, Response::Accepted.encode());
             }
             Ok(()) => {
+                self.try_disk_again();
                 if !self.author.push(Origin::Peer(id), Change::Fence(claim)) {
                     self.reply(id, Response::Disk.encode());
                 }
@@ -296,8 +306,13 @@ impl State {
             .map(|(member, _)| *member)
             .collect();
         for member in long {
-            self.dead_since.remove(&member);
-            self.retire(member, Origin::Internal);
+            let subject = member;
+            let retiring = self.author.is_pending(
+                |change| matches!(change, Change::Act(Statement::Retire { subject: who, .. }) if *who == subject),
+            );
+            if !retiring {
+                self.retire(member, Origin::Internal);
+            }
         }
     }
 }

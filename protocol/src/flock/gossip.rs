@@ -119,7 +119,7 @@ impl State {
                     self.link(link::Command::Beat { incarnation, counter });
                 }
                 liveness::Output::Observe(subjects) => {
-                    self.dial_targets = None;
+                    self.wanted = None;
                     self.link(link::Command::Observe { subjects });
                 }
                 liveness::Output::Probe(peer) => self.probe(peer),

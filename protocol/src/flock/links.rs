@@ -394,15 +394,12 @@ impl State {
         &mut self,
         call: impl FnOnce(&mut dial::State, &dial::Facts<'_>, &mut rand::rngs::StdRng) -> T,
     ) -> T {
-        let (wanted, dead) = match &self.dial_targets {
-            Some(targets) => targets.clone(),
-            None => self.dial_targets.insert(self.find_dial_targets()).clone(),
-        };
+        let wanted = self.wanted.take().unwrap_or_else(|| self.find_wanted());
         let (strew, links) = (&self.strew, &self.links);
         let facts = dial::Facts {
             is_linked: &|peer| links.contains_key(peer),
-            wanted,
-            dead,
+            wanted: &wanted,
+            dead: &self.dead_since,
             live: self.liveness.live(),
             addrs: &|peer| {
                 let record = strew.record(peer);
@@ -410,22 +407,20 @@ impl State {
                 addresses.into_iter().flatten().map(ToString::to_string).collect()
             },
         };
-        call(&mut self.dial, &facts, &mut self.rng)
+        let result = call(&mut self.dial, &facts, &mut self.rng);
+        self.wanted = Some(wanted);
+        result
     }
 }
 
 impl State {
-    /// Whom to be linked to, and who is dead. Walks over all members, so it is remembered until one
-    /// of them changes.
-    fn find_dial_targets(&self) -> (BTreeSet<Principal>, BTreeSet<Principal>) {
-        let me = self.context.me;
+    /// Whom to be linked to. Remembered until a member changes.
+    fn find_wanted(&self) -> BTreeSet<Principal> {
         let mut wanted = self.liveness.observed().clone();
         wanted.extend(self.liveness.observers_of_me());
         wanted.extend(self.waiting.values().map(|call| call.peer));
         wanted.extend(self.reached.keys());
-        let others = self.strew.shown().map(|record| record.author()).filter(|who| *who != me);
-        let dead = others.filter(|who| self.liveness.liveness(who) == Liveness::Dead).collect();
-        (wanted, dead)
+        wanted
     }
 }
 

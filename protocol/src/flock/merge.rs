@@ -279,7 +279,9 @@ impl State {
         });
         let kept =
             stored.is_some_and(|held| self.author.push(Origin::Peer(id), Change::Keep(held)));
-        if !kept {
+        if kept {
+            self.try_disk_again();
+        } else {
             self.reply(id, Response::encode_stored(false));
         }
     }

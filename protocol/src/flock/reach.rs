@@ -43,7 +43,7 @@ impl State {
         let patience =
             if self.waiting.len() < WAITING_MAX { REACH_PATIENCE } else { Duration::ZERO };
         self.waiting.insert(id, Waiting { peer, body, until: now + patience });
-        self.dial_targets = None;
+        self.wanted = None;
     }
 
     /// Dials a member for something that this engine does not send, unless it is linked.
@@ -51,32 +51,32 @@ impl State {
         let known = self.strew.membership().contains(&peer) && peer != self.context.me;
         if known && !self.links.contains_key(&peer) && self.reached.len() < REACHED_MAX {
             self.reached.insert(peer, now + REACH_PATIENCE);
-            self.dial_targets = None;
+            self.wanted = None;
         }
     }
 
     /// A link to this member stands: what waits for it goes out.
     pub(super) fn send_what_waits(&mut self, peer: Principal) {
         if self.reached.remove(&peer).is_some() {
-            self.dial_targets = None;
+            self.wanted = None;
         }
         for (id, call) in self.waiting.extract_if(.., |_, call| call.peer == peer) {
             let Waiting { peer, body, .. } = call;
             let request =
                 crate::link::Command::Request { id, peer, protocol: Protocol::Call, body };
             self.out.push(super::Command::Link(request));
-            self.dial_targets = None;
+            self.wanted = None;
         }
     }
 
     /// Fails the calls that waited long enough.
     pub(super) fn expire_calls(&mut self, now: Instant) {
         if self.reached.extract_if(.., |_, until| *until <= now).count() > 0 {
-            self.dial_targets = None;
+            self.wanted = None;
         }
         let late: Vec<_> = self.waiting.extract_if(.., |_, call| call.until <= now).collect();
         for (id, call) in late {
-            self.dial_targets = None;
+            self.wanted = None;
             self.on_request_failed(id, call.peer, RequestFailure::NotConnected, now);
         }
     }

@@ -53,7 +53,7 @@ impl State {
 
     fn on_roster_changed(&mut self, now: Instant) {
         self.names = crux_crdt::strew::Names::derive(&self.strew);
-        self.dial_targets = None;
+        self.wanted = None;
         self.refresh_members();
         let shown: BTreeSet<_> = self.strew.shown().map(|record| record.author()).collect();
         let outputs = self.liveness.set_members(&shown, now);
@@ -170,7 +170,7 @@ impl State {
         let claims = self.strew.record(&member).is_some_and(|record| record.profile().claim > 0);
         self.leader_dirty |= claims || self.leader().is_none();
         self.changed = true;
-        self.dial_targets = None;
+        self.wanted = None;
         if liveness == Liveness::Dead {
             self.dead_since.entry(member).or_insert(now);
             self.drop_link(member);

@@ -77,6 +77,7 @@ pub struct State {
     pub(super) pings: BTreeMap<u64, Ping>,
     pub(super) stores: BTreeMap<ControlId, StoreWait>,
     pub(super) leases: BTreeMap<ServiceKey, Instant>,
+    /// Shown members that are dead, and since when.
     pub(super) dead_since: BTreeMap<Principal, Instant>,
     /// Whom this node admitted as a joiner, and whose name it does not know yet.
     pub(super) vouched: BTreeMap<Principal, Instant>,
@@ -90,8 +91,8 @@ pub struct State {
     pub(super) read_only: bool,
     pub(super) retry_write_at: Instant,
     pub(super) stop_at: Option<Instant>,
-    /// Who is wanted and who is dead, for the dial engine; none when a member changed.
-    pub(super) dial_targets: Option<(BTreeSet<Principal>, BTreeSet<Principal>)>,
+    /// To whom links are wanted; none when a member changed.
+    pub(super) wanted: Option<BTreeSet<Principal>>,
     /// Whether names, gates and addresses are to be derived anew.
     pub(super) roster_dirty: bool,
     pub(super) members_dirty: bool,
@@ -138,6 +139,9 @@ impl State {
             .iter()
             .filter_map(|(key, service)| Some((key.clone(), now + service.lease?)))
             .collect();
+        let all = strew.shown().map(|record| record.author());
+        // Who is not heard yet is dead.
+        let dead_since = all.filter(|who| *who != context.me).map(|who| (who, now)).collect();
         let dial = dial::State::new(&config.join, now);
         let expects_others = dial.has_entries() || others;
         let liveness = liveness::State::new(
@@ -173,7 +177,7 @@ impl State {
             reached: BTreeMap::new(),
             pings: BTreeMap::new(),
             stores: BTreeMap::new(),
-            dead_since: BTreeMap::new(),
+            dead_since,
             vouched: BTreeMap::new(),
             ticket: None,
             next_id: 0,
@@ -184,7 +188,7 @@ impl State {
             read_only: false,
             retry_write_at: Instant::ORIGIN,
             stop_at: None,
-            dial_targets: None,
+            wanted: None,
             roster_dirty: true,
             members_dirty: true,
             leader_dirty: true,

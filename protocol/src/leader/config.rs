@@ -13,7 +13,7 @@ pub struct Config {
     /// Longer than a leader's beacon period (2 s), or a leader that returns, or meets the other one
     /// after a heal, would take over from one that lives.
     pub outbid_grace: Duration,
-    /// A leader that heard no live observer for this long has no authority. From the design.
+    /// A leader that heard nobody close, observer or observed, for this long has no authority. From the design.
     pub authority_lapse: Duration,
 }
 

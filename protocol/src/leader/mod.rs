@@ -16,7 +16,8 @@
 //! written counts. A leader that meets a greater claim anywhere (a dead member's profile, a refusal),
 //! though it be an equal number of a greater principal, and does not hear its holder for three seconds
 //! claims one more than that: until then that one may be alive and not heard yet. It commands nothing
-//! while it heard none of its live observers for three seconds; a node without any leads itself.
+//! while it heard for three seconds neither any of its live observers nor any of those it observes; a
+//! node without any leads itself.
 //!
 //! Leaders by smallest id or by a hash of the live set flap on join; an oldest-member leader flaps
 //! back on return. The standing claim does neither.

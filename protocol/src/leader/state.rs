@@ -215,7 +215,8 @@ impl State {
         (greatest + 1).min((1 << 48) - 1)
     }
 
-    /// Whether this node, leading, heard a live observer recently or has none.
+    /// Whether this node, leading, heard recently somebody who observes it or whom it observes, or
+    /// there is nobody.
     pub fn has_authority(&self, last_heard: Option<Instant>, now: Instant) -> bool {
         last_heard.is_none_or(|at| now.since(at) < self.config.authority_lapse)
     }

@@ -25,7 +25,9 @@
 //!   majority of *O* without this node says does not rest on its health, and is not multiplied: else a
 //!   node that stalls now and then would show a stopped one alive for up to eight times as long. Time
 //!   in which this process was late does not count for a suspicion. A gap of over two seconds between two calls means that this process slept: it forgets every
-//!   outstanding silence, beacons at once and suspects nobody for a period.
+//!   outstanding silence, beacons at once and suspects nobody for a period. Whoever died meanwhile is
+//!   spoken of no more; so it then suspects whom it does not observe and did not hear since. That counts
+//!   for nothing, and is answered: by a beacon of who lives, by the observers of who does not.
 //!
 //! Verdicts are soft state and never in the durable replica. A member known only from disk is dead
 //! until it is heard.
@@ -35,6 +37,8 @@ mod config;
 mod health;
 mod hear;
 mod message;
+#[cfg(test)]
+mod naive_test;
 mod rings;
 mod silence;
 mod state;

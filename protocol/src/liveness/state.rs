@@ -61,6 +61,8 @@ pub struct State {
     pub(super) health_at: Instant,
     pub(super) called_at: Instant,
     pub(super) grace_until: Instant,
+    /// When this process woke from a sleep, until it asked what it missed.
+    pub(super) woke_at: Option<Instant>,
     pub(super) next_beat: Instant,
     pub(super) next_beacon: Instant,
     pub(super) beacon_at: Instant,
@@ -96,6 +98,7 @@ impl State {
             health_at: now,
             called_at: now,
             grace_until: now,
+            woke_at: None,
             next_beat: now,
             next_beacon: now,
             beacon_at: Instant::ORIGIN,
@@ -206,6 +209,7 @@ impl State {
             out.push(self.send_beacon(now, rng));
         }
         out.extend(self.look_for_silence(now));
+        out.extend(self.ask_what_was_missed(now));
         let mut due = self.silent_for_too_long(now);
         due.extend(self.subjects.accused());
         for member in due {

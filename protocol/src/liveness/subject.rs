@@ -52,8 +52,8 @@ pub(super) struct Subject {
     pub(super) votes: BTreeMap<Principal, Vote>,
     pub(super) my_vote: Option<Evidence>,
     pub(super) voted_at: Instant,
-    /// When it last suspected this node.
-    pub(super) accused_at: Instant,
+    /// When it last suspected this node, and about which of its beacons.
+    pub(super) accused: (Instant, (u64, u64)),
     /// The state digest of its last beacon, and when that came.
     pub(super) digest: Option<(Digest, Instant)>,
 }
@@ -96,7 +96,7 @@ impl Subject {
             votes: BTreeMap::new(),
             my_vote: None,
             voted_at: Instant::ORIGIN,
-            accused_at: Instant::ORIGIN,
+            accused: (Instant::ORIGIN, (0, 0)),
             digest: None,
         }
     }

@@ -15,6 +15,8 @@ use crate::time::Instant;
 /// The least time between two beacons by which a suspected node shows that it lives, however many
 /// suspect it.
 pub(super) const BEACON_REST: Duration = Duration::from_millis(200);
+/// Of how many members a process asks that slept. In a larger flock silence decides on the rest.
+const ASKED_MAX: usize = 64;
 /// How many beacons of a dead member another one may have got that this node missed.
 const BEACONS_MISSED_MAX: u64 = 4;
 
@@ -72,13 +74,33 @@ impl State {
         vec![self.publish_vote(dead, vote, now)]
     }
 
+    /// Asks of members that died while this process slept, of whom nobody speaks any more, by a
+    /// suspicion that counts for nothing: see [`State::agree`] and [`State::on_accused`].
+    pub(super) fn ask_what_was_missed(&mut self, now: Instant) -> Vec<Output> {
+        if now < self.grace_until {
+            return Vec::new();
+        }
+        let Some(woke_at) = self.woke_at.take() else { return Vec::new() };
+        let live = self.subjects.live().iter();
+        let unheard = live.take_while(|(heard_at, _)| *heard_at < woke_at).map(|(_, who)| *who);
+        let asked = unheard.filter(|who| !self.observed.contains(who)).take(ASKED_MAX);
+        asked.collect::<Vec<_>>().into_iter().filter_map(|who| self.ask_about(who)).collect()
+    }
+
+    fn ask_about(&mut self, member: Principal) -> Option<Output> {
+        let about = self.subjects.get(&member)?.freshest;
+        Some(self.publish_suspicion(member, about, Evidence::Silent))
+    }
+
     /// Somebody suspects this node, which shows that it lives.
     fn on_accused(&mut self, by: Principal, about: (u64, u64), now: Instant) -> Verdict {
         let Some(mut accuser) = self.subjects.get_mut(&by) else { return Verdict::Ignore };
-        if now.since(accuser.accused_at) < self.config.repeat_suspicion / 2 {
+        let (accused_at, before) = accuser.accused;
+        // One about a fresher beacon is not the same again: who slept hears old ones, too.
+        if now.since(accused_at) < self.config.repeat_suspicion / 2 && about <= before {
             return Verdict::Ignore;
         }
-        accuser.accused_at = now;
+        accuser.accused = (now, about);
         if about >= (self.incarnation, self.counter) {
             self.next_beacon = self.next_beacon.min(now.max(self.beacon_at + BEACON_REST));
         }
@@ -141,14 +163,18 @@ impl State {
             subject.voted_at = now;
             subject.votes.insert(self.context.me, vote);
         }
+        self.publish_suspicion(on, vote.about, vote.evidence)
+    }
+
+    fn publish_suspicion(
+        &mut self,
+        subject: Principal,
+        (incarnation, counter): (u64, u64),
+        evidence: Evidence,
+    ) -> Output {
         self.suspicions += 1;
-        let suspicion = Suspicion {
-            subject: on,
-            incarnation: vote.about.0,
-            counter: vote.about.1,
-            evidence: vote.evidence,
-            number: self.suspicions,
-        };
+        let number = self.suspicions;
+        let suspicion = Suspicion { subject, incarnation, counter, evidence, number };
         let signed = Signed::sign(suspicion, &self.context.flock, &self.identity);
         Output::Publish(Notice::Suspicion(signed).encode())
     }

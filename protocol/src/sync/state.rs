@@ -284,6 +284,9 @@ impl State {
     }
 
     fn start_waiting(&mut self, strew: &Strew) -> Vec<Output> {
+        if self.waiting.is_empty() {
+            return Vec::new();
+        }
         let mine = Roots::of(strew);
         let mut out = Vec::new();
         while self.sessions.len() < self.config.sessions_max {

@@ -13,10 +13,11 @@ fn wake(
     wanted: BTreeSet<Principal>,
     dead: BTreeSet<Principal>,
 ) -> Vec<Request> {
+    let dead = dead.into_iter().map(|peer| (peer, at(0))).collect();
     let facts = Facts {
         is_linked: &|peer| *peer == principal(9),
-        wanted,
-        dead,
+        wanted: &wanted,
+        dead: &dead,
         live: 1,
         addrs: &|_| vec!["192.0.2.7:7".to_owned()],
     };

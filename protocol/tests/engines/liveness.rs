@@ -151,3 +151,76 @@ fn beats_go_out_every_second() {
     assert!(!state.on_wake(at(10_900), &mut rng()).contains(&beat));
     assert!(state.on_wake(due, &mut rng()).contains(&beat));
 }
+
+fn suspicion_about(by: u8, counter: u64, number: u64) -> Notice {
+    let (subject, evidence) = (principal(1), Evidence::Silent);
+    let suspicion = Suspicion { subject, incarnation: 1, counter, evidence, number };
+    Notice::Suspicion(Signed::sign(suspicion, &FLOCK, &identity(by)))
+}
+
+/// Who was stopped hears old suspicions at once, and new ones right after its beacon.
+#[test]
+fn a_suspicion_about_a_fresher_beacon_is_answered_though_another_came_just_before() {
+    let mut state = engine();
+    let beacons =
+        |out: Vec<Output>| out.iter().filter(|output| matches!(output, Output::Publish(_))).count();
+    // The first beacon was sent by then.
+    assert_eq!(state.on_notice(&suspicion_about(2, 1, 1), at(10_500)).0, Verdict::Accept);
+    assert_eq!(beacons(state.on_wake(at(10_500), &mut rng())), 1, "the second beacon");
+    assert_eq!(state.on_notice(&suspicion_about(2, 1, 2), at(10_505)).0, Verdict::Ignore);
+    assert_eq!(state.on_notice(&suspicion_about(2, 2, 3), at(10_510)).0, Verdict::Accept);
+    assert_eq!(beacons(state.on_wake(at(10_699), &mut rng())), 0, "not so soon");
+    assert_eq!(beacons(state.on_wake(at(10_700), &mut rng())), 1);
+}
+
+/// Whom a suspicion is about, and that the beacon it knew was the first.
+fn asked_about(output: &Output) -> crux_crdt::Principal {
+    let Output::Publish(data) = output else { panic!("{output:?}") };
+    let notice = Notice::decode(data, &context(2)).unwrap();
+    let Notice::Suspicion(suspicion) = notice else { panic!("{notice:?}") };
+    assert_eq!((suspicion.value().incarnation, suspicion.value().counter), (1, 1));
+    suspicion.value().subject
+}
+
+/// Whoever died while it slept is spoken of no more.
+#[test]
+fn who_slept_asks_about_those_whom_it_does_not_observe_and_does_not_hear() {
+    let mut state = State::new(Config::default(), context(1), identity(1), 1, at(10_000));
+    state.set_members(&principals(1..=20), at(10_000));
+    for number in 2..=20 {
+        state.on_notice(&beacon(number, 1), at(10_000));
+    }
+    state.on_wake(at(10_000), &mut rng());
+    let unobserved = |number: &u8| !state.observed().contains(&principal(*number));
+    let others: Vec<_> = (2..=20).filter(unobserved).collect();
+    assert!(others.len() > 5);
+
+    // It sleeps for eight seconds, and hears one of them after that.
+    let awake = state.on_wake(at(18_000), &mut rng());
+    assert!(!awake.iter().any(|it| matches!(it, Output::Changed { .. })), "{awake:?}");
+    state.on_notice(&beacon(others[0], 2), at(18_100));
+    let is_suspicion = |output: &&Output| match output {
+        Output::Publish(data) => {
+            matches!(Notice::decode(data, &context(2)), Ok(Notice::Suspicion(_)))
+        }
+        _ => false,
+    };
+    let early = state.on_wake(at(19_899), &mut rng());
+    assert_eq!(early.iter().find(is_suspicion), None, "it suspects nobody so soon");
+    assert_eq!(state.deadline(), at(19_900));
+    let observed = state.observed().clone();
+    let out = state.on_wake(at(19_900), &mut rng());
+    let asked = out.iter().filter(is_suspicion).map(asked_about);
+    let asked: Vec<_> = asked.filter(|member| !observed.contains(member)).collect();
+    let expected: std::collections::BTreeSet<_> =
+        others[1..].iter().map(|number| principal(*number)).collect();
+    assert_eq!(asked.len(), expected.len());
+    assert_eq!(asked.into_iter().collect::<std::collections::BTreeSet<_>>(), expected);
+    let unheard = others[1..].iter().map(|number| state.liveness(&principal(*number)));
+    assert!(unheard.into_iter().all(|it| it == Liveness::Alive), "to ask is not to believe");
+
+    state.on_wake(at(21_000), &mut rng());
+    let later = state.on_wake(at(22_000), &mut rng());
+    let again = later.iter().filter(is_suspicion).map(asked_about);
+    assert_eq!(again.filter(|member| !observed.contains(member)).count(), 0, "it asks once");
+}

@@ -30,6 +30,7 @@ struct Node {
     calls: Vec<(RequestId, Principal, Vec<u8>)>,
     /// How this node asked others how it stands with them.
     knocks: Vec<(RequestId, Principal)>,
+    observed: BTreeSet<Principal>,
     answers: Vec<Result<Answer, ControlError>>,
 }
 
@@ -57,8 +58,11 @@ impl Node {
         let config = Config::new(vec!["10.0.0.1:7000".parse().unwrap()]);
         let state = State::new(config, context(1), parts, at(10_000));
         let (dials, calls, answers) = (Vec::new(), Vec::new(), Vec::new());
-        let mut node = Self { state, now: at(10_000), dials, calls, knocks: Vec::new(), answers };
+        let (knocks, observed) = (Vec::new(), BTreeSet::new());
+        let mut node = Self { state, now: at(10_000), dials, calls, knocks, observed, answers };
         node.give(Event::Wake);
+        // Those it knows from disk, who are dead to it so far.
+        node.dials.clear();
         for number in others() {
             node.hear(number);
         }
@@ -101,6 +105,7 @@ impl Node {
             link::Command::Request { id, peer, protocol: Protocol::Join, .. } => {
                 self.knocks.push((id, peer));
             }
+            link::Command::Observe { subjects } => self.observed = subjects,
             _ => {}
         }
     }
@@ -248,4 +253,25 @@ fn a_request_to_an_unlinked_leader_is_passed_on_or_fails_once() {
     assert_eq!(lonely.answers, []);
     lonely.run(Duration::from_secs(5));
     assert_eq!(lonely.answers, [Err(ControlError::LeaderSilent)]);
+}
+
+/// In a large flock most of those whom a node observes do not observe it.
+#[test]
+fn a_leader_has_authority_as_long_as_it_hears_anybody_whom_it_observes() {
+    let observed = Node::new(1).observed;
+    assert!(observed.len() > 2);
+    for heard in observed.iter().copied() {
+        let mut node = Node::new(1);
+        for counter in 1..=4 {
+            node.run(Duration::from_secs(1));
+            let beat = link::Event::Beat { peer: heard, incarnation: 1, counter };
+            node.give(Event::Link(beat));
+        }
+        node.ping();
+        assert_eq!(node.answers, [], "it asks the others");
+    }
+    let mut alone = Node::new(1);
+    alone.run(Duration::from_secs(4));
+    alone.ping();
+    assert_eq!(alone.answers, [Err(ControlError::NoLeader)]);
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crux_crdt::record::Profile;
 use crux_protocol::flock::{ControlError, Notice};
+use crux_protocol::leader::{Claim, Request, Response};
+use crux_protocol::link::{self, Protocol};
 
 use crate::rig::{Disk, Rig, who};
 
@@ -82,4 +84,23 @@ fn a_live_member_that_states_no_address_costs_nothing() {
     let peer = other.principal();
     rig.give(crux_protocol::flock::Event::Link(crux_protocol::link::Event::Disconnected { peer }));
     rig.run(MINUTE);
+}
+
+/// Its leader has less patience than this node, which tries its disk again every few seconds.
+#[test]
+fn a_fenced_command_has_a_full_disk_say_again_whether_it_is_full() {
+    let leader = who(2);
+    let mut rig = Rig::with_member(&leader, Profile { claim: 1, ..Profile::default() });
+    rig.disk = Disk::Full;
+    assert!(!rig.register("web", None), "there is no room");
+    assert!(rig.state.is_read_only());
+    rig.disk = Disk::Good;
+    let claim = Claim { n: 1, principal: leader.principal() };
+    rig.request(leader.principal(), Protocol::Call, Request::Fenced(claim).encode());
+    let accepted = rig.links.iter().any(|command| match command {
+        link::Command::Reply { body, .. } => *body == Response::Accepted.encode(),
+        _ => false,
+    });
+    assert!(accepted, "at once: {:?}", rig.links);
+    assert!(!rig.state.is_read_only());
 }

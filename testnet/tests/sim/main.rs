@@ -83,7 +83,7 @@ fn a_container_made_anew_has_its_name_though_its_old_self_died_after_it_came() {
 #[test]
 fn who_is_made_anew_alone_and_found_by_its_flock_does_not_lead_it() {
     // The first node, told of nobody but itself, led alone, and its claim was the greater of equals.
-    hold_sized("anew", 6, &[1178]);
+    hold_sized("anew", 6, &[1178, 2080]);
 }
 
 #[test]
@@ -94,6 +94,27 @@ fn a_handshake_does_not_outlive_a_cut_that_began_in_its_middle() {
 #[test]
 fn a_leader_reaches_whom_it_is_not_linked_to() {
     hold_sized("cut-one", 25, &[605, 849, 1437]);
+}
+
+#[test]
+fn a_leader_has_authority_though_it_observes_none_of_its_observers() {
+    hold_sized("quarter", 25, &[5013]);
+    hold_sized("cut-five", 25, &[9224]);
+}
+
+#[test]
+fn who_slept_shows_those_dead_who_died_meanwhile() {
+    hold_sized("quarter", 25, &[3820, 6315]);
+}
+
+#[test]
+fn who_is_suspected_right_after_its_return_answers() {
+    hold_sized("quarter", 25, &[7931]);
+}
+
+#[test]
+fn a_disk_that_was_full_takes_a_fenced_command_at_once() {
+    hold_sized("slow", 9, &[2282]);
 }
 
 #[test]

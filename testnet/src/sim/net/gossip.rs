@@ -10,14 +10,12 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 
 use super::conn::Rumour;
-use super::{ConnId, Message};
+use super::{ConnId, Message, Socket};
 use crate::sim::host::Process;
 use crate::sim::world::World;
 
 /// How long a message is known by its content, as in the libp2p adapter.
 const SEEN_FOR: Duration = Duration::from_secs(120);
-/// How many are remembered before the old ones are looked for.
-const SEEN_MAX: usize = 4096;
 
 impl World {
     pub(in crate::sim) fn publish(&mut self, by: Process, topic: Topic, data: Vec<u8>) {
@@ -30,12 +28,15 @@ impl World {
     /// Returns whether it is news.
     fn note_seen(&mut self, at: Process, rumour: &Rumour) -> bool {
         let now = self.now;
-        let seen = &mut self.socket(at.host).seen;
-        if seen.len() > SEEN_MAX {
-            seen.retain(|_, when| now.since(*when) < SEEN_FOR);
+        let Socket { seen, seen_order, .. } = self.socket(at.host);
+        while let Some((id, _)) = seen_order.pop_front_if(|(_, at)| now.since(*at) >= SEEN_FOR) {
+            seen.remove(&id);
         }
-        let known = seen.insert(rumour.id, now);
-        known.is_none_or(|when| now.since(when) >= SEEN_FOR)
+        let news = seen.insert(rumour.id);
+        if news {
+            seen_order.push_back((rumour.id, now));
+        }
+        news
     }
 
     /// Passes a message on to the mesh, but to who sent it.

@@ -183,7 +183,7 @@ impl World {
         let now = self.now;
         let socket = self.socket(at.host);
         let unknown =
-            |id: &&Digest| !socket.seen.contains_key(*id) && !socket.mesh.asked.contains_key(*id);
+            |id: &&Digest| !socket.seen.contains(*id) && !socket.mesh.asked.contains_key(*id);
         let wanted: Arc<[Digest]> = ids.iter().filter(unknown).copied().collect();
         if !wanted.is_empty() {
             socket.mesh.asked.extend(wanted.iter().map(|id| (*id, now)));

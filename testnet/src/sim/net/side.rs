@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crux_crdt::{Digest, Principal};
@@ -35,7 +35,9 @@ pub(in crate::sim) struct Socket {
     pub(in crate::sim) mesh: Mesh,
     pub(in crate::sim) sent: BTreeMap<RequestId, Sent>,
     pub(in crate::sim) owed: BTreeMap<ReplyId, Owed>,
-    pub(in crate::sim) seen: BTreeMap<Digest, Instant>,
+    pub(in crate::sim) seen: BTreeSet<Digest>,
+    /// The same, oldest first.
+    pub(in crate::sim) seen_order: VecDeque<(Digest, Instant)>,
     pub(in crate::sim) unjudged: BTreeMap<GossipId, (Arc<Rumour>, Principal)>,
     /// Since when bytes are counted, and how many it sent.
     pub(in crate::sim) sent_bytes: (Instant, u64),
