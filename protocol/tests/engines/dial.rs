@@ -10,9 +10,10 @@ use crate::fixture::{at, principal, principals, rng};
 fn wake(
     state: &mut State,
     now: Instant,
-    wanted: BTreeSet<Principal>,
+    wanted: impl IntoIterator<Item = Principal>,
     dead: BTreeSet<Principal>,
 ) -> Vec<Request> {
+    let wanted = wanted.into_iter().collect();
     let dead = dead.into_iter().map(|peer| (peer, at(0))).collect();
     let facts = Facts {
         is_linked: &|peer| *peer == principal(9),
