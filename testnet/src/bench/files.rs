@@ -3,6 +3,10 @@
 //! What is timed is the whole lot: until the last is durable on the first node, and until the last is
 //! sealed on the second one. Some are under way at a time, as with `blob put FILE…`. rsync copies the
 //! same tree, in one go.
+//!
+//! Each round has a tree of its own and nothing is deleted before the end: ext4 takes no inode again that
+//! was deleted within a minute or so, and looks at each of those whenever a file is made. A directory for
+//! temporary files where much was just deleted makes everybody slow, us and rsync alike.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -39,17 +43,20 @@ pub async fn files(bench: &Bench, count: usize, rounds: usize) -> Result<Report,
          CPU seconds per 1,000 files"
     ));
     let home = Home::temporary()?;
-    let names = make(home.path(), count)?;
-    ours(bench, home.path(), &names, rounds, &mut report).await?;
-    if !bench.peers || !rsyncs(bench, home.path(), count, rounds, &mut report).await? {
+    let mut trees = Vec::new();
+    for round in 0..rounds {
+        trees.push(make(home.path(), round, count)?);
+    }
+    ours(bench, home.path(), &trees, &mut report).await?;
+    if !bench.peers || !rsyncs(bench, home.path(), &trees, &mut report).await? {
         report.leave_out("rsync", bench.peers);
     }
     Ok(report)
 }
 
-/// Makes the tree; returns the paths in it.
-fn make(home: &Path, count: usize) -> Result<Vec<String>, Error> {
-    let names = (0..count).map(|at| format!("tree/{}/{at}", at / PER_DIR));
+/// Makes the tree of a round; returns the paths in it.
+fn make(home: &Path, round: usize, count: usize) -> Result<Vec<String>, Error> {
+    let names = (0..count).map(|at| format!("{round}/{}/{at}", at / PER_DIR));
     let names: Vec<String> = names.collect();
     for name in &names {
         let path = home.join(name);
@@ -64,17 +71,17 @@ fn make(home: &Path, count: usize) -> Result<Vec<String>, Error> {
 async fn ours(
     bench: &Bench,
     home: &Path,
-    names: &[String],
-    rounds: usize,
+    trees: &[Vec<String>],
     report: &mut Report,
 ) -> Result<(), Error> {
+    let count = trees.first().map_or(0, Vec::len);
     let mut cluster = rig::formed(bench).await?;
     let from = calls::client(&cluster, 0, WITHIN).await?;
     let to = calls::client(&cluster, 1, WITHIN).await?;
-    let bytes = SIZE * names.len() as u64;
-    let [mut puts, mut gets] = [0; 2].map(|_| Rounds::of_files(names.len(), bytes));
-    let bar = rig::progress("crux files", rounds);
-    for _ in 0..rounds {
+    let bytes = SIZE * count as u64;
+    let [mut puts, mut gets] = [0; 2].map(|_| Rounds::of_files(count, bytes));
+    let bar = rig::progress("crux files", trees.len());
+    for names in trees {
         let before = accounts(&cluster);
         let since = Instant::now();
         let blobs = put_all(&from, home, names).await?;
@@ -86,8 +93,6 @@ async fn ours(
         gets.took(since.elapsed());
         let after = accounts(&cluster);
         gets.cost(after.0.saturating_sub(between.0), after.1.saturating_sub(between.1));
-        remove_all(&from, &blobs).await?;
-        remove_all(&to, &blobs).await?;
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -110,11 +115,6 @@ async fn get_all(to: &Client, blobs: &[BlobId]) -> Result<(), Error> {
     stream::iter(blobs).map(get).buffer_unordered(AT_ONCE).try_collect().await
 }
 
-async fn remove_all(of: &Client, blobs: &[BlobId]) -> Result<(), Error> {
-    let remove = async |blob: &BlobId| of.remove_blob(*blob).await.map_err(calls::broken);
-    stream::iter(blobs).map(remove).buffer_unordered(AT_ONCE).try_collect().await
-}
-
 fn accounts(cluster: &Cluster) -> (Duration, Duration) {
     let of = |at: usize| cluster.nodes()[at].pid().and_then(procfs::cpu_time).unwrap_or_default();
     (of(0), of(1))
@@ -124,23 +124,22 @@ fn accounts(cluster: &Cluster) -> (Duration, Duration) {
 async fn rsyncs(
     bench: &Bench,
     home: &Path,
-    count: usize,
-    rounds: usize,
+    trees: &[Vec<String>],
     report: &mut Report,
 ) -> Result<bool, Error> {
     let own = Home::temporary()?;
+    let count = trees.first().map_or(0, Vec::len);
     let Some(rsync) = Rsync::start(&bench.exe, home, own.path()).await? else { return Ok(false) };
     for (what, flags) in [
         ("copied to another directory, in clear", &["-a"][..]),
         ("copied to another directory, in clear, durable", &["-a", "--fsync"]),
     ] {
         let mut copies = Rounds::of_files(count, SIZE * count as u64);
-        for _ in 0..rounds {
-            let to = own.path().join("copy");
-            let copied = rsync.copy("tree/", &to, flags).await?;
+        for round in 0..trees.len() {
+            let to = own.path().join(format!("{round}-{}", flags.len()));
+            let copied = rsync.copy(&format!("{round}/"), &to, flags).await?;
             copies.took(copied.took);
             copies.cost(copied.cpu_from, copied.cpu_to);
-            std::fs::remove_dir_all(&to).map_err(Error::io("remove a copy of rsync"))?;
         }
         report.transfers.extend(copies.figure("rsync", what));
     }
