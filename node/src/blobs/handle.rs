@@ -152,8 +152,7 @@ impl Blobs {
         Ok(put)
     }
 
-    /// Takes in a small blob that is in memory, if it is the one that is wanted: at most
-    /// [`SMALL_BYTES_MAX`] bytes.
+    /// Takes in a small blob that is in memory, if it is the one that is wanted: at most 16 KiB.
     ///
     /// # Errors
     /// As [`Blobs::begin_put`]; [`BlobError::Mismatch`] when it is another one.

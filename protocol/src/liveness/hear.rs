@@ -109,6 +109,9 @@ impl State {
             // Beats are expected from now on, not since it died.
             subject.beat_at = now;
             self.observed_stale = true;
+            if self.woke_at.is_some() {
+                self.revived.insert(peer);
+            }
         }
         subject.liveness = Liveness::Alive;
         if before == Liveness::Alive {

@@ -63,6 +63,8 @@ pub struct State {
     pub(super) grace_until: Instant,
     /// When this process woke from a sleep, until it asked what it missed.
     pub(super) woke_at: Option<Instant>,
+    /// Who came back to life since it woke: a beacon from before a death may come after it.
+    pub(super) revived: BTreeSet<Principal>,
     pub(super) next_beat: Instant,
     pub(super) next_beacon: Instant,
     pub(super) beacon_at: Instant,
@@ -99,6 +101,7 @@ impl State {
             called_at: now,
             grace_until: now,
             woke_at: None,
+            revived: BTreeSet::new(),
             next_beat: now,
             next_beacon: now,
             beacon_at: Instant::ORIGIN,

@@ -74,8 +74,8 @@ impl State {
         vec![self.publish_vote(dead, vote, now)]
     }
 
-    /// Asks of members that died while this process slept, of whom nobody speaks any more, by a
-    /// suspicion that counts for nothing: see [`State::agree`] and [`State::on_accused`].
+    /// Asks of members that may have died while this process slept, of whom nobody speaks any more,
+    /// or that an old beacon may have brought back to life since, by a suspicion that counts for nothing: see [`State::agree`] and [`State::on_accused`].
     pub(super) fn ask_what_was_missed(&mut self, now: Instant) -> Vec<Output> {
         if now < self.grace_until {
             return Vec::new();
@@ -83,7 +83,9 @@ impl State {
         let Some(woke_at) = self.woke_at.take() else { return Vec::new() };
         let live = self.subjects.live().iter();
         let unheard = live.take_while(|(heard_at, _)| *heard_at < woke_at).map(|(_, who)| *who);
-        let asked = unheard.filter(|who| !self.observed.contains(who)).take(ASKED_MAX);
+        let revived = std::mem::take(&mut self.revived);
+        let asked = unheard.chain(revived);
+        let asked = asked.filter(|who| !self.observed.contains(who)).take(ASKED_MAX);
         asked.collect::<Vec<_>>().into_iter().filter_map(|who| self.ask_about(who)).collect()
     }
 

@@ -224,3 +224,33 @@ fn who_slept_asks_about_those_whom_it_does_not_observe_and_does_not_hear() {
     let again = later.iter().filter(is_suspicion).map(asked_about);
     assert_eq!(again.filter(|member| !observed.contains(member)).count(), 0, "it asks once");
 }
+
+/// An old beacon, held up on its way, may come after its author died.
+#[test]
+fn who_slept_asks_about_those_who_come_back_to_life_just_then() {
+    let mut asked_about_some = false;
+    for late in 2..=20 {
+        let mut state = State::new(Config::default(), context(1), identity(1), 1, at(10_000));
+        state.set_members(&principals(1..=20), at(10_000));
+        for number in (2..=20).filter(|number| *number != late) {
+            state.on_notice(&beacon(number, 1), at(10_000));
+        }
+        state.on_wake(at(10_000), &mut rng());
+        state.on_wake(at(18_000), &mut rng());
+        let (_, out) = state.on_notice(&beacon(late, 1), at(18_100));
+        assert!(out.contains(&changed(late, Liveness::Alive)), "{out:?}");
+        let out = state.on_wake(at(19_900), &mut rng());
+        let asked = out.iter().filter(|output| match output {
+            Output::Publish(data) => {
+                matches!(Notice::decode(data, &context(2)), Ok(Notice::Suspicion(_)))
+            }
+            _ => false,
+        });
+        let asked = asked.map(asked_about).filter(|who| *who == principal(late)).count();
+        if !state.observed().contains(&principal(late)) {
+            assert_eq!(asked, 1);
+            asked_about_some = true;
+        }
+    }
+    assert!(asked_about_some);
+}
