@@ -52,8 +52,8 @@ async fn a_blob_goes_to_the_disk_with_the_most_room_and_is_found_there_again() {
 async fn what_fits_nowhere_is_refused_and_what_fits_on_one_disk_is_not() {
     let (_home, config) = place(&["150", "400"]);
     let blobs = Blobs::open(config).await.unwrap();
-    drop(blobs.begin_put(250).await.expect("the second has room"));
-    let refused = blobs.begin_put(350).await.err();
+    blobs.put(&[7; 250][..]).await.expect("the second has room");
+    let refused = blobs.put(&[8; 350][..]).await.err();
     assert!(matches!(refused, Some(BlobError::DiskFull { headroom: 100, .. })), "{refused:?}");
 }
 
