@@ -21,8 +21,11 @@
 //! | [`discovery`] | finds nodes of the flock on the link |
 //! | [`identity`], [`lock`], [`secret`] | the node's key, its directory, the flock's secret |
 //! | [`view`], [`error`] | what is shown, and what went wrong |
+//! | `arena`, `again` | one heap for all threads; the program executed anew |
 
+mod again;
 pub mod api;
+mod arena;
 pub mod blobs;
 pub mod cli;
 pub mod clock;

@@ -37,16 +37,9 @@ fn answer<T>(result: Result<T, Error>) -> Answer<T> {
 impl Service {
     async fn put(&self, mut parts: Streaming<v1::PutRequest>) -> Result<v1::PutResponse, Error> {
         use v1::put_request::Part;
-        let mut closing = self.closing.clone();
         let mut put = None;
         loop {
-            let part = tokio::select! {
-                part = parts.next() => part,
-                _ = closing.wait_for(|closing| *closing) => return Err(stopping()),
-            };
-            // What breaks in the middle is as good as a stream without an end.
-            let part = part.and_then(Result::ok).and_then(|part| part.part);
-            match (part, &mut put) {
+            match (self.part(&mut parts).await?, &mut put) {
                 (Some(Part::Begin(size)), None) => {
                     put = Some(self.pantry.blobs.begin_put(size).await?);
                 }
@@ -56,8 +49,25 @@ impl Service {
                 _ => return Err(out_of_order()),
             }
         }
+        // A stream that is answered before its end is reset, and what still comes of it is an error
+        // that the connection counts.
+        if self.part(&mut parts).await?.is_some() {
+            return Err(out_of_order());
+        }
         let put = put.ok_or_else(out_of_order)?.finish().await?;
         Ok(v1::PutResponse { id: put.blob.to_string(), size: put.size })
+    }
+
+    /// The next part of a put. What breaks in the middle is as good as a stream without an end.
+    async fn part(
+        &self,
+        parts: &mut Streaming<v1::PutRequest>,
+    ) -> Result<Option<v1::put_request::Part>, Error> {
+        let mut closing = self.closing.clone();
+        tokio::select! {
+            part = parts.next() => Ok(part.and_then(Result::ok).and_then(|part| part.part)),
+            _ = closing.wait_for(|closing| *closing) => Err(stopping()),
+        }
     }
 
     fn get(&self, wire: &v1::GetRequest) -> Result<Parts, Error> {

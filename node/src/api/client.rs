@@ -75,7 +75,10 @@ impl Client {
                 io::Result::Ok(TokioIo::new(stream))
             }
         });
-        let endpoint = Endpoint::from_static("http://node.crux.invalid");
+        // Of a stream that is dropped early more comes, and by default a connection bears that so
+        // many times and ends. The node is no stranger.
+        let endpoint = Endpoint::from_static("http://node.crux.invalid")
+            .http2_max_local_error_reset_streams(None);
         let channel = timeout(limit, endpoint.connect_with_connector(connector)).await;
         let channel = channel
             .map_err(|_| no_node(&io::ErrorKind::TimedOut.into()))?
@@ -253,9 +256,15 @@ fn transport(status: &GrpcStatus, limit: Duration) -> Error {
 /// The error for a connection that broke, if that is what the status says: then it has a cause on
 /// this side.
 fn broken(status: &GrpcStatus) -> Option<Error> {
-    std::error::Error::source(status)?;
-    let err = Error::new(Kind::NoNode, "the connection to the node broke");
-    Some(err.with_field("cause", status.message()))
+    let cause = chain(std::error::Error::source(status)?);
+    let err = Error::new(Kind::NoNode, format!("the connection to the node broke: {cause}"));
+    Some(err.with_field("cause", cause))
+}
+
+/// An error and what it came from, down to what the other side said.
+fn chain(err: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(err), |err| err.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// The answer did not come in time.

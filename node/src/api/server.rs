@@ -30,7 +30,8 @@ const PART_BYTES_MAX: usize = 1024 * 1024 + 64 * 1024;
 const STREAMS_MAX: u32 = 64;
 
 /// Serves the control API on a socket until `shutdown` resolves; health says *serving* of the blobs
-/// once `ready` does. Then says *not serving*, ends the streams, finishes the calls under way for at most two seconds, and removes the socket.
+/// once `ready` does. Then says *not serving*, ends the streams, finishes the calls under way for
+/// at most two seconds, and removes the socket.
 ///
 /// # Errors
 /// [`Kind::Internal`] when the server cannot be built or ends by itself.
@@ -56,6 +57,9 @@ pub async fn serve(
     let control = ControlServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX);
     let server = Server::builder()
         .max_concurrent_streams(STREAMS_MAX)
+        // Of a call that is refused early more comes, and by default a connection bears that so many
+        // times and ends. Only this user and root can connect.
+        .http2_max_local_error_reset_streams(None)
         .add_service(health)
         .add_service(reflection)
         .add_service(control)

@@ -1,5 +1,6 @@
 //! A real server on a real socket, a fake fulcrum behind it, the real client in front.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,11 @@ pub(crate) struct FakeNode {
 impl FakeNode {
     /// Serves in the background. Must be called in a tokio runtime.
     pub(crate) fn start(view: View) -> Self {
+        Self::start_when(view, async {})
+    }
+
+    /// The same, with a service of blobs that is ready once `ready` resolves.
+    fn start_when(view: View, ready: impl Future<Output = ()> + Send + 'static) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (views, view) = watch::channel(Arc::new(view));
         let (requests, queue) = mpsc::channel(8);
@@ -37,7 +43,7 @@ impl FakeNode {
         let config = crate::blobs::Config::new(vec![dir.path().join("blobs")]);
         let blobs = crate::blobs::Blobs::open_blocking(config).unwrap();
         let pantry = Pantry { blobs, wishes: None };
-        let served = serve(socket, Handle { view, requests }, pantry, async {}, async {
+        let served = serve(socket, Handle { view, requests }, pantry, ready, async {
             drop(stopped.await);
         });
         Self { dir, views, stop: Some(stop), served: tokio::spawn(served) }
@@ -213,6 +219,30 @@ async fn a_node_that_dies_is_no_node() {
         Err(err) => err,
     };
     assert_eq!((err.kind(), err.state_changed()), (Kind::NoNode, StateChanged::Unknown), "{err:?}");
+}
+
+#[tokio::test]
+async fn blobs_are_not_serving_until_preload_is_done_and_can_be_used_all_the_while() {
+    use tonic_health::pb::health_check_response::ServingStatus::{NotServing, Serving};
+    use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+    let (done, preloading) = oneshot::channel::<()>();
+    let node = FakeNode::start_when(view(), async { drop(preloading.await) });
+    let uri = format!("unix:{}", node.dir.path().join(SOCKET_NAME).display());
+    let channel = tonic::transport::Endpoint::new(uri).unwrap().connect().await.unwrap();
+    let mut health = HealthClient::new(channel);
+    let of = |service: &str| HealthCheckRequest { service: service.to_owned() };
+    let mut told = health.watch(of("crux.v1.Blobs")).await.unwrap().into_inner();
+    let next = told.message().await.unwrap().unwrap();
+    assert_eq!(next.status(), NotServing);
+    let control = health.check(of("crux.v1.Control")).await.unwrap().into_inner();
+    assert_eq!(control.status(), Serving);
+    let chunks = [Some(bytes::Bytes::from_static(b"abc")), None];
+    let put = node.client().await.put_blob(3, futures::stream::iter(chunks)).await;
+    assert_eq!(put.map(|(_, size)| size), Ok(3));
+    drop(done);
+    let next = tokio::time::timeout(LIMIT, told.message()).await.unwrap().unwrap().unwrap();
+    assert_eq!(next.status(), Serving);
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ use super::BlobError;
 use super::error::Doing as _;
 use super::layout::{Layout, remove};
 use super::record::{self, Have};
-use super::tree::{self, Failure, Tree, has_pairs};
+use super::tree::{self, Failure, Piece, Tree, has_pairs};
 
 /// How many pieces are written before marks go to disk. What is not marked costs a look after a crash.
 const SAVE_PIECES: u32 = 32;
@@ -37,6 +37,9 @@ pub(super) struct Partial {
     pairs: Option<File>,
     marks: Mutex<Marks>,
     follow: Mutex<Follow>,
+    // Held while a piece is written: a file takes one writer at a time, and the kernel has the others
+    // spin, on a core that the SHA-3 could use.
+    writing: Mutex<()>,
     // Held while marks go to disk: two at once would take each other's file away.
     saving: Mutex<()>,
     touched: Mutex<SystemTime>,
@@ -74,8 +77,10 @@ impl Partial {
         let pairs_len = u64::from(piece_count(size)).saturating_sub(1) * 64;
         let pairs = has_pairs(size).then(|| open(&pairs, pairs_len)).transpose()?;
         let marks = Mutex::new(Marks { pieces, unsaved: 0 });
-        let (follow, saving, touched) = (Mutex::default(), Mutex::default(), Mutex::new(now));
-        let partial = Self { id, root, size, dir, data, pairs, marks, follow, saving, touched };
+        let (follow, touched) = (Mutex::default(), Mutex::new(now));
+        let (writing, saving) = Default::default();
+        let partial =
+            Self { id, root, size, dir, data, pairs, marks, follow, writing, saving, touched };
         partial.find_unmarked()?;
         Ok(partial)
     }
@@ -109,11 +114,8 @@ impl Partial {
         let piece = tree::check(self.root, self.size, index, encoded)
             .ok_or(BlobError::WrongPiece { id, index })?;
         let at = u64::from(index) * PIECE_BYTES;
-        self.data.write_all_at(&piece.data, at).map_err(|err| self.failed("writing", &err))?;
+        self.write_bytes(&piece, at).map_err(|err| self.failed("writing", &err))?;
         begin_writeback(&self.data, at, piece.data.len() as u64);
-        if let Some(pairs) = &self.pairs {
-            piece.write_pairs(pairs).map_err(|err| self.failed("writing", &err))?;
-        }
         let (is_new, is_due) = {
             let mut marks = self.marks();
             let is_new = marks.pieces.insert(index);
@@ -124,6 +126,12 @@ impl Partial {
             self.save_soon()?;
         }
         Ok(is_new)
+    }
+
+    fn write_bytes(&self, piece: &Piece, at: u64) -> io::Result<()> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.data.write_all_at(&piece.data, at)?;
+        self.pairs.as_ref().map_or(Ok(()), |pairs| piece.write_pairs(pairs))
     }
 
     /// As [`Partial::save`], unless somebody is about it: whoever writes next sees to the rest.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Ui;
 use crate::config::{self, Layer, Source};
 use crate::error::{Error, Kind};
-use crate::{shutdown, startup, telemetry};
+use crate::{arena, shutdown, startup, telemetry};
 
 /// How long to wait, after everything stopped in order, for work that cannot be stopped.
 const GRACE: Duration = Duration::from_secs(1);
@@ -21,8 +21,8 @@ const NICER: i32 = 5;
 ///
 /// Settings come from flags, then the environment, then the file, then defaults. The flag
 /// `--some-key` is `CRUX_SOME_KEY` in the environment, with commas between entries, and `some_key`
-/// in the file; `--label` is `CRUX_LABELS` and the table `labels`, `--blob-dir` is `CRUX_BLOB_DIRS`. The secret itself may be in
-/// `CRUX_SECRET`.
+/// in the file; `--label` is `CRUX_LABELS` and the table `labels`, `--blob-dir` is
+/// `CRUX_BLOB_DIRS`. The secret itself may be in `CRUX_SECRET`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// File with more settings, in TOML
@@ -76,6 +76,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
+    if ui.env().is_own() {
+        arena::have_one();
+    }
     let config = config::load(layer(args, ui)?, ui.env())?;
     telemetry::init(&config);
     // One thread: a node mostly waits, and waking workers across threads would double what it costs

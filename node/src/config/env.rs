@@ -64,6 +64,11 @@ impl Env {
         Self { vars: vars.iter().map(own).collect(), own: false }
     }
 
+    /// Whether it is this process's.
+    pub(crate) const fn is_own(&self) -> bool {
+        self.own
+    }
+
     /// The data directory, which every command needs.
     pub fn data_dir(&self) -> Option<PathBuf> {
         self.vars.get("CRUX_DATA_DIR").map(PathBuf::from)

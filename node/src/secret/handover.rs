@@ -13,6 +13,8 @@ use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 use super::file::read_line;
+#[cfg(target_os = "linux")]
+use crate::again::again;
 use crate::error::{Error, Kind};
 
 /// The variable that may hold the secret's line.
@@ -67,12 +69,8 @@ fn restart_without(line: &str) -> Error {
     if let Err(err) = (&file).write_all(line.as_bytes()) {
         return Error::io("writing an anonymous file", &err);
     }
-    let mut args = std::env::args_os();
-    let mut again = std::process::Command::new("/proc/self/exe");
-    if let Some(name) = args.next() {
-        again.arg0(name);
-    }
-    again.args(args).env_remove(SECRET_VAR);
+    let mut again = again();
+    again.env_remove(SECRET_VAR);
     again.env(SECRET_FD, file.as_raw_fd().to_string());
     Error::io("executing this program anew", &again.exec())
         .with_hint("Give the secret in a file, with --secret-file.")

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crux_crdt::Principal;
 use rand::RngExt;
 use rand::rngs::StdRng;
+use rand::seq::IteratorRandom;
 
 use super::backoff::Backoff;
 use crate::link::DialFailure;
@@ -16,6 +17,10 @@ const START_MAX: usize = 32;
 const REFUSED_REST: Duration = Duration::from_secs(10);
 /// How long a member rests that states no address.
 const NOWHERE_REST: Duration = Duration::from_secs(5);
+/// A node with fewer links looks for more than it wants.
+const LINKS_LOW: usize = 4;
+/// How often it does. Where seven in eight died at once, a second or two finds a living one.
+const MORE_EVERY: Duration = Duration::from_millis(200);
 /// How many places found on the link are remembered.
 const FOUND_MAX: usize = 64;
 
@@ -30,6 +35,8 @@ pub enum Purpose {
     Probe(Principal),
     /// A dead member.
     Dead(Principal),
+    /// A live member that is not wanted: few are linked.
+    More(Principal),
     /// A peer whose gate is open by now.
     Redial(Principal),
     /// A joiner that is called back.
@@ -51,12 +58,18 @@ pub struct Request {
 pub struct Facts<'a> {
     /// Who is linked.
     pub is_linked: &'a dyn Fn(&Principal) -> bool,
+    /// Who is linked, or lives and need not be: an entry that leads there rests.
+    pub is_within_reach: &'a dyn Fn(&Principal) -> bool,
     /// Live members this node should be linked to.
     pub wanted: &'a BTreeSet<Principal>,
     /// Dead members that have not departed, and since when they are dead.
     pub dead: &'a BTreeMap<Principal, Instant>,
-    /// How many members live.
+    /// How many are linked.
+    pub links: usize,
+    /// How many members live, this node among them.
     pub live: usize,
+    /// Those who live, this node left out.
+    pub others: &'a dyn Fn() -> Vec<Principal>,
     /// Where a member says it is.
     pub addrs: &'a dyn Fn(&Principal) -> Vec<String>,
 }
@@ -82,6 +95,7 @@ pub struct State {
     fixed: usize,
     members: BTreeMap<Principal, Backoff>,
     next_dead: Instant,
+    next_more: Instant,
     started: bool,
 }
 
@@ -93,6 +107,7 @@ impl State {
             fixed: entries.len(),
             members: BTreeMap::new(),
             next_dead: now,
+            next_more: now,
             started: false,
         };
         entries.iter().for_each(|addr| state.push(addr, now));
@@ -151,7 +166,11 @@ impl State {
                     backoff.fail(now, rng);
                 }
             }
-            Purpose::Probe(_) | Purpose::Dead(_) | Purpose::Redial(_) | Purpose::Call(_) => {}
+            Purpose::Probe(_)
+            | Purpose::Dead(_)
+            | Purpose::More(_)
+            | Purpose::Redial(_)
+            | Purpose::Call(_) => {}
         }
     }
 
@@ -171,6 +190,10 @@ impl State {
             let known = facts.dead.keys().filter(|peer| !(facts.is_linked)(peer)).take(START_MAX);
             out.extend(known.filter_map(|peer| to_member(Purpose::Dead(*peer), *peer, facts)));
         }
+        if is_sparse(facts) && self.next_more <= now {
+            self.next_more = now + MORE_EVERY;
+            out.extend(dial_more(facts, rng));
+        }
         if self.next_dead <= now {
             let period = Duration::from_millis(500) * u32::try_from(facts.live).unwrap_or(u32::MAX);
             let period = period.clamp(Duration::from_secs(1), Duration::from_secs(60));
@@ -183,8 +206,8 @@ impl State {
     fn dial_entries(&mut self, now: Instant, facts: &Facts<'_>) -> Vec<Request> {
         let mut out = Vec::new();
         for (place, entry) in self.entries.iter_mut().enumerate() {
-            let linked = entry.reached.is_some_and(|peer| (facts.is_linked)(&peer));
-            if entry.myself || linked || !entry.backoff.is_due(now) {
+            let reached = entry.reached.is_some_and(|peer| (facts.is_within_reach)(&peer));
+            if entry.myself || reached || !entry.backoff.is_due(now) {
                 continue;
             }
             entry.backoff.start();
@@ -226,9 +249,10 @@ impl State {
 
     /// When [`State::on_wake`] has something to do.
     pub fn deadline(&self, facts: &Facts<'_>) -> Instant {
-        let is_linked = facts.is_linked;
-        let idle =
-            |entry: &&Entry| !entry.myself && !entry.reached.is_some_and(|peer| is_linked(&peer));
+        let (is_linked, is_within_reach) = (facts.is_linked, facts.is_within_reach);
+        let idle = |entry: &&Entry| {
+            !entry.myself && !entry.reached.is_some_and(|peer| is_within_reach(&peer))
+        };
         let entries = self.entries.iter().filter(idle).map(|entry| entry.backoff.deadline());
         let wanted = facts
             .wanted
@@ -236,8 +260,23 @@ impl State {
             .filter(|peer| !is_linked(peer))
             .map(|peer| self.members.get(peer).map_or(Instant::ORIGIN, Backoff::deadline));
         let dead = if facts.dead.is_empty() { Instant::NEVER } else { self.next_dead };
-        entries.chain(wanted).min().unwrap_or(Instant::NEVER).min(dead)
+        let more = if is_sparse(facts) { self.next_more } else { Instant::NEVER };
+        entries.chain(wanted).min().unwrap_or(Instant::NEVER).min(dead).min(more)
     }
+}
+
+/// Whether few are linked, and there are others than those who are wanted and dialled anyway.
+fn is_sparse(facts: &Facts<'_>) -> bool {
+    facts.links < LINKS_LOW && facts.live > 1 + facts.wanted.len()
+}
+
+/// Dials anyone who lives. Whose observers all die at once hears of no death, wants only the dead, and
+/// would be dead to the others, who do not know that they are to be its observers.
+fn dial_more(facts: &Facts<'_>, rng: &mut StdRng) -> Option<Request> {
+    let others = (facts.others)().into_iter();
+    let others = others.filter(|it| !(facts.is_linked)(it) && !facts.wanted.contains(it));
+    let peer = others.choose(rng)?;
+    to_member(Purpose::More(peer), peer, facts)
 }
 
 /// A dial to a member at the places it states.

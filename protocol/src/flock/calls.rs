@@ -158,7 +158,7 @@ impl State {
     /// none. In a large flock it does not observe those who do, and hears them by beacons only.
     fn last_heard(&self) -> Option<Instant> {
         let observers = self.liveness.observers_of_me();
-        let close = observers.union(self.liveness.observed());
+        let close = observers.iter().chain(self.liveness.observed());
         close.filter_map(|member| self.liveness.heard_at(member)).max()
     }
 

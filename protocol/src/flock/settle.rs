@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crux_crdt::Principal;
 use crux_crdt::hash::sha3;
@@ -16,6 +17,10 @@ use crate::link;
 use crate::liveness::Liveness;
 use crate::time::Instant;
 
+/// How long it is not looked again who leads, per member, while nobody does and others come to life:
+/// each look walks over all, and at the start of thousands each of them sees all others come.
+const EVALUATE_REST: Duration = Duration::from_micros(100);
+
 impl State {
     /// Brings everything derived in line with what was merged and heard.
     pub(super) fn settle(&mut self, now: Instant) {
@@ -25,7 +30,8 @@ impl State {
         }
         // A claim whose write failed is asked for anew when writing is tried again.
         let retrying = self.retry_write_at != Instant::ORIGIN && self.retry_write_at <= now;
-        if self.leader_dirty || retrying || self.leader.deadline() <= now {
+        let due = self.leader.deadline().min(self.evaluate_at) <= now;
+        if self.leader_dirty || retrying || due {
             self.leader_dirty = false;
             self.evaluate_leader(now);
         }
@@ -128,6 +134,7 @@ impl State {
         // it is there.
         let is_claim = |change: &Change| matches!(change, Change::Claim(_));
         self.author.retract(is_claim);
+        (self.evaluated_at, self.evaluate_at) = (now, Instant::NEVER);
         let candidates = self.candidates();
         if let Some(n) = self.leader.evaluate(&candidates, now)
             && !(self.read_only && n > 0)
@@ -168,7 +175,12 @@ impl State {
     ) {
         // Who claims nothing is no leader; but where nobody leads, it has its place in the queue.
         let claims = self.strew.record(&member).is_some_and(|record| record.profile().claim > 0);
-        self.leader_dirty |= claims || self.leader().is_none();
+        self.leader_dirty |= claims;
+        if self.leader().is_none() {
+            let members = u32::try_from(self.liveness.live()).unwrap_or(u32::MAX);
+            let from = self.evaluated_at + EVALUATE_REST * members;
+            self.evaluate_at = self.evaluate_at.min(from.max(now));
+        }
         self.changed = true;
         self.wanted = None;
         if liveness == Liveness::Dead {
@@ -210,7 +222,9 @@ impl State {
             .min(self.sync.deadline())
             .min(self.join.deadline())
             .min(self.leader.deadline())
+            .min(self.evaluate_at)
             .min(self.tend_deadline())
+            .min(self.prune_deadline())
             .min(self.calls_deadline())
             .min(self.dial_deadline())
             .min(retry)

@@ -69,6 +69,8 @@ pub struct State {
     pub(super) join: join::State,
     pub(super) dial: dial::State,
     pub(super) links: BTreeMap<Principal, Link>,
+    /// When links may be closed again that nobody needs.
+    pub(super) prune_at: Instant,
     pub(super) requests: BTreeMap<RequestId, Route>,
     pub(super) dials: BTreeMap<DialId, dial::Request>,
     pub(super) waiting: BTreeMap<RequestId, Waiting>,
@@ -97,6 +99,9 @@ pub struct State {
     pub(super) roster_dirty: bool,
     pub(super) members_dirty: bool,
     pub(super) leader_dirty: bool,
+    /// When it was last looked who leads, and when that is due again because of others' liveness.
+    pub(super) evaluated_at: Instant,
+    pub(super) evaluate_at: Instant,
     pub(super) changed: bool,
     pub(super) name_lost: bool,
     pub(super) out: Vec<Command>,
@@ -171,6 +176,7 @@ impl State {
             past,
             names: Names::default(),
             links: BTreeMap::new(),
+            prune_at: now,
             requests: BTreeMap::new(),
             dials: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -192,6 +198,8 @@ impl State {
             roster_dirty: true,
             members_dirty: true,
             leader_dirty: true,
+            evaluated_at: Instant::ORIGIN,
+            evaluate_at: Instant::NEVER,
             changed: true,
             name_lost: false,
             out: Vec::new(),
@@ -227,6 +235,7 @@ impl State {
         let outputs = self.join.on_wake(now);
         self.act_on_join(outputs, now);
         self.tend_links(now);
+        self.prune_links(now);
         self.expire(now);
         self.dial_what_is_due(now);
     }

@@ -1,9 +1,9 @@
 //! Joining: how two nodes that share the initial secret come to be members of one flock.
 //!
-//! **Invariant**: a principal is admitted by a member only after it proved, on a connection that its
-//! own key secured, that it knows the join key (factor one), and answered with its key at the address
-//! it states (factor two). Nothing in the exchange helps who lacks the key, and no message of one
-//! exchange is worth anything in another.
+//! **Invariant**: a principal is admitted by a member only after it proved, on a connection that
+//! its own key secured, that it knows the join key (factor one), and answered with its key at the
+//! address it states (factor two). Nothing in the exchange helps who lacks the key, and no message
+//! of one exchange is worth anything in another.
 //!
 //! ```text
 //!   J → S  Knock       do you know me?            J dialled; known both ways: dial again, done
@@ -21,13 +21,14 @@
 //! is seen from, or that is a host name, and only after J proved the key: S is no port scanner for
 //! strangers.
 //!
-//! Where both sides knock at once, the one with the greater principal goes on and the other one lets it
-//! in: two handshakes would take twice the connections and could end each other.
+//! Where both sides knock at once, the one with the greater principal goes on and the other one
+//! lets it in: two handshakes would take twice the connections and could end each other.
 //!
 //! A join admits both ways and there is no founder: equal nodes that start at once admit each other
 //! pairwise, and two islands become one by one handshake. Who is alone comes to the other's flock,
-//! whoever dialled, and leaves its claim to lead behind; where both are alone, J does. Where one side knows the other as a member
-//! already, it *presents* the chain of admissions that says so, and no handshake is needed.
+//! whoever dialled, and leaves its claim to lead behind; where both are alone, J does. Where one
+//! side knows the other as a member already, it *presents* the chain of admissions that says so,
+//! and no handshake is needed.
 
 mod config;
 mod joiner;

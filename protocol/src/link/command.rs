@@ -27,6 +27,12 @@ pub enum Command {
         /// The peer.
         peer: Principal,
     },
+    /// Close all connections to a peer, unless a request is in progress on one, in either direction.
+    /// Then nothing happens.
+    Release {
+        /// The peer.
+        peer: Principal,
+    },
     /// Replace the set of peers that get more than `/crux/join/1` on connections made from now on.
     Admit {
         /// Every member.

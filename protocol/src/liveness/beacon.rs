@@ -33,7 +33,10 @@ impl State {
         self.beacon_at = now;
         let period =
             if self.leading { self.config.leader_beacon_period } else { self.beacon_period() };
-        self.next_beacon = now + period.mul_f64(rng.random_range(0.9..1.0));
+        // Those who start together would go on beaconing together; and the first one may have come
+        // before the others had links for it.
+        let earliest = if self.counter == 1 { 0.1 } else { 0.9 };
+        self.next_beacon = now + period.mul_f64(rng.random_range(earliest..1.0));
         Output::Publish(self.beacon.clone())
     }
 

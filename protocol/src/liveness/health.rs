@@ -35,6 +35,7 @@ impl State {
             }
             self.grace_until = now + self.config.beat_period + self.config.beat_grace;
             self.woke_at = Some(now);
+            self.met.clear();
             self.next_beacon = now;
         } else if late > LATE_WAKE {
             self.worsen_health(now);

@@ -18,6 +18,9 @@ impl State {
             self.next_beacon = self.next_beacon.min(now.max(self.beacon_at + BEACON_REST));
         }
         self.linked.insert(peer);
+        if self.woke_at.is_some() {
+            self.met.insert(peer);
+        }
         let Some(mut subject) = self.subjects.get_mut(&peer) else { return Vec::new() };
         subject.votes.clear();
         subject.my_vote = None;

@@ -12,22 +12,27 @@
 //! * **Observers** of a member: on each of eight hash rings over the members that are not dead to
 //!   me, the next one not already chosen; up to nine members, all of them. (Idea: Rapid, ATC'18.)
 //!   *O* is the observers that are not themselves suspect.
-//! * **Gone** (no link, and a dial was refused or another key answered): dead at once when a majority
-//!   of *O* says so. **Silent** (no beat for the time-out): suspect when min(2, |O|) say silent or gone; dead when
-//!   a majority of *O* still says so two seconds × local health later. Silence alone never kills at once.
-//! * A suspicion names the freshest (incarnation, counter) its observer knew; a fresher beacon refutes
-//!   it. A suspected node sends one at once. Who hears a suspicion about a member that is dead to it
-//!   repeats its own: gossip loses, and who missed it must not wait for the beacons to stay away.
-//! * **In the end silence decides**: neither beacon nor beat for three beacon periods is death whatever
-//!   observers say, since a minority holds too few observers of the far side to reach any count.
+//! * **Gone** (no link, and a dial was refused or another key answered): dead at once when a
+//!   majority of *O* says so. **Silent** (no beat for the time-out): suspect when min(2, |O|) say
+//!   silent or gone; dead when a majority of *O* still says so two seconds × local health later.
+//!   Silence alone never kills at once.
+//! * A suspicion names the freshest (incarnation, counter) its observer knew; a fresher beacon
+//!   refutes it. A suspected node sends one at once. Who hears a suspicion about a member that is
+//!   dead to it repeats its own: gossip loses, and who missed it must not wait for the beacons to
+//!   stay away.
+//! * **In the end silence decides**: neither beacon nor beat for three beacon periods is death
+//!   whatever observers say, since a minority holds too few observers of the far side to reach any
+//!   count.
 //! * **Local health** (Lifeguard): late wakes, silence from most subjects and refuted suspicions
-//!   multiply this node's time-outs by up to eight, because then it is probably the one at fault. What a
-//!   majority of *O* without this node says does not rest on its health, and is not multiplied: else a
-//!   node that stalls now and then would show a stopped one alive for up to eight times as long. Time
-//!   in which this process was late does not count for a suspicion. A gap of over two seconds between two calls means that this process slept: it forgets every
-//!   outstanding silence, beacons at once and suspects nobody for a period. Whoever died meanwhile is
-//!   spoken of no more; so it then suspects whom it does not observe and did not hear since. That counts
-//!   for nothing, and is answered: by a beacon of who lives, by the observers of who does not.
+//!   multiply this node's time-outs by up to eight, because then it is probably the one at fault.
+//!   What a majority of *O* without this node says does not rest on its health, and is not
+//!   multiplied: else a node that stalls now and then would show a stopped one alive for up to
+//!   eight times as long. Time in which this process was late does not count for a suspicion. A gap
+//!   of over two seconds between two calls means that this process slept: it forgets every
+//!   outstanding silence, beacons at once and suspects nobody for a period. Whoever died meanwhile
+//!   is spoken of no more; so it then suspects whom it does not observe and did not hear since.
+//!   That counts for nothing, and is answered: by a beacon of who lives, by the observers of who
+//!   does not.
 //!
 //! Verdicts are soft state and never in the durable replica. A member known only from disk is dead
 //! until it is heard.

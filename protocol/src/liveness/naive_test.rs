@@ -10,6 +10,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::message::{Beacon, Evidence, Notice, Suspicion};
+use super::rings::Rings;
+use super::state::OBSERVE_REST;
 use super::{Config, Liveness, State};
 use crate::context::Context;
 use crate::time::Instant;
@@ -29,7 +31,8 @@ fn naive_deadline(state: &State) -> Instant {
         .clamp(config.beacon_period_min, config.beacon_period_max);
     let mut least = state.next_beat.min(state.next_beacon);
     if state.observed_stale {
-        least = least.min(state.called_at);
+        let rest = OBSERVE_REST * members;
+        least = least.min(state.called_at.max(state.observed_at + rest));
     }
     if state.woke_at.is_some() {
         least = least.min(state.grace_until);
@@ -62,6 +65,14 @@ fn check(state: &State) {
     let live: BTreeSet<_> = state.subjects.live().iter().map(|(_, member)| *member).collect();
     assert_eq!(live, of(&|subject| subject.liveness != Liveness::Dead));
     assert_eq!(*state.subjects.suspects(), of(&|it| it.liveness == Liveness::Suspect));
+    let mut rings = Rings::new(FLOCK);
+    let me = state.context.me;
+    for member in state.subjects.iter().map(|(member, _)| *member).chain([me]) {
+        rings.know(member);
+        rings.set_present(member, member == me || live.contains(&member));
+    }
+    let known = state.subjects.iter().map(|(member, _)| member).chain([&me]);
+    known.for_each(|it| assert_eq!(state.observers(it), rings.observers(it)));
     assert_eq!(*state.subjects.accused(), of(&|subject| !subject.votes.is_empty()));
 }
 

@@ -7,77 +7,80 @@ use crux_crdt::{Digest, Principal};
 pub(super) const RINGS: usize = 8;
 
 /// The hash rings over which members observe each other.
-#[derive(Debug, Default)]
+///
+/// **Invariant**: each ring holds exactly the members that are present, by place and then by key.
+/// Whoever else is known has places, too, because the absent are observed as well.
+#[derive(Debug)]
 pub(super) struct Rings {
-    rings: [BTreeMap<Digest, Principal>; RINGS],
-    places: BTreeMap<Principal, [Digest; RINGS]>,
+    flock: Digest,
+    places: BTreeMap<Principal, [u64; RINGS]>,
+    rings: [Vec<(u64, Principal)>; RINGS],
 }
 
 impl Rings {
-    /// Puts exactly these members on the rings.
-    pub(super) fn set(&mut self, flock: &Digest, members: &BTreeSet<Principal>) {
-        let gone: Vec<_> =
-            self.places.keys().filter(|known| !members.contains(known)).copied().collect();
-        for principal in gone {
-            let places = self.places.remove(&principal).unwrap_or_default();
-            for (ring, place) in self.rings.iter_mut().zip(places) {
-                ring.remove(&place);
-            }
-        }
-        for principal in members {
-            if !self.places.contains_key(principal) {
-                let places = std::array::from_fn(|ring| place(ring, flock, principal));
-                for (ring, place) in self.rings.iter_mut().zip(places) {
-                    ring.insert(place, *principal);
-                }
-                self.places.insert(*principal, places);
+    /// Rings without members.
+    pub(super) fn new(flock: Digest) -> Self {
+        Self { flock, places: BTreeMap::new(), rings: Default::default() }
+    }
+
+    /// Gives a member its places. It is not present yet.
+    pub(super) fn know(&mut self, member: Principal) {
+        let flock = self.flock;
+        let places = || std::array::from_fn(|ring| place(ring, &flock, &member));
+        self.places.entry(member).or_insert_with(places);
+    }
+
+    /// Takes a member off, and its places away.
+    pub(super) fn forget(&mut self, member: &Principal) {
+        self.set_present(*member, false);
+        self.places.remove(member);
+    }
+
+    /// Puts a member that has places on the rings, or takes it off.
+    pub(super) fn set_present(&mut self, member: Principal, present: bool) {
+        let Some(places) = self.places.get(&member) else { return };
+        for (ring, place) in self.rings.iter_mut().zip(places) {
+            match ring.binary_search(&(*place, member)) {
+                Err(at) if present => ring.insert(at, (*place, member)),
+                Ok(at) if !present => _ = ring.remove(at),
+                _ => {}
             }
         }
     }
 
-    /// Those whom a member can observe at all: on each ring the eight before it for which `present`
-    /// holds. Who is farther before it has another observer there, or eight others already.
-    pub(super) fn before(
-        &self,
-        observer: &Principal,
-        present: impl Fn(&Principal) -> bool,
-    ) -> BTreeSet<Principal> {
+    /// Those whom a member can observe at all, the absent aside: on each ring the eight before it. Who
+    /// is farther before it has another observer there, or eight others already.
+    pub(super) fn before(&self, observer: &Principal) -> BTreeSet<Principal> {
         let Some(places) = self.places.get(observer) else { return BTreeSet::new() };
         let rings = self.rings.iter().zip(places);
         rings
             .flat_map(|(ring, place)| {
-                let after = (std::ops::Bound::Excluded(*place), std::ops::Bound::Unbounded);
-                let back = ring.range(..*place).rev().chain(ring.range(after).rev());
-                back.map(|(_, principal)| *principal).filter(&present).take(RINGS)
+                let (before, after) = ring.split_at(ring.partition_point(|it| it.0 < *place));
+                let back = before.iter().rev().chain(after.iter().rev());
+                back.map(|(_, member)| *member).filter(|member| member != observer).take(RINGS)
             })
             .collect()
     }
 
-    /// Who observes a member: on each ring the next one for which `present` holds and that is not
-    /// chosen yet.
-    pub(super) fn observers(
-        &self,
-        subject: &Principal,
-        present: impl Fn(&Principal) -> bool,
-    ) -> BTreeSet<Principal> {
-        let mut chosen = BTreeSet::new();
+    /// Who observes a member: on each ring the next one that is not chosen yet.
+    pub(super) fn observers(&self, subject: &Principal) -> Vec<Principal> {
+        let mut chosen = Vec::with_capacity(RINGS);
         let Some(places) = self.places.get(subject) else { return chosen };
         for (ring, place) in self.rings.iter().zip(places) {
-            let after = ring.range((std::ops::Bound::Excluded(*place), std::ops::Bound::Unbounded));
-            let around = ring.range(..*place);
-            let next = after
-                .chain(around)
-                .map(|(_, principal)| *principal)
-                .find(|other| present(other) && !chosen.contains(other));
+            let (before, after) = ring.split_at(ring.partition_point(|it| it.0 <= *place));
+            let mut around = after.iter().chain(before).map(|(_, member)| *member);
+            let next = around.find(|other| other != subject && !chosen.contains(other));
             chosen.extend(next);
         }
         chosen
     }
 }
 
-fn place(ring: usize, flock: &Digest, principal: &Principal) -> Digest {
+/// Where a member is on a ring: the beginning of a hash, which is enough to spread the members.
+fn place(ring: usize, flock: &Digest, member: &Principal) -> u64 {
     let ring = u8::try_from(ring).expect("there are few rings");
-    sha3("crux/ring/1", &[&[ring], &flock.0, &principal.0])
+    let [a, b, c, d, e, f, g, h, ..] = sha3("crux/ring/1", &[&[ring], &flock.0, &member.0]).0;
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
 #[cfg(test)]
@@ -89,8 +92,11 @@ mod tests {
     }
 
     fn rings(members: &BTreeSet<Principal>) -> Rings {
-        let mut rings = Rings::default();
-        rings.set(&Digest([7; 32]), members);
+        let mut rings = Rings::new(Digest([7; 32]));
+        for member in members {
+            rings.know(*member);
+            rings.set_present(*member, true);
+        }
         rings
     }
 
@@ -99,7 +105,7 @@ mod tests {
         let all = members(9);
         let rings = rings(&all);
         for subject in &all {
-            let observers = rings.observers(subject, |_| true);
+            let observers = rings.observers(subject);
             assert_eq!(observers.len(), 8);
             assert!(!observers.contains(subject));
         }
@@ -108,40 +114,45 @@ mod tests {
     #[test]
     fn large_flocks_have_eight_observers_each_and_skip_the_absent() {
         let all = members(100);
-        let rings = rings(&all);
+        let mut rings = rings(&all);
         let subject = Principal([42; 32]);
-        let before = rings.observers(&subject, |_| true);
+        let before = rings.observers(&subject);
         assert_eq!(before.len(), RINGS);
-        let absent = *before.first().expect("eight observers");
-        let after = rings.observers(&subject, |other| *other != absent);
+        let absent = before[0];
+        rings.set_present(absent, false);
+        let after = rings.observers(&subject);
         assert_eq!(after.len(), RINGS);
         assert!(!after.contains(&absent));
-        assert!(before.intersection(&after).count() >= RINGS - 2, "rings hardly move");
+        let same = before.iter().filter(|it| after.contains(it)).count();
+        assert!(same >= RINGS - 2, "rings hardly move");
+        assert_eq!(rings.observers(&absent).len(), RINGS, "the absent are observed, too");
+        rings.set_present(absent, true);
+        assert_eq!(rings.observers(&subject), before);
     }
 
     #[test]
     fn whoever_a_member_observes_is_close_before_it() {
-        let all = members(60);
-        let rings = rings(&all);
-        let present = |other: &Principal| !other.0[0].is_multiple_of(3);
-        for me in all.iter().filter(|member| present(member)) {
-            let living = all.iter().filter(|member| present(member) && *member != me);
+        let mut all = members(60);
+        let mut rings = rings(&all);
+        for absent in all.extract_if(.., |member| member.0[0].is_multiple_of(3)) {
+            rings.set_present(absent, false);
+        }
+        for me in &all {
+            let others = all.iter().filter(|member| *member != me);
             let observed: BTreeSet<_> =
-                living.filter(|it| rings.observers(it, present).contains(me)).copied().collect();
+                others.filter(|it| rings.observers(it).contains(me)).copied().collect();
             assert!(!observed.is_empty());
-            assert!(observed.is_subset(&rings.before(me, present)));
+            assert!(observed.is_subset(&rings.before(me)));
         }
     }
 
     #[test]
     fn members_that_leave_are_taken_off() {
-        let mut all = members(20);
+        let all = members(20);
         let mut rings = rings(&all);
-        all.remove(&Principal([3; 32]));
-        rings.set(&Digest([7; 32]), &all);
-        let all_observers: BTreeSet<_> =
-            all.iter().flat_map(|subject| rings.observers(subject, |_| true)).collect();
-        assert!(!all_observers.contains(&Principal([3; 32])));
-        assert!(rings.observers(&Principal([3; 32]), |_| true).is_empty());
+        let gone = Principal([3; 32]);
+        rings.forget(&gone);
+        assert!(all.iter().all(|subject| !rings.observers(subject).contains(&gone)));
+        assert!(rings.observers(&gone).is_empty());
     }
 }

@@ -87,7 +87,11 @@ impl State {
         let verdicts = subjects(self.subjects.suspects()).map(|it| self.verdict_deadline(it));
         let first = self.subjects.live().first();
         let silence = first.map_or(Instant::NEVER, |(heard_at, _)| *heard_at + self.silence());
-        let stale = if self.observed_stale { self.called_at } else { Instant::NEVER };
+        let stale = if self.observed_stale {
+            self.called_at.max(self.observe_from())
+        } else {
+            Instant::NEVER
+        };
         let asking = self.woke_at.map_or(Instant::NEVER, |_| self.grace_until);
         let rest = [self.next_beat, self.next_beacon, silence, stale, asking];
         beats.chain(verdicts).chain(rest).min().unwrap_or(Instant::NEVER)

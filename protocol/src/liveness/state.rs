@@ -1,16 +1,21 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crux_crdt::sign::Identity;
 use crux_crdt::{Digest, Principal};
 use rand::rngs::StdRng;
 
 use super::config::Config;
-use super::rings::{RINGS, Rings};
+use super::rings::RINGS;
 use super::subject::{Liveness, Subject};
 use super::subjects::Subjects;
 use crate::context::Context;
 use crate::time::Instant;
+
+/// How long whom a node observes stays as it is, per member. Thousands that come to life within a
+/// second, at the start, change it thousands of times, and each time would cost them all.
+pub(super) const OBSERVE_REST: Duration = Duration::from_micros(100);
 
 /// What the engine asks of whoever drives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,11 +57,12 @@ pub struct State {
     pub(super) state_digest: Digest,
     pub(super) state_digest_at: Instant,
     pub(super) leading: bool,
-    pub(super) rings: Rings,
     pub(super) subjects: Subjects,
     pub(super) linked: BTreeSet<Principal>,
     pub(super) observed: BTreeSet<Principal>,
     pub(super) observed_stale: bool,
+    /// When it was last derived whom this node observes.
+    pub(super) observed_at: Instant,
     pub(super) health: u32,
     pub(super) health_at: Instant,
     pub(super) called_at: Instant,
@@ -65,6 +71,8 @@ pub struct State {
     pub(super) woke_at: Option<Instant>,
     /// Who came back to life since it woke: a beacon from before a death may come after it.
     pub(super) revived: BTreeSet<Principal>,
+    /// Who was linked since it woke.
+    pub(super) met: BTreeSet<Principal>,
     pub(super) next_beat: Instant,
     pub(super) next_beacon: Instant,
     pub(super) beacon_at: Instant,
@@ -80,6 +88,7 @@ impl State {
         incarnation: u64,
         now: Instant,
     ) -> Self {
+        let subjects = Subjects::new(context.flock, context.me);
         Self {
             config,
             context,
@@ -91,17 +100,18 @@ impl State {
             state_digest: Digest::default(),
             state_digest_at: now,
             leading: false,
-            rings: Rings::default(),
-            subjects: Subjects::default(),
+            subjects,
             linked: BTreeSet::new(),
             observed: BTreeSet::new(),
             observed_stale: true,
+            observed_at: Instant::ORIGIN,
             health: 1,
             health_at: now,
             called_at: now,
             grace_until: now,
             woke_at: None,
             revived: BTreeSet::new(),
+            met: BTreeSet::new(),
             next_beat: now,
             next_beacon: now,
             beacon_at: Instant::ORIGIN,
@@ -112,9 +122,6 @@ impl State {
     /// already when it is first watched lives.
     pub fn set_members(&mut self, members: &BTreeSet<Principal>, now: Instant) -> Vec<Output> {
         let me = self.context.me;
-        let mut on_rings = members.clone();
-        on_rings.insert(me);
-        self.rings.set(&self.context.flock, &on_rings);
         self.subjects.retain(members);
         let known = |member: &Principal| *member == me || self.subjects.contains(member);
         let news: Vec<_> = members.iter().filter(|member| !known(member)).copied().collect();
@@ -186,18 +193,23 @@ impl State {
         1 + self.subjects.live().len()
     }
 
+    /// Those others who are not dead.
+    pub fn others(&self) -> impl Iterator<Item = Principal> {
+        self.subjects.live().iter().map(|(_, member)| *member)
+    }
+
     /// Whom this node observes.
     pub const fn observed(&self) -> &BTreeSet<Principal> {
         &self.observed
     }
 
     /// Who observes this node, from its own view.
-    pub fn observers_of_me(&self) -> BTreeSet<Principal> {
+    pub fn observers_of_me(&self) -> Vec<Principal> {
         self.observers(&self.context.me)
     }
 
-    pub(super) fn observers(&self, subject: &Principal) -> BTreeSet<Principal> {
-        self.rings.observers(subject, |other| self.liveness(other) != Liveness::Dead)
+    pub(super) fn observers(&self, subject: &Principal) -> Vec<Principal> {
+        self.subjects.rings().observers(subject)
     }
 
     /// Does what is due. MUST be called at [`State::deadline`] or soon after.
@@ -225,18 +237,23 @@ impl State {
         out
     }
 
+    /// From when on it may be derived anew whom this node observes.
+    pub(super) fn observe_from(&self) -> Instant {
+        let members = u32::try_from(self.subjects.len()).unwrap_or(u32::MAX);
+        self.observed_at + OBSERVE_REST * members
+    }
+
     fn refresh_observed(&mut self, now: Instant) -> Vec<Output> {
-        if !std::mem::take(&mut self.observed_stale) {
+        if !self.observed_stale || now < self.observe_from() {
             return Vec::new();
         }
+        (self.observed_stale, self.observed_at) = (false, now);
         let live = self.subjects.live();
         let observed: BTreeSet<_> = if live.len() <= RINGS {
             live.iter().map(|(_, member)| *member).collect()
         } else {
             let me = self.context.me;
-            let close = self
-                .rings
-                .before(&me, |other| *other != me && self.liveness(other) != Liveness::Dead);
+            let close = self.subjects.rings().before(&me);
             close.into_iter().filter(|m| self.observers(m).contains(&me)).collect()
         };
         if observed == self.observed {

@@ -1,5 +1,5 @@
 use core::fmt;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crux_crdt::{Digest, Principal};
 
@@ -115,7 +115,7 @@ impl Subject {
     }
 
     /// Counts the votes of these observers.
-    pub(super) fn count(&self, observers: &BTreeSet<Principal>) -> Count {
+    pub(super) fn count(&self, observers: &[Principal]) -> Count {
         let votes = || observers.iter().filter_map(|observer| self.votes.get(observer));
         Count {
             observers: observers.len(),

@@ -1,30 +1,33 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, DerefMut};
 
-use crux_crdt::Principal;
+use crux_crdt::{Digest, Principal};
 
+use super::rings::Rings;
 use super::subject::{Liveness, Subject};
 use crate::time::Instant;
 
-/// Every member that is watched, and in what order the clock comes to them.
+/// Every member that is watched, in what order the clock comes to them, and who observes whom.
 ///
 /// A wake and the question for the next one would otherwise walk over all members, at every event.
 ///
 /// **Invariant**: the indices say of each subject what [`Place::of`] says of it. They are brought in
 /// line when a [`Change`] ends, and there is no other way to change a subject.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Subjects {
     all: BTreeMap<Principal, Subject>,
     index: Index,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Index {
     /// Who is not dead, by when it was last heard.
     heard: BTreeSet<(Instant, Principal)>,
     suspects: BTreeSet<Principal>,
     /// Of whom anybody said that it is silent or gone.
     accused: BTreeSet<Principal>,
+    /// Those who are not dead, and this node, as they observe each other.
+    rings: Rings,
 }
 
 /// What the indices say of a subject.
@@ -52,6 +55,9 @@ impl Index {
         if before.heard_at != after.heard_at {
             before.heard_at.map(|at| self.heard.remove(&(at, member)));
             after.heard_at.map(|at| self.heard.insert((at, member)));
+        }
+        if before.heard_at.is_some() != after.heard_at.is_some() {
+            self.rings.set_present(member, after.heard_at.is_some());
         }
         if before.suspect != after.suspect {
             set(&mut self.suspects, member, after.suspect);
@@ -100,6 +106,15 @@ impl Drop for Change<'_> {
 }
 
 impl Subjects {
+    /// Nobody is watched yet by this node.
+    pub(super) fn new(flock: Digest, me: Principal) -> Self {
+        let mut rings = Rings::new(flock);
+        rings.know(me);
+        rings.set_present(me, true);
+        let (heard, suspects, accused) = Default::default();
+        Self { all: BTreeMap::new(), index: Index { heard, suspects, accused, rings } }
+    }
+
     pub(super) fn get(&self, member: &Principal) -> Option<&Subject> {
         self.all.get(member)
     }
@@ -111,6 +126,7 @@ impl Subjects {
     }
 
     pub(super) fn insert(&mut self, member: Principal, subject: Subject) {
+        self.index.rings.know(member);
         let after = Place::of(&subject);
         let before = self.all.insert(member, subject).map_or(Place::NONE, |old| Place::of(&old));
         self.index.put(member, before, after);
@@ -120,6 +136,7 @@ impl Subjects {
     pub(super) fn retain(&mut self, members: &BTreeSet<Principal>) {
         for (member, subject) in self.all.extract_if(.., |member, _| !members.contains(member)) {
             self.index.put(member, Place::of(&subject), Place::NONE);
+            self.index.rings.forget(&member);
         }
     }
 
@@ -142,6 +159,11 @@ impl Subjects {
 
     pub(super) fn suspects(&self) -> &BTreeSet<Principal> {
         &self.index.suspects
+    }
+
+    /// Who observes whom, among those who are not dead.
+    pub(super) const fn rings(&self) -> &Rings {
+        &self.index.rings
     }
 
     /// Of whom anybody said that it is silent or gone.

@@ -1,6 +1,5 @@
 //! Suspicions: whose they are, what they decide, and how they are answered.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crux_crdt::Principal;
@@ -17,6 +16,8 @@ use crate::time::Instant;
 pub(super) const BEACON_REST: Duration = Duration::from_millis(200);
 /// Of how many members a process asks that slept. In a larger flock silence decides on the rest.
 const ASKED_MAX: usize = 64;
+/// What piled up for a process that slept is read by then, and was perhaps said by who is dead now.
+const PILED_UP: Duration = Duration::from_millis(500);
 /// How many beacons of a dead member another one may have got that this node missed.
 const BEACONS_MISSED_MAX: u64 = 4;
 
@@ -75,16 +76,19 @@ impl State {
     }
 
     /// Asks of members that may have died while this process slept, of whom nobody speaks any more,
-    /// or that an old beacon may have brought back to life since, by a suspicion that counts for nothing: see [`State::agree`] and [`State::on_accused`].
+    /// or that an old beacon may have brought back to life since, by a suspicion that counts for
+    /// nothing: see [`State::agree`] and [`State::on_accused`].
     pub(super) fn ask_what_was_missed(&mut self, now: Instant) -> Vec<Output> {
         if now < self.grace_until {
             return Vec::new();
         }
         let Some(woke_at) = self.woke_at.take() else { return Vec::new() };
         let live = self.subjects.live().iter();
-        let unheard = live.take_while(|(heard_at, _)| *heard_at < woke_at).map(|(_, who)| *who);
-        let revived = std::mem::take(&mut self.revived);
-        let asked = unheard.chain(revived);
+        let unheard = live.take_while(|(heard_at, _)| *heard_at < woke_at + PILED_UP);
+        let (met, mut revived) = (std::mem::take(&mut self.met), std::mem::take(&mut self.revived));
+        let unheard = unheard.map(|(_, who)| *who).filter(|who| !met.contains(who));
+        let unheard: Vec<_> = unheard.inspect(|who| _ = revived.remove(who)).collect();
+        let asked = unheard.into_iter().chain(revived);
         let asked = asked.filter(|who| !self.observed.contains(who)).take(ASKED_MAX);
         asked.collect::<Vec<_>>().into_iter().filter_map(|who| self.ask_about(who)).collect()
     }
@@ -111,7 +115,7 @@ impl State {
 
     /// Decides on a member by the votes there are.
     pub(super) fn weigh(&mut self, member: Principal, now: Instant) -> Vec<Output> {
-        let observers: BTreeSet<_> = self
+        let observers: Vec<_> = self
             .observers(&member)
             .into_iter()
             .filter(|other| self.liveness(other) == Liveness::Alive)

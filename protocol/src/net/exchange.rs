@@ -67,6 +67,7 @@ pub(super) fn failure_of(failure: &OutboundFailure) -> RequestFailure {
 #[derive(Debug)]
 struct Owed {
     protocol: Protocol,
+    to: Principal,
     request: InboundRequestId,
     channel: ResponseChannel<Vec<u8>>,
 }
@@ -80,7 +81,7 @@ pub(super) struct Requests {
     owed: BTreeMap<ReplyId, Owed>,
     reply_of: BTreeMap<(Protocol, InboundRequestId), ReplyId>,
     /// Pieces that are answered and not yet gone.
-    leaving: BTreeMap<InboundRequestId, ReplyId>,
+    leaving: BTreeMap<InboundRequestId, (ReplyId, Principal)>,
     next_reply: u64,
 }
 
@@ -119,12 +120,20 @@ impl Requests {
         Some((id, peer))
     }
 
+    /// Whether a request is in progress with a peer, in either direction.
+    pub(super) fn is_busy_with(&self, peer: &Principal) -> bool {
+        self.load.keys().any(|(_, to)| to == peer)
+            || self.owed.values().any(|owed| owed.to == *peer)
+            || self.leaving.values().any(|(_, to)| to == peer)
+    }
+
     /// Remembers a request that came in. `None` if too many are unanswered: dropping the channel
     /// tells the peer that it is lost.
     pub(super) fn received(
         &mut self,
         protocol: Protocol,
         request: InboundRequestId,
+        to: Principal,
         channel: ResponseChannel<Vec<u8>>,
     ) -> Option<ReplyId> {
         // Apart, so that bulk holds up nothing else.
@@ -136,7 +145,7 @@ impl Requests {
         let id = ReplyId(self.next_reply);
         self.next_reply += 1;
         self.reply_of.insert((protocol, request), id);
-        let owed = Owed { protocol, request, channel };
+        let owed = Owed { protocol, to, request, channel };
         self.owed.insert(id, owed);
         Some(id)
     }
@@ -146,7 +155,7 @@ impl Requests {
         let owed = self.owed.remove(&id)?;
         self.reply_of.remove(&(owed.protocol, owed.request));
         if owed.protocol == Protocol::Pastiche {
-            self.leaving.insert(owed.request, id);
+            self.leaving.insert(owed.request, (id, owed.to));
         }
         Some((owed.protocol, owed.channel))
     }
@@ -162,7 +171,7 @@ impl Requests {
         owed.iter().for_each(|id| drop(self.owed.remove(id)));
         match protocol {
             Protocol::Join | Protocol::Sync | Protocol::Call => None,
-            Protocol::Pastiche => owed.or_else(|| self.leaving.remove(&request)),
+            Protocol::Pastiche => owed.or_else(|| self.leaving.remove(&request).map(|(id, _)| id)),
         }
     }
 }

@@ -43,6 +43,10 @@ pub struct Config {
     /// How long providers may promise pieces and send none, before they count as none. Long, since
     /// honest ones are slow where a rate is low.
     pub patience: Duration,
+    /// How long those that are linked have to say that they hold a blob before the flock's index is
+    /// asked, where there is a place for each of them. Most often one does, and a search costs more
+    /// than a small blob.
+    pub seek_after: Duration,
     /// How long until the flock's index is asked again for holders of a blob that nobody within reach
     /// is known to have.
     pub seek_period: Duration,
@@ -75,6 +79,7 @@ impl Default for Config {
             settle: Duration::from_millis(50),
             ask_period: Duration::from_millis(500),
             patience: Duration::from_secs(300),
+            seek_after: Duration::from_millis(100),
             seek_period: Duration::from_secs(5),
             provides_max: 4,
             provide_period: Duration::from_secs(4 * 3600),

@@ -55,8 +55,8 @@ pub(super) struct Fetch {
     providers: BTreeSet<Principal>,
     /// Who was asked since everybody was, where there are more than places.
     met: BTreeSet<Principal>,
-    /// When the flock's index is asked, unless it is being asked.
-    pub(super) next_seek: Instant,
+    /// When the flock's index is asked; never: it is being asked. None: nobody was asked yet.
+    pub(super) next_seek: Option<Instant>,
     /// Sent bad bytes or signed a false root: out, for this blob.
     banned: BTreeSet<Principal>,
     pub(super) have: PieceSet,
@@ -92,7 +92,7 @@ impl Fetch {
             sources: BTreeSet::new(),
             providers: BTreeSet::new(),
             met: BTreeSet::new(),
-            next_seek: Instant::ORIGIN,
+            next_seek: None,
             banned: BTreeSet::new(),
             have: PieceSet::default(),
             asked: BTreeMap::new(),
@@ -112,16 +112,19 @@ impl Fetch {
     /// then whoever is there. Returns whether the index is to be asked.
     pub(super) fn meet(&mut self, now: Instant, facts: &Facts<'_>, config: &Config) -> bool {
         self.peers.retain(|peer, state| facts.linked.contains(peer) || state.in_flight > 0);
-        if now < self.next_round.min(self.next_seek) {
+        let all_have_places = (1..=config.peers_max).contains(&facts.linked.len());
+        let first = if all_have_places { now + config.seek_after } else { now };
+        let next_seek = *self.next_seek.get_or_insert(first);
+        if now < self.next_round.min(next_seek) {
             return false;
         }
         self.next_round = now + config.ask_period;
         let offers = (facts.holders)(&self.blob).into_iter();
         let offers: Vec<_> = offers.filter(|peer| facts.linked.contains(peer)).collect();
-        let due = self.next_seek <= now;
+        let due = next_seek <= now;
         let seeks = due && offers.is_empty() && !self.is_supplied();
         if due {
-            self.next_seek = if seeks { Instant::NEVER } else { now + config.seek_period };
+            self.next_seek = Some(if seeks { Instant::NEVER } else { now + config.seek_period });
         }
         self.sources = offers.iter().chain(&self.providers).copied().collect();
         let providers = self.providers.clone();
@@ -175,7 +178,7 @@ impl Fetch {
             self.next_round = Instant::ORIGIN;
         }
         if last {
-            self.next_seek = now + config.seek_period;
+            self.next_seek = Some(now + config.seek_period);
         }
     }
 

@@ -39,11 +39,12 @@
 //! that is rarest among those who hold a part, in an order of each fetcher's own, so that the same
 //! piece is not asked of a seed twice while others are not asked at all.
 //!
-//! **Who is asked.** Those that offer the blob in the strew, with no round trip. If none of them lives,
-//! those of whom the flock's index (Kademlia) has heard that they hold it: the long tail, which each
-//! node states for itself ([`PROVIDED_MAX`] blobs at most). Either are linked for it if they are not.
-//! Meanwhile every member that is linked, [`Config::peers_max`] at a time; who has nothing makes place
-//! for the next. What the index says is hearsay: who lies there costs a question.
+//! **Who is asked.** Those that offer the blob in the strew, with no round trip, and every member that is
+//! linked, [`Config::peers_max`] at a time; who has nothing makes place for the next. If nobody offers it,
+//! and nobody who was asked has it, those of whom the flock's index (Kademlia) has heard that they hold it:
+//! the long tail, which each node states for itself ([`PROVIDED_MAX`] blobs at most). Where more are linked
+//! than there are places, the index is asked at once. Those that offer a blob and those that the index
+//! names are linked for it if they are not. What the index says is hearsay: who lies there costs a question.
 //!
 //! How much is in flight from a provider follows what it delivers: the window grows while pieces come
 //! within [`Config::target`], and shrinks when they do not (as TCP Vegas does by its round trips).

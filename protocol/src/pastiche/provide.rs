@@ -42,6 +42,9 @@ struct Stated {
 pub(super) struct Provide {
     blobs: BTreeMap<BlobId, Stated>,
     under_way: BTreeSet<BlobId>,
+    /// Until when nothing is due, while so many are linked: there may be a thousand to look at, with
+    /// each event of the mover.
+    quiet: Option<(Instant, usize)>,
 }
 
 impl Provide {
@@ -53,6 +56,7 @@ impl Provide {
         others: Vec<BlobId>,
         out: &mut Vec<Command>,
     ) {
+        self.quiet = None;
         let distance = |blob: &BlobId| -> [u8; 32] { array::from_fn(|at| blob.0[at] ^ me.0[at]) };
         let by_distance = |mut blobs: Vec<BlobId>| {
             blobs.sort_unstable_by_key(distance);
@@ -77,6 +81,7 @@ impl Provide {
         linked: usize,
         config: &Config,
     ) {
+        self.quiet = None;
         self.under_way.remove(&blob);
         if let Some(stated) = self.blobs.get_mut(&blob) {
             let rest = if told { config.provide_period } else { config.provide_retry };
@@ -92,24 +97,32 @@ impl Provide {
         config: &Config,
         out: &mut Vec<Command>,
     ) {
-        if linked == 0 {
+        let free = config.provides_max.saturating_sub(self.under_way.len());
+        let is_quiet = self.quiet.is_some_and(|(until, among)| among == linked && now < until);
+        if linked == 0 || free == 0 || is_quiet {
             return;
         }
-        let free = config.provides_max.saturating_sub(self.under_way.len());
         let due = self.blobs.iter().filter(|(blob, stated)| {
             let grown = linked >= stated.among * 2;
             (grown || stated.due <= now) && !self.under_way.contains(*blob)
         });
         let due: Vec<_> = due.map(|(blob, _)| *blob).take(free).collect();
+        self.quiet = (due.len() < free).then(|| (self.next_due(now), linked));
         for blob in due {
             self.under_way.insert(blob);
             out.push(Command::Provide { blob });
         }
     }
 
-    /// When [`Provide::pump`] has something to do that no event brings.
-    pub(super) fn deadline(&self, now: Instant) -> Instant {
+    fn next_due(&self, now: Instant) -> Instant {
         let due = self.blobs.values().map(|stated| stated.due);
         due.filter(|due| *due > now).min().unwrap_or(Instant::NEVER)
+    }
+
+    /// When [`Provide::pump`] has something to do that no event brings. While nobody is linked or all
+    /// places are taken, there is nothing.
+    pub(super) fn deadline(&self, now: Instant) -> Instant {
+        let until = self.quiet.map(|(until, _)| until);
+        until.filter(|until| *until > now).unwrap_or(Instant::NEVER)
     }
 }

@@ -75,8 +75,8 @@ impl Fetch {
         let lonely = self.lonely.and_then(|since| shortest.map(|wait| since + *wait));
         let patience =
             if self.stage == Stage::Moving { self.moved + config.patience } else { Instant::NEVER };
-        let due = asks.chain(rests).chain(late).chain(lonely);
-        let due = due.chain([settle, self.next_round, self.next_seek, patience]);
+        let due = asks.chain(rests).chain(late).chain(lonely).chain(self.next_seek);
+        let due = due.chain([settle, self.next_round, patience]);
         due.filter(|at| *at > now).min().unwrap_or(Instant::NEVER)
     }
 }

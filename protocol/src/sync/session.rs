@@ -12,6 +12,8 @@ use super::message::{
 const FAN_OUT: usize = 16;
 /// Ranges with at most this many pairs are listed. From the design, page 01.
 const LIST_MAX: usize = 32;
+/// How many pairs the long lists of one answer have at most, for who has nothing of a range: some 150 kB.
+const LONG_LISTS_MAX: usize = 4 * ITEMS_MAX;
 /// A session that needs more requests than this talks to a peer that leads it in circles: 100,000
 /// acts in answers of 1,024 need a hundred for the fetch and about 300 for the ranges.
 const REQUESTS_MAX: usize = 2_000;
@@ -156,15 +158,17 @@ pub(super) fn compare(strew: &Strew, set: SetKind, ranges: &[(Bounds, Digest)]) 
     let index = index(strew, set);
     let nothing = crux_crdt::fingerprint::Fingerprint::default().digest();
     let mut pieces = Vec::new();
+    let mut room = LONG_LISTS_MAX;
     for (bounds, theirs) in ranges {
         let mine = index.fingerprint_of(*bounds);
         if mine.digest() == *theirs {
             continue;
         }
-        // Who has nothing of a range gets a long list: halves the round trips of a join.
-        let list_max = if *theirs == nothing && ranges.len() == 1 { ITEMS_MAX } else { LIST_MAX };
+        // Who has nothing of a range gets a long list: that is half the round trips of a join.
+        let list_max = if *theirs == nothing { room.clamp(LIST_MAX, ITEMS_MAX) } else { LIST_MAX };
         if mine.count() <= list_max as u64 {
             let mut items: Vec<_> = index.items(*bounds).collect();
+            room = room.saturating_sub(items.len());
             if crux_crdt::planted!(SkipLast) {
                 items.pop();
             }

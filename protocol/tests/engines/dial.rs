@@ -1,9 +1,11 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crux_crdt::Principal;
 use crux_protocol::dial::{Facts, Purpose, Request, State};
 use crux_protocol::link::DialFailure;
 use crux_protocol::time::Instant;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 
 use crate::fixture::{at, principal, principals, rng};
 
@@ -17,9 +19,12 @@ fn wake(
     let dead = dead.into_iter().map(|peer| (peer, at(0))).collect();
     let facts = Facts {
         is_linked: &|peer| *peer == principal(9),
+        is_within_reach: &|peer| [principal(8), principal(9)].contains(peer),
         wanted: &wanted,
         dead: &dead,
+        links: 0,
         live: 1,
+        others: &Vec::new,
         addrs: &|_| vec!["192.0.2.7:7".to_owned()],
     };
     state.on_wake(now, &facts, &mut rng())
@@ -83,4 +88,33 @@ fn the_dead_are_dialled_one_a_second_once_all_were_tried() {
     assert_eq!(wake(&mut state, at(100), none(), principals([2])), []);
     let later = wake(&mut state, at(2_000), none(), principals([2]));
     assert_eq!(later, [to(Purpose::Dead(principal(2)), 2)]);
+}
+
+/// The dials to others than those who are wanted, where so many are linked and so many live.
+fn more(state: &mut State, millis: u64, links: usize, live: usize) -> Vec<Principal> {
+    let facts = Facts {
+        is_linked: &|_| false,
+        is_within_reach: &|_| false,
+        wanted: &principals([2, 3]),
+        dead: &BTreeMap::new(),
+        links,
+        live,
+        others: &|| (2..=5).map(principal).collect(),
+        addrs: &|_| vec!["192.0.2.7:7".to_owned()],
+    };
+    let dials = state.on_wake(at(millis), &facts, &mut StdRng::from_seed([1; 32])).into_iter();
+    dials.filter(|it| matches!(it.purpose, Purpose::More(_))).filter_map(|it| it.expect).collect()
+}
+
+#[test]
+fn with_few_links_others_are_dialled_than_those_who_are_wanted() {
+    let mut state = State::new(&[], at(0));
+    for step in 0..20 {
+        let dialled = more(&mut state, step * 200, 3, 5);
+        assert_eq!(dialled.len(), 1);
+        assert!([principal(4), principal(5)].contains(&dialled[0]));
+        assert_eq!(more(&mut state, step * 200 + 100, 3, 5), [], "not so soon");
+    }
+    assert_eq!(more(&mut state, 9_000, 4, 5), [], "four links are enough");
+    assert_eq!(more(&mut state, 9_000, 3, 3), [], "all who live are wanted");
 }

@@ -195,10 +195,13 @@ fn who_slept_asks_about_those_whom_it_does_not_observe_and_does_not_hear() {
     let others: Vec<_> = (2..=20).filter(unobserved).collect();
     assert!(others.len() > 5);
 
-    // It sleeps for eight seconds, and hears one of them after that.
+    // It sleeps for eight seconds. Then it reads what piled up, which one said who may be dead now, is
+    // linked to another, and hears a third.
     let awake = state.on_wake(at(18_000), &mut rng());
     assert!(!awake.iter().any(|it| matches!(it, Output::Changed { .. })), "{awake:?}");
-    state.on_notice(&beacon(others[0], 2), at(18_100));
+    state.on_beat(principal(others[2]), (1, 1), at(18_100));
+    state.on_connected(principal(others[1]), at(18_100));
+    state.on_notice(&beacon(others[0], 2), at(18_600));
     let is_suspicion = |output: &&Output| match output {
         Output::Publish(data) => {
             matches!(Notice::decode(data, &context(2)), Ok(Notice::Suspicion(_)))
@@ -213,10 +216,10 @@ fn who_slept_asks_about_those_whom_it_does_not_observe_and_does_not_hear() {
     let asked = out.iter().filter(is_suspicion).map(asked_about);
     let asked: Vec<_> = asked.filter(|member| !observed.contains(member)).collect();
     let expected: std::collections::BTreeSet<_> =
-        others[1..].iter().map(|number| principal(*number)).collect();
+        others[2..].iter().map(|number| principal(*number)).collect();
     assert_eq!(asked.len(), expected.len());
     assert_eq!(asked.into_iter().collect::<std::collections::BTreeSet<_>>(), expected);
-    let unheard = others[1..].iter().map(|number| state.liveness(&principal(*number)));
+    let unheard = others[2..].iter().map(|number| state.liveness(&principal(*number)));
     assert!(unheard.into_iter().all(|it| it == Liveness::Alive), "to ask is not to believe");
 
     state.on_wake(at(21_000), &mut rng());

@@ -8,5 +8,6 @@ mod fixture;
 mod join;
 mod leader;
 mod liveness;
+mod prune;
 mod reach;
 mod sync;

@@ -19,24 +19,26 @@ use zeroize::Zeroizing;
 
 use crate::fixture::{FLOCK, admission, at, context, identity, named_record, principal};
 
-const MEMBERS: u8 = 40;
+pub(crate) const MEMBERS: u8 = 40;
 
-struct Node {
-    state: State,
-    now: Instant,
+pub(crate) struct Node {
+    pub(crate) state: State,
+    pub(crate) now: Instant,
     /// Who was dialled since this was emptied, and by which dial.
     dials: Vec<(Principal, DialId)>,
     /// Calls that went out since this was emptied.
     calls: Vec<(RequestId, Principal, Vec<u8>)>,
     /// How this node asked others how it stands with them.
     knocks: Vec<(RequestId, Principal)>,
-    observed: BTreeSet<Principal>,
+    pub(crate) observed: BTreeSet<Principal>,
+    /// Whose links are not needed, since this was emptied.
+    pub(crate) released: Vec<Principal>,
     answers: Vec<Result<Answer, ControlError>>,
 }
 
 impl Node {
     /// Node 1, to which all are alive and `leader` leads, after it dialled whom it wants by itself.
-    fn new(leader: u8) -> Self {
+    pub(crate) fn new(leader: u8) -> Self {
         let record = |number: u8| {
             let address = format!("10.0.0.{number}:7000").parse().unwrap();
             let claim = u64::from(number == leader);
@@ -58,8 +60,9 @@ impl Node {
         let config = Config::new(vec!["10.0.0.1:7000".parse().unwrap()]);
         let state = State::new(config, context(1), parts, at(10_000));
         let (dials, calls, answers) = (Vec::new(), Vec::new(), Vec::new());
-        let (knocks, observed) = (Vec::new(), BTreeSet::new());
-        let mut node = Self { state, now: at(10_000), dials, calls, knocks, observed, answers };
+        let (knocks, observed, released) = (Vec::new(), BTreeSet::new(), Vec::new());
+        let now = at(10_000);
+        let mut node = Self { state, now, dials, calls, knocks, observed, released, answers };
         node.give(Event::Wake);
         // Those it knows from disk, who are dead to it so far.
         node.dials.clear();
@@ -71,8 +74,9 @@ impl Node {
         node
     }
 
-    fn hear(&mut self, number: u8) {
-        let beacon = Beacon { incarnation: 1, counter: 1, state_digest: Digest::default() };
+    pub(crate) fn hear(&mut self, number: u8) {
+        let counter = self.now.since(at(10_000)).as_secs() + 1;
+        let beacon = Beacon { incarnation: 1, counter, state_digest: Digest::default() };
         let beacon = Signed::sign(beacon, &FLOCK, &identity(number));
         let (id, from) = (GossipId(u64::from(number)), principal(2));
         let (topic, data) = (Topic::Beat, Notice::Beacon(beacon).encode());
@@ -80,7 +84,7 @@ impl Node {
     }
 
     /// Hands an event in. The disk answers at once, and nobody else.
-    fn give(&mut self, event: Event) {
+    pub(crate) fn give(&mut self, event: Event) {
         let mut events = vec![event];
         while let Some(event) = events.pop() {
             for command in self.state.handle(event, self.now) {
@@ -106,11 +110,12 @@ impl Node {
                 self.knocks.push((id, peer));
             }
             link::Command::Observe { subjects } => self.observed = subjects,
+            link::Command::Release { peer } => self.released.push(peer),
             _ => {}
         }
     }
 
-    fn run(&mut self, time: Duration) {
+    pub(crate) fn run(&mut self, time: Duration) {
         let end = self.now + time;
         while self.state.deadline() <= end {
             self.now = self.now.max(self.state.deadline());

@@ -203,3 +203,31 @@ async fn an_engine_that_does_not_look_loses_nothing() {
         () = b.echo() => {}
     }
 }
+
+#[tokio::test]
+async fn a_link_is_released_unless_a_request_is_in_progress_in_either_direction() {
+    let (mut a, mut b) = pair().await;
+    let id = RequestId(next_id());
+    let (peer, protocol, body) = (b.me, Protocol::Call, b"wait".to_vec());
+    a.tell(Command::Request { id, peer, protocol, body }).await;
+    let reply = b
+        .pick("request", |event| match event {
+            Event::Request { id, .. } => Some(*id),
+            _ => None,
+        })
+        .await;
+    // Neither end lets go: the answer still comes.
+    a.tell(Command::Release { peer: b.me }).await;
+    b.tell(Command::Release { peer: a.me }).await;
+    b.tell(Command::Reply { id: reply, body: b"here".to_vec() }).await;
+    let answer = a
+        .pick("answer", |event| match event {
+            Event::Response { body, .. } => Some(body.clone()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(answer, b"here");
+    a.tell(Command::Release { peer: b.me }).await;
+    a.disconnected(b.me).await;
+    b.disconnected(a.me).await;
+}

@@ -32,6 +32,18 @@ impl Store {
         self.kept.insert(blob, Kept { holding, sealed: true });
     }
 
+    /// Those pieces of a blob, as a fetch leaves them that did not come to its end.
+    pub(crate) fn keep_part(
+        &mut self,
+        (blob, root, size): (BlobId, Root, u64),
+        pieces: impl IntoIterator<Item = u32>,
+    ) {
+        let mut kept = PieceSet::none(size);
+        pieces.into_iter().for_each(|index| _ = kept.insert(index));
+        let holding = Holding { root, size, pieces: kept };
+        self.kept.insert(blob, Kept { holding, sealed: false });
+    }
+
     pub(crate) fn begin(
         &mut self,
         blob: BlobId,

@@ -98,6 +98,26 @@ fn a_fetch_survives_the_death_of_its_seed_once_others_hold_the_pieces() {
 }
 
 #[test]
+fn when_the_only_seed_dies_two_who_hold_half_each_and_fetch_nothing_do() {
+    let mut world = World::new(4, &capped(), Some(CAP));
+    let size = mib(20);
+    world.nodes[0].store.keep(BLOB, ROOT, size);
+    for half in [0, 1] {
+        let pieces = (half..20).step_by(2);
+        let node = 1 + usize::try_from(half).unwrap();
+        world.nodes[node].store.keep_part((BLOB, ROOT, size), pieces);
+    }
+    world.get(3, 1, WAIT);
+    assert!(world.run(Duration::from_secs(60), |world| world.pieces(3).held() >= 2));
+    world.kill(0);
+    assert!(world.pieces(3).held() < 20, "the seed dies early");
+    assert!(world.run(Duration::from_secs(60), |world| world.all_done(3..4)));
+    assert_eq!(world.nodes[3].done[0].1, Ok(()));
+    assert!(world.nodes[3].store.writes.values().all(|writes| *writes == 1));
+    assert!(world.nodes[1..3].iter().all(|node| !node.store.kept[&BLOB].sealed));
+}
+
+#[test]
 fn a_provider_that_dies_midway_is_replaced_and_no_piece_is_written_twice() {
     let mut world = World::new(3, &capped(), Some(CAP));
     world.nodes[0].store.keep(BLOB, ROOT, mib(20));

@@ -80,14 +80,14 @@ fn the_index_is_asked_when_nobody_offers_it_and_whom_it_names_is_asked() {
 #[test]
 fn the_index_is_asked_again_after_a_while_and_not_twice_at_once() {
     let mut state = engine(Config { peers_max: 1, ..Config::default() });
-    handle(&mut state, 1, get(), at(0));
-    handle(&mut state, 1, unknown(1), at(1));
+    handle(&mut state, 2, get(), at(0));
+    handle(&mut state, 2, unknown(1), at(1));
     let asks = |out: &[Command]| out.contains(&Command::Seek { blob: BLOB });
     let later = at(6_000);
-    assert!(!asks(&handle(&mut state, 1, Event::Wake, later)), "the first search is under way");
-    handle(&mut state, 1, providers(&[], true), later);
-    assert!(!asks(&handle(&mut state, 1, Event::Wake, at(8_000))));
-    assert!(asks(&handle(&mut state, 1, Event::Wake, at(11_000))));
+    assert!(!asks(&handle(&mut state, 2, Event::Wake, later)), "the first search is under way");
+    handle(&mut state, 2, providers(&[], true), later);
+    assert!(!asks(&handle(&mut state, 2, Event::Wake, at(8_000))));
+    assert!(asks(&handle(&mut state, 2, Event::Wake, at(11_000))));
 }
 
 #[test]
@@ -95,15 +95,17 @@ fn a_holder_that_is_not_linked_is_linked_for_it_and_others_are_not() {
     let mut state = engine(Config::default());
     let (seek, [first, second]) = (Command::Seek { blob: BLOB }, two());
     let out = handle(&mut state, 2, get(), at(0));
-    assert_eq!(out, [seek, have(1, first), have(2, second)]);
-    handle(&mut state, 2, providers(&[second], true), at(1));
+    assert_eq!(out, [have(1, first), have(2, second)], "where all can be asked, the index waits");
+    assert_eq!(state.deadline(at(0)), at(100));
+    assert_eq!(handle(&mut state, 2, Event::Wake, at(100)), [seek]);
+    handle(&mut state, 2, providers(&[second], true), at(101));
     let away = |id| {
         let failure = RequestFailure::NotConnected;
         Event::RequestFailed { id: RequestId(id), failure }
     };
-    assert_eq!(handle(&mut state, 2, away(1), at(2)), []);
+    assert_eq!(handle(&mut state, 2, away(1), at(102)), []);
     let reach = Command::Reach { peer: principal(second) };
-    assert_eq!(handle(&mut state, 2, away(2), at(2)), [reach]);
+    assert_eq!(handle(&mut state, 2, away(2), at(102)), [reach]);
 }
 
 #[test]

@@ -64,7 +64,8 @@ impl World {
     /// Every end that is up, for which this holds of its host and the other one.
     fn ends_at(&self, holds: impl Fn(usize, usize) -> bool) -> Vec<(super::net::ConnId, Side)> {
         let sides = [Side::Dialler, Side::Listener];
-        let ends = self.net.conns.iter().flat_map(|(id, conn)| sides.map(|side| (*id, conn, side)));
+        let ends =
+            self.net.conns.iter().flat_map(|(id, conn)| sides.map(move |side| (id, conn, side)));
         ends.filter(|(_, conn, side)| {
             let (end, other) = (conn.end(*side), conn.end(side.other()));
             end.is_up() && holds(end.at.host, other.at.host)
@@ -170,7 +171,7 @@ impl World {
         if how == Cut::Refused {
             let between = |a, b| from.contains(&a) && to.contains(&b);
             for (conn, side) in self.ends_at(|a, b| between(a, b) || between(b, a)) {
-                let at = self.net.conns.get(&conn).map(|conn| conn.end(side).at);
+                let at = self.net.conns.get(conn).map(|conn| conn.end(side).at);
                 at.into_iter().for_each(|at| self.shut_soon(conn, at));
             }
         }

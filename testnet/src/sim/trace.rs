@@ -118,6 +118,7 @@ impl Trace {
                 let expect = expect.as_ref().map_or_else(|| "anyone".into(), |p| self.name(p));
                 format!("Dial {} {expect} at {}", id.0, addrs.join(" "))
             }
+            C::Release { peer } => format!("Release {}", self.name(peer)),
             C::Disconnect { peer } => format!("Disconnect {}", self.name(peer)),
             C::Admit { members } => format!("Admit {}", self.list(members.iter())),
             C::Observe { subjects } => format!("Observe {}", self.list(subjects.iter())),

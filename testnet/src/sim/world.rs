@@ -108,7 +108,7 @@ impl World {
             | Happening::TimedOut(at, _) => at.host,
             Happening::Established(conn, side)
             | Happening::Shut(conn, side)
-            | Happening::Arrive(conn, side, _) => match self.net.conns.get(conn) {
+            | Happening::Arrive(conn, side, _) => match self.net.conns.get(*conn) {
                 Some(conn) => conn.end(*side).at.host,
                 None => return,
             },
@@ -263,6 +263,7 @@ impl World {
         match command {
             C::Dial { id, addrs, expect } => self.start_dial(at, id, &addrs, expect),
             C::Disconnect { peer } => self.disconnect(at, &peer),
+            C::Release { peer } => self.release(at, &peer),
             C::Admit { members } => self.socket(at.host).admitted = members,
             C::Publish { topic, data } => self.publish(at, topic, data),
             C::Judge { id, verdict } => self.judge(at, id, verdict),

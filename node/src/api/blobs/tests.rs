@@ -1,6 +1,12 @@
 use bytes::Bytes;
+use crux_proto::v1::blobs_client::BlobsClient;
+use futures::TryStreamExt as _;
 use futures::stream::iter;
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
+use tonic::transport::{Channel, Endpoint, Uri};
 
 use super::*;
 use crate::api::tests::FakeNode;
@@ -44,6 +50,93 @@ async fn a_put_is_over_when_it_says_so() {
     assert_eq!(client.list_blobs().await.unwrap().len(), 1, "nothing of the others is there");
     let large = Bytes::from(vec![0; 2 << 20]);
     assert!(client.put_blob(0, iter([Some(large), None])).await.is_err(), "a chunk has a limit");
+}
+
+/// How many calls are under way at a time.
+const AT_ONCE: usize = 48;
+
+/// Makes so many calls, some at a time.
+async fn many<F: Future<Output = Result<(), Error>>>(calls: usize, call: impl FnMut(usize) -> F) {
+    let calls = stream::iter(0..calls).map(call).buffer_unordered(AT_ONCE);
+    calls.try_collect::<()>().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_bears_many_gets_that_are_dropped_early() {
+    let node = FakeNode::start(view());
+    let client = client(&node).await;
+    let chunk = Bytes::from(vec![7; 4096]);
+    let (id, size) = client.put_blob(0, iter([Some(chunk), None])).await.unwrap();
+    many(10_000, async |_| {
+        let mut get = client.get_blob(id, WAIT).await?;
+        assert_eq!(get.next().await?, Some(Got::Size(size)));
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_bears_many_puts_that_are_refused_early() {
+    let node = FakeNode::start(view());
+    let client = client(&node).await;
+    many(5000, async |_| {
+        let chunks = iter(vec![Some(Bytes::from(vec![7; 4096])); 8]);
+        let err = client.put_blob(u64::MAX, chunks).await.unwrap_err();
+        assert_eq!(err.kind(), Kind::LimitReached, "{err}");
+        Ok(())
+    })
+    .await;
+}
+
+/// A gRPC client that is not ours: it knows the service and sets nothing.
+async fn stranger(node: &FakeNode) -> BlobsClient<Channel> {
+    let path = node.dir.path().join("control.sock");
+    let connect = tower::service_fn(move |_: Uri| {
+        let path = path.clone();
+        async move { UnixStream::connect(path).await.map(TokioIo::new) }
+    });
+    let channel = Endpoint::from_static("http://node").connect_with_connector(connect).await;
+    BlobsClient::new(channel.unwrap())
+}
+
+/// A put of which each part, and the end, goes out by itself.
+fn in_small_steps(bytes: Bytes) -> impl Stream<Item = v1::PutRequest> {
+    use v1::put_request::Part;
+    let parts = [Part::Begin(0), Part::Chunk(bytes), Part::Finish(v1::PutFinish {})];
+    stream::unfold(parts.into_iter(), async |mut parts| {
+        for _ in 0..3 {
+            yield_now().await;
+        }
+        let part = parts.next()?;
+        Some((v1::PutRequest { part: Some(part) }, parts))
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_strangers_connection_bears_many_small_puts_and_gets() {
+    let node = FakeNode::start(view());
+    let stranger = stranger(&node).await;
+    many(2500, async |number| {
+        let mut stranger = stranger.clone();
+        let bytes = Bytes::from(number.to_string());
+        let put = stranger.put(in_small_steps(bytes.clone())).await.expect("put").into_inner();
+        let get = stranger.get(ask(&put.id)).await.expect("got").into_inner();
+        let parts: Vec<_> = get.try_collect().await.expect("all of it");
+        let chunk = v1::get_response::Part::Chunk(bytes);
+        assert_eq!(parts.last().and_then(|part| part.part.clone()), Some(chunk));
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_put_is_answered_when_its_stream_is_over() {
+    let node = FakeNode::start(view());
+    let client = client(&node).await;
+    let after_the_end = iter([Some(chunk("a")), None, Some(chunk("b"))]);
+    let err = client.put_blob(0, after_the_end).await.unwrap_err();
+    assert_eq!(err.kind(), Kind::InvalidArgument, "{err}");
+    assert_eq!(client.list_blobs().await, Ok(vec![]));
 }
 
 /// A service with a store and whatever fetches for it.

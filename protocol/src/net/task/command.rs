@@ -23,6 +23,10 @@ impl Task {
             Command::Disconnect { peer } => {
                 self.swarm.behaviour_mut().gate.close_peer(peer_of(&peer));
             }
+            Command::Release { peer } if self.requests.is_busy_with(&peer) => {}
+            Command::Release { peer } => {
+                self.swarm.behaviour_mut().gate.close_peer(peer_of(&peer));
+            }
             Command::Admit { members } => self.swarm.behaviour_mut().gate.admit(members),
             Command::Publish { topic, data } => {
                 let gossipsub = self.swarm.behaviour_mut().gossipsub();

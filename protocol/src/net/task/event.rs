@@ -159,8 +159,9 @@ impl Task {
         match event {
             Exchanged::Message { peer, message, .. } => match message {
                 Message::Request { request_id, request, channel } => {
-                    let id = self.requests.received(protocol, request_id, channel);
-                    if let (Some(id), Some(peer)) = (id, principal_of(&peer)) {
+                    let Some(peer) = principal_of(&peer) else { return };
+                    let id = self.requests.received(protocol, request_id, peer, channel);
+                    if let Some(id) = id {
                         self.emit_of(
                             protocol,
                             Event::Request { id, peer, protocol, body: request },

@@ -8,7 +8,10 @@ use crate::scenario::Service;
 use crate::sim::world::World;
 
 const FORM_MAX: Duration = Duration::from_secs(300);
-const IDLE: Duration = Duration::from_secs(20);
+/// Until the links of the start that nobody needs are closed.
+const SETTLE: Duration = Duration::from_secs(20);
+/// At least; and a whole period of beacons, which is a second for 33 nodes.
+const IDLE_MIN: Duration = Duration::from_secs(20);
 const WRITES: usize = 40;
 const WRITE_EVERY: Duration = Duration::from_millis(250);
 const WRITE_TAIL: Duration = Duration::from_secs(5);
@@ -53,7 +56,9 @@ pub fn growth(seed: u64, nodes: usize) -> Growth {
     let mut world = flock(seed, nodes, nodes, 1);
     let look = Duration::from_secs(1);
     let formed = until(&mut world, FORM_MAX, look, |world| all_alive(world, nodes));
-    let idle_bytes = bytes_of(&mut world, |world| world.run_until(world.now + IDLE));
+    world.run_until(world.now + SETTLE);
+    let idle = IDLE_MIN.max(Duration::from_secs(u64::try_from(nodes / 33).unwrap_or_default()));
+    let idle_bytes = bytes_of(&mut world, |world| world.run_until(world.now + idle));
     let (deliveries, lost, copies) = deliver(&mut world);
     let churn_bytes = bytes_of(&mut world, churn);
     Growth {

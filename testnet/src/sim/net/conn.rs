@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crux_crdt::{Digest, Principal};
+use crux_crdt::Principal;
 use crux_protocol::link::{Protocol, RequestFailure, RequestId, Topic};
 use crux_protocol::time::Instant;
 
@@ -8,7 +8,7 @@ use crate::sim::host::Process;
 
 /// Names a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::sim) struct ConnId(pub(crate) u64);
+pub(in crate::sim) struct ConnId(pub(super) usize);
 
 /// One end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,10 +87,14 @@ impl Conn {
     }
 }
 
+/// Names a gossip message: one content, one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::sim) struct RumourId(pub(super) u64);
+
 /// A gossip message on its way.
 #[derive(Debug)]
 pub(in crate::sim) struct Rumour {
-    pub(in crate::sim) id: Digest,
+    pub(in crate::sim) id: RumourId,
     pub(in crate::sim) topic: Topic,
     pub(in crate::sim) data: Vec<u8>,
 }
@@ -111,9 +115,9 @@ pub(in crate::sim) enum Message {
     /// Take it out.
     Prune(Topic),
     /// The sender has these.
-    Have(Arc<[Digest]>),
+    Have(Arc<[RumourId]>),
     /// It wants these.
-    Want(Arc<[Digest]>),
+    Want(Arc<[RumourId]>),
     /// Open or close the stream of beats towards whoever sent this.
     Watch(bool),
     /// A beat.

@@ -104,8 +104,6 @@ impl World {
     /// Both ends come up after the handshake, in either order.
     fn connect(&mut self, by: Process, id: DialId, host: usize) {
         let listener = Process { host, boot: self.hosts[host].boot };
-        let conn = ConnId(self.net.next_conn);
-        self.net.next_conn += 1;
         let key = |host: usize| self.hosts[host].principal();
         let ends = [(by, key(by.host)), (listener, key(host))];
         let mut made = Conn::new(ends, self.now);
@@ -116,7 +114,7 @@ impl World {
         let (dialler, listener) = if dialler_first { (first, last) } else { (last, first) };
         made.end_mut(Side::Dialler).floor = dialler;
         made.end_mut(Side::Listener).floor = listener;
-        self.net.conns.insert(conn, made);
+        let conn = self.net.conns.insert(made);
         self.net.dials.insert(conn, id);
         self.queue.push(dialler, Happening::Established(conn, Side::Dialler));
         self.queue.push(listener, Happening::Established(conn, Side::Listener));
@@ -124,7 +122,7 @@ impl World {
 
     /// One end of a connection is up: its gate is decided now.
     pub(in crate::sim) fn established(&mut self, id: ConnId, side: Side) {
-        let Some(conn) = self.net.conns.get_mut(&id) else { return };
+        let Some(conn) = self.net.conns.get_mut(id) else { return };
         let (at, other) = (conn.end(side).at, conn.end(side.other()).at);
         let peer = conn.end(side.other()).who;
         if conn.end(side).phase == Phase::Down {
@@ -140,7 +138,7 @@ impl World {
         let open = socket.admitted.contains(&peer);
         let surplus = socket.peers.all(&peer);
         let news = socket.peers.established(peer, id, open);
-        if let Some(conn) = self.net.conns.get_mut(&id) {
+        if let Some(conn) = self.net.conns.get_mut(id) {
             conn.end_mut(side).phase = Phase::Up { open };
         }
         if surplus.len() >= PER_PEER_MAX {
@@ -167,7 +165,7 @@ impl World {
         if cut == Cut::Silent
             && side == Side::Dialler
             && let Some(dial) = self.net.dials.remove(&id)
-            && let Some(conn) = self.net.conns.get(&id)
+            && let Some(conn) = self.net.conns.get(id)
         {
             let (by, failure) = (conn.end(side).at, Some(DialFailure::Unreachable));
             let attempt = Attempt { by, id: dial, rest: VecDeque::new(), expect: None, failure };
@@ -192,10 +190,21 @@ impl World {
         }
     }
 
+    /// The same, unless a request is in progress on one.
+    pub(in crate::sim) fn release(&mut self, at: Process, peer: &Principal) {
+        let conns = self.socket(at.host).peers.all(peer);
+        let socket = self.socket(at.host);
+        let asked = socket.sent.values().any(|sent| sent.peer == *peer);
+        let asking = socket.owed.values().any(|owed| conns.contains(&owed.conn));
+        if !asked && !asking {
+            self.disconnect(at, peer);
+        }
+    }
+
     /// The end of a connection at this process closes after a moment.
     pub(in crate::sim) fn shut_soon(&mut self, id: ConnId, at: Process) {
         let slow = self.rng.random_range(0..SLOW_CLOSING_ONE_IN) == 0;
-        let Some(conn) = self.net.conns.get_mut(&id) else { return };
+        let Some(conn) = self.net.conns.get_mut(id) else { return };
         let dialled = conn.end(Side::Dialler).at == at;
         let side = if dialled { Side::Dialler } else { Side::Listener };
         if !std::mem::replace(&mut conn.end_mut(side).closing, true) {
@@ -206,7 +215,7 @@ impl World {
 
     /// One end closes now: the process is told, and the other end will hear of it.
     pub(in crate::sim) fn close_end(&mut self, id: ConnId, side: Side) {
-        let Some(conn) = self.net.conns.get_mut(&id) else { return };
+        let Some(conn) = self.net.conns.get_mut(id) else { return };
         let was_up = conn.end(side).is_up();
         if std::mem::replace(&mut conn.end_mut(side).phase, Phase::Down) == Phase::Down {
             return;
@@ -218,9 +227,9 @@ impl World {
         {
             self.tell(at, link::Event::DialFailed { id: dial, failure: DialFailure::Refused });
         }
-        let gone = self.net.conns.get(&id).is_some_and(Conn::is_gone);
+        let gone = self.net.conns.get(id).is_some_and(Conn::is_gone);
         if gone {
-            self.net.conns.remove(&id);
+            self.net.conns.remove(id);
         }
         if was_up && self.is_current(at) {
             self.on_end_closed(at, peer, id);

@@ -29,7 +29,8 @@ impl World {
         body: Vec<u8>,
     ) {
         let peers = &self.socket(by.host).peers;
-        let usable = if protocol == Protocol::Join { peers.all(&peer) } else { peers.open(&peer) };
+        let usable =
+            if protocol == Protocol::Join { peers.all(&peer) } else { peers.open(&peer).collect() };
         let connected = peers.is_connected(&peer);
         let fail = |failure| link::Event::RequestFailed { id, peer, failure };
         if body.len() > protocol.max_body() {
@@ -58,7 +59,7 @@ impl World {
     /// Sends a message that others overtake, as one does that was held up in a queue.
     pub(in crate::sim) fn transmit_late(&mut self, id: ConnId, from: Side, message: Message) {
         let late = self.rng.random_range(Duration::ZERO..LATE_MAX);
-        let Some(conn) = self.net.conns.get(&id) else { return };
+        let Some(conn) = self.net.conns.get(id) else { return };
         let at = conn.end(from.other()).floor.max(self.now) + late;
         self.queue.push(at, Happening::Arrive(id, from.other(), message));
     }
@@ -66,7 +67,7 @@ impl World {
     /// Sends a message from one end of a connection. It arrives after those sent before.
     pub(in crate::sim) fn transmit(&mut self, id: ConnId, from: Side, message: Message) {
         let delay = self.delay();
-        let Some(conn) = self.net.conns.get_mut(&id) else { return };
+        let Some(conn) = self.net.conns.get_mut(id) else { return };
         let sender = conn.end(from).at;
         let end = conn.end_mut(from.other());
         let at = end.floor.max(self.now + delay);
@@ -82,7 +83,7 @@ impl World {
 
     /// A message comes to the end of its path, where a cut may hold it up.
     pub(in crate::sim) fn arrive(&mut self, id: ConnId, side: Side, message: Message) {
-        let Some(conn) = self.net.conns.get(&id) else { return };
+        let Some(conn) = self.net.conns.get(id) else { return };
         let (at, from) = (conn.end(side).at, conn.end(side.other()).at);
         if self.net.paths.cut_between(from.host, at.host) == Some(Cut::Silent) {
             return self.net.paths.hold(id, side, message);
@@ -119,7 +120,7 @@ impl World {
             Message::Have(ids) if open => self.hear_advert(at, peer, &ids),
             Message::Want(ids) if open => self.hear_wanted(at, peer, &ids),
             Message::Watch(on) if open => {
-                if let Some(conn) = self.net.conns.get_mut(&id) {
+                if let Some(conn) = self.net.conns.get_mut(id) {
                     conn.end_mut(side).watched = on;
                 }
             }
@@ -165,7 +166,7 @@ impl World {
 
     /// Which end of a connection is at this process.
     pub(in crate::sim) fn side_of(&self, id: ConnId, at: Process) -> Side {
-        let conn = self.net.conns.get(&id);
+        let conn = self.net.conns.get(id);
         let dialled = conn.is_some_and(|conn| conn.end(Side::Dialler).at == at);
         if dialled { Side::Dialler } else { Side::Listener }
     }

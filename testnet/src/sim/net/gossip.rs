@@ -1,4 +1,3 @@
-use core::time::Duration;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -9,41 +8,32 @@ use crux_protocol::link::{self, GossipId, Topic, Verdict};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use super::conn::Rumour;
-use super::{ConnId, Message, Socket};
+use super::conn::{Rumour, RumourId};
+use super::{ConnId, Message};
 use crate::sim::host::Process;
 use crate::sim::world::World;
 
-/// How long a message is known by its content, as in the libp2p adapter.
-const SEEN_FOR: Duration = Duration::from_secs(120);
-
 impl World {
     pub(in crate::sim) fn publish(&mut self, by: Process, topic: Topic, data: Vec<u8>) {
-        let id = sha3("crux/sim/rumour/1", &[&[topic as u8], &data]);
-        if self.note_seen(by, &Rumour { id, topic, data: Vec::new() }) {
+        let content = sha3("crux/sim/rumour/1", &[&[topic as u8], &data]);
+        let next = RumourId(self.net.rumours.len() as u64);
+        let id = *self.net.rumours.entry(content).or_insert(next);
+        if self.note_seen(by, id) {
             self.spread(by, None, &Arc::new(Rumour { id, topic, data }));
         }
     }
 
     /// Returns whether it is news.
-    fn note_seen(&mut self, at: Process, rumour: &Rumour) -> bool {
+    fn note_seen(&mut self, at: Process, rumour: RumourId) -> bool {
         let now = self.now;
-        let Socket { seen, seen_order, .. } = self.socket(at.host);
-        while let Some((id, _)) = seen_order.pop_front_if(|(_, at)| now.since(*at) >= SEEN_FOR) {
-            seen.remove(&id);
-        }
-        let news = seen.insert(rumour.id);
-        if news {
-            seen_order.push_back((rumour.id, now));
-        }
-        news
+        self.socket(at.host).seen.insert(rumour, now)
     }
 
     /// Passes a message on to the mesh, but to who sent it.
     fn spread(&mut self, by: Process, but: Option<Principal>, rumour: &Arc<Rumour>) {
         let mesh = &mut self.socket(by.host).mesh;
         mesh.keep(rumour);
-        let peers = mesh.peers.get(&rumour.topic).cloned().unwrap_or_default();
+        let peers: Vec<_> = mesh.peers.get(&rumour.topic).into_iter().flatten().copied().collect();
         for peer in peers {
             if Some(peer) == but {
                 continue;
@@ -68,13 +58,14 @@ impl World {
     }
 
     /// The newest connection to a peer on which this side's gate is open, best one that stays.
-    pub(super) fn newest_open(&mut self, by: Process, peer: &Principal) -> Option<ConnId> {
-        let open = self.socket(by.host).peers.open(peer);
-        let stays = |id: &&ConnId| {
+    pub(super) fn newest_open(&self, by: Process, peer: &Principal) -> Option<ConnId> {
+        let running = self.hosts[by.host].running.as_ref()?;
+        let open = || running.socket.peers.open(peer).rev();
+        let stays = |id: &ConnId| {
             let conn = self.net.conns.get(*id);
-            conn.is_some_and(|conn| !conn.end(self.side_of(**id, by)).closing)
+            conn.is_some_and(|conn| !conn.end(self.side_of(*id, by)).closing)
         };
-        open.iter().rev().find(stays).or(open.last()).copied()
+        open().find(stays).or_else(|| open().next())
     }
 
     pub(in crate::sim) fn hear_rumour(
@@ -86,7 +77,7 @@ impl World {
     ) {
         let counts = u64::from(rumour.topic == Topic::Registry);
         self.copies.0 += counts;
-        if !self.note_seen(at, rumour) && !again {
+        if !self.note_seen(at, rumour.id) && !again {
             return;
         }
         self.copies.1 += counts;
@@ -112,9 +103,9 @@ impl World {
     /// Sends a beat to everyone who opened a stream for them.
     pub(in crate::sim) fn beat(&mut self, by: Process, incarnation: u64, counter: u64) {
         for peer in self.socket(by.host).peers.with_open_gate() {
-            let mut open = self.socket(by.host).peers.open(&peer);
+            let mut open: Vec<_> = self.socket(by.host).peers.open(&peer).collect();
             open.retain(|id| {
-                let conn = self.net.conns.get(id);
+                let conn = self.net.conns.get(*id);
                 conn.is_some_and(|conn| conn.end(self.side_of(*id, by)).watched)
             });
             for id in open {

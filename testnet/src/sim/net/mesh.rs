@@ -5,12 +5,12 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crux_crdt::{Digest, Principal};
+use crux_crdt::Principal;
 use crux_protocol::link::Topic;
 use crux_protocol::time::Instant;
 use rand::RngExt;
 
-use super::conn::{Phase, Rumour};
+use super::conn::{Phase, Rumour, RumourId};
 use super::{ConnId, Message};
 use crate::sim::host::Process;
 use crate::sim::queue::Happening;
@@ -41,7 +41,7 @@ pub(in crate::sim) struct Mesh {
     backoff: BTreeMap<(Topic, Principal), Instant>,
     /// Messages that were let on, with the heartbeat in which that was.
     recent: VecDeque<(u64, Arc<Rumour>)>,
-    asked: BTreeMap<Digest, Instant>,
+    asked: BTreeMap<RumourId, Instant>,
     heartbeats: u64,
 }
 
@@ -87,7 +87,7 @@ impl World {
 
     pub(in crate::sim) fn mutual_with(&mut self, at: Process, peer: &Principal) -> Option<ConnId> {
         let id = self.newest_open(at, peer)?;
-        let other = self.net.conns.get(&id)?.end(self.side_of(id, at).other());
+        let other = self.net.conns.get(id)?.end(self.side_of(id, at).other());
         (other.phase == Phase::Up { open: true }).then_some(id)
     }
 
@@ -146,7 +146,7 @@ impl World {
         let since = mesh.heartbeats.saturating_sub(ADVERTISED);
         let recent = mesh.recent.iter().rev().take_while(|(when, _)| *when >= since);
         let ids = recent.filter(|(_, rumour)| rumour.topic == topic).map(|(_, rumour)| rumour.id);
-        let ids: Arc<[Digest]> = ids.take(ADVERT_MAX).collect();
+        let ids: Arc<[RumourId]> = ids.take(ADVERT_MAX).collect();
         if ids.is_empty() {
             return;
         }
@@ -179,19 +179,19 @@ impl World {
         self.leave_mesh(at, topic, &from);
     }
 
-    pub(in crate::sim) fn hear_advert(&mut self, at: Process, from: Principal, ids: &[Digest]) {
+    pub(in crate::sim) fn hear_advert(&mut self, at: Process, from: Principal, ids: &[RumourId]) {
         let now = self.now;
         let socket = self.socket(at.host);
         let unknown =
-            |id: &&Digest| !socket.seen.contains(*id) && !socket.mesh.asked.contains_key(*id);
-        let wanted: Arc<[Digest]> = ids.iter().filter(unknown).copied().collect();
+            |id: &&RumourId| !socket.seen.contains(**id) && !socket.mesh.asked.contains_key(*id);
+        let wanted: Arc<[RumourId]> = ids.iter().filter(unknown).copied().collect();
         if !wanted.is_empty() {
             socket.mesh.asked.extend(wanted.iter().map(|id| (*id, now)));
             self.send_control(at, &from, Message::Want(wanted));
         }
     }
 
-    pub(in crate::sim) fn hear_wanted(&mut self, at: Process, from: Principal, ids: &[Digest]) {
+    pub(in crate::sim) fn hear_wanted(&mut self, at: Process, from: Principal, ids: &[RumourId]) {
         let recent = &self.socket(at.host).mesh.recent;
         let held = recent.iter().filter(|(_, rumour)| ids.contains(&rumour.id));
         for rumour in held.map(|(_, rumour)| rumour.clone()).collect::<Vec<_>>() {

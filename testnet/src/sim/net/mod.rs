@@ -1,18 +1,24 @@
 //! The network between hosts. Carries out what [`crux_protocol::link`] asks of an adapter.
 
 mod conn;
+mod conns;
 mod dial;
 mod exchange;
 mod gossip;
 mod mesh;
 mod paths;
 mod peers;
+mod seen;
 mod side;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
-pub(super) use conn::{Conn, ConnId, Message, Side};
+use crux_crdt::Digest;
+
+use conn::{Conn, RumourId};
+pub(super) use conn::{ConnId, Message, Side};
+pub(super) use conns::Conns;
 pub(super) use dial::Attempt;
 pub(super) use paths::Paths;
 pub(super) use side::Socket;
@@ -21,10 +27,11 @@ pub(super) use side::Socket;
 #[derive(Debug, Default)]
 pub(super) struct Net {
     pub(super) paths: Paths,
-    pub(super) conns: BTreeMap<ConnId, Conn>,
-    pub(super) next_conn: u64,
+    pub(super) conns: Conns,
     /// The dials that connections in their handshake answer.
     pub(super) dials: BTreeMap<ConnId, crux_protocol::link::DialId>,
+    /// The numbers of all gossip messages there were, by their contents.
+    rumours: BTreeMap<Digest, RumourId>,
 }
 
 const PORT: u16 = 7000;

@@ -59,8 +59,8 @@ impl Peers {
     }
 
     /// Those on which this side's gate is open.
-    pub(in crate::sim) fn open(&self, peer: &Principal) -> Vec<ConnId> {
-        self.links.get(peer).map(|links| links.open.iter().copied().collect()).unwrap_or_default()
+    pub(in crate::sim) fn open(&self, peer: &Principal) -> impl DoubleEndedIterator<Item = ConnId> {
+        self.links.get(peer).into_iter().flat_map(|links| links.open.iter().copied())
     }
 
     /// Everyone with whom a connection with an open gate stands.

@@ -1,13 +1,14 @@
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crux_crdt::{Digest, Principal};
+use crux_crdt::Principal;
 use crux_protocol::link::{GossipId, ReplyId, RequestId};
 use crux_protocol::time::Instant;
 
 use super::conn::Rumour;
 use super::mesh::Mesh;
 use super::peers::Peers;
+use super::seen::Seen;
 use super::{ConnId, Side};
 
 /// A request that waits for its answer.
@@ -35,9 +36,7 @@ pub(in crate::sim) struct Socket {
     pub(in crate::sim) mesh: Mesh,
     pub(in crate::sim) sent: BTreeMap<RequestId, Sent>,
     pub(in crate::sim) owed: BTreeMap<ReplyId, Owed>,
-    pub(in crate::sim) seen: BTreeSet<Digest>,
-    /// The same, oldest first.
-    pub(in crate::sim) seen_order: VecDeque<(Digest, Instant)>,
+    pub(in crate::sim) seen: Seen,
     pub(in crate::sim) unjudged: BTreeMap<GossipId, (Arc<Rumour>, Principal)>,
     /// Since when bytes are counted, and how many it sent.
     pub(in crate::sim) sent_bytes: (Instant, u64),
