@@ -17,7 +17,7 @@ use crux_crdt::Principal;
 use crux_crdt::path::Endpoint;
 use crux_crdt::sign::{Ed25519, Identity};
 use crux_protocol::agreement::AgreementKey;
-use crux_protocol::context::Context;
+use crux_protocol::context::{Apart, Context};
 use crux_protocol::flock::{self, Parts, Restored};
 use crux_protocol::genesis::{Genesis, InitialSecret, JoinKey};
 use crux_protocol::leader::Claim;
@@ -87,6 +87,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
         flock: genesis.flock_id(),
         me: identity.principal(),
         verifier: Arc::new(Ed25519),
+        sharing: Arc::new(Apart),
     };
     let signer = (identity, context);
     let state = engine(&config, &signer, &secret, &key, &addresses, snapshot)?;

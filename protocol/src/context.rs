@@ -1,10 +1,32 @@
-//! What every engine is handed: which flock, who it is, how signatures are checked.
+//! What every engine is handed: which flock, who it is, how signatures are checked, what is shared.
 
 use core::fmt;
 use std::sync::Arc;
 
-use crux_crdt::sign::Verifier;
+use crux_crdt::act::Act;
+use crux_crdt::record::Record;
+use crux_crdt::sign::{Signed, Verifier};
 use crux_crdt::{Digest, Principal};
+
+/// Where what was decoded is kept. A node has it to itself: [`Apart`]. The simulator has thousands of
+/// nodes in one process, and hands in one that gives equal values to all of them.
+pub trait Sharing: Send + Sync {
+    /// A record that is equal to this one.
+    fn record(&self, record: Arc<Record>) -> Arc<Record> {
+        record
+    }
+
+    /// An act that is equal to this one.
+    fn act(&self, act: Arc<Signed<Act>>) -> Arc<Signed<Act>> {
+        act
+    }
+}
+
+/// Nothing is shared.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Apart;
+
+impl Sharing for Apart {}
 
 /// Fixed facts of one node. Cheap to clone.
 #[derive(Clone)]
@@ -15,6 +37,8 @@ pub struct Context {
     pub me: Principal,
     /// Checks signatures.
     pub verifier: Arc<dyn Verifier>,
+    /// Shares what is decoded with other nodes of this process.
+    pub sharing: Arc<dyn Sharing>,
 }
 
 impl fmt::Debug for Context {

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::str::FromStr;
+use std::sync::Arc;
 
 use super::NameError;
 use super::error::{check_chars, check_len};
@@ -14,7 +15,7 @@ const EDGE: &str = "a lower-case letter or a digit";
 ///
 /// Upper case is refused and not folded, because two spellings of one name would sign differently.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Label(String);
+pub struct Label(Arc<str>);
 
 impl Label {
     /// The greatest length in bytes, from RFC 1035.
@@ -27,7 +28,7 @@ impl Label {
 
     /// The horde that everyone is in: `main`.
     pub fn main_horde() -> Self {
-        Self("main".to_owned())
+        Self("main".into())
     }
 }
 
@@ -45,7 +46,7 @@ impl FromStr for Label {
         if s.ends_with('-') {
             return Err(NameError::End { found: '-', expected: EDGE });
         }
-        Ok(Self(s.to_owned()))
+        Ok(Self(s.into()))
     }
 }
 

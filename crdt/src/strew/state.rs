@@ -48,7 +48,7 @@ pub enum ActOutcome {
 
 #[derive(Debug, Clone, Default)]
 struct Chain {
-    ids: BTreeSet<Digest>,
+    ids: Vec<Digest>,
     frontier: Frontier,
 }
 
@@ -113,7 +113,7 @@ impl Strew {
         if chain.ids.len() as u64 >= ACTS_PER_AUTHOR_MAX {
             return ActOutcome::TooMany;
         }
-        chain.ids.insert(act.id());
+        chain.ids.push(act.id());
         let reach = Frontier { count: act.value().number, head: act.id() };
         if (reach.count, reach.head) > (chain.frontier.count, chain.frontier.head) {
             chain.frontier = reach;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crux_crdt::blob::{BlobId, PIECE_BYTES};
 use crux_crdt::sign::{Ed25519, Identity};
 use crux_crdt::{Digest, Principal};
-use crux_protocol::context::Context;
+use crux_protocol::context::{Apart, Context};
 use crux_protocol::link;
 use crux_protocol::net::{self, Transport};
 use crux_protocol::pastiche::Config;
@@ -86,7 +86,7 @@ async fn start_with(
     let (wishes_in, wishes) = mpsc::channel(16);
     let mover = spawn(Parts {
         config,
-        context: Context { flock: FLOCK, me: net.me, verifier: Arc::new(Ed25519) },
+        context: Context { flock: FLOCK, me: net.me, verifier: Arc::new(Ed25519), sharing: Arc::new(Apart) },
         identity: identity(number),
         seed: [number; 32],
         blobs: blobs.clone(),

@@ -113,7 +113,7 @@ impl State {
             _ => {}
         }
         let Some(record) = frame.complete(held.as_deref())? else { return Ok(Merged::Incomplete) };
-        let record = Arc::new(record);
+        let record = self.context.sharing.record(Arc::new(record));
         if !theirs {
             self.on_own_record(&record, now);
             return Ok(Merged::Known);
@@ -194,6 +194,7 @@ impl State {
     /// Keeps an admission of this node by a sponsor that is no member yet. It counts once this node
     /// admitted the sponsor in return.
     pub(super) fn keep_welcome(&mut self, act: Arc<Signed<Act>>) {
+        let act = self.context.sharing.act(act);
         if let ActOutcome::New(_) = self.strew.merge_act(act.clone()) {
             self.unsaved.acts.push(act);
         }
@@ -204,7 +205,8 @@ impl State {
     pub(super) fn merge_acts(&mut self, acts: Vec<Arc<Signed<Act>>>, now: Instant) -> bool {
         let mut changed = BTreeSet::new();
         let mut news = false;
-        let mut rest = acts;
+        let share = |act| self.context.sharing.act(act);
+        let mut rest: Vec<_> = acts.into_iter().map(share).collect();
         loop {
             let before = rest.len();
             rest.retain(|act| {

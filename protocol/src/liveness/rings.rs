@@ -6,58 +6,102 @@ use crux_crdt::{Digest, Principal};
 /// How many observers a member has. From Rapid (ATC'18), which uses ten; the design takes eight.
 pub(super) const RINGS: usize = 8;
 
+/// A place on a ring: the beginning of a hash, which is enough to spread the members. Who has the same
+/// place as another is ordered by its key.
+type Place = u32;
+
 /// The hash rings over which members observe each other.
 ///
 /// **Invariant**: each ring holds exactly the members that are present, by place and then by key.
-/// Whoever else is known has places, too, because the absent are observed as well.
+/// Whoever else is known has a seat, too, because the absent are observed as well.
+///
+/// Rings name members by their seats: with thousands of members, this is what most of a node's
+/// memory would go to otherwise.
 #[derive(Debug)]
 pub(super) struct Rings {
     flock: Digest,
-    places: BTreeMap<Principal, [u64; RINGS]>,
-    rings: [Vec<(u64, Principal)>; RINGS],
+    seats: Vec<Seat>,
+    seat_of: BTreeMap<Principal, u32>,
+    /// Seats that nobody has.
+    free: Vec<u32>,
+    rings: [Vec<(Place, u32)>; RINGS],
+}
+
+/// A member, and where it is on each ring.
+#[derive(Debug)]
+struct Seat {
+    member: Principal,
+    places: [Place; RINGS],
 }
 
 impl Rings {
     /// Rings without members.
     pub(super) fn new(flock: Digest) -> Self {
-        Self { flock, places: BTreeMap::new(), rings: Default::default() }
+        Self {
+            flock,
+            seats: Vec::new(),
+            seat_of: BTreeMap::new(),
+            free: Vec::new(),
+            rings: Default::default(),
+        }
     }
 
     /// Gives a member its places. It is not present yet.
     pub(super) fn know(&mut self, member: Principal) {
-        let flock = self.flock;
-        let places = || std::array::from_fn(|ring| place(ring, &flock, &member));
-        self.places.entry(member).or_insert_with(places);
+        if self.seat_of.contains_key(&member) {
+            return;
+        }
+        let places = std::array::from_fn(|ring| place(ring, &self.flock, &member));
+        let seat = Seat { member, places };
+        let number = if let Some(number) = self.free.pop() {
+            self.seats[number as usize] = seat;
+            number
+        } else {
+            self.seats.push(seat);
+            u32::try_from(self.seats.len() - 1).expect("a flock has fewer members")
+        };
+        self.seat_of.insert(member, number);
     }
 
     /// Takes a member off, and its places away.
     pub(super) fn forget(&mut self, member: &Principal) {
         self.set_present(*member, false);
-        self.places.remove(member);
+        self.free.extend(self.seat_of.remove(member));
     }
 
     /// Puts a member that has places on the rings, or takes it off.
     pub(super) fn set_present(&mut self, member: Principal, present: bool) {
-        let Some(places) = self.places.get(&member) else { return };
-        for (ring, place) in self.rings.iter_mut().zip(places) {
-            match ring.binary_search(&(*place, member)) {
-                Err(at) if present => ring.insert(at, (*place, member)),
+        let Some(number) = self.seat_of.get(&member) else { return };
+        let seats = &self.seats;
+        for (ring, place) in self.rings.iter_mut().zip(seats[*number as usize].places) {
+            let order = |it: &(Place, u32)| (it.0, seats[it.1 as usize].member);
+            match ring.binary_search_by_key(&(place, member), order) {
+                Err(at) if present => ring.insert(at, (place, *number)),
                 Ok(at) if !present => _ = ring.remove(at),
                 _ => {}
             }
         }
     }
 
+    fn member(&self, at: &(Place, u32)) -> Principal {
+        self.seats[at.1 as usize].member
+    }
+
+    /// Each ring, with the place of a member on it; none: it has no places.
+    fn around(&self, member: &Principal) -> impl Iterator<Item = (&[(Place, u32)], Place)> {
+        let seat = self.seat_of.get(member).map(|number| &self.seats[*number as usize]);
+        let rings = |seat: &Seat| self.rings.iter().map(Vec::as_slice).zip(seat.places);
+        seat.into_iter().flat_map(rings)
+    }
+
     /// Those whom a member can observe at all, the absent aside: on each ring the eight before it. Who
     /// is farther before it has another observer there, or eight others already.
     pub(super) fn before(&self, observer: &Principal) -> BTreeSet<Principal> {
-        let Some(places) = self.places.get(observer) else { return BTreeSet::new() };
-        let rings = self.rings.iter().zip(places);
-        rings
+        self.around(observer)
             .flat_map(|(ring, place)| {
-                let (before, after) = ring.split_at(ring.partition_point(|it| it.0 < *place));
+                let (before, after) = ring.split_at(ring.partition_point(|it| it.0 < place));
                 let back = before.iter().rev().chain(after.iter().rev());
-                back.map(|(_, member)| *member).filter(|member| member != observer).take(RINGS)
+                back.map(|at| self.member(at)).filter(|member| member != observer).take(RINGS)
             })
             .collect()
     }
@@ -65,10 +109,9 @@ impl Rings {
     /// Who observes a member: on each ring the next one that is not chosen yet.
     pub(super) fn observers(&self, subject: &Principal) -> Vec<Principal> {
         let mut chosen = Vec::with_capacity(RINGS);
-        let Some(places) = self.places.get(subject) else { return chosen };
-        for (ring, place) in self.rings.iter().zip(places) {
-            let (before, after) = ring.split_at(ring.partition_point(|it| it.0 <= *place));
-            let mut around = after.iter().chain(before).map(|(_, member)| *member);
+        for (ring, place) in self.around(subject) {
+            let (before, after) = ring.split_at(ring.partition_point(|it| it.0 <= place));
+            let mut around = after.iter().chain(before).map(|at| self.member(at));
             let next = around.find(|other| other != subject && !chosen.contains(other));
             chosen.extend(next);
         }
@@ -76,11 +119,10 @@ impl Rings {
     }
 }
 
-/// Where a member is on a ring: the beginning of a hash, which is enough to spread the members.
-fn place(ring: usize, flock: &Digest, member: &Principal) -> u64 {
+fn place(ring: usize, flock: &Digest, member: &Principal) -> Place {
     let ring = u8::try_from(ring).expect("there are few rings");
-    let [a, b, c, d, e, f, g, h, ..] = sha3("crux/ring/1", &[&[ring], &flock.0, &member.0]).0;
-    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    let [a, b, c, d, ..] = sha3("crux/ring/1", &[&[ring], &flock.0, &member.0]).0;
+    Place::from_be_bytes([a, b, c, d])
 }
 
 #[cfg(test)]
@@ -154,5 +196,9 @@ mod tests {
         rings.forget(&gone);
         assert!(all.iter().all(|subject| !rings.observers(subject).contains(&gone)));
         assert!(rings.observers(&gone).is_empty());
+        let before = rings.observers(&Principal([4; 32]));
+        rings.know(Principal([99; 32]));
+        assert_eq!(rings.observers(&Principal([99; 32])).len(), RINGS, "with the seat that was free");
+        assert_eq!(rings.observers(&Principal([4; 32])), before, "which is on no ring yet");
     }
 }

@@ -66,7 +66,8 @@ pub(super) struct Serve {
     looks: BTreeMap<ReadId, Look>,
     lines: BTreeMap<Principal, VecDeque<Job>>,
     turns: VecDeque<Principal>,
-    reading: BTreeMap<ReadId, Job>,
+    /// At the store; none: nobody waits for it any longer.
+    reading: BTreeMap<ReadId, Option<Job>>,
     /// Sent, and not yet gone.
     leaving: BTreeSet<ReplyId>,
     demands: BTreeMap<BlobId, Demand>,
@@ -245,7 +246,7 @@ impl Serve {
             let Some(job) = self.next_job() else { break };
             self.up.take(PIECE_BYTES, now);
             let read = self.read_id();
-            self.reading.insert(read, job);
+            self.reading.insert(read, Some(job));
             let Job { blob, root, index, .. } = job;
             out.push(Command::Read { read, blob, root, index });
         }
@@ -277,7 +278,10 @@ impl Serve {
         pieces: impl FnOnce(&BlobId) -> Option<PieceSet>,
         out: &mut Vec<Command>,
     ) -> Option<()> {
-        let job = self.reading.remove(&read)?;
+        let Some(job) = self.reading.remove(&read)? else {
+            self.up.give_back(PIECE_BYTES);
+            return Some(());
+        };
         let response = match bytes {
             Some(body) => {
                 self.leaving.insert(job.reply);
@@ -292,7 +296,8 @@ impl Serve {
         Some(())
     }
 
-    /// A reply is gone. One that nobody waits for any longer needs no reading.
+    /// A reply is gone, or its connection: nobody waits for it any longer. It is said once, hence what
+    /// is still being read then must not be handed over as if it would be said again.
     pub(super) fn on_replied(&mut self, reply: ReplyId, now: Instant) {
         if self.leaving.remove(&reply) {
             if let Some(since) = self.last_gone {
@@ -302,6 +307,9 @@ impl Serve {
             }
             // The pace is that of a line that never runs dry.
             self.last_gone = (!self.leaving.is_empty()).then_some(now);
+        }
+        for job in self.reading.values_mut() {
+            job.take_if(|job| job.reply == reply);
         }
         for line in self.lines.values_mut() {
             line.retain(|job| job.reply != reply);

@@ -9,7 +9,7 @@ use crux_crdt::record::{Frontier, Header, Marker, Profile, Record, slots_root};
 use crux_crdt::sign::{Ed25519, Identity, Signed};
 use crux_crdt::strew::Strew;
 use crux_crdt::{Digest, Principal};
-use crux_protocol::context::Context;
+use crux_protocol::context::{Apart, Context};
 use crux_protocol::time::Instant;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -37,7 +37,7 @@ pub(crate) fn principals(numbers: impl IntoIterator<Item = u8>) -> BTreeSet<Prin
 }
 
 pub(crate) fn context(number: u8) -> Context {
-    Context { flock: FLOCK, me: principal(number), verifier: Arc::new(Ed25519) }
+    Context { flock: FLOCK, me: principal(number), verifier: Arc::new(Ed25519), sharing: Arc::new(Apart) }
 }
 
 /// An empty record of this node.

@@ -6,7 +6,7 @@ use crux_crdt::canon::{Canonical, Encoder};
 use crux_crdt::hash::sha3;
 use crux_crdt::sign::{Ed25519, Identity};
 use crux_crdt::{Digest, Principal};
-use crux_protocol::context::Context;
+use crux_protocol::context::{Apart, Context};
 use crux_protocol::flock::Event;
 use crux_protocol::genesis::{InitialSecret, JoinKey};
 use crux_protocol::join::{Hello, Request, Response};
@@ -24,7 +24,7 @@ fn of_hello(joiner: Principal, sponsor: Principal, hello: &Hello) -> Digest {
 /// Joins through the node in the rig, alone or with a flock. Panics unless it is welcomed.
 pub(crate) fn join(rig: &mut Rig, joiner: &Identity, alone: bool) {
     let (me, sponsor) = (joiner.principal(), rig.state.me());
-    let context = Context { flock: FLOCK, me, verifier: Arc::new(Ed25519) };
+    let context = Context { flock: FLOCK, me, verifier: Arc::new(Ed25519), sharing: Arc::new(Apart) };
     let key = JoinKey::initial(&InitialSecret::new(Zeroizing::new([3; 32])));
     let hello = Hello {
         nonce: [4; 32],

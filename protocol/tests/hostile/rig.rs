@@ -8,7 +8,7 @@ use crux_crdt::canon::Encoder;
 use crux_crdt::record::{Frontier, Header, Marker, Profile, Record, slots_root};
 use crux_crdt::sign::{Ed25519, Identity, Signed};
 use crux_crdt::{Digest, Principal};
-use crux_protocol::context::Context;
+use crux_protocol::context::{Apart, Context};
 use crux_protocol::flock::{
     Answer, Batch, Command, Config, Control, ControlError, ControlId, Event, Notice, Parts,
     PersistError, Restored, State, Ticket,
@@ -105,7 +105,7 @@ impl Rig {
     pub(crate) fn restored(restored: Restored) -> Self {
         let identity = who(1);
         let context =
-            Context { flock: FLOCK, me: identity.principal(), verifier: Arc::new(Ed25519) };
+            Context { flock: FLOCK, me: identity.principal(), verifier: Arc::new(Ed25519), sharing: Arc::new(Apart) };
         let secret = InitialSecret::new(Zeroizing::new([3; 32]));
         let join_key = JoinKey::initial(&secret);
         let config = Config::new(vec!["127.0.0.1:1000".parse().expect("an address")]);

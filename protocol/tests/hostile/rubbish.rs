@@ -7,7 +7,7 @@ use crux_crdt::canon::Decoder;
 use crux_crdt::record::Profile;
 use crux_crdt::sign::{Signed, Verifier};
 use crux_crdt::{Digest, Principal};
-use crux_protocol::context::Context;
+use crux_protocol::context::{Apart, Context};
 use crux_protocol::frame::RecordFrame;
 use crux_protocol::join::{Hello, Refusal, Request, Response};
 use crux_protocol::link::{Protocol, Topic};
@@ -27,7 +27,7 @@ impl Verifier for Credulous {
 }
 
 fn credulous() -> Context {
-    Context { flock: FLOCK, me: who(1).principal(), verifier: Arc::new(Credulous) }
+    Context { flock: FLOCK, me: who(1).principal(), verifier: Arc::new(Credulous), sharing: Arc::new(Apart) }
 }
 
 /// Every message that a stranger may send: all of `/crux/join/1`.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crux_crdt::blob::{BlobId, Descriptor, PIECE_BYTES, Root};
 use crux_crdt::sign::{Ed25519, Identity, Signed};
 use crux_crdt::{Digest, Principal};
-use crux_protocol::context::Context;
+use crux_protocol::context::{Apart, Context};
 use crux_protocol::time::Instant;
 
 pub(crate) const FLOCK: Digest = Digest([7; 32]);
@@ -31,7 +31,7 @@ pub(crate) fn principal(number: u8) -> Principal {
 }
 
 pub(crate) fn context(number: u8) -> Context {
-    Context { flock: FLOCK, me: principal(number), verifier: Arc::new(Ed25519) }
+    Context { flock: FLOCK, me: principal(number), verifier: Arc::new(Ed25519), sharing: Arc::new(Apart) }
 }
 
 /// What a node states of [`BLOB`].

@@ -124,3 +124,16 @@ fn who_went_away_is_not_read_for() {
     let out = handle(&mut state, Event::Read { read: ReadId(1), bytes: None }, at(2));
     assert_eq!(out.len(), 1, "the answer, and no more to read: {out:?}");
 }
+
+/// A fetcher that was killed while its pieces were read took their places for good, and the next one
+/// got nothing.
+#[test]
+fn who_goes_away_while_a_piece_is_read_leaves_its_place() {
+    let mut state = engine(Config { reads_max: 1, ..Config::default() });
+    assert_eq!(ask(&mut state, 1, 1, 0, at(0)), [read(1, 0)]);
+    assert_eq!(ask(&mut state, 2, 2, 1, at(0)), []);
+    let gone = Event::Replied { reply: ReplyId(1) };
+    assert_eq!(handle(&mut state, gone, at(1)), [], "the store still reads");
+    let bytes = Event::Read { read: ReadId(1), bytes: Some(vec![5]) };
+    assert_eq!(handle(&mut state, bytes, at(2)), [read(2, 1)]);
+}

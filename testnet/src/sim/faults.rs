@@ -30,6 +30,7 @@ impl World {
             flock: self.keys.flock,
             me: it.principal(),
             verifier: self.keys.verifier.clone(),
+            sharing: self.keys.pool.clone(),
         };
         let state = flock::State::new(it.config.clone(), context, parts, it.time(self.now));
         let (socket, wakes) = (Socket::default(), (self.now, 0));

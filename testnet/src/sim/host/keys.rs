@@ -8,6 +8,8 @@ use crux_crdt::{Digest, Principal};
 use crux_protocol::genesis::{Genesis, InitialSecret, JoinKey};
 use zeroize::Zeroizing;
 
+use super::Pool;
+
 /// The secrets of a run, all derived from its seed.
 #[derive(Debug)]
 pub(in crate::sim) struct Keys {
@@ -15,6 +17,7 @@ pub(in crate::sim) struct Keys {
     pub(in crate::sim) flock: Digest,
     pub(in crate::sim) join: JoinKey,
     pub(in crate::sim) verifier: Arc<Memo>,
+    pub(in crate::sim) pool: Arc<Pool>,
 }
 
 impl Keys {
@@ -22,7 +25,8 @@ impl Keys {
         let secret = InitialSecret::new(Zeroizing::new(derive(seed, "secret", 0)));
         let name = "sim".parse().expect("three letters make a label");
         let flock = Genesis::new(name, None, &secret).flock_id();
-        Self { seed, flock, join: JoinKey::initial(&secret), verifier: Arc::default() }
+        let (verifier, pool) = Default::default();
+        Self { seed, flock, join: JoinKey::initial(&secret), verifier, pool }
     }
 
     pub(in crate::sim) fn identity(&self, host: usize, life: u64) -> Arc<Identity> {

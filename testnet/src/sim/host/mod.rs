@@ -2,6 +2,7 @@
 
 mod disk;
 mod keys;
+mod pool;
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use super::net::Socket;
 use super::queue::Happening;
 pub(super) use disk::{Disk, Stock};
 pub(super) use keys::{Keys, derive};
+use pool::Pool;
 
 /// One life of a process. What was meant for an earlier one is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -14,8 +14,9 @@ pub(in crate::sim) struct Seen {
     words: VecDeque<u64>,
     /// The number of the first word.
     first: u64,
-    /// Those that are known, oldest first, and since when.
-    order: VecDeque<(RumourId, Instant)>,
+    /// Those that are known, oldest first, and since when, in milliseconds: thousands of processes
+    /// have many thousands of these each.
+    order: VecDeque<(u32, u32)>,
 }
 
 impl Seen {
@@ -27,8 +28,9 @@ impl Seen {
 
     /// Notes one, and forgets those that were known for long. Returns whether it is news.
     pub(in crate::sim) fn insert(&mut self, id: RumourId, now: Instant) -> bool {
-        while let Some((old, _)) = self.order.pop_front_if(|(_, at)| now.since(*at) >= SEEN_FOR) {
-            let (word, bit) = place(old);
+        let now = millis(now.since_origin());
+        while let Some((old, _)) = self.order.pop_front_if(|(_, at)| now - *at >= millis(SEEN_FOR)) {
+            let (word, bit) = place(RumourId(old.into()));
             *self.word(word) &= !bit;
         }
         let (word, bit) = place(id);
@@ -36,6 +38,7 @@ impl Seen {
         let news = *word & bit == 0;
         *word |= bit;
         if news {
+            let id = u32::try_from(id.0).expect("a run has fewer messages");
             self.order.push_back((id, now));
         }
         self.drop_empty();
@@ -62,6 +65,10 @@ impl Seen {
             self.first += 1;
         }
     }
+}
+
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).expect("a run is shorter than 49 days")
 }
 
 const fn place(id: RumourId) -> (u64, u64) {
