@@ -31,6 +31,7 @@ pub mod laws;
 pub mod lww;
 pub mod merge;
 pub mod name;
+pub mod pack;
 pub mod path;
 #[cfg(feature = "planted")]
 pub mod planted;

@@ -4,6 +4,7 @@ use std::ops::Bound;
 use crate::Digest;
 use crate::fingerprint::Fingerprint;
 use crate::hash::sha3;
+use crate::pack::pack;
 
 /// A key range: from `lower` (included) to `upper` (excluded; none: to the end).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +53,11 @@ impl Index {
         if let Some(old) = self.entries.remove(key) {
             self.total.remove(&old.item);
         }
+    }
+
+    /// Takes as little memory as it can.
+    pub(super) fn pack(&mut self) {
+        pack(&mut self.entries);
     }
 
     /// The value of a key.

@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::act::{Act, NUMBER_LIMIT, Statement};
+use crate::pack::pack;
 use crate::sign::Signed;
 use crate::{Digest, Principal};
 
@@ -60,6 +61,12 @@ impl Membership {
             dormant: BTreeMap::new(),
             generation_max: 0,
         }
+    }
+
+    /// Takes as little memory as it can.
+    pub(super) fn pack(&mut self) {
+        pack(&mut self.members);
+        pack(&mut self.departures);
     }
 
     /// Takes in an act that was not taken in before. Returns whose standing changed.

@@ -24,18 +24,20 @@ impl Names {
                 names.claim(name, record.author(), strew);
             }
         }
-        for record in strew.records() {
+        let holders = &names.holders;
+        let shown = strew.records().map(|record| {
             let who = record.author();
             let shown = match &record.profile().name {
                 None => unnamed(&who),
                 // Who departed holds no name, and is shown by it as long as nobody does.
-                Some(name) if names.holder(name).is_none_or(|holder| holder == who) => {
+                Some(name) if holders.get(name).is_none_or(|holder| *holder == who) => {
                     name.as_label().clone()
                 }
                 Some(name) => name.shown_without_claim(&who),
             };
-            names.shown.insert(who, shown);
-        }
+            (who, shown)
+        });
+        names.shown = shown.collect();
         names
     }
 

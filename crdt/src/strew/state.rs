@@ -7,6 +7,7 @@ use crate::blob::{BlobId, Descriptor};
 use crate::hash::sha3;
 use crate::lww::Register;
 use crate::merge::Merge;
+use crate::pack::pack;
 use crate::record::{Frontier, Marker, Record};
 use crate::sign::Signed;
 use crate::{Digest, Principal};
@@ -74,6 +75,30 @@ impl Strew {
             registers_index: Index::default(),
             acts_index: Index::default(),
         }
+    }
+
+    /// A replica of this node that holds what was on its disk.
+    pub fn restore<'a>(
+        me: Principal,
+        acts: impl IntoIterator<Item = &'a Arc<Signed<Act>>>,
+        records: impl IntoIterator<Item = &'a Arc<Record>>,
+    ) -> Self {
+        let mut strew = Self::new(me);
+        acts.into_iter().for_each(|act| _ = strew.merge_act(act.clone()));
+        records.into_iter().for_each(|record| _ = strew.merge_record(record.clone()));
+        strew.pack();
+        strew
+    }
+
+    /// Takes as little memory as it can.
+    fn pack(&mut self) {
+        pack(&mut self.records);
+        pack(&mut self.acts);
+        pack(&mut self.chains);
+        self.chains.values_mut().for_each(|chain| chain.ids.shrink_to_fit());
+        self.membership.pack();
+        self.registers_index.pack();
+        self.acts_index.pack();
     }
 
     /// Merges a record.

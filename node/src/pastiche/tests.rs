@@ -86,7 +86,12 @@ async fn start_with(
     let (wishes_in, wishes) = mpsc::channel(16);
     let mover = spawn(Parts {
         config,
-        context: Context { flock: FLOCK, me: net.me, verifier: Arc::new(Ed25519), sharing: Arc::new(Apart) },
+        context: Context {
+            flock: FLOCK,
+            me: net.me,
+            verifier: Arc::new(Ed25519),
+            sharing: Arc::new(Apart),
+        },
         identity: identity(number),
         seed: [number; 32],
         blobs: blobs.clone(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crux_crdt::Principal;
 use crux_crdt::hash::sha3;
+use crux_crdt::pack::pack;
 use crux_crdt::path::Endpoint;
 
 use super::command::{Command, Notice};
@@ -93,12 +94,18 @@ impl State {
             let addresses = &record.profile().addresses;
             let text: String = addresses.iter().map(|addr| format!("{addr} ")).collect();
             let digest = sha3("crux/addresses/1", &[text.as_bytes()]);
-            if self.addresses_told.insert(record.author(), digest) != Some(digest) {
+            if self.addresses_told.get(&record.author()) != Some(&digest) {
                 let addrs = addresses.iter().filter_map(Endpoint::socket_addr).collect();
-                news.push(link::Command::SetAddresses { peer: record.author(), addrs });
+                news.push((record.author(), digest, addrs));
             }
         }
-        news.into_iter().for_each(|command| self.link(command));
+        self.addresses_told.extend(news.iter().map(|(peer, digest, _)| (*peer, *digest)));
+        if news.len() * 2 > self.addresses_told.len() {
+            pack(&mut self.addresses_told);
+        }
+        for (peer, _, addrs) in news {
+            self.link(link::Command::SetAddresses { peer, addrs });
+        }
     }
 
     /// A node that lives and was retired undoes that by a higher incarnation.

@@ -125,9 +125,7 @@ impl State {
     pub fn new(config: Config, context: Context, parts: Parts, now: Instant) -> Self {
         let Parts { identity, join_key, restored, seed } = parts;
         let mut rng = StdRng::from_seed(seed);
-        let mut strew = Strew::new(context.me);
-        restored.acts.iter().for_each(|act| _ = strew.merge_act(act.clone()));
-        restored.records.iter().for_each(|record| _ = strew.merge_record(record.clone()));
+        let strew = Strew::restore(context.me, &restored.acts, &restored.records);
         let last = strew.record(&context.me).cloned();
         let own = Own::new(own_profile(&config, last.as_deref()), last.as_deref());
         let others = strew.membership().members().nth(1).is_some();

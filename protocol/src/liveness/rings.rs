@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crux_crdt::hash::sha3;
+use crux_crdt::pack::pack;
 use crux_crdt::{Digest, Principal};
 
 /// How many observers a member has. From Rapid (ATC'18), which uses ten; the design takes eight.
@@ -61,6 +62,14 @@ impl Rings {
             u32::try_from(self.seats.len() - 1).expect("a flock has fewer members")
         };
         self.seat_of.insert(member, number);
+    }
+
+    /// Takes as little memory as it can, for those it knows now.
+    pub(super) fn pack(&mut self) {
+        pack(&mut self.seat_of);
+        self.seats.shrink_to_fit();
+        let most = self.seats.len();
+        self.rings.iter_mut().for_each(|ring| ring.reserve_exact(most - ring.len()));
     }
 
     /// Takes a member off, and its places away.
@@ -198,7 +207,11 @@ mod tests {
         assert!(rings.observers(&gone).is_empty());
         let before = rings.observers(&Principal([4; 32]));
         rings.know(Principal([99; 32]));
-        assert_eq!(rings.observers(&Principal([99; 32])).len(), RINGS, "with the seat that was free");
+        assert_eq!(
+            rings.observers(&Principal([99; 32])).len(),
+            RINGS,
+            "with the seat that was free"
+        );
         assert_eq!(rings.observers(&Principal([4; 32])), before, "which is on no ring yet");
     }
 }

@@ -126,14 +126,9 @@ impl State {
         let known = |member: &Principal| *member == me || self.subjects.contains(member);
         let news: Vec<_> = members.iter().filter(|member| !known(member)).copied().collect();
         self.observed_stale = true;
-        let mut out = Vec::new();
-        for member in news {
-            self.subjects.insert(member, Subject::unheard(now));
-            if self.linked.contains(&member) {
-                out.extend(self.hear(member, now));
-            }
-        }
-        out
+        self.subjects.extend(news.iter().map(|member| (*member, Subject::unheard(now))));
+        let linked: Vec<_> = news.into_iter().filter(|it| self.linked.contains(it)).collect();
+        linked.into_iter().flat_map(|member| self.hear(member, now)).collect()
     }
 
     /// This node goes on under a greater incarnation.

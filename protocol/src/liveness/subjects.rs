@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, DerefMut};
 
+use crux_crdt::pack::pack;
 use crux_crdt::{Digest, Principal};
 
 use super::rings::Rings;
@@ -125,7 +126,17 @@ impl Subjects {
         Some(Change { member: *member, before, subject, index: &mut self.index })
     }
 
-    pub(super) fn insert(&mut self, member: Principal, subject: Subject) {
+    /// Watches these, too. Where they are most of all, it takes as little memory as it can.
+    pub(super) fn extend(&mut self, news: impl Iterator<Item = (Principal, Subject)>) {
+        let before = self.all.len();
+        news.for_each(|(member, subject)| self.insert(member, subject));
+        if self.all.len() > before * 2 {
+            pack(&mut self.all);
+            self.index.rings.pack();
+        }
+    }
+
+    fn insert(&mut self, member: Principal, subject: Subject) {
         self.index.rings.know(member);
         let after = Place::of(&subject);
         let before = self.all.insert(member, subject).map_or(Place::NONE, |old| Place::of(&old));

@@ -37,7 +37,12 @@ pub(crate) fn principals(numbers: impl IntoIterator<Item = u8>) -> BTreeSet<Prin
 }
 
 pub(crate) fn context(number: u8) -> Context {
-    Context { flock: FLOCK, me: principal(number), verifier: Arc::new(Ed25519), sharing: Arc::new(Apart) }
+    Context {
+        flock: FLOCK,
+        me: principal(number),
+        verifier: Arc::new(Ed25519),
+        sharing: Arc::new(Apart),
+    }
 }
 
 /// An empty record of this node.

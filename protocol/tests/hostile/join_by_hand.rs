@@ -24,7 +24,8 @@ fn of_hello(joiner: Principal, sponsor: Principal, hello: &Hello) -> Digest {
 /// Joins through the node in the rig, alone or with a flock. Panics unless it is welcomed.
 pub(crate) fn join(rig: &mut Rig, joiner: &Identity, alone: bool) {
     let (me, sponsor) = (joiner.principal(), rig.state.me());
-    let context = Context { flock: FLOCK, me, verifier: Arc::new(Ed25519), sharing: Arc::new(Apart) };
+    let context =
+        Context { flock: FLOCK, me, verifier: Arc::new(Ed25519), sharing: Arc::new(Apart) };
     let key = JoinKey::initial(&InitialSecret::new(Zeroizing::new([3; 32])));
     let hello = Hello {
         nonce: [4; 32],

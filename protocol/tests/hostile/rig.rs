@@ -104,8 +104,12 @@ impl Rig {
     /// A node that finds this on its disk.
     pub(crate) fn restored(restored: Restored) -> Self {
         let identity = who(1);
-        let context =
-            Context { flock: FLOCK, me: identity.principal(), verifier: Arc::new(Ed25519), sharing: Arc::new(Apart) };
+        let context = Context {
+            flock: FLOCK,
+            me: identity.principal(),
+            verifier: Arc::new(Ed25519),
+            sharing: Arc::new(Apart),
+        };
         let secret = InitialSecret::new(Zeroizing::new([3; 32]));
         let join_key = JoinKey::initial(&secret);
         let config = Config::new(vec!["127.0.0.1:1000".parse().expect("an address")]);

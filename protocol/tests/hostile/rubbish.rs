@@ -27,7 +27,12 @@ impl Verifier for Credulous {
 }
 
 fn credulous() -> Context {
-    Context { flock: FLOCK, me: who(1).principal(), verifier: Arc::new(Credulous), sharing: Arc::new(Apart) }
+    Context {
+        flock: FLOCK,
+        me: who(1).principal(),
+        verifier: Arc::new(Credulous),
+        sharing: Arc::new(Apart),
+    }
 }
 
 /// Every message that a stranger may send: all of `/crux/join/1`.

@@ -31,7 +31,12 @@ pub(crate) fn principal(number: u8) -> Principal {
 }
 
 pub(crate) fn context(number: u8) -> Context {
-    Context { flock: FLOCK, me: principal(number), verifier: Arc::new(Ed25519), sharing: Arc::new(Apart) }
+    Context {
+        flock: FLOCK,
+        me: principal(number),
+        verifier: Arc::new(Ed25519),
+        sharing: Arc::new(Apart),
+    }
 }
 
 /// What a node states of [`BLOB`].

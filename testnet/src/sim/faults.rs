@@ -38,7 +38,7 @@ impl World {
         (it.changed_at, it.fresh) = (self.now, true);
         self.fences.start(host);
         let at = Process { host, boot: it.boot };
-        self.queue.push(self.now, Happening::Tell(at, Event::Wake));
+        self.queue.push(self.now, Happening::Tell(at, Event::Wake.into()));
         self.begin_gossip(at);
     }
 
@@ -158,7 +158,7 @@ impl World {
         if it.running.is_some() {
             (it.changed_at, it.fresh) = (self.now, false);
             let at = Process { host, boot: it.boot };
-            self.queue.push(self.now, Happening::Tell(at, Event::Wake));
+            self.queue.push(self.now, Happening::Tell(at, Event::Wake.into()));
         }
     }
 

@@ -13,7 +13,7 @@ use super::net::{Attempt, ConnId, Message, Side};
 #[derive(Debug)]
 pub(super) enum Happening {
     /// A process is told something.
-    Tell(Process, Event),
+    Tell(Process, Box<Event>),
     /// The timer of a process; only the one with its newest number counts.
     Wake(Process, u64),
     /// The disk of a process finished what it was given, up to this number.

@@ -23,7 +23,7 @@ const CHURNS: usize = 4;
 pub struct Growth {
     /// How many.
     pub nodes: usize,
-    /// From the start of all until each shows all alive and all hold the same; none: not in 300 s.
+    /// From the start of the last until each shows all alive and all hold the same; none: not in 300 s.
     pub formed: Option<Duration>,
     /// From the request of a client until another node holds the registration, for each of 40
     /// registrations and each other node, ascending.

@@ -25,6 +25,10 @@ pub use join::{Join, join};
 pub use part::{Part, part};
 pub use plot::plot;
 
+/// How long after a host the next one starts: 300 a second. All of thousands at one instant is not
+/// what anybody does, and would have each message of the start on its way at once.
+const START_EVERY: Duration = Duration::from_nanos(3_333_333);
+
 /// How often it is looked whether all agree.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -38,6 +42,7 @@ const fn weather() -> Weather {
 fn flock(seed: u64, hosts: usize, running: usize, services: usize) -> World {
     let mut world = World::new(seed, hosts, 0);
     world.net.paths.weather = weather();
+    world.thorough = false;
     let stock = mint::stock(&world, running, services);
     for host in &mut world.hosts[..running] {
         host.disk.stock(stock.clone());
@@ -48,6 +53,7 @@ fn flock(seed: u64, hosts: usize, running: usize, services: usize) -> World {
     }
     for host in 0..running {
         world.start(host);
+        world.run_until(world.now + START_EVERY);
     }
     world
 }

@@ -10,6 +10,9 @@ use crux_protocol::leader::Claim;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
+/// For how many writes a disk keeps room that has none.
+const IDLE_WRITES: usize = 16;
+
 /// A write that is not durable yet.
 #[derive(Debug)]
 struct Write {
@@ -62,6 +65,9 @@ impl Disk {
                 self.apply(write.batch);
             }
             done.extend(write.ticket.map(|ticket| (ticket, !self.full)));
+        }
+        if self.queue.is_empty() {
+            self.queue.shrink_to(IDLE_WRITES);
         }
         done
     }

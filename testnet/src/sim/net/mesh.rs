@@ -26,8 +26,8 @@ const LAZY: usize = 3;
 const LAZY_ONE_IN: usize = 10;
 const PRUNE_BACKOFF: Duration = Duration::from_secs(10);
 /// For how many heartbeats a message is advertised, and kept.
-const ADVERTISED: u64 = 6;
-const KEPT: u64 = 12;
+const ADVERTISED: usize = 6;
+const KEPT: usize = 12;
 /// How many ids an advert has at most.
 const ADVERT_MAX: usize = 600;
 /// A message that was asked for is not asked for again so soon.
@@ -39,16 +39,18 @@ pub(in crate::sim) struct Mesh {
     /// Whom messages of a topic go to.
     pub(in crate::sim) peers: BTreeMap<Topic, BTreeSet<Principal>>,
     backoff: BTreeMap<(Topic, Principal), Instant>,
-    /// Messages that were let on, with the heartbeat in which that was.
-    recent: VecDeque<(u64, Arc<Rumour>)>,
+    /// Messages that were let on, by the heartbeat after which that was, the last one first.
+    recent: VecDeque<Vec<Arc<Rumour>>>,
     asked: BTreeMap<RumourId, Instant>,
-    heartbeats: u64,
 }
 
 impl Mesh {
     /// A message may be passed on.
     pub(in crate::sim) fn keep(&mut self, rumour: &Arc<Rumour>) {
-        self.recent.push_back((self.heartbeats, rumour.clone()));
+        if self.recent.is_empty() {
+            self.recent.push_front(Vec::new());
+        }
+        self.recent[0].push(rumour.clone());
     }
 }
 
@@ -65,11 +67,8 @@ impl World {
         self.queue.push(self.now + HEARTBEAT, Happening::Heartbeat(at));
         let now = self.now;
         let mesh = &mut self.socket(at.host).mesh;
-        mesh.heartbeats += 1;
-        let oldest = mesh.heartbeats.saturating_sub(KEPT);
-        while mesh.recent.front().is_some_and(|(when, _)| *when < oldest) {
-            mesh.recent.pop_front();
-        }
+        mesh.recent.push_front(Vec::new());
+        mesh.recent.truncate(KEPT + 1);
         mesh.backoff.retain(|_, until| *until > now);
         mesh.asked.retain(|_, when| now.since(*when) < ASKED_FOR);
         let open: BTreeMap<Principal, ConnId> = self.mutual(at);
@@ -143,9 +142,8 @@ impl World {
     /// Tells some outside the mesh what there was lately.
     fn advertise(&mut self, at: Process, topic: Topic, open: &BTreeMap<Principal, ConnId>) {
         let mesh = &self.socket(at.host).mesh;
-        let since = mesh.heartbeats.saturating_sub(ADVERTISED);
-        let recent = mesh.recent.iter().rev().take_while(|(when, _)| *when >= since);
-        let ids = recent.filter(|(_, rumour)| rumour.topic == topic).map(|(_, rumour)| rumour.id);
+        let recent = mesh.recent.iter().take(ADVERTISED + 1).flat_map(|it| it.iter().rev());
+        let ids = recent.filter(|rumour| rumour.topic == topic).map(|rumour| rumour.id);
         let ids: Arc<[RumourId]> = ids.take(ADVERT_MAX).collect();
         if ids.is_empty() {
             return;
@@ -193,8 +191,8 @@ impl World {
 
     pub(in crate::sim) fn hear_wanted(&mut self, at: Process, from: Principal, ids: &[RumourId]) {
         let recent = &self.socket(at.host).mesh.recent;
-        let held = recent.iter().filter(|(_, rumour)| ids.contains(&rumour.id));
-        for rumour in held.map(|(_, rumour)| rumour.clone()).collect::<Vec<_>>() {
+        let held = recent.iter().rev().flatten().filter(|rumour| ids.contains(&rumour.id));
+        for rumour in held.cloned().collect::<Vec<_>>() {
             self.send_control(at, &from, Message::Rumour(rumour, false));
         }
     }

@@ -29,7 +29,8 @@ impl Seen {
     /// Notes one, and forgets those that were known for long. Returns whether it is news.
     pub(in crate::sim) fn insert(&mut self, id: RumourId, now: Instant) -> bool {
         let now = millis(now.since_origin());
-        while let Some((old, _)) = self.order.pop_front_if(|(_, at)| now - *at >= millis(SEEN_FOR)) {
+        while let Some((old, _)) = self.order.pop_front_if(|(_, at)| now - *at >= millis(SEEN_FOR))
+        {
             let (word, bit) = place(RumourId(old.into()));
             *self.word(word) &= !bit;
         }
