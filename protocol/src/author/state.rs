@@ -98,6 +98,11 @@ impl State {
         }
     }
 
+    /// How many changes wait or are being written.
+    pub fn under_way(&self) -> usize {
+        self.queue.len() + usize::from(self.flight.is_some())
+    }
+
     /// What this node durably says.
     pub const fn committed(&self) -> &Own {
         &self.committed

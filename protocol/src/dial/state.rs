@@ -114,6 +114,11 @@ impl State {
         state
     }
 
+    /// Of how many members it is remembered when to dial them again.
+    pub fn members(&self) -> usize {
+        self.members.len()
+    }
+
     fn push(&mut self, addr: &str, now: Instant) {
         let backoff = Backoff::new(now);
         self.entries.push(Entry { addr: addr.to_owned(), backoff, reached: None, myself: false });

@@ -112,6 +112,11 @@ impl State {
         Self { config, context, identity, key, attempts, guests }
     }
 
+    /// How many handshakes are under way, of both directions.
+    pub fn under_way(&self) -> usize {
+        self.attempts.len() + self.guests.len()
+    }
+
     /// Whether a handshake with this peer is under way.
     pub fn is_busy_with(&self, peer: &Principal) -> bool {
         self.attempts.contains_key(peer) || self.guests.contains_key(peer)

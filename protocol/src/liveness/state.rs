@@ -118,6 +118,16 @@ impl State {
         }
     }
 
+    /// How many suspicions stand.
+    pub fn votes(&self) -> usize {
+        self.subjects
+            .accused()
+            .iter()
+            .filter_map(|who| self.subjects.get(who))
+            .map(|it| it.votes.len())
+            .sum()
+    }
+
     /// Replaces who is watched: every member that has not departed, this node left out. Who is linked
     /// already when it is first watched lives.
     pub fn set_members(&mut self, members: &BTreeSet<Principal>, now: Instant) -> Vec<Output> {

@@ -346,6 +346,12 @@ impl State {
         self.next_roots.min(self.announce_at.unwrap_or(Instant::NEVER)).min(doubted)
     }
 
+    /// How many comparisons run, wait or are due again.
+    pub fn under_way(&self) -> usize {
+        let due = self.doubted.len() + self.pressed.len();
+        self.sessions.len() + self.waiting.len() + due
+    }
+
     /// Whether any session runs.
     pub fn is_busy(&self) -> bool {
         !self.sessions.is_empty()

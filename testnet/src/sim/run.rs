@@ -163,7 +163,9 @@ impl Runner {
             let open = running.socket.sent.len() + running.socket.owed.len();
             let (since, sent) = running.socket.sent_bytes;
             let sent = if since >= world.rest_from { sent } else { 0 };
-            Some(Rest { host, members, time, sent, open })
+            let known = running.state.strew().records().count();
+            let kept = running.state.kept();
+            Some(Rest { host, members, known, time, sent, open, kept })
         });
         if let Err(why) = running.try_for_each(at_rest) {
             world.broken(format!("not bounded: {why}"));

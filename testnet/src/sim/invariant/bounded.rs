@@ -1,17 +1,23 @@
 use core::time::Duration;
 
+use crux_protocol::flock::Kept;
+
 /// What a node at rest sent and keeps.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::sim) struct Rest {
     pub(in crate::sim) host: usize,
     /// How many members there are.
     pub(in crate::sim) members: usize,
+    /// Of how many a record is known, members or not.
+    pub(in crate::sim) known: usize,
     /// For how long it is at rest.
     pub(in crate::sim) time: Duration,
     /// How many bytes it sent in that time.
     pub(in crate::sim) sent: u64,
     /// Requests that it waits for, and that it owes.
     pub(in crate::sim) open: usize,
+    /// What its engines keep beside the replica.
+    pub(in crate::sim) kept: Kept,
 }
 
 /// What a node sends at rest, in bytes per second: a beat a second to eight observers, and beacons
@@ -20,18 +26,30 @@ const SENT_MAX: u64 = 20_000;
 /// What it sends beside that, to compare itself with others.
 const SENT_ONCE: u64 = 50_000;
 
-/// A node at rest sends little and has nothing open for ever.
+/// What is remembered of each that is known: a link, an address, when it died, when to dial it, and
+/// what observers said of it. Half of it is the most that was seen.
+const KEPT_EACH: usize = 10;
+/// What may be under way or remembered where nobody is known.
+const KEPT_ALONE: usize = 16;
+
+/// A node at rest sends little, has nothing open for ever and keeps no more than there is to know.
 ///
 /// # Errors
 /// What is too much.
 pub(in crate::sim) fn at_rest(rest: Rest) -> Result<(), String> {
-    let Rest { host, members, time, sent, open } = rest;
+    let Rest { host, members, known, time, sent, open, kept } = rest;
     let most = SENT_ONCE + SENT_MAX * (time.as_secs() + 1);
     if sent > most {
         return Err(format!("n{host} sent {sent} B in {time:?} of rest, over {most}"));
     }
     if open > 2 * members + 8 {
         return Err(format!("n{host} has {open} requests open at rest, with {members} members"));
+    }
+    if kept.work > members + KEPT_ALONE {
+        return Err(format!("n{host} has {} things under way at rest", kept.work));
+    }
+    if kept.of_others > KEPT_EACH * known + KEPT_ALONE {
+        return Err(format!("n{host} keeps {} things of {known} others", kept.of_others));
     }
     Ok(())
 }
@@ -43,9 +61,12 @@ mod tests {
     #[test]
     fn too_much_is_seen() {
         let time = Duration::from_secs(9);
-        let rest = Rest { host: 1, members: 5, time, sent: 10_000, open: 3 };
+        let kept = Kept { work: 3, of_others: 25 };
+        let rest = Rest { host: 1, members: 5, known: 6, time, sent: 10_000, open: 3, kept };
         assert_eq!(at_rest(rest), Ok(()));
         assert!(at_rest(Rest { sent: 250_001, ..rest }).is_err());
         assert!(at_rest(Rest { open: 19, ..rest }).is_err());
+        assert!(at_rest(Rest { kept: Kept { work: 22, ..kept }, ..rest }).is_err());
+        assert!(at_rest(Rest { kept: Kept { of_others: 77, ..kept }, ..rest }).is_err());
     }
 }

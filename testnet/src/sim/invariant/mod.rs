@@ -13,7 +13,7 @@
 //! | a name has one holder, the same for everyone | `names` | at quiescence |
 //! | who ran throughout the last 3 s is not shown dead | `false_death` | always |
 //! | verdicts are true in time | `truthful` | where a scenario says so |
-//! | who is at rest sends little, and keeps nothing | `bounded` | at rest |
+//! | who is at rest sends little, and keeps no more than there is to know | `bounded` | at rest |
 //!
 //! At quiescence is when a scenario expects a flock or a component, and at the end of every run.
 //! Each file is a function of plain values, so that its tests need no world. [`Shot`] is what a
