@@ -22,7 +22,7 @@
 //!                                       │       └─ join                 /crux/join/1          │
 //!                                       └───────┬─────────────────────────────────────────────┘
 //!                                               ▼
-//!                      one task per connection: TCP, Noise (prologue: the flock id), Yamux
+//!                      one task per connection: TCP, turns, Noise (prologue: the flock id), Yamux
 //! ```
 //!
 //! **Members and strangers.** Both get through the Noise handshake if they name the same flock id.
@@ -62,6 +62,7 @@ mod config;
 mod dial;
 mod error;
 mod exchange;
+mod fair;
 mod gate;
 mod gossip;
 mod holders;

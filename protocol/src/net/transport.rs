@@ -13,6 +13,7 @@ use libp2p::identity::Keypair;
 use libp2p::{PeerId, Transport as _, noise, tcp, yamux};
 use tokio::time::Sleep;
 
+use super::fair::Fair;
 use super::limits::{CLOSE_TIMEOUT, HANDSHAKE_TIMEOUT, STREAMS_MAX};
 use super::source::FromHere;
 use super::{Error, Transport};
@@ -52,6 +53,7 @@ where
     yamux.set_max_num_streams(STREAMS_MAX);
     Ok(base
         .map_err(BeforeUpgrade)
+        .map(|stream, _| Fair::new(stream))
         .upgrade(Version::V1)
         .authenticate(noise)
         .multiplex(yamux)
