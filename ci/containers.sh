@@ -23,4 +23,9 @@ static() {
 }
 
 step "a static binary" static
-step "containers" cargo run --quiet -p crux-testnet -- containers --binary "$dir/$target/debug/crux-node"
+on_containers() {
+    cargo run --quiet -p crux-testnet -- containers --binary "$dir/$target/debug/crux-node" "$@"
+}
+step "containers" on_containers
+# Once the smaller side of a cut did not become one flock again, because of links that had lost their way.
+step "containers, cut in two" on_containers --scenario heal

@@ -123,6 +123,7 @@ impl State {
                     self.link(link::Command::Observe { subjects });
                 }
                 liveness::Output::Probe(peer) => self.probe(peer),
+                liveness::Output::Stuck(peer) => self.drop_link(peer),
                 liveness::Output::Changed { member, liveness } => {
                     self.on_liveness_changed(member, liveness, now);
                 }

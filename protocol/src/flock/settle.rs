@@ -203,9 +203,9 @@ impl State {
 
     /// After a cut, a connection that stood through it goes on only when TCP sends again what was
     /// lost, which it tries ever more seldom; a new one, to whom is dialled as the dead are, at once.
-    fn drop_link(&mut self, dead: Principal) {
-        if self.links.contains_key(&dead) {
-            self.link(link::Command::Disconnect { peer: dead });
+    pub(super) fn drop_link(&mut self, peer: Principal) {
+        if self.links.contains_key(&peer) {
+            self.link(link::Command::Disconnect { peer });
         }
     }
 

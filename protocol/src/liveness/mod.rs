@@ -20,6 +20,11 @@
 //!   refutes it. A suspected node sends one at once. Who hears a suspicion about a member that is
 //!   dead to it repeats its own: gossip loses, and who missed it must not wait for the beacons to
 //!   stay away.
+//! * **Stuck**: a linked member that sends no beat for twice as long as a stopped one takes to be dead,
+//!   and is not dead because its beacons come another way. Then the link is what is broken: a
+//!   connection that stood through a change of the network goes on only when TCP gives it up, which
+//!   takes a quarter of an hour, and what is asked of the member goes that way and is lost. It is
+//!   closed; the dial that follows finds the way that there is now.
 //! * **In the end silence decides**: neither beacon nor beat for three beacon periods is death
 //!   whatever observers say, since a minority holds too few observers of the far side to reach any
 //!   count.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crux_crdt::Principal;
 
+use super::config::Config;
 use super::message::Evidence;
 use super::state::{Output, State};
 use super::subject::{Liveness, Subject};
@@ -13,6 +14,27 @@ use crate::time::Instant;
 impl State {
     fn beat_timeout(&self) -> Duration {
         (self.config.beat_period + self.config.beat_grace) * self.health
+    }
+
+    /// Links over which no beat comes for twice the time in which a stopped member is found dead, to
+    /// those that are not: others hear them. This node's health does not lengthen it, because such a
+    /// link is what makes it worse.
+    pub(super) fn look_for_stuck_links(&mut self, now: Instant) -> Vec<Output> {
+        if now < self.grace_until {
+            return Vec::new();
+        }
+        let Config { beat_period, beat_grace, suspect_for, .. } = self.config;
+        let limit = (beat_period + beat_grace + suspect_for) * 2;
+        let is_stuck = |member: &&Principal| {
+            self.subjects.get(member).is_some_and(|subject| {
+                subject.liveness != Liveness::Dead && now.since(subject.beat_at) >= limit
+            })
+        };
+        let stuck: Vec<_> =
+            self.observed.intersection(&self.linked).filter(is_stuck).copied().collect();
+        // It counts as closed from now on, hence this is said once.
+        self.linked.retain(|member| !stuck.contains(member));
+        stuck.into_iter().map(Output::Stuck).collect()
     }
 
     pub(super) fn look_for_silence(&mut self, now: Instant) -> Vec<Output> {

@@ -33,6 +33,8 @@ pub enum Output {
     Observe(BTreeSet<Principal>),
     /// The link to this member closed: dial it, and tell [`State::on_refused`] if nobody listens.
     Probe(Principal),
+    /// This member is heard of and sends no beat over its link: close that, so that another is made.
+    Stuck(Principal),
     /// A member's verdict changed.
     Changed {
         /// The member.
@@ -228,6 +230,7 @@ impl State {
         if self.next_beacon <= now {
             out.push(self.send_beacon(now, rng));
         }
+        out.extend(self.look_for_stuck_links(now));
         out.extend(self.look_for_silence(now));
         out.extend(self.ask_what_was_missed(now));
         let mut due = self.silent_for_too_long(now);
