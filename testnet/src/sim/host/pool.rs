@@ -1,5 +1,5 @@
 use core::fmt;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crux_crdt::Digest;
@@ -35,14 +35,14 @@ impl fmt::Debug for Pool {
 
 /// Values by id, as long as anybody holds them.
 struct Shelf<T> {
-    values: HashMap<Digest, Weak<T>>,
+    values: BTreeMap<Digest, Weak<T>>,
     /// At how many the forgotten ones are taken out.
     sweep_at: usize,
 }
 
 impl<T> Default for Shelf<T> {
     fn default() -> Self {
-        Self { values: HashMap::new(), sweep_at: 1024 }
+        Self { values: BTreeMap::new(), sweep_at: 1024 }
     }
 }
 
