@@ -120,8 +120,18 @@ impl<T: Signable> Signed<T> {
 
     /// Appends the envelope.
     pub fn seal(&self, out: &mut Encoder) {
-        out.principal(&self.author).fixed(&self.signature).bytes(&self.value.to_canonical());
+        seal_parts(out, &self.author, &self.signature, &self.value);
     }
+}
+
+/// Appends the envelope of a value of which only these parts were kept.
+pub fn seal_parts<T: Signable>(
+    out: &mut Encoder,
+    author: &Principal,
+    signature: &[u8; 64],
+    value: &T,
+) {
+    out.principal(author).fixed(signature).bytes(&value.to_canonical());
 }
 
 impl<T> Signed<T> {
@@ -138,6 +148,11 @@ impl<T> Signed<T> {
     /// What was signed.
     pub const fn value(&self) -> &T {
         &self.value
+    }
+
+    /// The signature.
+    pub const fn signature(&self) -> &[u8; 64] {
+        &self.signature
     }
 }
 

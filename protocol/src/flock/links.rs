@@ -54,8 +54,8 @@ impl State {
     fn on_connected(&mut self, peer: Principal, link: Link, now: Instant) {
         self.links.insert(peer, link);
         if link.open {
-            let beacon = self.liveness.beacon().to_vec();
-            let outputs = self.sync.on_connected(peer, &self.strew, &beacon);
+            let aside = self.aside();
+            let outputs = self.sync.on_connected(peer, &self.strew, &aside);
             self.act_on_sync(outputs, now);
             let outputs = self.liveness.on_connected(peer, now);
             self.act_on_liveness(outputs, now);
@@ -84,8 +84,8 @@ impl State {
         match protocol {
             Protocol::Join => self.on_join_request(peer, id, body, now),
             Protocol::Sync => {
-                let beacon = self.liveness.beacon().to_vec();
-                let outputs = self.sync.on_request(peer, id, body, now, &self.strew, &beacon);
+                let aside = self.aside();
+                let outputs = self.sync.on_request(peer, id, body, now, &self.strew, &aside);
                 self.act_on_sync(outputs, now);
             }
             Protocol::Call => self.on_call(peer, id, body, now),
@@ -100,6 +100,7 @@ impl State {
                 let outputs = self.sync.on_response(peer, body, now, &self.strew);
                 self.act_on_sync(outputs, now);
             }
+            Some(Route::Hearsay) => self.on_hearsay(peer, body, now),
             Some(Route::Store(wait)) => self.on_stored(wait, peer, body),
             Some(Route::Ping(ping)) => self.on_ping_answer(ping, peer, Some(body), now),
             Some(Route::Forward(control)) => self.on_forward_answer(control, Some(body)),
@@ -130,6 +131,7 @@ impl State {
                 let outputs = self.sync.on_failed(peer, &self.strew);
                 self.act_on_sync(outputs, now);
             }
+            Some(Route::Hearsay) => self.hearing = false,
             Some(Route::Ping(ping)) => self.on_ping_answer(ping, peer, None, now),
             Some(Route::Forward(control)) => self.on_forward_answer(control, None),
             Some(Route::Store(_)) | None => {}

@@ -17,7 +17,7 @@ use super::state::{Route, State};
 use super::{Command, command};
 use crate::author::{Change, Origin};
 use crate::frame::{FrameError, RecordFrame};
-use crate::link::{Protocol, ReplyId, Topic};
+use crate::link::{Protocol, ReplyId};
 use crate::liveness::Liveness;
 use crate::sync::{self, Response};
 use crate::time::Instant;
@@ -57,26 +57,10 @@ impl State {
                     self.act_on_sync(outputs, now);
                 }
                 sync::Output::Store { id, frame } => self.on_store(id, &frame, now),
-                sync::Output::Beacon { peer, beacon } => {
-                    self.on_beacon_beside_roots(peer, beacon, now);
-                }
+                sync::Output::Aside { peer, aside } => self.on_aside(peer, aside, now),
+                sync::Output::Tell { id, of } => self.tell(id, &of, now),
                 sync::Output::Complete { .. } => self.past.on_compared(now),
             }
-        }
-    }
-
-    /// Passes it on if gossip did not bring it: a process that was stopped finds its links closed, and
-    /// its beacon has no way but the first link that it gets back.
-    fn on_beacon_beside_roots(&mut self, peer: Principal, beacon: Vec<u8>, now: Instant) {
-        let Ok(notice) = crate::liveness::Notice::decode(&beacon, &self.context) else {
-            self.misbehaved(peer, "a malformed beacon".to_owned());
-            return;
-        };
-        let before = self.liveness.beaconed(&peer);
-        let (_, outputs) = self.liveness.on_notice(&notice, now);
-        self.act_on_liveness(outputs, now);
-        if self.liveness.beaconed(&peer) > before {
-            self.publish(Topic::Beat, beacon);
         }
     }
 
@@ -126,15 +110,10 @@ impl State {
         if !matches!(outcome, RecordOutcome::Newer | RecordOutcome::Twice { kept: true }) {
             return Ok(Merged::Known);
         }
-        let profile = |record: &Record| record.header().value().profile_hash;
-        let same_profile = held.is_some_and(|held| profile(&held) == profile(&record));
+        let shown = shown_before && self.strew.shown_record(&author).is_some();
+        self.note_record_changed(held.as_deref().filter(|_| shown), &record);
         self.unsaved.records.push(record);
         self.save_if_many();
-        if same_profile && shown_before && self.strew.shown_record(&author).is_some() {
-            self.note_services_changed();
-        } else {
-            self.note_replica_changed();
-        }
         self.free_name_for(author, now);
         Ok(Merged::New)
     }
@@ -243,11 +222,17 @@ impl State {
     pub(super) const fn note_replica_changed(&mut self) {
         self.roster_dirty = true;
         self.leader_dirty = true;
-        self.note_services_changed();
+        self.members_dirty = true;
+        self.changed = true;
     }
 
-    /// Nobody is another than before, or called or reached another way.
-    const fn note_services_changed(&mut self) {
+    /// A record replaced that of a member, who is shown as before. Most changes are of services or of a
+    /// claim: then nobody is called or reached another way.
+    pub(super) fn note_record_changed(&mut self, before: Option<&Record>, now: &Record) {
+        let Some(before) = before else { return self.note_replica_changed() };
+        let (old, new) = (before.profile(), now.profile());
+        self.roster_dirty |= (&old.name, &old.addresses) != (&new.name, &new.addresses);
+        self.leader_dirty |= (old.claim, old.draining) != (new.claim, new.draining);
         self.members_dirty = true;
         self.changed = true;
     }

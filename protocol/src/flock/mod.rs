@@ -22,6 +22,7 @@ mod control;
 mod dialling;
 mod event;
 mod gossip;
+mod hearsay;
 mod joining;
 mod kept;
 mod links;

@@ -81,13 +81,17 @@ impl State {
             self.publish_act(act);
         }
         if let Some(record) = &commit.write.record {
+            let me = self.context.me;
+            let before = self.strew.shown_record(&me).cloned();
             self.strew.merge_record(record.clone());
+            let shown = self.strew.shown_record(&me).is_some();
+            self.note_record_changed(before.as_deref().filter(|_| shown), record);
             self.publish_record(record);
         }
         if let Some(claim) = commit.write.fence {
             self.leader.set_fence(claim);
         }
-        if commit.write.record.is_some() || !commit.write.acts.is_empty() {
+        if !commit.write.acts.is_empty() {
             self.note_replica_changed();
         }
     }

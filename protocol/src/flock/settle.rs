@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crux_crdt::Principal;
-use crux_crdt::hash::sha3;
 use crux_crdt::pack::pack;
 use crux_crdt::path::Endpoint;
 
@@ -18,8 +17,8 @@ use crate::link;
 use crate::liveness::Liveness;
 use crate::time::Instant;
 
-/// How long it is not looked again who leads, per member, while nobody does and others come to life:
-/// each look walks over all, and at the start of thousands each of them sees all others come.
+/// How long it is not looked again who leads, per member, while nobody does and others are lost: each
+/// look walks over all.
 const EVALUATE_REST: Duration = Duration::from_micros(100);
 
 impl State {
@@ -91,15 +90,14 @@ impl State {
     fn tell_addresses(&mut self) {
         let mut news = Vec::new();
         for record in self.strew.shown().filter(|record| record.author() != self.context.me) {
-            let addresses = &record.profile().addresses;
-            let text: String = addresses.iter().map(|addr| format!("{addr} ")).collect();
-            let digest = sha3("crux/addresses/1", &[text.as_bytes()]);
-            if self.addresses_told.get(&record.author()) != Some(&digest) {
-                let addrs = addresses.iter().filter_map(Endpoint::socket_addr).collect();
-                news.push((record.author(), digest, addrs));
+            let profile = record.header().value().profile_hash;
+            if self.addresses_told.get(&record.author()) != Some(&profile) {
+                let addresses = record.profile().addresses.iter();
+                let addrs = addresses.filter_map(Endpoint::socket_addr).collect();
+                news.push((record.author(), profile, addrs));
             }
         }
-        self.addresses_told.extend(news.iter().map(|(peer, digest, _)| (*peer, *digest)));
+        self.addresses_told.extend(news.iter().map(|(peer, profile, _)| (*peer, *profile)));
         if news.len() * 2 > self.addresses_told.len() {
             pack(&mut self.addresses_told);
         }
@@ -180,10 +178,11 @@ impl State {
         liveness: Liveness,
         now: Instant,
     ) {
-        // Who claims nothing is no leader; but where nobody leads, it has its place in the queue.
+        // Who claims nothing is no leader; but where nobody leads, it has its place in the queue. Who
+        // comes only makes that longer, and the queue is looked at when this node's turn is thought to be.
         let claims = self.strew.record(&member).is_some_and(|record| record.profile().claim > 0);
         self.leader_dirty |= claims;
-        if self.leader().is_none() {
+        if self.leader().is_none() && liveness != Liveness::Alive {
             let members = u32::try_from(self.liveness.live()).unwrap_or(u32::MAX);
             let from = self.evaluated_at + EVALUATE_REST * members;
             self.evaluate_at = self.evaluate_at.min(from.max(now));

@@ -49,6 +49,7 @@ pub(super) enum Route {
         calling: bool,
     },
     Sync,
+    Hearsay,
     Store(ControlId),
     Ping(u64),
     Forward(ControlId),
@@ -79,6 +80,8 @@ pub struct State {
     pub(super) pings: BTreeMap<u64, Ping>,
     pub(super) stores: BTreeMap<ControlId, StoreWait>,
     pub(super) leases: BTreeMap<ServiceKey, Instant>,
+    /// Whether somebody was asked of whom it heard, and has not answered.
+    pub(super) hearing: bool,
     /// Shown members that are dead, and since when.
     pub(super) dead_since: BTreeMap<Principal, Instant>,
     /// Whom this node admitted as a joiner, and whose name it does not know yet.
@@ -88,6 +91,7 @@ pub struct State {
     pub(super) unsaved: Batch,
     pub(super) published: Option<Arc<Record>>,
     pub(super) shown_leader: Option<Claim>,
+    /// Of whom the network was told where they are, and by which profile.
     pub(super) addresses_told: BTreeMap<Principal, Digest>,
     pub(super) past: Past,
     pub(super) read_only: bool,
@@ -181,6 +185,7 @@ impl State {
             reached: BTreeMap::new(),
             pings: BTreeMap::new(),
             stores: BTreeMap::new(),
+            hearing: false,
             dead_since,
             vouched: BTreeMap::new(),
             ticket: None,
@@ -227,8 +232,8 @@ impl State {
     fn on_wake(&mut self, now: Instant) {
         let outputs = self.liveness.on_wake(now, &mut self.rng);
         self.act_on_liveness(outputs, now);
-        let beacon = self.liveness.beacon().to_vec();
-        let outputs = self.sync.on_wake(now, &self.strew, &beacon, &mut self.rng);
+        let aside = self.aside();
+        let outputs = self.sync.on_wake(now, &self.strew, &aside, &mut self.rng);
         self.act_on_sync(outputs, now);
         let outputs = self.join.on_wake(now);
         self.act_on_join(outputs, now);

@@ -5,7 +5,7 @@ use crux_crdt::sign::Signed;
 
 use super::message::{Beacon, Evidence, Notice};
 use super::state::{Output, State};
-use super::subject::Liveness;
+use super::subject::{Heard, Liveness};
 use super::vote::BEACON_REST;
 use crate::link::Verdict;
 use crate::time::Instant;
@@ -74,7 +74,7 @@ impl State {
 
     fn on_beacon(&mut self, beacon: &Signed<Beacon>, now: Instant) -> (Verdict, Vec<Output>) {
         let author = beacon.author();
-        let fresh = (beacon.value().incarnation, beacon.value().counter);
+        let fresh = beacon.value().mark();
         let me = self.context.me;
         let Some(mut subject) = self.subjects.get_mut(&author) else {
             return (Verdict::Ignore, Vec::new());
@@ -83,12 +83,11 @@ impl State {
         if fresh < subject.freshest {
             return (Verdict::Ignore, Vec::new());
         }
-        if subject.beaconed == Some(fresh) {
+        if subject.beaconed() == Some(fresh) {
             // It came by another way first, and not everyone has that way: pass it on.
             return (Verdict::Accept, Vec::new());
         }
-        subject.beaconed = Some(fresh);
-        subject.digest = Some((beacon.value().state_digest, now));
+        subject.beacon = Some(Heard::new(beacon, now));
         let news = fresh > subject.freshest || first;
         subject.freshest = fresh;
         let refuted = subject.refute(&me, fresh);
@@ -105,8 +104,18 @@ impl State {
     }
 
     pub(super) fn hear(&mut self, peer: Principal, now: Instant) -> Vec<Output> {
+        self.hear_as_of(peer, now, now)
+    }
+
+    /// Who was heard then lives.
+    pub(super) fn hear_as_of(
+        &mut self,
+        peer: Principal,
+        heard_at: Instant,
+        now: Instant,
+    ) -> Vec<Output> {
         let Some(mut subject) = self.subjects.get_mut(&peer) else { return Vec::new() };
-        subject.heard_at = now;
+        subject.heard_at = heard_at;
         let before = subject.liveness;
         if before == Liveness::Dead {
             // Beats are expected from now on, not since it died.

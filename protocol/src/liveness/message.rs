@@ -15,6 +15,13 @@ pub struct Beacon {
     pub state_digest: Digest,
 }
 
+impl Beacon {
+    /// Its incarnation and counter: which of two of one sender is fresher.
+    pub const fn mark(&self) -> (u64, u64) {
+        (self.incarnation, self.counter)
+    }
+}
+
 /// What an observer saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Evidence {
@@ -89,7 +96,7 @@ pub enum Notice {
     Suspicion(Signed<Suspicion>),
 }
 
-const BEACON: u8 = 1;
+pub(super) const BEACON: u8 = 1;
 const SUSPICION: u8 = 2;
 
 impl Notice {

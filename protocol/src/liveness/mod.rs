@@ -39,6 +39,11 @@
 //!   That counts for nothing, and is answered: by a beacon of who lives, by the observers of who
 //!   does not.
 //!
+//! * **Hearsay**: who starts knows nobody's life, and beacons are rare. Where two members compare roots
+//!   the one that sees fewer alive asks the other for the last beacons of those of whom it heard
+//!   nothing, and takes them for as old as the other one says. Who was heard before is not brought
+//!   back so.
+//!
 //! Verdicts are soft state and never in the durable replica. A member known only from disk is dead
 //! until it is heard.
 
@@ -46,6 +51,7 @@ mod beacon;
 mod config;
 mod health;
 mod hear;
+mod hearsay;
 mod message;
 #[cfg(test)]
 mod naive_test;

@@ -52,8 +52,7 @@ impl Rings {
         if self.seat_of.contains_key(&member) {
             return;
         }
-        let places = std::array::from_fn(|ring| place(ring, &self.flock, &member));
-        let seat = Seat { member, places };
+        let seat = Seat { member, places: places(&self.flock, &member) };
         let number = if let Some(number) = self.free.pop() {
             self.seats[number as usize] = seat;
             number
@@ -128,10 +127,11 @@ impl Rings {
     }
 }
 
-fn place(ring: usize, flock: &Digest, member: &Principal) -> Place {
-    let ring = u8::try_from(ring).expect("there are few rings");
-    let [a, b, c, d, ..] = sha3("crux/ring/1", &[&[ring], &flock.0, &member.0]).0;
-    Place::from_be_bytes([a, b, c, d])
+/// The parts of one hash, a ring each: they say as little of each other as hashes of their own.
+fn places(flock: &Digest, member: &Principal) -> [Place; RINGS] {
+    let hash = sha3("crux/rings/2", &[&flock.0, &member.0]).0;
+    let (parts, _) = hash.as_chunks();
+    std::array::from_fn(|ring| Place::from_be_bytes(parts[ring]))
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ impl State {
     }
 
     /// Who is silent for so long is dead.
-    fn silence(&self) -> Duration {
+    pub(super) fn silence(&self) -> Duration {
         if crux_crdt::planted!(SilenceIsNothing) {
             return Duration::MAX;
         }

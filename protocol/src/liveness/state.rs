@@ -166,7 +166,7 @@ impl State {
 
     /// The newest beacon of a member that came: its incarnation and counter.
     pub fn beaconed(&self, member: &Principal) -> Option<(u64, u64)> {
-        self.subjects.get(member).and_then(|subject| subject.beaconed)
+        self.subjects.get(member).and_then(Subject::beaconed)
     }
 
     /// What this node thinks of a member. Itself, it is alive.
@@ -187,8 +187,9 @@ impl State {
     pub fn other_digests(&self) -> Vec<Principal> {
         let differs = |subject: &Subject| {
             subject.liveness != Liveness::Dead
-                && subject.digest.is_some_and(|(digest, at)| {
-                    digest != self.state_digest && at > self.state_digest_at
+                && subject.beacon.as_ref().is_some_and(|heard| {
+                    heard.beacon.state_digest != self.state_digest
+                        && heard.at > self.state_digest_at
                 })
         };
         let subjects = self.subjects.iter();

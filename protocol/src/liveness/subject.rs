@@ -1,9 +1,10 @@
 use core::fmt;
 use std::collections::BTreeMap;
 
-use crux_crdt::{Digest, Principal};
+use crux_crdt::Principal;
+use crux_crdt::sign::Signed;
 
-use super::message::Evidence;
+use super::message::{Beacon, Evidence};
 use crate::time::Instant;
 
 /// What this node thinks of a member.
@@ -42,7 +43,7 @@ pub(super) struct Subject {
     pub(super) liveness: Liveness,
     pub(super) suspect_since: Instant,
     /// The last beacon that came.
-    pub(super) beaconed: Option<(u64, u64)>,
+    pub(super) beacon: Option<Heard>,
     /// The freshest (incarnation, counter) heard of.
     pub(super) freshest: (u64, u64),
     /// When it was last heard, by beacon, link or beat.
@@ -54,8 +55,20 @@ pub(super) struct Subject {
     pub(super) voted_at: Instant,
     /// When it last suspected this node, and about which of its beacons.
     pub(super) accused: (Instant, (u64, u64)),
-    /// The state digest of its last beacon, and when that came.
-    pub(super) digest: Option<(Digest, Instant)>,
+}
+
+/// A beacon that came, so that it can be passed on, and when it did.
+#[derive(Debug)]
+pub(super) struct Heard {
+    pub(super) beacon: Beacon,
+    pub(super) signature: [u8; 64],
+    pub(super) at: Instant,
+}
+
+impl Heard {
+    pub(super) fn new(beacon: &Signed<Beacon>, at: Instant) -> Self {
+        Self { beacon: beacon.value().clone(), signature: *beacon.signature(), at }
+    }
 }
 
 /// What the votes come to.
@@ -89,7 +102,7 @@ impl Subject {
         Self {
             liveness: Liveness::Dead,
             suspect_since: Instant::NEVER,
-            beaconed: None,
+            beacon: None,
             freshest: (0, 0),
             heard_at: now,
             beat_at: now,
@@ -97,8 +110,12 @@ impl Subject {
             my_vote: None,
             voted_at: Instant::ORIGIN,
             accused: (Instant::ORIGIN, (0, 0)),
-            digest: None,
         }
+    }
+
+    /// The incarnation and counter of the last beacon that came.
+    pub(super) fn beaconed(&self) -> Option<(u64, u64)> {
+        self.beacon.as_ref().map(|heard| heard.beacon.mark())
     }
 
     /// Forgets the votes that (incarnation, counter) refutes. Whether this node's was among them.

@@ -1,3 +1,4 @@
+use core::time::Duration;
 use std::sync::Arc;
 
 use crux_crdt::act::Act;
@@ -22,8 +23,10 @@ pub(super) const ACTS_MAX: usize = 1024;
 pub(super) const RECORDS_MAX: usize = 64;
 /// How many bytes of records one answer holds, once it holds one.
 const RECORDS_BYTES: usize = 1024 * 1024;
-/// A sealed beacon is about 260 bytes.
+/// A sealed beacon is about 160 bytes.
 const BEACON_BYTES_MAX: usize = 1024;
+/// Of how many members one request asks for the last beacon: the answer has some 170 kB.
+pub const BEACONS_MAX: usize = 1024;
 
 /// The fingerprints of both sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +47,24 @@ impl Roots {
     }
 }
 
+/// What goes along with roots: how their sender fares.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Aside {
+    /// Its beacon, sealed; empty before the first.
+    pub beacon: Vec<u8>,
+    /// How many members are not dead to it, itself included.
+    pub live: u32,
+}
+
+/// The last beacon of a member that another one hears of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hearsay {
+    /// For how long the member was not heard of since. To the millisecond.
+    pub age: Duration,
+    /// The beacon, sealed.
+    pub beacon: Vec<u8>,
+}
+
 /// Which set is reconciled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SetKind {
@@ -62,15 +83,15 @@ pub struct RecordsWanted {
     pub held: Vec<[u8; 8]>,
 }
 
-/// What is asked over `/crux/sync/1`.
+/// What is asked over `/crux/sync/2`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Compare roots. Answered by [`Response::Roots`].
     Roots {
         /// The asker's roots.
         roots: Roots,
-        /// The asker's beacon, sealed; may be empty.
-        beacon: Vec<u8>,
+        /// How the asker fares.
+        aside: Aside,
         /// Whether a difference is to be looked into at once.
         urgent: bool,
     },
@@ -87,6 +108,8 @@ pub enum Request {
     Records(Vec<RecordsWanted>),
     /// Store a record durably. Answered by [`Response::Stored`] when that is done.
     Store(Vec<u8>),
+    /// Tell of those of these members that live. Answered by [`Response::Beacons`].
+    Beacons(Vec<Principal>),
 }
 
 /// A part of a range that differs, as the responder sees it.
@@ -98,15 +121,15 @@ pub enum Piece {
     Range(Bounds, Digest),
 }
 
-/// What is answered over `/crux/sync/1`.
+/// What is answered over `/crux/sync/2`.
 #[derive(Debug, Clone)]
 pub enum Response {
     /// The responder's roots.
     Roots {
         /// The roots.
         roots: Roots,
-        /// The responder's beacon, sealed; may be empty.
-        beacon: Vec<u8>,
+        /// How the responder fares.
+        aside: Aside,
     },
     /// What differs in the ranges asked about.
     Pieces(Vec<Piece>),
@@ -116,6 +139,8 @@ pub enum Response {
     Records(Vec<RecordFrame>),
     /// Whether the record, or a newer one of its author, is durable there.
     Stored(bool),
+    /// The last beacons of those that live; not yet verified.
+    Beacons(Vec<Hearsay>),
 }
 
 const ROOTS: u8 = 1;
@@ -123,6 +148,7 @@ const RANGES: u8 = 2;
 const ACTS: u8 = 3;
 const RECORDS: u8 = 4;
 const STORE: u8 = 5;
+const BEACONS: u8 = 6;
 const ITEMS: u8 = 1;
 const RANGE: u8 = 2;
 
@@ -131,9 +157,9 @@ impl Request {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Encoder::default();
         match self {
-            Self::Roots { roots, beacon, urgent } => {
+            Self::Roots { roots, aside, urgent } => {
                 out.u8(ROOTS);
-                encode_roots(&mut out, roots, beacon);
+                encode_roots(&mut out, roots, aside);
                 out.u8(u8::from(*urgent));
             }
             Self::Ranges { set, ranges } => {
@@ -152,6 +178,10 @@ impl Request {
                 }
             }
             Self::Store(frame) => _ = out.u8(STORE).bytes(frame),
+            Self::Beacons(of) => {
+                out.u8(BEACONS).count(of.len());
+                of.iter().for_each(|member| _ = out.principal(member));
+            }
         }
         out.finish()
     }
@@ -164,8 +194,8 @@ impl Request {
         let mut input = Decoder::new(bytes);
         let request = match input.u8("sync request")? {
             ROOTS => {
-                let (roots, beacon) = decode_roots(&mut input)?;
-                Self::Roots { roots, beacon, urgent: input.bool("urgent")? }
+                let (roots, aside) = decode_roots(&mut input)?;
+                Self::Roots { roots, aside, urgent: input.bool("urgent")? }
             }
             RANGES => decode_ranges(&mut input)?,
             ACTS => {
@@ -174,6 +204,11 @@ impl Request {
             }
             RECORDS => decode_wanted(&mut input)?,
             STORE => Self::Store(input.bytes(3 * 1024 * 1024, "record")?.to_vec()),
+            BEACONS => {
+                let count = input.count(BEACONS_MAX, "members")?;
+                let of = (0..count).map(|_| input.principal("member"));
+                Self::Beacons(of.collect::<Result<_, _>>()?)
+            }
             found => return Err(DecodeError::Unknown { what: "sync request", found }),
         };
         input.finish()?;
@@ -183,10 +218,10 @@ impl Request {
 
 impl Response {
     /// Encodes the answer to [`Request::Roots`].
-    pub fn encode_roots(roots: &Roots, beacon: &[u8]) -> Vec<u8> {
+    pub fn encode_roots(roots: &Roots, aside: &Aside) -> Vec<u8> {
         let mut out = Encoder::default();
         out.u8(ROOTS);
-        encode_roots(&mut out, roots, beacon);
+        encode_roots(&mut out, roots, aside);
         out.finish()
     }
 
@@ -245,7 +280,17 @@ impl Response {
         vec![STORE, u8::from(stored)]
     }
 
-    /// Verifies what is signed in it, and decodes it.
+    /// Encodes the answer to [`Request::Beacons`].
+    pub fn encode_beacons(told: &[Hearsay]) -> Vec<u8> {
+        let mut out = Encoder::default();
+        out.u8(BEACONS).count(told.len());
+        for Hearsay { age, beacon } in told {
+            out.u64(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)).bytes(beacon);
+        }
+        out.finish()
+    }
+
+    /// Verifies what is signed in it, beacons aside, and decodes it.
     ///
     /// # Errors
     /// The bytes are malformed or over a bound, or a signature is wrong; the peer is at fault.
@@ -254,8 +299,8 @@ impl Response {
         let (flock, verifier) = (&context.flock, &*context.verifier);
         let response = match input.u8("sync response")? {
             ROOTS => {
-                let (roots, beacon) = decode_roots(&mut input)?;
-                Self::Roots { roots, beacon }
+                let (roots, aside) = decode_roots(&mut input)?;
+                Self::Roots { roots, aside }
             }
             RANGES => Self::Pieces(decode_pieces(&mut input)?),
             ACTS => Self::Acts(open_acts(&mut input, ACTS_MAX, flock, verifier)?),
@@ -265,6 +310,7 @@ impl Response {
                 Self::Records(frames.collect::<Result<_, _>>()?)
             }
             STORE => Self::Stored(input.bool("stored")?),
+            BEACONS => Self::Beacons(decode_hearsay(&mut input)?),
             found => return Err(DecodeError::Unknown { what: "sync response", found }.into()),
         };
         input.finish()?;
@@ -272,13 +318,24 @@ impl Response {
     }
 }
 
-fn encode_roots(out: &mut Encoder, roots: &Roots, beacon: &[u8]) {
-    out.digest(&roots.registers).digest(&roots.acts).bytes(beacon);
+fn encode_roots(out: &mut Encoder, roots: &Roots, aside: &Aside) {
+    out.digest(&roots.registers).digest(&roots.acts).bytes(&aside.beacon).u32(aside.live);
 }
 
-fn decode_roots(input: &mut Decoder<'_>) -> Result<(Roots, Vec<u8>), DecodeError> {
+fn decode_roots(input: &mut Decoder<'_>) -> Result<(Roots, Aside), DecodeError> {
     let roots = Roots { registers: input.digest("root")?, acts: input.digest("root")? };
-    Ok((roots, input.bytes(BEACON_BYTES_MAX, "beacon")?.to_vec()))
+    let beacon = input.bytes(BEACON_BYTES_MAX, "beacon")?.to_vec();
+    Ok((roots, Aside { beacon, live: input.u32("live members")? }))
+}
+
+fn decode_hearsay(input: &mut Decoder<'_>) -> Result<Vec<Hearsay>, DecodeError> {
+    let count = input.count(BEACONS_MAX, "beacons")?;
+    let mut told = Vec::new();
+    for _ in 0..count {
+        let age = Duration::from_millis(input.u64("age")?);
+        told.push(Hearsay { age, beacon: input.bytes(BEACON_BYTES_MAX, "beacon")?.to_vec() });
+    }
+    Ok(told)
 }
 
 fn encode_range(out: &mut Encoder, bounds: &Bounds, print: &Digest) {

@@ -33,5 +33,7 @@ mod session;
 mod state;
 
 pub use config::Config;
-pub use message::{Piece, RecordsWanted, Request, Response, Roots, SetKind};
+pub use message::{
+    Aside, BEACONS_MAX, Hearsay, Piece, RecordsWanted, Request, Response, Roots, SetKind,
+};
 pub use state::{Output, State};

@@ -9,7 +9,7 @@ use crux_crdt::strew::Strew;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use super::message::{Request, Response, Roots};
+use super::message::{Aside, Request, Response, Roots};
 use super::session::{Session, compare};
 use super::{Config, RecordsWanted};
 use crate::context::Context;
@@ -20,7 +20,7 @@ use crate::time::Instant;
 /// What the engine asks of whoever drives it.
 #[derive(Debug)]
 pub enum Output {
-    /// Send a request over `/crux/sync/1`.
+    /// Send a request over `/crux/sync/2`.
     Send {
         /// To whom.
         peer: Principal,
@@ -55,12 +55,19 @@ pub enum Output {
         /// The encoded frame; not yet verified.
         frame: Vec<u8>,
     },
-    /// A beacon came along; not yet verified.
-    Beacon {
+    /// This came along with roots; the beacon is not yet verified.
+    Aside {
         /// Who sent it.
         peer: Principal,
-        /// The sealed beacon.
-        beacon: Vec<u8>,
+        /// What came along.
+        aside: Aside,
+    },
+    /// Answer with [`Response::encode_beacons`] what is heard of these.
+    Tell {
+        /// The request to answer.
+        id: ReplyId,
+        /// Of whom.
+        of: Vec<Principal>,
     },
     /// Nothing that this peer had is lacking here: its roots are the same, or a session ended.
     Complete {
@@ -109,9 +116,9 @@ impl State {
     }
 
     /// A member is connected: compare roots at once.
-    pub fn on_connected(&mut self, peer: Principal, strew: &Strew, beacon: &[u8]) -> Vec<Output> {
+    pub fn on_connected(&mut self, peer: Principal, strew: &Strew, aside: &Aside) -> Vec<Output> {
         self.linked.insert(peer);
-        vec![self.press(peer, strew, beacon)]
+        vec![self.press(peer, strew, aside)]
     }
 
     /// A member is gone; its session ends.
@@ -160,16 +167,15 @@ impl State {
         body: &[u8],
         now: Instant,
         strew: &Strew,
-        my_beacon: &[u8],
+        my_aside: &Aside,
     ) -> Vec<Output> {
         let Ok(request) = Request::decode(body) else {
             return vec![Output::Reply { id, body: Vec::new() }];
         };
         let body = match request {
-            Request::Roots { roots, beacon, urgent } => {
-                let body = Response::encode_roots(&Roots::of(strew), my_beacon);
-                let mut out = vec![Output::Reply { id, body }];
-                out.extend((!beacon.is_empty()).then_some(Output::Beacon { peer, beacon }));
+            Request::Roots { roots, aside, urgent } => {
+                let body = Response::encode_roots(&Roots::of(strew), my_aside);
+                let mut out = vec![Output::Reply { id, body }, Output::Aside { peer, aside }];
                 out.extend(self.on_roots(peer, roots, urgent, now, strew));
                 return out;
             }
@@ -182,6 +188,7 @@ impl State {
             }
             Request::Records(wanted) => encode_records(strew, &wanted),
             Request::Store(frame) => return vec![Output::Store { id, frame }],
+            Request::Beacons(of) => return vec![Output::Tell { id, of }],
         };
         vec![Output::Reply { id, body }]
     }
@@ -219,9 +226,8 @@ impl State {
         strew: &Strew,
     ) -> Vec<Output> {
         match Response::decode(body, &self.context) {
-            Ok(Response::Roots { roots, beacon }) => {
-                let mut out = Vec::new();
-                out.extend((!beacon.is_empty()).then_some(Output::Beacon { peer, beacon }));
+            Ok(Response::Roots { roots, aside }) => {
+                let mut out = vec![Output::Aside { peer, aside }];
                 let urgent = self.pressed.remove(&peer);
                 out.extend(self.on_roots(peer, roots, urgent, now, strew));
                 out
@@ -239,7 +245,8 @@ impl State {
                 }
                 vec![Output::MergeRecords { peer, frames }]
             }
-            Ok(Response::Stored(_)) => Vec::new(),
+            // This engine asks for neither.
+            Ok(Response::Stored(_) | Response::Beacons(_)) => Vec::new(),
             Err(_) => self.on_failed(peer, strew),
         }
     }
@@ -308,7 +315,7 @@ impl State {
         &mut self,
         now: Instant,
         strew: &Strew,
-        beacon: &[u8],
+        aside: &Aside,
         rng: &mut StdRng,
     ) -> Vec<Output> {
         let mut out = Vec::new();
@@ -316,28 +323,28 @@ impl State {
             self.announce_at = None;
             self.announced_at = now;
             let linked = self.linked.clone();
-            out.extend(linked.into_iter().map(|peer| self.press(peer, strew, beacon)));
+            out.extend(linked.into_iter().map(|peer| self.press(peer, strew, aside)));
         }
         let due: Vec<_> =
             self.doubted.iter().filter(|(_, at)| **at <= now).map(|(peer, _)| *peer).collect();
         for peer in due {
             self.doubted.remove(&peer);
-            out.push(self.press(peer, strew, beacon));
+            out.push(self.press(peer, strew, aside));
         }
         if self.next_roots <= now {
             self.next_roots = now + self.config.roots_period;
             if !self.linked.is_empty() && !crux_crdt::planted!(NoRepair) {
                 let chosen = rng.random_range(0..self.linked.len());
                 let peer = self.linked.iter().nth(chosen).copied();
-                out.extend(peer.map(|peer| ask_roots(peer, strew, beacon, false)));
+                out.extend(peer.map(|peer| ask_roots(peer, strew, aside, false)));
             }
         }
         out
     }
 
-    fn press(&mut self, peer: Principal, strew: &Strew, beacon: &[u8]) -> Output {
+    fn press(&mut self, peer: Principal, strew: &Strew, aside: &Aside) -> Output {
         self.pressed.insert(peer);
-        ask_roots(peer, strew, beacon, true)
+        ask_roots(peer, strew, aside, true)
     }
 
     /// When [`State::on_wake`] has something to do.
@@ -358,8 +365,8 @@ impl State {
     }
 }
 
-fn ask_roots(peer: Principal, strew: &Strew, beacon: &[u8], urgent: bool) -> Output {
-    let request = Request::Roots { roots: Roots::of(strew), beacon: beacon.to_vec(), urgent };
+fn ask_roots(peer: Principal, strew: &Strew, aside: &Aside, urgent: bool) -> Output {
+    let request = Request::Roots { roots: Roots::of(strew), aside: aside.clone(), urgent };
     Output::Send { peer, request }
 }
 

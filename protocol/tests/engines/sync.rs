@@ -1,6 +1,6 @@
 use crux_crdt::strew::{Bounds, Strew};
 use crux_protocol::link::ReplyId;
-use crux_protocol::sync::{Config, Output, Piece, Request, Response, Roots, SetKind, State};
+use crux_protocol::sync::{Aside, Config, Output, Piece, Request, Response, Roots, SetKind, State};
 
 use crate::fixture::{at, context, principal, record, rng, strew};
 
@@ -9,7 +9,7 @@ fn engine(me: u8) -> State {
 }
 
 fn roots(strew: &Strew) -> Request {
-    Request::Roots { roots: Roots::of(strew), beacon: Vec::new(), urgent: true }
+    Request::Roots { roots: Roots::of(strew), aside: Aside::default(), urgent: true }
 }
 
 /// The one request among the outputs.
@@ -22,8 +22,14 @@ fn request(outputs: Vec<Output>) -> Option<Request> {
 
 /// What the other side answers to a request.
 fn answer(other: &mut State, from: u8, request: &Request, strew: &Strew) -> Vec<u8> {
-    let outputs =
-        other.on_request(principal(from), ReplyId(1), &request.encode(), at(0), strew, &[]);
+    let outputs = other.on_request(
+        principal(from),
+        ReplyId(1),
+        &request.encode(),
+        at(0),
+        strew,
+        &Aside::default(),
+    );
     let reply = outputs.into_iter().find_map(|output| match output {
         Output::Reply { body, .. } => Some(body),
         _ => None,
@@ -35,13 +41,16 @@ fn answer(other: &mut State, from: u8, request: &Request, strew: &Strew) -> Vec<
 fn a_new_link_compares_roots_and_equal_ones_do_nothing() {
     let (mine, theirs) = (strew(1, 3), strew(2, 3));
     let mut state = engine(1);
-    let asked = request(state.on_connected(principal(2), &mine, &[])).unwrap();
+    let asked = request(state.on_connected(principal(2), &mine, &Aside::default())).unwrap();
     assert_eq!(asked, roots(&mine));
     // Both admitted everybody, but by different acts: only the registers agree.
     assert_eq!(Roots::of(&mine).registers, Roots::of(&theirs).registers);
-    let same = Response::encode_roots(&Roots::of(&mine), &[]);
+    let same = Response::encode_roots(&Roots::of(&mine), &Aside::default());
     let out = state.on_response(principal(2), &same, at(1), &mine);
-    assert!(matches!(out[..], [Output::Complete { peer }] if peer == principal(2)), "{out:?}");
+    assert!(
+        matches!(out[..], [Output::Aside { .. }, Output::Complete { peer }] if peer == principal(2)),
+        "{out:?}"
+    );
     assert!(!state.is_busy());
 }
 
@@ -54,7 +63,7 @@ fn a_session_brings_everything_the_other_side_has() {
         theirs.merge_record(record(number, 4));
     }
     let (mut state, mut other) = (engine(1), engine(2));
-    let mut asked = request(state.on_connected(principal(2), &mine, &[]));
+    let mut asked = request(state.on_connected(principal(2), &mine, &Aside::default()));
     let mut exchanges = 0;
     while let Some(request_now) = asked {
         exchanges += 1;
@@ -91,14 +100,21 @@ fn merge(mine: &mut Strew, output: &Output) -> bool {
 fn a_difference_that_is_not_urgent_is_looked_at_again_after_a_second() {
     let (mine, theirs) = (strew(1, 2), strew(2, 5));
     let mut state = engine(1);
-    state.on_connected(principal(2), &mine, &[]);
-    let same = Response::encode_roots(&Roots::of(&mine), &[]);
+    state.on_connected(principal(2), &mine, &Aside::default());
+    let same = Response::encode_roots(&Roots::of(&mine), &Aside::default());
     state.on_response(principal(2), &same, at(0), &mine);
-    let calm = Request::Roots { roots: Roots::of(&theirs), beacon: Vec::new(), urgent: false };
-    let out = state.on_request(principal(2), ReplyId(1), &calm.encode(), at(100), &mine, &[]);
-    assert!(matches!(out[..], [Output::Reply { .. }]));
+    let calm = Request::Roots { roots: Roots::of(&theirs), aside: Aside::default(), urgent: false };
+    let out = state.on_request(
+        principal(2),
+        ReplyId(1),
+        &calm.encode(),
+        at(100),
+        &mine,
+        &Aside::default(),
+    );
+    assert!(matches!(out[..], [Output::Reply { .. }, Output::Aside { .. }]));
     assert_eq!(state.deadline(), at(1_100));
-    let out = state.on_wake(at(1_100), &mine, &[], &mut rng());
+    let out = state.on_wake(at(1_100), &mine, &Aside::default(), &mut rng());
     assert_eq!(request(out), Some(roots(&mine)));
 }
 
@@ -121,7 +137,7 @@ fn the_responder_keeps_no_state_and_lists_what_is_short() {
 fn a_peer_that_leads_in_circles_is_left() {
     let mine = strew(1, 2);
     let mut state = engine(1);
-    let mut asked = request(state.on_connected(principal(2), &mine, &[]));
+    let mut asked = request(state.on_connected(principal(2), &mine, &Aside::default()));
     let lie = crux_crdt::Digest([9; 32]);
     let lies = Roots { registers: lie, acts: lie };
     let mut exchanges = 0_u32;
@@ -129,7 +145,7 @@ fn a_peer_that_leads_in_circles_is_left() {
         exchanges += 1;
         assert!(exchanges < 5_000, "a session is bounded");
         let body = match now {
-            Request::Roots { .. } => Response::encode_roots(&lies, &[]),
+            Request::Roots { .. } => Response::encode_roots(&lies, &Aside::default()),
             _ => Response::encode_pieces(&[Piece::Range(Bounds::ALL, lie)]),
         };
         asked = request(state.on_response(principal(2), &body, at(1), &mine));
@@ -141,8 +157,9 @@ fn a_peer_that_leads_in_circles_is_left() {
 fn garbage_is_answered_by_an_empty_body_and_ends_a_session() {
     let mine = strew(1, 2);
     let mut state = engine(1);
-    state.on_connected(principal(2), &mine, &[]);
-    let out = state.on_request(principal(2), ReplyId(1), &[0xff; 40], at(1), &mine, &[]);
+    state.on_connected(principal(2), &mine, &Aside::default());
+    let out =
+        state.on_request(principal(2), ReplyId(1), &[0xff; 40], at(1), &mine, &Aside::default());
     assert!(matches!(&out[..], [Output::Reply { body, .. }] if body.is_empty()), "{out:?}");
     assert!(state.on_response(principal(2), &[0xff; 40], at(1), &mine).is_empty());
     assert!(!state.is_busy());

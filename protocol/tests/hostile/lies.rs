@@ -6,11 +6,11 @@ use crux_crdt::act::{NUMBER_LIMIT, Statement};
 use crux_crdt::canon::{Canonical, Encoder};
 use crux_crdt::record::{Header, INCARNATION_LIMIT, Marker, Profile};
 use crux_crdt::sign::{Identity, Signed};
-use crux_protocol::flock::{Control, ControlError, Event, Restored};
+use crux_protocol::flock::{Control, ControlError, Event, Notice as FlockNotice, Restored};
 use crux_protocol::join;
 use crux_protocol::link::{self, Protocol, Topic, Verdict};
 use crux_protocol::liveness::{Beacon, Evidence, Liveness, Notice, Suspicion};
-use crux_protocol::sync::Request;
+use crux_protocol::sync::{self, Request};
 
 use crate::rig::{FLOCK, Rig, act, admit, marker, record, sealed, sealed_act, who};
 
@@ -154,6 +154,66 @@ fn only_members_have_a_voice_and_one_voice_kills_nobody() {
     }
     assert!(passed <= 1, "{passed} of a flood are passed on");
     assert_eq!(rig.state.liveness(&subject), Liveness::Alive);
+}
+
+/// Node 1 with two members on its disk, of whom it is linked to the liar.
+fn rig_of_three() -> Rig {
+    let (me, liar, third) = (who(1), liar(), who(3));
+    let acts = vec![
+        admit(&me, &liar),
+        admit(&liar, &me),
+        act(&me, 2, Statement::Admit { subject: third.principal(), generation: 2 }),
+    ];
+    let members = [&liar, &third].map(|it| record(it, marker(1), Profile::default()));
+    let mut rig = Rig::restored(Restored { records: members.into(), acts, ..Restored::default() });
+    rig.connect(liar.principal(), true);
+    rig
+}
+
+/// The liar sees a thousand live members. What the node asks of it because of that.
+fn asked_by(rig: &mut Rig) -> Vec<(link::RequestId, Request)> {
+    let roots = sync::Roots::of(rig.state.strew());
+    let aside = sync::Aside { beacon: Vec::new(), live: 1_000 };
+    let body = Request::Roots { roots, aside, urgent: false }.encode();
+    rig.request(liar().principal(), Protocol::Sync, body);
+    let asked = rig.links.iter().filter_map(|command| match command {
+        link::Command::Request { id, body, .. } => Some((*id, Request::decode(body).ok()?)),
+        _ => None,
+    });
+    asked.filter(|(_, request)| matches!(request, Request::Beacons(_))).collect()
+}
+
+fn answer(rig: &mut Rig, id: link::RequestId, told: &[sync::Hearsay]) {
+    let (peer, body) = (liar().principal(), sync::Response::encode_beacons(told));
+    rig.give(Event::Link(link::Event::Response { id, peer, body }));
+}
+
+#[test]
+fn who_sees_more_alive_is_asked_of_whom_it_heard_one_at_a_time() {
+    let mut rig = rig_of_three();
+    let third = who(3).principal();
+    let asked = asked_by(&mut rig);
+    let [(id, Request::Beacons(of))] = &asked[..] else { panic!("{asked:?}") };
+    assert_eq!(*of, [third]);
+    assert!(asked_by(&mut rig).is_empty(), "the first is not answered yet");
+    let beacon = Beacon { incarnation: 1, counter: 7, state_digest: crux_crdt::Digest::default() };
+    let beacon = Notice::Beacon(Signed::sign(beacon, &FLOCK, &who(3))).encode();
+    answer(&mut rig, *id, &[sync::Hearsay { age: SECOND, beacon }]);
+    assert_eq!(rig.state.liveness(&third), Liveness::Alive);
+    assert!(asked_by(&mut rig).is_empty(), "there is nobody left to ask about");
+}
+
+#[test]
+fn hearsay_that_nobody_signed_brings_nobody_to_life_and_is_named() {
+    let mut rig = rig_of_three();
+    let (id, _) = asked_by(&mut rig).remove(0);
+    let beacon = Beacon { incarnation: 1, counter: 7, state_digest: crux_crdt::Digest::default() };
+    let mut beacon = Notice::Beacon(Signed::sign(beacon, &FLOCK, &who(3))).encode();
+    *beacon.last_mut().expect("it is not empty") ^= 1;
+    answer(&mut rig, id, &[sync::Hearsay { age: SECOND, beacon }]);
+    assert_eq!(rig.state.liveness(&who(3).principal()), Liveness::Dead);
+    let named = |notice: &FlockNotice| matches!(notice, FlockNotice::Misbehaved { peer, .. } if *peer == liar().principal());
+    assert!(rig.notices.iter().any(named), "{:?}", rig.notices);
 }
 
 #[test]

@@ -186,7 +186,7 @@ impl Rig {
     /// that it lacks.
     pub(crate) fn compare(&mut self, with: Principal) {
         let roots = sync::Roots::of(self.state.strew());
-        let same = sync::Request::Roots { roots, beacon: Vec::new(), urgent: false };
+        let same = sync::Request::Roots { roots, aside: sync::Aside::default(), urgent: false };
         self.request(with, Protocol::Sync, same.encode());
     }
 

@@ -1,6 +1,7 @@
 //! Bytes that nobody made on purpose, and such that were good until something happened to them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crux_crdt::act::Statement;
 use crux_crdt::canon::Decoder;
@@ -69,11 +70,14 @@ fn everything() -> Vec<Vec<u8>> {
     let record = record(&who(5), marker(1), Profile::default());
     let beacon = Beacon { incarnation: 1, counter: 2, state_digest: Digest([3; 32]) };
     let beacon = Notice::Beacon(Signed::sign(beacon, &FLOCK, &who(5))).encode();
+    let told = [sync::Hearsay { age: Duration::from_millis(1_500), beacon: beacon.clone() }];
     let claim = leader::Claim { n: 3, principal: who(5).principal() };
     let leave = act(&who(5), 2, Statement::Leave { incarnation: 1 });
     let others = [
         sync::Request::Acts(vec![Digest([1; 32]); 3]).encode(),
         sync::Request::Store(sealed(&record)).encode(),
+        sync::Request::Beacons(vec![who(5).principal(); 3]).encode(),
+        sync::Response::encode_beacons(&told),
         sync::Response::encode_acts([admission, leave.clone()].iter()),
         leader::Request::Fenced(claim).encode(),
         leader::Response::Held(claim).encode(),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crux_protocol::context::Context;
 use crux_protocol::flock::{self, Event, Parts};
+use crux_protocol::time::Instant;
 
 use super::host::{Process, Running};
 use super::net::{Side, Socket};
@@ -34,7 +35,7 @@ impl World {
         };
         let state = flock::State::new(it.config.clone(), context, parts, it.time(self.now));
         let (socket, wakes) = (Socket::default(), (self.now, 0));
-        it.running = Some(Running { state, socket, timer: 0, wakes });
+        it.running = Some(Running { state, socket, timer: (0, Instant::NEVER), wakes });
         (it.changed_at, it.fresh) = (self.now, true);
         self.fences.start(host);
         let at = Process { host, boot: it.boot };

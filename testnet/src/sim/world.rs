@@ -208,11 +208,17 @@ impl World {
         let clock = host.clock;
         let Some(running) = host.running.as_mut() else { return };
         let deadline = running.state.deadline();
-        running.timer += 1;
-        if deadline != Instant::NEVER {
-            let when = Instant::after_origin(deadline.since_origin().saturating_sub(clock));
-            let wake = Happening::Wake(at, running.timer);
-            self.queue.push(when.max(self.now), wake);
+        let when = if deadline == Instant::NEVER {
+            Instant::NEVER
+        } else {
+            Instant::after_origin(deadline.since_origin().saturating_sub(clock)).max(self.now)
+        };
+        if running.timer.1 == when {
+            return;
+        }
+        running.timer = (running.timer.0 + 1, when);
+        if when != Instant::NEVER {
+            self.queue.push(when, Happening::Wake(at, running.timer.0));
         }
     }
 
@@ -222,9 +228,10 @@ impl World {
         }
         let now = self.now;
         let Some(running) = self.hosts[at.host].running.as_mut() else { return };
-        if running.timer != timer {
+        if running.timer.0 != timer {
             return;
         }
+        running.timer.1 = Instant::NEVER;
         let (last, count) = running.wakes;
         running.wakes = if last == now { (now, count + 1) } else { (now, 1) };
         if running.wakes.1 > WAKES_MAX {

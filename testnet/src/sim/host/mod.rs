@@ -32,8 +32,8 @@ pub(super) struct Process {
 pub(super) struct Running {
     pub(super) state: flock::State,
     pub(super) socket: Socket,
-    /// The number of the newest timer.
-    pub(super) timer: u64,
+    /// The number of the newest timer, and when it goes off.
+    pub(super) timer: (u64, Instant),
     /// When the last wake was, and how many there were at that instant.
     pub(super) wakes: (Instant, u32),
 }
