@@ -156,10 +156,15 @@ impl State {
         self.unsaid = true;
     }
 
+    /// Whether [`State::start`] has something to do.
+    pub fn has_something_to_say(&self) -> bool {
+        self.flight.is_none() && (self.unsaid || !self.queue.is_empty())
+    }
+
     /// Starts the next write, if none is under way and there is something to do. The write may be
     /// empty: then it counts as durable at once.
     pub fn start(&mut self, frontier: Frontier, said: Option<&Record>) -> Option<Write> {
-        if self.flight.is_some() || (self.queue.is_empty() && !self.unsaid) {
+        if !self.has_something_to_say() {
             return None;
         }
         let mut build = Build {

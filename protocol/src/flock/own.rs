@@ -30,6 +30,10 @@ impl State {
         if self.ticket.is_some() || now < self.retry_write_at || self.past.is_listening() {
             return;
         }
+        let calm = self.retry_write_at == Instant::ORIGIN && !self.read_only;
+        if calm && !self.author.has_something_to_say() {
+            return;
+        }
         let retrying = std::mem::replace(&mut self.retry_write_at, Instant::ORIGIN);
         if self.read_only && retrying != Instant::ORIGIN {
             // Whether there is room shows only by a write of something new.

@@ -9,11 +9,12 @@ use crux_crdt::pack::pack;
 use crux_crdt::path::Endpoint;
 
 use super::command::{Command, Notice};
+use super::event::Event;
 use super::state::State;
 use crate::author::{Change, Origin};
 use crate::dial::{self, Purpose};
 use crate::leader::{Candidate, Claim};
-use crate::link;
+use crate::link::{self, Topic};
 use crate::liveness::Liveness;
 use crate::time::Instant;
 
@@ -223,16 +224,37 @@ impl State {
         } else {
             self.retry_write_at
         };
+        let links = match self.links_due {
+            Some(at) => {
+                debug_assert_eq!(at, self.links_deadline(), "it changed unnoticed");
+                at
+            }
+            None => self.links_deadline(),
+        };
+        self.links_due = Some(links);
         self.liveness
             .deadline()
             .min(self.sync.deadline())
-            .min(self.join.deadline())
             .min(self.leader.deadline())
             .min(self.evaluate_at)
+            .min(links)
+            .min(retry)
+    }
+
+    /// What links, dials, joins and calls wait for. Walks over them, so it is remembered while only
+    /// beats and beacons come in: nine in ten events of a large flock.
+    fn links_deadline(&mut self) -> Instant {
+        self.join
+            .deadline()
             .min(self.tend_deadline())
             .min(self.prune_deadline())
             .min(self.calls_deadline())
             .min(self.dial_deadline())
-            .min(retry)
+    }
+
+    /// Whether an event says only that somebody lives, or does not.
+    pub(super) const fn is_of_life(event: &Event) -> bool {
+        use link::Event as E;
+        matches!(event, Event::Link(E::Gossip { topic: Topic::Beat, .. } | E::Beat { .. }))
     }
 }

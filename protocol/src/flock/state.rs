@@ -99,6 +99,8 @@ pub struct State {
     pub(super) stop_at: Option<Instant>,
     /// To whom links are wanted; none when a member changed.
     pub(super) wanted: Option<BTreeSet<Principal>>,
+    /// What links, dials, joins and calls wait for; none: look again.
+    pub(super) links_due: Option<Instant>,
     /// Whether names, gates and addresses are to be derived anew.
     pub(super) roster_dirty: bool,
     pub(super) members_dirty: bool,
@@ -198,6 +200,7 @@ impl State {
             retry_write_at: Instant::ORIGIN,
             stop_at: None,
             wanted: None,
+            links_due: None,
             roster_dirty: true,
             members_dirty: true,
             leader_dirty: true,
@@ -218,6 +221,7 @@ impl State {
 
     /// Takes one event. The commands are to be executed in order.
     pub fn handle(&mut self, event: Event, now: Instant) -> Vec<Command> {
+        let quiet = Self::is_of_life(&event);
         match event {
             Event::Link(event) => self.on_link(event, now),
             Event::Persisted { ticket, result } => self.on_persisted(ticket, result, now),
@@ -226,6 +230,9 @@ impl State {
             Event::Wake => self.on_wake(now),
         }
         self.settle(now);
+        if !quiet || self.wanted.is_none() {
+            self.links_due = None;
+        }
         std::mem::take(&mut self.out)
     }
 

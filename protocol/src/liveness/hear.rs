@@ -93,6 +93,7 @@ impl State {
         let refuted = subject.refute(&me, fresh);
         drop(subject);
         if refuted {
+            self.closely_due = None;
             self.worsen_health(now);
         }
         // A beat may have told of this beacon before: then there is nothing new to hear from it.

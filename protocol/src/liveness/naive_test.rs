@@ -56,8 +56,9 @@ fn naive_deadline(state: &State) -> Instant {
     least
 }
 
-fn check(state: &State) {
+fn check(state: &mut State) {
     assert_eq!(state.deadline(), naive_deadline(state));
+    let state = &*state;
     let of = |holds: &dyn Fn(&super::subject::Subject) -> bool| -> BTreeSet<Principal> {
         let all = state.subjects.iter();
         all.filter(|(_, subject)| holds(subject)).map(|(member, _)| *member).collect()
@@ -118,7 +119,7 @@ fn the_indices_say_what_a_walk_over_all_members_says() {
         let mut now = Instant::after_origin(Duration::from_secs(10));
         let mut state = State::new(Config::default(), context, all[0].clone(), 1, now);
         state.set_members(&all.iter().map(|it| it.principal()).collect(), now);
-        check(&state);
+        check(&mut state);
         for _ in 0..300 {
             let late = if rng.random_bool(0.02) { 40_000 } else { 300 };
             let late = now + Duration::from_millis(rng.random_range(0..late));
@@ -129,7 +130,7 @@ fn the_indices_say_what_a_walk_over_all_members_says() {
                 now = late;
                 happen(&mut state, &all, now, &mut rng);
             }
-            check(&state);
+            check(&mut state);
         }
     }
 }

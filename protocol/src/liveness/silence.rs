@@ -100,13 +100,12 @@ impl State {
     }
 
     /// When [`State::on_wake`] has something to do.
-    pub fn deadline(&self) -> Instant {
-        let subjects = |members| {
-            let subjects = BTreeSet::iter(members).filter_map(|member| self.subjects.get(member));
-            subjects.filter(|subject| subject.liveness != Liveness::Dead)
-        };
-        let beats = subjects(&self.observed).map(|subject| self.beat_deadline(subject));
-        let verdicts = subjects(self.subjects.suspects()).map(|it| self.verdict_deadline(it));
+    pub fn deadline(&mut self) -> Instant {
+        let changed = self.subjects.changed_closely();
+        let known = self.closely_due.filter(|_| !changed);
+        debug_assert!(known.is_none_or(|at| at == self.look_closely()), "it changed unnoticed");
+        let closely = known.unwrap_or_else(|| self.look_closely());
+        self.closely_due = Some(closely);
         let first = self.subjects.live().first();
         let silence = first.map_or(Instant::NEVER, |(heard_at, _)| *heard_at + self.silence());
         let stale = if self.observed_stale {
@@ -116,7 +115,19 @@ impl State {
         };
         let asking = self.woke_at.map_or(Instant::NEVER, |_| self.grace_until);
         let rest = [self.next_beat, self.next_beacon, silence, stale, asking];
-        beats.chain(verdicts).chain(rest).min().unwrap_or(Instant::NEVER)
+        rest.into_iter().fold(closely, Instant::min)
+    }
+
+    /// When a beat or a verdict is due. Remembered until one of these subjects changes or this node
+    /// wakes: in a large flock most of what is heard is of others.
+    fn look_closely(&self) -> Instant {
+        let subjects = |members| {
+            let subjects = BTreeSet::iter(members).filter_map(|member| self.subjects.get(member));
+            subjects.filter(|subject| subject.liveness != Liveness::Dead)
+        };
+        let beats = subjects(&self.observed).map(|subject| self.beat_deadline(subject));
+        let verdicts = subjects(self.subjects.suspects()).map(|it| self.verdict_deadline(it));
+        beats.chain(verdicts).min().unwrap_or(Instant::NEVER)
     }
 
     /// When an observed member is due to be called silent, for the first time or again.

@@ -78,6 +78,8 @@ pub struct State {
     pub(super) next_beat: Instant,
     pub(super) next_beacon: Instant,
     pub(super) beacon_at: Instant,
+    /// What the clock has to say of those who are observed or suspect; none: look again.
+    pub(super) closely_due: Option<Instant>,
 }
 
 impl State {
@@ -117,6 +119,7 @@ impl State {
             next_beat: now,
             next_beacon: now,
             beacon_at: Instant::ORIGIN,
+            closely_due: None,
         }
     }
 
@@ -137,8 +140,12 @@ impl State {
         self.subjects.retain(members);
         let known = |member: &Principal| *member == me || self.subjects.contains(member);
         let news: Vec<_> = members.iter().filter(|member| !known(member)).copied().collect();
-        self.observed_stale = true;
-        self.subjects.extend(news.iter().map(|member| (*member, Subject::unheard(now))));
+        (self.observed_stale, self.closely_due) = (true, None);
+        let observed = &self.observed;
+        self.subjects.extend(news.iter().map(|member| {
+            let observed = observed.contains(member);
+            (*member, Subject { observed, ..Subject::unheard(now) })
+        }));
         let linked: Vec<_> = news.into_iter().filter(|it| self.linked.contains(it)).collect();
         linked.into_iter().flat_map(|member| self.hear(member, now)).collect()
     }
@@ -222,6 +229,7 @@ impl State {
 
     /// Does what is due. MUST be called at [`State::deadline`] or soon after.
     pub fn on_wake(&mut self, now: Instant, rng: &mut StdRng) -> Vec<Output> {
+        self.closely_due = None;
         self.notice_own_pace(now);
         let mut out = self.refresh_observed(now);
         if self.next_beat <= now {
@@ -270,12 +278,12 @@ impl State {
         }
         for member in observed.difference(&self.observed) {
             if let Some(mut subject) = self.subjects.get_mut(member) {
-                subject.beat_at = now;
+                (subject.beat_at, subject.observed) = (now, true);
             }
         }
         for member in self.observed.difference(&observed) {
             if let Some(mut subject) = self.subjects.get_mut(member) {
-                subject.my_vote = None;
+                (subject.my_vote, subject.observed) = (None, false);
             }
         }
         self.observed.clone_from(&observed);

@@ -55,6 +55,8 @@ pub(super) struct Subject {
     pub(super) voted_at: Instant,
     /// When it last suspected this node, and about which of its beacons.
     pub(super) accused: (Instant, (u64, u64)),
+    /// Whether this node observes it.
+    pub(super) observed: bool,
 }
 
 /// A beacon that came, so that it can be passed on, and when it did.
@@ -110,6 +112,7 @@ impl Subject {
             my_vote: None,
             voted_at: Instant::ORIGIN,
             accused: (Instant::ORIGIN, (0, 0)),
+            observed: false,
         }
     }
 

@@ -29,6 +29,8 @@ struct Index {
     accused: BTreeSet<Principal>,
     /// Those who are not dead, and this node, as they observe each other.
     rings: Rings,
+    /// Whether one that is observed or suspect may have changed, of which the clock has more to say.
+    closely: bool,
 }
 
 /// What the indices say of a subject.
@@ -37,16 +39,18 @@ struct Place {
     heard_at: Option<Instant>,
     suspect: bool,
     accused: bool,
+    observed: bool,
 }
 
 impl Place {
-    const NONE: Self = Self { heard_at: None, suspect: false, accused: false };
+    const NONE: Self = Self { heard_at: None, suspect: false, accused: false, observed: false };
 
     fn of(subject: &Subject) -> Self {
         Self {
             heard_at: (subject.liveness != Liveness::Dead).then_some(subject.heard_at),
             suspect: subject.liveness == Liveness::Suspect,
             accused: !subject.votes.is_empty(),
+            observed: subject.observed,
         }
     }
 }
@@ -63,6 +67,7 @@ impl Index {
         if before.suspect != after.suspect {
             set(&mut self.suspects, member, after.suspect);
         }
+        self.closely |= [before, after].iter().any(|it| it.observed || it.suspect);
         if before.accused != after.accused {
             set(&mut self.accused, member, after.accused);
         }
@@ -113,7 +118,8 @@ impl Subjects {
         rings.know(me);
         rings.set_present(me, true);
         let (heard, suspects, accused) = Default::default();
-        Self { all: BTreeMap::new(), index: Index { heard, suspects, accused, rings } }
+        let index = Index { heard, suspects, accused, rings, closely: true };
+        Self { all: BTreeMap::new(), index }
     }
 
     pub(super) fn get(&self, member: &Principal) -> Option<&Subject> {
@@ -166,6 +172,11 @@ impl Subjects {
     /// Who is not dead: when it was last heard, and who it is, the longest silent first.
     pub(super) fn live(&self) -> &BTreeSet<(Instant, Principal)> {
         &self.index.heard
+    }
+
+    /// Whether anybody who is observed or suspect may have changed since this was asked last.
+    pub(super) const fn changed_closely(&mut self) -> bool {
+        std::mem::replace(&mut self.index.closely, false)
     }
 
     pub(super) fn suspects(&self) -> &BTreeSet<Principal> {

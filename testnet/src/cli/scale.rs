@@ -10,6 +10,7 @@ use comfy_table::{CellAlignment, Table};
 use crate::Error;
 use crate::output::{note, say};
 use crate::scenario::Cut;
+use crate::sim::Violation;
 use crate::sim::bench::{Growth, growth, join, part, plot};
 
 /// Measure in virtual time what flocks of several sizes cost and how fast they are
@@ -38,18 +39,22 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     let mut rows = Vec::new();
     for nodes in &args.nodes {
         let begun = Instant::now();
-        let row = growth(args.seed, usize::from(*nodes));
+        let mut tell = |what: &str| {
+            note(format_args!("{nodes} nodes, after {:.0?}: {what}", begun.elapsed()));
+        };
+        let row = growth(args.seed, usize::from(*nodes), &mut tell);
         note(format_args!(
             "{nodes} nodes: {:.0?} for {:.0?} of virtual time, {} events",
             begun.elapsed(),
             row.virtual_time,
             row.events
         ));
+        held(row.violation.as_ref())?;
         rows.push(row);
     }
     say(table(&rows));
     if !args.growth_only {
-        rest(args.seed);
+        rest(args.seed)?;
     }
     if let Some(path) = &args.svg {
         fs::write(path, plot(&rows)).map_err(Error::io("write the picture"))?;
@@ -57,8 +62,14 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     Ok(())
 }
 
-fn rest(seed: u64) {
+/// Figures of a run in which something did not hold are none.
+fn held(violation: Option<&Violation>) -> Result<(), Error> {
+    violation.map_or(Ok(()), |it| Err(Error::Broken(it.0.clone())))
+}
+
+fn rest(seed: u64) -> Result<(), Error> {
     let found = join(seed, SOME);
+    held(found.violation.as_ref())?;
     say(format_args!(
         "join of a fresh node into {} registrations of 400 authors, {SOME} nodes: {}, {:.1} MB",
         found.registrations,
@@ -66,12 +77,14 @@ fn rest(seed: u64) {
         Duration::from_micros(found.bytes).as_secs_f64()
     ));
     for (how, nodes) in [(Cut::Refused, SOME), (Cut::Silent, SOME), (Cut::Refused, 4 * SOME)] {
-        let healed = part(seed, nodes, how).healed;
+        let found = part(seed, nodes, how);
+        held(found.violation.as_ref())?;
         say(format_args!(
             "heal of ten minutes of a {how} cut, 1,000 writes on each side, {nodes} nodes: {}",
-            seconds(healed)
+            seconds(found.healed)
         ));
     }
+    Ok(())
 }
 
 fn seconds(time: Option<Duration>) -> String {
@@ -90,14 +103,16 @@ fn table(rows: &[Growth]) -> Table {
         "p50",
         "p99",
         "p99.9",
-        "last",
+        "to all, p50",
+        "to all, most",
         "lost",
         "copies",
         "idle B/s",
         "churn B/s",
     ]);
     for row in rows {
-        let at = |part| format!("{:.0} ms", row.delivered(part).as_secs_f64() * 1_000.0);
+        let millis = |time: Duration| format!("{:.0} ms", time.as_secs_f64() * 1_000.0);
+        let at = |part| millis(row.deliveries.within(part));
         let formed = row.formed.map_or_else(|| "–".to_owned(), |it| format!("{} s", it.as_secs()));
         table.add_row([
             row.nodes.to_string(),
@@ -105,7 +120,8 @@ fn table(rows: &[Growth]) -> Table {
             at(500),
             at(990),
             at(999),
-            at(1_000),
+            millis(row.to_all.within(500)),
+            millis(row.to_all.within(1_000)),
             row.lost.to_string(),
             format!("{:.2}", row.copies),
             format!("{:.0}", row.idle_bytes),

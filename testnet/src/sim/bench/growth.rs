@@ -3,8 +3,9 @@ use core::time::Duration;
 use crux_protocol::liveness::Liveness;
 use rand::RngExt;
 
-use super::{flock, shared, until};
+use super::{Times, flock, shared, until};
 use crate::scenario::Service;
+use crate::sim::Violation;
 use crate::sim::world::World;
 
 const FORM_MAX: Duration = Duration::from_secs(300);
@@ -26,9 +27,11 @@ pub struct Growth {
     /// From the start of the last until each shows all alive and all hold the same; none: not in 300 s.
     pub formed: Option<Duration>,
     /// From the request of a client until another node holds the registration, for each of 40
-    /// registrations and each other node, ascending.
-    pub deliveries: Vec<Duration>,
-    /// How many of those never came.
+    /// registrations and each other node.
+    pub deliveries: Times,
+    /// The same until all others hold it, for each registration that they all got.
+    pub to_all: Times,
+    /// How many of the deliveries never came.
     pub lost: usize,
     /// Copies of a registration that arrive at a node that gets it by gossip.
     pub copies: f64,
@@ -40,37 +43,41 @@ pub struct Growth {
     pub virtual_time: Duration,
     /// How many events the engines handled.
     pub events: u64,
+    /// What went wrong, after which the figures mean nothing.
+    pub violation: Option<Violation>,
 }
 
-impl Growth {
-    /// The time within which so many of a thousand deliveries were made.
-    pub fn delivered(&self, of_thousand: usize) -> Duration {
-        let last = self.deliveries.len().saturating_sub(1);
-        let at = (self.deliveries.len() * of_thousand / 1_000).min(last);
-        self.deliveries.get(at).copied().unwrap_or_default()
-    }
-}
-
-/// Measures it, from a seed.
-pub fn growth(seed: u64, nodes: usize) -> Growth {
-    let mut world = flock(seed, nodes, nodes, 1);
+/// Measures it, from a seed. `tell` is told what is done next.
+pub fn growth(seed: u64, nodes: usize, tell: &mut dyn FnMut(&str)) -> Growth {
+    let mut world = flock(seed, nodes, nodes, 1, tell);
+    tell("waiting until each shows all alive");
     let look = Duration::from_secs(1);
     let formed = until(&mut world, FORM_MAX, look, |world| all_alive(world, nodes));
+    tell("settling");
     world.run_until(world.now + SETTLE);
+    tell("at rest");
     let idle = IDLE_MIN.max(Duration::from_secs(u64::try_from(nodes / 33).unwrap_or_default()));
     let idle_bytes = bytes_of(&mut world, |world| world.run_until(world.now + idle));
-    let (deliveries, lost, copies) = deliver(&mut world);
+    tell("registering");
+    let (messages, copies) = deliver(&mut world);
+    tell("churning");
     let churn_bytes = bytes_of(&mut world, churn);
+    let all = messages.iter().filter(|times| times.len() >= nodes - 1);
+    let to_all = Times::new(all.filter_map(|times| times.iter().max().copied()).collect());
+    let expected = messages.len() * (nodes - 1);
+    let deliveries = Times::new(messages.concat());
     Growth {
         nodes,
         formed,
+        lost: expected.saturating_sub(deliveries.len()),
         deliveries,
-        lost,
+        to_all,
         copies,
         idle_bytes,
         churn_bytes,
         virtual_time: world.now.since_origin(),
         events: world.handled,
+        violation: world.violation,
     }
 }
 
@@ -93,7 +100,8 @@ fn bytes_of(world: &mut World, act: impl FnOnce(&mut World)) -> f64 {
     f64::from(bytes) * 1024.0 / seconds / f64::from(nodes)
 }
 
-fn deliver(world: &mut World) -> (Vec<Duration>, usize, f64) {
+/// The times in which others held each registration, and how many copies a delivery took.
+fn deliver(world: &mut World) -> (Vec<Vec<Duration>>, f64) {
     world.probe.take();
     let before = world.copies;
     let nodes = world.hosts.len();
@@ -108,12 +116,10 @@ fn deliver(world: &mut World) -> (Vec<Duration>, usize, f64) {
         world.run_until(world.now + WRITE_EVERY);
     }
     world.run_until(world.now + WRITE_TAIL);
-    let mut deliveries = world.probe.take();
-    deliveries.sort_unstable();
-    let lost = authors.len() * (nodes - 1) - deliveries.len().min(authors.len() * (nodes - 1));
+    let messages = world.probe.take();
     let count = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
     let copies = count(world.copies.0 - before.0) / count((world.copies.1 - before.1).max(1));
-    (deliveries, lost, copies)
+    (messages, copies)
 }
 
 fn churn(world: &mut World) {

@@ -1,6 +1,7 @@
 use core::time::Duration;
 
 use super::{LOOK, mint, shared, until, weather};
+use crate::sim::Violation;
 use crate::sim::net::addr_of;
 use crate::sim::world::World;
 
@@ -10,7 +11,7 @@ const AUTHORS: usize = 400;
 const SERVICES: usize = 250;
 
 /// What came of a join into a large registry.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Join {
     /// How many registrations there are.
     pub registrations: usize,
@@ -18,6 +19,8 @@ pub struct Join {
     pub joined: Option<Duration>,
     /// How many bytes were sent, by everybody, in that time.
     pub bytes: u64,
+    /// What went wrong, after which the figures mean nothing.
+    pub violation: Option<Violation>,
 }
 
 /// Measures it, from a seed: so many nodes run, of 400 authors with 250 registrations each.
@@ -42,5 +45,6 @@ pub fn join(seed: u64, nodes: usize) -> Join {
         shared(world, 0..nodes).is_some() && digest(AUTHORS) == digest(0)
     };
     let joined = until(&mut world, JOIN_MAX, LOOK, holds_all);
-    Join { registrations: AUTHORS * SERVICES, joined, bytes: world.sent - sent }
+    let (registrations, bytes) = (AUTHORS * SERVICES, world.sent - sent);
+    Join { registrations, joined, bytes, violation: world.violation }
 }

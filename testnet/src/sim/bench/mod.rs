@@ -11,6 +11,7 @@ mod join;
 mod mint;
 mod part;
 mod plot;
+mod times;
 
 use core::time::Duration;
 
@@ -24,10 +25,14 @@ pub use growth::{Growth, growth};
 pub use join::{Join, join};
 pub use part::{Part, part};
 pub use plot::plot;
+pub use times::Times;
 
 /// How long after a host the next one starts: 300 a second. All of thousands at one instant is not
 /// what anybody does, and would have each message of the start on its way at once.
 const START_EVERY: Duration = Duration::from_nanos(3_333_333);
+
+/// After how many started nodes it is said again.
+const TELL_EVERY: usize = 250;
 
 /// How often it is looked whether all agree.
 const LOOK: Duration = Duration::from_millis(20);
@@ -39,7 +44,13 @@ const fn weather() -> Weather {
 }
 
 /// Hosts with everybody's records on their disks; so many of them run.
-fn flock(seed: u64, hosts: usize, running: usize, services: usize) -> World {
+fn flock(
+    seed: u64,
+    hosts: usize,
+    running: usize,
+    services: usize,
+    tell: &mut dyn FnMut(&str),
+) -> World {
     let mut world = World::new(seed, hosts, 0);
     world.net.paths.weather = weather();
     world.thorough = false;
@@ -52,6 +63,9 @@ fn flock(seed: u64, hosts: usize, running: usize, services: usize) -> World {
         world.authentic.wrote(record.author(), record.id());
     }
     for host in 0..running {
+        if host.is_multiple_of(TELL_EVERY) {
+            tell(&format!("starting, {host} run"));
+        }
         world.start(host);
         world.run_until(world.now + START_EVERY);
     }

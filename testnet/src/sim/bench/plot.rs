@@ -1,4 +1,5 @@
 use core::fmt::Write as _;
+use core::time::Duration;
 
 use super::Growth;
 
@@ -20,7 +21,7 @@ struct Series {
 /// of nodes is on a logarithmic axis; the others begin at zero.
 pub fn plot(rows: &[Growth]) -> String {
     let panels = [
-        ("time to all, ms", times(rows)),
+        ("registration → another node, ms", times(rows)),
         ("bytes per node and second", bytes(rows)),
         ("copies per delivery", copies(rows)),
     ];
@@ -53,8 +54,12 @@ fn series(name: &'static str, rows: &[Growth], value: impl Fn(&Growth) -> f64) -
 }
 
 fn times(rows: &[Growth]) -> Vec<Series> {
-    let at = |part: usize| move |row: &Growth| row.delivered(part).as_secs_f64() * 1_000.0;
-    vec![series("p99.9", rows, at(999)), series("p99", rows, at(990)), series("p50", rows, at(500))]
+    let millis = |time: Duration| time.as_secs_f64() * 1_000.0;
+    vec![
+        series("to all", rows, |row| millis(row.to_all.within(500))),
+        series("p99.9", rows, |row| millis(row.deliveries.within(999))),
+        series("p50", rows, |row| millis(row.deliveries.within(500))),
+    ]
 }
 
 fn bytes(rows: &[Growth]) -> Vec<Series> {

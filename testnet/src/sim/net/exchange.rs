@@ -30,7 +30,7 @@ impl World {
     ) {
         let peers = &self.socket(by.host).peers;
         let usable =
-            if protocol == Protocol::Join { peers.all(&peer) } else { peers.open(&peer).collect() };
+            if protocol == Protocol::Join { peers.all(&peer) } else { peers.open(&peer).to_vec() };
         let connected = peers.is_connected(&peer);
         let fail = |failure| link::Event::RequestFailed { id, peer, failure };
         if body.len() > protocol.max_body() {

@@ -60,12 +60,15 @@ impl World {
     /// The newest connection to a peer on which this side's gate is open, best one that stays.
     pub(super) fn newest_open(&self, by: Process, peer: &Principal) -> Option<ConnId> {
         let running = self.hosts[by.host].running.as_ref()?;
-        let open = || running.socket.peers.open(peer).rev();
-        let stays = |id: &ConnId| {
-            let conn = self.net.conns.get(*id);
-            conn.is_some_and(|conn| !conn.end(self.side_of(*id, by)).closing)
+        let open = running.socket.peers.open(peer);
+        if let [only] = open {
+            return Some(*only);
+        }
+        let stays = |id: &&ConnId| {
+            let conn = self.net.conns.get(**id);
+            conn.is_some_and(|conn| !conn.end(self.side_of(**id, by)).closing)
         };
-        open().find(stays).or_else(|| open().next())
+        open.iter().rev().find(stays).or(open.last()).copied()
     }
 
     pub(in crate::sim) fn hear_rumour(
@@ -103,7 +106,7 @@ impl World {
     /// Sends a beat to everyone who opened a stream for them.
     pub(in crate::sim) fn beat(&mut self, by: Process, incarnation: u64, counter: u64) {
         for peer in self.socket(by.host).peers.with_open_gate() {
-            let mut open: Vec<_> = self.socket(by.host).peers.open(&peer).collect();
+            let mut open = self.socket(by.host).peers.open(&peer).to_vec();
             open.retain(|id| {
                 let conn = self.net.conns.get(*id);
                 conn.is_some_and(|conn| conn.end(self.side_of(*id, by)).watched)

@@ -1,14 +1,21 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crux_crdt::Principal;
 
 use super::ConnId;
 
-/// The connections of one peer.
+/// The connections of one peer, oldest first. Mostly there is one.
 #[derive(Debug, Default)]
 struct Links {
-    open: BTreeSet<ConnId>,
-    shut: BTreeSet<ConnId>,
+    open: Vec<ConnId>,
+    shut: Vec<ConnId>,
+}
+
+/// Takes one out. Returns whether it was there.
+fn remove(from: &mut Vec<ConnId>, id: ConnId) -> bool {
+    let before = from.len();
+    from.retain(|it| *it != id);
+    from.len() < before
 }
 
 /// What follows from a connection that closed.
@@ -33,15 +40,16 @@ impl Peers {
     pub(in crate::sim) fn established(&mut self, peer: Principal, id: ConnId, open: bool) -> bool {
         let links = self.links.entry(peer).or_default();
         let kind = if open { &mut links.open } else { &mut links.shut };
-        kind.insert(id);
+        kind.push(id);
+        kind.sort_unstable();
         if open { links.open.len() == 1 } else { links.open.is_empty() && links.shut.len() == 1 }
     }
 
     /// Removes a connection.
     pub(in crate::sim) fn closed(&mut self, peer: &Principal, id: ConnId) -> Closed {
         let Some(links) = self.links.get_mut(peer) else { return Closed::Nothing };
-        let was_open = links.open.remove(&id);
-        links.shut.remove(&id);
+        let was_open = remove(&mut links.open, id);
+        remove(&mut links.shut, id);
         if !links.open.is_empty() {
             return Closed::Nothing;
         }
@@ -54,13 +62,16 @@ impl Peers {
 
     /// All connections of a peer, oldest first.
     pub(in crate::sim) fn all(&self, peer: &Principal) -> Vec<ConnId> {
-        let links = self.links.get(peer);
-        links.map(|links| links.open.union(&links.shut).copied().collect()).unwrap_or_default()
+        let links = self.links.get(peer).into_iter();
+        let mut all: Vec<_> =
+            links.flat_map(|it| it.open.iter().chain(&it.shut)).copied().collect();
+        all.sort_unstable();
+        all
     }
 
-    /// Those on which this side's gate is open.
-    pub(in crate::sim) fn open(&self, peer: &Principal) -> impl DoubleEndedIterator<Item = ConnId> {
-        self.links.get(peer).into_iter().flat_map(|links| links.open.iter().copied())
+    /// Those on which this side's gate is open, oldest first.
+    pub(in crate::sim) fn open(&self, peer: &Principal) -> &[ConnId] {
+        self.links.get(peer).map_or(&[], |links| &links.open)
     }
 
     /// Everyone with whom a connection with an open gate stands.
