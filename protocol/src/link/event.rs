@@ -146,6 +146,10 @@ pub enum RequestFailure {
     NotConnected,
     /// The peer does not serve this protocol to this node: its gate is closed.
     Unsupported,
-    /// No answer in time, or the connection closed, or the answer was malformed or too large.
+    /// As many requests as there may be are in progress with the peer by this protocol: it was not
+    /// sent.
+    Busy,
+    /// No answer in time, or the connection closed, or the request or the answer was too large, or
+    /// the answer malformed.
     Lost,
 }

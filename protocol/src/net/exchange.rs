@@ -40,8 +40,8 @@ pub(super) fn build(protocol: Protocol) -> Exchange {
     Exchange::with_codec(codec, [(name, ProtocolSupport::Full)], config)
 }
 
-/// Requests in progress to one peer by one protocol. Per protocol, so that a sync with a slow peer
-/// does not hold up a call.
+/// Requests in progress to one peer by one protocol; one more fails. Per protocol, so that a sync with
+/// a slow peer does not hold up a call.
 pub(super) const fn requests_max(protocol: Protocol) -> usize {
     match protocol {
         // A join is one request after the other; and strangers, too, may hold this many.

@@ -13,7 +13,7 @@ use libp2p::gossipsub::{
 use sha3::{Digest as _, Sha3_256};
 
 use super::Error;
-use super::limits::VERDICTS_MAX;
+use super::limits::{GOSSIP_QUEUE_MAX, VERDICTS_MAX};
 use crate::link::{GOSSIP_PAYLOAD_MAX, GossipId, Topic, Verdict};
 
 /// Gossipsub, for the topics of this flock only.
@@ -86,6 +86,7 @@ fn config() -> Result<Config, libp2p::gossipsub::ConfigBuilderError> {
         // dead after the fifth. 600 ids of 18 bytes are under 16 KiB, the default of others.
         .max_control_messages_sent(600)
         .max_control_message_size(64 * 1024)
+        .connection_handler_queue_len(GOSSIP_QUEUE_MAX)
         // Each copy costs both ends some 50 µs, and the copies of one message queue up behind each
         // other: of 25 nodes on two cores the last has it after 7 ms with this mesh, and after
         // 10.6 ms with the default of 6, 5 and 12 (medians of three runs' medians of 400 messages).

@@ -46,6 +46,11 @@ pub(super) const REPLIES_MAX: usize = 1024;
 /// 300 a second that is 3,600.
 pub(super) const VERDICTS_MAX: usize = 4096;
 
+/// Gossip that waits for one peer. libp2p drops what waited for 5 s, 1,500 messages at 300 a second,
+/// but looks at that only when the peer takes some: one that takes nothing is known for slow when this
+/// is full. Of the largest messages it is 96 MiB.
+pub(super) const GOSSIP_QUEUE_MAX: usize = 2048;
+
 /// Dials in progress. A node dials one dead member a second and all observers at start.
 pub(super) const DIALS_MAX: usize = 256;
 

@@ -15,6 +15,9 @@ use super::state::Facts;
 use crate::link::RequestId;
 use crate::time::Instant;
 
+/// When there may be room for a request again: pieces come in about this time.
+const NO_ROOM_REST: Duration = Duration::from_millis(100);
+
 /// Where a fetch is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -268,6 +271,14 @@ impl Fetch {
         let before = peer.said.take();
         peer.on_nothing(now);
         self.update_counts(from, before.as_ref());
+    }
+
+    /// A piece was not asked for, since too much is being asked of a peer already, for other blobs
+    /// too. It is not the peer's fault.
+    pub(super) fn on_no_room(&mut self, at: Principal, now: Instant) {
+        if let Some(peer) = self.peers.get_mut(&at) {
+            peer.on_busy(NO_ROOM_REST, now);
+        }
     }
 
     /// A peer did not send a piece that it said it holds. Time and again: it is given up.

@@ -276,10 +276,12 @@ impl State {
         if let Some(peer) = fetch.peers.get_mut(&sent.peer) {
             peer.in_flight = peer.in_flight.saturating_sub(1);
         }
-        if failure == RequestFailure::Lost {
-            fetch.on_broken_promise(sent.peer, now, &self.config);
-        } else {
-            fetch.on_nothing(sent.peer, now);
+        match failure {
+            RequestFailure::Lost => fetch.on_broken_promise(sent.peer, now, &self.config),
+            RequestFailure::Busy => fetch.on_no_room(sent.peer, now),
+            RequestFailure::NotConnected | RequestFailure::Unsupported => {
+                fetch.on_nothing(sent.peer, now);
+            }
         }
     }
 

@@ -50,9 +50,17 @@ impl Node {
 
     /// So many nodes that admit each other.
     pub(crate) async fn flock(size: u8) -> Vec<Self> {
+        Self::flock_of(1..=size, Transport::Memory).await
+    }
+
+    /// The same, with these seeds, over this transport.
+    pub(crate) async fn flock_of(
+        seeds: impl IntoIterator<Item = u8>,
+        transport: Transport,
+    ) -> Vec<Self> {
         let mut nodes = Vec::new();
-        for seed in 1..=size {
-            nodes.push(Self::start(seed).await);
+        for seed in seeds {
+            nodes.push(Self::with(config(seed, transport)).await);
         }
         let members: BTreeSet<Principal> = nodes.iter().map(|node| node.me).collect();
         for node in &nodes {

@@ -14,4 +14,5 @@ mod load;
 mod pieces;
 mod providers;
 mod requests;
+mod told;
 mod traps;

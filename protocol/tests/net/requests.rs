@@ -1,8 +1,8 @@
 //! Requests: one end each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crux_protocol::link::{Command, Event, Protocol, RequestFailure, RequestId};
+use crux_protocol::link::{Command, Event, Protocol, ReplyId, RequestFailure, RequestId};
 
 use super::harness::{Node, next_id, pair};
 
@@ -73,70 +73,101 @@ async fn the_largest_body_gets_through_and_one_more_byte_does_not() {
     }
 }
 
-#[tokio::test]
-async fn two_hundred_at_once_end_once_each() {
-    let (mut a, mut b) = pair().await;
-    let to = b.me;
-    let mut ends: BTreeMap<RequestId, Vec<Event>> = BTreeMap::new();
-    let ask = async {
-        for n in 0..200_u8 {
-            let id = a.begin_request(to, Protocol::Sync, vec![n]).await;
-            ends.insert(id, Vec::new());
-        }
-        let mut left = ends.len();
-        while left > 0 {
-            let (id, end) = a
-                .pick("end of a request", |event| match event {
-                    Event::Response { id, .. } | Event::RequestFailed { id, .. } => {
-                        Some((*id, event.clone()))
-                    }
-                    _ => None,
-                })
-                .await;
-            ends.get_mut(&id).expect("asked").push(end);
-            left -= 1;
-        }
-        // Whatever comes for them twice comes before this.
-        let last = a.request(to, Protocol::Sync, b"last").await;
-        assert!(matches!(last, Event::Response { .. }));
-    };
-    tokio::select! {
-        () = ask => {}
-        () = b.echo() => {}
-    }
-    let again = |event: &&Event| {
-        matches!(event, Event::Response { id, .. } | Event::RequestFailed { id, .. }
-            if ends.contains_key(id))
-    };
-    assert_eq!(a.unread.iter().find(again), None);
-    assert!(ends.values().all(|ends| ends.len() == 1));
-    let answered = ends.values().flatten().filter(|end| failed(end).is_none());
-    assert!(answered.count() >= 16, "what has room is answered");
-    let failures = ends.values().flatten().filter_map(failed);
-    assert!(failures.into_iter().all(|failure| failure == RequestFailure::Lost));
+/// Waits for the end of any request.
+async fn next_end(node: &mut Node) -> (RequestId, Event) {
+    node.pick("end of a request", |event| match event {
+        Event::Response { id, .. } | Event::RequestFailed { id, .. } => Some((*id, event.clone())),
+        _ => None,
+    })
+    .await
 }
 
+/// Waits for a request.
+async fn next_request(node: &mut Node) -> (ReplyId, Vec<u8>) {
+    node.pick("request", |event| match event {
+        Event::Request { id, body, .. } => Some((*id, body.clone())),
+        _ => None,
+    })
+    .await
+}
+
+/// Whether a request ended again, or one came again.
+fn is_one_too_many(event: &&Event) -> bool {
+    matches!(event, Event::Request { .. } | Event::Response { .. } | Event::RequestFailed { .. })
+}
+
+/// How many requests there may be to one peer at once, other than joins.
+const ROOM: usize = 16;
+
+/// While the peer answers nothing there is room for the first ones, and the others are told at once
+/// that there is none: they were not sent.
 #[tokio::test]
-async fn sixteen_at_a_time_lose_nothing() {
+async fn of_two_hundred_at_once_the_first_are_answered_and_the_others_told_that_there_is_no_room() {
+    for protocol in [Protocol::Sync, Protocol::Call] {
+        let (mut a, mut b) = pair().await;
+        let mut asked = Vec::new();
+        for n in 0..200_u8 {
+            asked.push(a.begin_request(b.me, protocol, vec![n]).await);
+        }
+        for id in &asked[ROOM..] {
+            let (refused, end) = next_end(&mut a).await;
+            assert_eq!((refused, failed(&end)), (*id, Some(RequestFailure::Busy)));
+        }
+        let mut owed = BTreeMap::new();
+        while owed.len() < ROOM {
+            let (id, body) = next_request(&mut b).await;
+            assert_eq!(owed.insert(body, id), None, "it came once");
+        }
+        assert!(owed.keys().map(|body| usize::from(body[0])).eq(0..ROOM), "those with room came");
+        for (body, id) in owed {
+            b.tell(Command::Reply { id, body }).await;
+        }
+        let mut left: BTreeSet<RequestId> = asked[..ROOM].iter().copied().collect();
+        while !left.is_empty() {
+            let (id, end) = next_end(&mut a).await;
+            let n = asked.iter().position(|asked| *asked == id).expect("asked");
+            assert!(left.remove(&id), "{n} ended twice");
+            let right = matches!(&end, Event::Response { body, .. } if usize::from(body[0]) == n);
+            assert!(right, "{n}: {end:?}");
+        }
+        // There is room again. Whatever comes twice comes before this.
+        tokio::select! {
+            end = a.request(b.me, protocol, b"again") => {
+                assert!(matches!(end, Event::Response { body, .. } if body == b"again"));
+            }
+            () = b.echo() => {}
+        }
+        let strays: Vec<Event> = a.drain().into_iter().chain(b.drain()).collect();
+        assert_eq!(strays.iter().find(is_one_too_many), None);
+    }
+}
+
+/// As an engine asks that has much to ask: as many at a time as there is room for.
+#[tokio::test]
+async fn two_hundred_that_wait_for_room_are_all_answered() {
     let (mut a, mut b) = pair().await;
     let to = b.me;
     let ask = async {
-        for _ in 0..20 {
-            for _ in 0..16 {
-                a.begin_request(to, Protocol::Sync, vec![1; 1000]).await;
+        let mut waiting = 0..200_u8;
+        let mut asked = BTreeMap::new();
+        let mut answered = 0;
+        loop {
+            for n in waiting.by_ref().take(ROOM - asked.len()) {
+                let id = a.begin_request(to, Protocol::Sync, vec![n; 1000]).await;
+                asked.insert(id, n);
             }
-            for _ in 0..16 {
-                a.pick("response", |event| match event {
-                    Event::Response { .. } => Some(()),
-                    Event::RequestFailed { failure, .. } => panic!("{failure:?}"),
-                    _ => None,
-                })
-                .await;
+            if asked.is_empty() {
+                return answered;
             }
+            let (id, end) = next_end(&mut a).await;
+            let n = asked.remove(&id).expect("asked, and not ended before");
+            let right = matches!(&end, Event::Response { body, .. } if *body == vec![n; 1000]);
+            assert!(right, "{n}: {end:?}");
+            answered += 1;
         }
     };
     tokio::select! {
-        () = ask => {}
+        answered = ask => assert_eq!(answered, 200),
         () = b.echo() => {}
     }
 }
@@ -179,23 +210,17 @@ async fn a_request_ends_with_its_connection() {
 async fn an_engine_that_does_not_look_loses_nothing() {
     let (mut a, mut b) = pair().await;
     let to = b.me;
-    // More than the channels of the other side hold, while it looks away.
-    let gossip = 3000_u32;
-    for n in 0..gossip {
-        let id = RequestId(next_id());
-        let body = n.to_be_bytes().to_vec();
-        let (peer, protocol) = (to, Protocol::Sync);
-        a.tell(Command::Request { id, peer, protocol, body }).await;
+    // More ends than the channels hold, while this side looks away.
+    let mut asked = BTreeSet::new();
+    for n in 0..3000_u32 {
+        asked.insert(a.begin_request(to, Protocol::Sync, n.to_be_bytes().to_vec()).await);
     }
-    let mut ended = 0;
     let ask = async {
-        while ended < gossip {
-            a.pick("end of a request", |event| match event {
-                Event::Response { .. } | Event::RequestFailed { .. } => Some(()),
-                _ => None,
-            })
-            .await;
-            ended += 1;
+        while !asked.is_empty() {
+            let (id, end) = next_end(&mut a).await;
+            assert!(asked.remove(&id), "ended twice");
+            let failure = failed(&end);
+            assert!(failure.is_none_or(|it| it == RequestFailure::Busy), "{failure:?}");
         }
     };
     tokio::select! {

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use crux_crdt::Principal;
 use crux_protocol::link::{Command, Event, GOSSIP_PAYLOAD_MAX, Topic, Verdict};
+use crux_protocol::net::Transport;
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 
 use super::gossip::{connect_all, receive, receive_after_warm_up, warm_up};
 use super::harness::{DEADLINE, Node, pair};
+use super::told;
 
 const TOPIC: Topic = Topic::Registry;
 
@@ -107,23 +109,43 @@ async fn twenty_at_one_address_hear_each_other_for_seconds() {
 /// Trap P3: what a peer does not read must not hold up the others, nor pile up for ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_that_reads_nothing_holds_up_nobody_and_catches_up_with_what_is_new() {
-    let mut nodes = Node::flock(3).await;
+    one_reads_nothing(Transport::Memory, [201, 202, 203]).await;
+}
+
+/// The same where the system has a queue of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_reads_nothing_over_tcp() {
+    one_reads_nothing(Transport::Tcp, [211, 212, 213]).await;
+}
+
+/// Messages of 4 KiB of which some do not fit any more between one node and the engine of another that
+/// takes none: 2,048 wait in the queue, 1,024 with the engine, and windows and sockets hold a hundred
+/// or two.
+const TOO_MANY: u32 = 4096;
+
+/// The seeds are of this test only, by which its peer is found in the log.
+async fn one_reads_nothing(transport: Transport, seeds: [u8; 3]) {
+    told::listen();
+    let mut nodes = Node::flock_of(seeds, transport).await;
     connect_all(&mut nodes).await;
     warm_up(&mut nodes).await;
     let mut c = nodes.pop().expect("three");
     let mut b = nodes.pop().expect("two");
     let a = nodes.pop().expect("one");
-    // Far more than the channels and windows on the way hold, while its engine takes nothing.
-    for number in 0..3000_u32 {
+    for number in 0..TOO_MANY {
         let mut data = vec![0; 4096];
         data[..8].copy_from_slice(&[b"much", &number.to_be_bytes()[..]].concat());
         publish(&a, data).await;
-        if number % 50 == 49 {
+        if number % 64 == 63 {
             // The reader has what was published last, however long ago the other one stopped.
             let last = [b"much", &number.to_be_bytes()[..]].concat();
             receive_after_warm_up(&mut b, &last).await;
         }
     }
+    // Some were dropped on the way to the one that takes none, and libp2p counts it for slow.
+    let slow = c.me.short();
+    let dropped = timeout(DEADLINE, told::heard(&["too slow for gossip", &slow])).await;
+    assert!(dropped.is_ok(), "{TOO_MANY} messages wait for a peer that reads nothing");
     // It reads again, and hears what is published from now on.
     tokio::select! {
         () = counted(&mut c, 0) => {}

@@ -167,6 +167,24 @@ fn a_lost_request_is_made_again_after_a_rest() {
     assert_eq!(out, [ask(5, 0)]);
 }
 
+/// Of many blobs at once the questions and pieces of one peer may be more than there is room for on
+/// the way to it, time and again: it is not given up for that.
+#[test]
+fn a_request_without_room_is_made_again_and_held_against_nobody() {
+    let mut state = moving();
+    let busy = |id| Event::RequestFailed { id: RequestId(id), failure: RequestFailure::Busy };
+    assert_eq!(handle(&mut state, busy(2), at(10)), []);
+    let mut now = 10;
+    for id in 3..6 {
+        assert_eq!(handle(&mut state, busy(id), at(now)), []);
+        assert_eq!(state.deadline(at(now)), at(now + 100));
+        now += 100;
+        assert_eq!(handle(&mut state, Event::Wake, at(now)), [ask(id + 1, 0)]);
+    }
+    let out = handle(&mut state, answer(6, &sent(0)), at(now));
+    assert_eq!(out, [write(0), ask(7, 1), ask(8, 2)]);
+}
+
 #[test]
 fn a_piece_that_was_damaged_on_the_disk_is_fetched_again() {
     let mut state = sealing();

@@ -1,12 +1,14 @@
-//! A short run of chaos on real processes. The long amount is a command, in the README.
+//! A short run of chaos on real processes, and a scenario. The long amount is a command, in the README.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crux_testnet::chaos::history::{Outcome, State};
-use crux_testnet::chaos::{Fault, Options, Plan, Planned, Report, picture, run};
+use crux_testnet::chaos::{Fault, Options, Plan, Planned, Ran, Report, picture, run, run_script};
 use crux_testnet::process::Home;
-use crux_testnet::scenario::{Cut, Hosts};
+use crux_testnet::scenario::{self, Cut, Hosts, Op};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 
 const NODES: usize = 5;
 
@@ -43,18 +45,23 @@ fn options() -> Options {
     }
 }
 
+/// On a violation the logs stay.
+fn judge(mut ran: Ran) -> (Ran, Report) {
+    let report = Report::new(&ran);
+    if !report.violations.is_empty() {
+        ran.home.keep();
+        panic!("{report}\nlogs are kept in {}", ran.home.path().display());
+    }
+    (ran, report)
+}
+
 #[tokio::test]
 async fn nothing_is_lost_in_a_short_chaos() {
     let plan = plan();
     let mut begun = Vec::new();
     let told = |_, what: &str| begun.push(what.to_owned());
     let ran = run(&options(), Home::temporary().expect("a directory"), &plan, told).await;
-    let mut ran = ran.expect("the testnet runs");
-    let report = Report::new(&ran);
-    if !report.violations.is_empty() {
-        ran.home.keep();
-        panic!("{report}\nlogs are kept in {}", ran.home.path().display());
-    }
+    let (ran, report) = judge(ran.expect("the testnet runs"));
 
     // What was planned took place, and was felt.
     let planned: Vec<_> = plan.faults.iter().map(|planned| planned.fault.to_string()).collect();
@@ -82,4 +89,27 @@ async fn nothing_is_lost_in_a_short_chaos() {
     assert!(ran.stats.resets > 0 && ran.stats.bytes > 100_000, "{report}");
     let svg = picture(history, ran.healed, "chaos");
     assert!(svg.contains(">n4<") && svg.contains("cut refused"));
+}
+
+/// The text that the simulator reads, on processes: a kill shows, and the next leader stays.
+#[tokio::test]
+async fn a_scenario_holds_on_processes() {
+    let kill = scenario::by_name("kill").expect("it comes with the program");
+    let options = Options { nodes: 3, ..options() };
+    let steps = kill.draw(options.nodes, &mut StdRng::seed_from_u64(1));
+    let mut begun = 0;
+    let told = |_, _: &str| begun += 1;
+    let home = Home::temporary().expect("a directory");
+    let ran = run_script(&options, home, &kill, &steps, told).await;
+    let (ran, report) = judge(ran.expect("the testnet runs"));
+
+    assert_eq!(begun, steps.len());
+    let killed = steps.iter().filter(|step| matches!(step, Op::Kill(_))).count();
+    let down = ran.history.spans.iter().filter(|span| span.state == Some(State::Down));
+    let silent = down.filter(|span| {
+        let of_it = |at, host| at >= span.from && at <= span.to && span.hosts.contains(&host);
+        let mut samples = ran.history.samples.iter();
+        samples.any(|sample| of_it(sample.at, sample.host) && sample.look.is_none())
+    });
+    assert_eq!((killed, silent.count()), (2, 2), "{report}");
 }

@@ -158,8 +158,10 @@ impl Task {
             } else {
                 RequestFailure::NotConnected
             }
-        } else if body.len() > protocol.max_body() || !self.requests.has_room(protocol, &to) {
+        } else if body.len() > protocol.max_body() {
             RequestFailure::Lost
+        } else if !self.requests.has_room(protocol, &to) {
+            RequestFailure::Busy
         } else {
             let sent = exchange.send_request(&peer, body);
             self.requests.sent(protocol, sent, id, to);
