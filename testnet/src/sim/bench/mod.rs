@@ -48,9 +48,7 @@ fn flock(seed: u64, hosts: usize, running: usize, services: usize) -> World {
         host.disk.stock(stock.clone());
         host.known_key = true;
     }
-    for record in stock.records.values() {
-        world.authentic.wrote(record.author(), record.id());
-    }
+    world.know(&stock);
     for host in 0..running {
         world.start(host);
         world.run_until(world.now + START_EVERY);
