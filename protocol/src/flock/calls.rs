@@ -275,7 +275,8 @@ impl State {
         self.forget_the_long_dead(now);
         self.recover(now);
         if self.stop_at.is_some_and(|at| at <= now) {
-            self.stop_at = None;
+            // It is said once, and stays said: who left does not undo it.
+            self.stop_at = Some(Instant::NEVER);
             self.out.push(super::Command::Stop(super::StopReason::Left));
         }
     }

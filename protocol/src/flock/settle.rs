@@ -107,7 +107,8 @@ impl State {
         }
     }
 
-    /// A node that lives and was retired undoes that by a higher incarnation.
+    /// A node that lives and departed undoes that by a higher incarnation: others retired it, or it left
+    /// in an earlier life of which its disk does not know.
     fn outlive_departure(&mut self) {
         let me = self.context.me;
         let Some(departure) = self.strew.membership().departure(&me) else { return };
@@ -117,8 +118,7 @@ impl State {
         let leaving = self.stop_at.is_some()
             || self.author.is_pending(|change| {
                 matches!(change, Change::Act(crux_crdt::act::Statement::Leave { .. }))
-            })
-            || departure.kind == crux_crdt::strew::DepartureKind::Left;
+            });
         if !leaving && !pending && departure.incarnation >= self.author.incarnation() {
             self.author.push(Origin::Internal, Change::Reincarnate(departure.incarnation));
         }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crux_crdt::act::Statement;
 use crux_crdt::record::{Marker, Profile, Record};
 use crux_protocol::flock::{Answer, Control, ControlError, Restored};
-use crux_protocol::link::Protocol;
+use crux_protocol::link::{Protocol, Topic};
 use crux_protocol::sync::{Request, Response};
 
-use crate::rig::{Disk, Rig, admit, marker, record, sealed, who};
+use crate::rig::{Disk, Rig, act, admit, marker, record, sealed, sealed_act, who};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -98,4 +99,28 @@ fn a_request_whose_write_outlasts_its_wait_is_answered_once() {
     let not_stored =
         |answer: &_| matches!(answer, Err(ControlError::NotStored { got: 0, need: 1 }));
     assert!(rig.answers.len() == 1 && rig.answers.iter().all(not_stored), "{:?}", rig.answers);
+}
+
+#[test]
+fn who_left_before_it_lost_its_disk_comes_back_above_that() {
+    let (me, other) = (who(1), who(2));
+    let acts = vec![admit(&me, &other), admit(&other, &me)];
+    let records = vec![record(&other, marker(1), Profile::default())];
+    let mut rig = Rig::restored(Restored { known_key: true, records, acts, ..Restored::default() });
+    rig.connect(other.principal(), true);
+    let left = act(&me, 2, Statement::Leave { incarnation: 4 });
+    rig.gossip(other.principal(), Topic::Membership, sealed_act(&left));
+    rig.compare(other.principal());
+    rig.run(SECOND * 3);
+    assert_eq!(rig.own().expect("it speaks").marker().incarnation, 5);
+    assert!(rig.state.strew().shown_record(&me.principal()).is_some(), "it is a member again");
+}
+
+#[test]
+fn who_leaves_does_not_undo_it_before_it_stops() {
+    let mut rig = Rig::with_member(&who(2), Profile::default());
+    assert!(matches!(rig.control(Control::Leave), Some(Ok(Answer::Done))));
+    rig.run(SECOND * 5);
+    assert_eq!(rig.own().expect("it spoke").marker().incarnation, 1);
+    assert!(rig.state.strew().shown_record(&who(1).principal()).is_none());
 }

@@ -120,6 +120,7 @@ fn is(state: Seen, word: &str) -> bool {
         Seen::Suspect => word == "suspect",
         Seen::Dead => word == "dead",
         Seen::Doubted => word == "suspect" || word == "dead",
+        Seen::NotDead => word == "alive" || word == "suspect",
         Seen::Left => word == "left",
         Seen::Retired => word == "retired",
     }

@@ -99,6 +99,9 @@ impl Script {
             Op::Find { .. } => Err(Error::Broken(format!(
                 "`{step}` does not exist on processes: no multicast DNS"
             ))),
+            Op::Name { .. } => Err(Error::Broken(format!(
+                "`{step}` does not exist on processes: a node keeps its name"
+            ))),
             Op::Cut { how, from, to, both } => {
                 let (how, both) = (*how, *both);
                 self.rig.begin(&Fault::Cut { how, from: from.clone(), to: to.clone(), both })
@@ -145,7 +148,8 @@ impl Script {
     async fn ask(&mut self, who: &Hosts, request: &Request<Hosts>) -> Result<(), Error> {
         for host in who.iter() {
             match request {
-                Request::Register(service, sync) => {
+                // Its value is another one each time.
+                Request::Register { service, sync, .. } => {
                     self.client.register_synced(host, service.to_string(), *sync).await;
                 }
                 Request::Deregister(service) => {

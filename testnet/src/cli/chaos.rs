@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use rand::SeedableRng as _;
-use rand::rngs::StdRng;
 
 use crate::Error;
 use crate::chaos::{self, Options, Plan, Ran, Report};
@@ -64,7 +62,7 @@ impl Course {
         };
         let scenario = find(name)?;
         let nodes = args.nodes.map_or(scenario.nodes, usize::from);
-        let steps = scenario.draw(nodes, &mut StdRng::seed_from_u64(args.seed));
+        let steps = scenario.draw(nodes, crate::scenario::seed_of(args.seed));
         Ok((Self::Scenario(scenario, steps), nodes))
     }
 }

@@ -3,9 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rand::SeedableRng as _;
-use rand::rngs::StdRng;
-
 use super::stop;
 use crate::Error;
 use crate::containers::{self, Compose, Engine};
@@ -50,7 +47,7 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
             stop::or_stopped(told).await
         }
         Some(scenario) => {
-            let steps = scenario.draw(scenario.nodes, &mut StdRng::seed_from_u64(args.seed));
+            let steps = scenario.draw(scenario.nodes, crate::scenario::seed_of(args.seed));
             let told =
                 |at: Duration, what: &str| say(format_args!("{:8.3} s  {what}", at.as_secs_f64()));
             let ran =

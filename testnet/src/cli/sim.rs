@@ -13,7 +13,7 @@ use super::scale;
 use crate::Error;
 use crate::output::{note, say};
 use crate::scenario::{Scenario, library};
-use crate::sim::{Options, Report, choose, run as run_one};
+use crate::sim::{Options, Report, Writes, choose, run as run_one};
 
 /// How many reports may wait for an earlier one that is not done yet.
 const REPORTS_MAX: usize = 64;
@@ -92,6 +92,7 @@ fn chosen(name: &str, library: &[Scenario]) -> Result<Vec<Scenario>, Error> {
         let text = fs::read_to_string(name).map_err(Error::io("read the scenario"))?;
         let stem = Path::new(name).file_stem().unwrap_or_default().to_string_lossy();
         let scenario = Scenario::parse(&stem, &text);
+        let scenario = scenario.map(|it| Scenario { file: Some(name.to_owned()), ..it });
         return scenario.map(|it| vec![it]).map_err(|it| Error::Broken(format!("{name}: {it}")));
     }
     let known = |it: &&Scenario| if name == "all" { it.weight > 0 } else { it.name == name };
@@ -165,6 +166,7 @@ struct Totals {
     verbose: bool,
     broken: usize,
     events: u64,
+    writes: Writes,
     virtual_time: Duration,
     walls: Vec<Duration>,
 }
@@ -172,6 +174,7 @@ struct Totals {
 impl Totals {
     fn add(&mut self, report: &Report, wall: Duration) {
         self.events += report.events;
+        self.writes += report.writes;
         self.virtual_time += report.virtual_time;
         self.walls.push(wall);
         if self.verbose || report.violation.is_some() {
@@ -193,8 +196,10 @@ impl Totals {
         let at = |part: usize| self.walls.get(runs * part / 100).copied().unwrap_or_default();
         note(format_args!("a run took {:.1?} (median), {:.1?} (p95)", at(50), at(95)));
         let (hours, events) = (self.virtual_time.as_secs() / 3600, self.events);
+        let Writes { acknowledged, refused, lost, .. } = self.writes;
         say(format_args!(
-            "{runs} runs, {broken} violations, {events} events in {hours} h {} min of virtual time",
+            "{runs} runs, {broken} violations, {events} events in {hours} h {} min of virtual time; \
+             {acknowledged} writes acknowledged, {refused} refused, {lost} lost",
             self.virtual_time.as_secs() / 60 % 60
         ));
         if broken == 0 { Ok(()) } else { Err(Error::Broken(format!("{broken} of {runs} runs"))) }

@@ -149,9 +149,10 @@ impl Script<'_> {
     async fn ask(&mut self, who: &Hosts, request: &Request<Hosts>) {
         for host in who.iter() {
             match request {
-                Request::Register(service, sync) => {
+                Request::Register { service, port, sync } => {
                     let (name, sync) = (service.to_string(), sync.to_string());
-                    let args = ["register", &name, "v1", "10.0.0.1:80", "--sync", &sync];
+                    let at = format!("10.0.0.1:{port}");
+                    let args = ["register", &name, "v1", &at, "--sync", &sync];
                     let done = self.fleet.node(host, &args).await.is_ok();
                     self.note((host, name), done.then_some(true));
                 }

@@ -44,6 +44,7 @@ impl Shown {
             Seen::Suspect => self.state == "suspect",
             Seen::Dead => self.state == "dead",
             Seen::Doubted => self.state == "suspect" || self.state == "dead",
+            Seen::NotDead => self.state == "alive" || self.state == "suspect",
             Seen::Left => self.state == "left",
             Seen::Retired => self.state == "retired",
         }

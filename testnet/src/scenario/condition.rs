@@ -17,6 +17,8 @@ pub enum Seen {
     Dead,
     /// Suspect or dead.
     Doubted,
+    /// Alive or suspect.
+    NotDead,
     /// It left.
     Left,
     /// Others retired it.
@@ -31,7 +33,8 @@ pub enum Condition<S> {
     OneFlock(S),
     /// `settled`: everyone that runs is one flock.
     Settled,
-    /// `component WHO`: they show exactly each other alive, and name one leader of theirs.
+    /// `component WHO`: the same of those whom the rest cannot hear; what the rest acknowledged may
+    /// not have reached them.
     Component(S),
     /// `shown WHOM STATE by WHO`.
     Shown {
@@ -87,11 +90,12 @@ impl<S> Condition<S> {
     }
 }
 
-const SEEN: [(&str, Seen); 6] = [
+const SEEN: [(&str, Seen); 7] = [
     ("alive", Seen::Alive),
     ("suspect", Seen::Suspect),
     ("dead", Seen::Dead),
     ("doubted", Seen::Doubted),
+    ("not-dead", Seen::NotDead),
     ("departed", Seen::Left),
     ("retired", Seen::Retired),
 ];
@@ -135,7 +139,7 @@ pub(super) fn read_condition<S: Party>(words: &mut Words<'_>) -> Result<Conditio
             let word = words.next("a state")?;
             let known = SEEN.iter().find(|(known, _)| *known == word);
             let wrong = || {
-                let states = "alive, suspect, dead, doubted, departed or retired";
+                let states = "alive, suspect, dead, doubted, not-dead, departed or retired";
                 ParseError::new(states, format!("`{word}`"))
             };
             let state = known.ok_or_else(wrong)?.1;

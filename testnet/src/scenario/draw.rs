@@ -1,8 +1,9 @@
+use core::num::NonZeroU16;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
-use rand::RngExt;
 use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 use super::words::host_number;
 use super::{Condition, Hosts, Line, Op, Request, Scenario, Service, Share, Step, Weather, Who};
@@ -12,6 +13,13 @@ const STEPS_MAX: usize = 100_000;
 /// The longest pause between two clients.
 const CLIENT_PAUSE: Duration = Duration::from_millis(150);
 
+/// What a scenario is drawn with, from a number.
+pub fn seed_of(number: u64) -> [u8; 32] {
+    let mut seed = [0; 32];
+    seed[..8].copy_from_slice(&number.to_be_bytes());
+    seed
+}
+
 impl Scenario {
     /// How many nodes chance would have.
     pub fn draw_size(&self, luck: &mut StdRng) -> usize {
@@ -20,8 +28,8 @@ impl Scenario {
 
     /// Decides everything that is left to chance. The end is as the module promises. Nodes that a
     /// scenario names and that are not there are left out.
-    pub fn draw(&self, nodes: usize, luck: &mut StdRng) -> Vec<Step> {
-        let mut draw = Draw::new(nodes.max(1), self.spare, luck);
+    pub fn draw(&self, nodes: usize, seed: [u8; 32]) -> Vec<Step> {
+        let mut draw = Draw::new(nodes.max(1), self.spare, seed);
         draw.all(&self.lines);
         draw.close();
         draw.steps
@@ -29,8 +37,8 @@ impl Scenario {
 }
 
 /// A scenario in the making.
-struct Draw<'a> {
-    luck: &'a mut StdRng,
+struct Draw {
+    luck: StdRng,
     nodes: usize,
     spare: usize,
     steps: Vec<Step>,
@@ -44,11 +52,19 @@ struct Draw<'a> {
     topology: u32,
     /// What clients registered, and where.
     services: Vec<(usize, Service)>,
+    /// What clients removed, and where.
+    gone: Vec<(usize, Service)>,
     next_service: u32,
+    /// The last port that a service was registered at again.
+    port: NonZeroU16,
+    /// Decides what clients register, so that everything else is drawn as it was before they did that.
+    whims: StdRng,
 }
 
-impl<'a> Draw<'a> {
-    fn new(nodes: usize, spare: usize, luck: &'a mut StdRng) -> Self {
+impl Draw {
+    fn new(nodes: usize, spare: usize, seed: [u8; 32]) -> Self {
+        let mut luck = StdRng::from_seed(seed);
+        let whims = StdRng::from_seed(seed.map(|byte| !byte));
         let topology = luck.random_range(0..4);
         Self {
             luck,
@@ -64,7 +80,10 @@ impl<'a> Draw<'a> {
             watched: false,
             topology,
             services: Vec::new(),
+            gone: Vec::new(),
             next_service: 0,
+            port: Service::PORT,
+            whims,
         }
     }
 
@@ -224,17 +243,37 @@ impl<'a> Draw<'a> {
         let here: Vec<_> = self.services.iter().filter(here).copied().collect();
         if here.is_empty() || self.luck.random_bool(0.6) {
             let host = self.shuffled(at)[0];
-            self.next_service += 1;
-            let service = Service(self.next_service);
-            self.services.push((host, service));
             let sync = u32::from(self.luck.random_bool(0.1));
-            self.steps.push(Op::Ask(Hosts::one(host), Request::Register(service, sync)));
+            let (service, port) = self.registered(host);
+            let request = Request::Register { service, port, sync };
+            self.steps.push(Op::Ask(Hosts::one(host), request));
         } else {
             let (host, service) = here[self.luck.random_range(0..here.len())];
             self.services.retain(|known| *known != (host, service));
+            self.gone.push((host, service));
             self.steps.push(Op::Ask(Hosts::one(host), Request::Deregister(service)));
         }
         self.pause(CLIENT_PAUSE);
+    }
+
+    /// What is registered next at a host: something new, or something at another port that is or was
+    /// there.
+    fn registered(&mut self, host: usize) -> (Service, NonZeroU16) {
+        let whim = self.whims.random_range(0..4);
+        let from = if whim == 0 { &self.services } else { &self.gone };
+        let known: Vec<_> = from.iter().filter(|(at, _)| *at == host).copied().collect();
+        if whim > 1 || known.is_empty() {
+            self.next_service += 1;
+            let service = Service(self.next_service);
+            self.services.push((host, service));
+            return (service, Service::PORT);
+        }
+        let again = known[self.whims.random_range(0..known.len())];
+        self.gone.retain(|gone| *gone != again);
+        self.services.retain(|known| *known != again);
+        self.services.push(again);
+        self.port = self.port.saturating_add(1);
+        (again.1, self.port)
     }
 
     fn who(&mut self, who: &Who) -> Hosts {

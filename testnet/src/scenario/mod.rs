@@ -27,7 +27,7 @@
 //! | `weather any` | calm or rough |
 //! | `let NAME = WHO` | a name for some hosts |
 //! | `pause up to TIME` | some time |
-//! | `clients at WHO N` | N services are registered or removed, at any of them, with pauses |
+//! | `clients at WHO N` | N services are registered, registered again at another port, or removed, at any of them, with pauses |
 //! | `repeat N {`, `repeat N..M {` | what is between the braces, so often |
 //! | `each NAME from WHO {` | that for each, in any order |
 //! | `maybe P% {` | that, with this chance |
@@ -58,6 +58,7 @@ mod who;
 mod words;
 
 pub use condition::{Condition, Seen};
+pub use draw::seed_of;
 pub use error::ParseError;
 pub use hosts::Hosts;
 pub use library::{by_name, library};

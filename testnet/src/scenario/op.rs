@@ -47,6 +47,13 @@ pub enum Op<S> {
         /// and whether with the disk.
         disk: bool,
     },
+    /// `name WHO like WHO`: from their next start on the first claim the name of the second.
+    Name {
+        /// Who.
+        who: S,
+        /// Whose name.
+        like: S,
+    },
     /// `fill WHO`: the disk takes no writes.
     Fill(S),
     /// `empty WHO`: it takes them again.
@@ -117,6 +124,7 @@ impl<S> Op<S> {
             Self::Copy { from, to: other, disk } => {
                 Op::Copy { from: to(from), to: to(other), disk }
             }
+            Self::Name { who, like } => Op::Name { who: to(who), like: to(like) },
             Self::Fill(who) => Op::Fill(to(who)),
             Self::Empty(who) => Op::Empty(to(who)),
             Self::Find { other, by } => Op::Find { other: to(other), by: to(by) },
@@ -153,6 +161,7 @@ impl<S: fmt::Display> fmt::Display for Op<S> {
             Self::Copy { from, to, disk } => {
                 write!(f, "copy {from} to {to}{}", if *disk { " with disk" } else { "" })
             }
+            Self::Name { who, like } => write!(f, "name {who} like {like}"),
             Self::Fill(who) => write!(f, "fill {who}"),
             Self::Empty(who) => write!(f, "empty {who}"),
             Self::Find { other, by } => write!(f, "find {other} by {by}"),
@@ -205,6 +214,11 @@ pub(super) fn read_op<S: Party>(words: &mut Words<'_>) -> Result<Op<S>, ParseErr
                 words.must("disk")?;
             }
             Op::Copy { from, to, disk }
+        }
+        "name" => {
+            let who = S::read(words)?;
+            words.must("like")?;
+            Op::Name { who, like: S::read(words)? }
         }
         "fill" => Op::Fill(S::read(words)?),
         "empty" => Op::Empty(S::read(words)?),

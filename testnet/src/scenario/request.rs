@@ -1,4 +1,5 @@
 use core::fmt;
+use core::num::NonZeroU16;
 use core::str::FromStr;
 
 use super::ParseError;
@@ -12,8 +13,15 @@ pub struct Service(pub u32);
 /// What a client asks of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request<S> {
-    /// Register a service there; so many other members are to store it.
-    Register(Service, u32),
+    /// Register a service there, or replace it.
+    Register {
+        /// Which one.
+        service: Service,
+        /// At which port it is said to be.
+        port: NonZeroU16,
+        /// How many other members are to store it.
+        sync: u32,
+    },
     /// Remove it.
     Deregister(Service),
     /// Have every live member store the leader's claim.
@@ -28,13 +36,18 @@ impl<S> Request<S> {
     /// The same with hosts named another way.
     pub fn map<T>(self, mut to: impl FnMut(S) -> T) -> Request<T> {
         match self {
-            Self::Register(service, sync) => Request::Register(service, sync),
+            Self::Register { service, port, sync } => Request::Register { service, port, sync },
             Self::Deregister(service) => Request::Deregister(service),
             Self::Ping => Request::Ping,
             Self::Leave => Request::Leave,
             Self::Forget(who) => Request::Forget(to(who)),
         }
     }
+}
+
+impl Service {
+    /// Where a service is unless something else is said.
+    pub const PORT: NonZeroU16 = NonZeroU16::new(80).expect("it is not zero");
 }
 
 impl fmt::Display for Service {
@@ -54,8 +67,13 @@ impl FromStr for Service {
 impl<S: fmt::Display> fmt::Display for Request<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Register(service, 0) => write!(f, "register {service}"),
-            Self::Register(service, sync) => write!(f, "register {service} sync {sync}"),
+            Self::Register { service, port, sync } => {
+                write!(f, "register {service}")?;
+                if *port != Service::PORT {
+                    write!(f, " at {port}")?;
+                }
+                if *sync > 0 { write!(f, " sync {sync}") } else { Ok(()) }
+            }
             Self::Deregister(service) => write!(f, "deregister {service}"),
             Self::Ping => f.write_str("ping"),
             Self::Leave => f.write_str("leave"),
@@ -70,8 +88,9 @@ pub(super) fn read_request<S: Party>(words: &mut Words<'_>) -> Result<Request<S>
     match words.next(EXPECTED)? {
         "register" => {
             let service = words.value(SERVICE)?;
+            let port = if words.take("at") { words.value("a port")? } else { Service::PORT };
             let sync = if words.take("sync") { words.value("how many members")? } else { 0 };
-            Ok(Request::Register(service, sync))
+            Ok(Request::Register { service, port, sync })
         }
         "deregister" => words.value(SERVICE).map(Request::Deregister),
         "ping" => Ok(Request::Ping),

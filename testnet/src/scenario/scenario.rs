@@ -22,6 +22,8 @@ const WEIGHT: u32 = 10;
 pub struct Scenario {
     /// What it is called; not part of its text.
     pub name: String,
+    /// The file it was read from; none: it comes with the program. Not part of its text either.
+    pub file: Option<String>,
     /// What it shows.
     pub about: String,
     /// How many nodes unless told otherwise.
@@ -114,7 +116,8 @@ impl FromStr for Scenario {
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let (sizes, lines) = ((0, 0), Vec::new());
         let (name, about) = (String::new(), String::new());
-        let mut scenario = Self { name, about, nodes: 0, sizes, spare: 0, weight: WEIGHT, lines };
+        let (file, nodes, spare, weight) = (None, 0, 0, WEIGHT);
+        let mut scenario = Self { name, file, about, nodes, sizes, spare, weight, lines };
         let lines =
             text.lines().map(|line: &str| line.split('#').next().unwrap_or_default().trim());
         let mut lines = lines.enumerate().filter(|(_, line)| !line.is_empty()).peekable();

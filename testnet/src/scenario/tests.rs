@@ -2,8 +2,6 @@ use core::time::Duration;
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 
 use super::*;
 
@@ -48,8 +46,8 @@ fn weather() -> impl Strategy<Value = Weather> {
 fn condition<S: core::fmt::Debug + Clone + 'static>(
     who: impl Strategy<Value = S> + Clone + 'static,
 ) -> impl Strategy<Value = Condition<S>> {
-    use Seen::{Alive, Dead, Doubted, Left, Retired, Suspect};
-    let state = prop::sample::select(&[Alive, Suspect, Dead, Doubted, Left, Retired][..]);
+    use Seen::{Alive, Dead, Doubted, Left, NotDead, Retired, Suspect};
+    let state = prop::sample::select(&[Alive, Suspect, Dead, Doubted, NotDead, Left, Retired][..]);
     let shown = (who.clone(), state, who.clone()).prop_map(|(whom, state, by)| Condition::Shown {
         whom,
         state,
@@ -76,7 +74,11 @@ fn op<S: core::fmt::Debug + Clone + 'static>(
     who: impl Strategy<Value = S> + Clone + 'static,
 ) -> impl Strategy<Value = Op<S>> {
     let request = prop_oneof![
-        (0..99_u32, 0..3_u32).prop_map(|(service, sync)| Request::Register(Service(service), sync)),
+        (0..99_u32, 79..82_u16, 0..3_u32).prop_map(|(service, port, sync)| Request::Register {
+            service: Service(service),
+            port: port.try_into().expect("it is not zero"),
+            sync,
+        }),
         (0..99_u32).prop_map(|service| Request::Deregister(Service(service))),
         Just(Request::Ping),
         Just(Request::Leave),
@@ -96,11 +98,12 @@ fn op<S: core::fmt::Debug + Clone + 'static>(
         _ => Op::Sleep(who, Duration::from_secs(3)),
     });
     let how = prop::sample::select(&[Cut::Silent, Cut::Refused][..]);
-    let pair = (who.clone(), who.clone(), any::<bool>(), how, 0..4_usize);
+    let pair = (who.clone(), who.clone(), any::<bool>(), how, 0..5_usize);
     let on_two = pair.prop_map(|(from, to, flag, how, kind)| match kind {
         0 => Op::Copy { from, to, disk: flag },
         1 => Op::Find { other: from, by: to },
         2 => Op::Start { who: from, joining: Some(to) },
+        3 => Op::Name { who: from, like: to },
         _ => Op::Cut { how, from, to, both: flag },
     });
     let expect = (condition(who.clone()), time(), prop::option::of(time()))
@@ -160,7 +163,8 @@ proptest! {
         let head = (4, (2, 9), 1, 3);
         let (nodes, sizes, spare, weight) = head;
         let (name, about) = (String::new(), "some words".to_owned());
-        let scenario = Scenario { name, about, nodes, sizes, spare, weight, lines };
+        let file = None;
+        let scenario = Scenario { name, file, about, nodes, sizes, spare, weight, lines };
         prop_assert_eq!(scenario.to_string().parse::<Scenario>(), Ok(scenario));
     }
 
@@ -172,7 +176,7 @@ proptest! {
 }
 
 fn drawn(scenario: &Scenario, seed: u64) -> Vec<Step> {
-    scenario.draw(scenario.nodes, &mut StdRng::seed_from_u64(seed))
+    scenario.draw(scenario.nodes, seed_of(seed))
 }
 
 fn text_of(steps: &[Step]) -> String {

@@ -26,6 +26,8 @@ const RESERVED: &[&str] = &[
     "departed",
     "retired",
     "doubted",
+    "not-dead",
+    "like",
     "none",
     "disk",
     "sync",

@@ -105,7 +105,9 @@ impl World {
         };
         let mut running = others.filter_map(|other| self.state(other)).peekable();
         let kept = running.peek().is_some() && running.all(holds);
-        if !kept {
+        if kept {
+            self.clients.on_lent(host);
+        } else {
             self.clients.on_loss(host);
         }
     }
@@ -131,6 +133,11 @@ impl World {
         if disk {
             self.hosts[to].disk = self.hosts[host].disk.copy();
         }
+    }
+
+    /// A host claims the name of another one, from its next start on.
+    pub(super) fn name(&mut self, host: usize, like: usize) {
+        self.hosts[host].config.name = self.hosts[like].config.name.clone();
     }
 
     /// Stops a process as SIGSTOP does: the kernel goes on for it.

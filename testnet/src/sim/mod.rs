@@ -43,6 +43,6 @@ mod trace;
 mod world;
 
 pub use choice::choose;
-pub use invariant::Violation;
+pub use invariant::{Violation, Writes};
 pub use report::Report;
 pub use run::{Options, run};

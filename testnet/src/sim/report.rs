@@ -1,15 +1,16 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::Violation;
 use super::run::Options;
 use super::world::World;
+use super::{Violation, Writes};
 use crate::scenario::Scenario;
 
 /// What became of one run.
 #[derive(Debug)]
 pub struct Report {
     scenario: String,
+    file: Option<String>,
     seed: u64,
     nodes: usize,
     /// How long it lasted, for its nodes.
@@ -17,6 +18,8 @@ pub struct Report {
     /// How many events its nodes handled.
     pub events: u64,
     answers: u64,
+    /// What became of what its clients wrote.
+    pub writes: Writes,
     digest: Option<String>,
     /// What did not hold.
     pub violation: Option<Violation>,
@@ -29,11 +32,13 @@ impl Report {
         let first = (0..world.hosts.len()).find_map(|host| world.state(host));
         Self {
             scenario: scenario.name.clone(),
+            file: scenario.file.clone(),
             seed: options.seed,
             nodes: options.nodes.unwrap_or(scenario.nodes),
             virtual_time: world.now.since_origin(),
             events: world.handled,
             answers: world.clients.answered,
+            writes: world.clients.writes,
             digest: first.map(|state| state.strew().digest().short()),
             violation: world.violation.clone(),
             log: String::new(),
@@ -42,8 +47,19 @@ impl Report {
 
     /// The command that runs it again and prints its history.
     pub fn command(&self) -> String {
-        let Self { scenario, nodes, seed, .. } = self;
+        let Self { scenario, nodes, seed, file, .. } = self;
+        let scenario = file.as_ref().map_or_else(|| scenario.clone(), |file| quoted(file));
         format!("crux-testnet sim --reproduce {seed} --scenario {scenario} --nodes {nodes}")
+    }
+}
+
+/// One word of a shell's.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    if word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 
@@ -52,7 +68,9 @@ impl fmt::Display for Report {
         let Self { scenario, seed, nodes, events, answers, .. } = self;
         let seconds = self.virtual_time.as_secs_f64();
         write!(f, "{scenario}, seed {seed}: {nodes} nodes, {seconds:.3} s of virtual time, ")?;
+        let Writes { acknowledged, refused, lost, .. } = self.writes;
         write!(f, "{events} events, {answers} requests answered, ")?;
+        write!(f, "{acknowledged} writes acknowledged, {refused} refused, {lost} lost, ")?;
         write!(f, "digest {}: ", self.digest.as_deref().unwrap_or("none"))?;
         match &self.violation {
             None => f.write_str("held"),

@@ -1,14 +1,13 @@
+use core::num::NonZeroU16;
 use core::time::Duration;
 
 use crux_protocol::flock::Control;
 use crux_protocol::leader::Claim;
 use crux_protocol::time::Instant;
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 
 use super::check::{Looked, leader_now};
 use super::host::derive;
-use super::invariant::{Rest, at_rest};
+use super::invariant::{Rest, at_rest, some_written};
 use super::net::addr_of;
 use super::report::Report;
 use super::world::World;
@@ -46,8 +45,7 @@ pub fn run(scenario: &Scenario, options: Options) -> Report {
 
 fn play(scenario: &Scenario, options: Options, log: usize) -> World {
     let nodes = options.nodes.unwrap_or(scenario.nodes).max(1);
-    let mut luck = StdRng::from_seed(derive(options.seed, &scenario.name, nodes as u64));
-    let steps = scenario.draw(nodes, &mut luck);
+    let steps = scenario.draw(nodes, derive(options.seed, &scenario.name, nodes as u64));
     let mut runner = Runner {
         world: World::new(options.seed, nodes + scenario.spare, log),
         since: Instant::ORIGIN,
@@ -60,6 +58,9 @@ fn play(scenario: &Scenario, options: Options, log: usize) -> World {
         if runner.world.violation.is_some() {
             break;
         }
+    }
+    if let Err(why) = some_written(runner.world.clients.writes) {
+        runner.world.broken(why);
     }
     runner.world
 }
@@ -121,6 +122,9 @@ impl Runner {
                 self.pass(STEADY);
                 if self.check(what).is_ok() {
                     self.led = leader_now(&self.world);
+                    if !matches!(what, C::Component(_)) {
+                        self.world.clients.on_one_flock();
+                    }
                     self.world.rest_from = self.world.now;
                     let took = looked_at.since(self.since);
                     self.world.trace.line(self.world.now, format_args!("== held after {took:?}"));
@@ -203,7 +207,15 @@ fn change(world: &mut World, step: Step) {
             }
         }
         Step::Fill(who) => who.iter().for_each(|host| world.hosts[host].disk.full = true),
-        Step::Empty(who) => who.iter().for_each(|host| world.hosts[host].disk.full = false),
+        Step::Empty(who) => {
+            let now = world.now;
+            who.iter().for_each(|host| world.hosts[host].disk.empty(now));
+        }
+        Step::Name { who, like } => {
+            for (host, other) in pairs(&who, &like) {
+                world.name(host, other);
+            }
+        }
         Step::Find { other, by } => {
             for (host, found) in pairs(&by, &other) {
                 world.find(host, found);
@@ -237,7 +249,9 @@ fn start(world: &mut World, host: usize, joining: &Hosts) {
 
 fn ask(world: &mut World, host: usize, request: &Request<Hosts>) {
     match request {
-        Request::Register(service, sync) => register(world, host, *service, *sync),
+        Request::Register { service, port, sync } => {
+            register_at(world, host, *service, *port, *sync);
+        }
         Request::Deregister(service) => {
             let (horde, service, rev) = names_of(*service);
             world.ask(host, Control::Deregister { horde, service, rev });
@@ -259,8 +273,12 @@ fn ask(world: &mut World, host: usize, request: &Request<Hosts>) {
 
 /// A client registers a service.
 pub(super) fn register(world: &mut World, host: usize, service: Service, sync: u32) {
+    register_at(world, host, service, Service::PORT, sync);
+}
+
+fn register_at(world: &mut World, host: usize, service: Service, port: NonZeroU16, sync: u32) {
     let (horde, service, rev) = names_of(service);
-    let endpoint = "10.9.0.1:80".parse().expect("an address and a port");
+    let endpoint = format!("10.9.0.1:{port}").parse().expect("an address and a port");
     world.ask(host, Control::Register { horde, service, rev, endpoint, lease: None, sync });
 }
 

@@ -13,8 +13,8 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::check::Clients;
-use super::host::{Disk, Host, Keys, Process, derive};
-use super::invariant::{Authentic, Body, Fences, Forward, Violation, false_death};
+use super::host::{Disk, Host, Keys, Process, Stock, derive};
+use super::invariant::{Authentic, Body, Fences, Forward, Violation, false_death, may_stop};
 use super::net::{Net, Socket, addr_of};
 use super::probe::Probe;
 use super::queue::{Happening, Queue};
@@ -256,7 +256,8 @@ impl World {
                 self.queue.push(self.now + SAVE_DELAY, Happening::Written(at, number));
             }
             Command::Answer { id, result } => {
-                if let Err(what) = self.clients.answered(id, result) {
+                let full_at = self.hosts[at.host].disk.full_at(self.now);
+                if let Err(what) = self.clients.answered(id, result, full_at) {
                     self.broken(what);
                 }
             }
@@ -308,15 +309,36 @@ impl World {
     /// A process stopped by itself.
     fn stopped(&mut self, at: Process, reason: &StopReason) {
         self.trace.line(self.now, format_args!("n{} stops: {reason:?}", at.host));
+        let (host, me) = (at.host, self.hosts[at.host].principal());
+        let others = self.hosts.iter().enumerate().filter(|(other, _)| *other != host);
+        let twin = others.map(|(_, other)| other).any(|it| it.boot > 0 && it.principal() == me);
+        if let Err(why) = may_stop(reason, self.clients.told_to_leave(host), twin) {
+            self.broken(format!("n{host} {why}"));
+        }
         self.hosts[at.host].disk.finish(u64::MAX);
         self.note_durable(at.host);
         self.end_process(at.host);
     }
 
+    /// What is on disks from the beginning was made durable by its authors.
+    pub(super) fn know(&mut self, stock: &Stock) {
+        for record in stock.records.values() {
+            self.authentic.wrote(record.author(), record.id());
+        }
+        for act in stock.acts.values() {
+            self.authentic.issued(act.author(), act.id());
+        }
+    }
+
     /// What is on a disk now is there for good.
     pub(super) fn note_durable(&mut self, host: usize) {
         let me = self.hosts[host].principal();
-        let disk = &self.hosts[host].disk;
+        let disk = &mut self.hosts[host].disk;
+        for act in disk.take_new_acts() {
+            if act.author() == me {
+                self.authentic.issued(me, act.id());
+            }
+        }
         if let Some(record) = disk.record(&me) {
             self.authentic.wrote(me, record.id());
         }
@@ -326,6 +348,8 @@ impl World {
     /// What a node is about to write of others must be theirs.
     fn check_merged(&mut self, at: Process, batch: &Batch) {
         let me = self.hosts[at.host].principal();
+        let mut acts = batch.acts.iter().filter(|act| act.author() != me);
+        let acts = acts.try_for_each(|act| self.authentic.heard(at.host, act.author(), act.id()));
         let mut others = batch.records.iter().filter(|record| record.author() != me);
         let checked = others.try_for_each(|record| {
             self.authentic.merged(at.host, record.author(), record.id())?;
@@ -339,7 +363,7 @@ impl World {
         for record in batch.records.iter().filter(|record| record.author() != me) {
             self.probe.holds(at.host, record.author(), now);
         }
-        if let Err(why) = checked {
+        if let Err(why) = acts.and(checked) {
             self.broken(why);
         }
     }
@@ -371,8 +395,10 @@ impl World {
     /// A client asks something of a node. Nothing happens if it does not run.
     pub(super) fn ask(&mut self, host: usize, request: Control) {
         if self.hosts[host].running.is_some() {
-            let id = ControlId(self.clients.asks(host, request.clone()));
-            let at = Process { host, boot: self.hosts[host].boot };
+            let it = &self.hosts[host];
+            let healthy = it.inbox.is_none() && !it.disk.full;
+            let at = Process { host, boot: it.boot };
+            let id = ControlId(self.clients.asks(host, request.clone(), self.now, healthy));
             let event = Event::Control { id, request };
             self.queue.push(self.now, Happening::Tell(at, event.into()));
         }

@@ -44,6 +44,61 @@ fn what_does_not_hold_is_told_with_its_history() {
     assert!(report.log.lines().count() >= 100, "the last part of the history is kept");
     assert!(report.log.ends_with("VIOLATION not within 1s: stopped n1: n1 runs\n"));
     assert_eq!(report.command(), "crux-testnet sim --reproduce 1 --scenario wrong --nodes 3");
+    let scenario = Scenario { file: Some("./my own/wrong.scenario".to_owned()), ..scenario };
+    let command = run(&scenario, Options { seed: 1, nodes: None, log: false }).command();
+    let file = "--scenario './my own/wrong.scenario' --nodes 3";
+    assert_eq!(command, format!("crux-testnet sim --reproduce 1 {file}"));
+}
+
+fn violation_of(text: &str) -> String {
+    let scenario = Scenario::parse("wrong", text).expect("it reads");
+    let report = run(&scenario, Options { seed: 1, nodes: None, log: false });
+    report.violation.expect("it does not hold").to_string()
+}
+
+/// Each is stopped for long enough to be dead, whoever leads among them.
+const LONG_STALLS: &str = "each a from all {\nfreeze a\nwait 8s\nresume a\nwait 4s\n}\n";
+
+#[test]
+fn another_leader_is_seen_though_all_settle_again() {
+    let text = format!("nodes 4\nform\nwait 5s\nwatch same-leader\n{LONG_STALLS}");
+    assert!(violation_of(&text).starts_with("watched: same-leader: "));
+}
+
+#[test]
+fn who_is_shown_dead_for_a_while_is_seen() {
+    let text = format!("nodes 4\nform\nwait 5s\nwatch shown all not-dead by all\n{LONG_STALLS}");
+    assert!(violation_of(&text).starts_with("watched: shown n0 n1 n2 n3 not-dead "));
+}
+
+#[test]
+fn clients_are_told_that_they_wrote() {
+    let day = by_name("day").expect("a known name");
+    let report = run(&day, Options { seed: 7, nodes: None, log: false });
+    assert!(report.writes.acknowledged > 5, "{report}");
+}
+
+#[test]
+fn two_who_come_up_under_one_name_are_told_apart() {
+    hold_named("namesake", 0..12);
+}
+
+#[test]
+fn short_stalls_of_some_of_many_disturb_nobody() {
+    hold_sized("stall", 25, &[0, 1]);
+}
+
+#[test]
+fn many_dead_hide_nobody() {
+    // Six live of fifty that were admitted.
+    hold_sized("ghosts", 50, &[0]);
+}
+
+#[test]
+fn who_left_and_lost_its_disk_comes_back() {
+    // It heard of its leaving only then, and stayed departed for good.
+    hold_sized("chaos", 5, &[58, 105, 108]);
+    hold_named("leave", 0..12);
 }
 
 fn hold_chosen(seeds: std::ops::Range<u64>) {

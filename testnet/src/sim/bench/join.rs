@@ -28,9 +28,7 @@ pub fn join(seed: u64, nodes: usize) -> Join {
     let mut world = World::new(seed, AUTHORS + 1, 0);
     world.net.paths.weather = weather();
     let stock = mint::stock(&world, AUTHORS, SERVICES);
-    for record in stock.records.values() {
-        world.authentic.wrote(record.author(), record.id());
-    }
+    world.know(&stock);
     for host in 0..nodes {
         world.hosts[host].disk.stock(stock.clone());
         world.hosts[host].known_key = true;

@@ -59,9 +59,7 @@ fn flock(
         host.disk.stock(stock.clone());
         host.known_key = true;
     }
-    for record in stock.records.values() {
-        world.authentic.wrote(record.author(), record.id());
-    }
+    world.know(&stock);
     for host in 0..running {
         if host.is_multiple_of(TELL_EVERY) {
             tell(&format!("starting, {host} run"));

@@ -1,13 +1,17 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crux_crdt::path::Endpoint;
 use crux_protocol::author::ServiceKey;
 use crux_protocol::flock::{Answer, Control, ControlError, ControlId};
+use crux_protocol::time::Instant;
+
+use crate::sim::invariant::{Excuse, Writes, excused};
 
 /// What clients may rely on about one registration of one host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::sim) enum Fate {
-    /// It was acknowledged.
-    Present,
+    /// It was acknowledged, and is there.
+    Present(Endpoint),
     /// Its removal was acknowledged.
     Absent,
     /// Something about it was never answered.
@@ -18,6 +22,9 @@ pub(in crate::sim) enum Fate {
 struct Asked {
     host: usize,
     request: Control,
+    at: Instant,
+    /// Whether it is a write, and the node could make it when it was asked.
+    owed: bool,
     /// What could be relied on before.
     before: Option<Fate>,
 }
@@ -30,59 +37,115 @@ pub(in crate::sim) struct Clients {
     fates: BTreeMap<(usize, ServiceKey), Fate>,
     /// The newest request about each registration: only its answer says what there is.
     newest: BTreeMap<(usize, ServiceKey), ControlId>,
-    pub(in crate::sim) refused: Vec<(Control, ControlError)>,
+    /// Who is to leave, and did not yet.
+    leaving: BTreeSet<usize>,
+    /// Whose promises are on the disks of others only.
+    lent: BTreeSet<usize>,
     pub(in crate::sim) answered: u64,
+    pub(in crate::sim) writes: Writes,
     /// What came of the last ping.
     pub(in crate::sim) pinged: Option<Result<Answer, ControlError>>,
 }
 
 impl Clients {
-    /// A client asks a node. Returns the request's number.
-    pub(in crate::sim) fn asks(&mut self, host: usize, request: Control) -> u64 {
+    /// A client asks a node, which is healthy if it is neither stopped nor without room. Returns the
+    /// request's number.
+    pub(in crate::sim) fn asks(
+        &mut self,
+        host: usize,
+        request: Control,
+        at: Instant,
+        healthy: bool,
+    ) -> u64 {
         self.next += 1;
-        if request == Control::LeaderPing {
-            self.pinged = None;
+        match request {
+            Control::LeaderPing => self.pinged = None,
+            Control::Leave => _ = self.leaving.insert(host),
+            _ => {}
         }
         let key = key_of(&request).map(|key| (host, key));
+        let owed = healthy && key.is_some();
+        self.writes.owed += u64::from(owed);
         let before = key.and_then(|key| {
             self.newest.insert(key.clone(), ControlId(self.next));
             self.fates.insert(key, Fate::Unknown)
         });
-        self.open.insert(ControlId(self.next), Asked { host, request, before });
+        self.open.insert(ControlId(self.next), Asked { host, request, at, owed, before });
         self.next
     }
 
-    /// A node answered.
+    /// A node answered; its disk took no writes then.
+    ///
+    /// # Errors
+    /// What is wrong with the answer.
     pub(in crate::sim) fn answered(
         &mut self,
         id: ControlId,
         result: Result<Answer, ControlError>,
+        full_at: Option<Instant>,
     ) -> Result<(), String> {
-        let asked = self.open.remove(&id);
-        let Some(Asked { host, request, before }) = asked else {
+        let Some(asked) = self.open.remove(&id) else {
             return Err(format!("request {} was answered again", id.0));
         };
         self.answered += 1;
-        if let Some(key) = key_of(&request)
-            && self.newest.get(&(host, key.clone())) == Some(&id)
-        {
+        let key = key_of(&asked.request).map(|key| (asked.host, key));
+        let newest = key.filter(|key| self.newest.get(key) == Some(&id));
+        self.judge(&asked, newest.is_some(), &result, full_at)?;
+        let Asked { host, request, before, .. } = asked;
+        if let Some(key) = newest {
             match fate_after(&request, &result, before) {
-                Some(fate) => _ = self.fates.insert((host, key), fate),
-                None => _ = self.fates.remove(&(host, key)),
+                Some(fate) => _ = self.fates.insert(key, fate),
+                None => _ = self.fates.remove(&key),
             }
         }
-        if request == Control::LeaderPing {
-            self.pinged = Some(result.clone());
-        }
-        if let Err(error) = result {
-            self.refused.push((request, error));
+        match request {
+            Control::LeaderPing => self.pinged = Some(result),
+            Control::Leave if result.is_err() => _ = self.leaving.remove(&host),
+            _ => {}
         }
         Ok(())
     }
 
+    /// Counts a write. What was not done must have a reason, and what was is what was asked for, unless
+    /// something newer was by then.
+    fn judge(
+        &mut self,
+        asked: &Asked,
+        newest: bool,
+        result: &Result<Answer, ControlError>,
+        full_at: Option<Instant>,
+    ) -> Result<(), String> {
+        let (host, request) = (asked.host, &asked.request);
+        let write = key_of(request).is_some();
+        match (request, result) {
+            (Control::Register { endpoint, .. }, Ok(Answer::Registered(found)))
+                if newest && found.endpoint != *endpoint =>
+            {
+                return Err(format!("n{host} registered {found:?} instead of {request:?}"));
+            }
+            (_, Ok(_)) | (Control::Register { .. }, Err(ControlError::NotStored { .. })) => {
+                self.writes.acknowledged += u64::from(write);
+            }
+            (_, Err(_)) => {
+                self.writes.refused += u64::from(write);
+                self.writes.owed -= u64::from(asked.owed);
+            }
+        }
+        let promised = matches!(asked.before, Some(Fate::Present(_))) && !self.lent.contains(&host);
+        let full = full_at.is_some_and(|at| at >= asked.at);
+        let excuse = Excuse { full, unknown: !promised };
+        let Err(error) = result else { return Ok(()) };
+        excused(request, error, excuse).map_err(|why| format!("n{host} {why}"))
+    }
+
     /// A process ended: what it did not answer, it will not.
     pub(in crate::sim) fn on_end(&mut self, host: usize) {
-        self.open.retain(|_, asked| asked.host != host);
+        let lost = self.open.extract_if(.., |_, asked| asked.host == host);
+        for (_, asked) in lost {
+            self.writes.lost += u64::from(key_of(&asked.request).is_some());
+            self.writes.owed -= u64::from(asked.owed);
+        }
+        self.leaving.remove(&host);
     }
 
     /// A disk was lost, or a node left or was forgotten: nothing it promised can be relied on.
@@ -91,6 +154,27 @@ impl Clients {
         here.for_each(|(_, fate)| *fate = Fate::Unknown);
         // What is on its way counts no more.
         self.newest.retain(|(where_, _), _| *where_ != host);
+        self.lent.remove(&host);
+    }
+
+    /// A disk was lost of which everybody else holds what was promised.
+    pub(in crate::sim) fn on_lent(&mut self, host: usize) {
+        self.lent.insert(host);
+    }
+
+    /// Everyone who runs holds the same: what was on the disks of others is on everybody's.
+    pub(in crate::sim) fn on_one_flock(&mut self) {
+        self.lent.clear();
+    }
+
+    /// Whether what a host promised is on the disks of others only.
+    pub(in crate::sim) fn is_lent(&self, host: usize) -> bool {
+        self.lent.contains(&host)
+    }
+
+    /// Whether a process was told to leave.
+    pub(in crate::sim) fn told_to_leave(&self, host: usize) -> bool {
+        self.leaving.contains(&host)
     }
 
     /// How many requests wait for an answer.
@@ -99,8 +183,8 @@ impl Clients {
     }
 
     /// What can be relied on, by host and registration.
-    pub(in crate::sim) fn fates(&self) -> impl Iterator<Item = (usize, &ServiceKey, Fate)> {
-        self.fates.iter().map(|((host, key), fate)| (*host, key, *fate))
+    pub(in crate::sim) fn fates(&self) -> impl Iterator<Item = (usize, &ServiceKey, &Fate)> {
+        self.fates.iter().map(|((host, key), fate)| (*host, key, fate))
     }
 }
 
@@ -111,12 +195,12 @@ fn fate_after(
     before: Option<Fate>,
 ) -> Option<Fate> {
     match (request, result) {
-        (Control::Register { .. }, Ok(_) | Err(ControlError::NotStored { .. })) => {
-            Some(Fate::Present)
+        (Control::Register { endpoint, .. }, Ok(_) | Err(ControlError::NotStored { .. })) => {
+            Some(Fate::Present(endpoint.clone()))
         }
         // A node that lost its disk does not know of it yet, and will remove it when it does, or not.
         (Control::Deregister { .. }, Err(ControlError::Rejected(_))) => match before {
-            Some(Fate::Present) => Some(Fate::Unknown),
+            Some(Fate::Present(_)) => Some(Fate::Unknown),
             _ => Some(Fate::Absent),
         },
         (Control::Deregister { .. }, Ok(_)) => Some(Fate::Absent),
@@ -132,5 +216,112 @@ fn key_of(request: &Control) -> Option<ServiceKey> {
             Some((horde.clone(), service.clone(), rev.clone()))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::invariant::testing::{endpoint, service};
+    use crux_crdt::record::Registration;
+    use crux_protocol::author::Rejection;
+
+    fn register(port: u16) -> Control {
+        let (horde, service, rev) = service("web");
+        let endpoint = endpoint(port);
+        Control::Register { horde, service, rev, endpoint, lease: None, sync: 0 }
+    }
+
+    fn deregister() -> Control {
+        let (horde, service, rev) = service("web");
+        Control::Deregister { horde, service, rev }
+    }
+
+    fn registered(port: u16) -> Result<Answer, ControlError> {
+        let ((horde, service, rev), instance) = (service("web"), "svc-1".to_owned());
+        let endpoint = endpoint(port);
+        let lease = None;
+        Ok(Answer::Registered(Registration { horde, service, rev, endpoint, instance, lease }))
+    }
+
+    fn ask(clients: &mut Clients, request: Control) -> ControlId {
+        ControlId(clients.asks(1, request, Instant::ORIGIN, true))
+    }
+
+    fn fate(clients: &Clients) -> Option<Fate> {
+        clients.fates().next().map(|(_, _, fate)| fate.clone())
+    }
+
+    #[test]
+    fn the_last_answer_says_what_is_promised() {
+        let mut clients = Clients::default();
+        let first = ask(&mut clients, register(80));
+        let second = ask(&mut clients, register(81));
+        assert_eq!(clients.answered(second, registered(81), None), Ok(()));
+        assert_eq!(clients.answered(first, registered(80), None), Ok(()));
+        assert_eq!(fate(&clients), Some(Fate::Present(endpoint(81))));
+        let gone = ask(&mut clients, deregister());
+        assert_eq!(fate(&clients), Some(Fate::Unknown));
+        assert_eq!(clients.answered(gone, Ok(Answer::Done), None), Ok(()));
+        assert_eq!(fate(&clients), Some(Fate::Absent));
+        assert_eq!(clients.writes, Writes { acknowledged: 3, owed: 3, ..Writes::default() });
+        assert!(clients.answered(gone, Ok(Answer::Done), None).is_err(), "it was answered");
+    }
+
+    #[test]
+    fn an_answer_about_something_else_is_wrong() {
+        let mut clients = Clients::default();
+        let id = ask(&mut clients, register(81));
+        assert!(clients.answered(id, registered(80), None).is_err());
+        // What stands may be what was asked for after it.
+        let mut clients = Clients::default();
+        let (older, newer) = (ask(&mut clients, register(80)), ask(&mut clients, register(81)));
+        assert_eq!(clients.answered(older, registered(81), None), Ok(()));
+        assert_eq!(clients.answered(newer, registered(81), None), Ok(()));
+    }
+
+    #[test]
+    fn who_denies_what_is_on_its_disk_is_seen() {
+        let denied = || Err(ControlError::Rejected(Rejection::NotRegistered));
+        let promised = || {
+            let mut clients = Clients::default();
+            let id = ask(&mut clients, register(80));
+            assert_eq!(clients.answered(id, registered(80), None), Ok(()));
+            clients
+        };
+        let mut clients = promised();
+        let id = ask(&mut clients, deregister());
+        assert!(clients.answered(id, denied(), None).is_err());
+        let mut clients = promised();
+        clients.on_lent(1);
+        let id = ask(&mut clients, deregister());
+        assert_eq!(clients.answered(id, denied(), None), Ok(()));
+        assert_eq!(fate(&clients), Some(Fate::Unknown));
+    }
+
+    #[test]
+    fn only_a_disk_that_was_full_since_is_a_reason() {
+        let after = |seconds| Instant::ORIGIN + core::time::Duration::from_secs(seconds);
+        let refused = |full_at| {
+            let mut clients = Clients::default();
+            let id = ControlId(clients.asks(1, register(80), after(5), true));
+            let result = clients.answered(id, Err(ControlError::DiskFull), full_at);
+            (result.is_ok(), clients.writes.refused, clients.writes.owed)
+        };
+        assert_eq!(refused(Some(after(5))), (true, 1, 0));
+        assert_eq!(refused(Some(after(4))), (false, 1, 0));
+        assert_eq!(refused(None), (false, 1, 0));
+    }
+
+    #[test]
+    fn what_ends_with_its_process_is_owed_no_more() {
+        let mut clients = Clients::default();
+        ask(&mut clients, register(80));
+        ask(&mut clients, Control::Leave);
+        assert!(clients.told_to_leave(1) && !clients.told_to_leave(0));
+        clients.on_end(1);
+        assert!(!clients.told_to_leave(1), "that was another process");
+        assert_eq!(clients.writes, Writes { lost: 1, ..Writes::default() });
+        assert_eq!(clients.waiting(), 0);
     }
 }

@@ -9,12 +9,11 @@ use crux_protocol::time::Instant;
 use super::clients::Fate;
 use crate::scenario::{Condition, Hosts, Seen};
 use crate::sim::invariant::{
-    Shot, converged, fence_accepted, kept, one_holder, one_leader, removed, same_leader, truthful,
+    Shot, converged, fence_accepted, kept, obeyed, one_holder, one_leader, removed, same_leader,
+    truthful,
 };
 use crate::sim::world::World;
 
-/// Up to so many everyone observes everyone, and so has a link to it.
-const ALL_LINKED: usize = 9;
 /// What bad weather may cost in time.
 const SLACK: Duration = Duration::from_secs(2);
 
@@ -40,9 +39,12 @@ impl Looked<'_> {
     pub(in crate::sim) fn check(&self, what: &Condition<Hosts>) -> Result<(), String> {
         let world = self.world;
         match what {
-            Condition::OneFlock(who) => self.one_flock(who),
-            Condition::Settled => self.one_flock(&self.running()),
-            Condition::Component(who) => one_leader(&self.shots(who)?),
+            Condition::OneFlock(who) => self.one_flock(who, |_| true),
+            Condition::Settled => self.one_flock(&self.running(), |_| true),
+            // What is on no disk but those outside is not promised inside.
+            Condition::Component(who) => {
+                self.one_flock(who, |host| who.0.contains(&host) && !world.clients.is_lent(host))
+            }
             Condition::Shown { whom, state, by } => self.shown(whom, *state, by),
             Condition::SameLeader => same_leader(&self.shots(&self.running())?, self.led),
             Condition::Unsuspecting(who) => self.unsuspecting(who),
@@ -53,13 +55,10 @@ impl Looked<'_> {
             Condition::Answered if world.clients.waiting() == 0 => Ok(()),
             Condition::Answered => Err(format!("{} requests wait", world.clients.waiting())),
             Condition::Obeyed => match &world.clients.pinged {
-                // In a large flock the leader has no link to some, and asks only whom it has.
-                Some(Ok(Answer::Pinged(pinged)))
-                    if pinged.failed.is_empty()
-                        || pinged.accepted.len() > ALL_LINKED
-                            && pinged.failed.len() < pinged.accepted.len() / 2 =>
-                {
-                    Ok(())
+                Some(Ok(Answer::Pinged(pinged))) => {
+                    let live = self.running();
+                    let live = live.iter().map(|host| world.hosts[host].principal()).collect();
+                    obeyed(&live, pinged)
                 }
                 other => Err(format!("the last ping: {other:?}")),
             },
@@ -91,7 +90,8 @@ impl Looked<'_> {
         who.iter().map(|host| Ok(Shot::of(host, self.state_of(host)?))).collect()
     }
 
-    fn one_flock(&self, who: &Hosts) -> Result<(), String> {
+    /// They are one flock, and what those hosts acknowledged for whom it holds is kept.
+    fn one_flock(&self, who: &Hosts, promised: impl Fn(usize) -> bool) -> Result<(), String> {
         // What is cheap to see comes first: this is looked at often before it holds.
         let mut seen = who.iter().map(|host| self.state_of(host).map(|it| it.strew().digest()));
         let first = seen.next().transpose()?;
@@ -105,15 +105,17 @@ impl Looked<'_> {
         converged(&shots)?;
         fence_accepted(&shots)?;
         one_holder(&shots)?;
-        let told = |wanted: Fate| -> Vec<_> {
-            let fates = self.world.clients.fates();
-            fates
-                .filter(|(_, _, fate)| *fate == wanted)
-                .map(|(host, key, _)| (self.world.hosts[host].principal(), key.clone()))
-                .collect()
-        };
-        kept(&shots, &told(Fate::Present))?;
-        removed(&shots, &told(Fate::Absent))
+        let (mut present, mut absent) = (Vec::new(), Vec::new());
+        for (host, key, fate) in self.world.clients.fates().filter(|(host, ..)| promised(*host)) {
+            let entry = (self.world.hosts[host].principal(), key.clone());
+            match fate {
+                Fate::Present(endpoint) => present.push((entry, endpoint.clone())),
+                Fate::Absent => absent.push(entry),
+                Fate::Unknown => {}
+            }
+        }
+        kept(&shots, &present)?;
+        removed(&shots, &absent)
     }
 
     /// Nobody has the digest of somebody who shows something else.
@@ -198,6 +200,7 @@ fn is_seen(found: MemberState, wanted: Seen) -> bool {
         Seen::Suspect => found == MemberState::Suspect,
         Seen::Dead => found == MemberState::Dead,
         Seen::Doubted => matches!(found, MemberState::Suspect | MemberState::Dead),
+        Seen::NotDead => matches!(found, MemberState::Alive | MemberState::Suspect),
         Seen::Left => found == MemberState::Left,
         Seen::Retired => found == MemberState::Retired,
     }

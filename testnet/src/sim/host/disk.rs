@@ -7,6 +7,7 @@ use crux_crdt::sign::Signed;
 use crux_crdt::{Digest, Principal};
 use crux_protocol::flock::{Batch, Restored, Ticket};
 use crux_protocol::leader::Claim;
+use crux_protocol::time::Instant;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
@@ -36,10 +37,14 @@ pub(in crate::sim) struct Disk {
     records: BTreeMap<Principal, Arc<Record>>,
     acts: BTreeMap<Digest, Arc<Signed<Act>>>,
     fence: Option<Claim>,
+    /// Acts that came onto it lately.
+    lately: Vec<Arc<Signed<Act>>>,
     queue: VecDeque<Write>,
     next: u64,
     /// Whether it refuses what must be durable.
     pub(in crate::sim) full: bool,
+    /// When it last took writes again.
+    emptied_at: Option<Instant>,
 }
 
 impl Disk {
@@ -79,6 +84,7 @@ impl Disk {
                 self.records.insert(record.author(), record);
             }
         }
+        self.lately.extend(batch.acts.iter().cloned());
         self.acts.extend(batch.acts.into_iter().map(|act| (act.id(), act)));
         self.fence = self.fence.max(batch.fence);
     }
@@ -93,6 +99,18 @@ impl Disk {
         }
     }
 
+    /// It takes writes again.
+    pub(in crate::sim) fn empty(&mut self, now: Instant) {
+        if std::mem::take(&mut self.full) {
+            self.emptied_at = Some(now);
+        }
+    }
+
+    /// When it was last full, if it ever was.
+    pub(in crate::sim) fn full_at(&self, now: Instant) -> Option<Instant> {
+        if self.full { Some(now) } else { self.emptied_at }
+    }
+
     /// What is durable, on another disk.
     pub(in crate::sim) fn copy(&self) -> Self {
         let (records, acts) = (self.records.clone(), self.acts.clone());
@@ -102,6 +120,11 @@ impl Disk {
     /// The record of an author that is durable.
     pub(in crate::sim) fn record(&self, author: &Principal) -> Option<&Arc<Record>> {
         self.records.get(author).or_else(|| self.stock.records.get(author))
+    }
+
+    /// The acts that became durable since this was asked last.
+    pub(in crate::sim) fn take_new_acts(&mut self) -> Vec<Arc<Signed<Act>>> {
+        std::mem::take(&mut self.lately)
     }
 
     /// The fence that is durable.

@@ -26,7 +26,7 @@ mod tests {
     use crux_crdt::Digest;
 
     use super::*;
-    use crate::sim::invariant::shot::testing::{flock, service, who};
+    use crate::sim::invariant::shot::testing::{endpoint, flock, service, who};
 
     #[test]
     fn one_other_digest_is_enough() {
@@ -42,7 +42,12 @@ mod tests {
         shots[1].records.insert(who(0), Digest([3; 32]));
         assert!(converged(&shots).is_err_and(|why| why.ends_with("other records")));
         let mut shots = flock(2);
-        shots[1].services.insert((who(0), service("web")));
+        shots[1].services.insert((who(0), service("web")), endpoint(80));
+        assert!(converged(&shots).is_err_and(|why| why.ends_with("other services")));
+        let mut shots = flock(2);
+        for (shot, port) in shots.iter_mut().zip(80..) {
+            shot.services.insert((who(0), service("web")), endpoint(port));
+        }
         assert!(converged(&shots).is_err_and(|why| why.ends_with("other services")));
     }
 }

@@ -3,19 +3,24 @@
 //! | property | file | when |
 //! |---|---|---|
 //! | all replicas of a flock hold the same bytes | `converged` | at quiescence |
-//! | what was acknowledged is there | `kept` | at quiescence |
+//! | what was acknowledged is there, as it was last | `kept` | at quiescence |
 //! | what was removed stays away | `removed` | at quiescence |
-//! | nobody holds what its author did not make durable first | `authentic` | always |
+//! | nobody holds a record or an act that its author did not make durable first | `authentic` | always |
 //! | no replica goes back to what is older | `forward` | always |
 //! | a component has one leader, one of it, whose fence everyone there accepts | `one_leader` | at quiescence |
 //! | a join or a return changes no leader | `same_leader` | where a scenario says so |
 //! | an accepted fence never decreases, and outlives the process | `fence` | always |
-//! | a name has one holder, the same for everyone | `names` | at quiescence |
+//! | everyone who lives stores the leader's claim when it commands | `obeyed` | at the end |
+//! | a name that is claimed has one holder, the same for everyone | `names` | at quiescence |
+//! | nobody stops by itself who was not told to leave, and has no clone | `stop` | always |
+//! | who can write refuses no client without a reason | `refusal` | always |
+//! | where healthy nodes were asked to write, something was acknowledged | `written` | at the end |
 //! | who ran throughout the last 3 s is not shown dead | `false_death` | always |
 //! | verdicts are true in time | `truthful` | where a scenario says so |
 //! | who is at rest sends little, and keeps no more than there is to know | `bounded` | at rest |
 //!
-//! At quiescence is when a scenario expects a flock or a component, and at the end of every run.
+//! At quiescence is when a scenario expects a flock, or a component of those whom a cut or a death left
+//! together, and at the end of every run.
 //! Each file is a function of plain values, so that its tests need no world. [`Shot`] is what a
 //! checker sees of a node.
 
@@ -27,12 +32,16 @@ mod fence;
 mod forward;
 mod kept;
 mod names;
+mod obeyed;
 mod one_leader;
+mod refusal;
 mod removed;
 mod same_leader;
 mod shot;
+mod stop;
 mod truthful;
 mod violation;
+mod written;
 
 pub(super) use authentic::Authentic;
 pub(super) use bounded::{Rest, at_rest};
@@ -42,9 +51,16 @@ pub(super) use fence::Fences;
 pub(super) use forward::Forward;
 pub(super) use kept::kept;
 pub(super) use names::one_holder;
+pub(super) use obeyed::obeyed;
 pub(super) use one_leader::{fence_accepted, one_leader};
+pub(super) use refusal::{Excuse, excused};
 pub(super) use removed::removed;
 pub(super) use same_leader::same_leader;
 pub(super) use shot::Shot;
+#[cfg(test)]
+pub(super) use shot::testing;
+pub(super) use stop::may_stop;
 pub(super) use truthful::{Body, truthful};
 pub use violation::Violation;
+pub use written::Writes;
+pub(super) use written::some_written;

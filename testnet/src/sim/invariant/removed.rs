@@ -12,7 +12,7 @@ pub(in crate::sim) fn removed(
     acknowledged: &[(Principal, ServiceKey)],
 ) -> Result<(), String> {
     for shot in shots {
-        let back = acknowledged.iter().find(|entry| shot.services.contains(entry));
+        let back = acknowledged.iter().find(|entry| shot.services.contains_key(entry));
         if let Some((author, key)) = back {
             let (host, name, by) = (shot.host, key.1.as_str(), author.short());
             return Err(format!("n{host} shows {name}, whose removal {by} acknowledged"));
@@ -24,16 +24,16 @@ pub(in crate::sim) fn removed(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::invariant::shot::testing::{flock, service, who};
+    use crate::sim::invariant::shot::testing::{endpoint, flock, service, who};
 
     #[test]
     fn what_one_node_shows_again_is_back() {
         let acknowledged = [(who(1), service("web"))];
         let mut shots = flock(2);
         assert_eq!(removed(&shots, &acknowledged), Ok(()));
-        shots[0].services.insert((who(0), service("web")));
+        shots[0].services.insert((who(0), service("web")), endpoint(80));
         assert_eq!(removed(&shots, &acknowledged), Ok(()), "that is another one's");
-        shots[0].services.insert(acknowledged[0].clone());
+        shots[0].services.insert(acknowledged[0].clone(), endpoint(80));
         assert!(removed(&shots, &acknowledged).is_err_and(|why| why.starts_with("n0 shows web")));
     }
 }

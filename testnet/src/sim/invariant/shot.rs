@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use crux_crdt::path::Endpoint;
 use crux_crdt::{Digest, Principal};
 use crux_protocol::author::ServiceKey;
 use crux_protocol::flock::{MemberState, State};
@@ -20,8 +21,10 @@ pub(in crate::sim) struct Shot {
     pub(in crate::sim) records: BTreeMap<Principal, Digest>,
     /// What members are called.
     pub(in crate::sim) names: BTreeMap<Principal, String>,
-    /// Who registers what.
-    pub(in crate::sim) services: BTreeSet<(Principal, ServiceKey)>,
+    /// The names that members claim.
+    pub(in crate::sim) claimed: BTreeMap<Principal, String>,
+    /// Who registers what, and where it is.
+    pub(in crate::sim) services: BTreeMap<(Principal, ServiceKey), Endpoint>,
 }
 
 impl Shot {
@@ -34,8 +37,13 @@ impl Shot {
         let services = strew.shown().flat_map(|record| {
             record.registrations().map(|it| {
                 let (horde, service, rev) = it.key();
-                (record.author(), (horde.clone(), service.clone(), rev.clone()))
+                let key = (horde.clone(), service.clone(), rev.clone());
+                ((record.author(), key), it.endpoint.clone())
             })
+        });
+        let claimed = strew.shown().filter_map(|record| {
+            let name = record.profile().name.as_ref()?;
+            Some((record.author(), name.as_label().to_string()))
         });
         Self {
             host,
@@ -45,6 +53,7 @@ impl Shot {
             fence: state.fence(),
             services: services.collect(),
             records: strew.shown().map(|record| (record.author(), record.id())).collect(),
+            claimed: claimed.collect(),
             members,
             names,
         }
@@ -59,21 +68,21 @@ impl Shot {
 }
 
 #[cfg(test)]
-pub(super) mod testing {
+pub(in crate::sim) mod testing {
     use super::*;
 
     /// The principal of a host in tests.
-    pub(in crate::sim::invariant) fn who(host: u8) -> Principal {
+    pub(in crate::sim) fn who(host: u8) -> Principal {
         Principal([host; 32])
     }
 
     /// The claim of a host in tests.
-    pub(in crate::sim::invariant) fn claim(n: u64, host: u8) -> Claim {
+    pub(in crate::sim) fn claim(n: u64, host: u8) -> Claim {
         Claim { n, principal: who(host) }
     }
 
     /// A flock of so many that is as it should be; the first one leads.
-    pub(in crate::sim::invariant) fn flock(hosts: u8) -> Vec<Shot> {
+    pub(in crate::sim) fn flock(hosts: u8) -> Vec<Shot> {
         let members: BTreeMap<_, _> = (0..hosts).map(|h| (who(h), MemberState::Alive)).collect();
         let names: BTreeMap<_, _> = (0..hosts).map(|h| (who(h), format!("n{h}"))).collect();
         let shot = |host| Shot {
@@ -85,12 +94,17 @@ pub(super) mod testing {
             members: members.clone(),
             records: BTreeMap::new(),
             names: names.clone(),
-            services: BTreeSet::new(),
+            claimed: names.clone(),
+            services: BTreeMap::new(),
         };
         (0..hosts).map(shot).collect()
     }
 
-    pub(in crate::sim::invariant) fn service(name: &str) -> ServiceKey {
+    pub(in crate::sim) fn endpoint(port: u16) -> Endpoint {
+        format!("10.9.0.1:{port}").parse().expect("an address and a port")
+    }
+
+    pub(in crate::sim) fn service(name: &str) -> ServiceKey {
         let horde = crux_crdt::name::Label::main_horde();
         (horde, name.parse().expect("a name"), "v1".parse().expect("a name"))
     }
