@@ -198,10 +198,11 @@ fn fate_after(
         (Control::Register { endpoint, .. }, Ok(_) | Err(ControlError::NotStored { .. })) => {
             Some(Fate::Present(endpoint.clone()))
         }
-        // A node that lost its disk does not know of it yet, and will remove it when it does, or not.
+        // A node that lost its disk does not know of it yet, and will remove it when it does, or not if it
+        // is killed before.
         (Control::Deregister { .. }, Err(ControlError::Rejected(_))) => match before {
-            Some(Fate::Present(_)) => Some(Fate::Unknown),
-            _ => Some(Fate::Absent),
+            Some(Fate::Present(_) | Fate::Unknown) => Some(Fate::Unknown),
+            Some(Fate::Absent) | None => Some(Fate::Absent),
         },
         (Control::Deregister { .. }, Ok(_)) => Some(Fate::Absent),
         (_, Err(ControlError::DiskFailed)) => Some(Fate::Unknown),
@@ -296,6 +297,17 @@ mod tests {
         clients.on_lent(1);
         let id = ask(&mut clients, deregister());
         assert_eq!(clients.answered(id, denied(), None), Ok(()));
+        assert_eq!(fate(&clients), Some(Fate::Unknown));
+    }
+
+    #[test]
+    fn a_denial_says_nothing_of_what_may_come_back() {
+        let mut clients = Clients::default();
+        ask(&mut clients, register(80));
+        clients.on_end(1);
+        let id = ask(&mut clients, deregister());
+        let denied = Err(ControlError::Rejected(Rejection::NotRegistered));
+        assert_eq!(clients.answered(id, denied, None), Ok(()));
         assert_eq!(fate(&clients), Some(Fate::Unknown));
     }
 
