@@ -7,8 +7,6 @@ use crux_testnet::chaos::history::{Outcome, State};
 use crux_testnet::chaos::{Fault, Options, Plan, Planned, Ran, Report, picture, run, run_script};
 use crux_testnet::process::Home;
 use crux_testnet::scenario::{self, Cut, Hosts, Op};
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 
 const NODES: usize = 5;
 
@@ -96,7 +94,7 @@ async fn nothing_is_lost_in_a_short_chaos() {
 async fn a_scenario_holds_on_processes() {
     let kill = scenario::by_name("kill").expect("it comes with the program");
     let options = Options { nodes: 3, ..options() };
-    let steps = kill.draw(options.nodes, &mut StdRng::seed_from_u64(1));
+    let steps = kill.draw(options.nodes, scenario::seed_of(1));
     let mut begun = 0;
     let told = |_, _: &str| begun += 1;
     let home = Home::temporary().expect("a directory");
