@@ -11,13 +11,13 @@ use crate::sim::world::World;
 const FORM_MAX: Duration = Duration::from_secs(300);
 /// Until the links of the start that nobody needs are closed.
 const SETTLE: Duration = Duration::from_secs(20);
-/// At least; and a whole period of beacons, which is a second for 33 nodes.
-const IDLE_MIN: Duration = Duration::from_secs(20);
+/// For how long bytes are counted, at least; and a whole period of beacons, which is a second for 33
+/// nodes: they are most of what is sent.
+const COUNT_MIN: Duration = Duration::from_secs(20);
 const WRITES: usize = 40;
 const WRITE_EVERY: Duration = Duration::from_millis(250);
 const WRITE_TAIL: Duration = Duration::from_secs(5);
 const CHURN_EVERY: Duration = Duration::from_secs(5);
-const CHURNS: usize = 4;
 
 /// What so many nodes cost, and how fast they are.
 #[derive(Debug, Clone)]
@@ -56,12 +56,12 @@ pub fn growth(seed: u64, nodes: usize, tell: &mut dyn FnMut(&str)) -> Growth {
     tell("settling");
     world.run_until(world.now + SETTLE);
     tell("at rest");
-    let idle = IDLE_MIN.max(Duration::from_secs(u64::try_from(nodes / 33).unwrap_or_default()));
-    let idle_bytes = bytes_of(&mut world, |world| world.run_until(world.now + idle));
+    let count = COUNT_MIN.max(Duration::from_secs(u64::try_from(nodes / 33).unwrap_or_default()));
+    let idle_bytes = bytes_of(&mut world, |world| world.run_until(world.now + count));
     tell("registering");
     let (messages, copies) = deliver(&mut world);
     tell("churning");
-    let churn_bytes = bytes_of(&mut world, churn);
+    let churn_bytes = bytes_of(&mut world, |world| churn(world, count));
     let all = messages.iter().filter(|times| times.len() >= nodes - 1);
     let to_all = Times::new(all.filter_map(|times| times.iter().max().copied()).collect());
     let expected = messages.len() * (nodes - 1);
@@ -122,8 +122,9 @@ fn deliver(world: &mut World) -> (Vec<Vec<Duration>>, f64) {
     (messages, copies)
 }
 
-fn churn(world: &mut World) {
-    for _ in 0..CHURNS {
+fn churn(world: &mut World, lasts: Duration) {
+    let until = world.now + lasts;
+    while world.now < until && world.violation.is_none() {
         let host = world.rng.random_range(0..world.hosts.len());
         world.kill(host);
         world.run_until(world.now + CHURN_EVERY / 2);
