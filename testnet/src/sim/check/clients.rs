@@ -238,11 +238,11 @@ mod tests {
         Control::Deregister { horde, service, rev }
     }
 
-    fn registered(port: u16) -> Result<Answer, ControlError> {
+    fn registered(port: u16) -> Answer {
         let ((horde, service, rev), instance) = (service("web"), "svc-1".to_owned());
         let endpoint = endpoint(port);
         let lease = None;
-        Ok(Answer::Registered(Registration { horde, service, rev, endpoint, instance, lease }))
+        Answer::Registered(Registration { horde, service, rev, endpoint, instance, lease })
     }
 
     fn ask(clients: &mut Clients, request: Control) -> ControlId {
@@ -258,8 +258,8 @@ mod tests {
         let mut clients = Clients::default();
         let first = ask(&mut clients, register(80));
         let second = ask(&mut clients, register(81));
-        assert_eq!(clients.answered(second, registered(81), None), Ok(()));
-        assert_eq!(clients.answered(first, registered(80), None), Ok(()));
+        assert_eq!(clients.answered(second, Ok(registered(81)), None), Ok(()));
+        assert_eq!(clients.answered(first, Ok(registered(80)), None), Ok(()));
         assert_eq!(fate(&clients), Some(Fate::Present(endpoint(81))));
         let gone = ask(&mut clients, deregister());
         assert_eq!(fate(&clients), Some(Fate::Unknown));
@@ -273,12 +273,12 @@ mod tests {
     fn an_answer_about_something_else_is_wrong() {
         let mut clients = Clients::default();
         let id = ask(&mut clients, register(81));
-        assert!(clients.answered(id, registered(80), None).is_err());
+        assert!(clients.answered(id, Ok(registered(80)), None).is_err());
         // What stands may be what was asked for after it.
         let mut clients = Clients::default();
         let (older, newer) = (ask(&mut clients, register(80)), ask(&mut clients, register(81)));
-        assert_eq!(clients.answered(older, registered(81), None), Ok(()));
-        assert_eq!(clients.answered(newer, registered(81), None), Ok(()));
+        assert_eq!(clients.answered(older, Ok(registered(81)), None), Ok(()));
+        assert_eq!(clients.answered(newer, Ok(registered(81)), None), Ok(()));
     }
 
     #[test]
@@ -287,7 +287,7 @@ mod tests {
         let promised = || {
             let mut clients = Clients::default();
             let id = ask(&mut clients, register(80));
-            assert_eq!(clients.answered(id, registered(80), None), Ok(()));
+            assert_eq!(clients.answered(id, Ok(registered(80)), None), Ok(()));
             clients
         };
         let mut clients = promised();
