@@ -91,10 +91,15 @@ impl State {
         let news = fresh > subject.freshest || first;
         subject.freshest = fresh;
         let refuted = subject.refute(&me, fresh);
+        let dead = subject.liveness == Liveness::Dead;
         drop(subject);
         if refuted {
             self.closely_due = None;
             self.worsen_health(now);
+        }
+        if dead && self.is_outvoted(&author) {
+            // What it was found dead by is about this beacon, too, which only comes late.
+            return (Verdict::Accept, Vec::new());
         }
         // A beat may have told of this beacon before: then there is nothing new to hear from it.
         let mut out = if news { self.hear(author, now) } else { Vec::new() };

@@ -113,13 +113,22 @@ impl State {
         Verdict::Accept
     }
 
+    /// Whether the suspicions that stand suffice for a death.
+    pub(super) fn is_outvoted(&self, member: &Principal) -> bool {
+        let count = self.subjects.get(member).map(|it| it.count(&self.judges(member)));
+        count.is_some_and(|it| it.gone_by_majority() || it.silent_by_majority())
+    }
+
+    /// The observers of a member that are neither suspect nor dead.
+    fn judges(&self, member: &Principal) -> Vec<Principal> {
+        let mut observers = self.observers(member);
+        observers.retain(|other| self.liveness(other) == Liveness::Alive);
+        observers
+    }
+
     /// Decides on a member by the votes there are.
     pub(super) fn weigh(&mut self, member: Principal, now: Instant) -> Vec<Output> {
-        let observers: Vec<_> = self
-            .observers(&member)
-            .into_iter()
-            .filter(|other| self.liveness(other) == Liveness::Alive)
-            .collect();
+        let observers = self.judges(&member);
         let (me, health) = (self.context.me, self.health);
         let suspect_for = self.config.suspect_for;
         let Some(mut subject) = self.subjects.get_mut(&member) else { return Vec::new() };

@@ -143,6 +143,27 @@ fn a_closed_link_is_probed_and_a_majority_that_says_gone_kills_at_once() {
     assert_eq!((verdict, out), (Verdict::Accept, vec![changed(2, Liveness::Dead)]));
 }
 
+/// A process that was resumed still advertised a beacon from before it was stopped; who had missed it showed
+/// its sender, dead for fifteen seconds, alive for two.
+#[test]
+fn a_beacon_that_the_suspicions_are_about_brings_nobody_back() {
+    let mut state = engine();
+    let about_the_second = |by, number| {
+        let (subject, evidence) = (principal(2), Evidence::Gone);
+        let suspicion = Suspicion { subject, incarnation: 1, counter: 2, evidence, number };
+        Notice::Suspicion(Signed::sign(suspicion, &FLOCK, &identity(by)))
+    };
+    for by in [3, 4, 5] {
+        state.on_notice(&about_the_second(by, 1), at(10_100));
+    }
+    assert_eq!(state.liveness(&principal(2)), Liveness::Dead);
+    let (verdict, out) = state.on_notice(&beacon(2, 2), at(25_000));
+    assert_eq!((verdict, out), (Verdict::Accept, Vec::new()));
+    assert_eq!(state.liveness(&principal(2)), Liveness::Dead);
+    let (verdict, out) = state.on_notice(&beacon(2, 3), at(25_100));
+    assert_eq!((verdict, out), (Verdict::Accept, vec![changed(2, Liveness::Alive)]));
+}
+
 #[test]
 fn silence_makes_suspect_and_two_seconds_later_dead() {
     let mut state = engine();

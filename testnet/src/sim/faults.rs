@@ -98,18 +98,22 @@ impl World {
 
     /// A host is about to lose what it has on its disk.
     fn release_promises(&mut self, host: usize) {
+        if self.all_others_hold(host) {
+            self.clients.on_lent(host);
+        } else {
+            self.clients.on_loss(host);
+        }
+    }
+
+    /// Whether everyone else who runs holds what is on this host's disk, and somebody does.
+    fn all_others_hold(&self, host: usize) -> bool {
         let said = self.hosts[host].disk.record(&self.hosts[host].principal()).map(|it| it.total());
         let others = (0..self.hosts.len()).filter(|other| *other != host);
         let holds = |state: &flock::State| {
             state.strew().record(&self.hosts[host].principal()).map(|it| it.total()) == said
         };
         let mut running = others.filter_map(|other| self.state(other)).peekable();
-        let kept = running.peek().is_some() && running.all(holds);
-        if kept {
-            self.clients.on_lent(host);
-        } else {
-            self.clients.on_loss(host);
-        }
+        running.peek().is_some() && running.all(holds)
     }
 
     /// Another key and an empty disk, for a host whose process does not run.
@@ -126,6 +130,8 @@ impl World {
 
     /// The key of a host for another one, and its disk if told so.
     pub(super) fn copy(&mut self, host: usize, to: usize, disk: bool) {
+        let along = disk || self.all_others_hold(host);
+        self.clients.on_copied(host, along);
         self.fences.lose(to);
         self.hosts[to].identity = self.hosts[host].identity.clone();
         self.hosts[to].known_key = true;

@@ -315,6 +315,9 @@ impl World {
         if let Err(why) = may_stop(reason, self.clients.told_to_leave(host), twin) {
             self.broken(format!("n{host} {why}"));
         }
+        if matches!(reason, StopReason::Cloned { .. }) {
+            self.clients.on_outlived(host);
+        }
         self.hosts[at.host].disk.finish(u64::MAX);
         self.note_durable(at.host);
         self.end_process(at.host);

@@ -168,6 +168,16 @@ fn who_is_suspected_right_after_its_return_answers() {
 }
 
 #[test]
+fn a_beacon_from_before_a_death_that_comes_late_brings_nobody_back() {
+    hold_sized("quarter", 25, &[5570]);
+}
+
+#[test]
+fn what_a_run_promised_beside_its_clone_may_end_with_it() {
+    hold_sized("clone", 7, &[4852]);
+}
+
+#[test]
 fn a_disk_that_was_full_takes_a_fenced_command_at_once() {
     hold_sized("slow", 9, &[2282]);
 }

@@ -41,6 +41,8 @@ pub(in crate::sim) struct Clients {
     leaving: BTreeSet<usize>,
     /// Whose promises are on the disks of others only.
     lent: BTreeSet<usize>,
+    /// Of hosts whose identity runs elsewhere, too: what of their promises came along.
+    copied: BTreeMap<usize, BTreeMap<ServiceKey, Fate>>,
     pub(in crate::sim) answered: u64,
     pub(in crate::sim) writes: Writes,
     /// What came of the last ping.
@@ -160,6 +162,24 @@ impl Clients {
     /// A disk was lost of which everybody else holds what was promised.
     pub(in crate::sim) fn on_lent(&mut self, host: usize) {
         self.lent.insert(host);
+    }
+
+    /// The identity of a host is given to another one, with or without what is promised by now.
+    pub(in crate::sim) fn on_copied(&mut self, host: usize, along: bool) {
+        let here = self.fates.iter().filter(|((where_, _), _)| along && *where_ == host);
+        let here = here.map(|((_, key), fate)| (key.clone(), fate.clone())).collect();
+        self.copied.insert(host, here);
+    }
+
+    /// The process of a host stopped because its identity goes on elsewhere: what it promised since is
+    /// on its disk only, and nobody takes that from there.
+    pub(in crate::sim) fn on_outlived(&mut self, host: usize) {
+        let Some(along) = self.copied.remove(&host) else { return };
+        for ((_, key), fate) in self.fates.iter_mut().filter(|((where_, _), _)| *where_ == host) {
+            if along.get(key) != Some(&*fate) {
+                *fate = Fate::Unknown;
+            }
+        }
     }
 
     /// Everyone who runs holds the same: what was on the disks of others is on everybody's.
@@ -308,6 +328,27 @@ mod tests {
         let id = ask(&mut clients, deregister());
         let denied = Err(ControlError::Rejected(Rejection::NotRegistered));
         assert_eq!(clients.answered(id, denied, None), Ok(()));
+        assert_eq!(fate(&clients), Some(Fate::Unknown));
+    }
+
+    #[test]
+    fn what_was_promised_beside_a_clone_is_not_relied_on() {
+        let promise = |clients: &mut Clients, port| {
+            let id = ask(clients, register(port));
+            assert_eq!(clients.answered(id, Ok(registered(port)), None), Ok(()));
+        };
+        let mut clients = Clients::default();
+        promise(&mut clients, 80);
+        clients.on_copied(1, true);
+        clients.on_outlived(1);
+        assert_eq!(fate(&clients), Some(Fate::Present(endpoint(80))), "it came along");
+        clients.on_copied(1, true);
+        promise(&mut clients, 81);
+        clients.on_outlived(1);
+        assert_eq!(fate(&clients), Some(Fate::Unknown));
+        promise(&mut clients, 82);
+        clients.on_copied(1, false);
+        clients.on_outlived(1);
         assert_eq!(fate(&clients), Some(Fate::Unknown));
     }
 
