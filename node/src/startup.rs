@@ -259,6 +259,7 @@ fn engine(
         records: snapshot.records,
         acts: snapshot.acts,
         fence: snapshot.fence.map(|(n, principal)| Claim { n, principal }),
+        removed: snapshot.removed,
     };
     let identity = identity.clone();
     let parts = Parts { identity, join_key: JoinKey::initial(secret), restored, seed: *random()? };

@@ -26,6 +26,6 @@ pub use header::{Frontier, Header};
 pub(crate) use marker::decode_incarnation;
 pub use marker::{INCARNATION_LIMIT, Marker};
 pub use profile::{LABEL_KEY_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, Profile};
-pub use registration::Registration;
+pub use registration::{KEY_PART_BYTES_MAX, Registration, ServiceKey};
 pub use slot::{Later, OFFERS_MAX, SLOT_BYTES_MAX, SLOTS_MAX, Slot, slots_root};
 pub use whole::{Record, RecordError};

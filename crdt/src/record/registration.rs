@@ -4,8 +4,14 @@ use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
 use crate::name::{Label, ServiceName};
 use crate::path::Endpoint;
 
-const NAME_BYTES_MAX: usize = 63;
+const INSTANCE_BYTES_MAX: usize = 63;
 const ENDPOINT_BYTES_MAX: usize = 260;
+
+/// What names a registration on its node: horde, service, revision.
+pub type ServiceKey = (Label, ServiceName, ServiceName);
+
+/// The most bytes of each part of a [`ServiceKey`].
+pub const KEY_PART_BYTES_MAX: usize = 63;
 
 /// One service that a node offers. (horde, service, rev) is its key on that node.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,11 +49,11 @@ impl Canonical for Registration {
 
     fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
-            horde: input.parse(NAME_BYTES_MAX, "horde")?,
-            service: input.parse(NAME_BYTES_MAX, "service")?,
-            rev: input.parse(NAME_BYTES_MAX, "revision")?,
+            horde: input.parse(KEY_PART_BYTES_MAX, "horde")?,
+            service: input.parse(KEY_PART_BYTES_MAX, "service")?,
+            rev: input.parse(KEY_PART_BYTES_MAX, "revision")?,
             endpoint: input.parse(ENDPOINT_BYTES_MAX, "address")?,
-            instance: input.str(NAME_BYTES_MAX, "instance")?.to_owned(),
+            instance: input.str(INSTANCE_BYTES_MAX, "instance")?.to_owned(),
             lease: match input.u64("lease")? {
                 0 => None,
                 millis => Some(Duration::from_millis(millis)),

@@ -316,6 +316,7 @@ fn for_store(batch: Batch) -> store::Batch {
         acts: batch.acts,
         fence: batch.fence.map(|claim| (claim.n, claim.principal)),
         incarnation: None,
+        removed: batch.removed,
     }
 }
 

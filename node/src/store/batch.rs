@@ -2,13 +2,13 @@ use std::sync::Arc;
 
 use crux_crdt::Principal;
 use crux_crdt::act::Act;
-use crux_crdt::record::Record;
+use crux_crdt::record::{Record, ServiceKey};
 use crux_crdt::sign::Signed;
 
 /// What becomes durable together.
 ///
 /// Everything in it is merged into what is stored: the record with the greater total marker, the
-/// union of acts, the greater fence, the greater incarnation. Records and acts MUST have been
+/// union of acts and of what was removed, the greater fence, the greater incarnation. Records and acts MUST have been
 /// verified for the flock of the store; one that was not makes the database fail to open.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
@@ -20,6 +20,8 @@ pub struct Batch {
     pub fence: Option<(u64, Principal)>,
     /// The incarnation this node runs as.
     pub incarnation: Option<u64>,
+    /// What this node removed before it knew its past.
+    pub removed: Vec<ServiceKey>,
 }
 
 impl Batch {
@@ -29,5 +31,6 @@ impl Batch {
             && self.acts.is_empty()
             && self.fence.is_none()
             && self.incarnation.is_none()
+            && self.removed.is_empty()
     }
 }

@@ -1,16 +1,23 @@
 //! What a record looks like in the tables: header envelope ‖ profile ‖ slot ids, the ids ascending.
-//! The bodies are in a table of their own.
+//! The bodies are in a table of their own. What was removed: a version, then the keys, ascending.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crux_crdt::act::Act;
 use crux_crdt::canon::{Canonical, DecodeError, Decoder, Encoder};
-use crux_crdt::record::{Header, Marker, Profile, Record, SLOTS_MAX, Slot};
+use crux_crdt::record::{
+    Header, KEY_PART_BYTES_MAX, Marker, Profile, Record, SLOTS_MAX, ServiceKey, Slot,
+};
 use crux_crdt::sign::{OpenError, Signed, Verifier};
 use crux_crdt::{Digest, Principal};
 
 use super::error::Failure;
+
+/// The version of what was removed.
+const REMOVED_VERSION: u8 = 1;
+/// How many keys that may have; an engine remembers no more.
+const REMOVED_MAX: usize = 4 * SLOTS_MAX;
 
 /// A record without the bodies of its slots.
 #[derive(Debug)]
@@ -108,4 +115,31 @@ impl Verifier for Trusting {
     fn verify(&self, _: &Principal, _: &[u8], _: &[u8; 64]) -> bool {
         true
     }
+}
+
+/// The bytes of what was removed.
+pub(super) fn seal_removed(removed: &BTreeSet<ServiceKey>) -> Vec<u8> {
+    let mut out = Encoder::default();
+    out.u8(REMOVED_VERSION).count(removed.len());
+    for (horde, service, rev) in removed {
+        out.str(horde.as_str()).str(service.as_str()).str(rev.as_str());
+    }
+    out.finish()
+}
+
+/// Decodes what was removed.
+pub(super) fn open_removed(bytes: &[u8]) -> Result<BTreeSet<ServiceKey>, Failure> {
+    let mut input = Decoder::new(bytes);
+    let all = || {
+        input.version("removals", REMOVED_VERSION)?;
+        let count = input.count(REMOVED_MAX, "removals")?;
+        let mut key = || {
+            let horde = input.parse(KEY_PART_BYTES_MAX, "horde")?;
+            let service = input.parse(KEY_PART_BYTES_MAX, "service")?;
+            Ok((horde, service, input.parse(KEY_PART_BYTES_MAX, "revision")?))
+        };
+        let keys = (0..count).map(|_| key()).collect::<Result<_, DecodeError>>()?;
+        input.finish().map(|()| keys)
+    };
+    all().map_err(|err| Failure::damaged(format_args!("what was removed: {err}")))
 }

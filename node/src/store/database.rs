@@ -3,15 +3,15 @@ use std::fmt;
 use std::path::Path;
 
 use crux_crdt::canon::{Canonical, Encoder};
-use crux_crdt::record::Record;
+use crux_crdt::record::{Record, ServiceKey};
 use crux_crdt::{Digest, Principal};
 use redb::{Database, ReadableDatabase, ReadableTable};
 
-use super::codec::{StoredRecord, Trusting};
+use super::codec::{StoredRecord, Trusting, open_removed, seal_removed};
 use super::disk::{Disk, FileDisk, guard};
 use super::error::Failure;
 use super::migrate::{self, STEPS};
-use super::tables::{self, FLOCK, FORMAT, INCARNATION, WriteTables, get};
+use super::tables::{self, FLOCK, FORMAT, INCARNATION, REMOVED, WriteTables, get};
 use super::{Batch, OpenError, Snapshot, WriteError};
 
 /// An open database. See the module for its invariant.
@@ -145,6 +145,7 @@ fn put(tables: &mut WriteTables<'_>, flock: &Digest, batch: &Batch) -> Result<bo
     if let Some(fence) = batch.fence {
         changed |= put_fence(tables, fence)?;
     }
+    changed |= put_removed(tables, &batch.removed)?;
     Ok(changed)
 }
 
@@ -177,6 +178,21 @@ fn put_incarnation(tables: &mut WriteTables<'_>, incarnation: u64) -> Result<boo
         return Ok(false);
     }
     tables.meta.insert(INCARNATION, incarnation.to_be_bytes().as_slice())?;
+    Ok(true)
+}
+
+fn put_removed(tables: &mut WriteTables<'_>, removed: &[ServiceKey]) -> Result<bool, Failure> {
+    if removed.is_empty() {
+        return Ok(false);
+    }
+    let stored = tables.meta.get(REMOVED)?.map(|found| open_removed(found.value()));
+    let mut all = stored.transpose()?.unwrap_or_default();
+    let before = all.len();
+    all.extend(removed.iter().cloned());
+    if all.len() == before {
+        return Ok(false);
+    }
+    tables.meta.insert(REMOVED, seal_removed(&all).as_slice())?;
     Ok(true)
 }
 

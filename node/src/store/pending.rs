@@ -1,9 +1,9 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crux_crdt::act::Act;
 use crux_crdt::merge::Merge;
-use crux_crdt::record::Record;
+use crux_crdt::record::{Record, ServiceKey};
 use crux_crdt::sign::Signed;
 use crux_crdt::{Digest, Principal};
 
@@ -12,13 +12,15 @@ use super::Batch;
 /// Batches merged into one: what the actor writes next.
 ///
 /// It cannot outgrow the strew, which holds what it points to: one record for each author, each act
-/// once. So it needs no bound of its own, however long a disk stays full.
+/// once, nor what the author engine remembers of removals. So it needs no bound of its own, however
+/// long a disk stays full.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pending {
     records: BTreeMap<Principal, Arc<Record>>,
     acts: BTreeMap<Digest, Arc<Signed<Act>>>,
     fence: Option<(u64, Principal)>,
     incarnation: Option<u64>,
+    removed: BTreeSet<ServiceKey>,
 }
 
 impl Pending {
@@ -33,6 +35,9 @@ impl Pending {
         }
         changed |= raise(&mut self.fence, batch.fence);
         changed |= raise(&mut self.incarnation, batch.incarnation);
+        for key in batch.removed {
+            changed |= self.removed.insert(key);
+        }
         changed
     }
 
@@ -52,6 +57,7 @@ impl Pending {
             acts: self.acts.values().cloned().collect(),
             fence: self.fence,
             incarnation: self.incarnation,
+            removed: self.removed.iter().cloned().collect(),
         }
     }
 

@@ -1,15 +1,16 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crux_crdt::act::Act;
 use crux_crdt::canon::Canonical;
-use crux_crdt::record::{Record, Slot};
+use crux_crdt::record::{Record, ServiceKey, Slot};
 use crux_crdt::sign::{Ed25519, Signed};
 use crux_crdt::{Digest, Principal};
 use redb::{Database, ReadableDatabase, ReadableTable};
 
-use super::codec::{StoredRecord, open_act};
+use super::codec::{StoredRecord, open_act, open_removed};
 use super::error::Failure;
-use super::tables::{INCARNATION, ReadTables, get};
+use super::tables::{INCARNATION, REMOVED, ReadTables, get};
 
 /// Everything that was durable when the database was opened, verified again.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +23,8 @@ pub struct Snapshot {
     pub fence: Option<(u64, Principal)>,
     /// The incarnation the node last ran as; 0: it never ran.
     pub incarnation: u64,
+    /// What the node removed before it knew its past.
+    pub removed: BTreeSet<ServiceKey>,
 }
 
 impl Snapshot {
@@ -34,7 +37,9 @@ impl Snapshot {
         });
         let incarnation = get(&tables.meta, INCARNATION)?.map_or(0, u64::from_be_bytes);
         let records = read_records(&tables, flock)?;
-        Ok(Self { records, acts: read_acts(&tables, flock)?, fence, incarnation })
+        let removed = tables.meta.get(REMOVED)?.map(|found| open_removed(found.value()));
+        let removed = removed.transpose()?.unwrap_or_default();
+        Ok(Self { records, acts: read_acts(&tables, flock)?, fence, incarnation, removed })
     }
 }
 

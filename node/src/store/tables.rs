@@ -27,6 +27,8 @@ pub(super) const FORMAT: &str = "format";
 pub(super) const FLOCK: &str = "flock";
 /// The incarnation this node runs as: a big-endian `u64`.
 pub(super) const INCARNATION: &str = "incarnation";
+/// What this node removed before it knew its past, if anything; see [`super::codec`].
+pub(super) const REMOVED: &str = "removed";
 
 type Key = &'static [u8; 32];
 type Bytes = &'static [u8];

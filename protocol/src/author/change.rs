@@ -1,16 +1,12 @@
 use crux_crdt::Principal;
 use crux_crdt::act::Statement;
 use crux_crdt::blob::Descriptor;
-use crux_crdt::name::{Label, ServiceName};
 use crux_crdt::path::Endpoint;
-use crux_crdt::record::{Record, Registration};
+use crux_crdt::record::{Record, Registration, ServiceKey};
 use std::sync::Arc;
 
 use crate::leader::Claim;
 use crate::link::ReplyId;
-
-/// Names a registration on its node: horde, service, revision.
-pub type ServiceKey = (Label, ServiceName, ServiceName);
 
 /// One change of what this node says.
 #[derive(Debug, Clone)]

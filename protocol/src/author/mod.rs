@@ -14,6 +14,7 @@ mod change;
 mod own;
 mod state;
 
-pub use change::{Change, Origin, Rejection, ServiceKey};
+pub use change::{Change, Origin, Rejection};
+pub use crux_crdt::record::ServiceKey;
 pub use own::Own;
 pub use state::{Commit, State, Waiter, Write};

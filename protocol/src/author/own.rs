@@ -3,9 +3,11 @@ use std::sync::Arc;
 
 use crux_crdt::Digest;
 use crux_crdt::blob::{BlobId, Descriptor};
-use crux_crdt::record::{OFFERS_MAX, Profile, Record, Registration, SLOTS_MAX, Slot, slots_root};
+use crux_crdt::record::{
+    OFFERS_MAX, Profile, Record, Registration, SLOTS_MAX, ServiceKey, Slot, slots_root,
+};
 
-use super::change::{Rejection, ServiceKey};
+use super::change::Rejection;
 
 /// How many changes of this run are told from those of an earlier life that is found late.
 const TOUCHED_MAX: usize = 4 * SLOTS_MAX;
@@ -25,13 +27,14 @@ pub struct Own {
 
 impl Own {
     /// A node with this profile, and the services of its last record, if any. At incarnation 0 that
-    /// one knew of no earlier life, so what it says was registered since.
-    pub fn new(profile: Profile, last: Option<&Record>) -> Self {
+    /// one knew of no earlier life, so what it says was registered since, and `removed` was removed.
+    pub fn new(profile: Profile, last: Option<&Record>, removed: BTreeSet<ServiceKey>) -> Self {
         let services = last.into_iter().flat_map(Record::registrations);
         let services: BTreeMap<_, _> =
             services.map(|service| (key_of(service), service.clone())).collect();
         let forgot = last.is_some_and(|last| last.marker().incarnation == 0);
-        let touched = if forgot { services.keys().cloned().collect() } else { BTreeSet::new() };
+        let mut touched = if forgot { removed } else { BTreeSet::new() };
+        touched.extend(services.keys().filter(|_| forgot).cloned());
         let offers = last.into_iter().flat_map(Record::offers);
         let offers = offers.map(|offer| (offer.blob, *offer)).collect();
         Self { profile, services, offers, touched }
@@ -88,6 +91,11 @@ impl Own {
         while self.offers.len() > OFFERS_MAX {
             self.offers.pop_last();
         }
+    }
+
+    /// Whether an earlier life that is found late does not bring this one back.
+    pub(super) fn is_touched(&self, key: &ServiceKey) -> bool {
+        self.touched.contains(key)
     }
 
     fn touch(&mut self, key: &ServiceKey) {

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crux_crdt::act::{ACTS_PER_AUTHOR_MAX, Act, Statement};
-use crux_crdt::record::{Frontier, Header, Marker, Record, slots_root};
+use crux_crdt::record::{Frontier, Header, Marker, Record, ServiceKey, slots_root};
 use crux_crdt::sign::{Identity, Signed};
 
 use super::change::{Change, Origin, Rejection};
@@ -24,11 +24,14 @@ pub struct Write {
     pub fence: Option<Claim>,
     /// Records of others to be kept for good.
     pub kept: Vec<Arc<Record>>,
+    /// What was removed at incarnation 0, where the record cannot say it: an earlier life that is found
+    /// after the next start must not bring it back.
+    pub removed: Vec<ServiceKey>,
 }
 
 impl Write {
     const fn empty() -> Self {
-        Self { record: None, acts: Vec::new(), fence: None, kept: Vec::new() }
+        Self { record: None, acts: Vec::new(), fence: None, kept: Vec::new(), removed: Vec::new() }
     }
 
     /// Whether there is nothing to write.
@@ -37,6 +40,7 @@ impl Write {
             && self.acts.is_empty()
             && self.fence.is_none()
             && self.kept.is_empty()
+            && self.removed.is_empty()
     }
 }
 
@@ -200,7 +204,7 @@ impl State {
     ) -> Result<Option<Arc<Signed<Act>>>, Rejection> {
         match change {
             Change::Register(registration) => build.own.register(registration.clone())?,
-            Change::Deregister(key) => build.own.deregister(key)?,
+            Change::Deregister(key) => build.deregister(key)?,
             Change::Offer(offers) => build.own.offer(offers),
             Change::Claim(claim) => build.own.profile.claim = *claim,
             Change::StandDown => build.own.profile.claim = 0,
@@ -293,6 +297,14 @@ struct Build {
 }
 
 impl Build {
+    fn deregister(&mut self, key: &ServiceKey) -> Result<(), Rejection> {
+        self.own.deregister(key)?;
+        if self.marker.incarnation == 0 && self.own.is_touched(key) {
+            self.write.removed.push(key.clone());
+        }
+        Ok(())
+    }
+
     fn reincarnate(&mut self, above: u64, nonce: [u8; 16]) {
         if self.marker.incarnation <= above {
             self.marker = Marker { incarnation: above.saturating_add(1), nonce, seq: 0 };

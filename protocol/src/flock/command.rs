@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use crux_crdt::Principal;
 use crux_crdt::act::Act;
-use crux_crdt::record::Record;
+use crux_crdt::record::{Record, ServiceKey};
 use crux_crdt::sign::Signed;
 
 use super::control::{Answer, ControlError, ControlId};
@@ -24,12 +24,17 @@ pub struct Batch {
     pub acts: Vec<Arc<Signed<Act>>>,
     /// The new fence.
     pub fence: Option<Claim>,
+    /// What this node removed before it knew its past: added.
+    pub removed: Vec<ServiceKey>,
 }
 
 impl Batch {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.acts.is_empty() && self.fence.is_none()
+        self.records.is_empty()
+            && self.acts.is_empty()
+            && self.fence.is_none()
+            && self.removed.is_empty()
     }
 }
 

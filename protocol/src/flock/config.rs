@@ -1,11 +1,11 @@
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crux_crdt::act::Act;
 use crux_crdt::name::NodeName;
 use crux_crdt::path::Endpoint;
-use crux_crdt::record::Record;
+use crux_crdt::record::{Record, ServiceKey};
 use crux_crdt::sign::Signed;
 
 use crate::leader::Claim;
@@ -72,4 +72,6 @@ pub struct Restored {
     pub acts: Vec<Arc<Signed<Act>>>,
     /// The greatest claim whose command it accepted.
     pub fence: Option<Claim>,
+    /// What it removed before it knew its past.
+    pub removed: BTreeSet<ServiceKey>,
 }

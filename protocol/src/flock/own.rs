@@ -53,7 +53,8 @@ impl State {
             return;
         }
         let records = write.record.iter().chain(&write.kept).cloned().collect();
-        let batch = Batch { records, acts: write.acts, fence: write.fence };
+        let Write { acts, fence, removed, .. } = write;
+        let batch = Batch { records, acts, fence, removed };
         let ticket = Ticket(self.fresh());
         self.ticket = Some(ticket);
         self.out.push(Command::Persist { ticket, batch });
@@ -94,6 +95,7 @@ impl State {
         }
         if let Some(claim) = commit.write.fence {
             self.leader.set_fence(claim);
+            self.leader_dirty |= self.leader().is_some_and(|leader| leader < claim);
         }
         if !commit.write.acts.is_empty() {
             self.note_replica_changed();

@@ -133,7 +133,8 @@ impl State {
         let mut rng = StdRng::from_seed(seed);
         let strew = Strew::restore(context.me, &restored.acts, &restored.records);
         let last = strew.record(&context.me).cloned();
-        let own = Own::new(own_profile(&config, last.as_deref()), last.as_deref());
+        let profile = own_profile(&config, last.as_deref());
+        let own = Own::new(profile, last.as_deref(), restored.removed);
         let others = strew.membership().members().nth(1).is_some();
         let ended = strew.membership().departure(&context.me);
         let known = Known {

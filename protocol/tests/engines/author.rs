@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use crux_crdt::act::Statement;
 use crux_crdt::blob::{BlobId, Descriptor, Root};
 use crux_crdt::record::{Frontier, Marker, OFFERS_MAX, Profile, Registration};
@@ -8,7 +10,7 @@ use crate::fixture::{context, identity, principal};
 fn engine() -> State {
     let profile = Profile { version: "test".to_owned(), ..Profile::default() };
     let first = Marker { incarnation: 3, nonce: [9; 16], seq: 0 };
-    State::new(context(1), identity(1), Own::new(profile, None), first, [8; 16])
+    State::new(context(1), identity(1), Own::new(profile, None, BTreeSet::new()), first, [8; 16])
 }
 
 fn registration(service: &str, port: u16) -> Registration {
@@ -93,7 +95,7 @@ fn offers_are_replaced_as_a_whole_and_stay_over_a_start() {
     let mut offered: Vec<_> = record.offers().copied().collect();
     offered.sort();
     assert_eq!(offered, [descriptor(2), descriptor(3)]);
-    let again = Own::new(record.profile().clone(), Some(&record));
+    let again = Own::new(record.profile().clone(), Some(&record), BTreeSet::new());
     assert!(again.is_said_by(&record));
 }
 

@@ -9,7 +9,7 @@ use crux_protocol::flock::{Answer, Control, ControlError, Restored};
 use crux_protocol::link::{Protocol, Topic};
 use crux_protocol::sync::{Request, Response};
 
-use crate::rig::{Disk, Rig, act, admit, marker, record, sealed, sealed_act, who};
+use crate::rig::{Disk, Rig, act, admit, marker, record, record_with, sealed, sealed_act, who};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -25,6 +25,14 @@ fn register(sync: u32) -> Control {
         endpoint: "127.0.0.1:9000".parse().expect("an address"),
         lease: None,
         sync,
+    }
+}
+
+fn deregister(service: &str) -> Control {
+    Control::Deregister {
+        horde: "main".parse().expect("a label"),
+        service: service.parse().expect("a name"),
+        rev: "r1".parse().expect("a name"),
     }
 }
 
@@ -50,6 +58,40 @@ fn a_restart_that_still_knows_nobody_goes_on_under_the_same_marker() {
     let next = again.own().expect("it speaks").marker();
     assert_eq!(next, Marker { seq: said.marker().seq + 1, ..said.marker() });
     assert_eq!(again.services(), ["kept"]);
+}
+
+#[test]
+fn what_it_removed_before_a_restart_does_not_come_back_with_its_past() {
+    let mut rig = forgetful(Vec::new());
+    rig.run(SECOND * 3);
+    assert!(rig.register("gone", None) && rig.register("kept", None));
+    let said = rig.own().expect("it spoke").clone();
+    // A restart, and the removal; another restart.
+    let mut again = forgetful(vec![said]);
+    again.run(SECOND * 3);
+    assert!(matches!(again.control(deregister("gone")), Some(Ok(Answer::Done))));
+    let removed = again.written.iter().flat_map(|batch| batch.removed.clone()).collect();
+    let (me, other) = (who(1), who(2));
+    let restored = Restored {
+        known_key: true,
+        records: vec![
+            again.own().expect("it spoke").clone(),
+            record(&other, marker(1), Profile::default()),
+        ],
+        acts: vec![admit(&me, &other), admit(&other, &me)],
+        removed,
+        ..Restored::default()
+    };
+    let mut last = Rig::restored(restored);
+    last.connect(other.principal(), true);
+    let past = record_with(&me, marker(3), Profile::default(), &["gone", "kept", "more"]);
+    last.gossip(other.principal(), Topic::Registry, sealed(&past));
+    last.compare(other.principal());
+    last.run(SECOND * 5);
+    assert_eq!(last.own().expect("it spoke").marker().incarnation, 4);
+    let mut services = last.services();
+    services.sort();
+    assert_eq!(services, ["kept", "more"]);
 }
 
 #[test]

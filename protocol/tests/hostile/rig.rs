@@ -1,11 +1,14 @@
 //! One engine in a test's hands: it answers writes and collects commands.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crux_crdt::act::{Act, Statement};
 use crux_crdt::canon::Encoder;
-use crux_crdt::record::{Frontier, Header, Marker, Profile, Record, slots_root};
+use crux_crdt::record::{
+    Frontier, Header, Marker, Profile, Record, Registration, Slot, slots_root,
+};
 use crux_crdt::sign::{Ed25519, Identity, Signed};
 use crux_crdt::{Digest, Principal};
 use crux_protocol::context::{Apart, Context};
@@ -40,7 +43,18 @@ pub(crate) fn admit(by: &Identity, whom: &Identity) -> Arc<Signed<Act>> {
 
 /// A record of a node that registers nothing.
 pub(crate) fn record(by: &Identity, marker: Marker, profile: Profile) -> Arc<Record> {
-    let slots = std::collections::BTreeMap::new();
+    record_with(by, marker, profile, &[])
+}
+
+/// A record of a node that registers these services.
+pub(crate) fn record_with(
+    by: &Identity,
+    marker: Marker,
+    profile: Profile,
+    services: &[&str],
+) -> Arc<Record> {
+    let slots = services.iter().map(|service| Slot::Registration(registration(service)));
+    let slots: BTreeMap<_, _> = slots.map(|slot| (slot.id(), Arc::new(slot))).collect();
     let header = Header {
         marker,
         slots_root: slots_root(slots.keys()),
@@ -49,6 +63,17 @@ pub(crate) fn record(by: &Identity, marker: Marker, profile: Profile) -> Arc<Rec
     };
     let header = Signed::sign(header, &FLOCK, by);
     Arc::new(Record::new(header, profile, slots).expect("parts made for each other"))
+}
+
+fn registration(service: &str) -> Registration {
+    Registration {
+        horde: "main".parse().expect("a label"),
+        service: service.parse().expect("a name"),
+        rev: "r1".parse().expect("a name"),
+        endpoint: "127.0.0.1:9000".parse().expect("an address"),
+        instance: format!("svc-{service}"),
+        lease: None,
+    }
 }
 
 /// A marker of this incarnation.

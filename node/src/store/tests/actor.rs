@@ -142,13 +142,15 @@ fn pendings() -> impl Strategy<Value = Pending> {
     let records = prop::collection::vec((1..4_u8, 0..3_u64, 0..3_usize), 0..4);
     let acts = prop::collection::vec((1..3_u8, 1..4_u64), 0..4);
     let rest = (prop::option::of((0..3_u64, 1..4_u8)), prop::option::of(0..3_u64));
-    (records, acts, rest).prop_map(|(records, acts, (fence, incarnation))| {
+    let removed = prop::collection::vec("[a-c]", 0..3);
+    (records, acts, rest, removed).prop_map(|(records, acts, (fence, incarnation), removed)| {
         let mut pending = Pending::default();
         pending.absorb(Batch {
             records: records.into_iter().map(|(who, seq, n)| record(who, seq, 0..n)).collect(),
             acts: acts.into_iter().map(|(who, number)| act(who, number)).collect(),
             fence: fence.map(|(epoch, who)| (epoch, principal(who))),
             incarnation,
+            removed: removed.iter().map(|service| key(service)).collect(),
         });
         pending
     })
@@ -160,8 +162,8 @@ proptest! {
     #[test]
     fn pending_batches_keep_the_laws(a in pendings(), b in pendings(), c in pendings()) {
         check_merge(&a, &b, &c, |pending| {
-            let Batch { records, acts, fence, incarnation } = pending.to_batch();
-            (records, acts, fence, incarnation)
+            let Batch { records, acts, fence, incarnation, removed } = pending.to_batch();
+            (records, acts, fence, incarnation, removed)
         });
     }
 }

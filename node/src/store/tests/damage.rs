@@ -100,6 +100,7 @@ fn forged_content_is_found() {
     type Slots = TableDefinition<'static, (&'static [u8; 32], &'static [u8; 32]), &'static [u8]>;
     const SLOTS: Slots = TableDefinition::new("slots-1");
     const ACTS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("acts-1");
+    const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta-1");
     let key = (principal(1).0, slot(0).id().0);
 
     let missing = forged(|transaction| {
@@ -121,6 +122,13 @@ fn forged_content_is_found() {
         acts.insert(&[1; 32], envelope.as_slice()).unwrap();
     });
     assert!(renamed.contains("another one"), "{renamed}");
+
+    let longer = forged(|transaction| {
+        let mut meta = transaction.open_table(META).unwrap();
+        let removed = meta.remove("removed").unwrap().unwrap().value().to_vec();
+        meta.insert("removed", [&*removed, &[0]].concat().as_slice()).unwrap();
+    });
+    assert!(longer.contains("what was removed"), "{longer}");
 
     let gone = forged(|transaction| _ = transaction.delete_table(ACTS).unwrap());
     assert!(gone.contains("acts-1"), "{gone}");

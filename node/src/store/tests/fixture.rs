@@ -1,11 +1,11 @@
 //! Signed records and acts of a small flock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crux_crdt::act::{Act, Statement};
 use crux_crdt::record::{
-    Frontier, Header, Marker, Profile, Record, Registration, Slot, slots_root,
+    Frontier, Header, Marker, Profile, Record, Registration, ServiceKey, Slot, slots_root,
 };
 use crux_crdt::sign::{Identity, Signed};
 use crux_crdt::{Digest, Principal};
@@ -76,6 +76,10 @@ pub(super) fn records(records: impl IntoIterator<Item = Arc<Record>>) -> Batch {
     Batch { records: records.into_iter().collect(), ..Batch::default() }
 }
 
+pub(super) fn key(service: &str) -> ServiceKey {
+    ("main".parse().unwrap(), service.parse().unwrap(), "v1".parse().unwrap())
+}
+
 /// A bit of everything.
 pub(super) fn mixed(seq: u64) -> Batch {
     Batch {
@@ -85,6 +89,7 @@ pub(super) fn mixed(seq: u64) -> Batch {
         acts: (1..=seq).map(|number| act(1, number)).collect(),
         fence: Some((seq, principal(2))),
         incarnation: Some(seq),
+        removed: (0..seq).map(|n| key(&format!("gone-{n}"))).collect(),
     }
 }
 
@@ -95,6 +100,7 @@ pub(super) struct Content {
     acts: Vec<Digest>,
     fence: Option<(u64, Principal)>,
     incarnation: u64,
+    removed: BTreeSet<ServiceKey>,
 }
 
 impl Content {
@@ -105,6 +111,7 @@ impl Content {
             acts: snapshot.acts.iter().map(|act| act.id()).collect(),
             fence: snapshot.fence,
             incarnation: snapshot.incarnation,
+            removed: snapshot.removed.clone(),
         }
     }
 
@@ -114,8 +121,9 @@ impl Content {
         for batch in batches {
             all.absorb(batch.clone());
         }
-        let Batch { records, acts, fence, incarnation } = all.to_batch();
+        let Batch { records, acts, fence, incarnation, removed } = all.to_batch();
         let incarnation = incarnation.unwrap_or_default();
-        Self::of(&Snapshot { records, acts, fence, incarnation })
+        let removed = removed.into_iter().collect();
+        Self::of(&Snapshot { records, acts, fence, incarnation, removed })
     }
 }

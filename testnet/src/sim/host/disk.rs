@@ -1,8 +1,8 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crux_crdt::act::Act;
-use crux_crdt::record::Record;
+use crux_crdt::record::{Record, ServiceKey};
 use crux_crdt::sign::Signed;
 use crux_crdt::{Digest, Principal};
 use crux_protocol::flock::{Batch, Restored, Ticket};
@@ -37,6 +37,7 @@ pub(in crate::sim) struct Disk {
     records: BTreeMap<Principal, Arc<Record>>,
     acts: BTreeMap<Digest, Arc<Signed<Act>>>,
     fence: Option<Claim>,
+    removed: BTreeSet<ServiceKey>,
     /// Acts that came onto it lately.
     lately: Vec<Arc<Signed<Act>>>,
     queue: VecDeque<Write>,
@@ -87,6 +88,7 @@ impl Disk {
         self.lately.extend(batch.acts.iter().cloned());
         self.acts.extend(batch.acts.into_iter().map(|act| (act.id(), act)));
         self.fence = self.fence.max(batch.fence);
+        self.removed.extend(batch.removed);
     }
 
     /// The process died: of what is on the way, some first part reaches the disk.
@@ -114,7 +116,8 @@ impl Disk {
     /// What is durable, on another disk.
     pub(in crate::sim) fn copy(&self) -> Self {
         let (records, acts) = (self.records.clone(), self.acts.clone());
-        Self { stock: self.stock.clone(), records, acts, fence: self.fence, ..Self::default() }
+        let (stock, removed) = (self.stock.clone(), self.removed.clone());
+        Self { stock, records, acts, fence: self.fence, removed, ..Self::default() }
     }
 
     /// The record of an author that is durable.
@@ -143,6 +146,7 @@ impl Disk {
             records: self.stock.records.values().chain(self.records.values()).cloned().collect(),
             acts: self.stock.acts.values().chain(self.acts.values()).cloned().collect(),
             fence: self.fence,
+            removed: self.removed.clone(),
         }
     }
 }
