@@ -1,3 +1,5 @@
+use core::time::Duration;
+
 use crux_crdt::Principal;
 use crux_crdt::strew::Seniority;
 
@@ -47,7 +49,7 @@ pub struct State {
     greatest_seen: Option<Claim>,
     /// Since when no live member holds a claim.
     vacant_since: Option<Instant>,
-    /// Since when this node leads below a claim whose holder it does not hear.
+    /// Since when who leads, be it this node, does so below a claim whose holder this node does not hear.
     outbid_since: Option<Instant>,
     may_claim_from: Instant,
     leader: Option<Claim>,
@@ -160,29 +162,34 @@ impl State {
             }
             Some(greatest) => {
                 self.vacant_since = None;
-                self.keep_or_clear(mine, greatest, now)
+                self.keep_or_clear(members, mine, greatest, now)
             }
         }
     }
 
     fn keep_or_clear(
         &mut self,
+        all: &[Candidate],
         mine: &Candidate,
         greatest_live: Claim,
         now: Instant,
     ) -> Option<u64> {
         let leads = mine.claim > 0 && mine.eligible && greatest_live.principal == self.me;
-        if !leads {
+        if !leads && mine.claim > 0 {
             self.outbid_since = None;
-            return (mine.claim > 0).then_some(0);
+            return Some(0);
         }
-        if self.greatest_seen <= Some(greatest_live) {
+        // Who does not lead is bound by what it obeyed, of which who leads may not know.
+        let bound = if leads { self.greatest_seen } else { self.fence };
+        if bound <= Some(greatest_live) || !mine.eligible {
             self.outbid_since = None;
             return None;
         }
         // Its holder may only not have been heard yet: after a return or a heal.
         let since = *self.outbid_since.get_or_insert(now);
-        let turn = since.max(self.may_claim_from) + self.config.outbid_grace;
+        let grace = self.config.outbid_grace;
+        let wait = if leads { grace } else { grace * 2 + self.turn(all, mine) };
+        let turn = since.max(self.may_claim_from) + wait;
         if now < turn {
             self.deadline = turn;
             return None;
@@ -195,18 +202,22 @@ impl State {
             return None;
         }
         let since = *self.vacant_since.get_or_insert(now);
-        let rank = all
-            .iter()
-            .filter(|m| m.eligible && m.liveness == Liveness::Alive && m.seniority < mine.seniority)
-            .count();
-        let rank = u32::try_from(rank).unwrap_or(u32::MAX);
         // After the grace, too, one after the other.
-        let turn = since.max(self.may_claim_from) + self.config.rank_delay.saturating_mul(rank);
+        let turn = since.max(self.may_claim_from) + self.turn(all, mine);
         if now < turn {
             self.deadline = turn;
             return None;
         }
         Some(self.next_claim())
+    }
+
+    /// How long the more senior ones have before this node.
+    fn turn(&self, all: &[Candidate], mine: &Candidate) -> Duration {
+        let rank = all
+            .iter()
+            .filter(|m| m.eligible && m.liveness == Liveness::Alive && m.seniority < mine.seniority)
+            .count();
+        self.config.rank_delay.saturating_mul(u32::try_from(rank).unwrap_or(u32::MAX))
     }
 
     fn next_claim(&self) -> u64 {

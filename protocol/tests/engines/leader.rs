@@ -96,6 +96,30 @@ fn a_leader_that_meets_a_greater_claim_of_a_dead_member_claims_above_it() {
     assert_eq!(refused.evaluate(&[member(1, 3)], at(8000)), Some(10));
 }
 
+/// The greater one's holder died right after its command, and its record came to nobody.
+#[test]
+fn who_obeyed_a_greater_claim_than_its_leader_knows_of_claims_above_it() {
+    let members = [member(1, 3), member(2, 0), member(3, 0)];
+    let mut state = engine(3);
+    state.set_fence(claim(7, 9));
+    assert_eq!(state.evaluate(&members, at(5000)), None);
+    assert_eq!(
+        state.deadline(),
+        at(11_600),
+        "the leader has three seconds, and two are more senior"
+    );
+    assert_eq!(state.evaluate(&members, at(11_599)), None);
+    assert_eq!(state.evaluate(&members, at(11_600)), Some(8));
+    // Not if the leader did.
+    let mut other = engine(2);
+    other.set_fence(claim(7, 9));
+    assert_eq!(other.evaluate(&members, at(5000)), None);
+    let raised = [member(1, 8), member(2, 0), member(3, 0)];
+    assert_eq!(other.evaluate(&raised, at(8000)), None);
+    assert_eq!(other.evaluate(&raised, at(20_000)), None);
+    assert_eq!(other.leader(), Some(claim(8, 1)));
+}
+
 /// A leader was replaced while it was down. When it returns, its own claim is still in its profile,
 /// and the new leader's record can come before anything is heard of that one.
 #[test]

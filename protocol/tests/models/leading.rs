@@ -63,9 +63,7 @@ fn a_slow_disk() {
 /// Each mistake breaks this law within a few steps.
 #[test]
 fn mistakes_are_noticed() {
-    use Mistake::{
-        ClaimForgotten, FenceByNumber, FenceForgotten, FenceWhenDurable, RefusalIgnored,
-    };
+    use Mistake::{ClaimForgotten, FenceByNumber, FenceForgotten, FenceUnspoken, FenceWhenDurable};
     let fences = "fences never decrease";
     let leader = "at rest each component has one leader whom all obey";
     let numbers = "nobody leads twice under one number";
@@ -76,7 +74,7 @@ fn mistakes_are_noticed() {
         (FenceByNumber, fresh, fences),
         (FenceWhenDurable, fresh, fences),
         (FenceForgotten, crashed, fences),
-        (RefusalIgnored, vacant, leader),
+        (FenceUnspoken, vacant, leader),
         (ClaimForgotten, vacant, numbers),
     ] {
         let slow_fences = mistake == FenceWhenDurable;

@@ -17,8 +17,8 @@ pub(crate) enum Mistake {
     FenceWhenDurable,
     /// The fence is lost in a crash.
     FenceForgotten,
-    /// Who is refused does not learn why.
-    RefusalIgnored,
+    /// Who is refused does not learn why, and who refuses does not claim above its leader.
+    FenceUnspoken,
     /// A node that starts has forgotten which claim it made last.
     ClaimForgotten,
 }

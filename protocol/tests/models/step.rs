@@ -11,7 +11,7 @@ use stateright::{Model, Property};
 
 use crate::laws;
 use crate::node::{NODES, principal};
-use crate::rules::Rules;
+use crate::rules::{Mistake, Rules};
 use crate::world::{Faults, World};
 
 /// How the world begins: every one of these.
@@ -104,17 +104,22 @@ impl Leading {
         world.led.iter().copied().filter(standing)
     }
 
-    fn deadlines(world: &World) -> impl Iterator<Item = Step> {
-        let armed = |node: &usize| {
+    fn deadlines(&self, world: &World) -> impl Iterator<Item = Step> {
+        let unspoken = self.rules.mistake == Some(Mistake::FenceUnspoken);
+        let follows = |node: usize, leader: Claim| leader.principal != principal(node);
+        let armed = move |node: &usize| {
             let engine = world.nodes[*node].engine.as_ref();
-            engine.is_some_and(|engine| engine.deadline() != Instant::NEVER)
+            engine.is_some_and(|engine| {
+                let mute = unspoken && engine.leader().is_some_and(|it| follows(*node, it));
+                engine.deadline() != Instant::NEVER && !mute
+            })
         };
         (0..NODES).filter(armed).map(|node| Step::Fire { node })
     }
 
     /// Whether nothing happens any more unless something goes wrong.
     fn is_at_rest(&self, world: &World) -> bool {
-        self.in_progress(world).is_empty() && Self::deadlines(world).next().is_none()
+        self.in_progress(world).is_empty() && self.deadlines(world).next().is_none()
     }
 
     fn faults(&self, world: &World) -> Vec<Step> {
@@ -156,7 +161,7 @@ impl Leading {
     fn rest(&self, mut world: World) -> World {
         loop {
             let mut steps = self.in_progress(&world);
-            steps.extend(Self::deadlines(&world));
+            steps.extend(self.deadlines(&world));
             let Some(step) = steps.first() else { return world };
             world = self.next_state(&world, *step).unwrap();
         }
@@ -219,7 +224,7 @@ impl Model for Leading {
         // A node that comes back waits before it claims until it heard those who are there. That is
         // a matter of time, hence not of the model; anywhere else deadlines come when they like.
         if world.back.is_none() || steps.is_empty() {
-            steps.extend(Self::deadlines(world));
+            steps.extend(self.deadlines(world));
         }
         match world.back {
             None => steps.extend(self.faults(world)),

@@ -116,7 +116,7 @@ impl World {
         sender.is_some_and(|knows| {
             let mut told = knows.clone();
             told.on_greater(held);
-            rules.mistake != Some(Mistake::RefusalIgnored) && told != *knows
+            rules.mistake != Some(Mistake::FenceUnspoken) && told != *knows
         })
     }
 
