@@ -32,7 +32,12 @@ impl State {
             return;
         };
         let before = self.liveness.beaconed(&peer);
-        let (_, outputs) = self.liveness.on_notice(&notice, now);
+        let outputs = match &notice {
+            Notice::Beacon(beacon) if beacon.author() == peer => {
+                self.liveness.on_own_word(beacon, now)
+            }
+            _ => self.liveness.on_notice(&notice, now).1,
+        };
         self.act_on_liveness(outputs, now);
         if self.liveness.beaconed(&peer) > before {
             self.publish(Topic::Beat, beacon);

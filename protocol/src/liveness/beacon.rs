@@ -26,6 +26,7 @@ impl State {
         let beacon = Beacon {
             incarnation: self.incarnation,
             counter: self.counter,
+            uptime: now.since(self.started_at),
             state_digest: self.state_digest,
         };
         let signed = Signed::sign(beacon, &self.context.flock, &self.identity);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::state::State;
+use super::subject::Liveness;
 use crate::time::Instant;
 
 /// Lifeguard's greatest multiplier.
@@ -30,7 +31,9 @@ impl State {
             for member in self.subjects.iter().map(|(member, _)| *member).collect::<Vec<_>>() {
                 if let Some(mut subject) = self.subjects.get_mut(&member) {
                     subject.beat_at = now;
-                    subject.heard_at = subject.heard_at.max(heard_at);
+                    if subject.liveness != Liveness::Dead {
+                        subject.heard_at = subject.heard_at.max(heard_at);
+                    }
                 }
             }
             self.grace_until = now + self.config.beat_period + self.config.beat_grace;

@@ -1,8 +1,11 @@
 //! What speaks for a member's life.
 
+use core::time::Duration;
+
 use crux_crdt::Principal;
 use crux_crdt::sign::Signed;
 
+use super::lag::Lag;
 use super::message::{Beacon, Evidence, Notice};
 use super::state::{Output, State};
 use super::subject::{Heard, Liveness};
@@ -26,7 +29,9 @@ impl State {
         subject.my_vote = None;
         subject.beat_at = now;
         drop(subject);
-        self.hear(peer, now)
+        let out = self.hear(peer, now);
+        self.doubtful.remove(&peer);
+        out
     }
 
     /// The last link to a member closed.
@@ -67,12 +72,22 @@ impl State {
     /// A notice came in, by gossip or along with roots. Its signature held.
     pub fn on_notice(&mut self, notice: &Notice, now: Instant) -> (Verdict, Vec<Output>) {
         match notice {
-            Notice::Beacon(beacon) => self.on_beacon(beacon, now),
+            Notice::Beacon(beacon) => self.on_beacon(beacon, false, now),
             Notice::Suspicion(suspicion) => self.on_suspicion(suspicion, now),
         }
     }
 
-    fn on_beacon(&mut self, beacon: &Signed<Beacon>, now: Instant) -> (Verdict, Vec<Output>) {
+    /// A member told its own last beacon, just now: however old that is, it lives.
+    pub fn on_own_word(&mut self, beacon: &Signed<Beacon>, now: Instant) -> Vec<Output> {
+        self.on_beacon(beacon, true, now).1
+    }
+
+    fn on_beacon(
+        &mut self,
+        beacon: &Signed<Beacon>,
+        first_hand: bool,
+        now: Instant,
+    ) -> (Verdict, Vec<Output>) {
         let author = beacon.author();
         let fresh = beacon.value().mark();
         let me = self.context.me;
@@ -87,6 +102,11 @@ impl State {
             // It came by another way first, and not everyone has that way: pass it on.
             return (Verdict::Accept, Vec::new());
         }
+        if subject.beaconed().is_some_and(|known| known.0 != fresh.0) {
+            // A life's clock starts with it.
+            subject.lag = Lag::UNKNOWN;
+        }
+        let late = if first_hand { None } else { subject.lag.late(beacon.value().uptime, now) };
         subject.beacon = Some(Heard::new(beacon, now));
         let news = fresh > subject.freshest || first;
         subject.freshest = fresh;
@@ -95,6 +115,12 @@ impl State {
         drop(subject);
         if refuted {
             self.closely_due = None;
+        }
+        if let Some(late) = late.filter(|_| !first) {
+            self.on_late(author, late, now);
+            return (Verdict::Accept, Vec::new());
+        }
+        if refuted {
             self.worsen_health(now);
         }
         if dead && self.is_outvoted(&author) {
@@ -107,6 +133,17 @@ impl State {
             out.push(Output::Doubt(author));
         }
         (Verdict::Accept, out)
+    }
+
+    /// It lived when it sent this. Whether it does now is asked, unless it says so itself.
+    fn on_late(&mut self, author: Principal, late: Duration, now: Instant) {
+        let Some(mut subject) = self.subjects.get_mut(&author) else { return };
+        subject.heard_at = subject.heard_at.max(now - late);
+        let alive = subject.liveness == Liveness::Alive;
+        drop(subject);
+        if !alive || !self.linked.contains(&author) {
+            self.doubtful.insert(author);
+        }
     }
 
     pub(super) fn hear(&mut self, peer: Principal, now: Instant) -> Vec<Output> {
@@ -128,7 +165,7 @@ impl State {
             subject.beat_at = now;
             self.observed_stale = true;
             if self.woke_at.is_some() {
-                self.revived.insert(peer);
+                self.doubtful.insert(peer);
             }
         }
         subject.liveness = Liveness::Alive;

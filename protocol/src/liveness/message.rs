@@ -1,3 +1,5 @@
+use core::time::Duration;
+
 use crux_crdt::canon::{Canonical, DecodeError, Decoder, Encoder};
 use crux_crdt::sign::{OpenError, Signable, Signed};
 use crux_crdt::{Digest, Principal};
@@ -11,6 +13,8 @@ pub struct Beacon {
     pub incarnation: u64,
     /// Counts the beacons of this incarnation.
     pub counter: u64,
+    /// How long the sender had run when it sent this. Whole milliseconds.
+    pub uptime: Duration,
     /// The sender's state digest.
     pub state_digest: Digest,
 }
@@ -47,19 +51,21 @@ pub struct Suspicion {
 }
 
 impl Signable for Beacon {
-    const DOMAIN: &'static str = "crux/beacon/1";
+    const DOMAIN: &'static str = "crux/beacon/2";
 }
 
 impl Canonical for Beacon {
     fn encode(&self, out: &mut Encoder) {
-        out.u8(1).u64(self.incarnation).u64(self.counter).digest(&self.state_digest);
+        out.u8(2).u64(self.incarnation).u64(self.counter);
+        out.u64(self.uptime.as_millis().try_into().unwrap_or(u64::MAX)).digest(&self.state_digest);
     }
 
     fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        input.version("beacon version", 1)?;
+        input.version("beacon version", 2)?;
         Ok(Self {
             incarnation: input.u64("incarnation")?,
             counter: input.u64("counter")?,
+            uptime: Duration::from_millis(input.u64("uptime")?),
             state_digest: input.digest("state digest")?,
         })
     }

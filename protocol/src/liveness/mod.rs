@@ -17,7 +17,8 @@
 //!   silent or gone; dead when a majority of *O* still says so two seconds × local health later.
 //!   Silence alone never kills at once.
 //! * A suspicion names the freshest (incarnation, counter) its observer knew; a fresher beacon
-//!   refutes it. A suspected node sends one at once. Who hears a suspicion about a member that is
+//!   refutes it. A suspected node sends one at once, and a second later another to who missed that one.
+//!   Who hears a suspicion about a member that is
 //!   dead to it repeats its own: gossip loses, and who missed it must not wait for the beacons to
 //!   stay away.
 //! * **Stuck**: a linked member that sends no beat for twice as long as a stopped one takes to be dead,
@@ -35,9 +36,12 @@
 //!   eight times as long. Time in which this process was late does not count for a suspicion. A gap
 //!   of over two seconds between two calls means that this process slept: it forgets every
 //!   outstanding silence, beacons at once and suspects nobody for a period. Whoever died meanwhile
-//!   is spoken of no more; so it then suspects whom it does not observe and did not hear since.
-//!   That counts for nothing, and is answered: by a beacon of who lives, by the observers of who
-//!   does not.
+//!   is spoken of no more; so it then *asks*: it suspects whom it does not observe and did not hear since,
+//!   and who died not long before. That counts for nothing, and is answered: by a beacon of who lives,
+//!   by the observers of who does not.
+//! * **Late** is a beacon that took three seconds longer than the quickest of its sender, by that one's own
+//!   clock ([`lag`]). It refutes the suspicions before it, and says nothing of now: the dead stay dead,
+//!   and this node asks.
 //!
 //! * **Hearsay**: who starts knows nobody's life, and beacons are rare. Where two members compare roots
 //!   the one that sees fewer alive asks the other for the last beacons of those of whom it heard
@@ -52,6 +56,7 @@ mod config;
 mod health;
 mod hear;
 mod hearsay;
+mod lag;
 mod message;
 #[cfg(test)]
 mod naive_test;

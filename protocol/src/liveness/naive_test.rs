@@ -34,7 +34,7 @@ fn naive_deadline(state: &State) -> Instant {
         let rest = OBSERVE_REST * members;
         least = least.min(state.called_at.max(state.observed_at + rest));
     }
-    if state.woke_at.is_some() {
+    if state.woke_at.is_some() || !state.doubtful.is_empty() {
         least = least.min(state.grace_until);
     }
     for (member, subject) in state.subjects.iter() {
@@ -86,7 +86,8 @@ fn happen(state: &mut State, all: &[Arc<Identity>], now: Instant, rng: &mut StdR
     match rng.random_range(0..12) {
         0..4 => _ = state.on_beat(peer, (1, counter), now),
         4 => {
-            let beacon = Beacon { incarnation: 1, counter, state_digest: FLOCK };
+            let uptime = now.since_origin();
+            let beacon = Beacon { incarnation: 1, counter, uptime, state_digest: FLOCK };
             let beacon = Signed::sign(beacon, &FLOCK, &by);
             state.on_notice(&Notice::Beacon(beacon), now);
         }

@@ -113,7 +113,8 @@ impl State {
         } else {
             Instant::NEVER
         };
-        let asking = self.woke_at.map_or(Instant::NEVER, |_| self.grace_until);
+        let asks = self.woke_at.is_some() || !self.doubtful.is_empty();
+        let asking = if asks { self.grace_until } else { Instant::NEVER };
         let rest = [self.next_beat, self.next_beacon, silence, stale, asking];
         rest.into_iter().fold(closely, Instant::min)
     }

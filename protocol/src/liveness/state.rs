@@ -54,6 +54,7 @@ pub struct State {
     pub(super) identity: Arc<Identity>,
     pub(super) incarnation: u64,
     pub(super) counter: u64,
+    pub(super) started_at: Instant,
     pub(super) suspicions: u64,
     pub(super) beacon: Vec<u8>,
     pub(super) state_digest: Digest,
@@ -71,8 +72,9 @@ pub struct State {
     pub(super) grace_until: Instant,
     /// When this process woke from a sleep, until it asked what it missed.
     pub(super) woke_at: Option<Instant>,
-    /// Who came back to life since it woke: a beacon from before a death may come after it.
-    pub(super) revived: BTreeSet<Principal>,
+    /// Whose life is doubtful, because a late beacon spoke for it, or one that this process read after it
+    /// slept.
+    pub(super) doubtful: BTreeSet<Principal>,
     /// Who was linked since it woke.
     pub(super) met: BTreeSet<Principal>,
     pub(super) next_beat: Instant,
@@ -99,6 +101,7 @@ impl State {
             identity,
             incarnation,
             counter: 0,
+            started_at: now,
             suspicions: 0,
             beacon: Vec::new(),
             state_digest: Digest::default(),
@@ -114,7 +117,7 @@ impl State {
             called_at: now,
             grace_until: now,
             woke_at: None,
-            revived: BTreeSet::new(),
+            doubtful: BTreeSet::new(),
             met: BTreeSet::new(),
             next_beat: now,
             next_beacon: now,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use crux_crdt::Principal;
 use crux_crdt::sign::Signed;
 
+use super::lag::Lag;
 use super::message::{Beacon, Evidence};
 use crate::time::Instant;
 
@@ -44,6 +45,8 @@ pub(super) struct Subject {
     pub(super) suspect_since: Instant,
     /// The last beacon that came.
     pub(super) beacon: Option<Heard>,
+    /// How long its beacons are on their way.
+    pub(super) lag: Lag,
     /// The freshest (incarnation, counter) heard of.
     pub(super) freshest: (u64, u64),
     /// When it was last heard, by beacon, link or beat.
@@ -55,6 +58,8 @@ pub(super) struct Subject {
     pub(super) voted_at: Instant,
     /// When it last suspected this node, and about which of its beacons.
     pub(super) accused: (Instant, (u64, u64)),
+    /// When a suspicion about an older beacon of it was last passed on.
+    pub(super) doubted_at: Instant,
     /// Whether this node observes it.
     pub(super) observed: bool,
 }
@@ -105,6 +110,7 @@ impl Subject {
             liveness: Liveness::Dead,
             suspect_since: Instant::NEVER,
             beacon: None,
+            lag: Lag::UNKNOWN,
             freshest: (0, 0),
             heard_at: now,
             beat_at: now,
@@ -112,6 +118,7 @@ impl Subject {
             my_vote: None,
             voted_at: Instant::ORIGIN,
             accused: (Instant::ORIGIN, (0, 0)),
+            doubted_at: Instant::ORIGIN,
             observed: false,
         }
     }

@@ -7,7 +7,7 @@ use crux_crdt::sign::Signed;
 
 use super::message::{Evidence, Notice, Suspicion};
 use super::state::{Output, State};
-use super::subject::{Count, Liveness, Vote};
+use super::subject::{Count, Liveness, Subject, Vote};
 use crate::link::Verdict;
 use crate::time::Instant;
 
@@ -45,7 +45,10 @@ impl State {
             return (Verdict::Accept, self.agree(suspicion.subject, about, now));
         }
         if about < subject.freshest {
-            return (Verdict::Ignore, Vec::new());
+            // Who says so missed a beacon. The subject sends another, if this is passed on to it.
+            let again = now.since(subject.doubted_at) < repeat;
+            subject.doubted_at = if again { subject.doubted_at } else { now };
+            return (if again { Verdict::Ignore } else { Verdict::Accept }, Vec::new());
         }
         let old = subject.votes.get(&signed.author());
         if old.is_some_and(|old| now.since(old.at) < repeat && suspicion.evidence <= old.evidence) {
@@ -82,15 +85,28 @@ impl State {
         if now < self.grace_until {
             return Vec::new();
         }
-        let Some(woke_at) = self.woke_at.take() else { return Vec::new() };
+        let mut asked = std::mem::take(&mut self.doubtful);
+        if let Some(woke_at) = self.woke_at.take() {
+            let met = std::mem::take(&mut self.met);
+            asked.extend(self.missed_since(woke_at).filter(|who| !met.contains(who)));
+        }
+        asked.retain(|who| !self.observed.contains(who));
+        asked.into_iter().take(ASKED_MAX).filter_map(|who| self.ask_about(who)).collect()
+    }
+
+    /// Who may have died or come back while this process slept: of the living those who were not heard
+    /// since, of the dead those who died not long before.
+    fn missed_since(&self, woke_at: Instant) -> impl Iterator<Item = Principal> {
         let live = self.subjects.live().iter();
-        let unheard = live.take_while(|(heard_at, _)| *heard_at < woke_at + PILED_UP);
-        let (met, mut revived) = (std::mem::take(&mut self.met), std::mem::take(&mut self.revived));
-        let unheard = unheard.map(|(_, who)| *who).filter(|who| !met.contains(who));
-        let unheard: Vec<_> = unheard.inspect(|who| _ = revived.remove(who)).collect();
-        let asked = unheard.into_iter().chain(revived);
-        let asked = asked.filter(|who| !self.observed.contains(who)).take(ASKED_MAX);
-        asked.collect::<Vec<_>>().into_iter().filter_map(|who| self.ask_about(who)).collect()
+        let unheard = live.take_while(move |(heard_at, _)| *heard_at < woke_at + PILED_UP);
+        let from = woke_at - self.silence();
+        let is_lately_dead = move |subject: &Subject| {
+            subject.liveness == Liveness::Dead
+                && subject.beacon.is_some()
+                && subject.heard_at >= from
+        };
+        let dead = self.subjects.iter().filter(move |(_, subject)| is_lately_dead(subject));
+        unheard.map(|(_, who)| *who).chain(dead.map(|(who, _)| *who))
     }
 
     fn ask_about(&mut self, member: Principal) -> Option<Output> {
@@ -107,9 +123,11 @@ impl State {
             return Verdict::Ignore;
         }
         accuser.accused = (now, about);
-        if about >= (self.incarnation, self.counter) {
-            self.next_beacon = self.next_beacon.min(now.max(self.beacon_at + BEACON_REST));
-        }
+        // About an older beacon, it was perhaps said before the newest one came there. Or that one never
+        // came: who slept or had no links asks once, and must not be left with what it read.
+        let known = about >= (self.incarnation, self.counter);
+        let rest = if known { BEACON_REST } else { self.config.repeat_suspicion };
+        self.next_beacon = self.next_beacon.min(now.max(self.beacon_at + rest));
         Verdict::Accept
     }
 
@@ -150,7 +168,9 @@ impl State {
             return Vec::new();
         }
         subject.liveness = verdict;
-        subject.suspect_since = if verdict == Liveness::Suspect { now } else { Instant::NEVER };
+        // What a process reads that slept may have been refuted since. It asks when its grace ends.
+        let since = now.max(self.grace_until);
+        subject.suspect_since = if verdict == Liveness::Suspect { since } else { Instant::NEVER };
         self.observed_stale |= verdict == Liveness::Dead;
         vec![Output::Changed { member, liveness: verdict }]
     }

@@ -16,14 +16,16 @@ fn engine() -> State {
     state.set_members(&principals(1..=5), at(10_000));
     for number in 2..=5 {
         state.on_connected(principal(number), at(10_000));
-        state.on_notice(&beacon(number, 1), at(10_000));
+        state.on_notice(&beacon(number, 1, 10_000), at(10_000));
     }
     state.on_wake(at(10_000), &mut rng());
     state
 }
 
-fn beacon(by: u8, counter: u64) -> Notice {
-    let beacon = Beacon { incarnation: 1, counter, state_digest: Digest::default() };
+/// A beacon that was sent when its sender had run for so many milliseconds.
+fn beacon(by: u8, counter: u64, uptime: u64) -> Notice {
+    let uptime = Duration::from_millis(uptime);
+    let beacon = Beacon { incarnation: 1, counter, uptime, state_digest: Digest::default() };
     Notice::Beacon(Signed::sign(beacon, &FLOCK, &identity(by)))
 }
 
@@ -71,7 +73,7 @@ fn teller() -> State {
     let mut state = State::new(Config::default(), context(1), identity(1), 1, at(10_000));
     state.set_members(&principals(1..=40), at(10_000));
     for number in 2..=40 {
-        state.on_notice(&beacon(number, 1), at(10_000));
+        state.on_notice(&beacon(number, 1, 10_000), at(10_000));
     }
     state
 }
@@ -121,7 +123,10 @@ fn word_that_is_too_old_counts_for_nothing() {
 fn nobody_tells_of_the_dead_or_of_strangers() {
     let mut state = engine();
     assert!(state.tell(&principal(9), at(10_000)).is_none());
-    assert_eq!(state.on_told(&within(&beacon(9, 1).encode()), Duration::ZERO, at(10_000)), []);
+    assert_eq!(
+        state.on_told(&within(&beacon(9, 1, 10_000).encode()), Duration::ZERO, at(10_000)),
+        []
+    );
     state.on_disconnected(principal(2));
     state.on_refused(principal(2), at(10_100));
     state.on_notice(&suspicion(3, 2, Evidence::Gone, 1), at(10_110));
@@ -157,10 +162,10 @@ fn a_beacon_that_the_suspicions_are_about_brings_nobody_back() {
         state.on_notice(&about_the_second(by, 1), at(10_100));
     }
     assert_eq!(state.liveness(&principal(2)), Liveness::Dead);
-    let (verdict, out) = state.on_notice(&beacon(2, 2), at(25_000));
+    let (verdict, out) = state.on_notice(&beacon(2, 2, 25_000), at(25_000));
     assert_eq!((verdict, out), (Verdict::Accept, Vec::new()));
     assert_eq!(state.liveness(&principal(2)), Liveness::Dead);
-    let (verdict, out) = state.on_notice(&beacon(2, 3), at(25_100));
+    let (verdict, out) = state.on_notice(&beacon(2, 3, 25_100), at(25_100));
     assert_eq!((verdict, out), (Verdict::Accept, vec![changed(2, Liveness::Alive)]));
 }
 
@@ -193,7 +198,7 @@ fn the_link_to_a_member_that_beacons_and_sends_no_beats_is_stuck() {
             state.on_beat(principal(number), (1, 1), at(now));
         }
         if now.is_multiple_of(1_000) {
-            state.on_notice(&beacon(2, now), at(now));
+            state.on_notice(&beacon(2, now, now), at(now));
         }
         let out = state.on_wake(at(now), &mut rng());
         if out.contains(&Output::Stuck(principal(2))) {
@@ -215,11 +220,15 @@ fn a_fresher_beacon_refutes_every_suspicion_before_it() {
     for by in [3, 4] {
         state.on_notice(&suspicion(by, 2, Evidence::Silent, 1), at(10_100));
     }
-    let (verdict, out) = state.on_notice(&beacon(2, 2), at(10_200));
+    let (verdict, out) = state.on_notice(&beacon(2, 2, 10_200), at(10_200));
     assert_eq!(verdict, Verdict::Accept);
     assert!(out.contains(&changed(2, Liveness::Alive)));
-    let (verdict, out) = state.on_notice(&suspicion(5, 2, Evidence::Silent, 1), at(10_300));
-    assert_eq!((verdict, out), (Verdict::Ignore, vec![]));
+    // It counts for nothing, but its subject is to hear that somebody missed that beacon.
+    let (verdict, out) = state.on_notice(&suspicion(5, 2, Evidence::Silent, 1), at(10_700));
+    assert_eq!((verdict, out), (Verdict::Accept, vec![]));
+    let (verdict, out) = state.on_notice(&suspicion(4, 2, Evidence::Silent, 2), at(11_199));
+    assert_eq!((verdict, out), (Verdict::Ignore, vec![]), "once in half a second is enough");
+    assert_eq!(state.liveness(&principal(2)), Liveness::Alive);
 }
 
 #[test]
@@ -262,7 +271,7 @@ fn strangers_have_no_voice() {
     let mut state = engine();
     let (verdict, out) = state.on_notice(&suspicion(8, 2, Evidence::Gone, 1), at(10_100));
     assert_eq!((verdict, out), (Verdict::Ignore, vec![]));
-    assert_eq!(state.on_notice(&beacon(8, 1), at(10_100)), (Verdict::Ignore, vec![]));
+    assert_eq!(state.on_notice(&beacon(8, 1, 10_100), at(10_100)), (Verdict::Ignore, vec![]));
 }
 
 #[test]
@@ -295,6 +304,19 @@ fn a_suspicion_about_a_fresher_beacon_is_answered_though_another_came_just_befor
     assert_eq!(beacons(state.on_wake(at(10_700), &mut rng())), 1);
 }
 
+/// Gossip loses beacons, and who slept asks once.
+#[test]
+fn a_suspicion_about_an_older_beacon_is_answered_when_the_newest_had_its_time() {
+    let mut state = engine();
+    let beacons =
+        |out: Vec<Output>| out.iter().filter(|output| matches!(output, Output::Publish(_))).count();
+    state.on_notice(&suspicion_about(2, 1, 1), at(10_500));
+    assert_eq!(beacons(state.on_wake(at(10_500), &mut rng())), 1, "the second beacon");
+    assert_eq!(state.on_notice(&suspicion_about(3, 1, 1), at(10_600)).0, Verdict::Accept);
+    assert_eq!(beacons(state.on_wake(at(11_499), &mut rng())), 0, "it may be on its way there");
+    assert_eq!(beacons(state.on_wake(at(11_500), &mut rng())), 1, "it did not come there");
+}
+
 /// Whom a suspicion is about, and that the beacon it knew was the first.
 fn asked_about(output: &Output) -> crux_crdt::Principal {
     let Output::Publish(data) = output else { panic!("{output:?}") };
@@ -310,7 +332,7 @@ fn who_slept_asks_about_those_whom_it_does_not_observe_and_does_not_hear() {
     let mut state = State::new(Config::default(), context(1), identity(1), 1, at(10_000));
     state.set_members(&principals(1..=20), at(10_000));
     for number in 2..=20 {
-        state.on_notice(&beacon(number, 1), at(10_000));
+        state.on_notice(&beacon(number, 1, 10_000), at(10_000));
     }
     state.on_wake(at(10_000), &mut rng());
     let unobserved = |number: &u8| !state.observed().contains(&principal(*number));
@@ -323,7 +345,7 @@ fn who_slept_asks_about_those_whom_it_does_not_observe_and_does_not_hear() {
     assert!(!awake.iter().any(|it| matches!(it, Output::Changed { .. })), "{awake:?}");
     state.on_beat(principal(others[2]), (1, 1), at(18_100));
     state.on_connected(principal(others[1]), at(18_100));
-    state.on_notice(&beacon(others[0], 2), at(18_600));
+    state.on_notice(&beacon(others[0], 2, 18_600), at(18_600));
     let is_suspicion = |output: &&Output| match output {
         Output::Publish(data) => {
             matches!(Notice::decode(data, &context(2)), Ok(Notice::Suspicion(_)))
@@ -350,6 +372,94 @@ fn who_slept_asks_about_those_whom_it_does_not_observe_and_does_not_hear() {
     assert_eq!(again.filter(|member| !observed.contains(member)).count(), 0, "it asks once");
 }
 
+fn suspicions(out: &[Output]) -> usize {
+    let is_suspicion = |output: &&Output| match output {
+        Output::Publish(data) => {
+            matches!(Notice::decode(data, &context(2)), Ok(Notice::Suspicion(_)))
+        }
+        _ => false,
+    };
+    out.iter().filter(is_suspicion).count()
+}
+
+/// A process that was resumed goes on offering what it had, and who missed that takes it for news.
+#[test]
+fn a_late_beacon_brings_nobody_back_and_makes_this_node_ask() {
+    let mut state = engine();
+    for by in [3, 4, 5] {
+        state.on_notice(&suspicion(by, 2, Evidence::Gone, 1), at(12_000));
+    }
+    assert_eq!(state.liveness(&principal(2)), Liveness::Dead);
+    assert_eq!(let_beat(&mut state, &[2], 16_000), []);
+    // It was sent a second after the first one, and comes five seconds after that.
+    let (verdict, out) = state.on_notice(&beacon(2, 3, 11_000), at(16_000));
+    assert_eq!((verdict, out), (Verdict::Accept, Vec::new()));
+    assert_eq!(state.liveness(&principal(2)), Liveness::Dead);
+    assert!(state.deadline() <= at(16_000));
+    assert_eq!(suspicions(&state.on_wake(at(16_000), &mut rng())), 1);
+    assert_eq!(suspicions(&state.on_wake(at(16_001), &mut rng())), 0, "it asks once");
+    let (_, out) = state.on_notice(&beacon(2, 4, 16_030), at(16_050));
+    assert_eq!(out, [changed(2, Liveness::Alive)]);
+}
+
+#[test]
+fn who_suspects_a_member_goes_on_until_it_hears_more_than_a_late_beacon() {
+    let mut state = engine();
+    for by in [3, 4] {
+        state.on_notice(&suspicion(by, 2, Evidence::Silent, 1), at(19_000));
+    }
+    assert_eq!(state.liveness(&principal(2)), Liveness::Suspect);
+    let (_, out) = state.on_notice(&beacon(2, 2, 12_000), at(20_000));
+    assert_eq!((state.liveness(&principal(2)), out), (Liveness::Suspect, Vec::new()));
+    let (_, out) = state.on_notice(&beacon(2, 3, 20_030), at(20_050));
+    assert_eq!(out, [changed(2, Liveness::Alive)]);
+}
+
+/// The beacon may be older than its author's link, by which alone it comes.
+#[test]
+fn what_a_member_says_itself_is_never_late() {
+    let mut state = engine();
+    for by in [3, 4, 5] {
+        state.on_notice(&suspicion(by, 2, Evidence::Gone, 1), at(12_000));
+    }
+    let own = beacon(2, 3, 11_000);
+    assert_eq!(
+        state.on_own_word(&within(&own.encode()), at(20_000)),
+        [changed(2, Liveness::Alive)]
+    );
+}
+
+#[test]
+fn who_slept_asks_about_those_who_died_not_long_before() {
+    let mut state = State::new(Config::default(), context(1), identity(1), 1, at(10_000));
+    state.set_members(&principals(1..=6), at(10_000));
+    for number in 2..=5 {
+        state.on_notice(&beacon(number, 1, 10_000), at(10_000));
+    }
+    for by in [3, 4, 5] {
+        state.on_notice(&suspicion(by, 2, Evidence::Gone, 1), at(12_000));
+    }
+    state.on_wake(at(12_000), &mut rng());
+    state.on_wake(at(20_000), &mut rng());
+    let asked = |out: &[Output], whom: u8| {
+        let of = |output: &Output| match output {
+            Output::Publish(data) => match Notice::decode(data, &context(2)) {
+                Ok(Notice::Suspicion(it)) => it.value().subject == principal(whom),
+                _ => false,
+            },
+            _ => false,
+        };
+        out.iter().any(of)
+    };
+    let out = state.on_wake(at(21_900), &mut rng());
+    assert!(asked(&out, 2), "it may have come back: {out:?}");
+    assert!(!asked(&out, 6), "it was never heard");
+    // Half a minute later it sleeps again: whoever was dead all that time is asked about no more.
+    state.on_wake(at(45_000), &mut rng());
+    let out = state.on_wake(at(46_900), &mut rng());
+    assert!(!asked(&out, 2), "{out:?}");
+}
+
 /// An old beacon, held up on its way, may come after its author died.
 #[test]
 fn who_slept_asks_about_those_who_come_back_to_life_just_then() {
@@ -358,11 +468,11 @@ fn who_slept_asks_about_those_who_come_back_to_life_just_then() {
         let mut state = State::new(Config::default(), context(1), identity(1), 1, at(10_000));
         state.set_members(&principals(1..=20), at(10_000));
         for number in (2..=20).filter(|number| *number != late) {
-            state.on_notice(&beacon(number, 1), at(10_000));
+            state.on_notice(&beacon(number, 1, 10_000), at(10_000));
         }
         state.on_wake(at(10_000), &mut rng());
         state.on_wake(at(18_000), &mut rng());
-        let (_, out) = state.on_notice(&beacon(late, 1), at(18_100));
+        let (_, out) = state.on_notice(&beacon(late, 1, 18_100), at(18_100));
         assert!(out.contains(&changed(late, Liveness::Alive)), "{out:?}");
         let out = state.on_wake(at(19_900), &mut rng());
         let asked = out.iter().filter(|output| match output {

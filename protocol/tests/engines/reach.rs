@@ -76,7 +76,8 @@ impl Node {
 
     pub(crate) fn hear(&mut self, number: u8) {
         let counter = self.now.since(at(10_000)).as_secs() + 1;
-        let beacon = Beacon { incarnation: 1, counter, state_digest: Digest::default() };
+        let uptime = self.now.since_origin();
+        let beacon = Beacon { incarnation: 1, counter, uptime, state_digest: Digest::default() };
         let beacon = Signed::sign(beacon, &FLOCK, &identity(number));
         let (id, from) = (GossipId(u64::from(number)), principal(2));
         let (topic, data) = (Topic::Beat, Notice::Beacon(beacon).encode());

@@ -196,7 +196,12 @@ fn who_sees_more_alive_is_asked_of_whom_it_heard_one_at_a_time() {
     let [(id, Request::Beacons(of))] = &asked[..] else { panic!("{asked:?}") };
     assert_eq!(*of, [third]);
     assert!(asked_by(&mut rig).is_empty(), "the first is not answered yet");
-    let beacon = Beacon { incarnation: 1, counter: 7, state_digest: crux_crdt::Digest::default() };
+    let beacon = Beacon {
+        incarnation: 1,
+        counter: 7,
+        uptime: SECOND,
+        state_digest: crux_crdt::Digest::default(),
+    };
     let beacon = Notice::Beacon(Signed::sign(beacon, &FLOCK, &who(3))).encode();
     answer(&mut rig, *id, &[sync::Hearsay { age: SECOND, beacon }]);
     assert_eq!(rig.state.liveness(&third), Liveness::Alive);
@@ -207,7 +212,12 @@ fn who_sees_more_alive_is_asked_of_whom_it_heard_one_at_a_time() {
 fn hearsay_that_nobody_signed_brings_nobody_to_life_and_is_named() {
     let mut rig = rig_of_three();
     let (id, _) = asked_by(&mut rig).remove(0);
-    let beacon = Beacon { incarnation: 1, counter: 7, state_digest: crux_crdt::Digest::default() };
+    let beacon = Beacon {
+        incarnation: 1,
+        counter: 7,
+        uptime: SECOND,
+        state_digest: crux_crdt::Digest::default(),
+    };
     let mut beacon = Notice::Beacon(Signed::sign(beacon, &FLOCK, &who(3))).encode();
     *beacon.last_mut().expect("it is not empty") ^= 1;
     answer(&mut rig, id, &[sync::Hearsay { age: SECOND, beacon }]);
@@ -238,6 +248,7 @@ fn a_beacon_from_the_end_of_time_breaks_nothing() {
     let beacon = Beacon {
         incarnation: u64::MAX,
         counter: u64::MAX,
+        uptime: Duration::MAX,
         state_digest: crux_crdt::Digest([5; 32]),
     };
     let data = Notice::Beacon(Signed::sign(beacon, &FLOCK, &liar())).encode();

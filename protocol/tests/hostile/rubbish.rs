@@ -68,7 +68,12 @@ fn everything() -> Vec<Vec<u8>> {
         Response::Refused(Refusal::NameTaken(who(3).principal())),
     ];
     let record = record(&who(5), marker(1), Profile::default());
-    let beacon = Beacon { incarnation: 1, counter: 2, state_digest: Digest([3; 32]) };
+    let beacon = Beacon {
+        incarnation: 1,
+        counter: 2,
+        uptime: Duration::from_secs(9),
+        state_digest: Digest([3; 32]),
+    };
     let beacon = Notice::Beacon(Signed::sign(beacon, &FLOCK, &who(5))).encode();
     let told = [sync::Hearsay { age: Duration::from_millis(1_500), beacon: beacon.clone() }];
     let claim = leader::Claim { n: 3, principal: who(5).principal() };

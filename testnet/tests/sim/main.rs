@@ -95,6 +95,17 @@ fn many_dead_hide_nobody() {
 }
 
 #[test]
+fn a_leader_below_a_claim_that_only_another_member_obeyed_is_outbid() {
+    hold_sized("claim", 8, &[1475]);
+}
+
+#[test]
+fn what_is_removed_before_a_lost_life_is_found_stays_removed() {
+    // It had been restarted meanwhile.
+    hold_sized("wipe", 5, &[8145]);
+}
+
+#[test]
 fn who_left_and_lost_its_disk_comes_back() {
     // It heard of its leaving only then, and stayed departed for good.
     hold_sized("chaos", 5, &[58, 105, 108]);
@@ -165,6 +176,21 @@ fn who_slept_shows_those_dead_who_died_meanwhile() {
 #[test]
 fn who_is_suspected_right_after_its_return_answers() {
     hold_sized("quarter", 25, &[7931]);
+}
+
+#[test]
+fn who_slept_is_told_what_refuted_the_suspicions_that_it_reads() {
+    hold_sized("quarter", 25, &[216, 3558]);
+}
+
+#[test]
+fn a_beacon_that_was_held_up_says_nothing_of_now() {
+    hold_sized("quarter", 25, &[375, 493]);
+}
+
+#[test]
+fn who_slept_hears_of_those_who_came_back_meanwhile() {
+    hold_sized("quarter", 25, &[752]);
 }
 
 #[test]
