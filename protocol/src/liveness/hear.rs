@@ -59,6 +59,8 @@ impl State {
             subject.my_vote = None;
             subject.votes.remove(&me);
         }
+        // And it tells of a beacon that others' suspicions may be older than.
+        subject.refute(&me, about);
         subject.heard_at = now;
         let liveness = subject.liveness;
         drop(subject);

@@ -36,11 +36,11 @@
 //!   eight times as long. Time in which this process was late does not count for a suspicion. A gap
 //!   of over two seconds between two calls means that this process slept: it forgets every
 //!   outstanding silence, beacons at once and suspects nobody for a period. Whoever died meanwhile
-//!   is spoken of no more; so it then *asks*: it suspects whom it does not observe and did not hear since,
+//!   is spoken of no more; so it then *asks*: it suspects who sends it no beats and was not heard since,
 //!   and who died not long before. That counts for nothing, and is answered: by a beacon of who lives,
 //!   by the observers of who does not.
 //! * **Late** is a beacon that took three seconds longer than the quickest of its sender, by that one's own
-//!   clock ([`lag`]). It refutes the suspicions before it, and says nothing of now: the dead stay dead,
+//!   clock (`lag`). It refutes the suspicions before it, and says nothing of now: the dead stay dead,
 //!   and this node asks.
 //!
 //! * **Hearsay**: who starts knows nobody's life, and beacons are rare. Where two members compare roots

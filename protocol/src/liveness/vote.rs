@@ -90,7 +90,8 @@ impl State {
             let met = std::mem::take(&mut self.met);
             asked.extend(self.missed_since(woke_at).filter(|who| !met.contains(who)));
         }
-        asked.retain(|who| !self.observed.contains(who));
+        // Who is observed and linked sends beats.
+        asked.retain(|who| !(self.observed.contains(who) && self.linked.contains(who)));
         asked.into_iter().take(ASKED_MAX).filter_map(|who| self.ask_about(who)).collect()
     }
 

@@ -289,6 +289,18 @@ fn suspicion_about(by: u8, counter: u64, number: u64) -> Notice {
     Notice::Suspicion(Signed::sign(suspicion, &FLOCK, &identity(by)))
 }
 
+/// Who slept reads what others said meanwhile, and then the beats.
+#[test]
+fn a_beat_tells_of_the_beacon_that_refuted_a_suspicion() {
+    let mut state = engine();
+    for by in [3, 4] {
+        state.on_notice(&suspicion(by, 2, Evidence::Silent, 1), at(10_100));
+    }
+    assert_eq!(state.liveness(&principal(2)), Liveness::Suspect);
+    assert_eq!(state.on_beat(principal(2), (1, 1), at(10_200)), []);
+    assert_eq!(state.on_beat(principal(2), (1, 2), at(10_300)), [changed(2, Liveness::Alive)]);
+}
+
 /// Who was stopped hears old suspicions at once, and new ones right after its beacon.
 #[test]
 fn a_suspicion_about_a_fresher_beacon_is_answered_though_another_came_just_before() {
