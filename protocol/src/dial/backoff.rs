@@ -7,6 +7,9 @@ use crate::time::Instant;
 
 /// The first delay after a failure.
 const FIRST: Duration = Duration::from_millis(250);
+/// A dial that lasts for longer, where somebody waits, is not waited for: it may have begun before the
+/// network came back, and goes on until it times out.
+const HURRY_AFTER: Duration = Duration::from_millis(500);
 /// The greatest delay.
 const LAST: Duration = Duration::from_secs(5);
 
@@ -16,11 +19,12 @@ pub(super) struct Backoff {
     pub(super) next_at: Instant,
     delay: Duration,
     pub(super) dialling: bool,
+    started_at: Instant,
 }
 
 impl Backoff {
     pub(super) const fn new(now: Instant) -> Self {
-        Self { next_at: now, delay: FIRST, dialling: false }
+        Self { next_at: now, delay: FIRST, dialling: false, started_at: now }
     }
 
     /// Whether it is time.
@@ -28,8 +32,15 @@ impl Backoff {
         !self.dialling && self.next_at <= now
     }
 
-    pub(super) const fn start(&mut self) {
-        self.dialling = true;
+    pub(super) const fn start(&mut self, now: Instant) {
+        (self.dialling, self.started_at) = (true, now);
+    }
+
+    /// Somebody waits: it is time now.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        if !self.dialling || now.since(self.started_at) >= HURRY_AFTER {
+            (self.dialling, self.next_at) = (false, self.next_at.min(now));
+        }
     }
 
     pub(super) fn fail(&mut self, now: Instant, rng: &mut StdRng) {

@@ -150,6 +150,13 @@ impl State {
         }
     }
 
+    /// Somebody has something to send to this member, which is not linked: it is dialled without rest.
+    pub fn hurry(&mut self, peer: &Principal, now: Instant) {
+        if let Some(backoff) = self.members.get_mut(peer) {
+            backoff.hurry(now);
+        }
+    }
+
     /// A dial failed.
     pub fn on_failed(
         &mut self,
@@ -215,7 +222,7 @@ impl State {
             if entry.myself || reached || !entry.backoff.is_due(now) {
                 continue;
             }
-            entry.backoff.start();
+            entry.backoff.start(now);
             out.push(Request {
                 purpose: Purpose::Entry(place),
                 addrs: vec![entry.addr.clone()],
@@ -235,7 +242,7 @@ impl State {
             }
             match to_member(Purpose::Wanted(*peer), *peer, facts) {
                 Some(request) => {
-                    backoff.start();
+                    backoff.start(now);
                     out.push(request);
                 }
                 // It says nowhere that it can be reached; it may say so later.

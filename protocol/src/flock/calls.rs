@@ -15,7 +15,7 @@ use super::state::{Route, State};
 use super::stores::StoreWait;
 use crate::author::{Change, Origin, Rejection, ServiceKey};
 use crate::leader::{Claim, Pinged, Request, Response};
-use crate::link::ReplyId;
+use crate::link::{ReplyId, RequestFailure};
 use crate::liveness::Liveness;
 use crate::time::Instant;
 
@@ -41,6 +41,8 @@ pub(super) struct Ping {
     waiting: BTreeSet<Principal>,
     accepted: BTreeSet<Principal>,
     failed: BTreeSet<Principal>,
+    /// Who was asked once more, because a link was lost or its other gate closed.
+    again: BTreeSet<Principal>,
     pub(super) until: Instant,
 }
 
@@ -150,7 +152,8 @@ impl State {
         let (accepted, failed) = (BTreeSet::from([self.context.me]), BTreeSet::new());
         let until = now + PING_PATIENCE;
         self.author.push(Origin::Internal, Change::Fence(claim));
-        self.pings.insert(number, Ping { asker, claim, waiting, accepted, failed, until });
+        let again = BTreeSet::new();
+        self.pings.insert(number, Ping { asker, claim, waiting, accepted, failed, again, until });
         self.finish_pings(now);
     }
 
@@ -197,6 +200,26 @@ impl State {
                     self.reply(id, Response::Disk.encode());
                 }
             }
+        }
+    }
+
+    /// To store a claim twice is to store it once. So who did not get it is asked once more.
+    pub(super) fn on_ping_failed(
+        &mut self,
+        number: u64,
+        peer: Principal,
+        failure: RequestFailure,
+        now: Instant,
+    ) {
+        let may = matches!(failure, RequestFailure::Lost | RequestFailure::Unsupported);
+        let ping = self.pings.get_mut(&number).filter(|_| may);
+        let again = ping.and_then(|ping| ping.again.insert(peer).then_some(ping.claim));
+        match again {
+            Some(claim) => {
+                let body = Request::Fenced(claim).encode();
+                self.call(peer, body, Route::Ping(number), now);
+            }
+            None => self.on_ping_answer(number, peer, None, now),
         }
     }
 

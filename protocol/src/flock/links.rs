@@ -132,7 +132,7 @@ impl State {
                 self.act_on_sync(outputs, now);
             }
             Some(Route::Hearsay) => self.hearing = false,
-            Some(Route::Ping(ping)) => self.on_ping_answer(ping, peer, None, now),
+            Some(Route::Ping(ping)) => self.on_ping_failed(ping, peer, failure, now),
             Some(Route::Forward(control)) => self.on_forward_answer(control, None),
             Some(Route::Store(_)) | None => {}
         }

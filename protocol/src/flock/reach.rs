@@ -4,6 +4,9 @@
 //! fails once, when its patience is over. Who is to be linked for something else, the blobs, is
 //! dialled until then or until that patience is over.
 //!
+//! Somebody waits, so the dial does not: neither for its turn after failures nor for one that began before
+//! the network came back.
+//!
 //! In a large flock a node is linked to a few others only, but a fenced command asks every live
 //! member, and any member may ask the leader for one. A link that was made for a call closes when it
 //! is idle.
@@ -37,6 +40,9 @@ impl State {
         let linked = self.links.get(&peer).is_some_and(|link| link.open && !link.shut);
         if linked {
             return self.send(peer, Protocol::Call, body, route);
+        }
+        if !self.waiting.values().any(|call| call.peer == peer) {
+            self.dial.hurry(&peer, now);
         }
         let id = RequestId(self.fresh());
         self.requests.insert(id, route);

@@ -229,7 +229,44 @@ fn a_call_goes_out_over_a_second_link_beside_one_that_the_other_side_holds_close
     assert_eq!(to, peer);
     let addr = "10.0.0.9:7000".parse().unwrap();
     node.give(Event::Link(link::Event::Dialled { id: dial, peer, addr }));
-    assert_eq!(node.calls.iter().map(|(_, to, _)| *to).collect::<Vec<_>>(), [peer]);
+    let called: Vec<_> = node.calls.iter().map(|(_, to, _)| *to).collect();
+    assert_eq!(called, [peer, peer], "the first command once more, and the second");
+}
+
+/// Of two links to one peer one is closed, and a call that went over it is lost.
+#[test]
+fn who_did_not_get_a_command_is_asked_once_more() {
+    let mut node = Node::new(1);
+    node.dials.clear();
+    node.ping();
+    node.run(Duration::from_millis(1));
+    let (peer, dial) = node.dials[0];
+    node.link(peer, dial, true);
+    let lose = |node: &mut Node| {
+        let [(id, to, _)] = node.calls[..] else { panic!("{:?}", node.calls) };
+        assert_eq!(to, peer);
+        node.calls.clear();
+        let failure = link::RequestFailure::Lost;
+        node.give(Event::Link(link::Event::RequestFailed { id, peer, failure }));
+    };
+    lose(&mut node);
+    lose(&mut node);
+    assert_eq!(node.calls, [], "once");
+}
+
+/// A dial that began before the network came back lasts until it times out.
+#[test]
+fn who_waits_for_a_call_is_dialled_though_an_older_dial_lasts() {
+    let mut node = Node::new(1);
+    let (peer, _) = node.dials[0];
+    node.run(Duration::from_millis(600));
+    node.dials.clear();
+    node.ping();
+    node.run(Duration::from_millis(1));
+    assert_eq!(node.dials.iter().filter(|(to, _)| *to == peer).count(), 1);
+    node.ping();
+    node.run(Duration::from_millis(1));
+    assert_eq!(node.dials.iter().filter(|(to, _)| *to == peer).count(), 1, "that one is under way");
 }
 
 #[test]
