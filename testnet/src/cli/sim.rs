@@ -196,10 +196,10 @@ impl Totals {
         let at = |part: usize| self.walls.get(runs * part / 100).copied().unwrap_or_default();
         note(format_args!("a run took {:.1?} (median), {:.1?} (p95)", at(50), at(95)));
         let (hours, events) = (self.virtual_time.as_secs() / 3600, self.events);
-        let Writes { acknowledged, refused, lost, .. } = self.writes;
+        let Writes { acknowledged, refused, unanswered, .. } = self.writes;
         say(format_args!(
             "{runs} runs, {broken} violations, {events} events in {hours} h {} min of virtual time; \
-             {acknowledged} writes acknowledged, {refused} refused, {lost} lost",
+             {acknowledged} writes acknowledged, {refused} refused, {unanswered} unanswered",
             self.virtual_time.as_secs() / 60 % 60
         ));
         if broken == 0 { Ok(()) } else { Err(Error::Broken(format!("{broken} of {runs} runs"))) }

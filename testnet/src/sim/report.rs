@@ -68,9 +68,12 @@ impl fmt::Display for Report {
         let Self { scenario, seed, nodes, events, answers, .. } = self;
         let seconds = self.virtual_time.as_secs_f64();
         write!(f, "{scenario}, seed {seed}: {nodes} nodes, {seconds:.3} s of virtual time, ")?;
-        let Writes { acknowledged, refused, lost, .. } = self.writes;
+        let Writes { acknowledged, refused, unanswered, .. } = self.writes;
         write!(f, "{events} events, {answers} requests answered, ")?;
-        write!(f, "{acknowledged} writes acknowledged, {refused} refused, {lost} lost, ")?;
+        write!(
+            f,
+            "{acknowledged} writes acknowledged, {refused} refused, {unanswered} unanswered, "
+        )?;
         write!(f, "digest {}: ", self.digest.as_deref().unwrap_or("none"))?;
         match &self.violation {
             None => f.write_str("held"),

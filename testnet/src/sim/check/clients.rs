@@ -142,9 +142,9 @@ impl Clients {
 
     /// A process ended: what it did not answer, it will not.
     pub(in crate::sim) fn on_end(&mut self, host: usize) {
-        let lost = self.open.extract_if(.., |_, asked| asked.host == host);
-        for (_, asked) in lost {
-            self.writes.lost += u64::from(key_of(&asked.request).is_some());
+        let unanswered = self.open.extract_if(.., |_, asked| asked.host == host);
+        for (_, asked) in unanswered {
+            self.writes.unanswered += u64::from(key_of(&asked.request).is_some());
             self.writes.owed -= u64::from(asked.owed);
         }
         self.leaving.remove(&host);
@@ -374,7 +374,7 @@ mod tests {
         assert!(clients.told_to_leave(1) && !clients.told_to_leave(0));
         clients.on_end(1);
         assert!(!clients.told_to_leave(1), "that was another process");
-        assert_eq!(clients.writes, Writes { lost: 1, ..Writes::default() });
+        assert_eq!(clients.writes, Writes { unanswered: 1, ..Writes::default() });
         assert_eq!(clients.waiting(), 0);
     }
 }

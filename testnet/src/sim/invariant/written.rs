@@ -8,8 +8,8 @@ pub struct Writes {
     /// Nothing was changed, for a reason.
     pub refused: u64,
     /// The process ended before it answered.
-    pub lost: u64,
-    /// Asked of a process that ran on a disk with room, and neither refused nor lost.
+    pub unanswered: u64,
+    /// Asked of a process that ran on a disk with room, and neither refused nor left unanswered.
     pub(in crate::sim) owed: u64,
 }
 
@@ -17,7 +17,7 @@ impl AddAssign for Writes {
     fn add_assign(&mut self, other: Self) {
         self.acknowledged += other.acknowledged;
         self.refused += other.refused;
-        self.lost += other.lost;
+        self.unanswered += other.unanswered;
         self.owed += other.owed;
     }
 }
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn writes_that_all_came_to_nothing_are_seen() {
-        let writes = Writes { acknowledged: 0, refused: 2, lost: 1, owed: 1 };
+        let writes = Writes { acknowledged: 0, refused: 2, unanswered: 1, owed: 1 };
         assert!(some_written(writes).is_err());
         assert_eq!(some_written(Writes { owed: 0, ..writes }), Ok(()));
         assert_eq!(some_written(Writes { acknowledged: 1, ..writes }), Ok(()));
