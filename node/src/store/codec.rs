@@ -16,8 +16,9 @@ use super::error::Failure;
 
 /// The version of what was removed.
 const REMOVED_VERSION: u8 = 1;
-/// How many keys that may have; an engine remembers no more.
-const REMOVED_MAX: usize = 4 * SLOTS_MAX;
+/// How many keys that may have. Further ones are not kept: who removes so many before it meets anybody has
+/// little of an earlier life left.
+pub(super) const REMOVED_MAX: usize = 4 * SLOTS_MAX;
 
 /// A record without the bodies of its slots.
 #[derive(Debug)]

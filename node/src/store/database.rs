@@ -7,7 +7,7 @@ use crux_crdt::record::{Record, ServiceKey};
 use crux_crdt::{Digest, Principal};
 use redb::{Database, ReadableDatabase, ReadableTable};
 
-use super::codec::{StoredRecord, Trusting, open_removed, seal_removed};
+use super::codec::{REMOVED_MAX, StoredRecord, Trusting, open_removed, seal_removed};
 use super::disk::{Disk, FileDisk, guard};
 use super::error::Failure;
 use super::migrate::{self, STEPS};
@@ -188,7 +188,9 @@ fn put_removed(tables: &mut WriteTables<'_>, removed: &[ServiceKey]) -> Result<b
     let stored = tables.meta.get(REMOVED)?.map(|found| open_removed(found.value()));
     let mut all = stored.transpose()?.unwrap_or_default();
     let before = all.len();
-    all.extend(removed.iter().cloned());
+    let room = REMOVED_MAX.saturating_sub(before);
+    let news: Vec<_> = removed.iter().filter(|key| !all.contains(*key)).take(room).collect();
+    all.extend(news.into_iter().cloned());
     if all.len() == before {
         return Ok(false);
     }

@@ -298,11 +298,12 @@ struct Build {
 
 impl Build {
     fn deregister(&mut self, key: &ServiceKey) -> Result<(), Rejection> {
-        self.own.deregister(key)?;
+        let result = self.own.deregister(key);
+        // Also if it is not known here: an earlier life may have it.
         if self.marker.incarnation == 0 && self.own.is_touched(key) {
             self.write.removed.push(key.clone());
         }
-        Ok(())
+        result
     }
 
     fn reincarnate(&mut self, above: u64, nonce: [u8; 16]) {

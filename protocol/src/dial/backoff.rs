@@ -7,8 +7,8 @@ use crate::time::Instant;
 
 /// The first delay after a failure.
 const FIRST: Duration = Duration::from_millis(250);
-/// A dial that lasts for longer, where somebody waits, is not waited for: it may have begun before the
-/// network came back, and goes on until it times out.
+/// Where somebody waits, there is a new dial that long after the last one began, whatever became of that. It may
+/// have begun before the network came back, and last until it times out.
 const HURRY_AFTER: Duration = Duration::from_millis(500);
 /// The greatest delay.
 const LAST: Duration = Duration::from_secs(5);
@@ -38,7 +38,7 @@ impl Backoff {
 
     /// Somebody waits: it is time now.
     pub(super) fn hurry(&mut self, now: Instant) {
-        if !self.dialling || now.since(self.started_at) >= HURRY_AFTER {
+        if now.since(self.started_at) >= HURRY_AFTER {
             (self.dialling, self.next_at) = (false, self.next_at.min(now));
         }
     }

@@ -41,9 +41,7 @@ impl State {
         if linked {
             return self.send(peer, Protocol::Call, body, route);
         }
-        if !self.waiting.values().any(|call| call.peer == peer) {
-            self.dial.hurry(&peer, now);
-        }
+        self.dial.hurry(&peer, now);
         let id = RequestId(self.fresh());
         self.requests.insert(id, route);
         let patience =

@@ -23,9 +23,6 @@ impl State {
         // The one timer that nothing moves: it says how late this process was woken.
         let late = now.since(self.next_beat);
         self.called_at = now;
-        if gap > self.config.sleep_gap || late > LATE_WAKE {
-            self.disregard(gap.max(late), now);
-        }
         if gap > self.config.sleep_gap && !crux_crdt::planted!(SleeperAccuses) {
             let heard_at = now - self.config.beat_period;
             for member in self.subjects.iter().map(|(member, _)| *member).collect::<Vec<_>>() {
@@ -37,10 +34,12 @@ impl State {
                 }
             }
             self.grace_until = now + self.config.beat_period + self.config.beat_grace;
+            self.disregard(Duration::MAX, now);
             self.woke_at = Some(now);
             self.met.clear();
             self.next_beacon = now;
         } else if late > LATE_WAKE {
+            self.disregard(late, now);
             self.worsen_health(now);
         } else if now.since(self.health_at) > HEALTH_RECOVERY {
             self.health = (self.health - 1).max(1);
@@ -49,11 +48,12 @@ impl State {
     }
 
     /// Time in which this process did not run does not count for a suspicion: what takes it back may
-    /// be waiting.
+    /// be waiting, or be asked for when the grace ends.
     fn disregard(&mut self, lost: Duration, now: Instant) {
         for suspect in self.subjects.suspects().clone() {
             if let Some(mut subject) = self.subjects.get_mut(&suspect) {
-                subject.suspect_since = (subject.suspect_since + lost).min(now);
+                subject.suspect_since =
+                    (subject.suspect_since + lost).min(now.max(self.grace_until));
             }
         }
     }

@@ -144,6 +144,7 @@ impl State {
         let alive = subject.liveness == Liveness::Alive;
         drop(subject);
         if !alive || !self.linked.contains(&author) {
+            self.ask_at = if self.doubtful.is_empty() { Instant::NEVER } else { self.ask_at };
             self.doubtful.insert(author);
         }
     }

@@ -6,7 +6,8 @@
 //! stopped and resumed goes on offering what it had.
 //!
 //! **Invariant**: a beacon that took [`LATE`] longer than the quickest of its sender is late, once that one
-//! came; and of a sender whose clock was put back, or stood still, at most one beacon too many is called so.
+//! came; and of a sender whose clock was put back, or stood still, those only that it sends within [`LATE`] of the
+//! first of them, and often only that one.
 
 use core::time::Duration;
 
@@ -15,10 +16,9 @@ use crate::time::Instant;
 /// What is no later than this is news. Gossip offers again, once a second, what got lost, so two seconds are
 /// nothing unusual; whoever stopped is dead to others after four.
 pub(super) const LATE: Duration = Duration::from_secs(3);
-/// Two late beacons in a row that are as late as each other, up to this, were not held up: the sender's
-/// clock lost that time. Less than the least time between two beacons, so that those that are held up and let
-/// go together do not look so.
-const SAME: i64 = 100;
+/// Two late beacons in a row that are as late as each other, up to this many milliseconds, were not held up: the
+/// sender's clock lost that time. Less than the least time between two beacons.
+const SAME: u64 = 100;
 
 /// The way from a sender to this node, in milliseconds: this node's clock less the sender's.
 #[derive(Debug, Clone, Copy)]
@@ -27,19 +27,22 @@ pub(super) struct Lag {
     least: i64,
     /// Of the last late one.
     late: i64,
+    /// When that was sent, by its sender's clock.
+    sent: i64,
 }
 
 impl Lag {
     /// Nothing came yet.
-    pub(super) const UNKNOWN: Self = Self { least: i64::MAX, late: i64::MAX };
+    pub(super) const UNKNOWN: Self = Self { least: i64::MAX, late: i64::MAX, sent: 0 };
 
     /// How late the beacon is that was sent when its sender had run for `uptime`; none: it is not.
     pub(super) fn late(&mut self, uptime: Duration, now: Instant) -> Option<Duration> {
         let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-        let lag = millis(now.since_origin()).saturating_sub(millis(uptime));
+        let sent = millis(uptime);
+        let lag = millis(now.since_origin()).saturating_sub(sent);
         let more = lag.saturating_sub(self.least);
-        if more <= 0 || lag.abs_diff(self.late) <= SAME.unsigned_abs() {
-            *self = Self { least: lag, late: i64::MAX };
+        if more <= 0 || self.is_the_clock(lag, sent) {
+            *self = Self { least: lag, ..Self::UNKNOWN };
             return None;
         }
         let held_up = Duration::from_millis(more.unsigned_abs());
@@ -47,8 +50,16 @@ impl Lag {
             self.least = self.least.saturating_add(more / 8);
             return None;
         }
-        self.late = lag;
+        (self.late, self.sent) = (lag, sent);
         Some(held_up)
+    }
+
+    /// Whether this late beacon and the one before it were not held up, but their sender's clock lost time.
+    /// What is let go together is as much less late as it was sent later.
+    fn is_the_clock(self, lag: i64, sent: i64) -> bool {
+        let apart = lag.abs_diff(self.late);
+        let late = LATE.as_millis() as u64;
+        apart <= SAME || apart < late && sent.saturating_sub(self.sent).unsigned_abs() >= late
     }
 }
 
@@ -81,6 +92,21 @@ mod tests {
         assert_eq!(late(&mut lag, 11_200, 3_611_240), None);
         assert_eq!(late(&mut lag, 21_000, 3_621_000), None);
         assert_eq!(late(&mut lag, 22_000, 3_630_000), Some(8_000));
+    }
+
+    #[test]
+    fn beacons_that_come_unevenly_are_believed_after_a_while_and_such_as_are_let_go_together_are_not()
+     {
+        let mut lag = Lag::UNKNOWN;
+        assert_eq!(late(&mut lag, 10_000, 10_000), None);
+        assert_eq!(late(&mut lag, 11_000, 3_611_000), Some(3_600_000));
+        assert_eq!(late(&mut lag, 11_200, 3_611_600), Some(3_600_400));
+        assert_eq!(late(&mut lag, 21_000, 3_621_900), None);
+        let mut lag = Lag::UNKNOWN;
+        assert_eq!(late(&mut lag, 10_000, 10_000), None);
+        let held_up = [20_000, 30_000, 40_000, 43_000];
+        let all: Vec<_> = held_up.iter().map(|sent| late(&mut lag, *sent, 60_000)).collect();
+        assert_eq!(all, [Some(40_000), Some(30_000), Some(20_000), Some(17_000)]);
     }
 
     #[test]

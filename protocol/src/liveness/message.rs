@@ -29,6 +29,9 @@ impl Beacon {
 /// What an observer saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Evidence {
+    /// Nothing: the author asks. It counts for nothing, and is answered: by a beacon of the subject if
+    /// that lives, by its observers if not.
+    Asked,
     /// No beat within the time-out.
     Silent,
     /// The link closed and a new dial was refused.
@@ -72,22 +75,32 @@ impl Canonical for Beacon {
 }
 
 impl Signable for Suspicion {
-    const DOMAIN: &'static str = "crux/suspicion/1";
+    const DOMAIN: &'static str = "crux/suspicion/2";
 }
 
 impl Canonical for Suspicion {
     fn encode(&self, out: &mut Encoder) {
-        out.u8(1).principal(&self.subject).u64(self.incarnation).u64(self.counter);
-        out.u8(u8::from(self.evidence == Evidence::Gone)).u64(self.number);
+        out.u8(2).principal(&self.subject).u64(self.incarnation).u64(self.counter);
+        let evidence = match self.evidence {
+            Evidence::Silent => 0,
+            Evidence::Gone => 1,
+            Evidence::Asked => 2,
+        };
+        out.u8(evidence).u64(self.number);
     }
 
     fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        input.version("suspicion version", 1)?;
+        input.version("suspicion version", 2)?;
         Ok(Self {
             subject: input.principal("subject")?,
             incarnation: input.u64("incarnation")?,
             counter: input.u64("counter")?,
-            evidence: if input.bool("evidence")? { Evidence::Gone } else { Evidence::Silent },
+            evidence: match input.u8("evidence")? {
+                0 => Evidence::Silent,
+                1 => Evidence::Gone,
+                2 => Evidence::Asked,
+                found => return Err(DecodeError::Unknown { what: "evidence", found }),
+            },
             number: input.u64("number")?,
         })
     }

@@ -36,12 +36,12 @@
 //!   eight times as long. Time in which this process was late does not count for a suspicion. A gap
 //!   of over two seconds between two calls means that this process slept: it forgets every
 //!   outstanding silence, beacons at once and suspects nobody for a period. Whoever died meanwhile
-//!   is spoken of no more; so it then *asks*: it suspects who sends it no beats and was not heard since,
-//!   and who died not long before. That counts for nothing, and is answered: by a beacon of who lives,
-//!   by the observers of who does not.
+//!   is spoken of no more; so it then *asks* about who sends it no beats and was not heard since, and about
+//!   who died not long before. A question is a suspicion without evidence. It counts for nothing, and is
+//!   answered to all: by a beacon of who lives, by the observers of who does not.
 //! * **Late** is a beacon that took three seconds longer than the quickest of its sender, by that one's own
-//!   clock (`lag`). It refutes the suspicions before it, and says nothing of now: the dead stay dead,
-//!   and this node asks.
+//!   clock (`lag`). It refutes the suspicions before it, and says nothing of now: dead and suspect
+//!   stay so, and this node asks, unless it hears another one ask.
 //!
 //! * **Hearsay**: who starts knows nobody's life, and beacons are rare. Where two members compare roots
 //!   the one that sees fewer alive asks the other for the last beacons of those of whom it heard

@@ -34,8 +34,12 @@ fn naive_deadline(state: &State) -> Instant {
         let rest = OBSERVE_REST * members;
         least = least.min(state.called_at.max(state.observed_at + rest));
     }
-    if state.woke_at.is_some() || !state.doubtful.is_empty() {
+    if state.woke_at.is_some() {
         least = least.min(state.grace_until);
+    } else if !state.doubtful.is_empty() && state.ask_at == Instant::NEVER {
+        least = least.min(state.called_at);
+    } else if !state.doubtful.is_empty() {
+        least = least.min(state.ask_at.max(state.grace_until));
     }
     for (member, subject) in state.subjects.iter() {
         if subject.liveness == Liveness::Dead {

@@ -88,6 +88,15 @@ impl State {
         live.take_while(|(at, _)| now.since(*at) >= limit).map(|(_, member)| *member).collect()
     }
 
+    /// Suspects on whom it is to be decided, be it that no suspicion stands any more.
+    pub(super) fn suspects_for_long(&self, now: Instant) -> Vec<Principal> {
+        let lasted = |member: &&Principal| {
+            let since = self.subjects.get(member).map(|it| it.suspect_since);
+            since.is_some_and(|since| now.since(since) >= self.config.suspect_for)
+        };
+        self.subjects.suspects().iter().filter(lasted).copied().collect()
+    }
+
     pub(super) fn let_silence_decide(&mut self, member: Principal, now: Instant) -> Vec<Output> {
         let limit = self.silence();
         let Some(mut subject) = self.subjects.get_mut(&member) else { return Vec::new() };
@@ -113,8 +122,7 @@ impl State {
         } else {
             Instant::NEVER
         };
-        let asks = self.woke_at.is_some() || !self.doubtful.is_empty();
-        let asking = if asks { self.grace_until } else { Instant::NEVER };
+        let asking = self.asks_at().unwrap_or(Instant::NEVER);
         let rest = [self.next_beat, self.next_beacon, silence, stale, asking];
         rest.into_iter().fold(closely, Instant::min)
     }

@@ -75,6 +75,8 @@ pub struct State {
     /// Whose life is doubtful, because a late beacon spoke for it, or one that this process read after it
     /// slept.
     pub(super) doubtful: BTreeSet<Principal>,
+    /// When it asks about them, unless it slept; never: that is to be chosen.
+    pub(super) ask_at: Instant,
     /// Who was linked since it woke.
     pub(super) met: BTreeSet<Principal>,
     pub(super) next_beat: Instant,
@@ -118,6 +120,7 @@ impl State {
             grace_until: now,
             woke_at: None,
             doubtful: BTreeSet::new(),
+            ask_at: Instant::NEVER,
             met: BTreeSet::new(),
             next_beat: now,
             next_beacon: now,
@@ -244,14 +247,13 @@ impl State {
         }
         out.extend(self.look_for_stuck_links(now));
         out.extend(self.look_for_silence(now));
-        out.extend(self.ask_what_was_missed(now));
+        out.extend(self.ask_what_is_doubtful(now, rng));
         let mut due = self.silent_for_too_long(now);
         due.extend(self.subjects.accused());
+        due.extend(self.suspects_for_long(now));
         for member in due {
             out.extend(self.let_silence_decide(member, now));
-            if self.subjects.accused().contains(&member) {
-                out.extend(self.weigh(member, now));
-            }
+            out.extend(self.weigh(member, now));
         }
         out.extend(self.refresh_observed(now));
         out

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crux_crdt::Principal;
 use crux_crdt::sign::Signed;
+use rand::RngExt;
+use rand::rngs::StdRng;
 
 use super::message::{Evidence, Notice, Suspicion};
 use super::state::{Output, State};
@@ -18,6 +20,8 @@ pub(super) const BEACON_REST: Duration = Duration::from_millis(200);
 const ASKED_MAX: usize = 64;
 /// What piled up for a process that slept is read by then, and was perhaps said by who is dead now.
 const PILED_UP: Duration = Duration::from_millis(500);
+/// Within which time it asks for whom a late beacon spoke: longer than a question takes to come to all.
+const ASK_WITHIN: Duration = Duration::from_millis(500);
 /// How many beacons of a dead member another one may have got that this node missed.
 const BEACONS_MISSED_MAX: u64 = 4;
 
@@ -40,15 +44,16 @@ impl State {
         let Some(mut subject) = self.subjects.get_mut(&suspicion.subject) else {
             return (Verdict::Ignore, Vec::new());
         };
-        if subject.liveness == Liveness::Dead {
+        let dead = subject.liveness == Liveness::Dead;
+        if suspicion.evidence == Evidence::Asked || about < subject.freshest && !dead {
+            drop(subject);
+            let verdict = self.on_question(suspicion.subject, about, now);
+            let out = if dead { self.agree(suspicion.subject, about, now) } else { Vec::new() };
+            return (verdict, out);
+        }
+        if dead {
             drop(subject);
             return (Verdict::Accept, self.agree(suspicion.subject, about, now));
-        }
-        if about < subject.freshest {
-            // Who says so missed a beacon. The subject sends another, if this is passed on to it.
-            let again = now.since(subject.doubted_at) < repeat;
-            subject.doubted_at = if again { subject.doubted_at } else { now };
-            return (if again { Verdict::Ignore } else { Verdict::Accept }, Vec::new());
         }
         let old = subject.votes.get(&signed.author());
         if old.is_some_and(|old| now.since(old.at) < repeat && suspicion.evidence <= old.evidence) {
@@ -58,6 +63,22 @@ impl State {
         subject.votes.insert(signed.author(), vote);
         drop(subject);
         (Verdict::Accept, self.weigh(suspicion.subject, now))
+    }
+
+    /// Who asks, or suspects by an older beacon, missed one. The subject sends another, if this is passed
+    /// on to it; one of many that come at once is enough. And who would ask the same hears the answer, too.
+    fn on_question(&mut self, of: Principal, about: (u64, u64), now: Instant) -> Verdict {
+        let Some(mut subject) = self.subjects.get_mut(&of) else { return Verdict::Ignore };
+        if now.since(subject.doubted_at) < self.config.repeat_suspicion / 2 {
+            return Verdict::Ignore;
+        }
+        subject.doubted_at = now;
+        let same = about >= subject.freshest;
+        drop(subject);
+        if same {
+            self.doubtful.remove(&of);
+        }
+        Verdict::Accept
     }
 
     /// Who still suspects a member that is dead to this node missed this node's suspicion: say it
@@ -79,27 +100,50 @@ impl State {
     }
 
     /// Asks of members that may have died while this process slept, of whom nobody speaks any more,
-    /// or that an old beacon may have brought back to life since, by a suspicion that counts for
-    /// nothing: see [`State::agree`] and [`State::on_accused`].
-    pub(super) fn ask_what_was_missed(&mut self, now: Instant) -> Vec<Output> {
-        if now < self.grace_until {
+    /// and of those for whom only a late beacon spoke: see [`State::agree`] and [`State::on_accused`].
+    pub(super) fn ask_what_is_doubtful(&mut self, now: Instant, rng: &mut StdRng) -> Vec<Output> {
+        let Some(asks_at) = self.asks_at() else { return Vec::new() };
+        if self.ask_at == Instant::NEVER {
+            // A late beacon is late to many, and the first question answers them all.
+            self.ask_at = now + ASK_WITHIN.mul_f64(rng.random_range(0.0..1.0));
+        }
+        if now < self.asks_at().unwrap_or(asks_at) {
             return Vec::new();
         }
-        let mut asked = std::mem::take(&mut self.doubtful);
-        if let Some(woke_at) = self.woke_at.take() {
-            let met = std::mem::take(&mut self.met);
-            asked.extend(self.missed_since(woke_at).filter(|who| !met.contains(who)));
-        }
+        self.ask_at = Instant::NEVER;
+        let doubtful = std::mem::take(&mut self.doubtful);
+        let met = std::mem::take(&mut self.met);
+        let woke_at = self.woke_at.take();
+        let unheard = woke_at.into_iter().flat_map(|woke_at| self.unheard_since(woke_at));
+        let unheard = unheard.filter(|who| !met.contains(who) && !doubtful.contains(who));
+        let lately_dead = woke_at.into_iter().flat_map(|woke_at| self.lately_dead(woke_at));
+        let lately_dead = lately_dead.filter(|who| !doubtful.contains(who));
+        let asked = unheard.chain(doubtful.iter().copied()).chain(lately_dead);
         // Who is observed and linked sends beats.
-        asked.retain(|who| !(self.observed.contains(who) && self.linked.contains(who)));
-        asked.into_iter().take(ASKED_MAX).filter_map(|who| self.ask_about(who)).collect()
+        let asked = asked.filter(|who| !(self.observed.contains(who) && self.linked.contains(who)));
+        let asked: Vec<_> = asked.take(ASKED_MAX).collect();
+        asked.into_iter().filter_map(|who| self.ask_about(who)).collect()
     }
 
-    /// Who may have died or come back while this process slept: of the living those who were not heard
-    /// since, of the dead those who died not long before.
-    fn missed_since(&self, woke_at: Instant) -> impl Iterator<Item = Principal> {
+    /// When to ask; none: there is nothing to ask.
+    pub(super) fn asks_at(&self) -> Option<Instant> {
+        match self.woke_at {
+            Some(_) => Some(self.grace_until),
+            None if self.doubtful.is_empty() => None,
+            None if self.ask_at == Instant::NEVER => Some(self.called_at),
+            None => Some(self.ask_at.max(self.grace_until)),
+        }
+    }
+
+    /// The living that were not heard since this process woke.
+    fn unheard_since(&self, woke_at: Instant) -> impl Iterator<Item = Principal> {
         let live = self.subjects.live().iter();
         let unheard = live.take_while(move |(heard_at, _)| *heard_at < woke_at + PILED_UP);
+        unheard.map(|(_, who)| *who)
+    }
+
+    /// Those who died not long before this process woke, and may have come back.
+    fn lately_dead(&self, woke_at: Instant) -> impl Iterator<Item = Principal> {
         let from = woke_at - self.silence();
         let is_lately_dead = move |subject: &Subject| {
             subject.liveness == Liveness::Dead
@@ -107,12 +151,12 @@ impl State {
                 && subject.heard_at >= from
         };
         let dead = self.subjects.iter().filter(move |(_, subject)| is_lately_dead(subject));
-        unheard.map(|(_, who)| *who).chain(dead.map(|(who, _)| *who))
+        dead.map(|(who, _)| *who)
     }
 
     fn ask_about(&mut self, member: Principal) -> Option<Output> {
         let about = self.subjects.get(&member)?.freshest;
-        Some(self.publish_suspicion(member, about, Evidence::Silent))
+        Some(self.publish_suspicion(member, about, Evidence::Asked))
     }
 
     /// Somebody suspects this node, which shows that it lives.
