@@ -23,10 +23,15 @@ impl State {
         }
         let known = self.strew.membership().contains(&peer);
         let Some(link) = self.links.get_mut(&peer) else { return };
-        (link.shut, link.dialled) = (false, true);
+        let was_shut = std::mem::replace(&mut link.shut, false);
+        link.dialled = true;
         if link.open {
             // A second link may have opened beside one whose other gate was closed.
             self.send_what_waits(peer);
+            if was_shut {
+                // Or that one is closed, too, which only shows when it is used.
+                self.compare_with(peer, now);
+            }
         } else if !self.join.is_busy_with(&peer) {
             let outputs = self.join.knock(peer, known, now);
             self.act_on_join(outputs, now);

@@ -54,14 +54,18 @@ impl State {
     fn on_connected(&mut self, peer: Principal, link: Link, now: Instant) {
         self.links.insert(peer, link);
         if link.open {
-            let aside = self.aside();
-            let outputs = self.sync.on_connected(peer, &self.strew, &aside);
-            self.act_on_sync(outputs, now);
+            self.compare_with(peer, now);
             let outputs = self.liveness.on_connected(peer, now);
             self.act_on_liveness(outputs, now);
             self.ask_to_store_what_waits(peer);
             self.send_what_waits(peer);
         }
+    }
+
+    pub(super) fn compare_with(&mut self, peer: Principal, now: Instant) {
+        let aside = self.aside();
+        let outputs = self.sync.on_connected(peer, &self.strew, &aside);
+        self.act_on_sync(outputs, now);
     }
 
     fn on_disconnected(&mut self, peer: Principal, now: Instant) {

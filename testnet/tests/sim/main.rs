@@ -95,6 +95,11 @@ fn many_dead_hide_nobody() {
 }
 
 #[test]
+fn a_second_link_whose_other_gate_is_closed_as_well_is_found_out() {
+    hold_sized("chaos", 2, &[7443]);
+}
+
+#[test]
 fn whom_faults_upon_faults_cut_off_obeys_as_soon_as_they_end() {
     hold_sized("chaos", 5, &[673, 1994, 2534]);
 }
@@ -160,6 +165,11 @@ fn who_is_made_anew_alone_and_found_by_its_flock_does_not_lead_it() {
 #[test]
 fn a_handshake_does_not_outlive_a_cut_that_began_in_its_middle() {
     hold_sized("pair", 2, &[177, 1534]);
+}
+
+#[test]
+fn two_beats_that_a_closed_connection_takes_with_it_make_no_suspect() {
+    hold_sized("pair", 2, &[9275]);
 }
 
 #[test]

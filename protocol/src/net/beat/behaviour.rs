@@ -35,6 +35,8 @@ struct Peer {
 pub(crate) struct Behaviour {
     subjects: BTreeSet<PeerId>,
     peers: BTreeMap<PeerId, Peer>,
+    /// The last beat.
+    last: Option<Frame>,
     /// Beats received. Filled one per poll of the swarm, drained at once.
     events: VecDeque<Event>,
     /// Orders for handlers: at most one beat, and one change of mind per observed peer since the
@@ -54,6 +56,7 @@ impl Behaviour {
 
     /// Sends one beat to whoever observes this node. One that was not sent yet is replaced.
     pub(crate) fn beat(&mut self, frame: Frame) {
+        self.last = Some(frame);
         self.orders.retain(|(_, _, order)| !matches!(order, In::Beat(_)));
         for (peer, state) in &self.peers {
             for connection in &state.observing {
@@ -156,6 +159,9 @@ impl NetworkBehaviour for Behaviour {
             }
             Out::Observed(true) => {
                 state.observing.insert(connection);
+                // It may come from a connection that was closed with a beat on it.
+                let beat = self.last.map(|frame| (peer, connection, In::Beat(frame)));
+                self.orders.extend(beat);
             }
             Out::Observed(false) => {
                 state.observing.remove(&connection);

@@ -123,6 +123,10 @@ impl World {
                 if let Some(conn) = self.net.conns.get_mut(id) {
                     conn.end_mut(side).watched = on;
                 }
+                // Who begins to watch gets the last beat at once.
+                if on && let Some((incarnation, counter)) = self.socket(at.host).beat {
+                    self.transmit(id, side, Message::Beat { incarnation, counter });
+                }
             }
             Message::Beat { incarnation, counter } if open => {
                 if self.socket(at.host).observed.contains(&peer) {

@@ -105,6 +105,7 @@ impl World {
 
     /// Sends a beat to everyone who opened a stream for them.
     pub(in crate::sim) fn beat(&mut self, by: Process, incarnation: u64, counter: u64) {
+        self.socket(by.host).beat = Some((incarnation, counter));
         for peer in self.socket(by.host).peers.with_open_gate() {
             let mut open = self.socket(by.host).peers.open(&peer).to_vec();
             open.retain(|id| {

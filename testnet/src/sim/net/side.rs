@@ -31,6 +31,8 @@ pub(in crate::sim) struct Owed {
 pub(in crate::sim) struct Socket {
     pub(in crate::sim) admitted: Arc<BTreeSet<Principal>>,
     pub(in crate::sim) observed: BTreeSet<Principal>,
+    /// The last beat of this process: incarnation and counter.
+    pub(in crate::sim) beat: Option<(u64, u64)>,
     pub(in crate::sim) watching: BTreeMap<Principal, ConnId>,
     pub(in crate::sim) peers: Peers,
     pub(in crate::sim) mesh: Mesh,
