@@ -58,8 +58,8 @@ impl Lag {
     /// What is let go together is as much less late as it was sent later.
     fn is_the_clock(self, lag: i64, sent: i64) -> bool {
         let apart = lag.abs_diff(self.late);
-        let late = LATE.as_millis() as u64;
-        apart <= SAME || apart < late && sent.saturating_sub(self.sent).unsigned_abs() >= late
+        let later = Duration::from_millis(sent.abs_diff(self.sent));
+        apart <= SAME || Duration::from_millis(apart) < LATE && later >= LATE
     }
 }
 
