@@ -8,8 +8,9 @@ use crux_crdt::sign::Signed;
 /// What becomes durable together.
 ///
 /// Everything in it is merged into what is stored: the record with the greater total marker, the
-/// union of acts and of what was removed, the greater fence, the greater incarnation. Records and acts MUST have been
-/// verified for the flock of the store; one that was not makes the database fail to open.
+/// union of acts and of what was removed, the greater fence, the greater incarnation. Records and
+/// acts MUST have been verified for the flock of the store; one that was not makes the database fail
+/// to open.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
     /// Records; at most the newest of each author is kept.

@@ -6,9 +6,10 @@
 //! ```
 //!
 //! **Invariant**: the file holds, for each author, the record with the greatest total marker that
-//! was committed, with exactly the slots it covers; every act that was committed; what this
-//! node removed before it knew its past; and the greatest fence and incarnation. So a write is a merge: repeating it, or doing two in the other order,
-//! gives the same content. A transaction is in the file as a whole or not at all.
+//! was committed, with exactly the slots it covers; every act that was committed; what
+//! this node removed before it knew its past, up to a bound; and the greatest fence and incarnation.
+//! So a write is a merge: repeating it, or doing two in the other order, gives the same content. A
+//! transaction is in the file as a whole or not at all.
 //!
 //! **What an unclean shutdown may lose**: what [`StoreHandle::save`] took in the last second and no
 //! later [`StoreHandle::persist`] carried along. Nothing that `persist` answered `Ok` for. What is

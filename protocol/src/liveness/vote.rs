@@ -102,12 +102,11 @@ impl State {
     /// Asks of members that may have died while this process slept, of whom nobody speaks any more,
     /// and of those for whom only a late beacon spoke: see [`State::agree`] and [`State::on_accused`].
     pub(super) fn ask_what_is_doubtful(&mut self, now: Instant, rng: &mut StdRng) -> Vec<Output> {
-        let Some(asks_at) = self.asks_at() else { return Vec::new() };
-        if self.ask_at == Instant::NEVER {
+        if self.asks_at().is_some() && self.ask_at == Instant::NEVER {
             // A late beacon is late to many, and the first question answers them all.
             self.ask_at = now + ASK_WITHIN.mul_f64(rng.random_range(0.0..1.0));
         }
-        if now < self.asks_at().unwrap_or(asks_at) {
+        if self.asks_at().is_none_or(|at| now < at) {
             return Vec::new();
         }
         self.ask_at = Instant::NEVER;

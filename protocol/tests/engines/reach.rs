@@ -147,6 +147,16 @@ impl Node {
     }
 }
 
+/// A leader that was asked for a fenced command, and one whom it dials for that.
+fn commanding() -> (Node, Principal, DialId) {
+    let mut node = Node::new(1);
+    node.dials.clear();
+    node.ping();
+    node.run(Duration::from_millis(1));
+    let (peer, dial) = node.dials[0];
+    (node, peer, dial)
+}
+
 fn others() -> BTreeSet<Principal> {
     (2..=MEMBERS).map(principal).collect()
 }
@@ -188,11 +198,7 @@ fn a_fenced_command_dials_every_live_member_and_goes_out_once_its_link_is_open()
 
 #[test]
 fn a_call_waits_for_the_gate_and_not_for_the_link() {
-    let mut node = Node::new(1);
-    node.dials.clear();
-    node.ping();
-    node.run(Duration::from_millis(1));
-    let (peer, dial) = node.dials[0];
+    let (mut node, peer, dial) = commanding();
     node.link(peer, dial, false);
     assert_eq!(node.calls, [], "its gate is closed");
     let addr = "10.0.0.9:7000".parse().unwrap();
@@ -206,11 +212,7 @@ fn a_call_waits_for_the_gate_and_not_for_the_link() {
 /// but by the end of its dial.
 #[test]
 fn a_call_goes_out_over_a_second_link_beside_one_that_the_other_side_holds_closed() {
-    let mut node = Node::new(1);
-    node.dials.clear();
-    node.ping();
-    node.run(Duration::from_millis(1));
-    let (peer, dial) = node.dials[0];
+    let (mut node, peer, dial) = commanding();
     node.link(peer, dial, true);
     let (id, ..) = node.calls.remove(0);
     let failure = link::RequestFailure::Unsupported;
@@ -236,11 +238,7 @@ fn a_call_goes_out_over_a_second_link_beside_one_that_the_other_side_holds_close
 /// Of two links to one peer one is closed, and a call that went over it is lost.
 #[test]
 fn who_did_not_get_a_command_is_asked_once_more() {
-    let mut node = Node::new(1);
-    node.dials.clear();
-    node.ping();
-    node.run(Duration::from_millis(1));
-    let (peer, dial) = node.dials[0];
+    let (mut node, peer, dial) = commanding();
     node.link(peer, dial, true);
     let lose = |node: &mut Node| {
         let [(id, to, _)] = node.calls[..] else { panic!("{:?}", node.calls) };

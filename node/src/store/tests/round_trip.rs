@@ -99,3 +99,17 @@ fn only_its_owner_may_read_it() {
     drop(Store::open(&path, FLOCK).unwrap());
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 }
+
+#[test]
+fn removals_are_kept_up_to_a_bound_and_the_database_opens() {
+    let disk = MemoryDisk::default();
+    let (mut store, _) = open(&disk);
+    for part in [0..700, 600..1_400] {
+        let removed = part.map(|n| key(&format!("gone-{n}"))).collect();
+        store.commit(&Batch { removed, ..Batch::default() }).unwrap();
+    }
+    drop(store);
+    let kept = open(&disk).1.removed;
+    assert_eq!(kept.len(), 1_024);
+    assert!((0..1_024).all(|n| kept.contains(&key(&format!("gone-{n}")))), "the first ones");
+}

@@ -39,8 +39,8 @@ pub(crate) struct Behaviour {
     last: Option<Frame>,
     /// Beats received. Filled one per poll of the swarm, drained at once.
     events: VecDeque<Event>,
-    /// Orders for handlers: at most one beat, and one change of mind per observed peer since the
-    /// swarm was polled.
+    /// Orders for handlers since the swarm was polled: at most one beat and one change of mind per
+    /// observed peer, and a beat for the one stream that was opened.
     orders: VecDeque<(PeerId, ConnectionId, In)>,
 }
 
@@ -182,5 +182,27 @@ impl NetworkBehaviour for Behaviour {
             // Whatever fills the queues has the swarm polled: a command or an event of its own.
             None => Poll::Pending,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_begins_to_observe_gets_the_last_beat_at_once() {
+        let mut behaviour = Behaviour::default();
+        let (peer, connection) = (PeerId::random(), ConnectionId::new_unchecked(1));
+        behaviour.peers.entry(peer).or_default().connections.insert(connection);
+        behaviour.on_connection_handler_event(peer, connection, Out::Observed(true));
+        assert!(behaviour.orders.is_empty(), "there was none yet");
+        let frame = Frame { incarnation: 1, counter: 2 };
+        behaviour.beat(frame);
+        behaviour.orders.clear();
+        behaviour.on_connection_handler_event(peer, connection, Out::Observed(true));
+        let [(to, on, In::Beat(beat))] = behaviour.orders.make_contiguous() else {
+            panic!("{:?}", behaviour.orders)
+        };
+        assert_eq!((*to, *on, *beat), (peer, connection, frame));
     }
 }
