@@ -11,11 +11,6 @@ use super::state::{Output, State};
 use crate::time::Instant;
 
 impl State {
-    /// Beacon at the next wake.
-    pub fn beacon_soon(&mut self, now: Instant) {
-        self.next_beacon = now;
-    }
-
     /// The newest beacon, sealed as [`Notice`]; empty before the first.
     pub fn beacon(&self) -> &[u8] {
         &self.beacon
@@ -32,13 +27,22 @@ impl State {
         let signed = Signed::sign(beacon, &self.context.flock, &self.identity);
         self.beacon = Notice::Beacon(signed).encode();
         self.beacon_at = now;
+        self.take_turn(now, rng);
+        Output::Publish(self.beacon.clone())
+    }
+
+    /// Chooses when the next beacon is due. One out of turn leaves the turn as it is: what happens to
+    /// many at once, as a heal does, would else have them all beacon together from then on.
+    fn take_turn(&mut self, now: Instant, rng: &mut StdRng) {
         let period =
             if self.leading { self.config.leader_beacon_period } else { self.beacon_period() };
-        // Those who start together would go on beaconing together; and the first one may have come
-        // before the others had links for it.
-        let earliest = if self.counter == 1 { 0.1 } else { 0.9 };
-        self.next_beacon = now + period.mul_f64(rng.random_range(earliest..1.0));
-        Output::Publish(self.beacon.clone())
+        // Those who start or wake together choose anew. And the first beacon may have come before the
+        // others had links for it.
+        let anew = self.counter == 1 || self.beacon_turn + self.config.sleep_gap <= now;
+        let earliest = if anew { 0.1 } else { 0.9 };
+        let turn = now + period.mul_f64(rng.random_range(earliest..1.0));
+        self.beacon_turn = if self.beacon_turn <= now { turn } else { self.beacon_turn.min(turn) };
+        self.next_beacon = self.beacon_turn;
     }
 
     /// Grows with the flock, so that what a node receives does not. From the design, page 01.

@@ -5,10 +5,9 @@ use core::time::Duration;
 use crux_crdt::Principal;
 use crux_crdt::sign::Signed;
 
-use super::lag::Lag;
 use super::message::{Beacon, Evidence, Notice};
 use super::state::{Output, State};
-use super::subject::{Heard, Liveness};
+use super::subject::{Liveness, News};
 use super::vote::BEACON_REST;
 use crate::link::Verdict;
 use crate::time::Instant;
@@ -90,51 +89,46 @@ impl State {
         first_hand: bool,
         now: Instant,
     ) -> (Verdict, Vec<Output>) {
-        let author = beacon.author();
-        let fresh = beacon.value().mark();
+        let (author, mark) = (beacon.author(), beacon.value().mark());
         let me = self.context.me;
         let Some(mut subject) = self.subjects.get_mut(&author) else {
             return (Verdict::Ignore, Vec::new());
         };
-        let first = subject.freshest == (0, 0);
-        if fresh < subject.freshest {
+        if mark < subject.freshest {
             return (Verdict::Ignore, Vec::new());
         }
-        if subject.beaconed() == Some(fresh) {
+        if subject.beaconed() == Some(mark) {
             // It came by another way first, and not everyone has that way: pass it on.
             return (Verdict::Accept, Vec::new());
         }
-        if subject.beaconed().is_some_and(|known| known.0 != fresh.0) {
-            // A life's clock starts with it.
-            subject.lag = Lag::UNKNOWN;
-        }
-        let late = if first_hand { None } else { subject.lag.late(beacon.value().uptime, now) };
-        subject.beacon = Some(Heard::new(beacon, now));
-        let news = fresh > subject.freshest || first;
-        subject.freshest = fresh;
-        let refuted = subject.refute(&me, fresh);
-        let dead = subject.liveness == Liveness::Dead;
+        let news = subject.keep(beacon, first_hand, &me, now);
         drop(subject);
-        if refuted {
+        if news.refutes {
             self.closely_due = None;
         }
-        if let Some(late) = late.filter(|_| !first) {
+        (Verdict::Accept, self.on_news(beacon, news, now))
+    }
+
+    /// A beacon came that was not heard before.
+    fn on_news(&mut self, beacon: &Signed<Beacon>, news: News, now: Instant) -> Vec<Output> {
+        let author = beacon.author();
+        if let Some(late) = news.late {
             self.on_late(author, late, now);
-            return (Verdict::Accept, Vec::new());
+            return Vec::new();
         }
-        if refuted {
+        if news.refutes {
             self.worsen_health(now);
         }
-        if dead && self.is_outvoted(&author) {
+        if self.liveness(&author) == Liveness::Dead && self.is_outvoted(&author) {
             // What it was found dead by is about this beacon, too, which only comes late.
-            return (Verdict::Accept, Vec::new());
+            return Vec::new();
         }
         // A beat may have told of this beacon before: then there is nothing new to hear from it.
-        let mut out = if news { self.hear(author, now) } else { Vec::new() };
+        let mut out = if news.fresh { self.hear(author, now) } else { Vec::new() };
         if beacon.value().state_digest != self.state_digest {
             out.push(Output::Doubt(author));
         }
-        (Verdict::Accept, out)
+        out
     }
 
     /// It lived when it sent this. Whether it does now is asked, unless it says so itself.

@@ -80,7 +80,10 @@ pub struct State {
     /// Who was linked since it woke.
     pub(super) met: BTreeSet<Principal>,
     pub(super) next_beat: Instant,
+    /// When it beacons next: at its turn, or sooner because something happened.
     pub(super) next_beacon: Instant,
+    /// When it is its turn, once in a period.
+    pub(super) beacon_turn: Instant,
     pub(super) beacon_at: Instant,
     /// What the clock has to say of those who are observed or suspect; none: look again.
     pub(super) closely_due: Option<Instant>,
@@ -124,6 +127,7 @@ impl State {
             met: BTreeSet::new(),
             next_beat: now,
             next_beacon: now,
+            beacon_turn: now,
             beacon_at: Instant::ORIGIN,
             closely_due: None,
         }

@@ -1,4 +1,5 @@
 use core::fmt;
+use core::time::Duration;
 use std::collections::BTreeMap;
 
 use crux_crdt::Principal;
@@ -78,6 +79,17 @@ impl Heard {
     }
 }
 
+/// What a new beacon says of its author.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct News {
+    /// No beat told of this beacon before it came.
+    pub(super) fresh: bool,
+    /// It refutes what this node suspected.
+    pub(super) refutes: bool,
+    /// It was that much longer on its way than others.
+    pub(super) late: Option<Duration>,
+}
+
 /// What the votes come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Count {
@@ -126,6 +138,27 @@ impl Subject {
     /// The incarnation and counter of the last beacon that came.
     pub(super) fn beaconed(&self) -> Option<(u64, u64)> {
         self.beacon.as_ref().map(|heard| heard.beacon.mark())
+    }
+
+    /// Keeps a beacon fresher than the last one; one from its author's own mouth is never late.
+    pub(super) fn keep(
+        &mut self,
+        beacon: &Signed<Beacon>,
+        first_hand: bool,
+        me: &Principal,
+        now: Instant,
+    ) -> News {
+        let mark = beacon.value().mark();
+        if self.beaconed().is_some_and(|known| known.0 != mark.0) {
+            // A life's clock starts with it.
+            self.lag = Lag::UNKNOWN;
+        }
+        let late = if first_hand { None } else { self.lag.late(beacon.value().uptime, now) };
+        let first = self.freshest == (0, 0);
+        let fresh = mark > self.freshest || first;
+        self.beacon = Some(Heard::new(beacon, now));
+        self.freshest = mark;
+        News { fresh, refutes: self.refute(me, mark), late: late.filter(|_| !first) }
     }
 
     /// Forgets the votes that (incarnation, counter) refutes. Whether this node's was among them.
