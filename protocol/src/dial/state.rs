@@ -199,17 +199,15 @@ impl State {
         out.extend(self.dial_wanted(now, facts));
         if !self.started {
             self.started = true;
-            let known = facts.dead.keys().filter(|peer| !(facts.is_linked)(peer)).take(START_MAX);
-            out.extend(known.filter_map(|peer| to_member(Purpose::Dead(*peer), *peer, facts)));
+            self.rest_from_dead(now, facts, rng);
+            out.extend(self.dial_known(facts));
         }
         if is_sparse(facts) && self.next_more <= now {
             self.next_more = now + MORE_EVERY;
             out.extend(dial_more(facts, rng));
         }
         if self.next_dead <= now {
-            let period = Duration::from_millis(500) * u32::try_from(facts.live).unwrap_or(u32::MAX);
-            let period = period.clamp(Duration::from_secs(1), Duration::from_secs(60));
-            self.next_dead = now + period.mul_f64(rng.random_range(0.8..1.2));
+            self.rest_from_dead(now, facts, rng);
             out.extend(self.dial_dead(facts, rng));
         }
         out
@@ -250,6 +248,20 @@ impl State {
             }
         }
         out
+    }
+
+    /// Members from disk at the start. Those at the place of an entry are dialled there.
+    fn dial_known(&self, facts: &Facts<'_>) -> Vec<Request> {
+        let is_entry = |addr: &String| self.entries.iter().any(|entry| entry.addr == *addr);
+        let known = facts.dead.keys().filter(|peer| !(facts.is_linked)(peer));
+        let known = known.filter_map(|peer| to_member(Purpose::Dead(*peer), *peer, facts));
+        known.filter(|request| !request.addrs.iter().any(is_entry)).take(START_MAX).collect()
+    }
+
+    fn rest_from_dead(&mut self, now: Instant, facts: &Facts<'_>, rng: &mut StdRng) {
+        let period = Duration::from_millis(500) * u32::try_from(facts.live).unwrap_or(u32::MAX);
+        let period = period.clamp(Duration::from_secs(1), Duration::from_secs(60));
+        self.next_dead = now + period.mul_f64(rng.random_range(0.8..1.2));
     }
 
     fn dial_dead(&self, facts: &Facts<'_>, rng: &mut StdRng) -> Option<Request> {

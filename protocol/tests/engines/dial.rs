@@ -84,10 +84,24 @@ fn wanted_members_are_dialled_unless_linked() {
 fn the_dead_are_dialled_one_a_second_once_all_were_tried() {
     let mut state = State::new(&[], at(0));
     let start = wake(&mut state, at(0), none(), principals([2, 3]));
-    assert_eq!(start.len(), 3, "both at the start, and the first of the round");
+    let both: BTreeSet<_> = start.iter().filter_map(|it| it.expect).collect();
+    assert_eq!((start.len(), both), (2, principals([2, 3])), "each once");
     assert_eq!(wake(&mut state, at(100), none(), principals([2])), []);
     let later = wake(&mut state, at(2_000), none(), principals([2]));
     assert_eq!(later, [to(Purpose::Dead(principal(2)), 2)]);
+}
+
+/// Connections too many are closed again, and what is on them may be lost.
+#[test]
+fn who_starts_dials_a_member_once_that_is_an_entry_too() {
+    let mut state = State::new(&["192.0.2.7:7".to_owned()], at(0));
+    let start = wake(&mut state, at(0), none(), principals([2]));
+    assert_eq!(start, [entry(0, "192.0.2.7:7")]);
+    // Another may be there now, so it has its turn among the dead.
+    assert_eq!(
+        wake(&mut state, at(2_000), none(), principals([2])),
+        [to(Purpose::Dead(principal(2)), 2)]
+    );
 }
 
 /// The dials to others than those who are wanted, where so many are linked and so many live.

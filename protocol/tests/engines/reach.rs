@@ -171,8 +171,11 @@ fn a_fenced_command_dials_every_live_member_and_goes_out_once_its_link_is_open()
     node.run(Duration::from_millis(1));
     let missing: BTreeSet<_> =
         others().into_iter().filter(|it| before.iter().all(|(peer, _)| peer != it)).collect();
-    assert_eq!(node.dialled(), missing, "those who are not being dialled yet, once");
-    assert_eq!(node.dials.len(), missing.len());
+    let dialled = node.dialled();
+    assert!(dialled.is_superset(&missing), "those who are not being dialled yet");
+    assert_eq!(node.dials.len(), dialled.len(), "once");
+    let twice = dialled.difference(&missing).count();
+    assert!(twice <= 1, "and perhaps one that was dialled because few are linked: {twice}");
 
     let (peer, dial) = node.dials[0];
     let claim = Claim { n: 1, principal: principal(1) };
