@@ -10,7 +10,7 @@
 //! * Live members that observe this node or that it observes: at once, then with back-off.
 //! * Where fewer than four are linked: a random other live member every 200 ms, beside those.
 //! * At the start, when everyone is dead to this node: up to 32 of the members it knows from disk,
-//!   those left out at whose places entries are.
+//!   those left out that are at the places of entries only.
 //! * The dead: one random one every clamp(live/2, 1 s, 60 s), so that the flock as a whole makes about
 //!   two attempts a second however long a partition lasts.
 

@@ -250,12 +250,12 @@ impl State {
         out
     }
 
-    /// Members from disk at the start. Those at the place of an entry are dialled there.
+    /// Members from disk at the start. Those that are nowhere but at the places of entries are dialled there.
     fn dial_known(&self, facts: &Facts<'_>) -> Vec<Request> {
         let is_entry = |addr: &String| self.entries.iter().any(|entry| entry.addr == *addr);
         let known = facts.dead.keys().filter(|peer| !(facts.is_linked)(peer));
         let known = known.filter_map(|peer| to_member(Purpose::Dead(*peer), *peer, facts));
-        known.filter(|request| !request.addrs.iter().any(is_entry)).take(START_MAX).collect()
+        known.filter(|request| !request.addrs.iter().all(is_entry)).take(START_MAX).collect()
     }
 
     fn rest_from_dead(&mut self, now: Instant, facts: &Facts<'_>, rng: &mut StdRng) {

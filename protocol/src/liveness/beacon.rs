@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 
 use super::message::{Beacon, Notice};
 use super::state::{Output, State};
+use super::vote::BEACON_REST;
 use crate::time::Instant;
 
 impl State {
@@ -31,18 +32,23 @@ impl State {
         Output::Publish(self.beacon.clone())
     }
 
-    /// Chooses when the next beacon is due. One out of turn leaves the turn as it is: what happens to
-    /// many at once, as a heal does, would else have them all beacon together from then on.
+    /// Chooses when the next beacon is due. One out of turn leaves the turn as it is, or brings it nearer:
+    /// what happens to many at once, as a heal does, would else have them all beacon together from then on.
     fn take_turn(&mut self, now: Instant, rng: &mut StdRng) {
         let period =
             if self.leading { self.config.leader_beacon_period } else { self.beacon_period() };
-        // Those who start or wake together choose anew. And the first beacon may have come before the
-        // others had links for it.
-        let anew = self.counter == 1 || self.beacon_turn + self.config.sleep_gap <= now;
-        let earliest = if anew { 0.1 } else { 0.9 };
+        let earliest = if self.is_turn_anew(period, now) { 0.1 } else { 0.9 };
         let turn = now + period.mul_f64(rng.random_range(earliest..1.0));
-        self.beacon_turn = if self.beacon_turn <= now { turn } else { self.beacon_turn.min(turn) };
-        self.next_beacon = self.beacon_turn;
+        if self.beacon_turn <= now || turn < self.beacon_turn {
+            (self.beacon_turn, self.turn_period) = (turn, period);
+        }
+        self.next_beacon = self.beacon_turn.max(now + BEACON_REST);
+    }
+
+    /// Those who start or wake together, or did so when the flock was small to them, choose anew when it is
+    /// their turn. And the first beacon may have come before the others had links for it.
+    fn is_turn_anew(&self, period: Duration, now: Instant) -> bool {
+        self.counter == 1 || self.woke_at == Some(now) || period > 2 * self.turn_period
     }
 
     /// Grows with the flock, so that what a node receives does not. From the design, page 01.

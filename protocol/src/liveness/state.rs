@@ -10,6 +10,7 @@ use super::config::Config;
 use super::rings::RINGS;
 use super::subject::{Liveness, Subject};
 use super::subjects::Subjects;
+use super::vote::BEACON_REST;
 use crate::context::Context;
 use crate::time::Instant;
 
@@ -84,6 +85,8 @@ pub struct State {
     pub(super) next_beacon: Instant,
     /// When it is its turn, once in a period.
     pub(super) beacon_turn: Instant,
+    /// The period that it was chosen by.
+    pub(super) turn_period: Duration,
     pub(super) beacon_at: Instant,
     /// What the clock has to say of those who are observed or suspect; none: look again.
     pub(super) closely_due: Option<Instant>,
@@ -128,6 +131,7 @@ impl State {
             next_beat: now,
             next_beacon: now,
             beacon_turn: now,
+            turn_period: Duration::ZERO,
             beacon_at: Instant::ORIGIN,
             closely_due: None,
         }
@@ -176,7 +180,7 @@ impl State {
             self.state_digest_at = now;
         }
         if leading && !self.leading {
-            self.next_beacon = now;
+            self.next_beacon = self.next_beacon.min(now.max(self.beacon_at + BEACON_REST));
         }
         self.leading = leading;
     }

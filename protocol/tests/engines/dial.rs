@@ -91,6 +91,25 @@ fn the_dead_are_dialled_one_a_second_once_all_were_tried() {
     assert_eq!(later, [to(Purpose::Dead(principal(2)), 2)]);
 }
 
+#[test]
+fn who_starts_dials_a_member_that_states_another_place_than_that_of_an_entry() {
+    let mut state = State::new(&["192.0.2.7:7".to_owned()], at(0));
+    let dead = BTreeMap::from([(principal(2), at(0))]);
+    let facts = Facts {
+        is_linked: &|_| false,
+        is_within_reach: &|_| false,
+        wanted: &none(),
+        dead: &dead,
+        links: 0,
+        live: 1,
+        others: &Vec::new,
+        addrs: &|_| vec!["192.0.2.7:7".to_owned(), "192.0.2.8:7".to_owned()],
+    };
+    let start = state.on_wake(at(0), &facts, &mut rng());
+    assert_eq!(start.len(), 2);
+    assert_eq!(start[1].purpose, Purpose::Dead(principal(2)));
+}
+
 /// Connections too many are closed again, and what is on them may be lost.
 #[test]
 fn who_starts_dials_a_member_once_that_is_an_entry_too() {
