@@ -20,16 +20,17 @@ pub(in crate::sim) struct Rest {
     pub(in crate::sim) kept: Kept,
 }
 
-/// What a node sends at rest beside members' beacons, in bytes per second: beats, comparisons, what the leader
-/// beacons more often.
+/// What a node sends at rest in a small flock, in bytes per second: a beat a second to eight observers, and
+/// beacons of everyone passed on to at most eight.
+const SENT_MAX: u64 = 20_000;
+/// What it sends beside that, to compare itself with others.
+const SENT_ONCE: u64 = 50_000;
+/// In a large one, what it sends beside others' beacons, in bytes per second.
 const SENT_ALONE: u64 = 5_000;
-/// What was said before it came to rest is advertised for six heartbeats more. Measured: the most that was seen is
-/// 110 kB.
-const SENT_BEFORE: u64 = 120_000;
 /// A beacon of 250 B is passed on to at most eight, and advertised six times to three others.
 const SENT_EACH_BEACON: u64 = 2_400;
-/// How often a member beacons at most when nothing happens, unless it leads.
-const BEACON_PERIOD: Duration = Duration::from_secs(9);
+/// How many seconds there are at least from one beacon of a member to the next when nothing happens.
+const BEACON_PERIOD: u64 = 9;
 /// How many beacons a second there are of however many members, since the period grows with them.
 const BEACONS_MAX: u64 = 37;
 
@@ -61,12 +62,11 @@ pub(in crate::sim) fn at_rest(rest: Rest) -> Result<(), String> {
     Ok(())
 }
 
-/// Grows with the flock as the protocol's rules do; the goal is 100 kB/s at a thousand.
+/// In a large flock, what the protocol's rules come to; the goal is 100 kB/s at a thousand.
 fn sent_at_most(members: usize, time: Duration) -> u64 {
-    let seconds = time.as_secs() + 1;
-    let beacons = (members as u64 * seconds).div_ceil(BEACON_PERIOD.as_secs());
-    let beacons = beacons.min(BEACONS_MAX * seconds);
-    SENT_BEFORE + SENT_ALONE * seconds + SENT_EACH_BEACON * beacons
+    let beacons = (members as u64).div_ceil(BEACON_PERIOD).min(BEACONS_MAX);
+    let each_second = SENT_MAX.max(SENT_ALONE + SENT_EACH_BEACON * beacons);
+    SENT_ONCE + each_second * (time.as_secs() + 1)
 }
 
 #[cfg(test)]
@@ -75,8 +75,9 @@ mod tests {
 
     #[test]
     fn what_may_be_sent_grows_with_the_flock_up_to_a_bound() {
-        let minute = |members| sent_at_most(members, Duration::from_secs(59)) / 60;
-        assert_eq!([2, 200, 1_000, 3_000].map(minute), [7_560, 60_360, 95_800, 95_800]);
+        let second = |members| sent_at_most(members, Duration::ZERO) - SENT_ONCE;
+        let expected = [20_000, 20_000, 60_200, 93_800, 93_800];
+        assert_eq!([2, 50, 200, 1_000, 3_000].map(second), expected);
     }
 
     #[test]
@@ -85,7 +86,7 @@ mod tests {
         let kept = Kept { work: 3, of_others: 25 };
         let rest = Rest { host: 1, members: 5, known: 6, time, sent: 10_000, open: 3, kept };
         assert_eq!(at_rest(rest), Ok(()));
-        assert!(at_rest(Rest { sent: 184_401, ..rest }).is_err());
+        assert!(at_rest(Rest { sent: 250_001, ..rest }).is_err());
         assert!(at_rest(Rest { open: 19, ..rest }).is_err());
         assert!(at_rest(Rest { kept: Kept { work: 22, ..kept }, ..rest }).is_err());
         assert!(at_rest(Rest { kept: Kept { of_others: 77, ..kept }, ..rest }).is_err());
