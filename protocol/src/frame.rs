@@ -6,7 +6,9 @@ use std::sync::Arc;
 use crux_crdt::Digest;
 use crux_crdt::act::Act;
 use crux_crdt::canon::{Canonical, DecodeError, Decoder, Encoder};
-use crux_crdt::record::{Header, Profile, Record, RecordError, SLOT_BYTES_MAX, SLOTS_MAX, Slot};
+use crux_crdt::record::{
+    Header, PROFILE_BYTES_MAX, Profile, Record, RecordError, SLOT_BYTES_MAX, SLOTS_MAX, Slot,
+};
 use crux_crdt::sign::{OpenError, Signed, Verifier};
 
 /// Why a frame was refused. Nothing was changed; whoever made it is at fault.
@@ -74,7 +76,7 @@ impl RecordFrame {
         verifier: &dyn Verifier,
     ) -> Result<Self, FrameError> {
         let header = Signed::open(input, flock, verifier)?;
-        let profile = Profile::from_canonical(input.bytes(16 * 1024, "profile")?)?;
+        let profile = Profile::from_canonical(input.bytes(PROFILE_BYTES_MAX, "profile")?)?;
         let count = input.count(SLOTS_MAX, "slots")?;
         let slots: Vec<Digest> =
             (0..count).map(|_| input.digest("slot id")).collect::<Result<_, _>>()?;

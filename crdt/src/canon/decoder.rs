@@ -20,7 +20,7 @@ pub enum DecodeError {
         limit: usize,
     },
     /// A version or kind this build does not know.
-    #[error("unknown {what} {found}; a newer Crux may have made it")]
+    #[error("unknown {what} {found}; another version of Crux made it")]
     Unknown {
         /// What is unknown.
         what: &'static str,

@@ -13,8 +13,10 @@
 //! not shown until the node is brought up to date. New *kinds of slots* may come without that: a slot of a
 //! kind that is not known is kept, covered, hashed and passed on, and means nothing. So nodes of two
 //! versions show the same state. This holds for every kind after 2, offers: a build from before offers
-//! cannot decode a slot of that kind, and shows nothing of a node that offers a blob.
+//! cannot decode a slot of that kind, and shows nothing of a node that offers a blob. New *fields of a profile* come in its list of tagged fields, and
+//! one that is not known is treated alike; so profiles need no third version for them.
 
+mod fields;
 mod header;
 mod marker;
 mod profile;
@@ -22,10 +24,13 @@ mod registration;
 mod slot;
 mod whole;
 
+pub use fields::{FIELDS_BYTES_MAX, LaterFields};
 pub use header::{Frontier, Header};
 pub(crate) use marker::decode_incarnation;
 pub use marker::{INCARNATION_LIMIT, Marker};
-pub use profile::{LABEL_KEY_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, Profile};
+pub use profile::{
+    LABEL_KEY_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, PROFILE_BYTES_MAX, Profile,
+};
 pub use registration::{KEY_PART_BYTES_MAX, Registration, ServiceKey};
 pub use slot::{Later, OFFERS_MAX, SLOT_BYTES_MAX, SLOTS_MAX, Slot, slots_root};
 pub use whole::{Record, RecordError};

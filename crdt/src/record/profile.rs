@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use super::LaterFields;
 use crate::Digest;
 use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
 use crate::hash::sha3;
@@ -18,7 +19,18 @@ const VERSION_BYTES_MAX: usize = 32;
 /// An endpoint is a DNS name of at most 253 bytes, a colon and a port.
 const ENDPOINT_BYTES_MAX: usize = 260;
 
+/// How long an encoded profile may be, in bytes. Every profile within its other bounds is shorter.
+pub const PROFILE_BYTES_MAX: usize = 16 * 1024;
+
+/// The version that this build writes and reads.
+const VERSION: u8 = 2;
+/// The tag of [`Profile::provisional`]; the field has no bytes, and is left out where it is `false`.
+const PROVISIONAL: u8 = 1;
+
 /// What a node says of itself, apart from its services.
+///
+/// After the fields of version 1 comes a list of tagged ones. A field that a build does not know is kept and
+/// covered by the hash, so that nodes of two versions show the same state.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Profile {
     /// The name it claims; who holds a name is decided by [`crate::strew`].
@@ -35,12 +47,17 @@ pub struct Profile {
     pub draining: bool,
     /// The version of Crux it runs.
     pub version: String,
+    /// Whether its name yields to those of nodes that do not say so, because it was to join others and
+    /// has reached none of them ([`crate::strew::Names`]).
+    pub provisional: bool,
+    /// Tagged fields that came after this version.
+    pub later: LaterFields,
 }
 
 impl Profile {
     /// The hash that a header covers.
     pub fn hash(&self) -> Digest {
-        sha3("crux/profile/1", &[&self.to_canonical()])
+        sha3("crux/profile/2", &[&self.to_canonical()])
     }
 
     /// Whether every bound holds. What is decoded always does; what a node makes of its
@@ -52,7 +69,7 @@ impl Profile {
 
 impl Canonical for Profile {
     fn encode(&self, out: &mut Encoder) {
-        out.u8(1);
+        out.u8(VERSION);
         out.str(self.name.as_ref().map_or("", NodeName::as_str));
         out.count(self.addresses.len());
         for address in &self.addresses {
@@ -64,16 +81,18 @@ impl Canonical for Profile {
         }
         out.fixed(&self.agreement_key).u64(self.claim).u8(u8::from(self.draining));
         out.str(&self.version);
+        let known = self.provisional.then(|| (PROVISIONAL, Vec::new()));
+        self.later.encode_with(known.as_slice(), out);
     }
 
     fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        input.version("profile version", 1)?;
+        input.version("profile version", VERSION)?;
         let name = decode_name(input)?;
         let count = input.count(ADDRESSES_MAX, "addresses")?;
         let addresses = (0..count)
             .map(|_| input.parse(ENDPOINT_BYTES_MAX, "address"))
             .collect::<Result<_, _>>()?;
-        Ok(Self {
+        let mut profile = Self {
             name,
             addresses,
             labels: decode_labels(input)?,
@@ -81,7 +100,18 @@ impl Canonical for Profile {
             claim: decode_claim(input)?,
             draining: input.bool("draining")?,
             version: input.str(VERSION_BYTES_MAX, "version")?.to_owned(),
-        })
+            provisional: false,
+            later: LaterFields::default(),
+        };
+        profile.later = LaterFields::decode_without(input, |tag, body| match (tag, body) {
+            (PROVISIONAL, []) => {
+                profile.provisional = true;
+                Ok(true)
+            }
+            (PROVISIONAL, _) => Err(DecodeError::Invalid("provisional")),
+            _ => Ok(false),
+        })?;
+        Ok(profile)
     }
 }
 

@@ -4,7 +4,10 @@ use crux_crdt::act::{ACTS_PER_AUTHOR_MAX, Act};
 use crux_crdt::blob::{BLOB_BYTES_MAX, BlobId, Descriptor, Root};
 use crux_crdt::canon::{Canonical, DecodeError};
 use crux_crdt::laws::check_canonical;
-use crux_crdt::record::{LABELS_MAX, Profile, Slot};
+use crux_crdt::record::{
+    FIELDS_BYTES_MAX, LABEL_KEY_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, PROFILE_BYTES_MAX,
+    Profile, Slot,
+};
 use proptest::prelude::*;
 
 use crate::flock::registration;
@@ -88,6 +91,68 @@ fn labels_have_one_order() {
     for bytes in [swapped, twice] {
         let refused = Profile::from_canonical(&bytes);
         assert_eq!(refused, Err(DecodeError::Invalid("order of labels")));
+    }
+}
+
+/// A field that came after this version: the profile is read, keeps its bytes and its hash, and means
+/// what it means without.
+#[test]
+fn a_later_field_of_a_profile_is_kept_and_counts_for_nothing() {
+    let plain = Profile { claim: 7, ..Profile::default() };
+    let bytes = with_fields(&plain, &[(1, vec![]), (2, vec![]), (255, b"later".to_vec())]);
+    let read = Profile::from_canonical(&bytes).unwrap();
+    assert_eq!(read.to_canonical(), bytes);
+    assert_eq!(read.later.tags().collect::<Vec<_>>(), [2, 255]);
+    assert!(read.provisional);
+    assert_eq!(Profile { provisional: false, later: Default::default(), ..read.clone() }, plain);
+    assert_ne!(read.hash(), Profile { later: Default::default(), ..read.clone() }.hash());
+    assert_ne!(read.hash(), Profile { provisional: false, ..read.clone() }.hash());
+}
+
+#[test]
+fn fields_of_a_profile_have_one_order_and_a_bound() {
+    let refuse = |fields: &[(u8, Vec<u8>)]| {
+        Profile::from_canonical(&with_fields(&Profile::default(), fields)).unwrap_err()
+    };
+    let disorder = DecodeError::Invalid("order of profile fields");
+    assert_eq!(refuse(&[(0, vec![])]), disorder, "no field has the tag 0");
+    assert_eq!(refuse(&[(3, vec![]), (3, vec![])]), disorder);
+    assert_eq!(refuse(&[(4, vec![]), (3, vec![])]), disorder);
+    assert_eq!(refuse(&[(1, vec![0])]), DecodeError::Invalid("provisional"));
+    let over = [(2, vec![0; FIELDS_BYTES_MAX]), (3, vec![0])];
+    assert!(matches!(refuse(&over), DecodeError::TooLarge { what: "bytes of profile fields", .. }));
+    let many: Vec<_> = (1..=65).map(|tag| (tag, vec![])).collect();
+    assert!(matches!(refuse(&many), DecodeError::TooLarge { what: "profile fields", .. }));
+}
+
+/// What a node may sign must fit where others read it.
+#[test]
+fn the_longest_profile_fits_its_frame() {
+    let host = format!("{}.{}", vec!["x".repeat(63); 3].join("."), "y".repeat(61));
+    let labels = (0..LABELS_MAX)
+        .map(|n| (format!("{n:0>LABEL_KEY_BYTES_MAX$}"), "v".repeat(LABEL_VALUE_BYTES_MAX)));
+    let longest = Profile {
+        name: Some("n".repeat(55).parse().unwrap()),
+        addresses: vec![format!("{host}:65535").parse().unwrap(); 8],
+        labels: labels.collect(),
+        version: "v".repeat(32),
+        ..Profile::default()
+    };
+    assert!(longest.is_within_bounds());
+    let mut fields: Vec<_> = (1..=64).map(|tag| (tag, vec![])).collect();
+    fields[63].1 = vec![0; FIELDS_BYTES_MAX];
+    let bytes = with_fields(&longest, &fields);
+    assert!(Profile::from_canonical(&bytes).is_ok());
+    assert!(bytes.len() <= PROFILE_BYTES_MAX, "{} bytes", bytes.len());
+}
+
+#[test]
+fn a_profile_of_another_version_is_refused() {
+    let mut bytes = Profile::default().to_canonical();
+    for version in [1, 3] {
+        bytes[0] = version;
+        let refused = Profile::from_canonical(&bytes).unwrap_err();
+        assert_eq!(refused, DecodeError::Unknown { what: "profile version", found: version });
     }
 }
 

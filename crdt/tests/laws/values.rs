@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use crux_crdt::act::{ACTS_PER_AUTHOR_MAX, Act, NUMBER_LIMIT, Statement};
 use crux_crdt::blob::{BLOB_BYTES_MAX, BlobId, Descriptor, PIECE_BYTES, PieceSet, Root};
+use crux_crdt::canon::{Canonical, Encoder};
 use crux_crdt::path::Endpoint;
-use crux_crdt::record::{Frontier, Header, INCARNATION_LIMIT, Marker, Profile, Registration, Slot};
+use crux_crdt::record::{
+    Frontier, Header, INCARNATION_LIMIT, LaterFields, Marker, Profile, Registration, Slot,
+};
 use crux_crdt::{Digest, Principal};
 use proptest::prelude::*;
 
@@ -42,7 +45,29 @@ pub(crate) fn endpoints() -> impl Strategy<Value = Endpoint> {
     (host, 1..=u16::MAX).prop_map(|(host, port)| format!("{host}:{port}").parse().unwrap())
 }
 
+/// The profile with these tagged fields, as a later version of Crux would write it.
+pub(crate) fn with_fields(profile: &Profile, fields: &[(u8, Vec<u8>)]) -> Vec<u8> {
+    let none = Profile { provisional: false, later: LaterFields::default(), ..profile.clone() };
+    let mut bytes = none.to_canonical();
+    bytes.truncate(bytes.len() - 4);
+    let mut list = Encoder::default();
+    list.count(fields.len());
+    fields.iter().for_each(|(tag, body)| _ = list.u8(*tag).bytes(body));
+    bytes.extend(list.finish());
+    bytes
+}
+
 pub(crate) fn profiles() -> impl Strategy<Value = Profile> {
+    let later = (2..=u8::MAX, prop::collection::vec(any::<u8>(), 0..40));
+    let later = prop::collection::btree_map(later.0, later.1, 0..4);
+    (plain_profiles(), any::<bool>(), later).prop_map(|(plain, provisional, later)| {
+        let known = provisional.then(|| (1, Vec::new()));
+        let fields: Vec<_> = known.into_iter().chain(later).collect();
+        Profile::from_canonical(&with_fields(&plain, &fields)).unwrap()
+    })
+}
+
+fn plain_profiles() -> impl Strategy<Value = Profile> {
     let name = prop::option::of(LABEL.prop_map(|name| name.parse().unwrap()));
     let labels = prop::collection::btree_map("\\PC{0,15}", "\\PC{0,15}", 0..4);
     let addresses = prop::collection::vec(endpoints(), 0..4);
@@ -56,6 +81,7 @@ pub(crate) fn profiles() -> impl Strategy<Value = Profile> {
             claim,
             draining,
             version,
+            ..Profile::default()
         },
     )
 }

@@ -369,5 +369,6 @@ fn own_profile(config: &Config, last: Option<&Record>) -> Profile {
         claim: last.map_or(0, |last| last.profile().claim),
         draining: false,
         version: config.version.clone(),
+        ..Profile::default()
     }
 }

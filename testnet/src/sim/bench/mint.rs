@@ -55,6 +55,7 @@ fn record(world: &World, host: &Host, claim: u64, acts: Frontier, services: usiz
         claim,
         draining: false,
         version: config.version.clone(),
+        ..Profile::default()
     };
     let slots: BTreeMap<Digest, Arc<Slot>> = (0..services)
         .map(|number| Slot::Registration(registration(number)))
