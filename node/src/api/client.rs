@@ -26,7 +26,6 @@ use crate::view::{Leader, Member, Service, Status};
 mod blobs;
 mod watch;
 
-pub(in crate::api) use blobs::since_1970;
 pub use blobs::{Get, Got};
 pub use watch::{Watch, WatchEvent};
 

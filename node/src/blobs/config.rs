@@ -2,7 +2,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// How long a blob is reserved when nobody says.
 pub const RESERVE: Duration = Duration::from_secs(600);
@@ -32,9 +32,9 @@ impl Config {
 /// What the store asks of its surroundings. The tests have one in which they set the time and fill
 /// the disk.
 pub trait World: fmt::Debug + Send + Sync {
-    /// The wall clock: reservations and last accesses outlive the process. When it is set back,
-    /// blobs stay longer than they had to.
-    fn now(&self) -> SystemTime;
+    /// How long ago the machine started, its sleep included: a clock that nobody sets. The store counts
+    /// its own age by it; see `age`.
+    fn since_boot(&self) -> Duration;
 
     /// The room on the disk of a directory.
     ///
@@ -46,13 +46,39 @@ pub trait World: fmt::Debug + Send + Sync {
     fn step(&self, _what: &'static str) {}
 }
 
-/// The room on a disk, in bytes.
+/// The room on a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
-    /// What this user may still write.
+    /// How many bytes this user may still write.
     pub free: u64,
-    /// The size of the disk.
+    /// The size of the disk, in bytes.
     pub total: u64,
+    /// How many files fit; `None`: as many as there are bytes for.
+    pub files: Option<Files>,
+}
+
+/// The room for files on a disk whose file system has a fixed number of them (inodes).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Files {
+    /// How many this user may still make.
+    pub free: u64,
+    /// How many there may be in all.
+    pub total: u64,
+}
+
+impl Room {
+    /// The room on the disk of a directory, as the system tells it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn of(dir: &Path) -> io::Result<Self> {
+        let disk = rustix::fs::statvfs(dir)?;
+        let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+        // File systems that make inodes as they need them (btrfs, zfs on some systems) tell of none.
+        let files =
+            (disk.f_files > 0).then_some(Files { free: disk.f_favail, total: disk.f_files });
+        Ok(Self { free: bytes(disk.f_bavail), total: bytes(disk.f_blocks), files })
+    }
 }
 
 /// The real surroundings.
@@ -60,13 +86,11 @@ pub struct Room {
 pub struct System;
 
 impl World for System {
-    fn now(&self) -> SystemTime {
-        SystemTime::now()
+    fn since_boot(&self) -> Duration {
+        crate::clock::now().since_origin()
     }
 
     fn room(&self, dir: &Path) -> io::Result<Room> {
-        let disk = rustix::fs::statvfs(dir)?;
-        let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
-        Ok(Room { free: bytes(disk.f_bavail), total: bytes(disk.f_blocks) })
+        Room::of(dir)
     }
 }

@@ -4,20 +4,18 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crux_crdt::blob::{BlobId, Descriptor, PieceSet, Root};
 
 use super::BlobError;
+use super::age::{Age, WRITE_EVERY, write_time_of_use};
 use super::config::Config;
 use super::error::Doing as _;
 use super::index::{BLOBS_MAX, Index, Listed, Sealed};
 use super::journal::Journal;
-use super::layout::{Layout, remove, sync_dir};
+use super::layout::{Layout, remove};
 use super::record::{self, Keep, Meta, Place};
-
-/// A last access is written down at most that often.
-const TOUCH_EVERY: Duration = Duration::from_secs(60);
 
 /// What is here of a blob.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +34,7 @@ pub struct Have {
 #[derive(Debug)]
 pub(super) struct Depot {
     pub(super) config: Config,
+    pub(super) age: Age,
     pub(super) index: Mutex<Index>,
     // Taken by whoever makes a blob appear or vanish, around the renames; before the index.
     pub(super) commit: Mutex<()>,
@@ -94,11 +93,11 @@ impl Drop for Unnamed {
 }
 
 impl Depot {
-    pub(super) fn new(config: Config, journal: Journal) -> Self {
+    pub(super) fn new(config: Config, journal: Journal, age: Age) -> Self {
         let (index, commit) = (Mutex::default(), Mutex::default());
         let journal = Mutex::new(journal);
         let (numbers, sent, fetched) = Default::default();
-        Self { config, index, commit, journal, numbers, sent, fetched }
+        Self { config, age, index, commit, journal, numbers, sent, fetched }
     }
 
     pub(super) fn index(&self) -> MutexGuard<'_, Index> {
@@ -114,8 +113,9 @@ impl Depot {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn now(&self) -> SystemTime {
-        self.config.world.now()
+    /// The age of the store.
+    pub(super) fn now(&self) -> Duration {
+        self.age.now()
     }
 
     pub(super) fn step(&self, what: &'static str) {
@@ -149,7 +149,7 @@ impl Depot {
         if self.index().sealed.len() >= BLOBS_MAX {
             return Err(BlobError::Limit { what: "blobs", max: BLOBS_MAX });
         }
-        let shard = dir.make_shard(&id)?;
+        dir.make_shard(&id)?;
         // What waits for the disk is done outside of the lock, so that many wait together.
         // A record replaces one on the same disk.
         let held = self.index().sealed.get(&id).map(|held| held.dir.clone());
@@ -157,23 +157,42 @@ impl Depot {
         let meta = Unnamed(meta);
         let place = ready.data.place();
         record::write(&meta.0, &Meta { id, root: *root, size: *size, place })?;
-        let is_new = self.show(ready, &meta.0)?;
-        if is_new {
-            sync_dir(&shard)?;
-        }
+        write_time_of_use(&meta.0, self.now());
+        self.show(ready, &meta.0)?;
+        self.step("shown");
+        self.settle(&id)?;
         Ok(descriptor)
     }
 
-    /// The renames of a commit. False: the blob is there already.
-    fn show(&self, ready: Ready, meta: &Path) -> Result<bool, BlobError> {
+    /// Makes the names of a sealed blob durable, unless they are. Whoever acknowledges a blob calls this,
+    /// also when somebody else put it: that one may still be waiting for the disk.
+    pub(super) fn settle(&self, id: &BlobId) -> Result<(), BlobError> {
+        let (renames, dir) = {
+            let index = self.index();
+            let Some(renames) = index.unsettled.get(id).copied() else { return Ok(()) };
+            // Removed meanwhile, there is nothing to wait for.
+            let Some(sealed) = index.sealed.get(id) else { return Ok(()) };
+            (renames, sealed.dir.clone())
+        };
+        dir.sync_shard(id)?;
+        self.step("names durable");
+        let mut index = self.index();
+        // What was put again meanwhile has other names to wait for.
+        if index.unsettled.get(id) == Some(&renames) {
+            index.unsettled.remove(id);
+        }
+        Ok(())
+    }
+
+    /// The renames of a commit, unless the blob is there already.
+    fn show(&self, ready: Ready, meta: &Path) -> Result<(), BlobError> {
         let Ready { id, root, size, dir, data, pairs } = ready;
         let _committing = self.committing();
         let place = data.place();
         let held = self.index().sealed.get(&id).cloned();
         if held.is_some() && place.is_none() {
             self.touch(&id);
-            self.drop_partial(&id)?;
-            return Ok(false);
+            return self.drop_partial(&id);
         }
         if let (Some(pairs), None) = (pairs, &held) {
             fs::rename(&pairs, dir.tree(&id)).doing("sealing", &pairs)?;
@@ -189,9 +208,14 @@ impl Depot {
             Source::Place(_) => remove(&dir.data(&id))?,
         }
         self.step("data renamed");
-        let accessed = self.now();
-        self.index().insert(id, Sealed { root, size, dir, place, accessed });
-        self.drop_partial(&id).map(|()| true)
+        let (used, renames) = (self.now(), self.next_number());
+        let sealed = Sealed { root, size, dir, place, used, written: used };
+        let mut index = self.index();
+        index.insert(id, sealed);
+        index.unsettled.insert(id, renames);
+        drop(index);
+        self.age.write_if_due();
+        self.drop_partial(&id)
     }
 
     /// Forgets what was under way of a blob.
@@ -213,7 +237,8 @@ impl Depot {
     }
 
     pub(super) fn list(&self) -> Vec<Listed> {
-        self.index().list()
+        let now = self.now();
+        self.index().list(now)
     }
 
     /// How many sealed blobs there are.
@@ -331,9 +356,9 @@ impl Depot {
             remove(&dir.keep(id))?;
             self.index().keeps.remove(id);
         } else {
-            let shard = dir.make_shard(id)?;
+            dir.make_shard(id)?;
             record::write(&dir.keep(id), &keep)?;
-            sync_dir(&shard)?;
+            dir.sync_shard(id)?;
             self.index().keeps.insert(*id, keep);
         }
         Ok(keep)
@@ -344,14 +369,15 @@ impl Depot {
         let now = self.now();
         let mut index = self.index();
         let Some(sealed) = index.sealed.get_mut(id) else { return };
-        let before = std::mem::replace(&mut sealed.accessed, now);
-        let is_due = now.duration_since(before).is_ok_and(|since| since >= TOUCH_EVERY);
+        sealed.used = now;
+        let is_due = now.saturating_sub(sealed.written) >= WRITE_EVERY;
+        if !is_due {
+            return;
+        }
+        sealed.written = now;
         let path = sealed.dir.meta(id);
         drop(index);
-        // The time of the record itself tells it after a restart. One that is lost costs an eviction
-        // a little earlier.
-        if is_due && let Ok(file) = File::options().write(true).open(path) {
-            file.set_modified(now).ok();
-        }
+        write_time_of_use(&path, now);
+        self.age.write_if_due();
     }
 }

@@ -80,6 +80,16 @@ pub enum BlobError {
         /// How many have to stay free.
         headroom: u64,
     },
+    /// The disk would be left with fewer files (inodes) than have to stay free.
+    #[error(
+        "no room for another file: {free} files (inodes) are free and {headroom} have to stay so"
+    )]
+    NoFiles {
+        /// How many files fit on the disk.
+        free: u64,
+        /// How many have to stay free.
+        headroom: u64,
+    },
     /// Larger than any blob may be.
     #[error("a blob has at most {max} bytes")]
     TooLarge {
@@ -140,7 +150,7 @@ impl BlobError {
             Self::Mismatch { .. } | Self::WrongPiece { .. } => Kind::BlobMismatch,
             Self::OtherRoot { .. } | Self::Swapped(_) => Kind::Refused,
             Self::Quota { .. } => Kind::Quota,
-            Self::DiskFull { .. } => Kind::DiskFull,
+            Self::DiskFull { .. } | Self::NoFiles { .. } => Kind::DiskFull,
             Self::TooLarge { .. } | Self::Limit { .. } => Kind::LimitReached,
             Self::Changed(_) => Kind::ChangedWhileRead,
             Self::NotAFile(_) | Self::Truncated => Kind::InvalidArgument,
@@ -159,6 +169,9 @@ impl BlobError {
                  reserved, registered or in use is never evicted."
             }
             Self::DiskFull { .. } => "Make room on the disk; nothing has to be restarted.",
+            Self::NoFiles { .. } => {
+                "Remove files from the disk, or make its file system with more inodes; `df -i` counts them."
+            }
             Self::Changed(_) => "Register or put it again once nobody writes to it.",
             Self::Missing(_) => {
                 "Mount its disk, or make the directory and `partial` in it, or take it out of the \

@@ -114,6 +114,7 @@ impl Depot {
         let Some(partial) = self.index().partials.get(&id).cloned() else {
             // Sealed twice is sealed.
             let sealed = self.sealed(&id)?;
+            self.settle(&id)?;
             return Ok(Descriptor { blob: id, root: sealed.root, size: sealed.size });
         };
         if !partial.pieces().is_complete() {
@@ -140,6 +141,7 @@ impl Depot {
     /// Writes the marks of everything under way, so that a start does not have to look for them.
     pub(super) fn save(&self) -> Result<(), BlobError> {
         self.end_journal()?;
+        self.age.write()?;
         let partials: Vec<_> = self.index().partials.values().cloned().collect();
         partials.iter().try_for_each(|partial| partial.save())
     }

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use crux_crdt::blob::{BlobId, Descriptor, PieceSet, Root};
@@ -247,18 +247,16 @@ impl Blobs {
         self.short(move |depot| depot.keep(&id, |keep| keep.pinned = false).map(drop)).await
     }
 
-    /// Keeps a blob from eviction for a while from now; a duration of zero ends that.
+    /// Keeps a blob from eviction for a while from now; a duration of zero ends that. Time in which the
+    /// store is closed does not count.
     ///
     /// # Errors
     /// [`BlobError::Unknown`].
     pub async fn reserve(&self, id: BlobId, time: Duration) -> Result<(), BlobError> {
         self.short(move |depot| {
-            let until =
-                depot.now().checked_add(time).and_then(|t| t.duration_since(UNIX_EPOCH).ok());
-            let millis =
-                until.map_or(u64::MAX, |until| until.as_millis().try_into().unwrap_or(u64::MAX));
-            let until = if time.is_zero() { 0 } else { millis };
-            depot.keep(&id, |keep| keep.reserved_until = until).map(drop)
+            depot.age.write()?;
+            let now = depot.now();
+            depot.keep(&id, |keep| keep.reserve(now, time)).map(drop)
         })
         .await
     }

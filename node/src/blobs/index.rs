@@ -1,24 +1,28 @@
 //! What there is, and what may go: no IO.
 //!
-//! **Eviction** takes blobs under way that nobody went on with for a day, then the blob whose last access, or end of reservation where that is later, is the
-//! longest ago. It never takes what is pinned, reserved, registered in place or held, and takes nothing
-//! at all unless that makes enough room.
+//! **Eviction** takes blobs under way that nobody went on with for a day, then the blob whose last use, or
+//! end of reservation where that is later, is the longest ago. It never takes what is pinned, reserved,
+//! registered in place or held, and takes nothing at all unless that makes enough room. All times are
+//! ages of the store: no clock that anybody sets counts.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crux_crdt::blob::{BlobId, Root};
 
 use super::layout::Layout;
 use super::partial::Partial;
 use super::record::{Keep, Place};
+use super::tree::has_pairs;
 
 /// How many blobs a store holds. Each costs some 200 bytes of memory.
 pub(super) const BLOBS_MAX: usize = 1_000_000;
 /// How many blobs are under way at once. Each costs two open files.
 pub(super) const PARTIALS_MAX: usize = 256;
+/// How many files a blob under way takes, at least.
+const PARTIAL_FILES: u64 = 2;
 /// A blob under way that nobody touched for that long makes room for others: whoever wanted it gave up.
 /// Wild guess; until then a fetch that comes back goes on where it was.
 pub(super) const IDLE_AFTER: Duration = Duration::from_secs(24 * 3600);
@@ -30,10 +34,24 @@ pub(super) struct Sealed {
     pub(super) size: u64,
     pub(super) dir: Arc<Layout>,
     pub(super) place: Option<Place>,
-    pub(super) accessed: SystemTime,
+    /// The age of the store when it was last of use, and the one that its record tells.
+    pub(super) used: Duration,
+    pub(super) written: Duration,
+}
+
+/// How much room is lacking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Lack {
+    pub(super) bytes: u64,
+    pub(super) files: u64,
 }
 
 impl Sealed {
+    /// How many files it takes, at least.
+    pub(super) fn files(&self) -> u64 {
+        if has_pairs(self.size) { 3 } else { 2 }
+    }
+
     /// How many bytes of ours it takes.
     pub(super) const fn own_bytes(&self) -> u64 {
         if self.place.is_some() { 0 } else { self.size }
@@ -55,12 +73,10 @@ pub struct Listed {
     pub sealed: bool,
     /// Never evicted.
     pub pinned: bool,
-    /// Not evicted until then.
-    pub reserved_until: Option<SystemTime>,
+    /// Not evicted for so much longer, as long as the node runs.
+    pub reserved_for: Option<Duration>,
     /// Where the file is that was registered in place; `None`: the store keeps it itself.
     pub registered: Option<PathBuf>,
-    /// When it was last read.
-    pub accessed: SystemTime,
 }
 
 /// Everything the store knows.
@@ -72,6 +88,8 @@ pub(super) struct Index {
     pub(super) sealed: BTreeMap<BlobId, Sealed>,
     pub(super) partials: BTreeMap<BlobId, Arc<Partial>>,
     pub(super) keeps: BTreeMap<BlobId, Keep>,
+    // Sealed blobs whose names may not be durable yet, each with the number of its renames.
+    pub(super) unsettled: BTreeMap<BlobId, u64>,
     holds: BTreeMap<BlobId, usize>,
     // Bytes of streams that are coming in.
     incoming: u64,
@@ -90,6 +108,7 @@ impl Index {
     pub(super) fn remove(&mut self, id: &BlobId) -> Option<Sealed> {
         let sealed = self.sealed.remove(id)?;
         self.own -= sealed.own_bytes();
+        self.unsettled.remove(id);
         Some(sealed)
     }
 
@@ -125,46 +144,48 @@ impl Index {
         }
     }
 
-    /// What to evict for `needed` bytes of room, in a directory or in any; none: it cannot be had.
+    /// What to evict for the room that is lacking, in a directory or in any; none: it cannot be had.
     pub(super) fn victims(
         &self,
-        needed: u64,
+        lack: Lack,
         dir: Option<&Arc<Layout>>,
-        now: SystemTime,
+        now: Duration,
     ) -> Option<Vec<BlobId>> {
-        if needed == 0 {
-            return Some(Vec::new());
-        }
         let is_in = |sealed: &Sealed| dir.is_none_or(|dir| Arc::ptr_eq(dir, &sealed.dir));
+        // What frees nothing that is lacking stays.
+        let helps = |size: u64| size > 0 || lack.files > 0;
         let mut order: Vec<_> = self
             .sealed
             .iter()
-            .filter(|(_, sealed)| is_in(sealed) && sealed.own_bytes() > 0)
-            .filter_map(|(id, sealed)| Some((self.last_use(id, sealed, now)?, *id, sealed.size)))
+            .filter(|(_, sealed)| is_in(sealed) && sealed.place.is_none() && helps(sealed.size))
+            .filter_map(|(id, sealed)| {
+                Some((self.last_use(id, sealed, now)?, *id, sealed.size, sealed.files()))
+            })
             .collect();
         order.sort_unstable();
-        let mut freed = 0;
+        let idle = self.idle(dir, now).map(|(id, size)| (now, id, size, PARTIAL_FILES));
+        let mut left = lack;
         let mut victims = Vec::new();
-        let idle = self.idle(dir, now).map(|(id, size)| (now, id, size));
-        for (_, id, size) in idle.chain(order) {
-            victims.push(id);
-            freed += size;
-            if freed >= needed {
-                return Some(victims);
+        for (_, id, size, files) in idle.chain(order) {
+            if left == Lack::default() {
+                break;
             }
+            left.bytes = left.bytes.saturating_sub(size);
+            left.files = left.files.saturating_sub(files);
+            victims.push(id);
         }
-        None
+        (left == Lack::default()).then_some(victims)
     }
 
     /// Blobs under way that nobody goes on with, with the room that they hold.
     pub(super) fn idle<'a>(
         &'a self,
         dir: Option<&'a Arc<Layout>>,
-        now: SystemTime,
+        now: Duration,
     ) -> impl Iterator<Item = (BlobId, u64)> + 'a {
         self.partials.iter().filter_map(move |(id, partial)| {
             let is_in = dir.is_none_or(|dir| Arc::ptr_eq(dir, &partial.dir));
-            let idle = now.duration_since(partial.touched()).unwrap_or_default();
+            let idle = now.saturating_sub(partial.touched());
             let is_kept = self.holds.contains_key(id)
                 || self.keeps.get(id).is_some_and(|keep| {
                     keep.pinned || keep.reserved_until().is_some_and(|until| until > now)
@@ -174,29 +195,29 @@ impl Index {
     }
 
     /// When a blob was of use last; none: it may not be evicted.
-    fn last_use(&self, id: &BlobId, sealed: &Sealed, now: SystemTime) -> Option<SystemTime> {
+    fn last_use(&self, id: &BlobId, sealed: &Sealed, now: Duration) -> Option<Duration> {
         if self.holds.contains_key(id) {
             return None;
         }
-        let Some(keep) = self.keeps.get(id) else { return Some(sealed.accessed) };
+        let Some(keep) = self.keeps.get(id) else { return Some(sealed.used) };
         let until = keep.reserved_until();
         if keep.pinned || until.is_some_and(|until| until > now) {
             return None;
         }
-        Some(until.map_or(sealed.accessed, |until| until.max(sealed.accessed)))
+        Some(until.map_or(sealed.used, |until| until.max(sealed.used)))
     }
 
     /// Every blob, by id.
-    pub(super) fn list(&self) -> Vec<Listed> {
+    pub(super) fn list(&self, now: Duration) -> Vec<Listed> {
         let sealed = self.sealed.iter().map(|(id, sealed)| {
             let pieces = crux_crdt::blob::piece_count(sealed.size);
             let place = sealed.place.as_ref().map(|place| place.path.clone());
-            self.listed(*id, sealed.size, (pieces, pieces), place, sealed.accessed)
+            self.listed(*id, sealed.size, (pieces, pieces), place, now)
         });
         let partials = self.partials.iter().map(|(id, partial)| {
             let have = partial.pieces();
             let held = (have.held(), have.count());
-            let mut listed = self.listed(*id, partial.size, held, None, SystemTime::UNIX_EPOCH);
+            let mut listed = self.listed(*id, partial.size, held, None, now);
             listed.sealed = false;
             listed
         });
@@ -211,21 +232,12 @@ impl Index {
         size: u64,
         (held, pieces): (u32, u32),
         registered: Option<PathBuf>,
-        accessed: SystemTime,
+        now: Duration,
     ) -> Listed {
         let keep = self.keeps.get(&id).copied().unwrap_or_default();
-        let reserved_until = keep.reserved_until();
+        let reserved_for = keep.reserved_until().and_then(|until| until.checked_sub(now));
+        let reserved_for = reserved_for.filter(|left| !left.is_zero());
         let pinned = keep.pinned;
-        Listed {
-            id,
-            size,
-            held,
-            pieces,
-            sealed: true,
-            pinned,
-            reserved_until,
-            registered,
-            accessed,
-        }
+        Listed { id, size, held, pieces, sealed: true, pinned, reserved_for, registered }
     }
 }

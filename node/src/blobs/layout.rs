@@ -9,6 +9,7 @@
 //!   DIR/partial/put-N     a stream that is coming in; deleted at the start
 //!   DIR/partial/journal-N small blobs that came in lately; only in the first one
 //!   DIR/dirs              further directories; only in the first one
+//!   DIR/age               how old the store is; only in the first one
 //! ```
 //!
 //! Every other name is somebody else's and is left alone.
@@ -62,13 +63,13 @@ impl Layout {
     }
 
     /// The directory that a sealed blob is in; made if there is none.
-    pub(super) fn make_shard(&self, id: &BlobId) -> Result<PathBuf, BlobError> {
+    pub(super) fn make_shard(&self, id: &BlobId) -> Result<(), BlobError> {
         let shard = self.shard(id);
         match DirBuilder::new().mode(0o700).create(&shard) {
             Err(err) if err.kind() != io::ErrorKind::AlreadyExists => {
                 Err(BlobError::io("making", &shard, &err))
             }
-            _ => Ok(shard),
+            _ => Ok(()),
         }
     }
 
@@ -115,6 +116,16 @@ impl Layout {
 
     pub(super) fn dirs(&self) -> PathBuf {
         self.root.join("dirs")
+    }
+
+    pub(super) fn age(&self) -> PathBuf {
+        self.root.join("age")
+    }
+
+    /// Makes what was renamed beside a sealed blob durable, and the place of that in the directory.
+    pub(super) fn sync_shard(&self, id: &BlobId) -> Result<(), BlobError> {
+        sync_dir(&self.shard(id))?;
+        sync_dir(&self.root)
     }
 
     /// The ids of whatever has a file of this ending: `meta` or `keep` of sealed blobs.

@@ -27,7 +27,8 @@
 //! and the file is mostly still in memory. Of pieces the SHA-3 follows behind, in order.
 //!
 //! **What is known of a blob lies beside it**, not in the database, so that a directory holds all that
-//! belongs to its blobs. Order of access is the time of a record's file, written at most once a minute.
+//! belongs to its blobs. The order of last uses is in the times of the records' files, as the age of the
+//! store: the wall clock orders nothing.
 //!
 //! **A crash of the machine**, unlike one of the process, may lose what was not flushed. Data, hashes
 //! and records are flushed before the rename that shows them, and the directory after it; marks of
@@ -45,13 +46,15 @@
 //! | `put`, `fetch`, `read`, `scrub`, `start` | the ways in, the ways out, what lies there at the start |
 //! | `index` | what there is and what may go, without IO |
 //! | `small`, `journal` | the way in for small ones: many with one flush |
-//! | `space` | quota, headroom, eviction, which disk |
+//! | `space` | quota, headroom in bytes and in files, eviction, which disk |
+//! | `age` | the store's own time: how long it was open |
 //! | `preload` | files that are made blobs at the start |
 //! | `partial` | a blob under way |
 //! | `tree` | the BLAKE3 tree and its proofs |
 //! | [`want`] | how somebody asks for a blob that is not here |
 //! | `layout`, `record` | names of files, and the small ones' content |
 
+mod age;
 mod config;
 mod depot;
 mod error;
@@ -75,7 +78,7 @@ mod tests;
 mod tree;
 pub mod want;
 
-pub use config::{Config, RESERVE, Room, System, World};
+pub use config::{Config, Files, RESERVE, Room, System, World};
 pub use depot::{Have, Moved};
 pub use error::BlobError;
 pub use handle::{Blobs, Hold, Put};

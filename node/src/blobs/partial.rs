@@ -12,7 +12,7 @@ use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::time::SystemTime;
+use std::time::Duration;
 
 use bytes::Bytes;
 use crux_crdt::blob::{BlobHasher, BlobId, PIECE_BYTES, PieceSet, Root, piece_count, piece_len};
@@ -42,7 +42,7 @@ pub(super) struct Partial {
     writing: Mutex<()>,
     // Held while marks go to disk: two at once would take each other's file away.
     saving: Mutex<()>,
-    touched: Mutex<SystemTime>,
+    touched: Mutex<Duration>,
 }
 
 #[derive(Debug)]
@@ -61,11 +61,7 @@ struct Follow {
 impl Partial {
     /// Begins a blob, or goes on with one that `have` tells of. The record comes first, so that no
     /// data lies about that belongs to nothing.
-    pub(super) fn open(
-        dir: Arc<Layout>,
-        mut have: Have,
-        now: SystemTime,
-    ) -> Result<Self, BlobError> {
+    pub(super) fn open(dir: Arc<Layout>, mut have: Have, now: Duration) -> Result<Self, BlobError> {
         let id = have.id;
         let (data, pairs) = (dir.partial_data(&id), dir.partial_tree(&id));
         if !data.exists() || (has_pairs(have.size) && !pairs.exists()) {
@@ -90,13 +86,13 @@ impl Partial {
         self.marks().pieces.clone()
     }
 
-    /// When it was begun, or gone on with.
-    pub(super) fn touched(&self) -> SystemTime {
+    /// The age of the store when it was begun, or gone on with.
+    pub(super) fn touched(&self) -> Duration {
         *self.touched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Somebody goes on with it.
-    pub(super) fn touch(&self, now: SystemTime) {
+    pub(super) fn touch(&self, now: Duration) {
         *self.touched.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }
 

@@ -10,7 +10,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crux_crdt::blob::{BLOB_BYTES_MAX, BlobId, PieceSet, Root, piece_count};
 use crux_crdt::canon::{Canonical, DecodeError, Decoder, Encoder};
@@ -55,14 +55,20 @@ impl Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Keep {
     pub(super) pinned: bool,
-    /// Milliseconds since 1970; 0: not reserved.
+    /// The age of the store at which the reservation ends, in milliseconds; 0: not reserved.
     pub(super) reserved_until: u64,
 }
 
 impl Keep {
-    pub(super) fn reserved_until(&self) -> Option<SystemTime> {
-        let until = Some(self.reserved_until).filter(|until| *until > 0)?;
-        SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(until))
+    /// The age of the store at which the reservation ends.
+    pub(super) fn reserved_until(&self) -> Option<Duration> {
+        Some(self.reserved_until).filter(|until| *until > 0).map(Duration::from_millis)
+    }
+
+    /// Reserves for a while from an age on; for no time: not any more.
+    pub(super) fn reserve(&mut self, now: Duration, time: Duration) {
+        let until = now.saturating_add(time).as_millis().try_into().unwrap_or(u64::MAX);
+        self.reserved_until = if time.is_zero() { 0 } else { until };
     }
 }
 

@@ -6,12 +6,14 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::mpsc::{Receiver as Ends, SyncSender};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use crux_crdt::blob::{BlobHasher, BlobId, Descriptor, Root};
 use tokio::sync::{mpsc, oneshot};
 
 use super::BlobError;
+use super::age::stamp;
 use super::depot::Depot;
 use super::error::Doing as _;
 use super::index::{BLOBS_MAX, Sealed};
@@ -155,7 +157,7 @@ impl Depot {
         }
         if self.index().sealed.contains_key(&it.blob) {
             self.touch(&it.blob);
-            return Way::Done(self.drop_partial(&it.blob));
+            return Way::Done(self.settle(&it.blob).and_then(|()| self.drop_partial(&it.blob)));
         }
         match self.claim_small(it.size) {
             Ok(true) => Way::Journal,
@@ -189,11 +191,11 @@ impl Depot {
         if self.index().sealed.contains_key(&it.blob) {
             return self.drop_partial(&it.blob);
         }
-        write_files(&dir, it, bytes)?;
+        let used = self.now();
+        write_files(&dir, it, bytes, used)?;
         self.step("small blob written");
         let Descriptor { blob, root, size } = *it;
-        let accessed = self.now();
-        self.index().insert(blob, Sealed { root, size, dir, place: None, accessed });
+        self.index().insert(blob, Sealed { root, size, dir, place: None, used, written: used });
         self.drop_partial(&blob)
     }
 
@@ -221,7 +223,8 @@ impl Depot {
             Found::Put(bytes) => Some((id, bytes)),
             Found::Gone => None,
         });
-        let written = puts.clone().try_for_each(|(id, bytes)| write_again(dir, id, bytes));
+        let written =
+            puts.clone().try_for_each(|(id, bytes)| write_again(dir, id, bytes, self.now()));
         let flushed = written.and_then(|()| sync_file_system(dir.root()));
         let mut own = self.journal();
         let is_own = Arc::ptr_eq(own.dir(), dir);
@@ -239,20 +242,28 @@ impl Depot {
 
 /// Writes a blob and what is known of it, without a flush. Nobody looks at the files before they are
 /// shown, and a start writes them again.
-fn write_files(dir: &Layout, it: &Descriptor, bytes: &[u8]) -> Result<(), BlobError> {
+fn write_files(
+    dir: &Layout,
+    it: &Descriptor,
+    bytes: &[u8],
+    used: Duration,
+) -> Result<(), BlobError> {
     dir.make_shard(&it.blob)?;
     let write = |path: &Path, bytes: &[u8]| {
         let mut options = OpenOptions::new();
         let file = options.create(true).truncate(true).write(true).mode(0o600).open(path);
-        file.and_then(|mut file| file.write_all(bytes)).doing("writing", path)
+        let written = file.and_then(|mut file| file.write_all(bytes).map(|()| file));
+        written.doing("writing", path)
     };
     let Descriptor { blob: id, root, size } = *it;
     write(&dir.data(&id), bytes)?;
-    write(&dir.meta(&id), &record::encode(&Meta { id, root, size, place: None }))
+    let meta = write(&dir.meta(&id), &record::encode(&Meta { id, root, size, place: None }))?;
+    stamp(&meta, used);
+    Ok(())
 }
 
 /// Writes a blob of the journal, unless its files are as they should be: then they keep their times.
-fn write_again(dir: &Layout, id: &BlobId, bytes: &Bytes) -> Result<(), BlobError> {
+fn write_again(dir: &Layout, id: &BlobId, bytes: &Bytes, used: Duration) -> Result<(), BlobError> {
     let it = Coming::new(bytes.clone(), None).it;
     if it.blob != *id {
         return Ok(());
@@ -261,7 +272,7 @@ fn write_again(dir: &Layout, id: &BlobId, bytes: &Bytes) -> Result<(), BlobError
     let meta = Meta { id, root, size, place: None };
     let is_there = fs::read(dir.data(&id)).is_ok_and(|found| found == *bytes)
         && record::read::<Meta>(&dir.meta(&id)).is_some_and(|found| found == meta);
-    if is_there { Ok(()) } else { write_files(dir, &it, bytes) }
+    if is_there { Ok(()) } else { write_files(dir, &it, bytes, used) }
 }
 
 /// Flushes the file system that a directory is on: once for all files of a segment.

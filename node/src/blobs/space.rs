@@ -1,4 +1,4 @@
-//! Room: the quota over all directories, and what stays free on each disk.
+//! Room: the quota over all directories, and what stays free on each disk, in bytes and in files.
 
 use std::cmp::Reverse;
 use std::sync::{Arc, MutexGuard};
@@ -6,14 +6,20 @@ use std::sync::{Arc, MutexGuard};
 use crux_crdt::blob::BlobId;
 
 use super::BlobError;
+use super::config::Room;
 use super::depot::Depot;
 use super::error::Doing as _;
-use super::index::Index;
+use super::index::{Index, Lack};
 use super::layout::Layout;
 
 /// The share of a disk that stays free, one part in so many, and the most that it has to be.
 const HEADROOM_SHARE: u64 = 20;
 const HEADROOM_MAX: u64 = 1 << 30;
+/// The same for files, where the file system has a fixed number of them.
+const FILES_HEADROOM_MAX: u64 = 1024;
+/// How many files a blob takes at most while it is made: data, hash pairs, record, how it is kept, and a
+/// directory.
+const BLOB_FILES: u64 = 5;
 
 impl Depot {
     /// Makes room for `needed` bytes more; returns the directory they go to. What is evicted for them
@@ -32,11 +38,11 @@ impl Depot {
                 Err(err) => refused = err,
             }
         }
-        // The emptiest disk first; of equals the first in the configuration.
-        dirs.sort_by_key(|(spare, _)| Reverse(*spare));
+        // The emptiest disk first that has files to spare; of equals the first in the configuration.
+        dirs.sort_by_key(|(spare, _)| Reverse((spare.files >= 0, spare.bytes)));
         for (spare, dir) in dirs {
-            let lack = (-spare).try_into().unwrap_or(0);
-            if lack == 0 {
+            let lack = spare.lack();
+            if lack == Lack::default() {
                 return Ok(dir);
             }
             match self.make_room_in(index, &dir, needed, lack) {
@@ -55,8 +61,9 @@ impl Depot {
         needed: u64,
     ) -> Result<(), BlobError> {
         self.make_quota(index, needed)?;
-        match (-self.spare(index, dir, needed)?).try_into().unwrap_or(0) {
-            0 => Ok(()),
+        // It has its files already.
+        match (Lack { files: 0, ..self.spare(index, dir, needed)?.lack() }) {
+            Lack { bytes: 0, .. } => Ok(()),
             lack => self.make_room_in(index, dir, needed, lack),
         }
     }
@@ -64,17 +71,26 @@ impl Depot {
     fn make_quota(&self, index: &mut MutexGuard<'_, Index>, needed: u64) -> Result<(), BlobError> {
         let Some(quota) = self.config.quota else { return Ok(()) };
         let over = index.used().saturating_add(needed).saturating_sub(quota);
-        let victims = index.victims(over, None, self.now());
+        let lack = Lack { bytes: over, files: 0 };
+        let victims = index.victims(lack, None, self.now());
         self.evict(index, &victims.ok_or(BlobError::Quota { needed, quota })?)
     }
 
-    /// How many bytes a disk has to spare beyond those needed; below zero: how many it has too few.
-    fn spare(&self, index: &Index, dir: &Layout, needed: u64) -> Result<i128, BlobError> {
-        let room = self.config.world.room(dir.root()).doing("looking at", dir.root())?;
+    /// What a disk has to spare beyond `needed` bytes for a blob.
+    fn spare(&self, index: &Index, dir: &Layout, needed: u64) -> Result<Spare, BlobError> {
+        let room = self.room(dir)?;
         let wanted = needed.saturating_add(self.headroom(room.total));
         // What is under way may all be on this disk: that is the safe side.
         let wanted = wanted.saturating_add(index.outstanding());
-        Ok(i128::from(room.free) - i128::from(wanted))
+        let bytes = i128::from(room.free) - i128::from(wanted);
+        let files = room.files.map_or(i128::MAX, |files| {
+            i128::from(files.free) - i128::from(BLOB_FILES + files_headroom(files.total))
+        });
+        Ok(Spare { bytes, files })
+    }
+
+    fn room(&self, dir: &Layout) -> Result<Room, BlobError> {
+        self.config.world.room(dir.root()).doing("looking at", dir.root())
     }
 
     fn make_room_in(
@@ -82,10 +98,14 @@ impl Depot {
         index: &mut MutexGuard<'_, Index>,
         dir: &Arc<Layout>,
         needed: u64,
-        lack: u64,
+        lack: Lack,
     ) -> Result<(), BlobError> {
         let Some(victims) = index.victims(lack, Some(dir), self.now()) else {
-            let room = self.config.world.room(dir.root()).doing("looking at", dir.root())?;
+            let room = self.room(dir)?;
+            if let Some(files) = room.files.filter(|_| lack.bytes == 0) {
+                let headroom = files_headroom(files.total);
+                return Err(BlobError::NoFiles { free: files.free, headroom });
+            }
             let headroom = self.headroom(room.total);
             return Err(BlobError::DiskFull { needed, free: room.free, headroom });
         };
@@ -113,4 +133,22 @@ impl Depot {
         }
         Ok(())
     }
+}
+
+/// What a disk has beyond what is needed; below zero: what it has too little of.
+struct Spare {
+    bytes: i128,
+    files: i128,
+}
+
+impl Spare {
+    fn lack(&self) -> Lack {
+        let lack = |spare: i128| spare.min(0).unsigned_abs().try_into().unwrap_or(u64::MAX);
+        Lack { bytes: lack(self.bytes), files: lack(self.files) }
+    }
+}
+
+/// How many files stay free on a disk that takes so many.
+fn files_headroom(total: u64) -> u64 {
+    (total / HEADROOM_SHARE).min(FILES_HEADROOM_MAX)
 }

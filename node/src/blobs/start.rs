@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crux_crdt::blob::{BLOB_BYTES_MAX, BlobHasher, BlobId};
 
 use super::BlobError;
+use super::age::{Age, time_of_use, write_time_of_use};
 use super::config::Config;
 use super::depot::Depot;
 use super::error::Doing as _;
@@ -30,7 +31,8 @@ impl Depot {
         };
         let layout = Arc::new(Layout::open(first)?);
         let known = record::read::<Dirs>(&layout.dirs()).unwrap_or_default().0;
-        let depot = Arc::new(Self::new(config, Journal::open(layout)?));
+        let age = Age::open(config.world.clone(), layout.clone())?;
+        let depot = Arc::new(Self::new(config, Journal::open(layout)?, age));
         depot.open_dir(first)?;
         for dir in dirs.iter().skip(1) {
             let is_new = !known.iter().any(|known| is_same(known, dir));
@@ -118,10 +120,9 @@ impl Depot {
                 continue;
             }
             let is_damaged = meta.place.is_none() && !has_len(&data, meta.size);
-            let accessed = fs::metadata(&path).and_then(|meta| meta.modified());
-            let accessed = accessed.unwrap_or_else(|_| self.now());
+            let used = time_of_use(&path).min(self.now());
             let Meta { root, size, place, .. } = meta;
-            let sealed = Sealed { root, size, dir: dir.clone(), place, accessed };
+            let sealed = Sealed { root, size, dir: dir.clone(), place, used, written: used };
             let known = self.index().sealed.contains_key(&id);
             if !known {
                 self.index().insert(id, sealed);
@@ -219,6 +220,7 @@ impl Depot {
                 fs::rename(&pairs.path, dir.tree(&id)).doing("adopting", &path)?;
             }
             record::write(&dir.meta(&id), &Meta { id, root, size, place: None })?;
+            write_time_of_use(&dir.meta(&id), self.now());
         }
         Ok(())
     }

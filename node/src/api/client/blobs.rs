@@ -1,7 +1,7 @@
 //! The client of the Blobs service.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use crux_crdt::blob::BlobId;
@@ -188,10 +188,4 @@ fn put_into_words(status: &tonic::Status, limit: Duration) -> Error {
 fn text(path: &Path) -> Result<String, Error> {
     let path = path.to_str().map(str::to_owned);
     path.ok_or_else(|| Error::new(Kind::InvalidArgument, "the path is no text"))
-}
-
-/// Milliseconds since 1970.
-pub(in crate::api) fn since_1970(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

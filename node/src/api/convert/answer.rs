@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 use std::str::FromStr;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crux_crdt::Principal;
 use crux_crdt::blob::BlobId;
@@ -118,7 +118,6 @@ pub(in crate::api) fn blob_id(wire: &str) -> Result<BlobId, Error> {
 }
 
 pub(in crate::api) fn blob(wire: &v1::Blob) -> Result<Listed, Error> {
-    let time = |millis| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis));
     Ok(Listed {
         id: blob_id(&wire.id)?,
         size: wire.size,
@@ -126,9 +125,8 @@ pub(in crate::api) fn blob(wire: &v1::Blob) -> Result<Listed, Error> {
         pieces: wire.pieces,
         sealed: wire.sealed,
         pinned: wire.pinned,
-        reserved_until: wire.reserved_until_ms.and_then(time),
+        reserved_for: wire.reserved_for_ms.map(Duration::from_millis),
         registered: wire.registered.as_ref().map(Into::into),
-        accessed: SystemTime::UNIX_EPOCH,
     })
 }
 

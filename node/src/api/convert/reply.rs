@@ -5,7 +5,6 @@ use crux_crdt::blob::BlobId;
 use crux_crdt::path::{Endpoint, KeyId};
 use crux_proto::v1;
 
-use crate::api::client::since_1970;
 use crate::blobs::{Listed, Scrubbed};
 use crate::fulcrum::request::{Check, LeaderPinged, Registered};
 use crate::view::{Leader, Member, Service, Status};
@@ -97,7 +96,9 @@ pub(in crate::api) fn blob(blob: &Listed) -> v1::Blob {
         held: blob.held,
         pieces: blob.pieces,
         pinned: blob.pinned,
-        reserved_until_ms: blob.reserved_until.map(since_1970),
+        reserved_for_ms: blob
+            .reserved_for
+            .map(|left| left.as_millis().try_into().unwrap_or(u64::MAX)),
         registered: blob.registered.as_ref().map(|path| path.display().to_string()),
     }
 }

@@ -1,7 +1,7 @@
 //! A process that ends between any two steps leaves a store that is one of two: as before, or as
 //! after. The directory is copied at each step and opened as a start would find it.
 
-use std::sync::PoisonError;
+use std::sync::{PoisonError, mpsc};
 
 use super::fixture::*;
 use crate::blobs::{Blobs, Config};
@@ -58,6 +58,8 @@ async fn a_put_is_there_or_not() {
         ("tree renamed", false),
         ("meta written", false),
         ("data renamed", true),
+        ("shown", true),
+        ("names durable", true),
     ];
     assert_eq!(seen, expected);
 }
@@ -74,7 +76,7 @@ async fn a_seal_is_done_or_can_be_done_again() {
     f.watch();
     f.blobs.seal(it.blob).await.unwrap();
     let crashed = f.crashed();
-    assert_eq!(crashed.len(), 4);
+    assert_eq!(crashed.len(), 6);
     for (what, copy) in crashed {
         let blobs = f.open_at(&copy).await;
         let have = blobs.begin(it.blob, it.root, it.size).await.unwrap();
@@ -137,4 +139,52 @@ async fn what_a_stream_left_is_cleared_and_records_that_do_not_check_count_for_n
     let blobs = Blobs::open(Config::new(vec![copy.path().to_owned()])).await.unwrap();
     assert_eq!(blobs.list(), []);
     assert_eq!(files(copy.path()), Vec::<String>::new());
+}
+
+impl Fixture {
+    /// Stops whoever comes to this step first, until what is returned is used.
+    fn pause(&self, at: &'static str) -> (mpsc::Receiver<()>, mpsc::SyncSender<()>) {
+        let (reached, is_reached) = mpsc::sync_channel(1);
+        let (go_on, goes_on) = mpsc::sync_channel(1);
+        *self.stage.pause.lock().unwrap() = Some(Pause { at, reached, goes_on });
+        (is_reached, go_on)
+    }
+
+    fn saw(&self, step: &str) -> bool {
+        self.stage.steps.lock().unwrap().contains(&step)
+    }
+}
+
+/// The second caller's blob is there already, and its names may not be on disk yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blob_that_is_put_twice_at_once_is_durable_for_both() {
+    let f = Fixture::new().await;
+    let bytes = noise(2 * MIB + 1, 1);
+    let (reached, go_on) = f.pause("shown");
+    let (blobs, first) = (f.blobs.clone(), bytes.clone());
+    let first = tokio::spawn(async move { blobs.put(&first[..]).await });
+    tokio::task::spawn_blocking(move || reached.recv()).await.unwrap().unwrap();
+    assert!(!f.saw("names durable"));
+    let second = f.blobs.put(&bytes[..]).await.unwrap();
+    assert!(f.saw("names durable"), "before the second is acknowledged");
+    go_on.send(()).unwrap();
+    assert_eq!(first.await.unwrap(), Ok(second));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blob_that_is_sealed_twice_at_once_is_durable_for_both() {
+    let f = Fixture::new().await;
+    let (it, pieces) = pieces(&noise(2 * MIB + 1, 1)).await;
+    f.blobs.begin(it.blob, it.root, it.size).await.unwrap();
+    for (index, piece) in (0..).zip(pieces) {
+        f.blobs.write_piece(it.blob, it.root, index, piece).await.unwrap();
+    }
+    let (reached, go_on) = f.pause("shown");
+    let blobs = f.blobs.clone();
+    let first = tokio::spawn(async move { blobs.seal(it.blob).await });
+    tokio::task::spawn_blocking(move || reached.recv()).await.unwrap().unwrap();
+    assert_eq!(f.blobs.seal(it.blob).await, Ok(it));
+    assert!(f.saw("names durable"), "before the second is acknowledged");
+    go_on.send(()).unwrap();
+    assert_eq!(first.await.unwrap(), Ok(it));
 }

@@ -2,7 +2,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::fixture::*;
-use crate::blobs::BlobError;
+use crate::blobs::{BlobError, Files};
+use crate::error::{Error, Kind};
 use crux_crdt::blob::{BlobId, Root};
 
 const KIB: usize = 1024;
@@ -157,4 +158,38 @@ async fn only_so_many_are_under_way() {
     f.pass(24 * 3600);
     begin(256).await.unwrap();
     assert_eq!(f.blobs.list().len(), 1);
+}
+
+/// A disk that has bytes for much, and files for little.
+#[tokio::test]
+async fn a_disk_keeps_some_files_too() {
+    let f = Fixture::new().await;
+    let mut ids = Vec::new();
+    for seed in 0..5 {
+        ids.push(put(&f, 10 * KIB, seed).await.unwrap());
+    }
+    let large = put(&f, 2 * MIB, 5).await.unwrap();
+    let room = |free| *f.stage.files.lock().unwrap() = Some(Files { free, total: 1000 });
+    // Five for a blob, and a twentieth of all stays.
+    room(55);
+    let fits = put(&f, 10 * KIB, 6).await.unwrap();
+    assert_eq!(f.blobs.count(), 7, "there was room");
+    room(50);
+    put(&f, 10 * KIB, 7).await.unwrap();
+    let here: Vec<_> = ids.iter().map(|id| f.blobs.have(id).is_some()).collect();
+    assert_eq!(here, [false, false, false, true, true], "each takes two files");
+    for id in ids[3..].iter().chain([&large, &fits]) {
+        f.blobs.pin(*id).await.unwrap();
+    }
+    room(48);
+    let err = put(&f, 10 * KIB, 8).await.unwrap_err();
+    assert_eq!(err, BlobError::NoFiles { free: 48, headroom: 50 });
+    assert_eq!(Error::from(err).kind(), Kind::DiskFull);
+    let begun = f.blobs.begin(BlobId([1; 32]), Root([2; 32]), 9).await;
+    assert!(matches!(begun, Err(BlobError::NoFiles { .. })), "{begun:?}");
+    assert_eq!(f.blobs.count(), 5, "nothing is evicted for nothing");
+    f.blobs.unpin(large).await.unwrap();
+    f.blobs.unpin(fits).await.unwrap();
+    put(&f, 10 * KIB, 8).await.unwrap();
+    assert_eq!((f.blobs.have(&large), f.blobs.have(&fits)), (None, None));
 }

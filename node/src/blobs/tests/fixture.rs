@@ -4,14 +4,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use bytes::Bytes;
 use crux_crdt::blob::{BlobHasher, BlobId, Descriptor, Root};
 use tempfile::TempDir;
 
-use crate::blobs::{BlobError, Blobs, Config, Room, World};
+use crate::blobs::{BlobError, Blobs, Config, Files, Room, World};
 
 pub(super) const MIB: usize = 1 << 20;
 /// Around every border there is.
@@ -21,9 +21,21 @@ pub(super) const SIZES: [usize; 10] =
 /// Time and room as the test sets them; copies the directory at every step, as a crash would leave it.
 #[derive(Debug)]
 pub(super) struct Stage {
+    /// Since the machine started.
     pub(super) seconds: AtomicU64,
     pub(super) free: AtomicU64,
+    pub(super) files: Mutex<Option<Files>>,
     pub(super) crashes: Mutex<Option<Crashes>>,
+    pub(super) steps: Mutex<Vec<&'static str>>,
+    pub(super) pause: Mutex<Option<Pause>>,
+}
+
+/// Stops whoever comes to a step first, once.
+#[derive(Debug)]
+pub(super) struct Pause {
+    pub(super) at: &'static str,
+    pub(super) reached: mpsc::SyncSender<()>,
+    pub(super) goes_on: mpsc::Receiver<()>,
 }
 
 #[derive(Debug)]
@@ -33,15 +45,22 @@ pub(super) struct Crashes {
 }
 
 impl World for Stage {
-    fn now(&self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(self.seconds.load(Ordering::Relaxed))
+    fn since_boot(&self) -> Duration {
+        Duration::from_secs(self.seconds.load(Ordering::Relaxed))
     }
 
     fn room(&self, _: &Path) -> io::Result<Room> {
-        Ok(Room { free: self.free.load(Ordering::Relaxed), total: 1 << 50 })
+        let files = *self.files.lock().unwrap();
+        Ok(Room { free: self.free.load(Ordering::Relaxed), total: 1 << 50, files })
     }
 
     fn step(&self, what: &'static str) {
+        self.steps.lock().unwrap().push(what);
+        let pause = self.pause.lock().unwrap().take_if(|pause| pause.at == what);
+        if let Some(pause) = pause {
+            pause.reached.send(()).unwrap();
+            pause.goes_on.recv().unwrap();
+        }
         if let Some(crashes) = &mut *self.crashes.lock().unwrap() {
             let copy = tempfile::tempdir().unwrap();
             copy_tree(&crashes.of, copy.path());
@@ -67,7 +86,10 @@ impl Fixture {
         let stage = Arc::new(Stage {
             seconds: AtomicU64::new(1_000_000),
             free: AtomicU64::new(1 << 40),
+            files: Mutex::new(None),
             crashes: Mutex::new(None),
+            steps: Mutex::default(),
+            pause: Mutex::new(None),
         });
         let mut config = Config::new(vec![dir.path().join("blobs")]);
         config.headroom = Some(0);
@@ -106,10 +128,15 @@ impl Fixture {
         self.data(id).with_added_extension(ending)
     }
 
-    /// Every file of the store, by its path in it, but for the journal.
+    /// The machine starts again: its clock begins anew.
+    pub(super) fn reboot(&self) {
+        self.stage.seconds.store(5, Ordering::Relaxed);
+    }
+
+    /// Every file of the store, by its path in it, but for the journal and the age.
     pub(super) fn files(&self) -> Vec<String> {
         let mut files = files(&self.root());
-        files.retain(|name| !name.contains("journal-"));
+        files.retain(|name| !name.contains("journal-") && name != "age");
         files
     }
 }

@@ -1,7 +1,5 @@
 //! `blob ls`
 
-use std::time::UNIX_EPOCH;
-
 use serde_json::{Value, json};
 
 use super::{Ui, Wait};
@@ -24,7 +22,7 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
 }
 
 fn to_json(blob: &Listed) -> Value {
-    let until = blob.reserved_until.and_then(|until| until.duration_since(UNIX_EPOCH).ok());
+    let left = blob.reserved_for.map(|left| u64::try_from(left.as_millis()).ok());
     json!({
         "id": blob.id.to_string(),
         "size": blob.size,
@@ -32,7 +30,7 @@ fn to_json(blob: &Listed) -> Value {
         "held": blob.held,
         "pieces": blob.pieces,
         "pinned": blob.pinned,
-        "reserved_until_ms": until.map(|until| u64::try_from(until.as_millis()).ok()),
+        "reserved_for_ms": left,
         "registered": blob.registered,
     })
 }
@@ -47,7 +45,7 @@ fn text(blobs: &[Listed]) -> String {
         if blob.pinned {
             kept.push("pinned".to_owned());
         }
-        if blob.reserved_until.is_some() {
+        if blob.reserved_for.is_some() {
             kept.push("reserved".to_owned());
         }
         if let Some(path) = &blob.registered {

@@ -89,7 +89,7 @@ async fn blobs_are_listed_kept_and_removed() {
         (&listed["id"], &listed["pinned"], &listed["sealed"]),
         (&ABC.into(), &true.into(), &true.into())
     );
-    assert!(listed["reserved_until_ms"].is_u64() && listed["registered"].is_string());
+    assert!(listed["reserved_for_ms"].is_u64() && listed["registered"].is_string());
     insta::assert_snapshot!(done(run(&node, "blob ls")).out);
     done(run(&node, &format!("blob unpin {ABC}")));
     insta::assert_snapshot!(done(run(&node, "blob scrub")).out);

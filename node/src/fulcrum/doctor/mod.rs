@@ -1,9 +1,11 @@
 //! What `doctor` looks at.
 
+mod disk;
+
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crux_crdt::Digest;
@@ -17,8 +19,6 @@ use crate::clock;
 use crate::identity::path_in;
 use crate::store::StoreHandle;
 
-/// Less room than this is worth a warning: a database of a thousand nodes is about 20 MB.
-const ROOM_MIN: u64 = 256 * 1024 * 1024;
 /// A step of the wall clock below this is what time services do.
 const STEP_MAX: Duration = Duration::from_secs(2);
 /// How long a connection to an own address may take.
@@ -64,7 +64,7 @@ pub(super) fn examine(
 ) -> impl Future<Output = Vec<Check>> + Send + use<> {
     let now = vec![
         check_modes(around),
-        check_room(&around.data_dir, state.is_read_only()),
+        disk::check(&around.data_dir, state.is_read_only()),
         check_writes(store),
         check_blob_dirs(&around.missing_blob_dirs),
         check_clock(around.wall_offset),
@@ -142,24 +142,6 @@ fn check_modes(around: &Surroundings) -> Check {
         format!("others may read {files}"),
         &format!("Run `chmod 600 {files}`."),
     )
-}
-
-fn check_room(data_dir: &Path, read_only: bool) -> Check {
-    let room = match rustix::fs::statvfs(data_dir) {
-        Ok(stat) => stat.f_bavail.saturating_mul(stat.f_frsize),
-        Err(err) => {
-            return line("disk", CheckResult::Warn, format!("cannot tell: {err}"), "");
-        }
-    };
-    let detail = format!("{} MiB free", room / 1024 / 1024);
-    if read_only {
-        let hint = "Make room; the node then takes writes again by itself.";
-        return line("disk", CheckResult::Fail, format!("full, {detail}: read-only"), hint);
-    }
-    if room < ROOM_MIN {
-        return line("disk", CheckResult::Warn, detail, "Make room before the disk is full.");
-    }
-    ok("disk", detail)
 }
 
 fn check_writes(store: &StoreHandle) -> Check {
