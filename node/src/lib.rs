@@ -15,6 +15,7 @@
 //! | [`fulcrum`] | the loop that drives `crux_protocol::flock`, and what people see of it |
 //! | [`blobs`] | files by their hash: kept, checked, evicted |
 //! | [`tar`] | directories as one file, packed one way and unpacked with distrust |
+//! | [`outfile`] | files that commands write for whoever called them |
 //! | [`store`] | the database; the only place that names redb |
 //! | [`api`] | the control API; with `proto` the only place that names tonic |
 //! | [`pastiche`] | moves blobs between stores |
@@ -35,6 +36,7 @@ pub mod error;
 pub mod fulcrum;
 pub mod identity;
 pub mod lock;
+pub mod outfile;
 pub mod parse;
 pub mod pastiche;
 pub mod secret;

@@ -1,29 +1,44 @@
 //! `man`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::CommandFactory as _;
 
 use super::{Cli, Ui};
 use crate::error::{Error, Kind};
+use crate::outfile;
 
 /// Print the manual page, or write one for each command
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Directory to write the pages of all commands to
+    /// Directory to write the pages of all commands to; `-` prints the first
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
-    if let Some(dir) = &args.out {
-        let written = clap_mangen::generate_to(Cli::command(), dir);
-        return written.map_err(|err| Error::io(format!("writing to {}", dir.display()), &err));
+    if let Some(dir) = args.out.as_ref().filter(|dir| !outfile::is_stdout(dir)) {
+        ui.clean_up_on_signals()?;
+        let mut command = Cli::command().disable_help_subcommand(true);
+        command.build();
+        return write_all(&command, dir);
     }
-    let mut page = Vec::new();
-    let rendered = clap_mangen::Man::new(Cli::command()).render(&mut page);
-    rendered.map_err(|err| Error::io("making the page", &err))?;
-    let page = String::from_utf8(page)
+    let page = String::from_utf8(render(&clap_mangen::Man::new(Cli::command()))?)
         .map_err(|err| Error::new(Kind::Internal, err.to_string()).augment("the page"))?;
     ui.answer(&page, || page.clone())
+}
+
+/// Writes the pages of a command and of those below it.
+fn write_all(command: &clap::Command, dir: &Path) -> Result<(), Error> {
+    for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
+        write_all(below, dir)?;
+    }
+    let man = clap_mangen::Man::new(command.clone());
+    outfile::write(&dir.join(man.get_filename()), &render(&man)?)
+}
+
+fn render(man: &clap_mangen::Man) -> Result<Vec<u8>, Error> {
+    let mut page = Vec::new();
+    man.render(&mut page).map_err(|err| Error::io("making the page", &err))?;
+    Ok(page)
 }

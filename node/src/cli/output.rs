@@ -6,12 +6,14 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rustix::fs::FileType;
 use serde::Serialize;
 
 use super::Common;
 use crate::api::Client;
 use crate::config::Env;
 use crate::error::{Error, Kind};
+use crate::outfile;
 
 /// Where a command prints, and what all commands are told.
 pub struct Ui {
@@ -22,6 +24,8 @@ pub struct Ui {
     interactive: bool,
     /// Whether standard error is a terminal.
     terminal: bool,
+    /// Whether standard output is a file, which others may read.
+    out_is_file: bool,
     json: bool,
     yes: bool,
     data_dir: Option<PathBuf>,
@@ -42,13 +46,16 @@ impl Ui {
         let mut ui = Self::new(Box::new(io::stdout()), Box::new(io::stderr()), Env::of_process());
         ui.interactive = interactive;
         ui.terminal = io::stderr().is_terminal();
+        ui.out_is_file = rustix::fs::fstat(io::stdout())
+            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
         ui
     }
 
     /// Other places to print to, another environment, and nobody there to ask.
     pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, env: Env) -> Self {
         let (interactive, json, yes, data_dir) = (false, false, false, None);
-        Self { out, err, env, interactive, terminal: false, json, yes, data_dir }
+        let (terminal, out_is_file) = (false, false);
+        Self { out, err, env, interactive, terminal, out_is_file, json, yes, data_dir }
     }
 
     /// Takes what all commands are told.
@@ -110,6 +117,47 @@ impl Ui {
         let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
         let written = write!(self.out, "{text}{end}").and_then(|()| self.out.flush());
         written.map_err(|err| Error::io("printing", &err))
+    }
+
+    /// Writes bytes to standard output as they are.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.out.write_all(bytes).map_err(|err| Error::io("writing to standard output", &err))
+    }
+
+    /// Prints a line that holds a secret to standard output: to a pipe or a terminal, and to no file.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidArgument`] when standard output is a file.
+    pub(super) fn print_secret(&mut self, line: &str) -> Result<(), Error> {
+        if self.out_is_file {
+            let message = "standard output is a file, which others may read";
+            return Err(Error::new(Kind::InvalidArgument, message)
+                .with_hint("Give the path of the file instead: it then gets mode 0600."));
+        }
+        self.write(line.as_bytes())?;
+        self.write(b"\n")?;
+        self.flush()
+    }
+
+    /// Tells what was done: on standard output, or on standard error where that has the content.
+    pub(super) fn told<T: Serialize + ?Sized>(
+        &mut self,
+        value: &T,
+        text: impl FnOnce() -> String,
+        out_has_content: bool,
+    ) -> Result<(), Error> {
+        if !out_has_content {
+            return self.answer(value, text);
+        }
+        let told = if self.json { to_json(value)? } else { text() };
+        self.note(&told);
+        Ok(())
+    }
+
+    /// For a command that writes files: a signal that ends it leaves none unfinished.
+    pub(super) fn clean_up_on_signals(&self) -> Result<(), Error> {
+        // Signals are the whole process's.
+        if self.env.is_own() { outfile::clean_up_on_signals() } else { Ok(()) }
     }
 
     /// Makes sure that everything was printed.

@@ -273,6 +273,54 @@ fn keygen_if_missing_keeps_what_is_there() {
 }
 
 #[test]
+fn keygen_writes_both_files_or_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    let keygen = |rest: &str| run_in(&dir, &[], &format!("keygen --flock dev {rest}"));
+    // The same file, by another name.
+    std::os::unix::fs::symlink(".", path("here")).unwrap();
+    let same = format!("--out {} --operator-key {}", path("s"), path("here/s"));
+    assert_eq!(keygen(&same).exit, 5);
+    let nowhere = format!("--out {} --operator-key {}", path("s"), path("none/o"));
+    assert_ne!(keygen(&nowhere).exit, 0);
+    assert_ne!(keygen(&format!("--out {} --operator-key {}", path("none/s"), path("o"))).exit, 0);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "only the link");
+    // An empty file is what a crash of an earlier version left.
+    std::fs::write(path("s"), "").unwrap();
+    std::fs::write(path("s.operator"), "").unwrap();
+    assert_eq!(keygen(&format!("--if-missing --out {}", path("s"))).exit, 0);
+    let secret: crate::secret::SecretString = read(&path("s")).parse().unwrap();
+    let key: crate::secret::OperatorKey = read(&path("s.operator")).parse().unwrap();
+    assert_eq!(secret.parts().operator, Some(key.public()));
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn keygen_prints_what_has_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("key").display().to_string();
+    let keygen = |rest: &str| run_in(&dir, &[], &format!("keygen --flock dev {rest}"));
+    let ran = keygen(&format!("--out - --operator-key {key}"));
+    let secret: crate::secret::SecretString = ran.out.trim_end().parse().unwrap();
+    let operator: crate::secret::OperatorKey = read(&key).parse().unwrap();
+    assert_eq!(secret.parts().operator, Some(operator.public()));
+    assert!(ran.err.contains("to standard output"), "{}", ran.err);
+    let out = dir.path().join("s").display().to_string();
+    let ran = keygen(&format!("--out {out} --operator-key -"));
+    let operator: crate::secret::OperatorKey = ran.out.trim_end().parse().unwrap();
+    let secret: crate::secret::SecretString = read(&out).parse().unwrap();
+    assert_eq!(secret.parts().operator, Some(operator.public()));
+    for refused in ["--out -", "--out - --operator-key -", "--out - --no-operator --if-missing"] {
+        let ran = keygen(refused);
+        assert_eq!((ran.exit, ran.out.as_str()), (2, ""), "{refused}");
+    }
+    assert!(!std::path::Path::new("-").exists() && !std::path::Path::new("-.operator").exists());
+}
+
+#[test]
 fn keygen_without_an_operator_says_what_is_missing() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("s").display().to_string();

@@ -1,8 +1,7 @@
 //! Files that hold secrets: made once, never overwritten, readable by their owner only.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -10,6 +9,7 @@ use zeroize::Zeroizing;
 use super::line::LINE_MAX;
 use super::{SecretError, SecretString};
 use crate::error::{Error, Kind};
+use crate::outfile::{Content, Disk, OutFile, Real};
 
 /// Reads the secret of a flock from a file.
 ///
@@ -41,33 +41,26 @@ pub(crate) fn read_line(mut file: impl io::Read) -> Result<Zeroizing<String>, Er
     Ok(Zeroizing::new(line.to_owned()))
 }
 
-/// Writes a line into a new file of mode 0600, and returns when it is on the disk.
+/// Writes a line into a new file of mode 0600, and returns when it is on the disk. An empty file counts as
+/// none: it holds no secret, and is what a crash left.
 ///
 /// # Errors
 /// [`Kind::AlreadyExists`] when the file exists, which stays as it is; otherwise what the system
-/// says. After an error there is no new file.
+/// says.
 pub fn write_new(path: &Path, line: &str) -> Result<(), Error> {
-    let doing = || format!("writing {}", path.display());
-    let mut options = OpenOptions::new();
-    let file = options.write(true).create_new(true).mode(0o600).open(path);
-    let file = file.map_err(|err| match err.kind() {
-        io::ErrorKind::AlreadyExists => Error::new(Kind::AlreadyExists, "the file exists")
-            .augment(doing())
-            .with_hint("Keys are never overwritten. Give another path, or move the file away."),
-        _ => Error::io(doing(), &err),
-    })?;
-    fill(file, path, line).map_err(|err| {
-        drop(std::fs::remove_file(path));
-        Error::io(doing(), &err)
-    })
+    write_new_on(path, line, &Real)
 }
 
-fn fill(mut file: File, path: &Path, line: &str) -> io::Result<()> {
-    file.write_all(line.as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
+pub(crate) fn write_new_on(path: &Path, line: &str, disk: &dyn Disk) -> Result<(), Error> {
+    begin(path, line)?.finish_on(disk)
+}
+
+/// A secret on its way to a new file, as [`write_new`]; it gets its name when it is finished.
+pub(crate) fn begin(path: &Path, line: &str) -> Result<OutFile, Error> {
+    let mut out = OutFile::create(path, Content::Secret)?;
+    let written = out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n"));
+    written.map_err(|err| Error::io(format!("writing {}", path.display()), &err))?;
+    Ok(out)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ mod parts;
 mod string;
 
 pub use error::SecretError;
-pub(crate) use file::read_line;
+pub(crate) use file::{begin, read_line, write_new_on};
 pub use file::{read_secret, write_new};
 pub use handover::{SECRET_FD, SECRET_VAR, take_from_process};
 pub(crate) use line::Format;

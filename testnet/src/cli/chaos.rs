@@ -1,14 +1,14 @@
 //! `crux-testnet chaos`: faults of every kind on real processes.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::Error;
 use crate::chaos::{self, Options, Plan, Ran, Report};
-use crate::output::{note, say};
+use crate::output::{note, say, write_file};
 use crate::process::Home;
 use crate::scenario::{self, Scenario, Step};
 
@@ -35,7 +35,7 @@ pub(super) struct Args {
     /// Run this scenario instead of a plan: its name, or the file it is in
     #[arg(long, value_name = "F", conflicts_with = "minutes")]
     scenario: Option<String>,
-    /// Where to write the plan, the history and the picture
+    /// Directory to write the plan, the history and the picture to
     #[arg(long)]
     out: Option<PathBuf>,
     /// Print the plan, and do nothing
@@ -95,7 +95,7 @@ pub(super) async fn run(args: Args, exe: PathBuf) -> Result<(), Error> {
     }
     if let Some(out) = &args.out {
         std::fs::create_dir_all(out).map_err(Error::io(format!("create {}", out.display())))?;
-        write(&out.join("plan.txt"), &course.to_string())?;
+        write_file(&out.join("plan.txt"), &course.to_string())?;
     }
     let options = Options {
         exe,
@@ -128,8 +128,8 @@ fn judge(args: &Args, nodes: usize, mut ran: Ran) -> Result<(), Error> {
     if let Some(out) = &args.out {
         let history = serde_json::to_string(&ran.history)
             .map_err(|error| Error::io("write the history")(error.into()))?;
-        write(&out.join("history.json"), &history)?;
-        write(
+        write_file(&out.join("history.json"), &history)?;
+        write_file(
             &out.join("chaos.svg"),
             &chaos::picture(&ran.history, ran.healed, &args.command(nodes)),
         )?;
@@ -152,10 +152,6 @@ impl Args {
         };
         format!("crux-testnet chaos --nodes {nodes} --seed {seed} {what}")
     }
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Error> {
-    std::fs::write(path, text).map_err(Error::io(format!("write {}", path.display())))
 }
 
 fn progress(time: Duration) -> ProgressBar {

@@ -2,13 +2,13 @@
 
 use core::time::Duration;
 use std::path::PathBuf;
-use std::{fs, time::Instant};
+use std::time::Instant;
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table};
 
 use crate::Error;
-use crate::output::{note, say};
+use crate::output::{note, say, write_file};
 use crate::scenario::Cut;
 use crate::sim::Violation;
 use crate::sim::bench::{Growth, growth, join, part, plot};
@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         rest(args.seed)?;
     }
     if let Some(path) = &args.svg {
-        fs::write(path, plot(&rows)).map_err(Error::io("write the picture"))?;
+        write_file(path, &plot(&rows))?;
     }
     Ok(())
 }

@@ -1,8 +1,7 @@
 //! `blob get`
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::Write as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,17 +16,19 @@ use crate::api::{Get, Got};
 use crate::cli::duration;
 use crate::cli::output::block_on;
 use crate::error::{Error, Kind};
+use crate::outfile::{Content, OutFile, is_stdout};
 use crate::{parse, tar};
 
 /// Get a blob as a file
 ///
 /// From this node, or from those that have it. The file appears with all of its content or not at all,
-/// and replaces one of that name.
+/// and keeps the mode and owner of one that it replaces. A link stays, and the file that it leads to is
+/// written; devices and pipes are written into. `-` is standard output.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Which one
     id: String,
-    /// File to write, or with --dir the directory to make
+    /// File to write, `-` for standard output; with --dir the directory to make
     #[arg(long, value_name = "F")]
     out: PathBuf,
     /// Unpack a directory that was put with --dir; it must not be there yet
@@ -40,7 +41,13 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let id = parse::blob(&args.id)?;
-    let shown = args.out.display();
+    let to_stdout = is_stdout(&args.out);
+    if to_stdout && args.dir {
+        let message = "a directory cannot be written to standard output";
+        return Err(Error::new(Kind::InvalidArgument, message)
+            .with_hint("Without --dir its archive is written there, as tar reads it."));
+    }
+    ui.clean_up_on_signals()?;
     let size = block_on(async {
         let client = ui.connect(args.timeout).await?;
         let mut get = client.get_blob(id, args.timeout).await?;
@@ -51,7 +58,8 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     })
     .map_err(|err| err.augment(format!("getting {}", id.short())))?;
     let answer = json!({ "id": id.to_string(), "size": size, "out": args.out });
-    ui.answer(&answer, || format!("Wrote {shown} ({size} bytes)"))
+    let shown = if to_stdout { "standard output".into() } else { args.out.display().to_string() };
+    ui.told(&answer, || format!("Wrote {shown} ({size} bytes)"), to_stdout)
 }
 
 async fn receive(
@@ -72,12 +80,12 @@ async fn receive(
     while let Some(part) = get.next().await? {
         let Got::Chunk(bytes) = part else { return Err(odd()) };
         done += bytes.len() as u64;
-        if !place.write(bytes).await? {
+        if !place.write(bytes, ui).await? {
             break;
         }
         progress.at(ui, done, size);
     }
-    if done == size { place.finish().await.map(|()| size) } else { Err(place.failed().await) }
+    if done == size { place.finish(ui).await.map(|()| size) } else { Err(place.failed().await) }
 }
 
 fn odd() -> Error {
@@ -86,14 +94,18 @@ fn odd() -> Error {
 
 /// Where a blob is written to.
 enum Place {
-    File { temp: Temp, to: PathBuf },
+    File(OutFile),
     Dir { to: mpsc::Sender<Chunk>, unpacking: JoinHandle<Result<(), Error>> },
+    Stdout,
 }
 
 impl Place {
     fn make(args: &Args) -> Result<Self, Error> {
+        if is_stdout(&args.out) {
+            return Ok(Self::Stdout);
+        }
         if !args.dir {
-            return Ok(Self::File { temp: Temp::make(&args.out)?, to: args.out.clone() });
+            return OutFile::create(&args.out, Content::Plain).map(Self::File);
         }
         let (to, from) = stream::channel();
         let out = args.out.clone();
@@ -102,71 +114,37 @@ impl Place {
     }
 
     /// False: it wants no more, and [`Place::failed`] says why.
-    async fn write(&mut self, bytes: Bytes) -> Result<bool, Error> {
+    async fn write(&mut self, bytes: Bytes, ui: &mut Ui) -> Result<bool, Error> {
         match self {
-            Self::File { temp, .. } => {
-                temp.file.write_all(&bytes).map_err(|err| Error::io("writing", &err))?;
+            Self::File(out) => {
+                out.write_all(&bytes).map_err(|err| Error::io("writing", &err))?;
                 Ok(true)
             }
             Self::Dir { to, .. } => Ok(to.send(Some(bytes)).await.is_ok()),
+            Self::Stdout => ui.write(&bytes).map(|()| true),
         }
     }
 
-    async fn finish(self) -> Result<(), Error> {
+    async fn finish(self, ui: &mut Ui) -> Result<(), Error> {
         match self {
-            Self::File { temp, to } => temp.become_file(&to),
+            Self::File(out) => out.finish(),
             Self::Dir { to, unpacking } => {
                 // When nobody listens, the other end knows why.
                 to.send(None).await.ok();
                 unpacking.await.unwrap_or_else(|_| Err(odd()))
             }
+            Self::Stdout => ui.flush(),
         }
     }
 
     /// Why it did not take all of it.
     async fn failed(self) -> Error {
         match self {
-            Self::File { .. } => odd(),
+            Self::File(_) | Self::Stdout => odd(),
             Self::Dir { to, unpacking } => {
                 drop(to);
                 unpacking.await.ok().and_then(Result::err).unwrap_or_else(odd)
             }
         }
-    }
-}
-
-/// A file beside the one that is to be; deleted unless it became that.
-struct Temp {
-    path: PathBuf,
-    file: File,
-}
-
-impl Temp {
-    fn make(to: &Path) -> Result<Self, Error> {
-        let shown = to.display();
-        if to.is_dir() {
-            return Err(Error::new(Kind::AlreadyExists, format!("{shown} is a directory")));
-        }
-        let Some(name) = to.file_name() else {
-            return Err(Error::new(Kind::InvalidArgument, format!("{shown} names no file")));
-        };
-        let mut hidden = std::ffi::OsString::from(".");
-        hidden.push(name);
-        hidden.push(format!(".{}", std::process::id()));
-        let path = to.with_file_name(hidden);
-        let file = OpenOptions::new().write(true).create_new(true).open(&path);
-        let file = file.map_err(|err| Error::io(format!("making {}", path.display()), &err))?;
-        Ok(Self { path, file })
-    }
-
-    fn become_file(self, to: &Path) -> Result<(), Error> {
-        let renamed = self.file.sync_data().and_then(|()| fs::rename(&self.path, to));
-        renamed.map_err(|err: io::Error| Error::io(format!("writing {}", to.display()), &err))
-    }
-}
-
-impl Drop for Temp {
-    fn drop(&mut self) {
-        fs::remove_file(&self.path).ok();
     }
 }

@@ -104,6 +104,24 @@ async fn blobs_are_listed_kept_and_removed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_got_goes_to_standard_output_too() {
+    let node = FakeNode::start(view());
+    let abc = file(&node, "abc", b"abc");
+    done(run(&node, &format!("blob put {abc}")));
+    let ran = done(run(&node, &format!("blob get {ABC} --out -")));
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("abc", "Wrote standard output (3 bytes)\n"));
+    let ran = done(run(&node, &format!("blob get {ABC} --out - --json")));
+    let told: serde_json::Value = serde_json::from_str(ran.err.lines().last().unwrap()).unwrap();
+    assert_eq!((ran.out.as_str(), &told["size"]), ("abc", &3.into()));
+    let ran = run(&node, &format!("blob get {ABC} --dir --out - --json"));
+    assert_eq!((ran.exit, kind(&ran).as_str()), (2, "invalid_argument"));
+    assert!(!Path::new("-").exists());
+    let dir = node.dir.path().display();
+    let ran = run(&node, &format!("blob get {ABC} --out {dir} --json"));
+    assert_eq!((ran.exit, kind(&ran).as_str()), (5, "already_exists"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_goes_wrong_is_named() {
     let node = FakeNode::start(view());
     let dir = node.dir.path().display().to_string();

@@ -1,0 +1,149 @@
+//! What is at a place.
+
+use std::ffi::OsString;
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use super::{Content, doing};
+use crate::error::{Error, Kind};
+
+/// As many links in a row as the kernel follows.
+const LINKS_MAX: usize = 40;
+/// Whatever everybody may write to, and only owners may delete from.
+const SHARED: u32 = 0o1002;
+
+/// Whether a path names this process's standard output. A file of the name `-` is `./-`.
+pub fn is_stdout(path: &Path) -> bool {
+    ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name))
+}
+
+/// Where output goes.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// To a regular file, which may not be there yet.
+    File(Spot),
+    /// Into something that is no file.
+    Stream {
+        /// Where it is.
+        path: PathBuf,
+        /// Whether it may be a file after all, which another process has open.
+        append: bool,
+    },
+}
+
+/// The place of a regular file.
+#[derive(Debug)]
+pub(super) struct Spot {
+    /// The directory, open.
+    pub(super) dir: File,
+    /// The name in it.
+    pub(super) name: OsString,
+    /// The file that is there.
+    pub(super) old: Option<Metadata>,
+}
+
+impl Place {
+    /// Finds out what is there, and refuses what is not written to.
+    pub(super) fn find(path: &Path, content: Content) -> Result<Self, Error> {
+        let is_link = fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink());
+        let resolved = resolve(path)?;
+        let dir_path = match resolved.parent() {
+            Some(dir) if dir != Path::new("") => dir,
+            _ => Path::new("."),
+        };
+        // What a process has open: to rename something over it would not reach that process.
+        if fs::canonicalize(dir_path).is_ok_and(|dir| dir.starts_with("/proc")) {
+            return Ok(Self::Stream { path: resolved, append: true });
+        }
+        let old = match fs::metadata(&resolved) {
+            Ok(meta) => Some(meta),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => None,
+            Err(err) => return Err(doing("looking at", path, &err)),
+        };
+        refuse(path, &resolved, old.as_ref())?;
+        if let Some(old) = &old {
+            let dir = fs::metadata(dir_path).map_err(|err| doing("looking at", dir_path, &err))?;
+            refuse_planted(path, &dir, old)?;
+            if !old.is_file() {
+                return Ok(Self::Stream { path: resolved, append: false });
+            }
+        }
+        let is_taken = old.as_ref().is_some_and(|old| old.len() > 0) || is_link;
+        if content == Content::Secret && is_taken {
+            return Err(exists(path));
+        }
+        let dir = File::open(dir_path).map_err(|err| doing("opening", dir_path, &err))?;
+        let name = resolved.file_name().map(OsString::from).unwrap_or_default();
+        Ok(Self::File(Spot { dir, name, old }))
+    }
+}
+
+/// Refuses what cannot be written to.
+fn refuse(path: &Path, resolved: &Path, old: Option<&Metadata>) -> Result<(), Error> {
+    let shown = path.display();
+    if old.is_some_and(Metadata::is_dir) {
+        return Err(Error::new(Kind::AlreadyExists, format!("{shown} is a directory"))
+            .with_hint("Name a file in it."));
+    }
+    if old.is_some_and(|old| old.file_type().is_socket()) {
+        return Err(Error::new(Kind::AlreadyExists, format!("{shown} is a socket")));
+    }
+    let bytes = resolved.as_os_str().as_bytes();
+    if resolved.file_name().is_none() || bytes.ends_with(b"/") || bytes.ends_with(b"/.") {
+        return Err(Error::new(Kind::InvalidArgument, format!("{shown} names no file")));
+    }
+    Ok(())
+}
+
+/// Where the links at a path lead to.
+fn resolve(path: &Path) -> Result<PathBuf, Error> {
+    let mut at = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        let link = match fs::symlink_metadata(&at) {
+            Ok(meta) if meta.is_symlink() => meta,
+            _ => return Ok(at),
+        };
+        let dir = at.parent().unwrap_or(Path::new("")).to_owned();
+        if let Ok(of) = fs::metadata(if dir == Path::new("") { Path::new(".") } else { &dir }) {
+            if fs::canonicalize(&dir).is_ok_and(|dir| dir.starts_with("/proc")) {
+                return Ok(at);
+            }
+            refuse_planted(path, &of, &link)?;
+        }
+        let target = fs::read_link(&at).map_err(|err| doing("looking at", &at, &err))?;
+        at = dir.join(target);
+    }
+    Err(Error::new(
+        Kind::InvalidArgument,
+        format!("{} leads through too many links", path.display()),
+    ))
+}
+
+/// Refuses what somebody else put into a directory where everybody writes.
+fn refuse_planted(path: &Path, dir: &Metadata, found: &Metadata) -> Result<(), Error> {
+    let me = rustix::process::geteuid().as_raw();
+    if !is_planted((dir.mode(), dir.uid()), found.uid(), me) {
+        return Ok(());
+    }
+    let message =
+        format!("{} is somebody else's, in a directory where everybody writes", path.display());
+    Err(Error::new(Kind::PermissionDenied, message).with_hint(
+        "Give another path: whoever made it would see, or choose, where the output goes.",
+    ))
+}
+
+/// Whether something in a directory (its mode and owner) belongs neither to the caller nor to the owner of
+/// the directory, and everybody may put things there.
+pub(super) const fn is_planted((mode, dir_owner): (u32, u32), owner: u32, me: u32) -> bool {
+    mode & SHARED == SHARED && owner != me && owner != dir_owner
+}
+
+/// A secret is never written over.
+pub(super) fn exists(path: &Path) -> Error {
+    Error::new(Kind::AlreadyExists, "the file exists")
+        .augment(format!("writing {}", path.display()))
+        .with_hint("Keys are never overwritten. Give another path, or move the file away.")
+}
