@@ -1,9 +1,12 @@
 //! Directories as one file: a tar archive with one spelling.
 //!
 //! **Writing** gives the same bytes for the same tree, wherever and whenever it is: entries in the order
-//! of their names' bytes, a directory before what is in it, time zero, owner zero, mode 0755 for
-//! directories and what its owner may execute, else 0644. Hard links become files of their own. The
-//! format is ustar, with a pax header where a name or size does not fit, so every `tar` reads it.
+//! of their names' bytes, a directory before what is in it and the root as `./` before all, time zero,
+//! owner zero, and the permissions less those of others to write. Hard links become files of their own.
+//! The format is ustar, with a pax header where a name or size does not fit, so every `tar` reads it.
+//!
+//! **Both ways have the same limits** ([`limits`]): what is packed can be unpacked, and nobody may do more
+//! with it then than before.
 //!
 //! **Reading** trusts nothing. Invariant: whatever the bytes are, nothing is made, changed or followed
 //! outside of one fresh directory, which takes its name only when all of it is there.
@@ -19,10 +22,13 @@
 //! Own code instead of the `tar` crate: that reads a long name of any length into memory, follows links
 //! while it unpacks, and knows a dozen extensions that would each have to be refused again.
 
+#[cfg(test)]
+mod bounds;
 mod error;
 #[cfg(test)]
 mod fuzz;
 mod header;
+mod limits;
 mod pack;
 mod reader;
 #[cfg(test)]
@@ -35,10 +41,3 @@ pub use unpack::unpack;
 
 /// The unit of a tar archive, in bytes.
 const BLOCK: usize = 512;
-/// The longest name within an archive, in bytes: what Linux allows for a path.
-const NAME_BYTES_MAX: usize = 4096;
-/// How deep a tree may be. Each level costs an open directory.
-const DEPTH_MAX: usize = 128;
-/// How many entries an archive may have. A bound, not a measure: a million empty files take a disk a
-/// while.
-const ENTRIES_MAX: u64 = 1_000_000;

@@ -7,8 +7,8 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, openat, readlinkat
 
 use super::error::shown;
 use super::header::{FIELD_MAX, Header, SIZE_MAX};
-use super::unpack::is_link_inside;
-use super::{BLOCK, DEPTH_MAX, ENTRIES_MAX, NAME_BYTES_MAX, TarError};
+use super::limits::{Limits, Tally, kept};
+use super::{BLOCK, TarError};
 
 const BUFFER_BYTES: usize = 256 * 1024;
 
@@ -18,94 +18,85 @@ const BUFFER_BYTES: usize = 256 * 1024;
 /// [`TarError::Unsafe`] for what an archive cannot hold: devices, pipes, sockets, links that lead out.
 /// [`TarError::Changed`] when somebody writes to the tree. What was written until then is of no use.
 pub fn pack(dir: &Path, out: &mut impl Write) -> Result<(), TarError> {
+    pack_within(Limits::STANDARD, dir, out)
+}
+
+pub(super) fn pack_within(
+    limits: Limits,
+    dir: &Path,
+    out: &mut impl Write,
+) -> Result<(), TarError> {
     let name = dir.as_os_str().as_encoded_bytes();
     let file = File::open(dir).map_err(|err| TarError::io("opening", name, err))?;
-    let meta = file.metadata().map_err(|err| TarError::io("opening", name, err))?;
-    if !meta.is_dir() {
+    let stat = fstat(&file).map_err(|err| TarError::io("opening", name, err))?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
         return Err(TarError::io("opening", name, io::Error::from(io::ErrorKind::NotADirectory)));
     }
-    let mut packer = Packer { out, entries: 0, buffer: vec![0; BUFFER_BYTES] };
-    packer.directory(&file, &[], 0)?;
+    let mut packer = Packer { out, tally: Tally::new(limits), buffer: vec![0; BUFFER_BYTES] };
+    packer.header(b'5', b"./", &[], 0, kept(stat.st_mode))?;
+    packer.directory(&file, &mut Vec::new())?;
     packer.write(&[0; 2 * BLOCK])
 }
 
 struct Packer<'a, W> {
     out: &'a mut W,
-    entries: u64,
+    tally: Tally,
     buffer: Vec<u8>,
 }
 
 impl<W: Write> Packer<'_, W> {
-    /// What is in a directory, whose own entry stands already.
-    fn directory(&mut self, dir: &File, path: &[u8], depth: usize) -> Result<(), TarError> {
-        if depth >= DEPTH_MAX {
-            return Err(TarError::TooMuch { what: "levels", max: DEPTH_MAX as u64 });
-        }
+    /// What is in a directory, whose own entry is written already.
+    fn directory(&mut self, dir: &File, path: &mut Vec<CString>) -> Result<(), TarError> {
         for name in self.names(dir, path)? {
-            let mut entry = path.to_vec();
-            if !entry.is_empty() {
-                entry.push(b'/');
-            }
-            entry.extend(name.as_bytes());
-            self.entry(dir, &name, &entry, depth)?;
+            path.push(name);
+            self.entry(dir, path)?;
+            path.pop();
         }
         Ok(())
     }
 
     /// The names in a directory, in the order of their bytes.
-    fn names(&self, dir: &File, path: &[u8]) -> Result<Vec<CString>, TarError> {
-        let failed = |err| TarError::io("reading", path, err);
+    fn names(&self, dir: &File, path: &[CString]) -> Result<Vec<CString>, TarError> {
+        let failed = |err| TarError::io("reading", joined(path), err);
         let mut names = Vec::new();
         for entry in Dir::read_from(dir).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name().to_owned();
             if !matches!(name.as_bytes(), b"." | b"..") {
                 names.push(name);
             }
-            if names.len() as u64 + self.entries > ENTRIES_MAX {
-                return Err(TarError::TooMuch { what: "entries", max: ENTRIES_MAX });
-            }
+            // Before they fill the memory.
+            self.tally.expect(names.len() as u64)?;
         }
         names.sort();
         Ok(names)
     }
 
-    fn entry(
-        &mut self,
-        dir: &File,
-        name: &CString,
-        path: &[u8],
-        depth: usize,
-    ) -> Result<(), TarError> {
-        self.entries += 1;
-        if path.len() > NAME_BYTES_MAX {
-            return Err(TarError::not_safe(path, "the name is too long"));
-        }
-        let failed = |err| TarError::io("reading", path, err);
-        let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
+    /// The last of `path`, which is in `dir`, and what is in it.
+    fn entry(&mut self, dir: &File, path: &mut Vec<CString>) -> Result<(), TarError> {
+        let parts: Vec<_> = path.iter().map(CString::as_bytes).collect();
+        self.tally.check_name(&parts)?;
+        self.tally.count()?;
+        let (name, full) = (path.last().cloned().unwrap_or_default(), joined(path));
+        let failed = |err| TarError::io("reading", &full, err);
+        let stat = statat(dir, &name, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
         let open = |flags| {
             let flags =
                 OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | flags;
-            openat(dir, name, flags, Mode::empty()).map(File::from).map_err(failed)
+            openat(dir, &name, flags, Mode::empty()).map(File::from).map_err(failed)
         };
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => {
-                let mut path_with_slash = path.to_vec();
-                path_with_slash.push(b'/');
-                self.header(b'5', &path_with_slash, &[], 0, 0o755)?;
-                self.directory(&open(OFlags::DIRECTORY)?, path, depth + 1)
+                let with_slash = [&full[..], b"/"].concat();
+                self.header(b'5', &with_slash, &[], 0, kept(stat.st_mode))?;
+                self.directory(&open(OFlags::DIRECTORY)?, path)
             }
-            FileType::RegularFile => self.file(&open(OFlags::empty())?, path),
+            FileType::RegularFile => self.file(&open(OFlags::empty())?, &full),
             FileType::Symlink => {
-                let link = readlinkat(dir, name, Vec::new()).map_err(failed)?;
-                if !is_link_inside(path, link.as_bytes()) {
-                    return Err(TarError::not_safe(
-                        path,
-                        "it is a link that leads out of the tree",
-                    ));
-                }
-                self.header(b'2', path, link.as_bytes(), 0, 0o777)
+                let link = readlinkat(dir, &name, Vec::new()).map_err(failed)?;
+                self.tally.check_link(&parts, link.as_bytes())?;
+                self.header(b'2', &full, link.as_bytes(), 0, 0o777)
             }
-            _ => Err(TarError::not_safe(path, "it is neither file, directory nor link")),
+            _ => Err(TarError::not_safe(&full, "it is neither file, directory nor link")),
         }
     }
 
@@ -116,8 +107,7 @@ impl<W: Write> Packer<'_, W> {
             return Err(TarError::Changed { name: shown(path) });
         }
         let size = u64::try_from(stat.st_size).unwrap_or(0);
-        let mode = if stat.st_mode & 0o100 == 0 { 0o644 } else { 0o755 };
-        self.header(b'0', path, &[], size, mode)?;
+        self.header(b'0', path, &[], size, kept(stat.st_mode))?;
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut left = size;
         // One byte more than there should be: then it grew.
@@ -175,6 +165,10 @@ impl<W: Write> Packer<'_, W> {
     fn write(&mut self, bytes: &[u8]) -> Result<(), TarError> {
         self.out.write_all(bytes).map_err(|err| TarError::io("writing", "the archive", err))
     }
+}
+
+fn joined(path: &[CString]) -> Vec<u8> {
+    path.iter().map(CString::as_bytes).collect::<Vec<_>>().join(&b'/')
 }
 
 /// A record of a pax header: its length in decimal, the length's own digits included.

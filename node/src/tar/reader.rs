@@ -3,7 +3,8 @@
 use std::io::{self, Read};
 
 use super::header::Header;
-use super::{BLOCK, ENTRIES_MAX, NAME_BYTES_MAX, TarError};
+use super::limits::kept;
+use super::{BLOCK, TarError};
 
 /// The largest extension read into memory, in bytes: two names and some.
 const MORE_BYTES_MAX: u64 = 64 * 1024;
@@ -11,8 +12,8 @@ const MORE_BYTES_MAX: u64 = 64 * 1024;
 /// What an entry is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum What {
-    File { executable: bool },
-    Directory,
+    File { mode: u32 },
+    Directory { mode: u32 },
     Link { target: Vec<u8> },
 }
 
@@ -36,7 +37,6 @@ struct More {
 #[derive(Debug)]
 pub(super) struct Reader<R> {
     from: R,
-    entries: u64,
     // Bytes of the entry that were not read, and the padding after them.
     left: u64,
     padding: u64,
@@ -44,7 +44,7 @@ pub(super) struct Reader<R> {
 
 impl<R: Read> Reader<R> {
     pub(super) const fn new(from: R) -> Self {
-        Self { from, entries: 0, left: 0, padding: 0 }
+        Self { from, left: 0, padding: 0 }
     }
 
     /// The next entry; none: the archive is over, and nothing but zeros follows.
@@ -52,10 +52,6 @@ impl<R: Read> Reader<R> {
         self.skip()?;
         let mut more = More::default();
         loop {
-            self.entries += 1;
-            if self.entries > ENTRIES_MAX {
-                return Err(TarError::TooMuch { what: "entries", max: ENTRIES_MAX });
-            }
             let Some(header) = self.header()? else { return self.end() };
             match header.kind {
                 b'x' => self.pax(header.size, &mut more)?,
@@ -87,10 +83,11 @@ impl<R: Read> Reader<R> {
         let name = more.name.unwrap_or(header.name);
         let size = more.size.unwrap_or(header.size);
         let target = more.link.unwrap_or(header.link);
+        let mode = kept(header.mode);
         let what = match header.kind {
-            b'0' if name.ends_with(b"/") => What::Directory,
-            b'0' => What::File { executable: header.mode & 0o100 != 0 },
-            b'5' => What::Directory,
+            b'0' if name.ends_with(b"/") => What::Directory { mode },
+            b'0' => What::File { mode },
+            b'5' => What::Directory { mode },
             b'2' => What::Link { target },
             b'1' => return Err(TarError::not_safe(&name, "it is a hard link")),
             b'3' | b'4' => return Err(TarError::not_safe(&name, "it is a device")),
@@ -142,9 +139,6 @@ impl<R: Read> Reader<R> {
         let mut name = self.read_more(size)?;
         while name.last() == Some(&0) {
             name.pop();
-        }
-        if name.len() > NAME_BYTES_MAX {
-            return Err(TarError::not_safe(&name, "the name is too long"));
         }
         Ok(name)
     }

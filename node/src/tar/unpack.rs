@@ -1,18 +1,26 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{DirBuilder, File, Permissions};
 use std::io::{self, Read, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::Path;
 
-use rustix::fs::{Mode, OFlags, RenameFlags, mkdirat, openat, renameat_with, symlinkat, syncfs};
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags};
+use rustix::fs::{mkdirat, openat, renameat_with, symlinkat};
 use rustix::io::Errno;
 
+use super::TarError;
+use super::limits::{Limits, Tally};
 use super::reader::{Entry, Reader, What};
-use super::{DEPTH_MAX, NAME_BYTES_MAX, TarError};
+use crate::outfile::unfinished::{Leftover, Unfinished, hidden_name};
+use crate::outfile::{Disk, Real, sync_names};
 
 const BUFFER_BYTES: usize = 256 * 1024;
+/// What its owner needs of a directory while it is filled.
+const FILLING: u32 = 0o700;
+/// The permissions of a directory that the archive does not mention.
+const IMPLIED: u32 = 0o755;
 
 /// Unpacks an archive to a directory that must not be there: it appears with all of its content, or
 /// not at all.
@@ -20,90 +28,98 @@ const BUFFER_BYTES: usize = 256 * 1024;
 /// # Errors
 /// [`TarError`]; nothing is left then.
 pub fn unpack(from: impl Read, to: &Path) -> Result<(), TarError> {
+    unpack_within(Limits::STANDARD, from, to, &Real)
+}
+
+pub(super) fn unpack_within(
+    limits: Limits,
+    from: impl Read,
+    to: &Path,
+    disk: &dyn Disk,
+) -> Result<(), TarError> {
     let shown = || to.display().to_string();
     let parent = match to.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
-    let (Some(name), false) = (to.file_name(), to.symlink_metadata().is_ok()) else {
+    if to.file_name().is_none() || to.symlink_metadata().is_ok() {
         return Err(TarError::Exists(shown()));
-    };
-    let temp = Temp::make(parent, name)?;
-    let root = File::open(&temp.0).map_err(|err| TarError::io("opening", shown(), err))?;
-    let mut unpacker = Unpacker { root, implied: BTreeSet::new(), buffer: vec![0; BUFFER_BYTES] };
+    }
+    let doing = |what: &'static str| move |err: io::Error| TarError::io(what, shown(), err);
+    let temp = parent.join(hidden_name());
+    let make = || DirBuilder::new().mode(IMPLIED).create(&temp);
+    let made = Unfinished::make(Leftover::Tree(temp.clone()), make);
+    let (unfinished, ()) = made.map_err(doing("making"))?;
+    let root = File::open(&temp).map_err(doing("opening"))?;
+    let mut unpacker = Unpacker::new(root, limits);
     let mut reader = Reader::new(from);
     while let Some(entry) = reader.next()? {
         unpacker.entry(&mut reader, &entry)?;
     }
-    syncfs(&unpacker.root).map_err(|err| TarError::io("writing", shown(), err))?;
-    let cwd = rustix::fs::CWD;
-    match renameat_with(cwd, &temp.0, cwd, to, RenameFlags::NOREPLACE) {
-        Ok(()) => Ok(()),
-        Err(Errno::EXIST) => Err(TarError::Exists(shown())),
-        Err(err) => Err(TarError::io("making", shown(), err)),
-    }
-}
-
-/// A fresh directory, deleted with all that is in it unless it was renamed.
-struct Temp(PathBuf);
-
-impl Temp {
-    fn make(parent: &Path, name: &OsStr) -> Result<Self, TarError> {
-        let mut hidden = OsStr::new(".").to_owned();
-        hidden.push(name);
-        hidden.push(format!(".{}", std::process::id()));
-        let path = parent.join(hidden);
-        let made = DirBuilder::new().mode(0o755).create(&path);
-        made.map_err(|err| TarError::io("making", path.as_os_str().as_bytes(), err))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Temp {
-    fn drop(&mut self) {
-        // Renamed, it is not there any more. This does not follow links.
-        fs::remove_dir_all(&self.0).ok();
-    }
+    unpacker.close_directories()?;
+    disk.sync_file_system(&unpacker.root).map_err(doing("writing"))?;
+    disk.step("durable");
+    let named = unfinished.keep(|| Ok(renameat_with(CWD, &temp, CWD, to, RenameFlags::NOREPLACE)?));
+    named.map_err(|err| match err.kind() {
+        io::ErrorKind::AlreadyExists => TarError::Exists(shown()),
+        _ => doing("making")(err),
+    })?;
+    disk.step("named");
+    File::open(parent).and_then(|parent| sync_names(disk, &parent)).map_err(doing("writing"))
 }
 
 struct Unpacker {
     root: File,
+    tally: Tally,
     // Directories that were made for what is in them, before an entry of their own.
     implied: BTreeSet<Vec<u8>>,
+    // Directories whose owner may do less with them than filling takes, with what is theirs in the end.
+    closed: BTreeMap<Vec<u8>, u32>,
     buffer: Vec<u8>,
 }
 
 impl Unpacker {
+    fn new(root: File, limits: Limits) -> Self {
+        let (implied, closed) = Default::default();
+        let (tally, buffer) = (Tally::new(limits), vec![0; BUFFER_BYTES]);
+        Self { root, tally, implied, closed, buffer }
+    }
+
     fn entry<R: Read>(&mut self, reader: &mut Reader<R>, entry: &Entry) -> Result<(), TarError> {
         let name = &entry.name;
         let parts = parts(name)?;
+        self.tally.check_name(&parts)?;
         let Some((last, parents)) = parts.split_last() else {
             // The root itself, as `./`.
             return match entry.what {
-                What::Directory => Ok(()),
+                What::Directory { mode } => self.narrow(&[], mode),
                 _ => Err(TarError::not_safe(name, "it has no name")),
             };
         };
+        if let What::Link { target } = &entry.what {
+            self.tally.check_link(&parts, target)?;
+        }
+        let path = parts.join(&b'/');
+        if self.implied.remove(&path)
+            && let What::Directory { mode } = entry.what
+        {
+            return self.narrow(&parts, mode);
+        }
         let dir = self.parent(parents)?;
+        self.tally.count()?;
         let last = OsStr::from_bytes(last);
         let made = match &entry.what {
-            What::Directory => match mkdirat(&dir, last, Mode::from_raw_mode(0o755)) {
-                Err(Errno::EXIST) if self.implied.remove(&parts.join(&b'/')) => Ok(()),
-                made => made,
-            },
-            What::Link { target } => {
-                if !is_link_inside(&parts.join(&b'/'), target) {
-                    return Err(TarError::not_safe(
-                        name,
-                        "it is a link that leads out of the tree",
-                    ));
+            What::Directory { mode } => {
+                if mode & FILLING != FILLING {
+                    self.closed.insert(path, *mode);
                 }
-                symlinkat(OsStr::from_bytes(target), &dir, last)
+                mkdirat(&dir, last, Mode::from_raw_mode(mode | FILLING))
             }
-            What::File { executable } => {
-                let mode = Mode::from_raw_mode(if *executable { 0o755 } else { 0o644 });
+            What::Link { target } => symlinkat(OsStr::from_bytes(target), &dir, last),
+            What::File { mode } => {
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
-                match openat(&dir, last, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, mode) {
+                let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                match openat(&dir, last, flags, Mode::from_raw_mode(*mode)) {
                     Ok(file) => return self.content(reader, &File::from(file), name),
                     Err(err) => Err(err),
                 }
@@ -137,14 +153,15 @@ impl Unpacker {
         let mut dir = self.root.try_clone().map_err(failed)?;
         for (depth, part) in parts.iter().enumerate() {
             let name = OsStr::from_bytes(part);
-            match mkdirat(&dir, name, Mode::from_raw_mode(0o755)) {
-                Ok(()) => drop(self.implied.insert(parts[..=depth].join(&b'/')).then_some(())),
-                Err(Errno::EXIST) => {}
-                Err(err) => return Err(failed(err.into())),
-            }
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            dir = match openat(&dir, name, flags, Mode::empty()) {
-                Ok(dir) => dir.into(),
+            dir = match open_dir(&dir, name) {
+                Ok(dir) => dir,
+                Err(Errno::NOENT) => {
+                    self.tally.count()?;
+                    let made = mkdirat(&dir, name, Mode::from_raw_mode(IMPLIED));
+                    made.map_err(|err| failed(err.into()))?;
+                    self.implied.insert(parts[..=depth].join(&b'/'));
+                    open_dir(&dir, name).map_err(|err| failed(err.into()))?
+                }
                 Err(Errno::NOTDIR | Errno::LOOP) => {
                     let name = parts[..=depth].join(&b'/');
                     return Err(TarError::not_safe(&name, "it is no directory and has content"));
@@ -154,44 +171,50 @@ impl Unpacker {
         }
         Ok(dir)
     }
+
+    /// Takes from a directory that was made with [`IMPLIED`] what the archive does not give it.
+    fn narrow(&mut self, parts: &[&[u8]], mode: u32) -> Result<(), TarError> {
+        if mode & FILLING != FILLING {
+            self.closed.insert(parts.join(&b'/'), mode);
+        }
+        self.restrict(parts, mode | FILLING)
+    }
+
+    /// Leaves a directory only those of its permissions that are in `mode`: what the umask took is not
+    /// given back.
+    fn restrict(&mut self, parts: &[&[u8]], mode: u32) -> Result<(), TarError> {
+        let failed = |err: io::Error| TarError::io("making", parts.join(&b'/'), err);
+        let dir = self.parent(parts)?;
+        let now = dir.metadata().map_err(failed)?.permissions().mode();
+        dir.set_permissions(Permissions::from_mode(now & mode & 0o777)).map_err(failed)
+    }
+
+    /// Takes from directories what their owner does not have in the end: of what is within a directory first.
+    fn close_directories(&mut self) -> Result<(), TarError> {
+        while let Some((path, mode)) = self.closed.pop_last() {
+            let parts: Vec<_> =
+                path.split(|byte| *byte == b'/').filter(|part| !part.is_empty()).collect();
+            self.restrict(&parts, mode)?;
+        }
+        Ok(())
+    }
+}
+
+fn open_dir(dir: &File, name: &OsStr) -> Result<File, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    openat(dir, name, flags, Mode::empty()).map(File::from)
 }
 
 /// The parts of a name. `.` and empty ones mean nothing.
 fn parts(name: &[u8]) -> Result<Vec<&[u8]>, TarError> {
     let refuse = |why| Err(TarError::not_safe(name, why));
-    if name.len() > NAME_BYTES_MAX {
-        return refuse("the name is too long");
-    }
     if name.starts_with(b"/") {
         return refuse("the name is absolute");
-    }
-    if name.contains(&0) {
-        return refuse("there is a zero in the name");
     }
     let is_part = |part: &&[u8]| !matches!(*part, b"" | b".");
     let parts: Vec<_> = name.split(|byte| *byte == b'/').filter(is_part).collect();
     if parts.contains(&&b".."[..]) {
         return refuse("the name leads out of the tree");
     }
-    if parts.len() > DEPTH_MAX {
-        return Err(TarError::TooMuch { what: "levels", max: DEPTH_MAX as u64 });
-    }
     Ok(parts)
-}
-
-/// Whether a link at `name` stays within the tree: its target goes up only at its beginning, and no
-/// higher than the root.
-pub(super) fn is_link_inside(name: &[u8], target: &[u8]) -> bool {
-    if target.is_empty()
-        || target.len() > NAME_BYTES_MAX
-        || target.contains(&0)
-        || target[0] == b'/'
-    {
-        return false;
-    }
-    let depth = name.split(|byte| *byte == b'/').count() - 1;
-    let parts = target.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b"."));
-    let parts: Vec<_> = parts.collect();
-    let ups = parts.iter().take_while(|part| **part == b"..").count();
-    ups <= depth && !parts[ups..].contains(&&b".."[..])
 }
