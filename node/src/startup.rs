@@ -289,6 +289,7 @@ async fn serve(
         addresses,
         name: config.name,
         wall_offset: clock::wall_offset(),
+        blob_dirs: pantry.blobs.dirs(),
         missing_blob_dirs: pantry.blobs.missing_dirs(),
         other_flocks: std::collections::BTreeSet::new(),
     };

@@ -105,14 +105,17 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 fn send(child: &Child, signal: Signal) {
-    kill_process(Pid::from_child(child), signal).unwrap();
+    kill_process(Pid::from_child(child), signal).expect("it runs");
 }
 
 /// Whether a process catches a signal, as the kernel tells it.
 fn catches(child: &Child, signal: Signal) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-    let bits = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
-    u64::from_str_radix(bits.trim(), 16).unwrap() & (1 << (signal.as_raw() - 1)) != 0
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()));
+    let status = status.expect("it runs");
+    let bits = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    u64::from_str_radix(bits.expect("signals").trim(), 16).expect("bits")
+        & (1 << (signal.as_raw() - 1))
+        != 0
 }
 
 /// A node with a file and a tree among its blobs, each of 64 MiB.
@@ -125,28 +128,32 @@ struct Node {
 
 impl Node {
     fn start() -> Self {
-        let home = tempfile::tempdir().unwrap();
+        let home = tempfile::tempdir().expect("a directory");
         let at = |name: &str| home.path().join(name);
         let keygen = ["keygen", "--flock", "lab", "--no-operator", "--out"];
-        assert!(crux_node().args(keygen).arg(at("secret")).output().unwrap().status.success());
+        assert!(
+            crux_node().args(keygen).arg(at("secret")).output().expect("it works").status.success()
+        );
         let mut command = crux_node();
         command.args(["run", "--listen", "127.0.0.1:0", "--stop-with-stdin", "--secret-file"]);
         command.arg(at("secret")).arg("--data-dir").arg(at("d"));
-        let mut process = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
+        let mut process =
+            command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it works");
+        let mut log = BufReader::new(process.stderr.take().expect("it works")).lines();
         assert!(log.any(|line| line.is_ok_and(|line| line.contains("started"))));
         std::thread::spawn(move || log.count());
-        std::fs::create_dir(at("tree")).unwrap();
+        std::fs::create_dir(at("tree")).expect("it works");
         for n in 0..64_u8 {
-            std::fs::write(at("tree").join(n.to_string()), vec![n; 1 << 20]).unwrap();
+            std::fs::write(at("tree").join(n.to_string()), vec![n; 1 << 20]).expect("it works");
         }
-        std::fs::write(at("file"), vec![7; 64 << 20]).unwrap();
+        std::fs::write(at("file"), vec![7; 64 << 20]).expect("it works");
         let put = |args: &[&str], name: &str| {
             let mut put = crux_node();
             put.args(["blob", "put", "--json"]).args(args).arg(at(name));
-            let output = put.arg("--data-dir").arg(at("d")).output().unwrap();
-            let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-            answer["id"].as_str().unwrap().to_owned()
+            let output = put.arg("--data-dir").arg(at("d")).output().expect("it works");
+            let answer: serde_json::Value =
+                serde_json::from_slice(&output.stdout).expect("it works");
+            answer["id"].as_str().expect("it works").to_owned()
         };
         let (file, tree) = (put(&[], "file"), put(&["--dir"], "tree"));
         Self { home, process, file, tree }
@@ -157,7 +164,7 @@ impl Node {
         let mut get = crux_node();
         get.args(["blob", "get", id]).args(more).arg("--out").arg(out);
         get.arg("--data-dir").arg(self.home.path().join("d"));
-        get.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        get.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it works")
     }
 }
 
@@ -170,7 +177,7 @@ impl Drop for Node {
 
 /// Whether a process has a file open in a directory, with or without a name.
 fn writes_in(child: &Child, dir: &Path) -> bool {
-    let open = std::fs::read_dir(format!("/proc/{}/fd", child.id())).unwrap();
+    let open = std::fs::read_dir(format!("/proc/{}/fd", child.id())).expect("it works");
     let mut open = open.filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok());
     open.any(|path| path.starts_with(dir) && path != dir)
 }

@@ -111,6 +111,11 @@ impl Blobs {
         self.depot.clone()
     }
 
+    /// The storage directories that are open.
+    pub fn dirs(&self) -> Vec<PathBuf> {
+        self.depot.index().dirs.iter().map(|dir| dir.root().to_owned()).collect()
+    }
+
     /// Directories that were added by hand and were not there when the store was opened.
     pub fn missing_dirs(&self) -> Vec<PathBuf> {
         self.depot.index().missing.clone()

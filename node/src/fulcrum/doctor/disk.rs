@@ -1,8 +1,8 @@
-//! The room on the disk of the data directory, in bytes and in files.
+//! The room on the disks of the data directory and of blobs, in bytes and in files.
 
 use std::path::Path;
 
-use super::{Check, CheckResult, line, ok};
+use super::{Check, CheckResult, Surroundings, line, ok};
 use crate::blobs::{Files, Room};
 
 /// Less room than this is worth a warning: a database of a thousand nodes is about 20 MB.
@@ -12,9 +12,21 @@ const BYTES_MIN: u64 = 256 * 1024 * 1024;
 const FILES_MIN: u64 = 1024;
 const FILES_SHARE: u64 = 20;
 
-/// Looks at the disk of a directory.
-pub(super) fn check(data_dir: &Path, read_only: bool) -> Check {
-    match Room::of(data_dir) {
+/// Looks at the disk of the data directory, and at those of blobs where they are worse off.
+pub(super) fn check(around: &Surroundings, read_only: bool) -> Check {
+    let mut worst = check_one(&around.data_dir, read_only);
+    for dir in &around.blob_dirs {
+        let mut found = check_one(dir, false);
+        if found.result > worst.result {
+            found.detail = format!("{}: {}", dir.display(), found.detail);
+            worst = found;
+        }
+    }
+    worst
+}
+
+fn check_one(dir: &Path, read_only: bool) -> Check {
+    match Room::of(dir) {
         Ok(room) => judge(room, read_only),
         Err(err) => line("disk", CheckResult::Warn, format!("cannot tell: {err}"), ""),
     }

@@ -43,6 +43,8 @@ pub struct Surroundings {
     pub name: Option<NodeName>,
     /// How far the wall clock was ahead at the start.
     pub wall_offset: Duration,
+    /// Directories of blobs that were there at the start.
+    pub blob_dirs: Vec<PathBuf>,
     /// Directories of blobs that were not there at the start.
     pub missing_blob_dirs: Vec<PathBuf>,
     /// Places where nodes of other flocks answered.
@@ -64,7 +66,7 @@ pub(super) fn examine(
 ) -> impl Future<Output = Vec<Check>> + Send + use<> {
     let now = vec![
         check_modes(around),
-        disk::check(&around.data_dir, state.is_read_only()),
+        disk::check(around, state.is_read_only()),
         check_writes(store),
         check_blob_dirs(&around.missing_blob_dirs),
         check_clock(around.wall_offset),
