@@ -60,6 +60,7 @@ mod book;
 mod codec;
 mod config;
 mod dial;
+mod door;
 mod error;
 mod exchange;
 mod fair;
@@ -124,7 +125,9 @@ pub async fn spawn(config: Config) -> Result<Net, Error> {
     let topics = gossip::Topics::new(&config.genesis);
     let mut behaviour = Behaviour::new(local, &topics, config.limits.clone())?;
     behaviour.gate.admit(config.members);
-    let transport = transport::build(config.transport, &config.listen, &keys, &config.genesis)?;
+    let doorstep = door::Doorstep::default();
+    let transport =
+        transport::build(config.transport, &config.listen, &keys, &config.genesis, doorstep)?;
     let swarm_config = swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(config.limits.idle)
         .with_max_negotiating_inbound_streams(NEGOTIATING_MAX);

@@ -86,12 +86,20 @@ impl Task {
             None if self.resolving.len() < RESOLVES_MAX => {
                 self.resolving.spawn(async move { (id, resolve(&addrs).await) });
             }
-            None => self.on_resolved(id, Vec::new()),
+            None => self.advance_dial(id),
         }
     }
 
+    /// Begins with what the names of a dial stand for.
+    pub(super) fn on_looked_up(&mut self, id: DialId, addrs: Vec<SocketAddr>) {
+        if addrs.is_empty() {
+            self.dials.failed_at_once(id, DialFailure::Unresolved);
+        }
+        self.on_resolved(id, addrs);
+    }
+
     /// Begins with the addresses of a dial.
-    pub(super) fn on_resolved(&mut self, id: DialId, addrs: Vec<SocketAddr>) {
+    fn on_resolved(&mut self, id: DialId, addrs: Vec<SocketAddr>) {
         self.dials.resolved(id, addrs);
         self.advance_dial(id);
     }

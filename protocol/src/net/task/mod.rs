@@ -107,7 +107,7 @@ impl Task {
             event = self.swarm.select_next_some(), if flowing => self.on_swarm_event(event),
             Some(resolved) = self.resolving.join_next(), if flowing => {
                 if let Ok((id, addrs)) = resolved {
-                    self.on_resolved(id, addrs);
+                    self.on_looked_up(id, addrs);
                 }
             }
             () = sleep_until(due.unwrap_or_else(Instant::now)), if flowing && due.is_some() => {
