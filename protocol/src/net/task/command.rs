@@ -27,6 +27,7 @@ impl Task {
             Command::Release { peer } => {
                 self.swarm.behaviour_mut().gate.close_peer(peer_of(&peer));
             }
+            Command::Keep { peer } => self.swarm.behaviour_mut().gate.keep(peer_of(&peer)),
             Command::Admit { members } => self.swarm.behaviour_mut().gate.admit(members),
             Command::Publish { topic, data } => {
                 let gossipsub = self.swarm.behaviour_mut().gossipsub();
@@ -49,6 +50,8 @@ impl Task {
                 self.swarm.behaviour_mut().gate.inner_mut().beat.beat(frame);
             }
             Command::SetAddresses { peer, addrs } => {
+                let ips = addrs.iter().map(SocketAddr::ip);
+                self.swarm.behaviour_mut().gate.expect_at(peer_of(&peer), ips);
                 let kademlia = self.swarm.behaviour_mut().kademlia();
                 self.book.set(kademlia, peer_of(&peer), &addrs);
             }
