@@ -8,6 +8,7 @@ use crux_protocol::net::{Config, Limits, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio::time::interval;
 
 use super::harness::{Node, config};
 
@@ -219,7 +220,7 @@ async fn connections_that_get_nowhere_keep_nobody_out() {
         let (mut a, mut b) = (nodes.next().expect("two"), nodes.next().expect("two"));
         let _held = hold(a.addr(), 160, say).await;
         while a.net.turned.lately().pending == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::task::yield_now().await;
         }
         for _ in 0..5 {
             b.join(&mut a).await;
@@ -251,9 +252,10 @@ async fn a_handshake_that_stalls_is_closed_in_time() {
         let (stream, begun) = (TcpStream::connect(at).await.expect("a port"), Instant::now());
         let (mut reader, mut writer) = stream.into_split();
         let trickle = async {
+            let mut tick = interval(Duration::from_millis(300));
             for byte in BEGINNING.iter().cycle() {
+                tick.tick().await;
                 writer.write_all(&[*byte]).await.ok();
-                tokio::time::sleep(Duration::from_millis(300)).await;
             }
         };
         let mut answer = Vec::new();
@@ -269,6 +271,6 @@ async fn a_handshake_that_stalls_is_closed_in_time() {
         assert!(bounds.contains(&(after + Duration::from_millis(50))), "{after:?}, not {within} s");
     }
     while a.net.turned.lately().late < 4 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::task::yield_now().await;
     }
 }
