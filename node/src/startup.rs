@@ -33,7 +33,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::discovery::{self, Discovery};
 use crate::error::{Error, Kind};
-use crate::fulcrum::{Inputs, Runtime, Surroundings};
+use crate::fulcrum::{Inputs, Runtime, Surroundings, Wire};
 use crate::identity::{self, Key};
 use crate::lock::DataDir;
 use crate::pastiche;
@@ -292,9 +292,11 @@ async fn serve(
         blob_dirs: pantry.blobs.dirs(),
         missing_blob_dirs: pantry.blobs.missing_dirs(),
         other_flocks: std::collections::BTreeSet::new(),
+        turned: net.turned,
     };
     let Net { commands, events, bulk, task, .. } = net;
-    let (runtime, view) = Runtime::new(state, surroundings, commands.clone(), store);
+    let wire = Wire::new(commands.clone(), events);
+    let (runtime, view) = Runtime::new(state, surroundings, wire, store);
     let (requests_in, requests) = mpsc::channel(REQUESTS_MAX);
     pastiche::spawn(pastiche::Parts {
         config: crux_protocol::pastiche::Config {
@@ -321,7 +323,7 @@ async fn serve(
         || (None, mpsc::channel(1).1),
         |discovery| (Some(discovery.task), discovery.found),
     );
-    let inputs = Inputs { events, requests, found };
+    let inputs = Inputs { requests, found };
     let result = runtime.run(inputs, shutdown).await;
     drop(mdns);
     drop(stop_api);

@@ -19,6 +19,8 @@ mod hush;
 mod picture;
 pub mod request;
 mod runtime;
+mod wire;
 
 pub use doctor::Surroundings;
 pub use runtime::{Inputs, Runtime};
+pub use wire::Wire;

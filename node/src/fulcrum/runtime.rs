@@ -8,7 +8,6 @@ use std::time::Duration;
 use crux_protocol::flock::{
     self, Batch, Command, Control, ControlId, Event, Notice, PersistError, StopReason, Ticket,
 };
-use crux_protocol::link;
 use crux_protocol::time::Instant;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info, warn};
@@ -17,6 +16,7 @@ use super::doctor::Surroundings;
 use super::hush::{Hush, Say, may_pass};
 use super::picture::{Frame, draw};
 use super::request::{NodeRef, Reply, Request};
+use super::wire::Wire;
 use super::{answer, doctor};
 use crate::api::Ask;
 use crate::clock;
@@ -35,8 +35,6 @@ const WAKE_REST: Duration = Duration::from_millis(1);
 /// Where everything comes in.
 #[derive(Debug)]
 pub struct Inputs {
-    /// The network.
-    pub events: mpsc::Receiver<link::Event>,
     /// The control API.
     pub requests: mpsc::Receiver<Ask>,
     /// Places found on the link.
@@ -48,7 +46,7 @@ pub struct Inputs {
 pub struct Runtime {
     state: flock::State,
     frame: Frame,
-    network: mpsc::Sender<link::Command>,
+    network: Wire,
     store: StoreHandle,
     view: watch::Sender<Arc<View>>,
     view_stale: bool,
@@ -66,7 +64,7 @@ impl Runtime {
     pub fn new(
         state: flock::State,
         surroundings: Surroundings,
-        network: mpsc::Sender<link::Command>,
+        network: Wire,
         store: StoreHandle,
     ) -> (Self, watch::Receiver<Arc<View>>) {
         let frame = Frame { flock: surroundings.flock.clone(), flock_id: surroundings.flock_id };
@@ -118,10 +116,7 @@ impl Runtime {
             let writing = self.writing.as_mut();
             tokio::select! {
                 () = &mut shutdown => return Ok(()),
-                event = inputs.events.recv() => match event {
-                    Some(event) => self.handle(Event::Link(event)).await?,
-                    None => return Err(Error::new(Kind::Internal, "the network task ended")),
-                },
+                event = self.network.next() => self.handle(Event::Link(event?)).await?,
                 (ticket, result) = written(writing) => {
                     self.writing = None;
                     self.on_written(ticket, result).await?;
@@ -148,11 +143,7 @@ impl Runtime {
 
     async fn execute(&mut self, command: Command) -> Result<(), Error> {
         match command {
-            Command::Link(command) => {
-                // The network takes commands at all times, so this does not wait for itself.
-                let ended = |_| Error::new(Kind::Internal, "the network task ended");
-                self.network.send(command).await.map_err(ended)?;
-            }
+            Command::Link(command) => self.network.send(command).await?,
             Command::Persist { ticket, batch } => {
                 self.writing = Some((ticket, self.store.persist(for_store(batch))));
             }

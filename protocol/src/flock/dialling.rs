@@ -41,7 +41,7 @@ impl State {
     pub(super) fn on_dial_failed(&mut self, id: DialId, failure: DialFailure, now: Instant) {
         let Some(request) = self.dials.remove(&id) else { return };
         self.dial.on_failed(request.purpose, failure, now, &mut self.rng);
-        if failure == DialFailure::Handshake {
+        if failure == DialFailure::OtherFlock {
             let addr = request.addrs.join(", ");
             self.notice(Notice::OtherFlock { addr });
         }
@@ -122,6 +122,8 @@ impl State {
     }
 }
 
+/// Whether a failure is evidence that a member does not run there. A connection that was closed is
+/// none: a peer that makes room for others closes it, too.
 const fn is_refused(failure: DialFailure) -> bool {
     matches!(failure, DialFailure::Refused | DialFailure::WrongPeer { .. })
 }

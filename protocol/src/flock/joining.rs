@@ -73,6 +73,7 @@ impl State {
                     self.send(peer, Protocol::Join, request.encode(), Route::Join { calling });
                 }
                 join::Output::Reply { id, response } => self.reply(id, response.encode()),
+                join::Output::Vouch(peer) => self.link(link::Command::Keep { peer }),
                 join::Output::Call { peer, addrs } => {
                     let addrs = addrs.iter().map(ToString::to_string).collect();
                     let purpose = Purpose::Call(peer);

@@ -4,9 +4,11 @@ use core::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// How long one side waits for the other in the middle of a handshake. Must exceed a dial
-    /// (3 s) and a durable write on a slow disk. A guess.
+    /// (3 s) and a durable write on a slow disk. A guess. It is also the time within which a challenge
+    /// is to be answered.
     pub patience: Duration,
-    /// How many strangers may be in the middle of a handshake at once. Each holds about 1 KiB.
+    /// How many joiners may be called back and admitted at once. Each has proved the join key, and
+    /// holds about 1 KiB.
     pub guests_max: usize,
 }
 

@@ -8,7 +8,7 @@ use crux_crdt::sign::Signed;
 use crux_crdt::{Digest, Principal};
 use rand::rngs::StdRng;
 
-use super::message::{Refusal, Request, Response};
+use super::message::{Hello, Refusal, Request, Response};
 use super::path::path;
 use super::state::{
     Facts, Output, State, admits, fresh_nonce, of_callback, of_challenge, of_hello, refuse,
@@ -27,8 +27,8 @@ pub(super) struct Attempt {
 enum Stage {
     /// Knocked; waiting for the standing.
     Knocked,
-    /// Said hello; the transcript so far.
-    Greeted(Digest),
+    /// Said hello, and the transcript of it.
+    Greeted(Box<Hello>, Digest),
     /// Proved; the transcript of the challenge.
     Proved(Digest),
     /// Welcomed; signing the admission of the sponsor.
@@ -58,11 +58,6 @@ impl State {
         self.attempts.insert(peer, Attempt { stage, until });
     }
 
-    /// The peer lost its last connection: the attempt is over.
-    pub fn on_disconnected(&mut self, peer: Principal) {
-        self.attempts.remove(&peer);
-    }
-
     pub(super) fn on_standing(
         &mut self,
         peer: Principal,
@@ -89,7 +84,7 @@ impl State {
         hello.nonce = fresh_nonce(rng);
         let bytes = hello.to_canonical();
         let transcript = of_hello(&self.context.flock, &self.context.me, &peer, &bytes);
-        self.enter(peer, Stage::Greeted(transcript), now);
+        self.enter(peer, Stage::Greeted(Box::new(hello.clone()), transcript), now);
         vec![Output::Send { peer, request: Request::Hello(hello) }]
     }
 
@@ -100,16 +95,18 @@ impl State {
         proof: &[u8; 32],
         now: Instant,
     ) -> Vec<Output> {
-        let Some(Attempt { stage: Stage::Greeted(hello), .. }) = self.attempts.get(&peer) else {
+        let Some(Attempt { stage: Stage::Greeted(hello, said), .. }) = self.attempts.get(&peer)
+        else {
             return Vec::new();
         };
-        let transcript = of_challenge(hello, nonce);
+        let (hello, transcript) = (hello.as_ref().clone(), of_challenge(said, nonce));
         if !self.key.check("S", &transcript, proof) {
             self.attempts.remove(&peer);
             return vec![Output::Failed { peer, refusal: Refusal::Secret, joining: true }];
         }
         self.enter(peer, Stage::Proved(transcript), now);
-        let request = Request::Proof(self.key.prove("J", &transcript));
+        let (nonce, proof) = (*nonce, self.key.prove("J", &transcript));
+        let request = Request::Proof { hello, nonce, proof };
         vec![Output::Send { peer, request }]
     }
 

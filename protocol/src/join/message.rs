@@ -64,7 +64,7 @@ impl Canonical for Hello {
     }
 }
 
-/// What is asked over `/crux/join/1`.
+/// What is asked over `/crux/join/2`.
 #[derive(Debug, Clone)]
 pub enum Request {
     /// Do you know me? Answered by [`Response::Standing`].
@@ -74,8 +74,16 @@ pub enum Request {
     },
     /// Let me join. Answered by [`Response::Challenge`].
     Hello(Hello),
-    /// Factor one. Answered by [`Response::Welcome`], after the callback.
-    Proof([u8; 32]),
+    /// Factor one, with the hello and the nonce of its challenge once more: the sponsor kept neither.
+    /// Answered by [`Response::Welcome`], after the callback.
+    Proof {
+        /// What was said in [`Request::Hello`].
+        hello: Hello,
+        /// The nonce of [`Response::Challenge`].
+        nonce: [u8; 32],
+        /// HMAC(K, "J" ‖ T).
+        proof: [u8; 32],
+    },
     /// Factor two, from sponsor to joiner. Answered by [`Response::CalledBack`].
     Callback {
         /// The transcript of the challenge.
@@ -89,7 +97,7 @@ pub enum Request {
     Present(Vec<Arc<Signed<Act>>>),
 }
 
-/// What is answered over `/crux/join/1`.
+/// What is answered over `/crux/join/2`.
 #[derive(Debug, Clone)]
 pub enum Response {
     /// Whether the asker is known as a member.
@@ -181,7 +189,10 @@ impl Request {
         match self {
             Self::Knock { known } => _ = out.u8(KNOCK).u8(u8::from(*known)),
             Self::Hello(hello) => hello.encode(out.u8(HELLO)),
-            Self::Proof(proof) => _ = out.u8(PROOF).fixed(proof),
+            Self::Proof { hello, nonce, proof } => {
+                hello.encode(out.u8(PROOF));
+                out.fixed(nonce).fixed(proof);
+            }
             Self::Callback { transcript, nonce } => {
                 out.u8(CALLBACK).digest(transcript).fixed(nonce);
             }
@@ -210,7 +221,11 @@ impl Request {
         let request = match input.u8("join request")? {
             KNOCK => Self::Knock { known: input.bool("known")? },
             HELLO => Self::Hello(Hello::decode(&mut input)?),
-            PROOF => Self::Proof(input.array("proof")?),
+            PROOF => Self::Proof {
+                hello: Hello::decode(&mut input)?,
+                nonce: input.array("nonce")?,
+                proof: input.array("proof")?,
+            },
             CALLBACK => Self::Callback {
                 transcript: input.digest("transcript")?,
                 nonce: input.array("nonce")?,

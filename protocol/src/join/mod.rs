@@ -10,7 +10,7 @@
 //!   S → J  Standing    yes or no, with the acts that prove a yes
 //!   J → S  Hello       nonce, name, addresses, agreement key, incarnation, alone?
 //!   S → J  Challenge   nonce, HMAC(K, "S" ‖ T)    S proves knowledge first
-//!   J → S  Proof       HMAC(K, "J" ‖ T)
+//!   J → S  Proof       the hello and the nonce again, HMAC(K, "J" ‖ T)
 //!   S ⇢ J  Callback    on a NEW connection to J's stated address; J signs it
 //!   S → J  Welcome     S's admission of J; a field for the epoch, empty so far
 //!   J → S  Admission   J's admission of S; both sides are members now and dial again
@@ -21,6 +21,16 @@
 //! is seen from, or that is a host name, and only after J proved the key: S is no port scanner for
 //! strangers.
 //!
+//! **Invariant**: a sponsor keeps nothing of a peer that did not prove the key, and tells it only
+//! whether it is a member, and that the sponsor knows the key. The challenge is [computed](challenge) from what J said, and computed
+//! again when the proof comes. So strangers that know the flock id and no more take no joiner's place,
+//! however many they are; of joiners that proved it there are [`Config::guests_max`] at most, and each
+//! is forgotten with its last connection.
+//!
+//! A proof is worth something to the sponsor that made its challenge, from its joiner, for as long as
+//! the challenge is recognized: 10 to 20 s, and not after a restart. Within that time the joiner may
+//! send it again, which starts the callback again and nothing else.
+//!
 //! Where both sides knock at once, the one with the greater principal goes on and the other one
 //! lets it in: two handshakes would take twice the connections and could end each other.
 //!
@@ -30,6 +40,7 @@
 //! side knows the other as a member already, it *presents* the chain of admissions that says so,
 //! and no handshake is needed.
 
+mod challenge;
 mod config;
 mod joiner;
 mod message;

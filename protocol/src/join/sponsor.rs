@@ -10,6 +10,7 @@ use crux_crdt::sign::Signed;
 use crux_crdt::{Digest, Principal};
 use rand::rngs::StdRng;
 
+use super::challenge::Challenges;
 use super::message::{Hello, Refusal, Request, Response};
 use super::state::{
     Facts, Output, State, fresh_nonce, of_callback, of_challenge, of_hello, refuse,
@@ -17,14 +18,12 @@ use super::state::{
 use crate::link::ReplyId;
 use crate::time::Instant;
 
-/// How far a sponsor is with one joiner.
+/// How far a sponsor is with one joiner that proved the join key.
 #[derive(Debug)]
 pub(super) struct Guest {
     stage: Stage,
     /// The transcript of the challenge.
     transcript: Digest,
-    /// Where it says it is.
-    addresses: Vec<Endpoint>,
     /// Whose name it takes over.
     retire: Option<Principal>,
     /// Whether it knows no other member.
@@ -37,9 +36,7 @@ pub(super) struct Guest {
 
 #[derive(Debug, Clone, Copy)]
 enum Stage {
-    /// Challenged; waiting for the proof.
-    Challenged,
-    /// Proved; being dialled. The proof awaits its answer.
+    /// Being dialled. The proof awaits its answer.
     Calling(ReplyId),
     /// Dialled; asked to sign the callback.
     Called(ReplyId),
@@ -48,10 +45,9 @@ enum Stage {
 }
 
 impl Stage {
-    const fn reply(self) -> Option<ReplyId> {
+    const fn reply(self) -> ReplyId {
         match self {
-            Self::Challenged => None,
-            Self::Calling(id) | Self::Called(id) | Self::Admitting(id) => Some(id),
+            Self::Calling(id) | Self::Called(id) | Self::Admitting(id) => id,
         }
     }
 }
@@ -63,67 +59,71 @@ impl State {
         id: ReplyId,
         hello: &Hello,
         now: Instant,
-        facts: &Facts<'_>,
         rng: &mut StdRng,
-    ) -> Vec<Output> {
-        if self.attempts.contains_key(&peer) {
-            if self.context.me > peer {
-                return vec![refuse(id, Refusal::Crossed)];
-            }
+    ) -> Output {
+        if self.crosses(peer) {
+            return refuse(id, Refusal::Crossed);
+        }
+        let window = self.config.patience;
+        let said = of_hello(&self.context.flock, &peer, &self.context.me, &hello.to_canonical());
+        let challenges = self.challenges.get_or_insert_with(|| Challenges::new(window, rng));
+        let nonce = challenges.nonce(&said, now);
+        let proof = self.key.prove("S", &of_challenge(&said, &nonce));
+        Output::Reply { id, response: Response::Challenge { nonce, proof } }
+    }
+
+    /// Whether this node joins through the peer at the same time, and goes on with that. If the peer
+    /// goes on, this node's attempt ends.
+    fn crosses(&mut self, peer: Principal) -> bool {
+        let both = self.attempts.contains_key(&peer);
+        let mine = both && self.context.me > peer;
+        if both && !mine {
             self.attempts.remove(&peer);
         }
-        if self.guests.len() >= self.config.guests_max && !self.guests.contains_key(&peer) {
-            return vec![refuse(id, Refusal::Busy)];
-        }
-        let retire = match check_name(hello, peer, facts) {
-            Ok(retire) => retire,
-            Err(refusal) => {
-                return vec![refuse(id, refusal), Output::Failed { peer, refusal, joining: false }];
-            }
-        };
-        let nonce = fresh_nonce(rng);
-        let said = of_hello(&self.context.flock, &peer, &self.context.me, &hello.to_canonical());
-        let transcript = of_challenge(&said, &nonce);
-        let proof = self.key.prove("S", &transcript);
-        let guest = Guest {
-            stage: Stage::Challenged,
-            transcript,
-            addresses: hello.addresses.clone(),
-            retire,
-            alone: hello.alone,
-            nonce: fresh_nonce(rng),
-            until: now + self.config.patience,
-        };
-        self.guests.insert(peer, guest);
-        vec![Output::Reply { id, response: Response::Challenge { nonce, proof } }]
+        mine
     }
 
     pub(super) fn on_proof(
         &mut self,
         peer: Principal,
         id: ReplyId,
-        proof: &[u8; 32],
+        (hello, nonce, proof): (&Hello, &[u8; 32], &[u8; 32]),
         now: Instant,
         facts: &Facts<'_>,
+        rng: &mut StdRng,
     ) -> Vec<Output> {
-        let Some(guest) = self.guests.get_mut(&peer) else {
+        let said = of_hello(&self.context.flock, &peer, &self.context.me, &hello.to_canonical());
+        let mine = |challenges: &Challenges| challenges.knows(&said, nonce, now);
+        if !self.challenges.as_ref().is_some_and(mine) {
             return vec![refuse(id, Refusal::Unexpected)];
+        }
+        let transcript = of_challenge(&said, nonce);
+        if !self.key.check("J", &transcript, proof) {
+            return fail(peer, id, Refusal::Secret);
+        }
+        if self.guests.get(&peer).is_some_and(|guest| guest.transcript == transcript) {
+            return vec![refuse(id, Refusal::Unexpected)];
+        }
+        if self.crosses(peer) {
+            return vec![refuse(id, Refusal::Crossed)];
+        }
+        if self.guests.len() >= self.config.guests_max && !self.guests.contains_key(&peer) {
+            return vec![refuse(id, Refusal::Busy)];
+        }
+        let retire = match check_name(hello, peer, facts) {
+            Ok(retire) => retire,
+            Err(refusal) => return fail(peer, id, refusal),
         };
-        if !matches!(guest.stage, Stage::Challenged) {
-            return vec![refuse(id, Refusal::Unexpected)];
-        }
-        guest.stage = Stage::Calling(id);
-        guest.until = now + self.config.patience;
-        if !self.key.check("J", &guest.transcript, proof) {
-            return self.end_guest(peer, Refusal::Secret);
-        }
         let seen_from = (facts.seen_from)(&peer);
         let addrs: Vec<_> =
-            guest.addresses.iter().filter(|addr| may_call(addr, seen_from)).cloned().collect();
+            hello.addresses.iter().filter(|addr| may_call(addr, seen_from)).cloned().collect();
         if addrs.is_empty() {
-            return self.end_guest(peer, Refusal::Address);
+            return fail(peer, id, Refusal::Address);
         }
-        vec![Output::Call { peer, addrs }]
+        let (stage, until) = (Stage::Calling(id), now + self.config.patience);
+        let (alone, nonce) = (hello.alone, fresh_nonce(rng));
+        self.guests.insert(peer, Guest { stage, transcript, retire, alone, nonce, until });
+        vec![Output::Vouch(peer), Output::Call { peer, addrs }]
     }
 
     /// The new connection to a joiner stands, or nobody with its key answered.
@@ -167,13 +167,16 @@ impl State {
         vec![Output::Reply { id, response }]
     }
 
-    /// Ends a handshake with a joiner, with an answer if one is due.
+    /// Ends a handshake with a joiner, with an answer.
     pub(super) fn end_guest(&mut self, peer: Principal, refusal: Refusal) -> Vec<Output> {
         let Some(guest) = self.guests.remove(&peer) else { return Vec::new() };
-        let reply = guest.stage.reply().map(|id| refuse(id, refusal));
-        let failed = Output::Failed { peer, refusal, joining: false };
-        reply.into_iter().chain([failed]).collect()
+        fail(peer, guest.stage.reply(), refusal)
     }
+}
+
+/// Refuses a joiner, and says so.
+fn fail(peer: Principal, id: ReplyId, refusal: Refusal) -> Vec<Output> {
+    vec![refuse(id, refusal), Output::Failed { peer, refusal, joining: false }]
 }
 
 /// Whose name the joiner takes over, if anyone's. The name of a live holder is refused; that of a

@@ -10,6 +10,7 @@ use crux_crdt::strew::{Names, Strew};
 use rand::Rng;
 use rand::rngs::StdRng;
 
+use super::challenge::Challenges;
 use super::config::Config;
 use super::joiner::Attempt;
 use super::message::{Hello, Refusal, Request, Response};
@@ -24,7 +25,7 @@ use crate::time::Instant;
 /// What the engine asks of whoever drives it.
 #[derive(Debug)]
 pub enum Output {
-    /// Send a request over `/crux/join/1`.
+    /// Send a request over `/crux/join/2`.
     Send {
         /// To whom.
         peer: Principal,
@@ -38,6 +39,8 @@ pub enum Output {
         /// With what.
         response: Response,
     },
+    /// A joiner proved the join key: its connections are not closed to make room for strangers.
+    Vouch(Principal),
     /// Dial a joiner anew at one of these addresses, expecting its key; then call
     /// [`State::on_called`].
     Call {
@@ -102,14 +105,17 @@ pub struct State {
     pub(super) identity: Arc<Identity>,
     pub(super) key: JoinKey,
     pub(super) attempts: BTreeMap<Principal, Attempt>,
+    /// Those who proved the join key, and nobody else.
     pub(super) guests: BTreeMap<Principal, Guest>,
+    /// Made with the first challenge.
+    pub(super) challenges: Option<Challenges>,
 }
 
 impl State {
     /// An engine in the middle of nothing.
     pub fn new(config: Config, context: Context, identity: Arc<Identity>, key: JoinKey) -> Self {
         let (attempts, guests) = (BTreeMap::new(), BTreeMap::new());
-        Self { config, context, identity, key, attempts, guests }
+        Self { config, context, identity, key, attempts, guests, challenges: None }
     }
 
     /// How many handshakes are under way, of both directions.
@@ -142,8 +148,10 @@ impl State {
         };
         match request {
             Request::Knock { .. } => vec![self.on_knock(peer, id, facts)],
-            Request::Hello(hello) => self.on_hello(peer, id, &hello, now, facts, rng),
-            Request::Proof(proof) => self.on_proof(peer, id, &proof, now, facts),
+            Request::Hello(hello) => vec![self.on_hello(peer, id, &hello, now, rng)],
+            Request::Proof { hello, nonce, proof } => {
+                self.on_proof(peer, id, (&hello, &nonce, &proof), now, facts, rng)
+            }
             Request::Callback { transcript, nonce } => {
                 vec![self.on_callback(peer, id, &transcript, &nonce)]
             }
@@ -214,6 +222,13 @@ impl State {
             Response::Done => self.on_done(peer),
             Response::Refused(refusal) => self.on_refused(peer, refusal),
         }
+    }
+
+    /// The peer lost its last connection: what was under way with it is over, in both roles. An
+    /// admission that is being written stays one, and the peer is told of it when it knocks again.
+    pub fn on_disconnected(&mut self, peer: Principal) {
+        self.attempts.remove(&peer);
+        self.guests.remove(&peer);
     }
 
     /// A request failed or its answer was malformed: the attempt ends; another connection starts

@@ -33,7 +33,13 @@ pub enum Command {
         /// The peer.
         peer: Principal,
     },
-    /// Replace the set of peers that get more than `/crux/join/1` on connections made from now on.
+    /// Do not close the connections to a peer that is not a member to make room for others: it proved
+    /// that it may become one. For as long as they last.
+    Keep {
+        /// The peer.
+        peer: Principal,
+    },
+    /// Replace the set of peers that get more than `/crux/join/2` on connections made from now on.
     Admit {
         /// Every member.
         members: Arc<BTreeSet<Principal>>,

@@ -124,19 +124,29 @@ pub enum Event {
 /// Why a dial failed, the most telling reason first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DialFailure {
-    /// Somebody answered and the encrypted handshake failed: another flock or another secret.
-    Handshake,
-    /// Somebody answered with another key than the one expected.
+    /// A peer answered, and its part of the encrypted handshake does not fit: another flock or
+    /// another secret.
+    OtherFlock,
+    /// A peer answered with another key than the one expected.
     WrongPeer {
-        /// Who answered.
+        /// The key that answered.
         found: Principal,
     },
     /// This node itself answered.
     Myself,
-    /// Nobody listens there: the connection was refused or reset.
+    /// The peer answered, but not with a handshake of Crux: another service listens there.
+    NotCrux,
+    /// The connection was made, and closed or reset before the handshake was done: the peer makes
+    /// room or stops, or a proxy closes for a peer that is not there.
+    Closed,
+    /// Nobody listens there: the connection was refused.
     Refused,
-    /// No answer in time, no route, or a name that does not resolve.
+    /// No connection, or no end of the handshake, in time.
+    TimedOut,
+    /// No route, an address that cannot be dialled, or too many dials in progress.
     Unreachable,
+    /// No name among the addresses resolves.
+    Unresolved,
 }
 
 /// Why a request failed.

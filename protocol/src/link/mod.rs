@@ -36,7 +36,7 @@ impl Topic {
 /// A request-response protocol between two peers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Protocol {
-    /// `/crux/join/1`: the only one served to peers that are not members.
+    /// `/crux/join/2`: the only one served to peers that are not members.
     Join,
     /// `/crux/sync/2`: roots, ranges, fetches.
     Sync,

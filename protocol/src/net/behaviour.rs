@@ -1,13 +1,18 @@
 //! What the swarm runs on each connection.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use libp2p::PeerId;
 use libp2p::swarm::NetworkBehaviour;
 
 use super::book::{self, Kademlia};
+use super::door::Doorstep;
 use super::exchange::{self, Exchange};
 use super::gate::Gated;
 use super::gossip::{self, Gossipsub, Topics};
-use super::{Error, Limits, beat};
+use super::turned::Turned;
+use super::{Config, Error, beat};
 use crate::link::Protocol;
 
 /// Everything.
@@ -17,7 +22,7 @@ use crate::link::Protocol;
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
     pub(super) gate: Gated<Members>,
-    /// `/crux/join/1`, for everyone.
+    /// `/crux/join/2`, for everyone.
     pub(super) join: Exchange,
 }
 
@@ -33,7 +38,14 @@ pub(super) struct Members {
 }
 
 impl Behaviour {
-    pub(super) fn new(local: PeerId, topics: &Topics, limits: Limits) -> Result<Self, Error> {
+    /// Behind the door that leaves what comes on the doorstep.
+    pub(super) fn new(
+        local: PeerId,
+        topics: &Topics,
+        config: &Config,
+        doorstep: Doorstep,
+        turned: Arc<Turned>,
+    ) -> Result<Self, Error> {
         let members = Members {
             gossipsub: gossip::build(topics)?,
             kademlia: book::build(local),
@@ -42,7 +54,10 @@ impl Behaviour {
             call: exchange::build(Protocol::Call),
             pastiche: exchange::build(Protocol::Pastiche),
         };
-        Ok(Self { gate: Gated::new(members, limits), join: exchange::build(Protocol::Join) })
+        let own = config.listen.iter().map(SocketAddr::ip);
+        let mut gate = Gated::new(members, config.limits.clone(), doorstep, own, turned);
+        gate.admit(Arc::clone(&config.members));
+        Ok(Self { gate, join: exchange::build(Protocol::Join) })
     }
 
     /// Returns the exchange of a protocol.

@@ -72,13 +72,16 @@ pub struct Limits {
     /// Less than 2 breaks simultaneous dials: each side closes the connection that the other
     /// keeps.
     pub per_peer_max: usize,
-    /// Incoming connections of peers that are not members, in total. One more closes the oldest
-    /// that had its [`Limits::stranger_grace`], or is refused.
+    /// Incoming connections of peers that are not members and did not prove that they may become one.
+    /// One more closes the oldest of the address that has most. As many may be of those who proved it.
     pub strangers_max: usize,
-    /// How long a stranger has its place for certain: longer than a join takes.
-    pub stranger_grace: Duration,
-    /// Incoming connections whose handshake is not finished.
+    /// Incoming connections whose handshake is not finished. One more closes one that gets nowhere.
     pub pending_max: usize,
+    /// How many of them only addresses may have that members have.
+    pub pending_kept: usize,
+    /// How many of them one address may have that no member has; one IPv6 network of 64 bits counts
+    /// as one address.
+    pub pending_per_address_max: usize,
     /// How long a connection that nobody uses stays. Those of members are always in use, by
     /// gossip.
     pub idle: Duration,
@@ -91,9 +94,11 @@ impl Default for Limits {
             per_peer_max: 3,
             // Each may hold some 4 MiB of unfinished requests and windows.
             strangers_max: 64,
-            stranger_grace: Duration::from_secs(10),
             // A flock of 100 that reconnects to one node within one handshake time.
             pending_max: 128,
+            pending_kept: 32,
+            // A site behind one address that starts all its nodes at once.
+            pending_per_address_max: 32,
             // A join is a series of requests with an engine's work in between.
             idle: Duration::from_secs(20),
         }

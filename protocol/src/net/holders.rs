@@ -209,4 +209,34 @@ mod tests {
         assert!(holders.add_provider(record).is_err());
         assert_eq!(holders.total, 0);
     }
+
+    #[test]
+    fn all_members_together_have_so_many_entries_and_no_more() {
+        let mut holders = Holders::default();
+        let provide = |holders: &mut Holders, who: u8, number: usize| {
+            let mut key = blob(number);
+            key.0[31] = who;
+            let peer = peer_of(&Principal([who; 32]));
+            let mut record = ProviderRecord::new(key_of(&key), peer, Vec::new());
+            record.expires = Some(now() + Duration::from_secs(3600));
+            holders.add_provider(record)
+        };
+        let members = u8::try_from(HOLDERS_MAX / PROVIDED_PER_MEMBER_MAX).unwrap();
+        for who in 1..=members {
+            for number in 0..PROVIDED_PER_MEMBER_MAX {
+                provide(&mut holders, who, number).unwrap();
+            }
+        }
+        let last = members + 1;
+        let rest = HOLDERS_MAX % PROVIDED_PER_MEMBER_MAX;
+        (0..rest).for_each(|number| provide(&mut holders, last, number).unwrap());
+        assert_eq!(holders.total, HOLDERS_MAX);
+        assert!(provide(&mut holders, last, rest).is_err());
+        assert_eq!(holders.blobs.values().map(Vec::len).sum::<usize>(), HOLDERS_MAX);
+        provide(&mut holders, 1, 0).expect("what is known already takes no room");
+        let mut key = blob(0);
+        key.0[31] = 1;
+        holders.remove_provider(&key_of(&key), &peer_of(&Principal([1; 32])));
+        provide(&mut holders, last, rest).expect("there is room");
+    }
 }

@@ -18,6 +18,10 @@ pub(super) const OUTBOX_MAX: usize = 1024;
 /// trips and some 200 µs of arithmetic; who needs longer is as good as away.
 pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// Time until a peer that connected has sent its first byte. It sends that without waiting for
+/// anything, so that one lost packet fits, and no more.
+pub(super) const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Time for an orderly close. A peer that was stopped drains nothing, and without this bound its
 /// connection would close when it is resumed.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);

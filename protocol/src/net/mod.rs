@@ -19,14 +19,14 @@
 //!                                       │       │        ├─ sync        /crux/sync/2          │
 //!                                       │       │        ├─ call        /crux/call/1          │
 //!   mover  ◀── Event ──── [bounded] ◀── │       │        └─ pastiche    /crux/pastiche/1      │
-//!                                       │       └─ join                 /crux/join/1          │
+//!                                       │       └─ join                 /crux/join/2          │
 //!                                       └───────┬─────────────────────────────────────────────┘
 //!                                               ▼
 //!                      one task per connection: TCP, turns, Noise (prologue: the flock id), Yamux
 //! ```
 //!
 //! **Members and strangers.** Both get through the Noise handshake if they name the same flock id.
-//! What a connection carries is fixed when it is made: `/crux/join/1` for everyone, the rest for
+//! What a connection carries is fixed when it is made: `/crux/join/2` for everyone, the rest for
 //! those in [`Command::Admit`]'s set at that moment. So after an admission both sides disconnect
 //! and dial again.
 //!
@@ -40,7 +40,7 @@
 //!   [`Command::Request`] by exactly one `Response` or `RequestFailed`, as long as the task lives.
 //! * A peer's first event is a `Connected`; between its last connection and its next `Connected`
 //!   there is one `Disconnected`.
-//! * A peer outside the admitted set reaches nothing but `/crux/join/1`, and no behaviour behind
+//! * A peer outside the admitted set reaches nothing but `/crux/join/2`, and no behaviour behind
 //!   the gate knows that it exists.
 //! * What a peer can make this node hold is bounded by constants, whatever it sends.
 //!
@@ -60,6 +60,7 @@ mod book;
 mod codec;
 mod config;
 mod dial;
+mod door;
 mod error;
 mod exchange;
 mod fair;
@@ -74,8 +75,10 @@ mod providers;
 mod source;
 mod task;
 mod transport;
+mod turned;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crux_crdt::Principal;
 use libp2p::{Swarm, swarm};
@@ -85,6 +88,7 @@ use tracing::Instrument;
 
 pub use config::{Config, Limits, Transport};
 pub use error::Error;
+pub use turned::{Report, Turned};
 
 use crate::link::{Command, Event};
 use behaviour::Behaviour;
@@ -111,6 +115,8 @@ pub struct Net {
     /// Where this node listens, in the order of [`Config::listen`], with real ports. An
     /// unspecified IP stays unspecified.
     pub listening: Vec<SocketAddr>,
+    /// Which connections were closed before they were members'.
+    pub turned: Arc<Turned>,
     /// The task. It never ends on its own account.
     pub task: JoinHandle<()>,
 }
@@ -122,9 +128,11 @@ pub async fn spawn(config: Config) -> Result<Net, Error> {
     let keys = identity::keypair(&config.secret_key);
     let local = keys.public().to_peer_id();
     let topics = gossip::Topics::new(&config.genesis);
-    let mut behaviour = Behaviour::new(local, &topics, config.limits.clone())?;
-    behaviour.gate.admit(config.members);
-    let transport = transport::build(config.transport, &config.listen, &keys, &config.genesis)?;
+    let doorstep = door::Doorstep::default();
+    let turned = Arc::new(Turned::default());
+    let behaviour = Behaviour::new(local, &topics, &config, doorstep.clone(), Arc::clone(&turned))?;
+    let transport =
+        transport::build(config.transport, &config.listen, &keys, &config.genesis, doorstep)?;
     let swarm_config = swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(config.limits.idle)
         .with_max_negotiating_inbound_streams(NEGOTIATING_MAX);
@@ -136,7 +144,8 @@ pub async fn spawn(config: Config) -> Result<Net, Error> {
     let (commands, commands_out) = mpsc::channel(COMMANDS_MAX);
     let (events_in, events) = mpsc::channel(EVENTS_MAX);
     let (bulk_in, bulk) = mpsc::channel(EVENTS_MAX);
-    let task = Task::new(swarm, config.transport, topics, commands_out, events_in, bulk_in);
+    let channels = task::Channels { commands: commands_out, events: events_in, bulk: bulk_in };
+    let task = Task::new(swarm, config.transport, topics, channels, Arc::clone(&turned));
     let me = identity::principal_of(&local).expect("the key is Ed25519");
     let span = tracing::error_span!("net", me = %me.short());
     Ok(Net {
@@ -145,6 +154,7 @@ pub async fn spawn(config: Config) -> Result<Net, Error> {
         events,
         bulk,
         listening,
+        turned,
         task: tokio::spawn(task.run(early).instrument(span)),
     })
 }

@@ -13,24 +13,27 @@ use libp2p::identity::Keypair;
 use libp2p::{PeerId, Transport as _, noise, tcp, yamux};
 use tokio::time::Sleep;
 
+use super::door::{Door, Doorstep, Watched};
 use super::fair::Fair;
-use super::limits::{CLOSE_TIMEOUT, HANDSHAKE_TIMEOUT, STREAMS_MAX};
+use super::limits::{CLOSE_TIMEOUT, STREAMS_MAX};
 use super::source::FromHere;
 use super::{Error, Transport};
 
-/// Builds the transport, which dials from where the node listens. The genesis is the Noise prologue: a handshake between two flocks fails.
+/// Builds the transport, which dials from where the node listens. The genesis is the Noise prologue: a
+/// handshake between two flocks fails. How pending connections get on is left on the doorstep.
 pub(super) fn build(
     transport: Transport,
     listen: &[SocketAddr],
     keys: &Keypair,
     genesis: &Digest,
+    doorstep: Doorstep,
 ) -> Result<Boxed<(PeerId, StreamMuxerBox)>, Error> {
     match transport {
         Transport::Tcp => {
             let tcp = tcp::tokio::Transport::new(tcp::Config::new().nodelay(true));
-            upgrade(FromHere::new(tcp, listen), keys, genesis)
+            upgrade(FromHere::new(tcp, listen), keys, genesis, doorstep)
         }
-        Transport::Memory => upgrade(MemoryTransport::new(), keys, genesis),
+        Transport::Memory => upgrade(MemoryTransport::new(), keys, genesis, doorstep),
     }
 }
 
@@ -38,6 +41,7 @@ fn upgrade<T>(
     base: T,
     keys: &Keypair,
     genesis: &Digest,
+    doorstep: Doorstep,
 ) -> Result<Boxed<(PeerId, StreamMuxerBox)>, Error>
 where
     T: libp2p::Transport + Send + Unpin + 'static,
@@ -51,13 +55,13 @@ where
         .with_prologue(genesis.as_bytes().to_vec());
     let mut yamux = yamux::Config::default();
     yamux.set_max_num_streams(STREAMS_MAX);
-    Ok(base
+    let layers = base
         .map_err(BeforeUpgrade)
-        .map(|stream, _| Fair::new(stream))
+        .map(|stream, _| Watched::new(Fair::new(stream), Door::current()))
         .upgrade(Version::V1)
         .authenticate(noise)
-        .multiplex(yamux)
-        .timeout(HANDSHAKE_TIMEOUT)
+        .multiplex(yamux);
+    Ok(Door::new(layers, doorstep)
         .map(|(peer, muxer), _| {
             let inner = StreamMuxerBox::new(muxer);
             (peer, StreamMuxerBox::new(Prompt { inner, deadline: None }))

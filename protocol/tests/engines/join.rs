@@ -12,6 +12,7 @@ use crux_protocol::genesis::{InitialSecret, JoinKey};
 use crux_protocol::join::{Config, Facts, Hello, Output, Refusal, Request, Response, State};
 use crux_protocol::link::ReplyId;
 use crux_protocol::time::Instant;
+use rand::SeedableRng;
 use rand::rngs::StdRng;
 use zeroize::Zeroizing;
 
@@ -106,6 +107,13 @@ fn replied(out: &[Output], to: u64) -> Response {
     }
 }
 
+/// A proof, with the MAC or the nonce of another one.
+fn forged(proof: &Request, change: impl FnOnce(&mut [u8; 32], &mut [u8; 32])) -> Request {
+    let Request::Proof { hello, mut nonce, mut proof } = proof.clone() else { panic!("{proof:?}") };
+    change(&mut nonce, &mut proof);
+    Request::Proof { hello, nonce, proof }
+}
+
 /// The only output, a refusal of which nobody is told.
 fn refused(out: &[Output]) -> Refusal {
     match out {
@@ -146,7 +154,10 @@ fn proof(joiner: &mut Side, sponsor: &mut Side) -> Request {
 fn call(joiner: &mut Side, sponsor: &mut Side) {
     let proof = proof(joiner, sponsor);
     let out = sponsor.ask(JOINER, 3, &proof);
-    let [Output::Call { peer, addrs }] = &out[..] else { panic!("{out:?}") };
+    let [Output::Vouch(vouched), Output::Call { peer, addrs }] = &out[..] else {
+        panic!("{out:?}")
+    };
+    assert_eq!(*vouched, principal(JOINER));
     assert_eq!((*peer, addrs[0].to_string().as_str()), (principal(JOINER), "10.0.0.1:4000"));
 }
 
@@ -239,9 +250,12 @@ fn another_secret_is_noticed_by_either_side() {
     let out = joiner.answer(SPONSOR, false, &challenge);
     assert_eq!(failed(&out, SPONSOR, true), (Refusal::Secret, false));
     // One that goes on all the same.
-    let out = sponsor.ask(JOINER, 3, &Request::Proof([0; 32]));
+    let (mut joiner, mut sponsor) = pair();
+    let right = proof(&mut joiner, &mut sponsor);
+    let wrong = forged(&right, |_, proof| *proof = [0; 32]);
+    let out = sponsor.ask(JOINER, 3, &wrong);
     assert_eq!(failed(&out, JOINER, false), (Refusal::Secret, true));
-    assert!(!sponsor.engine.is_busy_with(&principal(JOINER)), "no second try at one challenge");
+    assert!(!sponsor.engine.is_busy_with(&principal(JOINER)));
 }
 
 #[test]
@@ -253,7 +267,8 @@ fn the_name_of_a_live_member_is_refused_and_that_of_a_dead_one_retires_it() {
     sponsor.strew.merge_record(named_record(3, 1, profile));
     sponsor.alive = principals([3]);
     joiner.name = Some(name.clone());
-    let out = sponsor.ask(JOINER, 1, &hello(&mut joiner));
+    let proof = proof(&mut joiner, &mut sponsor);
+    let out = sponsor.ask(JOINER, 3, &proof);
     let taken = Refusal::NameTaken(principal(3));
     assert_eq!(failed(&out, JOINER, false), (taken, true));
     sponsor.alive.clear();
@@ -308,19 +323,93 @@ fn patience_ends_on_both_sides() {
 #[test]
 fn one_guest_too_many_is_told_to_come_later() {
     let config = Config { guests_max: 1, ..Config::default() };
-    let (mut joiner, mut sponsor) = (pair().0, Side::new(SPONSOR, 3, config));
-    let hello = hello(&mut joiner);
-    replied(&sponsor.ask(JOINER, 1, &hello), 1);
-    assert_eq!(refused(&sponsor.ask(3, 2, &hello)), Refusal::Busy);
-    // Whoever is in has its place, though it begins anew.
-    assert!(matches!(replied(&sponsor.ask(JOINER, 3, &hello), 3), Response::Challenge { .. }));
+    let mut sponsor = Side::new(SPONSOR, 3, config);
+    let mut joiners = [JOINER, 3].map(|number| Side::new(number, 3, Config::default()));
+    let mut prove = |place: usize, number: u8, sponsor: &mut Side| {
+        let joiner = &mut joiners[place];
+        joiner.engine.on_disconnected(principal(SPONSOR));
+        let hello = hello(joiner);
+        let challenge = replied(&sponsor.ask(number, 1, &hello), 1);
+        let proof = sent(&joiner.answer(SPONSOR, false, &challenge), SPONSOR);
+        sponsor.ask(number, 2, &proof)
+    };
+    let called = |out: &[Output]| matches!(out, [Output::Vouch(_), Output::Call { .. }]);
+    assert!(called(&prove(0, JOINER, &mut sponsor)));
+    assert_eq!(refused(&prove(1, 3, &mut sponsor)), Refusal::Busy);
+    // Whoever is in has its place, though it begins once more.
+    assert!(called(&prove(0, JOINER, &mut sponsor)));
+    // A place is free with the link of its guest.
+    sponsor.engine.on_disconnected(principal(JOINER));
+    assert!(called(&prove(1, 3, &mut sponsor)));
+}
+
+#[test]
+fn strangers_without_the_key_take_nobodys_place() {
+    let (mut joiner, mut sponsor) = pair();
+    let hello_of = |number: u8| {
+        Request::Hello(Hello {
+            nonce: [number; 32],
+            name: Some("n9".parse().unwrap()),
+            addresses: vec!["10.0.0.1:4000".parse().unwrap()],
+            agreement_key: [5; 32],
+            incarnation: 1,
+            alone: true,
+        })
+    };
+    for stranger in 0..=u8::MAX {
+        if [JOINER, SPONSOR].contains(&stranger) {
+            continue;
+        }
+        let hello = hello_of(stranger);
+        let Response::Challenge { nonce, .. } = replied(&sponsor.ask(stranger, 1, &hello), 1)
+        else {
+            panic!("no challenge")
+        };
+        if stranger % 2 == 0 {
+            let Request::Hello(hello) = hello else { unreachable!() };
+            let proof = Request::Proof { hello, nonce, proof: [stranger; 32] };
+            let out = sponsor.ask(stranger, 2, &proof);
+            assert_eq!(failed(&out, stranger, false), (Refusal::Secret, true));
+        }
+        assert_eq!(sponsor.engine.under_way(), 0, "nothing is kept");
+    }
+    assert_eq!(sponsor.engine.deadline(), Instant::NEVER);
+    assert_eq!(admitting(&mut joiner, &mut sponsor), None);
+}
+
+#[test]
+fn a_proof_is_worth_nothing_elsewhere_and_later() {
+    let (mut joiner, mut sponsor) = pair();
+    let proof = proof(&mut joiner, &mut sponsor);
+    let worthless = |out: Vec<Output>| assert_eq!(refused(&out), Refusal::Unexpected);
+    // To another joiner, to another sponsor, and to the same one after a restart.
+    worthless(sponsor.ask(3, 4, &proof));
+    let [mut other, mut again] = [4, SPONSOR].map(|number| Side::new(number, 3, Config::default()));
+    for (number, side) in [(4, &mut other), (SPONSOR, &mut again)] {
+        side.rng = StdRng::seed_from_u64(u64::from(number) + 77);
+        worthless(side.ask(JOINER, 4, &proof));
+        replied(&side.ask(JOINER, 5, &hello(&mut Side::new(JOINER, 3, Config::default()))), 5);
+        worthless(side.ask(JOINER, 6, &proof));
+    }
+    // With another hello or another nonce than the challenge was made for.
+    worthless(sponsor.ask(JOINER, 4, &forged(&proof, |nonce, _| nonce[0] ^= 1)));
+    let Request::Proof { mut hello, nonce, proof: mac } = proof.clone() else { panic!("a proof") };
+    hello.alone = !hello.alone;
+    worthless(sponsor.ask(JOINER, 4, &Request::Proof { hello, nonce, proof: mac }));
+    // Too late.
+    sponsor.now = at(20_000);
+    worthless(sponsor.ask(JOINER, 4, &proof));
+    // In time, once.
+    sponsor.now = at(19_999);
+    assert_eq!(sponsor.ask(JOINER, 4, &proof).len(), 2);
+    worthless(sponsor.ask(JOINER, 5, &proof));
 }
 
 #[test]
 fn what_does_not_fit_the_exchange_is_refused_and_changes_nothing() {
     let (mut joiner, mut sponsor) = pair();
     let proof = proof(&mut joiner, &mut sponsor);
-    sponsor.ask(JOINER, 3, &proof);
+    assert_eq!(sponsor.ask(JOINER, 3, &proof).len(), 2);
     let callback = Request::Callback { transcript: Digest([1; 32]), nonce: [1; 32] };
     let odd = [
         (JOINER, proof.clone()),

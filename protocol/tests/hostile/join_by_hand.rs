@@ -18,7 +18,7 @@ use crate::rig::{FLOCK, Rig};
 fn of_hello(joiner: Principal, sponsor: Principal, hello: &Hello) -> Digest {
     let mut out = Encoder::default();
     out.digest(&FLOCK).principal(&joiner).principal(&sponsor).bytes(&hello.to_canonical());
-    sha3("crux/join/hello/1", &[&out.finish()])
+    sha3("crux/join/hello/2", &[&out.finish()])
 }
 
 /// Joins through the node in the rig, alone or with a flock. Panics unless it is welcomed.
@@ -36,11 +36,11 @@ pub(crate) fn join(rig: &mut Rig, joiner: &Identity, alone: bool) {
         alone,
     };
     let said = of_hello(me, sponsor, &hello);
-    let reply = rig.request(me, Protocol::Join, Request::Hello(hello).encode());
+    let reply = rig.request(me, Protocol::Join, Request::Hello(hello.clone()).encode());
     let reply = Response::decode(&reply.expect("a reply"), &context).expect("well made");
     let Response::Challenge { nonce, .. } = reply else { panic!("no challenge: {reply:?}") };
-    let challenge = sha3("crux/join/challenge/1", &[&said.0, &nonce]);
-    let proof = Request::Proof(key.prove("J", &challenge)).encode();
+    let challenge = sha3("crux/join/challenge/2", &[&said.0, &nonce]);
+    let proof = Request::Proof { hello, nonce, proof: key.prove("J", &challenge) }.encode();
     assert!(rig.request(me, Protocol::Join, proof).is_none(), "it calls back first");
     let dial = rig.links.iter().find_map(|command| match command {
         Command::Dial { id, .. } => Some(*id),
@@ -57,7 +57,7 @@ pub(crate) fn join(rig: &mut Rig, joiner: &Identity, alone: bool) {
     let callback = Request::decode(&body, &context).expect("well made");
     let Request::Callback { transcript, nonce } = callback else { panic!("no callback") };
     let mut message = Encoder::default();
-    message.str("crux/join/callback/1").digest(&transcript).fixed(&nonce);
+    message.str("crux/join/callback/2").digest(&transcript).fixed(&nonce);
     let signature = joiner.sign_raw(&message.finish());
     let body = Response::CalledBack(signature).encode();
     rig.links.clear();

@@ -36,7 +36,7 @@ fn credulous() -> Context {
     }
 }
 
-/// Every message that a stranger may send: all of `/crux/join/1`.
+/// Every message that a stranger may send: all of `/crux/join/2`.
 fn join_requests() -> Vec<Vec<u8>> {
     let hello = Hello {
         nonce: [4; 32],
@@ -48,8 +48,8 @@ fn join_requests() -> Vec<Vec<u8>> {
     };
     let requests = [
         Request::Knock { known: true },
-        Request::Hello(hello),
-        Request::Proof([6; 32]),
+        Request::Hello(hello.clone()),
+        Request::Proof { hello, nonce: [5; 32], proof: [6; 32] },
         Request::Callback { transcript: Digest([7; 32]), nonce: [8; 32] },
         Request::Admission(admit(&who(5), &who(1))),
         Request::Present(vec![admit(&who(6), &who(4)), admit(&who(4), &who(5))]),

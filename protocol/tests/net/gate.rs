@@ -1,10 +1,14 @@
 //! The gate.
 
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
-use crux_crdt::Principal;
 use crux_protocol::link::{Command, Event, Protocol, RequestFailure, Topic};
 use crux_protocol::net::{Config, Limits, Transport};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::interval;
 
 use super::harness::{Node, config};
 
@@ -145,24 +149,128 @@ async fn who_is_no_longer_admitted_is_a_stranger_on_the_next_connection() {
     assert_eq!(failed(&answer), Some(RequestFailure::Unsupported));
 }
 
-#[tokio::test]
-async fn strangers_are_bounded_and_leave_when_idle() {
-    let limits = Limits { strangers_max: 2, idle: Duration::from_millis(500), ..Limits::default() };
-    let mut a = Node::with(Config { limits, ..config(1, Transport::Memory) }).await;
+/// Strangers, who are connected to a node in this order.
+async fn come(a: &mut Node, seeds: impl IntoIterator<Item = u8>) -> Vec<Node> {
     let mut strangers = Vec::new();
-    for seed in 2..=4 {
-        strangers.push(Node::start(seed).await);
-    }
-    for stranger in &mut strangers {
+    for seed in seeds {
+        let mut stranger = Node::start(seed).await;
         assert_eq!(stranger.dial(a.addr(), None).await, Ok(a.me));
+        a.connected(stranger.me, false).await;
+        strangers.push(stranger);
     }
-    let names: Vec<Principal> = strangers.iter().map(|node| node.me).collect();
-    a.connected(names[0], false).await;
-    a.connected(names[1], false).await;
-    for stranger in &mut strangers {
+    strangers
+}
+
+#[tokio::test]
+async fn strangers_leave_when_idle() {
+    let limits = Limits { idle: Duration::from_millis(500), ..Limits::default() };
+    let mut a = Node::with(Config { limits, ..config(1, Transport::Memory) }).await;
+    for stranger in &mut come(&mut a, 2..=4).await {
         stranger.disconnected(a.me).await;
+        a.disconnected(stranger.me).await;
     }
-    let third =
-        |event: &&Event| matches!(event, Event::Connected { peer, .. } if *peer == names[2]);
-    assert_eq!(a.unread.iter().find(third), None);
+}
+
+#[tokio::test]
+async fn strangers_make_room_for_the_next_unless_they_proved_something() {
+    let limits = Limits { strangers_max: 2, ..Limits::default() };
+    let mut a = Node::with(Config { limits, ..config(1, Transport::Memory) }).await;
+    let mut strangers = come(&mut a, 2..=4).await;
+    a.disconnected(strangers[0].me).await;
+    strangers[0].disconnected(a.me).await;
+    assert_eq!(a.net.turned.lately().strangers, 1);
+    a.tell(Command::Keep { peer: strangers[1].me }).await;
+    let mut more = come(&mut a, 5..=6).await;
+    a.disconnected(strangers[2].me).await;
+    strangers[2].disconnected(a.me).await;
+    // Whoever proved it is served, and so is who came last.
+    let to = a.me;
+    for stranger in [&mut strangers[1], &mut more[1]] {
+        tokio::select! {
+            answer = stranger.request(to, Protocol::Join, b"?") => {
+                assert!(matches!(answer, Event::Response { .. }), "{answer:?}");
+            }
+            () = a.echo() => {}
+        }
+    }
+}
+
+/// The first line of every libp2p handshake, and the proposal to speak Noise.
+const BEGINNING: &[u8] = b"\x13/multistream/1.0.0\n\x07/noise\n";
+
+/// Keeps up connections that say this much and no more, whatever the node does to them.
+async fn hold(at: SocketAddr, count: usize, say: &'static [u8]) -> JoinSet<()> {
+    let mut held = JoinSet::new();
+    for _ in 0..count {
+        held.spawn(async move {
+            loop {
+                let Ok(mut stream) = TcpStream::connect(at).await else { continue };
+                stream.write_all(say).await.ok();
+                stream.read_to_end(&mut Vec::new()).await.ok();
+            }
+        });
+    }
+    held
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_get_nowhere_keep_nobody_out() {
+    for say in [&b""[..], &BEGINNING[..1], BEGINNING] {
+        let mut nodes = Node::flock_of(1..=2, Transport::Tcp).await.into_iter();
+        let (mut a, mut b) = (nodes.next().expect("two"), nodes.next().expect("two"));
+        let _held = hold(a.addr(), 160, say).await;
+        while a.net.turned.lately().pending == 0 {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..5 {
+            b.join(&mut a).await;
+            a.disconnect(b.me).await;
+            a.disconnected(b.me).await;
+            b.disconnected(a.me).await;
+        }
+        let mut newcomer = Node::start_tcp(3).await;
+        assert_eq!(newcomer.dial(a.addr(), None).await, Ok(a.me));
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_that_stalls_is_closed_in_time() {
+    let a = Node::start_tcp(1).await;
+    let at = a.addr();
+    let mut stalls = JoinSet::new();
+    for (say, within) in [(&b""[..], 1), (&BEGINNING[..1], 3), (BEGINNING, 3)] {
+        stalls.spawn(async move {
+            let (mut stream, begun) =
+                (TcpStream::connect(at).await.expect("a port"), Instant::now());
+            stream.write_all(say).await.expect("an open connection");
+            stream.read_to_end(&mut Vec::new()).await.ok();
+            (begun.elapsed(), within)
+        });
+    }
+    // One byte at a time, for longer than a handshake may take.
+    stalls.spawn(async move {
+        let (stream, begun) = (TcpStream::connect(at).await.expect("a port"), Instant::now());
+        let (mut reader, mut writer) = stream.into_split();
+        let trickle = async {
+            let mut tick = interval(Duration::from_millis(300));
+            for byte in BEGINNING.iter().cycle() {
+                tick.tick().await;
+                writer.write_all(&[*byte]).await.ok();
+            }
+        };
+        let mut answer = Vec::new();
+        tokio::select! {
+            _ = reader.read_to_end(&mut answer) => {}
+            () = trickle => {}
+        }
+        (begun.elapsed(), 3)
+    });
+    while let Some(closed) = stalls.join_next().await {
+        let (after, within) = closed.expect("no panic");
+        let bounds = Duration::from_secs(within)..Duration::from_secs(within + 2);
+        assert!(bounds.contains(&(after + Duration::from_millis(50))), "{after:?}, not {within} s");
+    }
+    while a.net.turned.lately().late < 4 {
+        tokio::task::yield_now().await;
+    }
 }

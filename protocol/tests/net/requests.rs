@@ -256,3 +256,42 @@ async fn a_link_is_released_unless_a_request_is_in_progress_in_either_direction(
     a.disconnected(b.me).await;
     b.disconnected(a.me).await;
 }
+
+/// The replies that a node owes at most, but for those by pastiche.
+const REPLIES_MAX: usize = 1024;
+
+#[tokio::test]
+async fn one_owed_reply_too_many_is_lost_to_its_asker() {
+    let request = |event: &Event| match event {
+        Event::Request { id, .. } => Some(*id),
+        _ => None,
+    };
+    let mut nodes = Node::flock(34).await;
+    let mut asked = nodes.remove(0);
+    for node in &mut nodes {
+        node.join(&mut asked).await;
+    }
+    // Each member has as many in progress as it may.
+    for node in &nodes[..32] {
+        for n in 0..32 {
+            let protocol = if n % 2 == 0 { Protocol::Sync } else { Protocol::Call };
+            node.begin_request(asked.me, protocol, Vec::new()).await;
+        }
+    }
+    let mut owed = Vec::new();
+    while owed.len() < REPLIES_MAX {
+        owed.push(asked.pick("request", request).await);
+    }
+    let last = &mut nodes[32];
+    let answer = last.request(asked.me, Protocol::Call, b"one too many").await;
+    assert_eq!(failed(&answer), Some(RequestFailure::Lost));
+    assert_eq!(asked.drain().iter().find_map(request), None, "the engine hears nothing of it");
+    asked.tell(Command::Reply { id: owed[0], body: Vec::new() }).await;
+    let to = asked.me;
+    tokio::select! {
+        answer = last.request(to, Protocol::Call, b"there is room") => {
+            assert!(matches!(answer, Event::Response { .. }), "{answer:?}");
+        }
+        () = asked.echo() => {}
+    }
+}

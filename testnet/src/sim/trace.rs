@@ -120,6 +120,7 @@ impl Trace {
             }
             C::Release { peer } => format!("Release {}", self.name(peer)),
             C::Disconnect { peer } => format!("Disconnect {}", self.name(peer)),
+            C::Keep { peer } => format!("Keep {}", self.name(peer)),
             C::Admit { members } => format!("Admit {}", self.list(members.iter())),
             C::Observe { subjects } => format!("Observe {}", self.list(subjects.iter())),
             C::Publish { topic, data } => format!("Publish {topic:?} {} B", data.len()),

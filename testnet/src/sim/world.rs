@@ -287,7 +287,8 @@ impl World {
             C::Reply { id, body } => self.send_reply(at, id, body),
             C::Observe { subjects } => self.observe(at, subjects),
             C::Beat { incarnation, counter } => self.beat(at, incarnation, counter),
-            C::SetAddresses { .. } | C::Find { .. } => {}
+            // The simulated network makes room for nobody.
+            C::Keep { .. } | C::SetAddresses { .. } | C::Find { .. } => {}
             // The blob mover's, which is not simulated here.
             C::Provide { .. } | C::Withdraw { .. } | C::Seek { .. } => {}
         }

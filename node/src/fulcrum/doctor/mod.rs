@@ -1,17 +1,20 @@
 //! What `doctor` looks at.
 
 mod disk;
+mod strangers;
 
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crux_crdt::Digest;
 use crux_crdt::name::{Label, NodeName};
 use crux_crdt::path::Endpoint;
 use crux_protocol::flock::{self, MemberState};
+use crux_protocol::net::Turned;
 use tokio::net::TcpStream;
 
 use super::request::{Check, CheckResult};
@@ -49,6 +52,8 @@ pub struct Surroundings {
     pub missing_blob_dirs: Vec<PathBuf>,
     /// Places where nodes of other flocks answered.
     pub other_flocks: BTreeSet<String>,
+    /// Which connections the network closed before they were a member's.
+    pub turned: Arc<Turned>,
 }
 
 impl Surroundings {
@@ -74,6 +79,7 @@ pub(super) fn examine(
         check_members(state),
         check_digests(state),
         check_flocks(&around.other_flocks),
+        strangers::check_strangers(&around.turned.lately()),
     ];
     let addresses = around.addresses.clone();
     async move {

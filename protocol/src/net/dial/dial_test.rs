@@ -30,13 +30,13 @@ fn the_most_telling_failure_is_told_once() {
     let mut dials = dials(3, Instant::now());
     assert_eq!(dials.failed(connection(1), DialFailure::Refused), Some(ID));
     try_next(&mut dials, 2, Instant::now());
-    let failed = dials.failed(connection(2), DialFailure::Handshake);
+    let failed = dials.failed(connection(2), DialFailure::OtherFlock);
     assert_eq!(failed, Some(ID));
     try_next(&mut dials, 3, Instant::now());
     assert_eq!(dials.next(ID), Step::Wait);
     let failed = dials.failed(connection(3), DialFailure::Unreachable);
     assert_eq!(failed, Some(ID));
-    assert_eq!(dials.next(ID), Step::Fail(DialFailure::Handshake));
+    assert_eq!(dials.next(ID), Step::Fail(DialFailure::OtherFlock));
     assert_eq!(dials.next(ID), Step::Wait);
     assert_eq!(dials.failed(connection(3), DialFailure::Refused), None);
     assert_eq!(dials.next_due(), None);

@@ -10,8 +10,10 @@ use libp2p::swarm::{
     THandlerInEvent, THandlerOutEvent, ToSwarm, dummy,
 };
 use libp2p::{Multiaddr, PeerId};
+use tokio::time::Instant;
 
-use super::{Gated, Refusal};
+use super::super::turned::Why;
+use super::{Gated, Group, Refusal};
 
 impl<B: NetworkBehaviour> NetworkBehaviour for Gated<B> {
     type ConnectionHandler = Either<THandler<B>, dummy::ConnectionHandler>;
@@ -23,11 +25,14 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Gated<B> {
         local: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
-        if self.pending.len() >= self.limits.pending_max {
+        let Some(handshake) = self.doorstep.take() else {
             return Err(ConnectionDenied::new(Refusal::Pending));
-        }
+        };
         self.inner.handle_pending_inbound_connection(id, local, remote)?;
-        self.pending.insert(id);
+        let (from, now) = (Group::from(remote), Instant::now());
+        let entered = self.lobby.enter(id, from, handshake, &self.familiar, &self.limits, now);
+        let closed = entered.ok_or_else(|| ConnectionDenied::new(Refusal::Pending))?;
+        self.turned.count(Why::Pending, closed);
         Ok(())
     }
 
@@ -38,8 +43,8 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Gated<B> {
         local: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.pending.remove(&id);
-        if !self.decide(id, peer, true)? {
+        self.lobby.leave(id);
+        if !self.decide(id, peer, Group::from(remote), true)? {
             return Ok(Either::Right(dummy::ConnectionHandler));
         }
         self.inner.handle_established_inbound_connection(id, peer, local, remote).map(Either::Left)
@@ -69,7 +74,7 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Gated<B> {
         if self.surplus.remove(&id) {
             return Err(ConnectionDenied::new(Refusal::Surplus));
         }
-        if !self.decide(id, peer, false)? {
+        if !self.decide(id, peer, Group::from(addr), false)? {
             if self.inner_dials.remove(&id) {
                 self.tell_dial_failed(Some(peer), id);
             }
@@ -92,7 +97,7 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Gated<B> {
             }
             FromSwarm::DialFailure(event) => self.on_dial_failure(event),
             FromSwarm::ListenFailure(event) => {
-                self.pending.remove(&event.connection_id);
+                self.lobby.leave(event.connection_id);
                 self.table.remove(event.connection_id);
             }
             // Kademlia takes a new address for a reason to search the whole book.

@@ -15,8 +15,10 @@ use libp2p::swarm::{
     NetworkBehaviour, NotifyHandler, SubstreamProtocol, ToSwarm, dummy,
 };
 use libp2p::{Multiaddr, PeerId};
+use tokio::time::Instant;
 
 use super::super::Limits;
+use super::super::door::{Doorstep, Handshake};
 use super::super::identity::peer_of;
 use super::Gated;
 
@@ -120,6 +122,11 @@ impl NetworkBehaviour for Inner {
     }
 }
 
+fn gate(limits: Limits) -> Gated<Inner> {
+    let (doorstep, turned) = (Doorstep::default(), Arc::default());
+    Gated::new(Inner::default(), limits, doorstep, [], turned)
+}
+
 /// A gate, and how many connections there are to the only peer, as the swarm counts.
 struct World {
     gate: Gated<Inner>,
@@ -133,7 +140,7 @@ impl World {
         let anywhere: Multiaddr = "/memory/1".parse().expect("an address");
         let (local_addr, send_back_addr) = (anywhere.clone(), anywhere);
         Self {
-            gate: Gated::new(Inner::default(), Limits::default()),
+            gate: gate(Limits::default()),
             peer: peer_of(&Principal([1; 32])),
             endpoint: ConnectedPoint::Listener { local_addr, send_back_addr },
             count: 0,
@@ -248,4 +255,24 @@ fn the_inner_behaviour_dials_members_when_it_may() {
     assert!(world.wish(dial()).is_none(), "not now");
     let told = [Shown::DialFailed, Shown::DialFailed];
     assert_eq!(world.gate.inner_mut().shown, told);
+}
+
+#[test]
+fn there_are_only_so_many_handshakes() {
+    let mut gate = gate(Limits { pending_max: 2, pending_kept: 0, ..Limits::default() });
+    let addr: Multiaddr = "/ip4/192.0.2.1/tcp/4000".parse().expect("an address");
+    let mut come = |n: usize| {
+        let handshake = Arc::new(Handshake::new(Instant::now()));
+        gate.doorstep.put(handshake.clone());
+        let id = ConnectionId::new_unchecked(n);
+        gate.handle_pending_inbound_connection(id, &addr, &addr).expect("room is made");
+        handshake
+    };
+    let first = [come(1), come(2)];
+    assert!(first.iter().all(|handshake| !handshake.progress().yields));
+    come(3);
+    assert!(first[0].progress().yields && !first[1].progress().yields);
+    come(4);
+    assert!(first[1].progress().yields);
+    assert_eq!(gate.turned.lately().pending, 2, "and it is said");
 }

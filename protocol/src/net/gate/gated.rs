@@ -1,4 +1,5 @@
 use std::collections::{BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crux_crdt::Principal;
@@ -13,8 +14,12 @@ use libp2p::swarm::{
 use tokio::time::Instant;
 
 use super::super::Limits;
+use super::super::door::Doorstep;
 use super::super::identity::principal_of;
-use super::table::{Refusal, Table};
+use super::super::turned::{Turned, Why};
+use super::group::{Familiar, Group};
+use super::lobby::Lobby;
+use super::table::{Link, Refusal, Table};
 
 /// Shows an inner behaviour the connections of members only, and bounds the others.
 pub(crate) struct Gated<B: NetworkBehaviour> {
@@ -23,7 +28,13 @@ pub(crate) struct Gated<B: NetworkBehaviour> {
     pub(super) limits: Limits,
     pub(super) table: Table,
     /// Incoming connections in their handshake.
-    pub(super) pending: BTreeSet<ConnectionId>,
+    pub(super) lobby: Lobby,
+    /// Where the door leaves the handshake of the connection that just came.
+    pub(super) doorstep: Doorstep,
+    /// Where members are.
+    pub(super) familiar: Familiar,
+    /// Counts whom this node closed.
+    pub(super) turned: Arc<Turned>,
     /// Dials whose answer is no longer wanted.
     pub(super) surplus: BTreeSet<ConnectionId>,
     /// Dials that the inner behaviour asked for. It is not told of others.
@@ -34,13 +45,23 @@ pub(crate) struct Gated<B: NetworkBehaviour> {
 }
 
 impl<B: NetworkBehaviour> Gated<B> {
-    pub(crate) fn new(inner: B, limits: Limits) -> Self {
+    /// A gate of a node that has these addresses, behind the door that leaves what comes on the step.
+    pub(crate) fn new(
+        inner: B,
+        limits: Limits,
+        doorstep: Doorstep,
+        own: impl IntoIterator<Item = IpAddr>,
+        turned: Arc<Turned>,
+    ) -> Self {
         Self {
             inner,
             members: Arc::default(),
             limits,
             table: Table::default(),
-            pending: BTreeSet::new(),
+            lobby: Lobby::default(),
+            doorstep,
+            familiar: Familiar::new(own),
+            turned,
             surplus: BTreeSet::new(),
             inner_dials: BTreeSet::new(),
             inner_may_dial: false,
@@ -54,7 +75,31 @@ impl<B: NetworkBehaviour> Gated<B> {
 
     /// Sets for whom the gate opens from now on.
     pub(crate) fn admit(&mut self, members: Arc<BTreeSet<Principal>>) {
+        self.familiar.retain(|peer| principal_of(peer).is_some_and(|who| members.contains(&who)));
         self.members = members;
+    }
+
+    /// Says where a member states to be: connections from there have places of their own.
+    pub(crate) fn expect_at(&mut self, peer: PeerId, ips: impl IntoIterator<Item = IpAddr>) {
+        if self.is_member(&peer) == Ok(true) {
+            self.familiar.state(peer, ips);
+        }
+    }
+
+    /// Keeps the connections of a stranger: it proved that it may become a member.
+    pub(crate) fn keep(&mut self, peer: PeerId) {
+        self.table.keep(&peer, &self.limits);
+    }
+
+    /// Closes a pending connection and one of a stranger, to have their descriptors back.
+    pub(crate) fn relieve(&mut self) {
+        let now = Instant::now();
+        let pending = self.lobby.relieve(now);
+        let stranger = self.table.relieve();
+        self.turned.count(Why::NoDescriptor, pending.into_iter().chain(stranger.map(|it| it.2)));
+        if let Some((peer, id, _)) = stranger {
+            self.close(peer, id);
+        }
     }
 
     /// Lets the inner behaviour dial members, or not. Whom a node is connected to is for its
@@ -102,16 +147,20 @@ impl<B: NetworkBehaviour> Gated<B> {
         &mut self,
         id: ConnectionId,
         peer: PeerId,
+        from: Group,
         inbound: bool,
     ) -> Result<bool, ConnectionDenied> {
         let open = self.is_member(&peer).map_err(ConnectionDenied::new)?;
-        let yielding = self
-            .table
-            .insert(id, peer, open, inbound, &self.limits, Instant::now())
-            .map_err(ConnectionDenied::new)?;
+        let link = Link::new(peer, from, open, inbound);
+        let room = self.table.insert(id, link, &self.limits).map_err(ConnectionDenied::new)?;
+        if open {
+            self.familiar.see(peer, from);
+        }
+        self.turned.count(Why::Strangers, room.of_stranger.map(|(_, group)| group));
+        let yielding = room.of_stranger.map(|(id, _)| id).into_iter().chain(room.of_same);
         // Those that yield to a stranger are other peers' than those that yield to a peer, but the
         // swarm finds a connection by its id alone.
-        self.closing.extend(yielding.into_iter().map(|id| (peer, id)));
+        self.closing.extend(yielding.map(|id| (peer, id)));
         Ok(open)
     }
 

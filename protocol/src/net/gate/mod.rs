@@ -20,14 +20,20 @@
 //!                    inner ───────────────────────────────┘
 //! ```
 //!
+//! Before that a connection waits in the [lobby], and it may be closed again so that others find room:
+//! pending ones there, those of strangers in the [table].
+//!
 //! Invariants. A handler of the inner behaviour exists exactly on the connections that the inner
 //! behaviour was shown. What a decision was does not depend on what [`Gated::admit`] is told later.
 
 mod behaviour;
 mod gated;
+mod group;
+mod lobby;
 mod table;
 
 pub(super) use gated::Gated;
+pub(super) use group::Group;
 pub(super) use table::Refusal;
 
 #[cfg(test)]

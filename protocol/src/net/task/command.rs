@@ -27,6 +27,7 @@ impl Task {
             Command::Release { peer } => {
                 self.swarm.behaviour_mut().gate.close_peer(peer_of(&peer));
             }
+            Command::Keep { peer } => self.swarm.behaviour_mut().gate.keep(peer_of(&peer)),
             Command::Admit { members } => self.swarm.behaviour_mut().gate.admit(members),
             Command::Publish { topic, data } => {
                 let gossipsub = self.swarm.behaviour_mut().gossipsub();
@@ -49,6 +50,8 @@ impl Task {
                 self.swarm.behaviour_mut().gate.inner_mut().beat.beat(frame);
             }
             Command::SetAddresses { peer, addrs } => {
+                let ips = addrs.iter().map(SocketAddr::ip);
+                self.swarm.behaviour_mut().gate.expect_at(peer_of(&peer), ips);
                 let kademlia = self.swarm.behaviour_mut().kademlia();
                 self.book.set(kademlia, peer_of(&peer), &addrs);
             }
@@ -86,12 +89,20 @@ impl Task {
             None if self.resolving.len() < RESOLVES_MAX => {
                 self.resolving.spawn(async move { (id, resolve(&addrs).await) });
             }
-            None => self.on_resolved(id, Vec::new()),
+            None => self.advance_dial(id),
         }
     }
 
+    /// Begins with what the names of a dial stand for.
+    pub(super) fn on_looked_up(&mut self, id: DialId, addrs: Vec<SocketAddr>) {
+        if addrs.is_empty() {
+            self.dials.failed_at_once(id, DialFailure::Unresolved);
+        }
+        self.on_resolved(id, addrs);
+    }
+
     /// Begins with the addresses of a dial.
-    pub(super) fn on_resolved(&mut self, id: DialId, addrs: Vec<SocketAddr>) {
+    fn on_resolved(&mut self, id: DialId, addrs: Vec<SocketAddr>) {
         self.dials.resolved(id, addrs);
         self.advance_dial(id);
     }

@@ -2,22 +2,37 @@
 
 use libp2p::PeerId;
 use libp2p::core::ConnectedPoint;
-use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
+use libp2p::core::transport::TransportError;
+use libp2p::swarm::{ConnectionId, DialError, ListenError, SwarmEvent};
 use libp2p::{gossipsub, kad, request_response};
 
 use super::super::address::socket_addr;
 use super::super::beat;
 use super::super::behaviour::{BehaviourEvent, MembersEvent};
 use super::super::dial::classify;
+use super::super::door::Broken;
 use super::super::exchange::failure_of;
+use super::super::gate::Group;
 use super::super::identity::principal_of;
 use super::super::peers::Closed;
+use super::super::turned::Why;
 use super::Task;
 use crate::link::{Event, Protocol};
 
 /// An address that no peer has, for one that cannot be told.
 const NOWHERE: std::net::SocketAddr =
     std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+
+/// Why the door closed an incoming connection, if it did that on its own account.
+fn why_turned(error: &ListenError) -> Option<Why> {
+    let ListenError::Transport(TransportError::Other(error)) = error else { return None };
+    match Broken::of(error)? {
+        Broken::NotCrux => Some(Why::Foreign),
+        Broken::Silent | Broken::Late => Some(Why::Late),
+        // The gate counts those itself; and a peer that leaves is not turned away.
+        Broken::MadeRoom | Broken::Closed => None,
+    }
+}
 
 impl Task {
     pub(super) fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -37,9 +52,14 @@ impl Task {
             }
             SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
                 tracing::debug!(from = %send_back_addr, %error, "connection refused");
+                if let Some(why) = why_turned(&error) {
+                    self.turned.count(why, [Group::from(&send_back_addr)]);
+                }
             }
+            // Nearly always that there are no descriptors left, for as long as others hold them.
             SwarmEvent::ListenerError { error, .. } => {
-                tracing::warn!(%error, "listener in trouble");
+                tracing::debug!(%error, "listener in trouble");
+                self.swarm.behaviour_mut().gate.relieve();
             }
             SwarmEvent::ListenerClosed { addresses, reason, .. } => {
                 tracing::error!(?addresses, ?reason, "listener closed");

@@ -5,6 +5,7 @@ mod event;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use futures::StreamExt;
 use libp2p::Swarm;
@@ -23,6 +24,7 @@ use super::gossip::{Gossip, Topics};
 use super::limits::{LINGER, OUTBOX_MAX, SHUTDOWN_TIMEOUT};
 use super::peers::Peers;
 use super::providers::Providers;
+use super::turned::Turned;
 use crate::link::{Command, DialId, Event, Protocol};
 
 /// The task.
@@ -46,6 +48,15 @@ pub(super) struct Task {
     gossip: Gossip,
     book: Book,
     providers: Providers,
+    /// Counts connections that were closed before they were members'.
+    turned: Arc<Turned>,
+}
+
+/// The task's ends of its channels.
+pub(super) struct Channels {
+    pub(super) commands: Receiver<Command>,
+    pub(super) events: Sender<Event>,
+    pub(super) bulk: Sender<Event>,
 }
 
 impl Task {
@@ -53,9 +64,8 @@ impl Task {
         swarm: Swarm<Behaviour>,
         transport: Transport,
         topics: Topics,
-        commands: Receiver<Command>,
-        events: Sender<Event>,
-        bulk: Sender<Event>,
+        Channels { commands, events, bulk }: Channels,
+        turned: Arc<Turned>,
     ) -> Self {
         Self {
             swarm,
@@ -72,6 +82,7 @@ impl Task {
             gossip: Gossip::new(topics),
             book: Book::new(transport),
             providers: Providers::default(),
+            turned,
         }
     }
 
@@ -107,7 +118,7 @@ impl Task {
             event = self.swarm.select_next_some(), if flowing => self.on_swarm_event(event),
             Some(resolved) = self.resolving.join_next(), if flowing => {
                 if let Ok((id, addrs)) = resolved {
-                    self.on_resolved(id, addrs);
+                    self.on_looked_up(id, addrs);
                 }
             }
             () = sleep_until(due.unwrap_or_else(Instant::now)), if flowing && due.is_some() => {

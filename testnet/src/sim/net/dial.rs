@@ -78,10 +78,10 @@ impl World {
     ) -> Result<usize, (DialFailure, Duration)> {
         let round_trip = self.delay() + self.delay();
         let Some(host) = host_at(addr, self.hosts.len()) else {
-            return Err((DialFailure::Unreachable, HANDSHAKE_TIMEOUT));
+            return Err((DialFailure::TimedOut, HANDSHAKE_TIMEOUT));
         };
         match self.net.paths.cut_either_way(from, host) {
-            Some(Cut::Silent) => return Err((DialFailure::Unreachable, HANDSHAKE_TIMEOUT)),
+            Some(Cut::Silent) => return Err((DialFailure::TimedOut, HANDSHAKE_TIMEOUT)),
             Some(Cut::Refused) => return Err((DialFailure::Refused, round_trip)),
             None => {}
         }
@@ -89,7 +89,7 @@ impl World {
             return Err((DialFailure::Refused, round_trip));
         }
         if self.hosts[host].inbox.is_some() {
-            return Err((DialFailure::Unreachable, HANDSHAKE_TIMEOUT));
+            return Err((DialFailure::TimedOut, HANDSHAKE_TIMEOUT));
         }
         let found = self.hosts[host].principal();
         if found == self.hosts[from].principal() {
@@ -167,7 +167,7 @@ impl World {
             && let Some(dial) = self.net.dials.remove(&id)
             && let Some(conn) = self.net.conns.get(id)
         {
-            let (by, failure) = (conn.end(side).at, Some(DialFailure::Unreachable));
+            let (by, failure) = (conn.end(side).at, Some(DialFailure::TimedOut));
             let attempt = Attempt { by, id: dial, rest: VecDeque::new(), expect: None, failure };
             self.queue.push(self.now + HANDSHAKE_TIMEOUT, Happening::Dial(attempt));
         }
@@ -225,7 +225,7 @@ impl World {
         if side == Side::Dialler
             && let Some(dial) = self.net.dials.remove(&id)
         {
-            self.tell(at, link::Event::DialFailed { id: dial, failure: DialFailure::Refused });
+            self.tell(at, link::Event::DialFailed { id: dial, failure: DialFailure::Closed });
         }
         let gone = self.net.conns.get(id).is_some_and(Conn::is_gone);
         if gone {
