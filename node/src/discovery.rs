@@ -9,7 +9,6 @@ use std::net::SocketAddr;
 
 use crux_crdt::Principal;
 use crux_crdt::path::Endpoint;
-use crux_protocol::genesis::{InitialSecret, discovery_tag};
 use data_encoding::HEXLOWER;
 use mdns_sd::{ServiceDaemon, ServiceEvent, ServiceInfo};
 use tokio::sync::mpsc;
@@ -44,18 +43,18 @@ impl Drop for Task {
     }
 }
 
-/// Announces this node on the link, and looks for others.
+/// Announces this node on the link, and looks for others, under the tag of the flock.
 ///
 /// # Errors
 /// The machine has no multicast, or its port 5353 is taken exclusively.
 pub fn start(
-    secret: &InitialSecret,
+    tag: &[u8; 16],
     me: Principal,
     addresses: &[Endpoint],
     found: mpsc::Sender<String>,
 ) -> Result<Task, mdns_sd::Error> {
     // Service names have at most 15 bytes (RFC 6335).
-    let tag = HEXLOWER.encode(&discovery_tag(secret)[..5]);
+    let tag = HEXLOWER.encode(&tag[..5]);
     let kind = format!("_crux{tag}._tcp.local.");
     let daemon = ServiceDaemon::new()?;
     let instance = me.short();

@@ -23,11 +23,14 @@
 //! | [`identity`], [`lock`], [`secret`] | the node's key, its directory, the flock's secret |
 //! | [`view`], [`error`] | what is shown, and what went wrong |
 //! | `arena`, `again` | one heap for all threads; the program executed anew |
+//! | [`shutdown`], `reload`, `private` | signals, settings read again, memory that nobody else reads |
+//! | `telemetry`, `burst` | the log, which nobody waits for, and how much of it repeats |
 
 mod again;
 pub mod api;
 mod arena;
 pub mod blobs;
+mod burst;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -39,6 +42,8 @@ pub mod lock;
 pub mod outfile;
 pub mod parse;
 pub mod pastiche;
+mod private;
+mod reload;
 pub mod secret;
 pub mod shutdown;
 pub mod startup;

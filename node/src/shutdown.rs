@@ -1,23 +1,70 @@
-//! When a node stops: SIGTERM, Ctrl-C, or the end of standard input.
+//! What the node does when it is sent a signal.
+//!
+//! | signal | what it does |
+//! |---|---|
+//! | SIGTERM, SIGINT (Ctrl-C), SIGQUIT | stops the node in order, without leaving; a second one a second or more later ends it at once |
+//! | SIGHUP | has the settings read again; see `reload`. So a terminal that closes stops no node |
+//! | SIGUSR1, SIGUSR2 | nothing; by default they would end the process |
+//! | SIGXFSZ | nothing: a file at its limit is as a full disk |
+//! | SIGPIPE | nothing: a reader that is gone is an error of the write |
+//!
+//! SIGKILL can be caught by nobody. It loses nothing that was acknowledged.
 
 use std::future::Future;
 use std::io::Read as _;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
-use crate::error::Error;
+use crate::error::{Error, Exit};
 
-/// Resolves at the first SIGTERM or SIGINT, and with `with_stdin` also when standard input closes.
-/// The signals are caught from the call on, not from the first poll.
+/// A second signal to stop counts only after this long: a terminal and a program around the node may
+/// both pass one Ctrl-C on.
+const TWICE: Duration = Duration::from_secs(1);
+
+/// The signals that stop the node.
+struct Stops {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    quit: tokio::signal::unix::Signal,
+}
+
+impl Stops {
+    fn catch() -> Result<Self, Error> {
+        Ok(Self {
+            terminate: catch(SignalKind::terminate())?,
+            interrupt: catch(SignalKind::interrupt())?,
+            quit: catch(SignalKind::quit())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.quit.recv() => "SIGQUIT",
+        }
+    }
+}
+
+fn catch(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Error> {
+    signal(kind).map_err(|err| Error::io("catching signals", &err))
+}
+
+/// Resolves at the first signal to stop, and with `with_stdin` also when standard input closes. The
+/// signals are caught from the call on, not from the first poll. After it resolved, a second one calls
+/// `give_up` and ends the process.
 ///
 /// # Errors
 /// What the system says when signals cannot be caught.
-pub fn requested(with_stdin: bool) -> Result<impl Future<Output = ()> + Send, Error> {
-    let catch = |kind| signal(kind).map_err(|err| Error::io("catching signals", &err));
-    let mut terminate = catch(SignalKind::terminate())?;
-    let mut interrupt = catch(SignalKind::interrupt())?;
+pub fn requested(
+    with_stdin: bool,
+    give_up: impl FnOnce() + Send + 'static,
+) -> Result<impl Future<Output = ()> + Send, Error> {
+    let mut stops = Stops::catch()?;
     let closed = with_stdin.then(stdin_closed).transpose()?;
     Ok(async move {
         let closed = async {
@@ -27,23 +74,43 @@ pub fn requested(with_stdin: bool) -> Result<impl Future<Output = ()> + Send, Er
             }
         };
         let cause = tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
+            signal = stops.next() => signal,
             () = closed => "standard input closed",
         };
         tracing::info!(cause, "stopping");
+        tokio::spawn(async move {
+            let first = Instant::now();
+            let mut second = stops.next().await;
+            while first.elapsed() < TWICE {
+                second = stops.next().await;
+            }
+            tracing::warn!(cause = second, "told to stop twice: ends at once");
+            give_up();
+            std::process::exit(Exit::Failed.code().into());
+        });
     })
 }
 
-/// Makes a file that would grow beyond the process's limit (`ulimit -f`) a write that fails, as on a
-/// full disk. The system's default is to end the process.
+/// SIGHUP, caught from the call on, also where it was ignored so far, as under `nohup`.
 ///
 /// # Errors
 /// What the system says when signals cannot be caught.
-pub fn outlive_file_limit() -> Result<(), Error> {
-    let kind = SignalKind::from_raw(Signal::XFSZ.as_raw());
-    // Whoever catches it once ignores it for the life of the process.
-    signal(kind).map(drop).map_err(|err| Error::io("catching signals", &err))
+pub fn hangups() -> Result<tokio::signal::unix::Signal, Error> {
+    catch(SignalKind::hangup())
+}
+
+/// Survives signals that would end the process by default and mean nothing here. Among them is the one
+/// for a file that would grow beyond the process's limit (`ulimit -f`): that becomes a write that
+/// fails, as on a full disk.
+///
+/// # Errors
+/// What the system says when signals cannot be caught.
+pub fn outlive_others() -> Result<(), Error> {
+    let file_limit = SignalKind::from_raw(Signal::XFSZ.as_raw());
+    // Whoever catches one once ignores it for the life of the process.
+    [file_limit, SignalKind::user_defined1(), SignalKind::user_defined2()]
+        .into_iter()
+        .try_for_each(|kind| catch(kind).map(drop))
 }
 
 /// Resolves when standard input closes. A thread of its own reads it, because a read that blocks in

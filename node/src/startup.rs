@@ -19,7 +19,7 @@ use crux_crdt::sign::{Ed25519, Identity};
 use crux_protocol::agreement::AgreementKey;
 use crux_protocol::context::{Apart, Context};
 use crux_protocol::flock::{self, Parts, Restored};
-use crux_protocol::genesis::{Genesis, InitialSecret, JoinKey};
+use crux_protocol::genesis::{Genesis, JoinKey};
 use crux_protocol::leader::Claim;
 use crux_protocol::net::{self, Net};
 use tokio::sync::{mpsc, oneshot};
@@ -37,7 +37,7 @@ use crate::fulcrum::{Inputs, Runtime, Surroundings, Wire};
 use crate::identity::{self, Key};
 use crate::lock::DataDir;
 use crate::pastiche;
-use crate::secret::random;
+use crate::secret::{leave_no_trace, random};
 use crate::store::{OpenError, Snapshot, Store, StoreHandle};
 
 /// The name of the database in the data directory.
@@ -70,9 +70,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
     api::check_socket_path(&config.data_dir)?;
     let socket_path = config.data_dir.clone();
     let _dir = DataDir::lock(&config.data_dir)?;
-    let key = identity::load_or_make(&config.data_dir)?;
-    let secret = InitialSecret::new(config.secret.parts().secret.clone());
-    let genesis = genesis(&config, &secret);
+    let key = leave_no_trace(|| identity::load_or_make(&config.data_dir))?;
+    let genesis = config.keys.genesis.clone();
     let (store, snapshot) = open_store(&config.data_dir, &genesis)?;
     let store = store.spawn().map_err(|err| Error::io("starting the database's thread", &err))?;
     let (pantry, wishes) = open_blobs(&config).await?;
@@ -81,7 +80,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
     let addresses = own_addresses(&config, net.listening.first().copied())?;
     let listening = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     info!(flock = %genesis.flock, principal = %net.me, addresses = %listening, "started");
-    let discovery = discover(&config, &secret, &addresses, net.me);
+    let discovery = discover(&config, &addresses, net.me);
     let identity = Arc::new(Identity::from_seed(&key.seed));
     let context = Context {
         flock: genesis.flock_id(),
@@ -90,7 +89,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
         sharing: Arc::new(Apart),
     };
     let signer = (identity, context);
-    let state = engine(&config, &signer, &secret, &key, &addresses, snapshot)?;
+    let state = engine(&config, &signer, &key, &addresses, snapshot)?;
+    drop(key);
     let caring = tokio::spawn(care(pantry.clone(), SCRUB_REST, SCRUB_RATE));
     let result = serve(
         config,
@@ -131,11 +131,6 @@ fn check_port(listen: SocketAddr) -> Result<(), Error> {
 fn port_in_use(listen: SocketAddr) -> Error {
     Error::new(Kind::PortInUse, format!("the address {listen} is in use by another process"))
         .with_hint("Stop that process, or choose another port with --listen.")
-}
-
-fn genesis(config: &Config, secret: &InitialSecret) -> Genesis {
-    let parts = config.secret.parts();
-    Genesis::new(parts.flock.clone(), parts.operator.map(Principal), secret)
 }
 
 fn open_store(data_dir: &Path, genesis: &Genesis) -> Result<(Store, Snapshot), Error> {
@@ -221,18 +216,13 @@ fn outward_ip(config: &Config, addr: SocketAddr) -> Result<std::net::IpAddr, Err
         .with_hint("Say where others reach this node with --advertise HOST:PORT."))
 }
 
-fn discover(
-    config: &Config,
-    secret: &InitialSecret,
-    addresses: &[Endpoint],
-    me: Principal,
-) -> Option<Discovery> {
+fn discover(config: &Config, addresses: &[Endpoint], me: Principal) -> Option<Discovery> {
     let only_here = addresses.iter().all(|a| a.host.ip().is_some_and(|ip| ip.is_loopback()));
     if !config.mdns || only_here {
         return None;
     }
     let (found_in, found) = mpsc::channel(FOUND_MAX);
-    match discovery::start(secret, me, addresses, found_in) {
+    match discovery::start(&config.keys.discovery, me, addresses, found_in) {
         Ok(task) => Some(Discovery { task, found }),
         Err(error) => {
             tracing::warn!(%error, "nodes on the link are not looked for; --join works all the same");
@@ -244,7 +234,6 @@ fn discover(
 fn engine(
     config: &Config,
     (identity, context): &(Arc<Identity>, Context),
-    secret: &InitialSecret,
     key: &Key,
     addresses: &[Endpoint],
     snapshot: Snapshot,
@@ -262,7 +251,8 @@ fn engine(
         removed: snapshot.removed,
     };
     let identity = identity.clone();
-    let parts = Parts { identity, join_key: JoinKey::initial(secret), restored, seed: *random()? };
+    let join_key: JoinKey = config.keys.join.clone();
+    let parts = Parts { identity, join_key, restored, seed: *random()? };
     Ok(flock::State::new(engine, context.clone(), parts, clock::now()))
 }
 

@@ -35,6 +35,9 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How much longer the client waits than it tells the node, so that the node's own error arrives.
 const SLACK: Duration = Duration::from_millis(250);
 
+/// How long to wait before the socket is dialled again whose queue is full.
+const REDIAL: Duration = Duration::from_millis(20);
+
 /// Whether a call may change state: decides what a lost answer means.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Effect {
@@ -59,7 +62,7 @@ impl Client {
     pub async fn connect(data_dir: &Path, limit: Duration) -> Result<Self, Error> {
         let path = path_in(data_dir)?;
         let no_node = |err: &io::Error| unreachable(data_dir, err);
-        let dialled = timeout(limit, UnixStream::connect(&path)).await;
+        let dialled = timeout(limit, dial(&path)).await;
         let stream = dialled
             .map_err(|_| no_node(&io::ErrorKind::TimedOut.into()))?
             .map_err(|err| no_node(&err))?;
@@ -69,7 +72,7 @@ impl Client {
             async move {
                 let stream = match first {
                     Some(stream) => stream,
-                    None => UnixStream::connect(path).await?,
+                    None => dial(&path).await?,
                 };
                 io::Result::Ok(TokioIo::new(stream))
             }
@@ -239,6 +242,16 @@ impl Client {
             }
             Ok(Err(status)) => Err(from_status(&status)),
             Err(_) => Err(lost(effect, silence(self.limit))),
+        }
+    }
+}
+
+/// Connects to the socket. One whose queue is full refuses in a way that means: in a moment.
+async fn dial(path: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path).await {
+            Err(err) if err.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(REDIAL).await,
+            done => return done,
         }
     }
 }

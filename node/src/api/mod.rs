@@ -2,7 +2,10 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | `socket` | the socket: path, mode, who may connect, how many |
+//! | `socket` | the socket: path, mode, which users may connect |
+//! | `limits` | how much is taken at once, from all callers together |
+//! | `seats` | which connections are served, and which are closed |
+//! | `calls` | how many calls of each kind are open |
 //! | `server` | serves Control, health and reflection until told to stop |
 //! | `service` | one handler per call: convert, ask, convert |
 //! | `blobs` | the Blobs service: streams in and out |
@@ -14,13 +17,34 @@
 //!
 //! Besides `proto`, this is the only place that names tonic. Reading looks into the published view
 //! and never waits for the fulcrum; writing asks it through a bounded channel, with a time-out.
+//!
+//! # Limits
+//!
+//! Neither streams nor idle connections keep a short call waiting. Of a process that may open 2,048
+//! files or more, all callers together have at most
+//!
+//! | at once | at most | beyond |
+//! |---|---|---|
+//! | connections | 512 | the one that is idle for longest is closed in favour of the newcomer |
+//! | watches (also of health, and reflection) | 128 | `limit_reached`, `RESOURCE_EXHAUSTED` |
+//! | puts and gets of blobs | 128 | `limit_reached`, `RESOURCE_EXHAUSTED` |
+//! | other calls that the node has to work for | 192 | `busy`, `UNAVAILABLE` |
+//! | `status`, `leader`, `members`, `services`, `resolve`, health checks | any number | |
+//! | long calls of one connection | 64 | `limit_reached`, `RESOURCE_EXHAUSTED` |
+//!
+//! With fewer descriptors, a quarter of them are connections, 16 at least, and the rest in proportion.
+//! A connection that makes no call is closed after 10 s; one that made some, 5 min after the last. A
+//! watcher that does not read costs one message; see `feed`.
 
 mod blobs;
+mod calls;
 pub mod client;
 pub mod control;
 mod convert;
 mod error;
 mod feed;
+mod limits;
+mod seats;
 mod server;
 mod service;
 mod socket;

@@ -10,7 +10,11 @@ use tonic::transport::Server;
 use tonic_health::ServingStatus;
 
 use super::blobs;
+use super::calls::Calls;
 use super::control::Handle;
+use super::feed::Seen;
+use super::limits::STREAMS_MAX;
+use super::seats::Seats;
 use super::service::Service;
 use super::socket::Socket;
 use crate::blobs::want::Pantry;
@@ -26,12 +30,9 @@ const REQUEST_BYTES_MAX: usize = 64 * 1024;
 /// The longest part of a put, in bytes: a chunk of 1 MiB, and some.
 const PART_BYTES_MAX: usize = 1024 * 1024 + 64 * 1024;
 
-/// How many calls one connection has open at a time.
-const STREAMS_MAX: u32 = 64;
-
 /// Serves the control API on a socket until `shutdown` resolves; health says *serving* of the blobs
-/// once `ready` does. Then says *not serving*, ends the streams, finishes the calls under way for
-/// at most two seconds, and removes the socket.
+/// once `ready` does. Then says *not serving*, closes silent connections, ends the streams, finishes the
+/// calls under way for at most two seconds, and removes the socket.
 ///
 /// # Errors
 /// [`Kind::Internal`] when the server cannot be built or ends by itself.
@@ -53,18 +54,22 @@ pub async fn serve(
         .map_err(|err| internal("building the reflection service", &err))?;
     let blobs = blobs::Service { pantry: pantry.clone(), closing: closing.clone() };
     let blobs = BlobsServer::new(blobs).max_decoding_message_size(PART_BYTES_MAX);
-    let service = Service { handle, pantry, closing: closing.clone() };
+    let seen = Seen::default();
+    let service = Service { handle, pantry, seen, closing: closing.clone() };
     let control = ControlServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX);
+    let seats = Seats::new(socket.limits.connections);
+    let calls = Calls::new(socket.limits);
     let server = Server::builder()
         .max_concurrent_streams(STREAMS_MAX)
         // Of a call that is refused early more comes, and by default a connection bears that so many
         // times and ends. Only this user and root can connect.
         .http2_max_local_error_reset_streams(None)
+        .layer(calls)
         .add_service(health)
         .add_service(reflection)
         .add_service(control)
         .add_service(blobs)
-        .serve_with_incoming_shutdown(socket.incoming(), closed(closing));
+        .serve_with_incoming_shutdown(socket.incoming(seats.clone()), closed(closing));
     tokio::pin!(server);
     let announced = async {
         ready.await;
@@ -80,6 +85,7 @@ pub async fn serve(
     reporter.set_not_serving::<ControlServer<Service>>().await;
     reporter.set_not_serving::<BlobsServer<blobs::Service>>().await;
     close.send_replace(true);
+    seats.close_silent();
     match tokio::time::timeout(GRACE, server).await {
         Ok(ended) => ended.map_err(|err| internal("serving", &err)),
         Err(_) => Ok(()),

@@ -11,7 +11,7 @@ use tonic::{Request as Call, Response, Status};
 use super::control::Handle;
 use super::convert::{reply, request};
 use super::error::to_status;
-use super::feed::Feed;
+use super::feed::{Feed, Seen};
 use crate::blobs::want::Pantry;
 use crate::error::{Error, Kind, StateChanged};
 use crate::fulcrum::request::{Reply, Request};
@@ -22,6 +22,8 @@ use crate::parse;
 pub(super) struct Service {
     pub(super) handle: Handle,
     pub(super) pantry: Pantry,
+    /// What those who watch saw last.
+    pub(super) seen: Seen,
     /// Turns true when the server stops: streams end then.
     pub(super) closing: watch::Receiver<bool>,
 }
@@ -154,7 +156,8 @@ impl v1::control_server::Control for Service {
     async fn watch(&self, call: Call<v1::WatchRequest>) -> Answer<Self::WatchStream> {
         let wire = call.get_ref();
         let query = parse::query(&wire.query).map_err(|err| to_status(&err))?;
-        let feed = Feed::new(self.handle.view.clone(), self.closing.clone(), query, wire.all);
+        let (views, closing) = (self.handle.view.clone(), self.closing.clone());
+        let feed = Feed::new(views, closing, query, wire.all, self.seen.clone());
         answer(Ok(Box::pin(feed.into_stream())))
     }
 

@@ -1,28 +1,25 @@
-//! The control socket: where it is, who may connect, how many.
+//! The control socket: where it is, which users may connect, and how many connections there are.
 
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{SocketAddr, UnixStream as StdStream};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tonic::transport::server::{Connected, UdsConnectInfo};
+use tokio::sync::oneshot;
+use tonic::transport::server::Connected;
 
+use super::limits::Limits;
+use super::seats::{Line, Seats};
 use crate::error::{Error, Kind};
 
 /// The name of the control socket in the data directory.
 pub const SOCKET_NAME: &str = "control.sock";
-
-/// How many clients are served at once; more wait. A wild guess, far above what people and scripts
-/// on one machine do.
-const CONNECTIONS_MAX: usize = 64;
 
 /// How long to wait after the system refused to accept, as when it ran out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -61,6 +58,8 @@ pub fn check_path(data_dir: &Path) -> Result<(), Error> {
 pub struct Socket {
     listener: UnixListener,
     path: PathBuf,
+    /// What it takes at once.
+    pub(super) limits: Limits,
 }
 
 impl Socket {
@@ -75,7 +74,7 @@ impl Socket {
         let doing = || format!("binding the control socket {}", path.display());
         clear(&path).map_err(|err| err.augment(doing()))?;
         let listener = UnixListener::bind(&path).map_err(|err| Error::io(doing(), &err))?;
-        let socket = Self { listener, path };
+        let socket = Self { listener, path, limits: Limits::of_process() };
         std::fs::set_permissions(&socket.path, std::fs::Permissions::from_mode(0o600))
             .map_err(|err| Error::io("setting the mode of the control socket", &err))?;
         Ok(socket)
@@ -86,19 +85,29 @@ impl Socket {
         &self.path
     }
 
-    /// The connections of those who may connect, a bounded number at a time.
-    pub(super) fn incoming(self) -> impl Stream<Item = io::Result<Connection>> {
-        let seats = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        futures::stream::unfold((self, seats), |(socket, seats)| async move {
+    /// The connections of those who may connect, each with a seat of its own.
+    pub(super) fn incoming(self, seats: Seats) -> impl Stream<Item = io::Result<Connection>> {
+        let state = (self, seats, false);
+        futures::stream::unfold(state, |(socket, seats, mut failing)| async move {
             loop {
-                let seat = seats.clone().acquire_owned().await.ok()?;
-                match socket.accept().await {
-                    Ok(Some(stream)) => {
-                        return Some((Ok(Connection { stream, _seat: seat }), (socket, seats)));
+                seats.free().await;
+                let accepted = tokio::select! {
+                    accepted = socket.accept() => accepted,
+                    () = seats.sweep() => continue,
+                };
+                match accepted {
+                    Ok(stream) => {
+                        failing = false;
+                        if let Some(stream) = stream {
+                            let connection = Connection::new(stream, &seats);
+                            return Some((Ok(connection), (socket, seats, failing)));
+                        }
                     }
-                    Ok(None) => {}
                     Err(error) => {
-                        tracing::warn!(%error, "control socket: cannot accept");
+                        if !std::mem::replace(&mut failing, true) {
+                            tracing::warn!(%error, "control socket: cannot accept connections now");
+                        }
+                        seats.spare_one();
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 }
@@ -148,18 +157,41 @@ impl Drop for Socket {
     }
 }
 
-/// A client's connection. Holds its seat among [`CONNECTIONS_MAX`].
+/// A client's connection. Holds its seat, and breaks when the seat is taken away.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: UnixStream,
-    _seat: OwnedSemaphorePermit,
+    line: Line,
+    /// Resolves when the connection has to go.
+    closed: oneshot::Receiver<()>,
+    is_closed: bool,
+}
+
+impl Connection {
+    fn new(stream: UnixStream, seats: &Seats) -> Self {
+        let (line, closed) = seats.take();
+        Self { stream, line, closed, is_closed: false }
+    }
+
+    /// An error once the connection has to go. Reading, writing and flushing all look, because one that
+    /// waits for a client that takes nothing would otherwise wait for ever.
+    fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        self.is_closed = self.is_closed || Pin::new(&mut self.closed).poll(cx).is_ready();
+        if self.is_closed { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.line.leave();
+    }
 }
 
 impl Connected for Connection {
-    type ConnectInfo = UdsConnectInfo;
+    type ConnectInfo = Line;
 
-    fn connect_info(&self) -> UdsConnectInfo {
-        self.stream.connect_info()
+    fn connect_info(&self) -> Line {
+        self.line.clone()
     }
 }
 
@@ -169,6 +201,7 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.check(cx)?;
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
@@ -179,14 +212,17 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.check(cx)?;
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check(cx)?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check(cx)?;
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -15,6 +15,8 @@ use crate::fulcrum::request::*;
 use crate::view::View;
 use crate::view::testing::{principal, service, view};
 
+mod crowd;
+
 /// How long a test waits for an answer.
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -34,11 +36,21 @@ impl FakeNode {
 
     /// The same, with a service of blobs that is ready once `ready` resolves.
     fn start_when(view: View, ready: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self::start_within(limits::Limits::of_process(), view, ready)
+    }
+
+    /// The same, with other limits.
+    fn start_within(
+        limits: limits::Limits,
+        view: View,
+        ready: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (views, view) = watch::channel(Arc::new(view));
         let (requests, queue) = mpsc::channel(8);
         tokio::spawn(fulcrum(queue));
-        let socket = Socket::bind(dir.path()).unwrap();
+        let mut socket = Socket::bind(dir.path()).unwrap();
+        socket.limits = limits;
         let (stop, stopped) = oneshot::channel();
         let config = crate::blobs::Config::new(vec![dir.path().join("blobs")]);
         let blobs = crate::blobs::Blobs::open_blocking(config).unwrap();

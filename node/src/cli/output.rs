@@ -85,6 +85,11 @@ impl Ui {
         self.data_dir.clone()
     }
 
+    /// Has notes and errors go elsewhere from now on.
+    pub(super) fn set_err(&mut self, err: Box<dyn Write + Send>) {
+        self.err = err;
+    }
+
     /// Switches to JSON, for a command line that cannot be parsed.
     pub(super) fn set_json(&mut self, json: bool) {
         self.json = json;
@@ -109,7 +114,9 @@ impl Ui {
 
     /// Prints a line to standard error. Who cannot read it goes without.
     pub(super) fn note(&mut self, text: &str) {
-        writeln!(self.err, "{text}").and_then(|()| self.err.flush()).ok();
+        // In one piece, so that nothing comes between.
+        let written = self.err.write_all(format!("{text}\n").as_bytes());
+        written.and_then(|()| self.err.flush()).ok();
     }
 
     /// Prints to standard output and ends the line.

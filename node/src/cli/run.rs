@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::Ui;
 use crate::config::{self, Layer, Source};
 use crate::error::{Error, Kind};
-use crate::{arena, shutdown, startup, telemetry};
+use crate::reload::Reload;
+use crate::{arena, private, shutdown, startup, telemetry};
 
 /// How long to wait, after everything stopped in order, for work that cannot be stopped.
 const GRACE: Duration = Duration::from_secs(1);
@@ -19,8 +20,12 @@ const NICER: i32 = 5;
 
 /// Run a node
 ///
-/// Makes the data directory if there is none. SIGTERM and Ctrl-C stop the node without leaving the
-/// flock; `leave` leaves.
+/// Makes the data directory if there is none.
+///
+/// SIGTERM, SIGINT (Ctrl-C) and SIGQUIT stop the node without leaving the flock; `leave` leaves. A
+/// second one, a second or more later, ends it at once. SIGHUP has it read the configuration file and
+/// the secret file again: what is logged changes at once, and the log names each other setting that
+/// changed, which takes a restart. SIGUSR1 and SIGUSR2 do nothing.
 ///
 /// Settings come from flags, then the environment, then the file, then defaults. The flag
 /// `--some-key` is `CRUX_SOME_KEY` in the environment, with commas between entries, and `some_key`
@@ -80,10 +85,19 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
     if ui.env().is_own() {
+        private::keep_memory_private()?;
+        private::take_all_descriptors();
         arena::have_one();
     }
-    let config = config::load(layer(args, ui)?, ui.env())?;
-    telemetry::init(&config);
+    let flags = layer(args, ui)?;
+    let config = config::load(flags.clone(), ui.env())?;
+    let log = telemetry::init(&config)?;
+    let outlet = log.outlet();
+    if ui.env().is_own() {
+        // The error that ends the node waits for nobody either.
+        ui.set_err(Box::new(outlet.clone()));
+    }
+    let reload = Reload { flags, env: ui.env().clone(), running: config.clone(), log };
     // One thread: a node mostly waits, and waking workers across threads would double what it costs
     // when idle. The database has a thread of its own, so nothing here waits for the disk.
     // What does wait for it, or hashes, runs on threads that step back for everybody else.
@@ -94,11 +108,14 @@ pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
         .build();
     let runtime = runtime.map_err(|err| Error::io("starting the runtime", &err))?;
     let result = runtime.block_on(async {
-        shutdown::outlive_file_limit()?;
-        let stop = shutdown::requested(config.stop_with_stdin)?;
+        shutdown::outlive_others()?;
+        tokio::spawn(reload.at_each(shutdown::hangups()?));
+        let last_words = outlet.clone();
+        let stop = shutdown::requested(config.stop_with_stdin, move || last_words.flush())?;
         startup::run(config, stop).await
     });
     runtime.shutdown_timeout(GRACE);
+    outlet.flush();
     result
 }
 

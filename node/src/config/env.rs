@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{Layer, Source};
 use crate::error::{Error, Kind};
-use crate::secret::{SECRET_FD, SECRET_VAR, SecretString, take_from_process};
+use crate::secret::{FlockKeys, SECRET_FD, SECRET_VAR, SecretString, take_from_process};
 
 /// What the names of all settings start with.
 const PREFIX: &str = "CRUX_";
@@ -79,8 +79,12 @@ impl Env {
         self.vars.contains_key(SECRET_VAR) || self.vars.contains_key(SECRET_FD)
     }
 
-    /// The secret. Of this process it can be taken once; see [`take_from_process`].
-    pub(super) fn secret(&self) -> Result<SecretString, Error> {
+    /// What the secret gives. Of this process it can be taken once; see [`take_from_process`].
+    pub(super) fn keys(&self) -> Result<FlockKeys, Error> {
+        FlockKeys::take(|| self.secret())
+    }
+
+    fn secret(&self) -> Result<SecretString, Error> {
         let line = if self.own {
             take_from_process(&self.vars)?
         } else {

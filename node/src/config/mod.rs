@@ -23,7 +23,7 @@ pub use layer::{Layer, Source};
 pub use settings::{Config, LogFormat};
 
 use crate::error::Error;
-use crate::secret::SecretString;
+use crate::secret::FlockKeys;
 
 /// Merges and checks all layers: what the flags say, the environment, the file that either names,
 /// and the defaults. Reads files and, at most once, the secret in the environment; changes nothing.
@@ -32,26 +32,43 @@ use crate::secret::SecretString;
 /// [`crate::Kind::InvalidConfig`] with the key and its source, [`crate::Kind::InvalidSecret`], or
 /// what the system says about a file.
 pub fn load(flags: Layer, env: &Env) -> Result<Config, Error> {
+    let layers = all(flags, env)?;
+    let keys = read_secret(&layers, env)?.map_or_else(|| env.keys(), Ok)?;
+    validate::resolve(&layers, keys)
+}
+
+/// Reads and checks all layers again. A secret in the environment is there no longer.
+///
+/// # Errors
+/// See [`load`].
+pub(crate) fn reload(flags: &Layer, env: &Env, running: &FlockKeys) -> Result<Config, Error> {
+    let layers = all(flags.clone(), env)?;
+    let keys = read_secret(&layers, env)?.unwrap_or_else(|| running.clone());
+    validate::resolve(&layers, keys)
+}
+
+/// All layers, highest first.
+fn all(flags: Layer, env: &Env) -> Result<Vec<Layer>, Error> {
     let from_env = env.layer()?;
     let path = flags.config.clone().or_else(|| from_env.config.clone());
     let from_file = path.map(|path| file::read(&path)).transpose()?;
     let mut layers = vec![flags, from_env];
     layers.extend(from_file);
-    let secret = read_secret(&layers, env)?;
-    validate::resolve(&layers, secret)
+    Ok(layers)
 }
 
-/// The secret of the highest layer that has one.
-fn read_secret(layers: &[Layer], env: &Env) -> Result<SecretString, Error> {
+/// What the secret of the highest layer that has one gives; none where that is in the environment.
+fn read_secret(layers: &[Layer], env: &Env) -> Result<Option<FlockKeys>, Error> {
     for layer in layers {
         let in_env = layer.source == Source::Env && env.has_secret();
         match &layer.secret_file {
             Some(_) if in_env => return Err(validate::two_secrets()),
             Some(path) => {
-                return crate::secret::read_secret(path)
+                return FlockKeys::read(path)
+                    .map(Some)
                     .map_err(|err| err.with_field("source", layer.source.key("secret_file")));
             }
-            None if in_env => return env.secret(),
+            None if in_env => return Ok(None),
             None => {}
         }
     }

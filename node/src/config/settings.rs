@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use crux_crdt::name::NodeName;
 use crux_crdt::path::Endpoint;
 
-use crate::secret::SecretString;
+use crate::secret::FlockKeys;
 
 /// What a node is told. Everything in it was checked; nothing in it changes.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The secret that makes nodes one flock. Required.
-    pub secret: SecretString,
+    /// What the secret gave that makes nodes one flock. Required.
+    pub keys: FlockKeys,
     /// The file the secret came from, for checks of its mode; `None` when from the environment.
     pub secret_file: Option<PathBuf>,
     /// Where to listen. Port 0 picks one; otherwise this port and the next two are the node's, so
@@ -56,6 +56,50 @@ pub struct Config {
     pub log: String,
     /// How to log, to standard error. Default text; JSON with `--json`.
     pub log_format: LogFormat,
+}
+
+impl Config {
+    /// The settings of which another configuration has other values, as the file spells them; without
+    /// the secret and what is logged.
+    pub(crate) fn differences(&self, other: &Self) -> Vec<&'static str> {
+        let Self {
+            keys: _,
+            log: _,
+            secret_file,
+            listen,
+            data_dir,
+            advertise,
+            name,
+            join,
+            labels,
+            stop_with_stdin,
+            mdns,
+            blob_dirs,
+            preload,
+            blob_quota,
+            blob_up_rate,
+            blob_down_rate,
+            log_format,
+        } = self;
+        let all = [
+            ("secret_file", *secret_file != other.secret_file),
+            ("listen", *listen != other.listen),
+            ("data_dir", *data_dir != other.data_dir),
+            ("advertise", *advertise != other.advertise),
+            ("name", *name != other.name),
+            ("join", *join != other.join),
+            ("labels", *labels != other.labels),
+            ("stop_with_stdin", *stop_with_stdin != other.stop_with_stdin),
+            ("mdns", *mdns != other.mdns),
+            ("blob_dirs", *blob_dirs != other.blob_dirs),
+            ("preload", *preload != other.preload),
+            ("blob_quota", *blob_quota != other.blob_quota),
+            ("blob_up_rate", *blob_up_rate != other.blob_up_rate),
+            ("blob_down_rate", *blob_down_rate != other.blob_down_rate),
+            ("log_format", *log_format != other.log_format),
+        ];
+        all.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+    }
 }
 
 /// How log lines look.

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::error::Kind;
+use crate::secret::SecretString;
 
 struct Fixture {
     dir: TempDir,
@@ -58,7 +59,7 @@ fn defaults_suffice() {
     let f = Fixture::new();
     let config = load(f.flags(), &Env::of(&[])).unwrap();
     assert_eq!(config.listen.to_string(), "0.0.0.0:7117");
-    assert_eq!(config.secret.parts().flock.as_str(), "dev");
+    assert_eq!(config.keys.genesis.flock.as_str(), "dev");
     assert!(config.mdns && !config.stop_with_stdin);
     assert_eq!((config.name, config.join.len(), config.labels.len()), (None, 0, 0));
     assert!(!f.path("d").exists(), "loading changes nothing");
@@ -106,7 +107,8 @@ fn the_secret_comes_from_the_highest_layer_that_has_one() {
     assert!(err.hint().unwrap().contains("keygen"));
     let in_env = [("CRUX_SECRET", f.line.as_str())];
     let config = load(bare.clone(), &Env::of(&in_env)).unwrap();
-    assert_eq!((config.secret.expose().as_str(), config.secret_file), (f.line.as_str(), None));
+    let from_file = load(f.flags(), &Env::of(&[])).unwrap();
+    assert_eq!((config.keys.genesis, config.secret_file), (from_file.keys.genesis, None));
     let wrong_in_env = [("CRUX_SECRET", "crux1-abc")];
     assert!(load(f.flags(), &Env::of(&wrong_in_env)).is_ok(), "the flag wins");
     let err = load(bare.clone(), &Env::of(&wrong_in_env)).unwrap_err();
@@ -212,4 +214,28 @@ fn directories_for_blobs_are_absolute_and_few() {
     let flags = Layer { blob_dirs: Some(vec!["a".into()]), ..f.flags() };
     let error = load(flags, &Env::of(&[])).unwrap_err().to_string();
     assert!(error.starts_with("--blob-dir: "), "{error}");
+}
+
+/// What SIGHUP reads. A secret that was in the environment is gone by then, and is not asked for.
+#[test]
+fn what_changed_meanwhile_is_named() {
+    let f = Fixture::new();
+    let flags = f.with_file("name = 'a'\nblob_quota = '1GiB'\n[labels]\nsite = 'x'\n");
+    let running = load(flags.clone(), &Env::of(&[])).unwrap();
+    let again = || reload(&flags, &Env::of(&[]), &running.keys);
+    assert!(running.differences(&again().unwrap()).is_empty());
+    f.with_file("log = 'debug'\nname = 'b'\nblob_quota = '1GiB'\njoin = ['a:1']\n");
+    let new = again().unwrap();
+    assert_eq!(running.differences(&new), ["name", "join", "labels"]);
+    assert_eq!((new.log.as_str(), new.keys.genesis == running.keys.genesis), ("debug", true));
+    f.with_file("names = 'b'\n");
+    assert_eq!(again().unwrap_err().kind(), Kind::InvalidConfig);
+    f.with_file("");
+    let other = SecretString::generate("dev".parse().unwrap(), None).unwrap();
+    std::fs::write(f.path("secret"), other.expose().as_str()).unwrap();
+    assert_ne!(again().unwrap().keys.genesis, running.keys.genesis);
+    let bare = Layer { data_dir: Some(f.path("d")), ..Layer::default() };
+    let in_env = Env::of(&[("CRUX_SECRET_FD", "99")]);
+    let kept = reload(&bare, &in_env, &running.keys).unwrap();
+    assert_eq!(kept.keys.genesis, running.keys.genesis);
 }

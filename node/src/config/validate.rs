@@ -12,7 +12,7 @@ use crux_crdt::path::{Endpoint, Host};
 
 use super::{Config, Layer, LogFormat, defaults};
 use crate::error::{Error, Kind};
-use crate::secret::SecretString;
+use crate::secret::FlockKeys;
 
 /// The greatest port to listen at: the next two are the node's too.
 const PORT_MAX: u16 = u16::MAX - 2;
@@ -30,11 +30,11 @@ struct Found<'a, T> {
 }
 
 /// Takes each setting from the first layer that has it, and checks it. `layers`: highest first.
-pub(super) fn resolve(layers: &[Layer], secret: SecretString) -> Result<Config, Error> {
+pub(super) fn resolve(layers: &[Layer], keys: FlockKeys) -> Result<Config, Error> {
     let secret_file = find(layers, "secret_file", |layer| layer.secret_file.as_ref());
     let data_dir = find(layers, "data_dir", |layer| layer.data_dir.as_ref());
     Ok(Config {
-        secret,
+        keys,
         secret_file: secret_file.map(|found| found.value.clone()),
         listen: listen(layers)?,
         data_dir: data_dir.ok_or_else(no_data_dir)?.value.clone(),

@@ -1,72 +1,42 @@
-use std::collections::BTreeMap;
-use std::time::Duration;
+//! Keeps other nodes from filling the log.
+
+use std::collections::HashMap;
+use std::mem::{Discriminant, discriminant};
 
 use crux_protocol::flock::Notice;
 use crux_protocol::join::Refusal;
 use crux_protocol::time::Instant;
 
-/// How many notices of one kind are told in a row.
-const TOLD_MAX: u32 = 10;
-/// After how long they are told again.
-const REST: Duration = Duration::from_secs(60);
+use crate::burst::{Burst, Say};
 
-/// What others can make this node say as often as they like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
-    Misbehaved,
-    Refused,
-    SignedTwice,
-}
+/// How many notices of a kind are said in a minute that a single peer can cause by itself, without
+/// being a member.
+const MISDEEDS_MAX: u32 = 10;
+/// How many of any other kind, such as what becomes of members: a large flock has many.
+const NEWS_MAX: u32 = 100;
 
-#[derive(Debug, Clone, Copy)]
-struct Told {
-    since: Instant,
-    count: u32,
-    left_out: u64,
-}
-
-/// Keeps peers from filling the log.
+/// Decides which notices are said.
 ///
-/// Invariant: of each kind of notice that others cause, at most [`TOLD_MAX`] are told in any
-/// [`REST`], and it is told how many were not.
+/// Invariant: of each kind of notice a bounded number is said in a minute, and it is said how many
+/// were not. There is a fixed number of kinds.
 #[derive(Debug, Default)]
 pub(super) struct Hush {
-    told: BTreeMap<Kind, Told>,
-}
-
-/// What to do with a notice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Say {
-    /// Tell it; that many of its kind were left out before.
-    Tell {
-        /// How many.
-        left_out: u64,
-    },
-    /// Leave it out.
-    Nothing,
+    /// By kind, and for a failed join by whether this node was the one that wanted to.
+    said: HashMap<(Discriminant<Notice>, bool), Burst>,
 }
 
 impl Hush {
     /// What to do with a notice.
     pub(super) fn hear(&mut self, notice: &Notice, now: Instant) -> Say {
-        let kind = match notice {
-            Notice::Misbehaved { .. } => Kind::Misbehaved,
-            Notice::JoinFailed { joining: false, .. } => Kind::Refused,
-            Notice::SignedTwice(_) => Kind::SignedTwice,
-            _ => return Say::Tell { left_out: 0 },
+        let joining = matches!(notice, Notice::JoinFailed { joining: true, .. });
+        let max = match notice {
+            Notice::Misbehaved { .. }
+            | Notice::SignedTwice(_)
+            | Notice::JoinFailed { joining: false, .. } => MISDEEDS_MAX,
+            _ => NEWS_MAX,
         };
-        let fresh = Told { since: now, count: 0, left_out: 0 };
-        let told = self.told.entry(kind).or_insert(fresh);
-        let left_out = told.left_out;
-        if now.since(told.since) >= REST {
-            *told = fresh;
-        }
-        if told.count >= TOLD_MAX {
-            told.left_out += 1;
-            return Say::Nothing;
-        }
-        told.count += 1;
-        Say::Tell { left_out: if told.count == 1 { left_out } else { 0 } }
+        let key = (discriminant(notice), joining);
+        self.said.entry(key).or_insert_with(|| Burst::new(now)).hear(max, now)
     }
 }
 
@@ -78,22 +48,54 @@ pub(super) const fn may_pass(refusal: Refusal) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use crux_crdt::Principal;
 
     use super::*;
+    use crate::burst::REST;
+
+    fn said(hush: &mut Hush, notice: &Notice, now: Instant) -> usize {
+        (0..1000).filter(|_| hush.hear(notice, now) != Say::Nothing).count()
+    }
 
     #[test]
-    fn a_flood_is_told_in_part_and_counted() {
+    fn a_flood_is_said_in_part_and_counted() {
         let mut hush = Hush::default();
         let peer = Principal([1; 32]);
         let lie = Notice::Misbehaved { peer, what: "rubbish".to_owned() };
         let start = Instant::after_origin(Duration::from_secs(5));
-        let told = (0..1000).filter(|_| hush.hear(&lie, start) != Say::Nothing).count();
-        assert_eq!(told, 10);
+        assert_eq!(said(&mut hush, &lie, start), 10);
         assert_eq!(hush.hear(&Notice::ReadOnly, start), Say::Tell { left_out: 0 });
         assert_eq!(hush.hear(&Notice::SignedTwice(peer), start), Say::Tell { left_out: 0 });
         let later = start + REST;
         assert_eq!(hush.hear(&lie, later), Say::Tell { left_out: 990 });
         assert_eq!(hush.hear(&lie, later), Say::Tell { left_out: 0 });
+    }
+
+    /// A member can admit any number of keys, come and go, and change the leader by it.
+    #[test]
+    fn no_kind_of_notice_is_without_a_bound() {
+        let mut hush = Hush::default();
+        let peer = Principal([1; 32]);
+        let refusal = Refusal::Busy;
+        let now = Instant::after_origin(Duration::from_secs(5));
+        for notice in [
+            Notice::Admitted(peer),
+            Notice::Leader(None),
+            Notice::Liveness {
+                node: "n".to_owned(),
+                liveness: crux_protocol::liveness::Liveness::Dead,
+            },
+            Notice::OtherFlock { addr: "a:1".to_owned() },
+            Notice::JoinFailed { peer, refusal, joining: true },
+            Notice::NameLost { name: "n".to_owned(), holder: peer },
+            Notice::ReadOnly,
+            Notice::Writable,
+        ] {
+            assert_eq!(said(&mut hush, &notice, now), 100, "{notice}");
+        }
+        let refused = Notice::JoinFailed { peer, refusal, joining: false };
+        assert_eq!(said(&mut hush, &refused, now), 10);
     }
 }

@@ -13,15 +13,17 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info, warn};
 
 use super::doctor::Surroundings;
-use super::hush::{Hush, Say, may_pass};
+use super::hush::{Hush, may_pass};
 use super::picture::{Frame, draw};
 use super::request::{NodeRef, Reply, Request};
 use super::wire::Wire;
 use super::{answer, doctor};
 use crate::api::Ask;
+use crate::burst::Say;
 use crate::clock;
 use crate::error::{Error, Kind};
 use crate::store::{self, StoreHandle, WriteError};
+use crate::telemetry::{NOTICES, leave_out};
 use crate::view::View;
 
 /// Drawing the view takes at most this share of the time: one part in ten. A large flock under churn
@@ -260,27 +262,30 @@ impl Runtime {
     }
 
     fn tell(&mut self, notice: &Notice) {
+        if let Notice::OtherFlock { addr } = notice
+            && !self.surroundings.note_other_flock(addr)
+        {
+            // Said once per place, not at every dial.
+            return;
+        }
         match self.hush.hear(notice, clock::now()) {
-            Say::Nothing => return,
+            Say::Nothing => return leave_out(),
             Say::Tell { left_out: 0 } => {}
-            Say::Tell { left_out } => warn!("{left_out} more like the next one were left out"),
+            Say::Tell { left_out } => {
+                warn!(target: NOTICES, "{left_out} more like the next one were left out");
+            }
         }
         match notice {
             Notice::JoinFailed { refusal, joining: false, .. } if may_pass(*refusal) => {
-                info!("{notice}");
-            }
-            Notice::OtherFlock { addr } => {
-                // Said once per place, not at every dial.
-                if self.surroundings.note_other_flock(addr) {
-                    warn!("{notice}");
-                }
+                info!(target: NOTICES, "{notice}");
             }
             Notice::JoinFailed { .. }
+            | Notice::OtherFlock { .. }
             | Notice::Misbehaved { .. }
             | Notice::SignedTwice(_)
             | Notice::ReadOnly
-            | Notice::NameLost { .. } => warn!("{notice}"),
-            _ => info!("{notice}"),
+            | Notice::NameLost { .. } => warn!(target: NOTICES, "{notice}"),
+            _ => info!(target: NOTICES, "{notice}"),
         }
     }
 }

@@ -6,25 +6,30 @@
 //! operator's public key if there is one, and 32 random bytes. Any number of nodes started with the
 //! same line are one flock.
 //!
-//! Nothing here prints a secret: `Debug` shows the flock, errors show positions. Bytes are zeroized
-//! when dropped.
+//! Nothing here prints a secret: `Debug` shows the flock, errors show positions. A node reads the
+//! secret once, derives [`FlockKeys`] from it, and wipes every copy, those on the stack too: afterwards
+//! neither its bytes nor its line are in the process's memory (`node/tests/edge/memory.rs` looks).
 
 mod error;
 mod file;
 mod handover;
+mod keys;
 mod line;
 mod operator;
 mod parts;
 mod string;
+mod trace;
 
 pub use error::SecretError;
 pub(crate) use file::{begin, read_line, write_new_on};
 pub use file::{read_secret, write_new};
 pub use handover::{SECRET_FD, SECRET_VAR, take_from_process};
+pub use keys::FlockKeys;
 pub(crate) use line::Format;
 pub use operator::OperatorKey;
 pub use parts::Parts;
 pub use string::SecretString;
+pub(crate) use trace::leave_no_trace;
 
 /// 32 bytes from the system's random source.
 ///

@@ -1,6 +1,7 @@
 //! What `doctor` looks at.
 
 mod disk;
+mod log;
 mod strangers;
 
 use std::collections::BTreeSet;
@@ -80,6 +81,7 @@ pub(super) fn examine(
         check_digests(state),
         check_flocks(&around.other_flocks),
         strangers::check_strangers(&around.turned.lately()),
+        log::check_log(),
     ];
     let addresses = around.addresses.clone();
     async move {

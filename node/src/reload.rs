@@ -1,0 +1,68 @@
+//! What SIGHUP does: the node reads its settings again, and goes on.
+//!
+//! The flags and the environment are those of the start; the files may have changed. What is logged
+//! changes at once. Of any other setting that differs the log says that it takes a restart, and of a
+//! secret file that now holds another flock's secret, too. When something is wrong with the settings,
+//! the log says what, and nothing changes. There is no log file to open anew: the log goes to standard
+//! error.
+
+use std::sync::Arc;
+
+use tokio::signal::unix::Signal;
+use tracing::{error, info, warn};
+
+use crate::config::{self, Config, Env, Layer};
+use crate::error::Error;
+use crate::telemetry::Log;
+
+/// What is needed to read the settings again.
+#[derive(Debug)]
+pub(crate) struct Reload {
+    /// The flags of the start.
+    pub(crate) flags: Layer,
+    /// The environment of the start.
+    pub(crate) env: Env,
+    /// The settings that the node runs with.
+    pub(crate) running: Config,
+    /// Where it logs.
+    pub(crate) log: Log,
+}
+
+impl Reload {
+    /// Reads the settings again at each signal, for ever.
+    pub(crate) async fn at_each(mut self, mut signals: Signal) {
+        let keys = self.running.keys.clone();
+        let source = Arc::new((self.flags.clone(), self.env.clone(), keys));
+        while signals.recv().await.is_some() {
+            let source = source.clone();
+            // Not in the loop's thread: a file may be a pipe in which nothing comes.
+            let read = move || config::reload(&source.0, &source.1, &source.2);
+            match tokio::task::spawn_blocking(read).await {
+                Ok(Ok(new)) => self.adopt(new),
+                Ok(Err(err)) => refuse(&err),
+                Err(err) => error!(%err, "SIGHUP: the settings were not read"),
+            }
+        }
+    }
+
+    fn adopt(&mut self, new: Config) {
+        if new.keys.genesis != self.running.keys.genesis {
+            warn!("SIGHUP: the secret is another flock's now; this node stays in its flock");
+        }
+        for setting in self.running.differences(&new) {
+            warn!(setting, "SIGHUP: the setting changed, which takes a restart");
+        }
+        if new.log != self.running.log {
+            match self.log.set_filter(&new.log) {
+                Ok(()) => self.running.log = new.log,
+                Err(err) => return refuse(&err),
+            }
+        }
+        info!(log = self.running.log, "SIGHUP: read the settings again");
+    }
+}
+
+fn refuse(err: &Error) {
+    let hint = err.hint().unwrap_or_default();
+    error!(%err, hint, "SIGHUP: the settings are wrong; the node goes on with those it has");
+}
