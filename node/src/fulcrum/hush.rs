@@ -16,6 +16,7 @@ enum Kind {
     Misbehaved,
     Refused,
     SignedTwice,
+    ReplicaFull,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +54,7 @@ impl Hush {
             Notice::Misbehaved { .. } => Kind::Misbehaved,
             Notice::JoinFailed { joining: false, .. } => Kind::Refused,
             Notice::SignedTwice(_) => Kind::SignedTwice,
+            Notice::ReplicaFull { .. } => Kind::ReplicaFull,
             _ => return Say::Tell { left_out: 0 },
         };
         let fresh = Told { since: now, count: 0, left_out: 0 };

@@ -288,6 +288,7 @@ impl Runtime {
             | Notice::Misbehaved { .. }
             | Notice::SignedTwice(_)
             | Notice::ReadOnly
+            | Notice::ReplicaFull { .. }
             | Notice::NameLost { .. } => warn!("{notice}"),
             _ => info!("{notice}"),
         }

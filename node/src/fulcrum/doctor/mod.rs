@@ -1,6 +1,7 @@
 //! What `doctor` looks at.
 
 mod disk;
+mod replica;
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -73,6 +74,7 @@ pub(super) fn examine(
         check_name(state, around),
         check_members(state),
         check_digests(state),
+        replica::check(state),
         check_flocks(&around.other_flocks),
     ];
     let addresses = around.addresses.clone();
