@@ -66,7 +66,8 @@ impl StoredRecord {
         let mut rest = || {
             let profile = Profile::decode(&mut input)?;
             let count = input.count(SLOTS_MAX, "slots")?;
-            let slots = (0..count).map(|_| input.digest("slot id")).collect::<Result<_, _>>()?;
+            let slots: Vec<_> =
+                (0..count).map(|_| input.digest("slot id")).collect::<Result<_, _>>()?;
             Ok((profile, slots))
         };
         let (profile, slots) = rest().map_err(|err: DecodeError| damaged(&err))?;

@@ -11,10 +11,10 @@ use crux_crdt::sign::Signed;
 use crate::leader::Claim;
 use crate::{join, leader, liveness, sync};
 
-/// Where a replica is full, unless it is told otherwise: some ten thousand members with ten services
+/// Where a replica is full, unless it is told otherwise: some fifteen thousand members with ten services
 /// each. A guess.
 pub const REPLICA_MAX: usize = 256 << 20;
-/// The least limit that makes sense: a thousand members with ten services each.
+/// The least limit that makes sense: nine hundred members with ten services each.
 pub const REPLICA_MAX_LEAST: usize = 16 << 20;
 
 /// What a node is told at its start.

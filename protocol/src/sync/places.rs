@@ -141,7 +141,8 @@ impl Places {
         self.accounts.iter().filter(|(_, account)| account.holds_since.is_some())
     }
 
-    fn is_well(&self, peer: &Principal) -> bool {
+    /// Whether the last session of a peer ended well.
+    pub(super) fn is_well(&self, peer: &Principal) -> bool {
         self.accounts.get(peer).is_some_and(|account| account.well)
     }
 

@@ -71,8 +71,9 @@ impl State {
     /// A member is gone; its session ends.
     pub fn on_disconnected(&mut self, peer: Principal, now: Instant, strew: &Strew) -> Vec<Output> {
         self.linked.remove(&peer);
-        self.sessions.remove(&peer);
-        self.places.leave(&peer, false, now);
+        if self.sessions.remove(&peer).is_some() {
+            self.places.leave(&peer, false, now);
+        }
         self.waiting.remove(&peer);
         self.owing.remove(&peer);
         self.doubted.remove(&peer);

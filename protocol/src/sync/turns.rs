@@ -90,7 +90,9 @@ impl State {
         let session = match self.sessions.entry(peer) {
             Entry::Occupied(parked) => parked.into_mut(),
             Entry::Vacant(_) if theirs == mine => {
-                self.places.leave(&peer, true, now);
+                // No session, so nothing about how it ended.
+                let well = self.places.is_well(&peer);
+                self.places.leave(&peer, well, now);
                 return Vec::new();
             }
             Entry::Vacant(none) => none.insert(Session::new(&mine, &theirs)),
