@@ -242,6 +242,7 @@ fn engine(
     engine.name.clone_from(&config.name);
     engine.labels = config.labels.clone().into_iter().collect::<BTreeMap<_, _>>();
     engine.agreement_key = AgreementKey::derive(&key.seed).public();
+    engine.replica_max = config.replica_max;
     engine.join = config.join.iter().map(ToString::to_string).collect();
     let restored = Restored {
         known_key: !key.is_new,

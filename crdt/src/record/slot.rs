@@ -44,7 +44,12 @@ impl Later {
 impl Slot {
     /// The hash under which a header covers it.
     pub fn id(&self) -> Digest {
-        sha3("crux/slot/1", &[&self.to_canonical()])
+        Self::id_of(&self.to_canonical())
+    }
+
+    /// The id of the slot with this encoding.
+    pub(super) fn id_of(bytes: &[u8]) -> Digest {
+        sha3("crux/slot/1", &[bytes])
     }
 
     /// Whether every bound holds. What is decoded always does; what a node makes of a request is

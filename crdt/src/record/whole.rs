@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use super::{Header, Marker, Profile, Registration, SLOTS_MAX, Slot, slots_root};
 use crate::blob::Descriptor;
+use crate::canon::Canonical;
 use crate::sign::Signed;
 use crate::{Digest, Principal};
 
@@ -26,14 +27,25 @@ pub enum RecordError {
     DuplicateOffer,
 }
 
+/// What a record takes in memory beside its profile and slots: header, indexes, names, what engines keep of a
+/// member, and how it is shown. Measured by `tests/memory.rs`.
+const RECORD_COST: usize = 4 * 1024;
+/// What a slot takes beside the bytes of its encoding: the value, its place in the map, the parts of its
+/// strings, and how it is shown.
+const SLOT_COST: usize = 1024;
+
 /// A header with the profile and all the slots it covers: what is merged, stored and shown.
 ///
-/// Invariant: the parts belong together. A header whose bodies are not all there is not a record.
+/// Invariant: the parts belong together. A header whose bodies are not all there is not a record, but for one
+/// case: of an author that departed the bodies are worth nothing, and [`Record::stripped`] leaves them out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     header: Signed<Header>,
     profile: Profile,
     slots: BTreeMap<Digest, Arc<Slot>>,
+    /// What profile and slots take in memory, in bytes.
+    cost: usize,
+    stripped: bool,
 }
 
 impl Record {
@@ -52,14 +64,19 @@ impl Record {
         if profile.hash() != header.value().profile_hash {
             return Err(RecordError::Profile);
         }
+        let mut cost = profile.to_canonical().len();
         // The root covers ids; only the hash ties a body to its id.
-        let bodies_match = slots.iter().all(|(id, slot)| slot.id() == *id);
+        let bodies_match = slots.iter().all(|(id, slot)| {
+            let body = slot.to_canonical();
+            cost += SLOT_COST + body.len();
+            Slot::id_of(&body) == *id
+        });
         let root_matches =
             slots_root(slots.keys()) == header.value().slots_root || crate::planted!(HeadersOnly);
         if !bodies_match || !root_matches {
             return Err(RecordError::Slots);
         }
-        let record = Self { header, profile, slots };
+        let record = Self { header, profile, slots, cost, stripped: false };
         let mut keys: Vec<_> = record.registrations().map(Registration::key).collect();
         keys.sort_unstable();
         if keys.windows(2).any(|pair| pair[0] == pair[1]) {
@@ -70,6 +87,44 @@ impl Record {
             return Err(RecordError::DuplicateOffer);
         }
         Ok(record)
+    }
+
+    /// The same without its slots: what is kept of an author that departed. It has the same id, is never
+    /// shown, and holds the author's place against older records.
+    #[must_use]
+    pub fn stripped(&self) -> Self {
+        let (header, profile) = (self.header.clone(), self.profile.clone());
+        Self::strip(header, profile)
+    }
+
+    /// Puts a stripped record together again.
+    ///
+    /// # Errors
+    /// [`RecordError::Profile`]; [`RecordError::Slots`]: the header covers no slots, so the record is whole.
+    pub fn new_stripped(header: Signed<Header>, profile: Profile) -> Result<Self, RecordError> {
+        if profile.hash() != header.value().profile_hash {
+            return Err(RecordError::Profile);
+        }
+        if header.value().slots_root == slots_root([].iter()) {
+            return Err(RecordError::Slots);
+        }
+        Ok(Self::strip(header, profile))
+    }
+
+    fn strip(header: Signed<Header>, profile: Profile) -> Self {
+        let stripped = header.value().slots_root != slots_root([].iter());
+        let cost = profile.to_canonical().len();
+        Self { header, profile, slots: BTreeMap::new(), cost, stripped }
+    }
+
+    /// Whether slots that its header covers were left out.
+    pub const fn is_stripped(&self) -> bool {
+        self.stripped
+    }
+
+    /// What it takes in memory, in bytes, with what is kept because of it.
+    pub const fn footprint(&self) -> usize {
+        RECORD_COST + self.cost
     }
 
     /// Who wrote it.

@@ -13,13 +13,21 @@
 //!
 //! It holds because each register takes the greatest of what it saw, acts only accumulate, and
 //! membership is reachability in a graph that only grows. A record whose author is not (yet) a
-//! member, or has left or was retired at its incarnation, is kept and not shown; whoever feeds the
-//! strew bounds how much of that there can be.
+//! member is kept and not shown; whoever feeds the strew bounds how much of that there can be. Of an
+//! author that left or was retired, the slots are dropped: at that incarnation nobody shows them again.
 //!
-//! One exception, which takes a member that lies: of an author that signs more than
-//! [`ACTS_PER_AUTHOR_MAX`](crate::act::ACTS_PER_AUTHOR_MAX) acts, a replica keeps those that came
-//! first, and replicas may then differ.
+//! Two exceptions, which take a member that lies:
+//!
+//! * of an author that signs more than [`ACTS_PER_AUTHOR_MAX`](crate::act::ACTS_PER_AUTHOR_MAX) acts, a
+//!   replica keeps those that came first, and replicas may then differ;
+//! * an author is bounded, the number of authors is not. So a replica may have a limit, in bytes
+//!   ([`Strew::set_limit`]). Below it all of the above holds. At the limit it is *full*: it takes in no
+//!   further author, and a known one may grow up to the limit divided by the number of authors, or
+//!   change within what it takes already. So the whole takes at most twice the limit, whatever members sign,
+//!   and honest authors, which are small, go on. This node's own records and acts are always taken.
+//!   From then on replicas may differ by who came first.
 
+mod footprint;
 mod index;
 mod membership;
 mod names;

@@ -1,8 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::footprint::{ACT_COST, Footprint};
 use super::{Index, Membership};
-use crate::act::{ACTS_PER_AUTHOR_MAX, Act};
+use crate::act::{ACTS_PER_AUTHOR_MAX, Act, Statement};
 use crate::blob::{BlobId, Descriptor};
 use crate::hash::sha3;
 use crate::lww::Register;
@@ -21,6 +22,8 @@ pub enum RecordOutcome {
     Known,
     /// A newer one is there.
     Older,
+    /// The replica is full, and the record would make its author take more. It was not taken in.
+    NoRoom,
     /// Another record has the same marker: the author, or two nodes with one identity, signed twice.
     /// The one with the greater id is kept, everywhere.
     Twice {
@@ -45,6 +48,9 @@ pub enum ActOutcome {
     Known,
     /// Its author signed more acts than [`ACTS_PER_AUTHOR_MAX`]. It was not taken in.
     TooMany,
+    /// The replica is full, and the act would bring a member or make its author take more. It was not
+    /// taken in.
+    NoRoom,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -62,6 +68,9 @@ pub struct Strew {
     membership: Membership,
     registers_index: Index,
     acts_index: Index,
+    footprint: Footprint,
+    // Whose records were stripped since that was asked last.
+    stripped: Vec<Principal>,
 }
 
 impl Strew {
@@ -74,7 +83,36 @@ impl Strew {
             membership: Membership::new(me),
             registers_index: Index::default(),
             acts_index: Index::default(),
+            footprint: Footprint::new(me),
+            stripped: Vec::new(),
         }
+    }
+
+    /// From now on the replica is full when it takes this many bytes; see the module. What it holds
+    /// already it keeps. Without it there is no limit.
+    pub const fn set_limit(&mut self, bytes: usize) {
+        self.footprint.set_limit(bytes);
+    }
+
+    /// What the replica takes in memory, in bytes, with what is kept because of it.
+    pub const fn footprint(&self) -> usize {
+        self.footprint.total()
+    }
+
+    /// What of it the records and acts of one author take.
+    pub fn footprint_of(&self, author: &Principal) -> usize {
+        self.footprint.of(author)
+    }
+
+    /// Whose records lost their slots since this was called last, because their authors departed. Whoever keeps
+    /// the replica on a disk drops them there.
+    pub fn take_stripped(&mut self) -> Vec<Principal> {
+        core::mem::take(&mut self.stripped)
+    }
+
+    /// Whether there is no room for a further author with a small record.
+    pub const fn is_full(&self) -> bool {
+        self.footprint.is_full()
     }
 
     /// A replica of this node that holds what was on its disk.
@@ -86,6 +124,7 @@ impl Strew {
         let mut strew = Self::new(me);
         acts.into_iter().for_each(|act| _ = strew.merge_act(act.clone()));
         records.into_iter().for_each(|record| _ = strew.merge_record(record.clone()));
+        strew.stripped.clear();
         strew.pack();
         strew
     }
@@ -99,12 +138,22 @@ impl Strew {
         self.membership.pack();
         self.registers_index.pack();
         self.acts_index.pack();
+        self.footprint.pack();
     }
 
     /// Merges a record.
     pub fn merge_record(&mut self, record: Arc<Record>) -> RecordOutcome {
         let author = record.author();
+        let departed = self.has_departed(&record);
+        if record.is_stripped() && !departed {
+            // Its bodies are needed: it is as if nobody had sent it.
+            return RecordOutcome::Older;
+        }
+        let record = if departed { strip(record) } else { record };
         let outcome = self.compare(&record);
+        if outcome.is_change() && !self.footprint.takes(&author, self.cost(&author, &record)) {
+            return RecordOutcome::NoRoom;
+        }
         let total = record.total();
         let register = Register::new(record, total);
         match self.records.get_mut(&author) {
@@ -134,10 +183,14 @@ impl Strew {
         if self.acts.contains_key(&act.id()) {
             return ActOutcome::Known;
         }
-        let chain = self.chains.entry(act.author()).or_default();
-        if chain.ids.len() as u64 >= ACTS_PER_AUTHOR_MAX {
+        let signed = self.chains.get(&act.author()).map_or(0, |chain| chain.ids.len());
+        if signed as u64 >= ACTS_PER_AUTHOR_MAX {
             return ActOutcome::TooMany;
         }
+        if !self.has_room_for(&act) {
+            return ActOutcome::NoRoom;
+        }
+        let chain = self.chains.entry(act.author()).or_default();
         chain.ids.push(act.id());
         let reach = Frontier { count: act.value().number, head: act.id() };
         if (reach.count, reach.head) > (chain.frontier.count, chain.frontier.head) {
@@ -147,6 +200,7 @@ impl Strew {
             self.acts_index.insert(act.id(), act.id());
         }
         let changed = self.membership.apply(&act);
+        self.footprint.grow(act.author(), ACT_COST);
         self.acts.insert(act.id(), act);
         for principal in &changed {
             self.wake(*principal);
@@ -164,8 +218,57 @@ impl Strew {
         }
     }
 
-    /// Brings the index in line with whether the author's record is shown.
+    fn has_room_for(&self, act: &Signed<Act>) -> bool {
+        let author = act.author();
+        match act.value().statement {
+            Statement::Admit { subject, .. } if !self.membership.contains(&subject) => {
+                self.footprint.takes_another(&author)
+            }
+            Statement::Leave { incarnation } if self.frees(&author, &author, incarnation) => true,
+            Statement::Retire { subject, incarnation }
+                if self.frees(&author, &subject, incarnation) =>
+            {
+                true
+            }
+            _ => self.footprint.takes(&author, self.footprint.of(&author) + ACT_COST),
+        }
+    }
+
+    /// Whether the departure of this subject, stated by that author, gives back what the act takes. So a full
+    /// replica takes in whom others forget.
+    fn frees(&self, author: &Principal, subject: &Principal, incarnation: u64) -> bool {
+        let counts = self.membership.contains(author) && !self.footprint.is_own(subject);
+        let record = self.record(subject).filter(|_| counts);
+        record.is_some_and(|it| !it.slots().is_empty() && it.marker().incarnation <= incarnation)
+    }
+
+    /// What an author takes once this is its record.
+    fn cost(&self, author: &Principal, record: &Record) -> usize {
+        let acts = self.chains.get(author).map_or(0, |chain| chain.ids.len());
+        record.footprint() + acts * ACT_COST
+    }
+
+    /// Whether the author of a record departed at its incarnation, so that it is not shown again. This
+    /// node's own is kept whole: it goes on from it.
+    fn has_departed(&self, record: &Record) -> bool {
+        let (author, incarnation) = (record.author(), record.marker().incarnation);
+        let departed = self.membership.departed(&author, incarnation).is_some();
+        departed && !self.footprint.is_own(&author)
+    }
+
+    /// Brings what is kept of an author's record, and the index, in line with whether it is shown.
     fn refresh(&mut self, author: Principal) {
+        if let Some(record) = self.record(&author).filter(|record| self.has_departed(record)) {
+            if !record.slots().is_empty() {
+                let (record, total) = (strip(record.clone()), record.total());
+                self.records.insert(author, Register::new(record, total));
+                self.stripped.push(author);
+            }
+        }
+        if let Some(record) = self.record(&author) {
+            let cost = self.cost(&author, record);
+            self.footprint.set(author, cost);
+        }
         let key = Digest(author.0);
         match self.shown_record(&author).map(|record| record.id()) {
             Some(id) if self.registers_index.get(&key) == Some(id) => {}
@@ -174,7 +277,7 @@ impl Strew {
         }
     }
 
-    /// The newest record of an author, shown or not.
+    /// The newest record of an author, shown or not; that of one that departed is stripped.
     pub fn record(&self, author: &Principal) -> Option<&Arc<Record>> {
         self.records.get(author).map(Register::value)
     }
@@ -245,6 +348,10 @@ impl Strew {
         let registers = self.registers_index.fingerprint().digest();
         sha3("crux/state/1", &[&registers.0, &acts.0])
     }
+}
+
+fn strip(record: Arc<Record>) -> Arc<Record> {
+    if record.slots().is_empty() { record } else { Arc::new(record.stripped()) }
 }
 
 impl Merge for Strew {

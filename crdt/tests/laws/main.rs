@@ -4,7 +4,9 @@
 //! |---|---|
 //! | `register`, `strew` | merging: any order, number and grouping gives the same bytes |
 //! | `replica` | what the strew promises about one history: covering, resurrection, return, names |
+//! | `room` | what a replica with a limit takes in; bounds of one author |
 //! | `canonical`, `envelope` | one encoding for each value; a signed one opens to itself or not at all |
+//! | `strict` | signatures that a laxer verification takes |
 //! | `decoders` | arbitrary bytes never panic |
 //! | `vectors` | the bytes and ids of version 1, pinned in `fixtures/` |
 
@@ -16,6 +18,8 @@ mod envelope;
 mod flock;
 mod register;
 mod replica;
+mod room;
 mod strew;
+mod strict;
 mod values;
 mod vectors;

@@ -72,6 +72,10 @@ pub(super) struct Args {
     /// How many bytes of blobs to fetch a second at most
     #[arg(long, value_name = "RATE")]
     blob_down_rate: Option<String>,
+    /// How many bytes the replica may take in memory, at least 16MiB; a full node takes in no
+    /// further members
+    #[arg(long, value_name = "SIZE")]
+    replica_max: Option<String>,
     /// What to log, as in `warn,crux_node=debug`
     #[arg(long, value_name = "DIRECTIVES")]
     log: Option<String>,
@@ -148,6 +152,7 @@ fn layer(args: Args, ui: &Ui) -> Result<Layer, Error> {
         blob_quota: args.blob_quota,
         blob_up_rate: args.blob_up_rate,
         blob_down_rate: args.blob_down_rate,
+        replica_max: args.replica_max,
         log: args.log,
         log_format: args.log_format.or(json),
     })

@@ -14,7 +14,7 @@ use crate::secret::{FlockKeys, SECRET_FD, SECRET_VAR, SecretString, take_from_pr
 const PREFIX: &str = "CRUX_";
 
 /// The variables that are settings, without the prefix.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "ADVERTISE",
     "BLOB_DIRS",
     "BLOB_DOWN_RATE",
@@ -30,6 +30,7 @@ const KEYS: [&str; 17] = [
     "MDNS",
     "NAME",
     "PRELOAD",
+    "REPLICA_MAX",
     "SECRET_FILE",
     "STOP_WITH_STDIN",
 ];
@@ -117,6 +118,7 @@ impl Env {
             blob_quota: self.text("BLOB_QUOTA")?,
             blob_up_rate: self.text("BLOB_UP_RATE")?,
             blob_down_rate: self.text("BLOB_DOWN_RATE")?,
+            replica_max: self.text("REPLICA_MAX")?,
             log: self.text("LOG")?,
             log_format: self.text("LOG_FORMAT")?,
         })

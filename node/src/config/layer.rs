@@ -57,6 +57,8 @@ pub struct Layer {
     pub blob_up_rate: Option<String>,
     /// See [`Config::blob_down_rate`](super::Config::blob_down_rate).
     pub blob_down_rate: Option<String>,
+    /// See [`Config::replica_max`](super::Config::replica_max).
+    pub replica_max: Option<String>,
     /// See [`Config::log`](super::Config::log).
     pub log: Option<String>,
     /// `text` or `json`; see [`Config::log_format`](super::Config::log_format).

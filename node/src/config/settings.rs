@@ -51,6 +51,9 @@ pub struct Config {
     pub blob_up_rate: Option<NonZeroU64>,
     /// The same for what it fetches.
     pub blob_down_rate: Option<NonZeroU64>,
+    /// How many bytes the replica may take in memory, at least 16 MiB. When it does, the node takes in
+    /// no further members. Default 256 MiB. Written as the quota.
+    pub replica_max: usize,
     /// What to log, as directives of `tracing`: `warn,crux_node=debug`. Default: this project's
     /// `info` and others' `warn`.
     pub log: String,
@@ -79,6 +82,7 @@ impl Config {
             blob_quota,
             blob_up_rate,
             blob_down_rate,
+            replica_max,
             log_format,
         } = self;
         let all = [
@@ -96,6 +100,7 @@ impl Config {
             ("blob_quota", *blob_quota != other.blob_quota),
             ("blob_up_rate", *blob_up_rate != other.blob_up_rate),
             ("blob_down_rate", *blob_down_rate != other.blob_down_rate),
+            ("replica_max", *replica_max != other.replica_max),
             ("log_format", *log_format != other.log_format),
         ];
         all.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()

@@ -239,3 +239,20 @@ fn what_changed_meanwhile_is_named() {
     let kept = reload(&bare, &in_env, &running.keys).unwrap();
     assert_eq!(kept.keys.genesis, running.keys.genesis);
 }
+
+#[test]
+fn the_replica_has_a_limit_of_a_sane_size() {
+    let f = Fixture::new();
+    let of = |vars: &[(&str, &str)]| load(f.flags(), &Env::of(vars)).unwrap().replica_max;
+    assert_eq!(of(&[]), 256 << 20);
+    assert_eq!(of(&[("CRUX_REPLICA_MAX", "16MiB")]), 16 << 20);
+    let flags =
+        Layer { replica_max: Some("1GiB".to_owned()), ..f.with_file("replica_max = '2GiB'") };
+    assert_eq!(load(flags, &Env::of(&[])).unwrap().replica_max, 1 << 30);
+    let from_file = load(f.with_file("replica_max = '2GiB'"), &Env::of(&[])).unwrap();
+    assert_eq!(from_file.replica_max, 2 << 30);
+    let wrong = f.refuses(&[("CRUX_REPLICA_MAX", "16777215")]);
+    assert_eq!(wrong, "CRUX_REPLICA_MAX: 16777215 bytes are too few: at least 16MiB");
+    let wrong = f.refuses(&[("CRUX_REPLICA_MAX", "much")]);
+    assert!(wrong.starts_with("CRUX_REPLICA_MAX: "), "{wrong}");
+}

@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use crux_crdt::name::ServiceName;
 use crux_crdt::path::{Endpoint, Host};
+use crux_protocol::flock::{REPLICA_MAX, REPLICA_MAX_LEAST};
 
 use super::{Config, Layer, LogFormat, defaults};
 use crate::error::{Error, Kind};
@@ -51,6 +52,7 @@ pub(super) fn resolve(layers: &[Layer], keys: FlockKeys) -> Result<Config, Error
         blob_down_rate: rate(find(layers, "blob_down_rate", |layer| {
             layer.blob_down_rate.as_ref()
         }))?,
+        replica_max: replica_max(layers)?,
         log: log(layers)?,
         log_format: log_format(layers)?,
     })
@@ -166,6 +168,21 @@ fn blob_dirs(layers: &[Layer]) -> Result<Vec<PathBuf>, Error> {
         Some(dir) => Err(found.wrong(format!("{} is no absolute path", dir.display()))),
         None => Ok(found.value.clone()),
     }
+}
+
+fn replica_max(layers: &[Layer]) -> Result<usize, Error> {
+    let Some(found) = find(layers, "replica_max", |layer| layer.replica_max.as_ref()) else {
+        return Ok(REPLICA_MAX);
+    };
+    let key = found.key.clone();
+    let least = REPLICA_MAX_LEAST >> 20;
+    let size = bytes(Some(found))?.unwrap_or_default();
+    let fits = usize::try_from(size).ok().filter(|size| *size >= REPLICA_MAX_LEAST);
+    fits.ok_or_else(|| {
+        Error::new(Kind::InvalidConfig, format!("{size} bytes are too few: at least {least}MiB"))
+            .augment(&key)
+            .with_field("key", &key)
+    })
 }
 
 fn bytes(found: Option<Found<'_, String>>) -> Result<Option<u64>, Error> {

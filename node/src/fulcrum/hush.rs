@@ -32,6 +32,7 @@ impl Hush {
         let max = match notice {
             Notice::Misbehaved { .. }
             | Notice::SignedTwice(_)
+            | Notice::ReplicaFull { .. }
             | Notice::JoinFailed { joining: false, .. } => MISDEEDS_MAX,
             _ => NEWS_MAX,
         };

@@ -284,6 +284,7 @@ impl Runtime {
             | Notice::Misbehaved { .. }
             | Notice::SignedTwice(_)
             | Notice::ReadOnly
+            | Notice::ReplicaFull { .. }
             | Notice::NameLost { .. } => warn!(target: NOTICES, "{notice}"),
             _ => info!(target: NOTICES, "{notice}"),
         }

@@ -7,7 +7,8 @@ use crux_crdt::sign::Signed;
 
 /// What becomes durable together.
 ///
-/// Everything in it is merged into what is stored: the record with the greater total marker, the
+/// Everything in it is merged into what is stored: the record with the greater total marker, or, of two
+/// with one marker, that whose author departed and which is stripped; the
 /// union of acts and of what was removed, the greater fence, the greater incarnation. Records and
 /// acts MUST have been verified for the flock of the store; one that was not makes the database fail
 /// to open.

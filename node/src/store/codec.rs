@@ -1,5 +1,6 @@
 //! What a record looks like in the tables: header envelope ‖ profile ‖ slot ids, the ids ascending.
-//! The bodies are in a table of their own. What was removed: a version, then the keys, ascending.
+//! The bodies are in a table of their own. One that is stripped, because its author departed, has no ids and
+//! ends in one more byte, so that no lost list is taken for it. What was removed: a version, then the keys, ascending.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use crux_crdt::{Digest, Principal};
 
 use super::error::Failure;
 
+/// Ends a stripped record.
+const STRIPPED: u8 = 1;
 /// The version of what was removed.
 const REMOVED_VERSION: u8 = 1;
 /// How many keys that may have. Further ones are not kept: who removes so many before it meets anybody has
@@ -26,6 +29,8 @@ pub(super) struct StoredRecord {
     pub(super) header: Signed<Header>,
     pub(super) profile: Profile,
     pub(super) slots: Vec<Digest>,
+    /// Whether its slots were left out.
+    pub(super) stripped: bool,
 }
 
 impl StoredRecord {
@@ -36,6 +41,9 @@ impl StoredRecord {
         record.profile().encode(&mut out);
         out.count(record.slots().len());
         record.slots().keys().for_each(|id| _ = out.digest(id));
+        if record.is_stripped() {
+            out.u8(STRIPPED);
+        }
         out.finish()
     }
 
@@ -58,12 +66,17 @@ impl StoredRecord {
         let mut rest = || {
             let profile = Profile::decode(&mut input)?;
             let count = input.count(SLOTS_MAX, "slots")?;
-            let slots = (0..count).map(|_| input.digest("slot id")).collect::<Result<_, _>>()?;
+            let slots: Vec<_> =
+                (0..count).map(|_| input.digest("slot id")).collect::<Result<_, _>>()?;
             Ok((profile, slots))
         };
         let (profile, slots) = rest().map_err(|err: DecodeError| damaged(&err))?;
+        let stripped = slots.is_empty() && input.remaining() > 0;
+        if stripped {
+            input.version("end of a record", STRIPPED).map_err(|err| damaged(&err))?;
+        }
         input.finish().map_err(|err| damaged(&err))?;
-        Ok(Self { header, profile, slots })
+        Ok(Self { header, profile, slots, stripped })
     }
 
     /// The marker as merging orders it.
@@ -77,13 +90,16 @@ impl StoredRecord {
         body: impl Fn(&Digest) -> Result<Slot, Failure>,
     ) -> Result<Record, Failure> {
         let author = self.header.author();
+        let damaged =
+            |err| Failure::damaged(format_args!("the record of {}: {err}", author.short()));
+        if self.stripped {
+            return Record::new_stripped(self.header, self.profile).map_err(damaged);
+        }
         let mut slots = BTreeMap::new();
         for id in self.slots {
             slots.insert(id, Arc::new(body(&id)?));
         }
-        Record::new(self.header, self.profile, slots).map_err(|err| {
-            Failure::damaged(format_args!("the record of {}: {err}", author.short()))
-        })
+        Record::new(self.header, self.profile, slots).map_err(damaged)
     }
 }
 

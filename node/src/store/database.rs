@@ -14,6 +14,9 @@ use super::migrate::{self, STEPS};
 use super::tables::{self, FLOCK, FORMAT, INCARNATION, REMOVED, WriteTables, get};
 use super::{Batch, OpenError, Snapshot, WriteError};
 
+/// A file with less free space than this is left as it is at a start.
+const COMPACT_MIN: u64 = 16 << 20;
+
 /// An open database. See the module for its invariant.
 pub struct Store {
     disk: Box<dyn Disk>,
@@ -39,6 +42,7 @@ impl Store {
             disk.create(&|database| fill(database, &flock))?;
             let database = open(&*disk, &flock)?;
             let snapshot = Snapshot::read(&database, &flock)?;
+            let database = shrunk(database, &*disk, &flock)?;
             Ok((Self { disk, flock, database: Some(database) }, snapshot))
         })
     }
@@ -117,6 +121,28 @@ fn open(disk: &dyn Disk, flock: &Digest) -> Result<Database, Failure> {
     Ok(database)
 }
 
+/// The database, with its file shrunk if it is large and most of it is free. The file does not shrink by itself
+/// when members are forgotten; what is free is used first.
+fn shrunk(mut database: Database, disk: &dyn Disk, flock: &Digest) -> Result<Database, Failure> {
+    let transaction = database.begin_write()?;
+    let stats = transaction.stats()?;
+    transaction.abort()?;
+    let held = stats.allocated_pages() * stats.page_size() as u64;
+    let free = disk.len()?.saturating_sub(held);
+    if free < COMPACT_MIN || free < held {
+        return Ok(database);
+    }
+    match database.compact() {
+        Ok(_) => Ok(database),
+        Err(error) => {
+            // It takes room to make room. What was there is there still.
+            tracing::warn!(%error, "the database is not compacted");
+            drop(database);
+            open(disk, flock)
+        }
+    }
+}
+
 fn write(database: &Database, flock: &Digest, batch: &Batch) -> Result<(), Failure> {
     let transaction = database.begin_write()?;
     let mut tables = WriteTables::open(&transaction)?;
@@ -158,7 +184,7 @@ fn put_record(
     let stored = tables.records.get(&author.0)?;
     let stored = stored.map(|found| StoredRecord::open(&author, found.value(), flock, &Trusting));
     let stored = stored.transpose()?;
-    if stored.as_ref().is_some_and(|stored| stored.total() >= record.total()) {
+    if stored.as_ref().is_some_and(|stored| !is_news(stored, record)) {
         return Ok(false);
     }
     let before: BTreeSet<_> = stored.into_iter().flat_map(|stored| stored.slots).collect();
@@ -170,6 +196,12 @@ fn put_record(
     }
     tables.records.insert(&author.0, StoredRecord::seal(record).as_slice())?;
     Ok(true)
+}
+
+/// Whether a record replaces the stored one: it is newer, or its author departed and its slots can go.
+fn is_news(stored: &StoredRecord, record: &Record) -> bool {
+    let same = stored.total() == record.total();
+    stored.total() < record.total() || (same && record.is_stripped() && !stored.stripped)
 }
 
 fn put_incarnation(tables: &mut WriteTables<'_>, incarnation: u64) -> Result<bool, Failure> {

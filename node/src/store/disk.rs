@@ -21,6 +21,9 @@ pub(super) trait Disk: Send {
 
     /// Opens the database that is there.
     fn open(&self) -> Result<Database, Failure>;
+
+    /// How many bytes its file has.
+    fn len(&self) -> Result<u64, Failure>;
 }
 
 /// How every database is opened: all checksums verified, because redb trusts a file that was closed
@@ -89,6 +92,10 @@ impl Disk for FileDisk {
 
     fn open(&self) -> Result<Database, Failure> {
         Ok(builder().open(&self.path)?)
+    }
+
+    fn len(&self) -> Result<u64, Failure> {
+        Ok(fs::metadata(&self.path).map_err(Failure::Io)?.len())
     }
 }
 

@@ -43,7 +43,10 @@ impl Pending {
 
     fn absorb_record(&mut self, record: Arc<Record>) -> bool {
         let known = self.records.get(&record.author());
-        let newer = known.is_none_or(|known| known.total() < record.total());
+        let newer = known.is_none_or(|known| {
+            let strips = record.is_stripped() && !known.is_stripped();
+            known.total() < record.total() || (strips && known.total() == record.total())
+        });
         if newer {
             self.records.insert(record.author(), record);
         }

@@ -113,6 +113,11 @@ pub enum Notice {
     ReadOnly,
     /// The disk takes writes again.
     Writable,
+    /// The replica is full: something that other members hold was not taken in.
+    ReplicaFull {
+        /// Where it is full, in bytes.
+        bytes: usize,
+    },
     /// The name this node claims is held by another member.
     NameLost {
         /// The name.
@@ -159,6 +164,12 @@ impl fmt::Display for Notice {
                 f.write_str("the disk is full: this node is read-only until there is room")
             }
             Self::Writable => f.write_str("the disk takes writes again"),
+            Self::ReplicaFull { bytes } => write!(
+                f,
+                "the replica is full at {} MiB: this node takes in no further members, and may show \
+                 less than others do; `crux-node doctor` says who brought most",
+                bytes >> 20
+            ),
             Self::NameLost { name, holder } => {
                 write!(
                     f,

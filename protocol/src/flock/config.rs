@@ -11,6 +11,12 @@ use crux_crdt::sign::Signed;
 use crate::leader::Claim;
 use crate::{join, leader, liveness, sync};
 
+/// Where a replica is full, unless it is told otherwise: some fifteen thousand members with ten services
+/// each. A guess.
+pub const REPLICA_MAX: usize = 256 << 20;
+/// The least limit that makes sense: nine hundred members with ten services each.
+pub const REPLICA_MAX_LEAST: usize = 16 << 20;
+
 /// What a node is told at its start.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -30,6 +36,8 @@ pub struct Config {
     pub forget_after: Duration,
     /// The same for members with the label `ephemeral`.
     pub forget_ephemeral_after: Duration,
+    /// How many bytes the replica may take in memory before it is full; see [`crux_crdt::strew`].
+    pub replica_max: usize,
     /// Of the engines.
     pub sync: sync::Config,
     /// Of the engines.
@@ -52,6 +60,7 @@ impl Config {
             join: Vec::new(),
             forget_after: Duration::from_secs(72 * 3600),
             forget_ephemeral_after: Duration::from_secs(600),
+            replica_max: REPLICA_MAX,
             sync: sync::Config::default(),
             liveness: liveness::Config::default(),
             leader: leader::Config::default(),

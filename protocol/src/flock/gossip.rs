@@ -49,9 +49,9 @@ impl State {
         match self.merge_frame(frame, now) {
             // What came by sync first is passed on all the same: not everyone has that way.
             Ok(Merged::New | Merged::Same) => Verdict::Accept,
-            Ok(Merged::Known) => Verdict::Ignore,
+            Ok(Merged::Known | Merged::NoRoom) => Verdict::Ignore,
             Ok(Merged::Incomplete) => {
-                let outputs = self.sync.on_lacking(from, &self.strew);
+                let outputs = self.sync.on_lacking(from, now, &self.strew);
                 self.act_on_sync(outputs, now);
                 Verdict::Accept
             }
@@ -66,8 +66,8 @@ impl State {
         match act {
             Ok(act) if !self.strew.membership().contains(&act.author()) => Verdict::Ignore,
             Ok(act) => {
-                self.merge_acts(vec![Arc::new(act)], now);
-                Verdict::Accept
+                let merged = self.merge_acts(vec![Arc::new(act)], now);
+                if merged.refused.is_empty() { Verdict::Accept } else { Verdict::Ignore }
             }
             Err(error) => self.misbehaved(from, format!("an act: {error}")),
         }

@@ -54,12 +54,14 @@ impl State {
             incarnation: self.author.incarnation(),
             alone: self.is_alone(),
         };
+        let full = self.is_replica_full();
         let (liveness, links) = (&self.liveness, &self.links);
         let facts = join::Facts {
             strew: &self.strew,
             names: &self.names,
             is_alive: &|member| liveness.liveness(member) != Liveness::Dead,
             hello,
+            full,
             seen_from: &|peer| links.get(peer).map(|link| link.addr.ip()),
         };
         call(&mut self.join, &facts, &mut self.rng)
@@ -104,6 +106,11 @@ impl State {
         if let Some(act) = self.own_admission_of(peer) {
             // Who comes again, having lost its disk or having nothing better to do, gets the same.
             let outputs = self.join.on_signed(peer, joining, Some(act));
+            self.act_on_join(outputs, now);
+            return;
+        }
+        if self.has_no_room_for(&peer) {
+            let outputs = self.join.on_no_room(peer, joining);
             self.act_on_join(outputs, now);
             return;
         }

@@ -71,7 +71,7 @@ impl State {
     fn on_disconnected(&mut self, peer: Principal, now: Instant) {
         self.links.remove(&peer);
         self.join.on_disconnected(peer);
-        let outputs = self.sync.on_disconnected(peer, &self.strew);
+        let outputs = self.sync.on_disconnected(peer, now, &self.strew);
         self.act_on_sync(outputs, now);
         let outputs = self.liveness.on_disconnected(peer);
         self.act_on_liveness(outputs, now);
@@ -132,10 +132,10 @@ impl State {
                 self.act_on_join(outputs, now);
             }
             Some(Route::Sync) => {
-                let outputs = self.sync.on_failed(peer, &self.strew);
+                let outputs = self.sync.on_failed(peer, now, &self.strew);
                 self.act_on_sync(outputs, now);
             }
-            Some(Route::Hearsay) => self.hearing = false,
+            Some(Route::Hearsay) => _ = self.hearing.remove(&peer),
             Some(Route::Ping(ping)) => self.on_ping_failed(ping, peer, failure, now),
             Some(Route::Forward(control)) => self.on_forward_answer(control, None),
             Some(Route::Store(_)) | None => {}

@@ -36,6 +36,8 @@ pub(super) enum Merged {
     Known,
     /// Bodies are missing: nothing was merged.
     Incomplete,
+    /// This node's replica is full: nothing was merged.
+    NoRoom,
 }
 
 impl State {
@@ -47,13 +49,13 @@ impl State {
                 }
                 sync::Output::Reply { id, body } => self.reply(id, body),
                 sync::Output::MergeActs { peer, acts } => {
-                    let brought = self.merge_acts(acts, now);
-                    let outputs = self.sync.resume(peer, brought, now, &self.strew);
+                    let merged = self.merge_acts(acts, now);
+                    let outputs = self.sync.resume(peer, merged, now, &self.strew);
                     self.act_on_sync(outputs, now);
                 }
                 sync::Output::MergeRecords { peer, frames } => {
-                    let brought = self.merge_frames(peer, frames, now);
-                    let outputs = self.sync.resume(peer, brought, now, &self.strew);
+                    let merged = self.merge_frames(peer, frames, now);
+                    let outputs = self.sync.resume(peer, merged, now, &self.strew);
                     self.act_on_sync(outputs, now);
                 }
                 sync::Output::Store { id, frame } => self.on_store(id, &frame, now),
@@ -64,18 +66,25 @@ impl State {
         }
     }
 
-    fn merge_frames(&mut self, peer: Principal, frames: Vec<RecordFrame>, now: Instant) -> bool {
-        let mut brought = false;
+    fn merge_frames(
+        &mut self,
+        peer: Principal,
+        frames: Vec<RecordFrame>,
+        now: Instant,
+    ) -> sync::Merged {
+        let mut all = sync::Merged::default();
         for frame in frames {
             if !self.strew.membership().contains(&frame.header.author()) {
                 continue;
             }
+            let id = frame.header.id();
             match self.merge_frame(frame, now) {
-                Ok(merged) => brought |= merged == Merged::New,
+                Ok(Merged::NoRoom) => all.refused.push(id),
+                Ok(merged) => all.brought |= merged == Merged::New,
                 Err(error) => _ = self.misbehaved(peer, format!("a record: {error}")),
             }
         }
-        brought
+        all
     }
 
     /// Merges a record of a member.
@@ -104,6 +113,10 @@ impl State {
         }
         let shown_before = self.strew.shown_record(&author).is_some();
         let outcome = self.strew.merge_record(record.clone());
+        if outcome == RecordOutcome::NoRoom {
+            self.note_refusal();
+            return Ok(Merged::NoRoom);
+        }
         if matches!(outcome, RecordOutcome::Twice { .. }) {
             self.notice(Notice::SignedTwice(author));
         }
@@ -112,7 +125,8 @@ impl State {
         }
         let shown = shown_before && self.strew.shown_record(&author).is_some();
         self.note_record_changed(held.as_deref().filter(|_| shown), &record);
-        self.unsaved.records.push(record);
+        // Of one that departed meanwhile the replica keeps less.
+        self.unsaved.records.extend(self.strew.record(&author).cloned());
         self.save_if_many();
         self.free_name_for(author, now);
         Ok(Merged::New)
@@ -179,38 +193,48 @@ impl State {
         }
     }
 
-    /// Merges acts whose authors are members, in whatever order makes them so. Returns whether
-    /// anything was new.
-    pub(super) fn merge_acts(&mut self, acts: Vec<Arc<Signed<Act>>>, now: Instant) -> bool {
+    /// Merges acts whose authors are members, in whatever order makes them so.
+    pub(super) fn merge_acts(&mut self, acts: Vec<Arc<Signed<Act>>>, now: Instant) -> sync::Merged {
         let mut changed = BTreeSet::new();
-        let mut news = false;
+        let mut all = sync::Merged::default();
         let share = |act| self.context.sharing.act(act);
         let mut rest: Vec<_> = acts.into_iter().map(share).collect();
         loop {
             let before = rest.len();
             rest.retain(|act| {
-                let counts = self.strew.membership().contains(&act.author());
-                if counts && let ActOutcome::New(whose) = self.strew.merge_act(act.clone()) {
-                    news = true;
-                    changed.extend(whose);
-                    self.unsaved.acts.push(act.clone());
+                if !self.strew.membership().contains(&act.author()) {
+                    return true;
                 }
-                !counts
+                match self.strew.merge_act(act.clone()) {
+                    ActOutcome::New(whose) => {
+                        all.brought = true;
+                        changed.extend(whose);
+                        self.unsaved.acts.push(act.clone());
+                    }
+                    ActOutcome::NoRoom => {
+                        self.note_refusal();
+                        all.refused.push(act.id());
+                    }
+                    ActOutcome::TooMany => all.refused.push(act.id()),
+                    ActOutcome::Known => {}
+                }
+                false
             });
             if rest.len() == before || rest.is_empty() {
                 break;
             }
         }
-        if news {
+        if all.brought {
             self.save_if_many();
             self.on_standing_changed(&changed, now);
         }
-        news
+        all
     }
 
     /// Somebody became a member, left or was retired.
     fn on_standing_changed(&mut self, changed: &BTreeSet<Principal>, _now: Instant) {
         self.note_replica_changed();
+        self.save_stripped();
         let me = self.context.me;
         for who in changed.iter().filter(|who| **who != me) {
             if self.strew.membership().contains(who) && self.strew.record(who).is_none() {
@@ -262,6 +286,7 @@ impl State {
             let held = self.strew.record(&author).cloned()?;
             // A greater record of another run does not say what this one says.
             let says = held.marker() >= wanted && held.marker().nonce == wanted.nonce;
+            let says = says && !held.is_stripped();
             (merged.is_ok() && says).then_some(held)
         });
         let kept =

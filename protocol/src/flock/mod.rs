@@ -31,15 +31,17 @@ mod own;
 mod past;
 mod prune;
 mod reach;
+mod room;
 mod settle;
 mod state;
 mod stores;
 mod view;
 
 pub use command::{Batch, Command, Notice, StopReason, Ticket};
-pub use config::{Config, Restored};
+pub use config::{Config, REPLICA_MAX, REPLICA_MAX_LEAST, Restored};
 pub use control::{Answer, Control, ControlError, ControlId};
 pub use event::{Event, PersistError};
 pub use kept::Kept;
+pub use room::Brought;
 pub use state::{Parts, State};
 pub use view::{MemberState, MemberView};

@@ -85,6 +85,7 @@ impl State {
             self.strew.merge_act(act.clone());
             self.publish_act(act);
         }
+        self.save_stripped();
         if let Some(record) = &commit.write.record {
             let me = self.context.me;
             let before = self.strew.shown_record(&me).cloned();

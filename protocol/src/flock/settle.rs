@@ -42,6 +42,7 @@ impl State {
             return self.settle(now);
         }
         self.save();
+        self.look_at_room();
         if std::mem::take(&mut self.changed) {
             self.out.push(Command::Changed);
         }

@@ -16,6 +16,7 @@ use super::control::ControlId;
 use super::event::{Event, PersistError};
 use super::past::{Known, Past};
 use super::reach::Waiting;
+use super::room::{Room, restore};
 use super::stores::StoreWait;
 use crate::author::{self, Own, ServiceKey};
 use crate::context::Context;
@@ -80,8 +81,8 @@ pub struct State {
     pub(super) pings: BTreeMap<u64, Ping>,
     pub(super) stores: BTreeMap<ControlId, StoreWait>,
     pub(super) leases: BTreeMap<ServiceKey, Instant>,
-    /// Whether somebody was asked of whom it heard, and has not answered.
-    pub(super) hearing: bool,
+    /// Peers that were asked of whom they heard, and have not answered; and since when.
+    pub(super) hearing: BTreeMap<Principal, Instant>,
     /// Shown members that are dead, and since when.
     pub(super) dead_since: BTreeMap<Principal, Instant>,
     /// Whom this node admitted as a joiner, and whose name it does not know yet.
@@ -89,6 +90,8 @@ pub struct State {
     pub(super) ticket: Option<Ticket>,
     pub(super) next_id: u64,
     pub(super) unsaved: Batch,
+    /// What is known of the room in the replica.
+    pub(super) room: Room,
     pub(super) published: Option<Arc<Record>>,
     pub(super) shown_leader: Option<Claim>,
     /// Of whom the network was told where they are, and by which profile.
@@ -131,7 +134,7 @@ impl State {
     pub fn new(config: Config, context: Context, parts: Parts, now: Instant) -> Self {
         let Parts { identity, join_key, restored, seed } = parts;
         let mut rng = StdRng::from_seed(seed);
-        let strew = Strew::restore(context.me, &restored.acts, &restored.records);
+        let (strew, unsaved) = restore(&config, &context, &restored);
         let last = strew.record(&context.me).cloned();
         let profile = own_profile(&config, last.as_deref());
         let own = Own::new(profile, last.as_deref(), restored.removed);
@@ -188,12 +191,13 @@ impl State {
             reached: BTreeMap::new(),
             pings: BTreeMap::new(),
             stores: BTreeMap::new(),
-            hearing: false,
+            hearing: BTreeMap::new(),
             dead_since,
             vouched: BTreeMap::new(),
             ticket: None,
             next_id: 0,
-            unsaved: Batch::default(),
+            unsaved,
+            room: Room::default(),
             published: None,
             shown_leader: None,
             addresses_told: BTreeMap::new(),

@@ -150,6 +150,8 @@ pub enum Refusal {
     Disk,
     /// Both sides join through each other at once, and this handshake is the one that ends.
     Crossed,
+    /// The replica of the node that refuses is full: it takes in no further member.
+    Full,
 }
 
 impl fmt::Display for Refusal {
@@ -171,6 +173,10 @@ impl fmt::Display for Refusal {
             Self::Chain => f.write_str("the presented admissions do not lead to this node"),
             Self::Disk => f.write_str("the sponsor could not write to its disk"),
             Self::Crossed => f.write_str("both sides join at once; the other handshake goes on"),
+            Self::Full => f.write_str(
+                "the replica there is full (--replica-max) and takes in no further members; \
+                 `crux-node doctor` there says who brought most",
+            ),
         }
     }
 }
@@ -306,6 +312,7 @@ fn encode_refusal(out: &mut Encoder, refusal: &Refusal) {
         Refusal::Chain => out.u8(7),
         Refusal::Disk => out.u8(8),
         Refusal::Crossed => out.u8(9),
+        Refusal::Full => out.u8(12),
     };
 }
 
@@ -320,6 +327,7 @@ fn decode_refusal(input: &mut Decoder<'_>) -> Result<Refusal, DecodeError> {
         7 => Refusal::Chain,
         8 => Refusal::Disk,
         9 => Refusal::Crossed,
+        12 => Refusal::Full,
         found => return Err(DecodeError::Unknown { what: "refusal", found }),
     })
 }

@@ -87,6 +87,8 @@ pub struct Facts<'a> {
     pub is_alive: &'a dyn Fn(&Principal) -> bool,
     /// What this node says of itself; the nonce is filled in.
     pub hello: Hello,
+    /// Whether the replica is full, so that there is no further member.
+    pub full: bool,
     /// From which IP a peer is seen.
     pub seen_from: &'a dyn Fn(&Principal) -> Option<IpAddr>,
 }
@@ -191,6 +193,9 @@ impl State {
         if !leads_to(&acts, facts.strew, peer) {
             return vec![refuse(id, Refusal::Chain)];
         }
+        if facts.full && !facts.strew.membership().contains(&peer) {
+            return vec![refuse(id, Refusal::Full)];
+        }
         vec![Output::Merge(acts), Output::Reply { id, response: Response::Done }]
     }
 
@@ -257,6 +262,15 @@ impl State {
             }
             (false, None) => self.end_guest(peer, Refusal::Disk),
         }
+    }
+
+    /// The admission that [`Output::Admit`] asked for is not signed, because this node's replica is full.
+    pub fn on_no_room(&mut self, peer: Principal, joining: bool) -> Vec<Output> {
+        if !joining {
+            return self.end_guest(peer, Refusal::Full);
+        }
+        self.attempts.remove(&peer);
+        vec![Output::Failed { peer, refusal: Refusal::Full, joining }]
     }
 
     /// Ends what takes too long.

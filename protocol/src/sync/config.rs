@@ -11,7 +11,8 @@ pub struct Config {
     pub recheck_after: Duration,
     /// The least time between two announcements of what sync brought in. From the design, page 01.
     pub announce_period: Duration,
-    /// How many sessions run at once. More heal faster and fetch more twice. A guess.
+    /// How many sessions run at once; one of the places is kept for peers whose last session ended well.
+    /// More heal faster and fetch more twice. A guess.
     pub sessions_max: usize,
 }
 

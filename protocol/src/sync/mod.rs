@@ -2,7 +2,7 @@
 //!
 //! **Invariant**: two live members between which messages get through, and whose replicas do not
 //! change meanwhile, show the same records and count the same acts after finitely many exchanges,
-//! whatever either missed and for however long. Records of departed members are not reconciled.
+//! whatever either missed and for however long, as long as neither is full. Records of departed members are not reconciled.
 //!
 //! ```text
 //!   A                                   B
@@ -25,15 +25,25 @@
 //! differ; so an exchange that is not urgent looks a second time after a second before it starts a
 //! session.
 //!
+//! Few sessions run at once, and a slow peer does not keep others waiting: see `places`. Peers that
+//! stall, `k` of them, delay the sessions with all others by at most `k × 2 s / 3`, once. A replica that
+//! is full (`crux_crdt::strew`) does not take everything, so it rests for a minute after a session
+//! that brought what it has no room for; the invariant holds below the limit only.
+//!
 //! Background: range-based set reconciliation, arXiv 2212.13567.
 
 mod config;
 mod message;
+mod output;
+mod places;
+mod refused;
 mod session;
 mod state;
+mod turns;
 
 pub use config::Config;
 pub use message::{
     Aside, BEACONS_MAX, Hearsay, Piece, RecordsWanted, Request, Response, Roots, SetKind,
 };
-pub use state::{Output, State};
+pub use output::{Merged, Output};
+pub use state::State;

@@ -1,3 +1,4 @@
+use core::time::Duration;
 use std::collections::{BTreeSet, VecDeque};
 
 use crux_crdt::record::Record;
@@ -7,6 +8,8 @@ use crux_crdt::{Digest, Principal};
 use super::message::{
     ACTS_MAX, ITEMS_MAX, Piece, RANGES_MAX, RECORDS_MAX, RecordsWanted, Request, Roots, SetKind,
 };
+use super::refused::Refused;
+use crate::time::Instant;
 
 /// Fan-out of a range that differs. From the design, page 01.
 const FAN_OUT: usize = 16;
@@ -21,6 +24,8 @@ const REQUESTS_MAX: usize = 2_000;
 /// How many ranges wait to be compared: 100,000 acts in lists of 32 make some 3,000. What does not
 /// fit is found by the next comparison.
 const RANGES_WAITING_MAX: usize = 16 * 1024;
+/// How long an answer may take: longer than the network waits for one.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 /// How many acts, and how many records, wait to be fetched; in the same way.
 const WANTED_MAX: usize = 128 * 1024;
 
@@ -32,10 +37,22 @@ pub(super) struct Session {
     acts: BTreeSet<Digest>,
     records: BTreeSet<Principal>,
     asked: BTreeSet<Principal>,
-    asking: SetKind,
     requests: usize,
-    /// Whether it brought anything new.
-    pub(super) brought: bool,
+    /// What the peer was asked and did not answer yet.
+    asking: Option<Asking>,
+    /// When it was asked last.
+    asked_at: Instant,
+}
+
+/// What a session waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asking {
+    /// Pieces of this set.
+    Pieces(SetKind),
+    /// Acts.
+    Acts,
+    /// Records.
+    Records,
 }
 
 impl Session {
@@ -52,18 +69,54 @@ impl Session {
             acts: BTreeSet::new(),
             records: BTreeSet::new(),
             asked: BTreeSet::new(),
-            asking: SetKind::Acts,
             requests: 0,
-            brought: false,
+            asking: None,
+            asked_at: Instant::ORIGIN,
         }
     }
 
+    /// Whether it came to its end: the peer had nothing more to give.
+    pub(super) const fn is_well(&self) -> bool {
+        self.requests <= REQUESTS_MAX
+    }
+
+    /// Whether the peer owes an answer.
+    pub(super) const fn is_owed(&self) -> bool {
+        self.asking.is_some()
+    }
+
+    /// Whether the peer has owed an answer for too long: whatever it said meanwhile was none.
+    pub(super) fn is_overdue(&self, now: Instant) -> bool {
+        self.overdue_at() <= now
+    }
+
+    /// When it is overdue.
+    pub(super) fn overdue_at(&self) -> Instant {
+        if self.is_owed() { self.asked_at + ANSWER_WITHIN } else { Instant::NEVER }
+    }
+
+    /// The peer answered. Whether it answers what it was asked.
+    pub(super) fn on_answer(&mut self, what: Asking) -> bool {
+        self.asking.take_if(|asking| *asking == what).is_some()
+    }
+
     /// The next thing to ask; `None` when done.
-    pub(super) fn next(&mut self, strew: &Strew) -> Option<Request> {
+    pub(super) fn next(&mut self, strew: &Strew, now: Instant) -> Option<Request> {
         self.requests += 1;
         if self.requests > REQUESTS_MAX {
             return None;
         }
+        let request = self.find_next(strew)?;
+        self.asked_at = now;
+        self.asking = Some(match &request {
+            Request::Ranges { set, .. } => Asking::Pieces(*set),
+            Request::Acts(_) => Asking::Acts,
+            _ => Asking::Records,
+        });
+        Some(request)
+    }
+
+    fn find_next(&mut self, strew: &Strew) -> Option<Request> {
         if let Some((set, _)) = self.ranges.front() {
             return Some(self.ask_ranges(*set, strew));
         }
@@ -82,7 +135,6 @@ impl Session {
     }
 
     fn ask_ranges(&mut self, set: SetKind, strew: &Strew) -> Request {
-        self.asking = set;
         let mut ranges = Vec::new();
         while ranges.len() < RANGES_MAX
             && self.ranges.front().is_some_and(|(kind, _)| *kind == set)
@@ -107,12 +159,18 @@ impl Session {
     }
 
     /// Takes in what differs.
-    pub(super) fn on_pieces(&mut self, pieces: Vec<Piece>, strew: &Strew) {
-        let set = self.asking;
+    pub(super) fn on_pieces(
+        &mut self,
+        set: SetKind,
+        pieces: Vec<Piece>,
+        strew: &Strew,
+        refused: &Refused,
+    ) {
         for piece in pieces {
             match piece {
                 Piece::Items(items) => {
-                    items.iter().for_each(|(key, value)| self.want(set, *key, *value, strew));
+                    let items = items.iter().filter(|(_, value)| !refused.contains(value));
+                    items.for_each(|(key, value)| self.want(set, *key, *value, strew));
                 }
                 Piece::Range(bounds, print) => {
                     let mine = index(strew, set).fingerprint_of(bounds).digest();

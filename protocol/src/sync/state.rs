@@ -1,94 +1,38 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
-use std::sync::Arc;
 
 use crux_crdt::Principal;
-use crux_crdt::act::Act;
-use crux_crdt::sign::Signed;
 use crux_crdt::strew::Strew;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
 use super::message::{Aside, Request, Response, Roots};
-use super::session::{Session, compare};
+use super::output::{Merged, Output};
+use super::places::Places;
+use super::refused::Refused;
+use super::session::{Asking, Session, compare};
 use super::{Config, RecordsWanted};
 use crate::context::Context;
-use crate::frame::RecordFrame;
 use crate::link::ReplyId;
 use crate::time::Instant;
-
-/// What the engine asks of whoever drives it.
-#[derive(Debug)]
-pub enum Output {
-    /// Send a request over `/crux/sync/2`.
-    Send {
-        /// To whom.
-        peer: Principal,
-        /// What.
-        request: Request,
-    },
-    /// Answer a request.
-    Reply {
-        /// Which.
-        id: ReplyId,
-        /// The encoded [`Response`].
-        body: Vec<u8>,
-    },
-    /// Merge acts, then call [`State::resume`].
-    MergeActs {
-        /// Who sent them.
-        peer: Principal,
-        /// The acts; their signatures held.
-        acts: Vec<Arc<Signed<Act>>>,
-    },
-    /// Merge records, then call [`State::resume`].
-    MergeRecords {
-        /// Who sent them.
-        peer: Principal,
-        /// The records; the headers' signatures held.
-        frames: Vec<RecordFrame>,
-    },
-    /// Store a record durably, then answer with [`Response::encode_stored`].
-    Store {
-        /// The request to answer.
-        id: ReplyId,
-        /// The encoded frame; not yet verified.
-        frame: Vec<u8>,
-    },
-    /// This came along with roots; the beacon is not yet verified.
-    Aside {
-        /// Who sent it.
-        peer: Principal,
-        /// What came along.
-        aside: Aside,
-    },
-    /// Answer with [`Response::encode_beacons`] what is heard of these.
-    Tell {
-        /// The request to answer.
-        id: ReplyId,
-        /// Of whom.
-        of: Vec<Principal>,
-    },
-    /// Nothing that this peer had is lacking here: its roots are the same, or a session ended.
-    Complete {
-        /// The peer.
-        peer: Principal,
-    },
-}
 
 /// The anti-entropy engine of one node. See the module for its invariant.
 #[derive(Debug)]
 pub struct State {
-    config: Config,
+    pub(super) config: Config,
     context: Context,
     linked: BTreeSet<Principal>,
-    sessions: BTreeMap<Principal, Session>,
-    // Peers with other roots, waiting for a session.
-    waiting: BTreeMap<Principal, Roots>,
-    // The peer whose turn it was last.
-    served: Principal,
+    // Those that hold a place, and those that lost theirs.
+    pub(super) sessions: BTreeMap<Principal, Session>,
+    pub(super) places: Places,
+    // Peers with other roots, waiting for a place.
+    pub(super) waiting: BTreeMap<Principal, Roots>,
+    // When a place may be free for one of them.
+    pub(super) place_at: Instant,
+    // Peers that owe an answer to a session that was given up, and until when that is waited for.
+    pub(super) owing: BTreeMap<Principal, Instant>,
+    pub(super) refused: Refused,
     // Peers whose roots differed; looked at again when due.
-    doubted: BTreeMap<Principal, Instant>,
+    pub(super) doubted: BTreeMap<Principal, Instant>,
     // Peers that were asked for roots of which any difference counts at once.
     pressed: BTreeSet<Principal>,
     next_roots: Instant,
@@ -99,14 +43,17 @@ pub struct State {
 impl State {
     /// An engine without links.
     pub fn new(config: Config, context: Context, now: Instant) -> Self {
-        let next_roots = now + config.roots_period;
+        let (next_roots, sessions_max) = (now + config.roots_period, config.sessions_max);
         Self {
             config,
             context,
             linked: BTreeSet::new(),
             sessions: BTreeMap::new(),
+            places: Places::new(sessions_max),
             waiting: BTreeMap::new(),
-            served: Principal::default(),
+            place_at: Instant::NEVER,
+            owing: BTreeMap::new(),
+            refused: Refused::default(),
             doubted: BTreeMap::new(),
             pressed: BTreeSet::new(),
             next_roots,
@@ -122,13 +69,16 @@ impl State {
     }
 
     /// A member is gone; its session ends.
-    pub fn on_disconnected(&mut self, peer: Principal, strew: &Strew) -> Vec<Output> {
+    pub fn on_disconnected(&mut self, peer: Principal, now: Instant, strew: &Strew) -> Vec<Output> {
         self.linked.remove(&peer);
-        self.sessions.remove(&peer);
+        if self.sessions.remove(&peer).is_some() {
+            self.places.leave(&peer, false, now);
+        }
         self.waiting.remove(&peer);
+        self.owing.remove(&peer);
         self.doubted.remove(&peer);
         self.pressed.remove(&peer);
-        self.start_waiting(strew)
+        self.start_waiting(now, strew)
     }
 
     /// This replica has something that others should look for at once.
@@ -142,20 +92,30 @@ impl State {
         if crux_crdt::planted!(NoRepair) {
             return;
         }
-        if self.linked.contains(&peer) && !self.sessions.contains_key(&peer) {
+        if self.may_start_with(&peer, now) {
             self.doubted.entry(peer).or_insert(now + self.config.recheck_after);
         }
     }
 
     /// A peer is known to have what this node lacks: start a session without comparing roots.
-    pub fn on_lacking(&mut self, peer: Principal, strew: &Strew) -> Vec<Output> {
-        if !self.linked.contains(&peer) || self.sessions.contains_key(&peer) {
+    pub fn on_lacking(&mut self, peer: Principal, now: Instant, strew: &Strew) -> Vec<Output> {
+        if !self.may_start_with(&peer, now) {
             return Vec::new();
         }
         // Roots that differ in the registers alone.
         let mine = Roots::of(strew);
         self.waiting.insert(peer, Roots { registers: mine.acts, acts: mine.acts });
-        self.start_waiting(strew)
+        self.start_waiting(now, strew)
+    }
+
+    /// There may be room again for what was not taken.
+    pub fn on_room(&mut self) {
+        self.refused.clear();
+    }
+
+    fn may_start_with(&self, peer: &Principal, now: Instant) -> bool {
+        let busy = self.sessions.contains_key(peer) || self.refused.is_resting(peer, now);
+        self.linked.contains(peer) && !busy
     }
 
     /// A request came in. A malformed one is answered with nothing, so that
@@ -204,20 +164,24 @@ impl State {
         if theirs == Roots::of(strew) {
             self.doubted.remove(&peer);
             self.waiting.remove(&peer);
+            if self.sessions.get(&peer).is_some_and(|session| !session.is_owed()) {
+                // It waited for a place, and there is nothing left to fetch.
+                self.sessions.remove(&peer);
+            }
             return vec![Output::Complete { peer }];
         }
-        if self.sessions.contains_key(&peer) || !self.linked.contains(&peer) {
+        if !self.may_start_with(&peer, now) {
             return Vec::new();
         }
         if urgent {
             self.waiting.insert(peer, theirs);
-            return self.start_waiting(strew);
+            return self.start_waiting(now, strew);
         }
         self.doubted.entry(peer).or_insert(now + self.config.recheck_after);
         Vec::new()
     }
 
-    /// A response came in. A malformed one ends the session.
+    /// A response came in. A malformed one, or one that answers something else, ends the session.
     pub fn on_response(
         &mut self,
         peer: Principal,
@@ -232,82 +196,45 @@ impl State {
                 out.extend(self.on_roots(peer, roots, urgent, now, strew));
                 out
             }
-            Ok(Response::Pieces(pieces)) => {
-                if let Some(session) = self.sessions.get_mut(&peer) {
-                    session.on_pieces(pieces, strew);
-                }
-                self.resume(peer, false, now, strew)
+            Ok(Response::Pieces(pieces)) => self.on_pieces(peer, pieces, now, strew),
+            Ok(Response::Acts(acts)) if self.is_answer(peer, Asking::Acts) => {
+                vec![Output::MergeActs { peer, acts }]
             }
-            Ok(Response::Acts(acts)) => vec![Output::MergeActs { peer, acts }],
-            Ok(Response::Records(frames)) => {
+            Ok(Response::Records(frames)) if self.is_answer(peer, Asking::Records) => {
                 if let Some(session) = self.sessions.get_mut(&peer) {
                     session.on_records(&frames.iter().map(|f| f.header.author()).collect());
                 }
                 vec![Output::MergeRecords { peer, frames }]
             }
-            // This engine asks for neither.
-            Ok(Response::Stored(_) | Response::Beacons(_)) => Vec::new(),
-            Err(_) => self.on_failed(peer, strew),
+            // This engine asks for neither of the rest.
+            Ok(_) | Err(_) => self.on_failed(peer, now, strew),
         }
     }
 
     /// A request failed, or its answer was malformed: the session ends, and the next comparison of
     /// roots starts another.
-    pub fn on_failed(&mut self, peer: Principal, strew: &Strew) -> Vec<Output> {
-        self.sessions.remove(&peer);
+    pub fn on_failed(&mut self, peer: Principal, now: Instant, strew: &Strew) -> Vec<Output> {
         self.pressed.remove(&peer);
-        self.start_waiting(strew)
+        self.owing.remove(&peer);
+        if self.sessions.remove(&peer).is_some() {
+            self.places.leave(&peer, false, now);
+        }
+        self.start_waiting(now, strew)
     }
 
-    /// Goes on after a merge. `brought`: something was new.
+    /// Goes on after a merge.
     pub fn resume(
         &mut self,
         peer: Principal,
-        brought: bool,
+        merged: Merged,
         now: Instant,
         strew: &Strew,
     ) -> Vec<Output> {
-        if brought {
+        if merged.brought {
             self.announce_soon(now);
         }
-        let Some(session) = self.sessions.get_mut(&peer) else { return Vec::new() };
-        session.brought |= brought;
-        if let Some(request) = session.next(strew) {
-            return vec![Output::Send { peer, request }];
-        }
-        self.sessions.remove(&peer);
-        let mut out = vec![Output::Complete { peer }];
-        out.extend(self.start_waiting(strew));
-        out
-    }
-
-    /// The next peer in turn, so that no peer keeps others from theirs.
-    fn take_waiting(&mut self) -> Option<(Principal, Roots)> {
-        let after = (Bound::Excluded(self.served), Bound::Unbounded);
-        let next = self.waiting.range(after).next().or_else(|| self.waiting.first_key_value());
-        let peer = next.map(|(peer, _)| *peer)?;
-        self.served = peer;
-        self.waiting.remove_entry(&peer)
-    }
-
-    fn start_waiting(&mut self, strew: &Strew) -> Vec<Output> {
-        if self.waiting.is_empty() {
-            return Vec::new();
-        }
-        let mine = Roots::of(strew);
-        let mut out = Vec::new();
-        while self.sessions.len() < self.config.sessions_max {
-            let Some((peer, theirs)) = self.take_waiting() else { break };
-            if theirs == mine || self.sessions.contains_key(&peer) {
-                continue;
-            }
-            let mut session = Session::new(&mine, &theirs);
-            if let Some(request) = session.next(strew) {
-                out.push(Output::Send { peer, request });
-                self.sessions.insert(peer, session);
-            }
-        }
-        out
+        self.refused.note(peer, merged.refused, now);
+        self.go_on(peer, now, strew)
     }
 
     /// Does what is due.
@@ -318,7 +245,8 @@ impl State {
         aside: &Aside,
         rng: &mut StdRng,
     ) -> Vec<Output> {
-        let mut out = Vec::new();
+        self.expire(now);
+        let mut out = self.start_waiting(now, strew);
         if self.announce_at.is_some_and(|at| at <= now) {
             self.announce_at = None;
             self.announced_at = now;
@@ -350,13 +278,16 @@ impl State {
     /// When [`State::on_wake`] has something to do.
     pub fn deadline(&self) -> Instant {
         let doubted = self.doubted.values().copied().min().unwrap_or(Instant::NEVER);
-        self.next_roots.min(self.announce_at.unwrap_or(Instant::NEVER)).min(doubted)
+        let overdue = self.sessions.values().map(Session::overdue_at);
+        let late = overdue.chain(self.owing.values().copied()).min().unwrap_or(Instant::NEVER);
+        let announce = self.announce_at.unwrap_or(Instant::NEVER);
+        self.next_roots.min(announce).min(doubted).min(self.place_at).min(late)
     }
 
     /// How many comparisons run, wait or are due again.
     pub fn under_way(&self) -> usize {
         let due = self.doubted.len() + self.pressed.len();
-        self.sessions.len() + self.waiting.len() + due
+        self.sessions.len() + self.waiting.len() + self.owing.len() + due
     }
 
     /// Whether any session runs.

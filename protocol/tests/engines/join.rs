@@ -27,6 +27,7 @@ struct Side {
     alive: BTreeSet<Principal>,
     name: Option<NodeName>,
     seen_from: Option<IpAddr>,
+    full: bool,
     rng: StdRng,
     now: Instant,
 }
@@ -40,6 +41,7 @@ impl Side {
             alive: BTreeSet::new(),
             name: None,
             seen_from: Some([10, 0, 0, 1].into()),
+            full: false,
             rng: rng(),
             now: at(0),
         }
@@ -62,6 +64,7 @@ impl Side {
                 incarnation: 1,
                 alone: self.strew.membership().members().nth(1).is_none(),
             },
+            full: self.full,
             seen_from: &|_| self.seen_from,
         };
         with(&mut self.engine, &facts, &mut self.rng, self.now)

@@ -8,6 +8,7 @@ mod fixture;
 mod join;
 mod leader;
 mod liveness;
+mod places;
 mod prune;
 mod reach;
 mod sync;

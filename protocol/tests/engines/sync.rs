@@ -1,6 +1,10 @@
+use crux_crdt::Digest;
+use crux_crdt::hash::sha3;
 use crux_crdt::strew::{Bounds, Strew};
 use crux_protocol::link::ReplyId;
-use crux_protocol::sync::{Aside, Config, Output, Piece, Request, Response, Roots, SetKind, State};
+use crux_protocol::sync::{
+    Aside, Config, Merged, Output, Piece, Request, Response, Roots, SetKind, State,
+};
 
 use crate::fixture::{at, context, principal, record, rng, strew};
 
@@ -72,11 +76,15 @@ fn a_session_brings_everything_the_other_side_has() {
         let mut outputs = state.on_response(principal(2), &body, at(1), &mine);
         let merged = outputs.iter().any(|output| merge(&mut mine, output));
         if merged {
-            outputs = state.resume(principal(2), true, at(1), &mine);
+            outputs = state.resume(principal(2), news(), at(1), &mine);
         }
         asked = request(outputs);
     }
     assert_eq!(mine.digest(), theirs.digest());
+}
+
+fn news() -> Merged {
+    Merged { brought: true, refused: Vec::new() }
 }
 
 fn merge(mine: &mut Strew, output: &Output) -> bool {
@@ -163,4 +171,125 @@ fn garbage_is_answered_by_an_empty_body_and_ends_a_session() {
     assert!(matches!(&out[..], [Output::Reply { body, .. }] if body.is_empty()), "{out:?}");
     assert!(state.on_response(principal(2), &[0xff; 40], at(1), &mine).is_empty());
     assert!(!state.is_busy());
+}
+
+/// The most acts and records that one session wants; `session.rs` has it.
+const WANTED_MAX: usize = 128 * 1024;
+
+#[test]
+fn a_session_wants_so_much_and_no_more() {
+    let mine = strew(1, 2);
+    let mut state = engine(1);
+    state.on_connected(principal(2), &mine, &Aside::default());
+    let lies = Roots { registers: Digest([9; 32]), acts: Digest([9; 32]) };
+    let body = Response::encode_roots(&lies, &Aside::default());
+    let mut asked = request(state.on_response(principal(2), &body, at(1), &mine));
+    let mut left = WANTED_MAX + 1;
+    let mut fetched = 0;
+    while let Some(now) = asked {
+        let body = match now {
+            Request::Ranges { set: SetKind::Acts, .. } => {
+                let ids = (0..left).map(|n| sha3("lie", &[&n.to_be_bytes()]));
+                let ids: Vec<_> = ids.map(|id| (id, id)).collect();
+                left = 0;
+                let pieces: Vec<_> = ids.chunks(600).map(|all| Piece::Items(all.into())).collect();
+                Response::encode_pieces(&pieces)
+            }
+            Request::Acts(ids) => {
+                fetched += ids.len();
+                Response::encode_acts([].iter())
+            }
+            _ => Response::encode_pieces(&[]),
+        };
+        let mut outputs = state.on_response(principal(2), &body, at(1), &mine);
+        if matches!(outputs[..], [Output::MergeActs { .. }]) {
+            outputs = state.resume(principal(2), Merged::default(), at(1), &mine);
+        }
+        asked = request(outputs);
+    }
+    assert_eq!(fetched, WANTED_MAX);
+    assert!(!state.is_busy());
+}
+
+#[test]
+fn an_answer_to_another_question_ends_a_session() {
+    let mine = strew(1, 2);
+    let lies = Roots { registers: Digest([9; 32]), acts: Digest([9; 32]) };
+    let answers = [
+        Response::encode_stored(true),
+        Response::encode_beacons(&[]),
+        Response::encode_acts([].iter()),
+        Response::encode_records(&[]),
+    ];
+    for answer in answers {
+        let mut state = engine(1);
+        state.on_connected(principal(2), &mine, &Aside::default());
+        let body = Response::encode_roots(&lies, &Aside::default());
+        let asked = request(state.on_response(principal(2), &body, at(1), &mine));
+        assert!(matches!(asked, Some(Request::Ranges { .. })), "{asked:?}");
+        assert!(state.on_response(principal(2), &answer, at(2), &mine).is_empty());
+        assert!(!state.is_busy());
+        // Nor does a late answer revive it.
+        let late = Response::encode_pieces(&[Piece::Range(Bounds::ALL, Digest([9; 32]))]);
+        assert!(state.on_response(principal(2), &late, at(3), &mine).is_empty());
+    }
+}
+
+#[test]
+fn roots_instead_of_an_answer_hold_a_session_for_fifteen_seconds_only() {
+    let mine = strew(1, 2);
+    let lies = Roots { registers: Digest([9; 32]), acts: Digest([9; 32]) };
+    let body = Response::encode_roots(&lies, &Aside::default());
+    let mut state = engine(1);
+    state.on_connected(principal(2), &mine, &Aside::default());
+    for second in 0..15 {
+        state.on_response(principal(2), &body, at(second * 1_000), &mine);
+        state.on_wake(at(second * 1_000 + 1), &mine, &Aside::default(), &mut rng());
+        assert!(state.is_busy(), "after {second} s");
+    }
+    state.on_wake(at(15_000), &mine, &Aside::default(), &mut rng());
+    assert!(!state.is_busy());
+}
+
+#[test]
+fn who_brought_what_there_is_no_room_for_is_left_alone_for_a_minute() {
+    let (mine, theirs) = (strew(1, 2), strew(2, 5));
+    let mut state = engine(1);
+    state.on_connected(principal(2), &mine, &Aside::default());
+    let other = Response::encode_roots(&Roots::of(&theirs), &Aside::default());
+    let asked = request(state.on_response(principal(2), &other, at(0), &mine)).unwrap();
+    let body = answer(&mut engine(2), 1, &asked, &theirs);
+    let asked = request(state.on_response(principal(2), &body, at(0), &mine));
+    let Some(Request::Acts(ids)) = asked else { panic!("{asked:?}") };
+    let body = answer(&mut engine(2), 1, &Request::Acts(ids.clone()), &theirs);
+    state.on_response(principal(2), &body, at(0), &mine);
+    let full = Merged { brought: false, refused: ids.clone() };
+    let mut asked = request(state.resume(principal(2), full, at(0), &mine));
+    while let Some(now) = asked {
+        let body = answer(&mut engine(2), 1, &now, &theirs);
+        let mut out = state.on_response(principal(2), &body, at(0), &mine);
+        if !matches!(out[..], [Output::Send { .. }]) {
+            out = state.resume(principal(2), Merged::default(), at(0), &mine);
+        }
+        asked = request(out);
+    }
+    assert!(!state.is_busy());
+    let press = |state: &mut State, now| {
+        state.on_doubt(principal(2), now);
+        let urgent = roots(&theirs).encode();
+        request(state.on_request(principal(2), ReplyId(1), &urgent, now, &mine, &Aside::default()))
+    };
+    assert_eq!(press(&mut state, at(59_999)), None);
+    // Then it is compared again, and what was refused is not fetched again.
+    let ranges = press(&mut state, at(60_000)).unwrap();
+    let body = answer(&mut engine(2), 1, &ranges, &theirs);
+    let next = request(state.on_response(principal(2), &body, at(60_000), &mine));
+    assert!(matches!(next, Some(Request::Ranges { set: SetKind::Registers, .. })), "{next:?}");
+    state.on_failed(principal(2), at(60_001), &mine);
+    // Unless there may be room.
+    state.on_room();
+    let ranges = press(&mut state, at(60_002)).unwrap();
+    let body = answer(&mut engine(2), 1, &ranges, &theirs);
+    let next = request(state.on_response(principal(2), &body, at(60_002), &mine));
+    assert_eq!(next, Some(Request::Acts(ids)));
 }

@@ -7,4 +7,5 @@ mod join_by_hand;
 mod lies;
 mod past;
 mod rig;
+mod room;
 mod rubbish;

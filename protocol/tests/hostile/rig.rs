@@ -14,7 +14,7 @@ use crux_crdt::{Digest, Principal};
 use crux_protocol::context::{Apart, Context};
 use crux_protocol::flock::{
     Answer, Batch, Command, Config, Control, ControlError, ControlId, Event, Notice, Parts,
-    PersistError, Restored, State, Ticket,
+    PersistError, REPLICA_MAX, Restored, State, Ticket,
 };
 use crux_protocol::frame::RecordFrame;
 use crux_protocol::genesis::{InitialSecret, JoinKey};
@@ -54,6 +54,16 @@ pub(crate) fn record_with(
     services: &[&str],
 ) -> Arc<Record> {
     let slots = services.iter().map(|service| Slot::Registration(registration(service)));
+    record_of(by, marker, profile, slots)
+}
+
+/// A record with these slots.
+pub(crate) fn record_of(
+    by: &Identity,
+    marker: Marker,
+    profile: Profile,
+    slots: impl Iterator<Item = Slot>,
+) -> Arc<Record> {
     let slots: BTreeMap<_, _> = slots.map(|slot| (slot.id(), Arc::new(slot))).collect();
     let header = Header {
         marker,
@@ -113,6 +123,7 @@ pub(crate) struct Rig {
     pub(crate) links: Vec<link::Command>,
     pub(crate) notices: Vec<Notice>,
     pub(crate) written: Vec<Batch>,
+    pub(crate) saved: Vec<Batch>,
     pub(crate) answers: Vec<Result<Answer, ControlError>>,
     stuck: Option<(Ticket, Batch)>,
     next: u64,
@@ -128,6 +139,11 @@ impl Rig {
 
     /// A node that finds this on its disk.
     pub(crate) fn restored(restored: Restored) -> Self {
+        Self::limited(restored, REPLICA_MAX)
+    }
+
+    /// The same, whose replica is full at so many bytes.
+    pub(crate) fn limited(restored: Restored, replica_max: usize) -> Self {
         let identity = who(1);
         let context = Context {
             flock: FLOCK,
@@ -137,7 +153,8 @@ impl Rig {
         };
         let secret = InitialSecret::new(Zeroizing::new([3; 32]));
         let join_key = JoinKey::initial(&secret);
-        let config = Config::new(vec!["127.0.0.1:1000".parse().expect("an address")]);
+        let addresses = vec!["127.0.0.1:1000".parse().expect("an address")];
+        let config = Config { replica_max, ..Config::new(addresses) };
         let now = Instant::after_origin(Duration::from_secs(100));
         let parts = Parts { identity, join_key, restored, seed: [9; 32] };
         let mut rig = Self {
@@ -148,6 +165,7 @@ impl Rig {
             links: Vec::new(),
             notices: Vec::new(),
             written: Vec::new(),
+            saved: Vec::new(),
             answers: Vec::new(),
             stuck: None,
             next: 0,
@@ -193,7 +211,8 @@ impl Rig {
                         let result = if good { Ok(()) } else { Err(PersistError::Full) };
                         events.push(Event::Persisted { ticket, result });
                     }
-                    Command::Save(_) | Command::Changed | Command::Stop(_) => {}
+                    Command::Save(batch) => self.saved.push(batch),
+                    Command::Changed | Command::Stop(_) => {}
                 }
             }
         }

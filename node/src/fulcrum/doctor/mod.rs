@@ -2,6 +2,7 @@
 
 mod disk;
 mod log;
+mod replica;
 mod strangers;
 
 use std::collections::BTreeSet;
@@ -79,6 +80,7 @@ pub(super) fn examine(
         check_name(state, around),
         check_members(state),
         check_digests(state),
+        replica::check(state),
         check_flocks(&around.other_flocks),
         strangers::check_strangers(&around.turned.lately()),
         log::check_log(),

@@ -41,7 +41,25 @@ pub(super) fn record_for(
     seq: u64,
     services: impl IntoIterator<Item = usize>,
 ) -> Arc<Record> {
-    let slots = services.into_iter().map(slot).map(|slot| (slot.id(), Arc::new(slot)));
+    sign_record(flock, author, seq, services.into_iter().map(slot))
+}
+
+/// A record of `author` with these slots.
+pub(super) fn record_of(
+    author: u8,
+    seq: u64,
+    slots: impl IntoIterator<Item = Slot>,
+) -> Arc<Record> {
+    sign_record(&FLOCK, author, seq, slots)
+}
+
+fn sign_record(
+    flock: &Digest,
+    author: u8,
+    seq: u64,
+    slots: impl IntoIterator<Item = Slot>,
+) -> Arc<Record> {
+    let slots = slots.into_iter().map(|slot| (slot.id(), Arc::new(slot)));
     let slots: BTreeMap<_, _> = slots.collect();
     let profile = Profile { version: "0.1.0".to_owned(), ..Profile::default() };
     let header = Header {

@@ -110,6 +110,10 @@ impl Disk for MemoryDisk {
     fn open(&self) -> Result<Database, Failure> {
         Ok(builder().create_with_backend(MemoryFile(self.clone()))?)
     }
+
+    fn len(&self) -> Result<u64, Failure> {
+        Ok(self.image().bytes.len() as u64)
+    }
 }
 
 #[derive(Debug)]

@@ -39,12 +39,12 @@ fn a_newer_format() {
     let database = Database::open(&path).unwrap();
     let transaction = database.begin_write().unwrap();
     let meta = TableDefinition::<&str, &[u8]>::new("meta-1");
-    let format = 2_u32.to_be_bytes();
+    let format = 3_u32.to_be_bytes();
     transaction.open_table(meta).unwrap().insert("format", format.as_slice()).unwrap();
     transaction.commit().unwrap();
     drop(database);
     let refused = Store::open(&path, FLOCK).unwrap_err();
-    assert!(matches!(refused, OpenError::Newer { found: 2, known: 1, .. }));
+    assert!(matches!(refused, OpenError::Newer { found: 3, known: 2, .. }));
     assert!(refused.to_string().contains("made by a newer Crux"), "{refused}");
 }
 

@@ -1,10 +1,14 @@
 use std::fs;
 
+use crux_crdt::canon::Canonical as _;
+use crux_crdt::record::{Record, SLOT_BYTES_MAX, Slot};
 use redb::{ReadableDatabase, ReadableTableMetadata};
 
 use super::fixture::*;
 use super::memory::MemoryDisk;
-use crate::store::tables::ReadTables;
+use crate::store::codec::StoredRecord;
+use crate::store::error::Failure;
+use crate::store::tables::{ReadTables, WriteTables};
 use crate::store::{Batch, Snapshot, Store};
 
 fn open(disk: &MemoryDisk) -> (Store, Snapshot) {
@@ -112,4 +116,99 @@ fn removals_are_kept_up_to_a_bound_and_the_database_opens() {
     let kept = open(&disk).1.removed;
     assert_eq!(kept.len(), 1_024);
     assert!((0..1_024).all(|n| kept.contains(&key(&format!("gone-{n}")))), "the first ones");
+}
+
+/// Statements of a kind that this build does not know, 8 KiB each: the largest slots there are.
+fn bulky(author: u8, seq: u64, slots: u8) -> std::sync::Arc<Record> {
+    let slots = (0..slots).map(|n| {
+        let mut bytes = vec![0; SLOT_BYTES_MAX];
+        (bytes[0], bytes[1], bytes[2]) = (9, n, author);
+        Slot::from_canonical(&bytes).unwrap()
+    });
+    record_of(author, seq, slots)
+}
+
+#[test]
+fn a_stripped_record_replaces_the_whole_one_and_takes_its_slots_along() {
+    let disk = MemoryDisk::default();
+    let (mut store, _) = open(&disk);
+    let whole = record(1, 4, 0..200);
+    let stripped = std::sync::Arc::new(whole.stripped());
+    store.commit(&records([whole.clone(), record(2, 1, 0..3)])).unwrap();
+    store.commit(&records([stripped.clone()])).unwrap();
+    // The whole one does not come back, an older one neither.
+    store.commit(&records([whole.clone()])).unwrap();
+    store.commit(&records([record(1, 3, 0..5)])).unwrap();
+    let slots = {
+        let database = store.database().unwrap();
+        ReadTables::open(&database.begin_read().unwrap()).unwrap().slots.len().unwrap()
+    };
+    assert_eq!(slots, 3);
+    drop(store);
+    let (mut store, snapshot) = open(&disk);
+    let held = snapshot.records.iter().find(|it| it.author() == principal(1)).unwrap();
+    assert_eq!(**held, *stripped);
+    assert!(held.is_stripped() && held.id() == whole.id());
+    // A newer one is whole again.
+    store.commit(&records([record(1, 5, 0..7)])).unwrap();
+    drop(store);
+    let (_, snapshot) = open(&disk);
+    assert_eq!(snapshot.records.iter().map(|it| it.slots().len()).sum::<usize>(), 7 + 3);
+}
+
+#[test]
+fn a_record_that_lost_its_list_of_slots_is_damaged_and_not_stripped() {
+    let disk = MemoryDisk::default();
+    let (store, _) = open(&disk);
+    let whole = record(1, 1, 0..3);
+    let mut bytes = StoredRecord::seal(&whole.stripped());
+    let transaction = store.database().unwrap().begin_write().unwrap();
+    let mut tables = WriteTables::open(&transaction).unwrap();
+    bytes.pop();
+    tables.records.insert(&principal(1).0, bytes.as_slice()).unwrap();
+    drop(tables);
+    transaction.commit().unwrap();
+    drop(store);
+    let refused = Store::open_on(Box::new(disk), FLOCK);
+    assert!(matches!(refused, Err(Failure::Damaged(_))));
+}
+
+#[test]
+fn pending_writes_strip_in_any_order() {
+    let (whole, newer) = (record(1, 4, 0..9), record(1, 5, 0..2));
+    let stripped = std::sync::Arc::new(whole.stripped());
+    for order in [[&whole, &stripped], [&stripped, &whole]] {
+        let mut pending = crate::store::pending::Pending::default();
+        order.iter().for_each(|it| _ = pending.absorb(records([(*it).clone()])));
+        assert!(pending.to_batch().records[0].is_stripped());
+        pending.absorb(records([newer.clone()]));
+        assert_eq!(pending.to_batch().records[0].slots().len(), 2);
+    }
+}
+
+#[test]
+fn what_forgotten_authors_took_is_used_again_and_given_back_at_the_next_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.redb");
+    let size = || fs::metadata(&path).unwrap().len();
+    let (mut store, _) = Store::open(&path, FLOCK).unwrap();
+    let many: Vec<_> = (1..=20).map(|author| bulky(author, 1, 200)).collect();
+    store.commit(&records(many.clone())).unwrap();
+    let full = size();
+    assert!(full > 30 << 20, "{full}");
+    store.commit(&records(many.iter().map(|it| it.stripped().into()))).unwrap();
+    // Pages that are free are used first.
+    store.commit(&Batch::default()).unwrap();
+    store.commit(&records([record(40, 1, 0..1)])).unwrap();
+    store.commit(&records((21..=30).map(|author| bulky(author, 1, 200)))).unwrap();
+    assert!(size() <= full + full / 4, "{} after {full}", size());
+    let again = (21..=30).map(|author| bulky(author, 1, 200).stripped().into());
+    store.commit(&records(again)).unwrap();
+    store.close().unwrap();
+    let (store, snapshot) = Store::open(&path, FLOCK).unwrap();
+    assert_eq!(snapshot.records.len(), 31);
+    store.close().unwrap();
+    assert!(size() < 2 << 20, "{} after {full}", size());
+    let (_, again) = Store::open(&path, FLOCK).unwrap();
+    assert_eq!(Content::of(&again), Content::of(&snapshot));
 }

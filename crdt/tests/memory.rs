@@ -1,0 +1,115 @@
+//! What a replica takes is what it says: measured, in a process of its own.
+
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot make its values has failed")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crux_crdt::act::{Act, Statement};
+use crux_crdt::canon::{Canonical as _, Decoder, Encoder};
+use crux_crdt::record::{
+    Frontier, Header, Marker, Profile, Record, Registration, SLOT_BYTES_MAX, Slot, slots_root,
+};
+use crux_crdt::sign::{Signed, Verifier, seal_parts};
+use crux_crdt::strew::Strew;
+use crux_crdt::{Digest, Principal};
+
+const FLOCK: Digest = Digest([7; 32]);
+
+/// Takes every signature.
+struct Any;
+
+impl Verifier for Any {
+    fn verify(&self, _: &Principal, _: &[u8], _: &[u8; 64]) -> bool {
+        true
+    }
+}
+
+fn unsigned<T: crux_crdt::sign::Signable>(by: u32, value: &T) -> Signed<T> {
+    let mut out = Encoder::default();
+    seal_parts(&mut out, &author(by), &[0; 64], value);
+    Signed::open(&mut Decoder::new(&out.finish()), &FLOCK, &Any).unwrap()
+}
+
+fn author(n: u32) -> Principal {
+    // Spread, as keys are.
+    Principal(crux_crdt::hash::sha3("author", &[&n.to_be_bytes()]).0)
+}
+
+fn admission(by: u32, number: u64, of: u32) -> Arc<Signed<Act>> {
+    let statement = Statement::Admit { subject: author(of), generation: number };
+    Arc::new(unsigned(by, &Act { number, previous: Digest::default(), statement }))
+}
+
+fn record(by: u32, slots: impl Iterator<Item = Slot>) -> Arc<Record> {
+    let slots: BTreeMap<_, _> = slots.map(|slot| (slot.id(), Arc::new(slot))).collect();
+    let profile = Profile { name: format!("node-{by}").parse().ok(), ..Profile::default() };
+    let header = Header {
+        marker: Marker::default(),
+        slots_root: slots_root(slots.keys()),
+        profile_hash: profile.hash(),
+        acts: Frontier::default(),
+    };
+    Arc::new(Record::new(unsigned(by, &header), profile, slots).unwrap())
+}
+
+fn service(by: u32, n: u32) -> Slot {
+    Slot::Registration(Registration {
+        horde: "main".parse().unwrap(),
+        service: format!("service-{n}").parse().unwrap(),
+        rev: "v1.2.3".parse().unwrap(),
+        endpoint: format!("node-{by}.example.com:8080").parse().unwrap(),
+        instance: format!("svc-{by}-{n}"),
+        lease: None,
+    })
+}
+
+/// Resident memory of this process, in bytes.
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+/// What the strew takes more after `fill`: as measured, and as it says.
+fn cost(strew: &mut Strew, fill: impl FnOnce(&mut Strew)) -> (usize, usize) {
+    let before = (resident(), strew.footprint());
+    fill(strew);
+    (resident().saturating_sub(before.0), strew.footprint() - before.1)
+}
+
+#[test]
+fn a_replica_takes_no_more_than_it_says() {
+    let mut strew = Strew::new(author(0));
+    let members = cost(&mut strew, |strew| {
+        for n in 1..2_000 {
+            strew.merge_act(admission(0, u64::from(n), n));
+            strew.merge_act(admission(n, 1, 0));
+            strew.merge_record(record(n, (0..10).map(|service| self::service(n, service))));
+        }
+    });
+    let bodies = cost(&mut strew, |strew| {
+        for n in 1..40 {
+            let slots = (0..=255).map(|k| {
+                let mut bytes = vec![1; SLOT_BYTES_MAX];
+                (bytes[0], bytes[1]) = (9, k);
+                Slot::from_canonical(&bytes).unwrap()
+            });
+            let whole = record(100_000 + n, slots);
+            strew.merge_act(admission(0, 3_000 + u64::from(n), 100_000 + n));
+            strew.merge_record(whole);
+        }
+    });
+    let acts = cost(&mut strew, |strew| {
+        for by in 1..5 {
+            for number in 2..9_000_u32 {
+                strew.merge_act(admission(by, number.into(), by * 1_000_000 + number));
+            }
+        }
+    });
+    for (what, (measured, said)) in [("members", members), ("bodies", bodies), ("acts", acts)] {
+        println!("{what}: {} KiB measured, {} KiB said", measured >> 10, said >> 10);
+        assert!(measured <= said, "{what}: {measured} bytes where {said} are said");
+        assert!(said <= 4 * measured, "{what}: {measured} bytes where {said} are said");
+    }
+}

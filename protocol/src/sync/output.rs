@@ -1,0 +1,78 @@
+use std::sync::Arc;
+
+use crux_crdt::act::Act;
+use crux_crdt::sign::Signed;
+use crux_crdt::{Digest, Principal};
+
+use super::message::{Aside, Request};
+use crate::frame::RecordFrame;
+use crate::link::ReplyId;
+
+/// What came of a merge.
+#[derive(Debug, Clone, Default)]
+pub struct Merged {
+    /// Whether something was new.
+    pub brought: bool,
+    /// The ids of the acts and records that were not taken, because the replica is full or their author
+    /// signed too many.
+    pub refused: Vec<Digest>,
+}
+
+/// What the engine asks of whoever drives it.
+#[derive(Debug)]
+pub enum Output {
+    /// Send a request over `/crux/sync/2`.
+    Send {
+        /// To whom.
+        peer: Principal,
+        /// What.
+        request: Request,
+    },
+    /// Answer a request.
+    Reply {
+        /// Which.
+        id: ReplyId,
+        /// The encoded [`Response`].
+        body: Vec<u8>,
+    },
+    /// Merge acts, then call [`State::resume`].
+    MergeActs {
+        /// Who sent them.
+        peer: Principal,
+        /// The acts; their signatures held.
+        acts: Vec<Arc<Signed<Act>>>,
+    },
+    /// Merge records, then call [`State::resume`].
+    MergeRecords {
+        /// Who sent them.
+        peer: Principal,
+        /// The records; the headers' signatures held.
+        frames: Vec<RecordFrame>,
+    },
+    /// Store a record durably, then answer with [`Response::encode_stored`].
+    Store {
+        /// The request to answer.
+        id: ReplyId,
+        /// The encoded frame; not yet verified.
+        frame: Vec<u8>,
+    },
+    /// This came along with roots; the beacon is not yet verified.
+    Aside {
+        /// Who sent it.
+        peer: Principal,
+        /// What came along.
+        aside: Aside,
+    },
+    /// Answer with [`Response::encode_beacons`] what is heard of these.
+    Tell {
+        /// The request to answer.
+        id: ReplyId,
+        /// Of whom.
+        of: Vec<Principal>,
+    },
+    /// Nothing that this peer had is lacking here: its roots are the same, or a session ended.
+    Complete {
+        /// The peer.
+        peer: Principal,
+    },
+}

@@ -1,0 +1,193 @@
+//! Which sessions run: few at a time, and slow peers do not keep others waiting.
+//!
+//! **Invariant**: a peer that waits holds no place while another peer that used its places for
+//! [`QUANTUM`] less waits for one; and of the places, one is never given to a peer whose last
+//! session did not end well.
+//!
+//! The time for which a peer's sessions hold a place is the only measure, because it is what other
+//! peers lose: it does not matter whether the peer answers slowly, leads in circles or has a new
+//! lie in every answer. An honest peer uses milliseconds. Of each peer
+//!
+//! * the one that used least comes first;
+//! * it keeps its place until its use exceeds that of a waiting peer by [`QUANTUM`]. What it used
+//!   in earlier sessions counts, so a peer is protected for one quantum and not for one in each session;
+//! * one percent of the time that passes is forgiven.
+//!
+//! So `k` peers that stall, none of which stalled before, delay the others by at most
+//! `k × QUANTUM / (places − 1)`, once: 16 by 11 s. Afterwards they delay nobody whose use is less;
+//! and as long as fewer than one peer in all places ended a session well before it stalled,
+//! the kept place delays a peer that ended well by nothing.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use crux_crdt::Principal;
+
+use crate::time::Instant;
+
+/// For how long a peer may hold a place that one with less use waits for: a session of an honest
+/// peer takes a tenth of it. A guess.
+pub(super) const QUANTUM: Duration = Duration::from_secs(2);
+/// A session uses at least this, so that peers of equal speed take turns.
+const USE_MIN: Duration = Duration::from_millis(1);
+/// One in so many parts of the time that passes is forgiven.
+const FORGIVEN_ONE_IN: u32 = 100;
+/// Of how many peers the use is remembered. A member that is not linked and used least goes first.
+const ACCOUNTS_MAX: usize = 4_096;
+
+/// What a peer used.
+#[derive(Debug, Clone, Copy)]
+struct Account {
+    /// As of `at`.
+    used: Duration,
+    at: Instant,
+    /// Since when it holds a place.
+    holds_since: Option<Instant>,
+    /// Whether its last session ended well.
+    well: bool,
+}
+
+impl Account {
+    fn used(&self, now: Instant) -> Duration {
+        let forgiven = now.since(self.at) / FORGIVEN_ONE_IN;
+        let running = self.holds_since.map_or(Duration::ZERO, |since| now.since(since));
+        self.used.saturating_sub(forgiven) + running
+    }
+}
+
+/// Who loses its place; none: there is a free one.
+type Loser = Option<Principal>;
+
+/// What a peer gets that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A free place.
+    Free,
+    /// The place of another peer, which lost it.
+    OfAnother,
+}
+
+/// The places, and what each peer used of them. See the module for its invariant.
+#[derive(Debug)]
+pub(super) struct Places {
+    most: usize,
+    accounts: BTreeMap<Principal, Account>,
+}
+
+impl Places {
+    /// `most` places, all free. One of several is kept for peers whose last session ended well.
+    pub(super) const fn new(most: usize) -> Self {
+        Self { most, accounts: BTreeMap::new() }
+    }
+
+    /// Whether a peer holds a place.
+    pub(super) fn holds(&self, peer: &Principal) -> bool {
+        self.accounts.get(peer).is_some_and(|account| account.holds_since.is_some())
+    }
+
+    /// How many places are taken.
+    pub(super) fn taken(&self) -> usize {
+        self.holders().count()
+    }
+
+    /// How long a peer held places, less what is forgiven.
+    pub(super) fn used(&self, peer: &Principal, now: Instant) -> Duration {
+        self.accounts.get(peer).map_or(Duration::ZERO, |account| account.used(now))
+    }
+
+    /// Gives a place to one of those who wait, if there is one for it. A peer that loses its place by it
+    /// has no place any more.
+    pub(super) fn next<'a>(
+        &mut self,
+        waiting: impl Iterator<Item = &'a Principal>,
+        now: Instant,
+    ) -> Option<(Principal, Place)> {
+        let (peer, loser) = self.firsts(waiting, now).into_iter().find_map(|peer| {
+            let loser = self.look(&peer, now).ok()?;
+            Some((peer, loser))
+        })?;
+        if let Some(loser) = loser {
+            self.leave(&loser, false, now);
+        }
+        let fresh = Account { used: Duration::ZERO, at: now, holds_since: None, well: false };
+        self.accounts.entry(peer).or_insert(fresh).holds_since = Some(now);
+        self.forget_some(now);
+        Some((peer, if loser.is_some() { Place::OfAnother } else { Place::Free }))
+    }
+
+    /// When [`Places::next`] may have a place for one of those who wait and had none at `now`.
+    pub(super) fn due<'a>(
+        &self,
+        waiting: impl Iterator<Item = &'a Principal>,
+        now: Instant,
+    ) -> Option<Instant> {
+        let due = self.firsts(waiting, now).into_iter().filter_map(|peer| {
+            let (used, _) = self.look(&peer, now).err()??;
+            Some((self.used(&peer, now) + QUANTUM).saturating_sub(used))
+        });
+        // Never at once: what is due now was looked at.
+        due.min().map(|wait| now + wait.max(USE_MIN))
+    }
+
+    /// A peer gives up its place. `well`: its session came to its end.
+    pub(super) fn leave(&mut self, peer: &Principal, well: bool, now: Instant) {
+        let Some(account) = self.accounts.get_mut(peer) else { return };
+        let least = account.holds_since.map_or(Duration::ZERO, |_| USE_MIN);
+        account.used = account.used(now).max(least);
+        (account.at, account.holds_since, account.well) = (now, None, well);
+    }
+
+    fn holders(&self) -> impl Iterator<Item = (&Principal, &Account)> {
+        self.accounts.iter().filter(|(_, account)| account.holds_since.is_some())
+    }
+
+    /// Whether the last session of a peer ended well.
+    pub(super) fn is_well(&self, peer: &Principal) -> bool {
+        self.accounts.get(peer).is_some_and(|account| account.well)
+    }
+
+    /// Of those who wait, the one that used least, and that of those whose last session ended well.
+    fn firsts<'a>(
+        &self,
+        waiting: impl Iterator<Item = &'a Principal>,
+        now: Instant,
+    ) -> Vec<Principal> {
+        let mut first: [Option<(Duration, Principal)>; 2] = [None; 2];
+        for peer in waiting {
+            let this = (self.used(peer, now), *peer);
+            let of_all = [true, self.is_well(peer)];
+            for (best, _) in first.iter_mut().zip(of_all).filter(|(_, counts)| *counts) {
+                *best = Some(best.map_or(this, |best| best.min(this)));
+            }
+        }
+        first.into_iter().flatten().map(|(_, peer)| peer).collect()
+    }
+
+    /// Who loses a place to this peer now, if anybody has to; else, where there is no place for it yet, who is
+    /// next to lose one to it, with what that peer used.
+    fn look(&self, peer: &Principal, now: Instant) -> Result<Loser, Option<(Duration, Principal)>> {
+        // With one place only there is none to keep.
+        let open = if self.most > 1 { self.most - 1 } else { self.most };
+        let others = self.holders().filter(|(_, account)| !account.well).count();
+        let kept = !self.is_well(peer) && others >= open;
+        if self.taken() < self.most && !kept {
+            return Ok(None);
+        }
+        let losers = self.holders().filter(|(_, account)| !(kept && account.well));
+        let next = losers.map(|(loser, account)| (account.used(now), *loser)).max();
+        match next {
+            Some((used, loser)) if used >= self.used(peer, now) + QUANTUM => Ok(Some(loser)),
+            next => Err(next),
+        }
+    }
+
+    fn forget_some(&mut self, now: Instant) {
+        if self.accounts.len() > ACCOUNTS_MAX {
+            let idle = self.accounts.iter().filter(|(_, account)| account.holds_since.is_none());
+            let least = idle.min_by_key(|(_, account)| account.used(now));
+            if let Some(peer) = least.map(|(peer, _)| *peer) {
+                self.accounts.remove(&peer);
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Sessions: which goes on, which waits, and which is given up. [`Places`](super::places) decides.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use crux_crdt::Principal;
+use crux_crdt::strew::Strew;
+
+use super::message::{Piece, Roots, SetKind};
+use super::output::Output;
+use super::places::Place;
+use super::session::{ANSWER_WITHIN, Asking, Session};
+use super::state::State;
+use crate::time::Instant;
+
+/// How many sessions that lost their place are kept, to go on where they were.
+const PARKED_MAX: usize = 4;
+
+impl State {
+    /// Whether this is what the peer owes. What it owes to a session that was given up is as good.
+    pub(super) fn is_answer(&mut self, peer: Principal, what: Asking) -> bool {
+        match self.sessions.get_mut(&peer) {
+            Some(session) => session.on_answer(what),
+            None => self.owing.remove(&peer).is_some(),
+        }
+    }
+
+    pub(super) fn on_pieces(
+        &mut self,
+        peer: Principal,
+        pieces: Vec<Piece>,
+        now: Instant,
+        strew: &Strew,
+    ) -> Vec<Output> {
+        let session = self.sessions.get_mut(&peer);
+        let answered = session.and_then(|session| {
+            let sets = [SetKind::Acts, SetKind::Registers];
+            let set = sets.into_iter().find(|set| session.on_answer(Asking::Pieces(*set)))?;
+            session.on_pieces(set, pieces, strew, &self.refused);
+            Some(())
+        });
+        match answered {
+            Some(()) => self.go_on(peer, now, strew),
+            None => self.on_failed(peer, now, strew),
+        }
+    }
+
+    /// Asks the next thing, if the session has its place; else it waits for one.
+    pub(super) fn go_on(&mut self, peer: Principal, now: Instant, strew: &Strew) -> Vec<Output> {
+        let Some(session) = self.sessions.get_mut(&peer) else {
+            return self.start_waiting(now, strew);
+        };
+        if !self.places.holds(&peer) {
+            self.waiting.entry(peer).or_insert_with(|| Roots::of(strew));
+            return self.start_waiting(now, strew);
+        }
+        if let Some(request) = session.next(strew, now) {
+            return vec![Output::Send { peer, request }];
+        }
+        let mut out = self.end(peer, now);
+        out.extend(self.start_waiting(now, strew));
+        out
+    }
+
+    /// A session that owes nothing has nothing more to ask.
+    fn end(&mut self, peer: Principal, now: Instant) -> Vec<Output> {
+        let well = self.sessions.remove(&peer).is_some_and(|session| session.is_well());
+        self.places.leave(&peer, well, now);
+        if well { vec![Output::Complete { peer }] } else { Vec::new() }
+    }
+
+    /// Gives the places there are to those who wait.
+    pub(super) fn start_waiting(&mut self, now: Instant, strew: &Strew) -> Vec<Output> {
+        let mut out = Vec::new();
+        while let Some((peer, place)) = self.places.next(ready(&self.waiting, &self.owing), now) {
+            if place == Place::OfAnother {
+                self.limit_parked(now);
+            }
+            out.extend(self.start(peer, now, strew));
+        }
+        let due = self.places.due(ready(&self.waiting, &self.owing), now);
+        self.place_at = due.unwrap_or(Instant::NEVER);
+        out
+    }
+
+    /// Starts the session of a peer that has a place now, or goes on with the one that lost its place.
+    fn start(&mut self, peer: Principal, now: Instant, strew: &Strew) -> Vec<Output> {
+        let Some(theirs) = self.waiting.remove(&peer) else { return Vec::new() };
+        let mine = Roots::of(strew);
+        let session = match self.sessions.entry(peer) {
+            Entry::Occupied(parked) => parked.into_mut(),
+            Entry::Vacant(_) if theirs == mine => {
+                // No session, so nothing about how it ended.
+                let well = self.places.is_well(&peer);
+                self.places.leave(&peer, well, now);
+                return Vec::new();
+            }
+            Entry::Vacant(none) => none.insert(Session::new(&mine, &theirs)),
+        };
+        match session.next(strew, now) {
+            Some(request) => vec![Output::Send { peer, request }],
+            None => self.end(peer, now),
+        }
+    }
+
+    /// A session lost its place. It goes on where it was when it has one again, unless too many do.
+    fn limit_parked(&mut self, now: Instant) {
+        let parked = self.sessions.keys().filter(|peer| !self.places.holds(peer));
+        if parked.clone().count() <= PARKED_MAX {
+            return;
+        }
+        let most = parked.max_by_key(|peer| self.places.used(peer, now)).copied();
+        if let Some(peer) = most {
+            self.give_up(peer, now);
+        }
+    }
+
+    /// Gives up a session. A new one starts when its answer came, or did not in time.
+    fn give_up(&mut self, peer: Principal, now: Instant) {
+        if let Some(session) = self.sessions.remove(&peer)
+            && session.is_owed()
+        {
+            self.owing.insert(peer, now + ANSWER_WITHIN);
+        }
+        self.places.leave(&peer, false, now);
+        self.waiting.remove(&peer);
+        self.doubted.entry(peer).or_insert(now + self.config.recheck_after);
+    }
+
+    /// Gives up what is overdue.
+    pub(super) fn expire(&mut self, now: Instant) {
+        self.owing.retain(|_, until| *until > now);
+        let late = self.sessions.iter().filter(|(_, session)| session.is_overdue(now));
+        for peer in late.map(|(peer, _)| *peer).collect::<Vec<_>>() {
+            self.sessions.remove(&peer);
+            self.places.leave(&peer, false, now);
+        }
+    }
+}
+
+/// Those who wait and owe nothing to a session that was given up.
+fn ready<'a>(
+    waiting: &'a BTreeMap<Principal, Roots>,
+    owing: &'a BTreeMap<Principal, Instant>,
+) -> impl Iterator<Item = &'a Principal> {
+    waiting.keys().filter(|peer| !owing.contains_key(peer))
+}

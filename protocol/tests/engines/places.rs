@@ -1,0 +1,285 @@
+//! Peers that stall do not keep this node from others.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crux_crdt::hash::sha3;
+use crux_crdt::strew::{Bounds, Strew};
+use crux_crdt::{Digest, Principal};
+use crux_protocol::link::ReplyId;
+use crux_protocol::sync::{
+    Aside, Config, Merged, Output, Piece, Request, Response, Roots, SetKind, State,
+};
+use crux_protocol::time::Instant;
+use rand::rngs::StdRng;
+
+use crate::fixture::{at, context, principal, record, rng, strew};
+
+const HONEST: u8 = 200;
+const LIARS: std::ops::Range<u8> = 2..18;
+/// What the network gives up after.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Just before that.
+const LATE: Duration = Duration::from_secs(9);
+const PROMPT: Duration = Duration::from_millis(5);
+
+/// What a liar does when a session asks it something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lie {
+    /// Nothing, until the network gives up.
+    Silence,
+    /// A step that leads nowhere, just in time.
+    Circles,
+    /// One thing that is new and true, just in time, and always more to come.
+    OneItem,
+    /// Everything at once and truly, until it ended one session well. Then nothing.
+    WellOnce,
+}
+
+/// One node, an honest peer that answers at once, and sixteen keys of a liar.
+struct World {
+    state: State,
+    mine: Strew,
+    theirs: Strew,
+    lie: Lie,
+    well: BTreeSet<Principal>,
+    now: Instant,
+    /// What comes in: an answer, or that there is none.
+    due: BTreeMap<(Instant, u64), (Principal, Option<Vec<u8>>)>,
+    number: u64,
+    rng: StdRng,
+}
+
+impl World {
+    fn new(lie: Lie) -> Self {
+        let mine = strew(1, 3);
+        let mut world = Self {
+            state: State::new(Config::default(), context(1), at(0)),
+            theirs: mine.clone(),
+            mine,
+            lie,
+            well: BTreeSet::new(),
+            now: at(0),
+            due: BTreeMap::new(),
+            number: 0,
+            rng: rng(),
+        };
+        for peer in LIARS.map(principal).chain([principal(HONEST)]) {
+            let out = world.state.on_connected(peer, &world.mine, &Aside::default());
+            world.act(out);
+        }
+        world
+    }
+
+    fn act(&mut self, outputs: Vec<Output>) {
+        for output in outputs {
+            match output {
+                Output::Send { peer, request } if peer == principal(HONEST) => {
+                    let body = answer(&request, &self.theirs);
+                    self.later(peer, PROMPT, Some(body));
+                }
+                Output::Send { peer, request } => self.lie_about(peer, &request),
+                Output::MergeActs { peer, .. } => self.resume(peer),
+                Output::MergeRecords { peer, frames } => {
+                    for frame in frames {
+                        let whole = frame.complete(None).unwrap().unwrap();
+                        self.mine.merge_record(whole.into());
+                    }
+                    self.resume(peer);
+                }
+                Output::Complete { peer } if peer != principal(HONEST) => {
+                    self.well.insert(peer);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn resume(&mut self, peer: Principal) {
+        let merged = Merged { brought: true, refused: Vec::new() };
+        let out = self.state.resume(peer, merged, self.now, &self.mine);
+        self.act(out);
+    }
+
+    fn later(&mut self, peer: Principal, after: Duration, body: Option<Vec<u8>>) {
+        self.number += 1;
+        self.due.insert((self.now + after, self.number), (peer, body));
+    }
+
+    fn lie_about(&mut self, peer: Principal, request: &Request) {
+        self.number += 1;
+        let lie = sha3("lie", &[&self.number.to_be_bytes()]);
+        let honest_yet = self.lie == Lie::WellOnce && !self.well.contains(&peer);
+        let circle = Piece::Range(Bounds::ALL, lie);
+        match request {
+            Request::Roots { .. } => {
+                let roots = Roots { registers: lie, acts: lie };
+                let body = Response::encode_roots(&roots, &Aside::default());
+                self.later(peer, PROMPT, Some(body));
+            }
+            _ if honest_yet => self.later(peer, PROMPT, Some(answer(request, &self.mine))),
+            Request::Ranges { .. } if self.lie == Lie::Circles => {
+                self.later(peer, LATE, Some(Response::encode_pieces(&[circle])));
+            }
+            Request::Ranges { .. } if self.lie == Lie::OneItem => {
+                let pieces = [Piece::Items(vec![(lie, lie)]), circle];
+                self.later(peer, LATE, Some(Response::encode_pieces(&pieces)));
+            }
+            Request::Acts(_) if self.lie == Lie::OneItem => {
+                self.later(peer, LATE, Some(Response::encode_acts([].iter())));
+            }
+            _ => self.later(peer, TIMEOUT, None),
+        }
+    }
+
+    /// Lets the next thing happen.
+    fn step(&mut self) {
+        let next = self.due.first_key_value().map_or(Instant::NEVER, |((at, _), _)| *at);
+        let wake = self.state.deadline();
+        if wake < next {
+            self.now = self.now.max(wake);
+            let (mine, aside) = (&self.mine, Aside::default());
+            let out = self.state.on_wake(self.now, mine, &aside, &mut self.rng);
+            return self.act(out);
+        }
+        let Some(((at, _), (peer, body))) = self.due.pop_first() else { return };
+        self.now = at;
+        let out = match body {
+            Some(body) => self.state.on_response(peer, &body, self.now, &self.mine),
+            None => self.state.on_failed(peer, self.now, &self.mine),
+        };
+        self.act(out);
+    }
+
+    fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.due.first_key_value().is_some_and(|((at, _), _)| *at <= end)
+            || self.state.deadline() <= end
+        {
+            self.step();
+        }
+        self.now = end;
+    }
+
+    /// The honest peer has something new. How long it takes until this node has it.
+    fn change(&mut self, seq: u64) -> Duration {
+        self.theirs.merge_record(record(2, seq));
+        let (roots, aside) = (Roots::of(&self.theirs), Aside::default());
+        let body = Request::Roots { roots, aside: aside.clone(), urgent: true }.encode();
+        let (peer, id) = (principal(HONEST), ReplyId(1));
+        let out = self.state.on_request(peer, id, &body, self.now, &self.mine, &aside);
+        let since = self.now;
+        self.act(out);
+        while self.mine.digest() != self.theirs.digest() {
+            assert!(self.now.since(since) < Duration::from_secs(600), "{:?}", self.lie);
+            self.step();
+        }
+        self.now.since(since)
+    }
+}
+
+fn answer(request: &Request, strew: &Strew) -> Vec<u8> {
+    let mut other = State::new(Config::default(), context(2), at(0));
+    let body = request.encode();
+    let (peer, aside) = (principal(1), Aside::default());
+    let outputs = other.on_request(peer, ReplyId(1), &body, at(0), strew, &aside);
+    let reply = outputs.into_iter().find_map(|output| match output {
+        Output::Reply { body, .. } => Some(body),
+        _ => None,
+    });
+    reply.unwrap()
+}
+
+#[test]
+fn sixteen_keys_that_stall_delay_an_honest_peer_by_eleven_seconds_in_all() {
+    for lie in [Lie::Silence, Lie::Circles, Lie::OneItem, Lie::WellOnce] {
+        let mut world = World::new(lie);
+        world.run(Duration::from_millis(100));
+        let mut delays = Vec::new();
+        for seq in 1..60 {
+            delays.push(world.change(seq));
+            world.run(Duration::from_secs(7));
+        }
+        let all: Duration = delays.iter().sum();
+        assert!(all <= Duration::from_secs(11) + PROMPT * 60 * 5, "{lie:?}: {delays:?}");
+        // They go on, and each of them had its time.
+        let worst = delays[20..].iter().max();
+        assert!(worst <= Some(&Duration::from_millis(100)), "{lie:?}: {delays:?}");
+    }
+}
+
+#[test]
+fn a_place_is_kept_for_peers_whose_last_session_ended_well() {
+    let mine = strew(1, 3);
+    let mut state = State::new(Config::default(), context(1), at(0));
+    let asked = |out: Vec<Output>| {
+        let sent = |output: &Output| {
+            matches!(output, Output::Send { request: Request::Ranges { .. }, .. })
+        };
+        out.iter().filter(|output| sent(output)).count()
+    };
+    let lies = Roots { registers: Digest([9; 32]), acts: Digest([9; 32]) };
+    let other = Response::encode_roots(&lies, &Aside::default());
+    for peer in [HONEST].into_iter().chain(LIARS) {
+        state.on_connected(principal(peer), &mine, &Aside::default());
+    }
+    // One session ends well: the peer has nothing that is lacking here.
+    state.on_response(principal(HONEST), &other, at(1), &mine);
+    let nothing = Response::encode_pieces(&[]);
+    state.on_response(principal(HONEST), &nothing, at(2), &mine);
+    state.on_response(principal(HONEST), &nothing, at(3), &mine);
+    assert!(!state.is_busy());
+    let stalled: usize =
+        LIARS.map(|peer| asked(state.on_response(principal(peer), &other, at(4), &mine))).sum();
+    assert_eq!(stalled, 3, "of four places");
+    // It finds its place free, though its use is greater than that of all who wait.
+    let urgent = Request::Roots { roots: lies, aside: Aside::default(), urgent: true }.encode();
+    let peer = principal(HONEST);
+    let out = state.on_request(peer, ReplyId(1), &urgent, at(5), &mine, &Aside::default());
+    assert_eq!(asked(out), 1);
+}
+
+#[test]
+fn a_slow_peer_loses_its_place_and_goes_on_where_it_was() {
+    let (mine, theirs) = (strew(1, 2), strew(2, 4));
+    let mut state = State::new(Config::default(), context(1), at(0));
+    let other = Response::encode_roots(&Roots::of(&theirs), &Aside::default());
+    for peer in 2..=5 {
+        state.on_connected(principal(peer), &mine, &Aside::default());
+        state.on_response(principal(peer), &other, at(0), &mine);
+    }
+    // Three places are taken, and the fourth peer waits: none of them ended a session well yet.
+    let ranges = Request::Ranges {
+        set: SetKind::Acts,
+        ranges: vec![(Bounds::ALL, mine.acts_index().fingerprint().digest())],
+    };
+    let due = state.deadline();
+    assert_eq!(due, at(2_000));
+    let out = state.on_wake(due, &mine, &Aside::default(), &mut rng());
+    let begun = |output: &Output| match output {
+        Output::Send { peer, request } if *request == ranges => Some(*peer),
+        _ => None,
+    };
+    let to: Vec<_> = out.iter().filter_map(begun).collect();
+    assert_eq!(to.len(), 1, "one of three gave up its place");
+    // Each of the three answers late. Two of them still hold their places; the third waits for one.
+    let pieces = answer(&ranges, &theirs);
+    let (mut hold, mut lost) = (Vec::new(), Vec::new());
+    for peer in (2..=5).map(principal).filter(|peer| !to.contains(peer)) {
+        let out = state.on_response(peer, &pieces, at(2_100), &mine);
+        if fetches(&out).is_empty() { lost.push(peer) } else { hold.push(peer) }
+    }
+    assert_eq!((hold.len(), lost.len()), (2, 1));
+    // One of them is gone: the third fetches what it found, and does not begin again.
+    let out = state.on_failed(hold[0], at(2_200), &mine);
+    assert_eq!(fetches(&out), lost);
+}
+
+/// Of whom acts are fetched.
+fn fetches(outputs: &[Output]) -> Vec<Principal> {
+    let fetch = |output: &Output| match output {
+        Output::Send { peer, request: Request::Acts(_) } => Some(*peer),
+        _ => None,
+    };
+    outputs.iter().filter_map(fetch).collect()
+}

@@ -1,0 +1,287 @@
+//! A member that admits keys of its own without end, and records that nobody asked for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crux_crdt::Principal;
+use crux_crdt::act::Statement;
+use crux_crdt::canon::Canonical as _;
+use crux_crdt::record::{Profile, Record, SLOT_BYTES_MAX, Slot};
+use crux_crdt::sign::Identity;
+use crux_crdt::strew::Strew;
+use crux_protocol::context::{Apart, Context};
+use crux_protocol::flock::{Control, Event, Notice, Restored};
+use crux_protocol::join::{self, Refusal};
+use crux_protocol::link::{self, Protocol, Topic, Verdict};
+use crux_protocol::sync::{self, Request, Response, SetKind};
+
+use crate::join_by_hand::try_to_join;
+use crate::rig::{FLOCK, Rig, act, admit, marker, record, record_of, record_with, sealed};
+use crate::rig::{sealed_act, who};
+
+const LIMIT: usize = 1 << 20;
+
+fn liar() -> Arc<Identity> {
+    who(2)
+}
+
+/// A member that the rig's node admitted, as it did the liar.
+fn honest() -> Arc<Identity> {
+    who(3)
+}
+
+/// The `n`-th key of the liar.
+fn key(n: u16) -> Identity {
+    let mut seed = [0xcc; 32];
+    seed[..2].copy_from_slice(&n.to_be_bytes());
+    Identity::from_seed(&seed)
+}
+
+/// A record with five slots of 8 KiB: as much as gossip carries.
+fn bulky(by: &Identity, seq: u64) -> Arc<Record> {
+    let slots = (0..5).map(|n| {
+        let mut bytes = vec![7; SLOT_BYTES_MAX];
+        (bytes[0], bytes[1]) = (9, n);
+        Slot::from_canonical(&bytes).expect("a kind that comes later")
+    });
+    let marker = crux_crdt::record::Marker { seq, ..marker(1) };
+    record_of(by, marker, Profile::default(), slots)
+}
+
+fn admission(n: u16) -> Vec<u8> {
+    let statement = Statement::Admit { subject: key(n).principal(), generation: 2 };
+    sealed_act(&act(&liar(), u64::from(n) + 2, statement))
+}
+
+fn rig(limit: usize) -> Rig {
+    let me = who(1);
+    let acts = vec![
+        admit(&me, &liar()),
+        admit(&liar(), &me),
+        act(&me, 2, Statement::Admit { subject: honest().principal(), generation: 2 }),
+    ];
+    let records = [liar(), honest()].map(|it| record(&it, marker(1), Profile::default()));
+    let restored = Restored { records: records.into(), acts, ..Restored::default() };
+    let mut rig = Rig::limited(restored, limit);
+    rig.connect(liar().principal(), true);
+    rig.compare(liar().principal());
+    rig.run(Duration::from_secs(1));
+    rig
+}
+
+/// The liar admits keys and publishes for them until one is not taken in. Returns how many were.
+fn fill(rig: &mut Rig) -> u16 {
+    let from = liar().principal();
+    for n in 0..200 {
+        let admitted = rig.gossip(from, Topic::Membership, admission(n));
+        let published = rig.gossip(from, Topic::Registry, sealed(&bulky(&key(n), 0)));
+        if admitted == Verdict::Ignore || published == Verdict::Ignore {
+            return n;
+        }
+    }
+    panic!("it takes in everybody");
+}
+
+#[test]
+fn keys_without_end_take_so_much_and_are_laid_at_the_door_of_who_admits_them() {
+    let mut rig = rig(LIMIT);
+    let taken = fill(&mut rig);
+    assert!((10..25).contains(&taken), "{taken} records of 45 KiB in 1 MiB");
+    assert!(rig.state.is_replica_full());
+    let said = |rig: &Rig| {
+        let full = |notice: &&Notice| matches!(notice, Notice::ReplicaFull { .. });
+        rig.notices.iter().filter(full).count()
+    };
+    assert_eq!(said(&rig), 1);
+    let members = rig.state.strew().membership().members().count();
+    let from = liar().principal();
+    for n in 1_000..1_100 {
+        assert_eq!(rig.gossip(from, Topic::Membership, admission(n)), Verdict::Ignore);
+        rig.gossip(from, Topic::Registry, sealed(&bulky(&key(n), 0)));
+    }
+    assert_eq!(rig.state.strew().membership().members().count(), members);
+    assert!(rig.state.strew().footprint() <= LIMIT);
+    assert_eq!(said(&rig), 1, "it is said once");
+    let brought = rig.state.brought_most();
+    assert_eq!(brought[0].member, from);
+    assert!(brought[0].authors >= usize::from(taken) && brought[0].bytes > LIMIT / 2);
+    assert!(brought[0].through.is_empty(), "this node admitted it");
+    // Who was known goes on, this node too.
+    let record = record_with(&honest(), marker(2), Profile::default(), &["dns", "ntp"]);
+    assert_eq!(rig.gossip(from, Topic::Registry, sealed(&record)), Verdict::Accept);
+    assert!(rig.register("web", None));
+    assert_eq!(rig.services(), ["web"]);
+}
+
+#[test]
+fn a_chain_of_admissions_is_named_from_this_node_on() {
+    let mut rig = rig(1 << 30);
+    let from = liar().principal();
+    rig.gossip(from, Topic::Membership, admission(0));
+    for n in 0..8 {
+        let subject = key(n + 1).principal();
+        let next = act(&key(n), 1, Statement::Admit { subject, generation: 1 });
+        rig.gossip(from, Topic::Membership, sealed_act(&next));
+    }
+    rig.gossip(from, Topic::Registry, sealed(&bulky(&key(8), 0)));
+    let brought = rig.state.brought_most();
+    assert_eq!(brought.len(), 3);
+    assert_eq!(brought[0].member, key(7).principal());
+    let chain: Vec<_> = (0..7).map(|n| key(n).principal()).collect();
+    assert_eq!(brought[0].through, [vec![from], chain].concat());
+}
+
+#[test]
+fn nobody_joins_through_a_full_node_and_it_says_why() {
+    let mut rig = rig(LIMIT);
+    let newcomer = who(9);
+    // As long as there is room, this is how it goes.
+    rig.connect(who(8).principal(), false);
+    rig.connect(newcomer.principal(), false);
+    crate::join_by_hand::join(&mut rig, &who(8), true);
+    fill(&mut rig);
+    let (acts, written) = (rig.state.strew().acts().count(), rig.written.len());
+    let answer = try_to_join(&mut rig, &newcomer, true);
+    assert!(matches!(answer, join::Response::Refused(Refusal::Full)), "{answer:?}");
+    assert!(!rig.state.strew().membership().contains(&newcomer.principal()));
+    assert_eq!((rig.state.strew().acts().count(), rig.written.len()), (acts, written));
+    let named = |notice: &Notice| {
+        matches!(notice, Notice::JoinFailed { refusal: Refusal::Full, joining: false, .. })
+    };
+    assert!(rig.notices.iter().any(named), "{:?}", rig.notices);
+    // Nor does one that another member admitted.
+    let chain =
+        vec![act(&liar(), 900, Statement::Admit { subject: newcomer.principal(), generation: 3 })];
+    let present = join::Request::Present(chain).encode();
+    let reply = rig.request(newcomer.principal(), Protocol::Join, present).expect("a reply");
+    let reply = join::Response::decode(&reply, &context());
+    assert!(matches!(reply, Ok(join::Response::Refused(Refusal::Full))), "{reply:?}");
+    // Members come back as before.
+    let again = try_to_join(&mut rig, &who(8), true);
+    assert!(matches!(again, join::Response::Welcome { .. }), "{again:?}");
+}
+
+#[test]
+fn forgetting_frees_memory_and_disk_at_once_and_makes_room() {
+    let mut rig = rig(LIMIT);
+    let taken = fill(&mut rig);
+    rig.saved.clear();
+    for n in 0..taken {
+        let held = rig.state.strew().footprint();
+        let subject = key(n).principal();
+        assert!(matches!(rig.control(Control::Forget(subject)), Some(Ok(_))));
+        assert!(rig.state.strew().footprint() + 40 * 1024 < held);
+        let saved = rig.saved.iter().flat_map(|batch| &batch.records);
+        let stripped = saved.filter(|record| record.is_stripped() && record.author() == subject);
+        assert!(stripped.count() > 0, "its slots leave the disk");
+    }
+    assert!(!rig.state.is_replica_full());
+    let from = liar().principal();
+    assert_eq!(rig.gossip(from, Topic::Membership, admission(500)), Verdict::Accept);
+    let record = sealed(&bulky(&key(500), 0));
+    assert_eq!(rig.gossip(from, Topic::Registry, record), Verdict::Accept);
+    // The same when it is another member that forgets.
+    let subject = key(500).principal();
+    let forgets = act(&honest(), 3, Statement::Retire { subject, incarnation: 1 });
+    let held = rig.state.strew().footprint();
+    rig.saved.clear();
+    rig.gossip(honest().principal(), Topic::Membership, sealed_act(&forgets));
+    assert!(rig.state.strew().footprint() + 40 * 1024 < held);
+    let saved = rig.saved.iter().flat_map(|batch| &batch.records);
+    assert!(saved.filter(|it| it.author() == subject).all(|it| it.is_stripped()));
+}
+
+#[test]
+fn a_replica_that_shrinks_by_itself_has_room_again() {
+    let mut rig = rig(LIMIT);
+    fill(&mut rig);
+    assert!(rig.state.is_replica_full());
+    let (from, key) = (liar().principal(), key(0));
+    let marker = crux_crdt::record::Marker { seq: 9, ..marker(1) };
+    let small = record(&key, marker, Profile::default());
+    assert_eq!(rig.gossip(from, Topic::Registry, sealed(&small)), Verdict::Accept);
+    assert!(!rig.state.is_replica_full());
+}
+
+#[test]
+fn a_start_finishes_what_a_crash_left_of_a_forgotten_member_on_the_disk() {
+    let (me, gone) = (who(1), key(0));
+    let admitted = act(&me, 1, Statement::Admit { subject: gone.principal(), generation: 1 });
+    let retired = act(&me, 2, Statement::Retire { subject: gone.principal(), incarnation: 1 });
+    let whole = bulky(&gone, 0);
+    let restored = Restored {
+        records: vec![whole.clone()],
+        acts: vec![admitted.clone(), retired],
+        ..Restored::default()
+    };
+    let rig = Rig::restored(restored);
+    let saved: Vec<_> = rig.saved.iter().flat_map(|batch| &batch.records).collect();
+    assert!(saved.len() == 1 && saved[0].is_stripped() && saved[0].id() == whole.id());
+    let records = vec![whole];
+    let rig = Rig::restored(Restored { records, acts: vec![admitted], ..Restored::default() });
+    assert!(rig.saved.iter().all(|batch| batch.records.is_empty()));
+}
+
+fn context() -> Context {
+    Context {
+        flock: FLOCK,
+        me: who(9).principal(),
+        verifier: Arc::new(crux_crdt::sign::Ed25519),
+        sharing: Arc::new(Apart),
+    }
+}
+
+/// What the node asks over sync, with the ids of the requests.
+fn asked(rig: &mut Rig) -> Vec<(link::RequestId, Request)> {
+    let commands = std::mem::take(&mut rig.links);
+    let request = |command| match command {
+        link::Command::Request { id, protocol: Protocol::Sync, body, .. } => {
+            Some((id, Request::decode(&body).ok()?))
+        }
+        _ => None,
+    };
+    commands.into_iter().filter_map(request).collect()
+}
+
+#[test]
+fn records_of_strangers_are_not_kept_whatever_brings_them() {
+    let mut rig = rig(1 << 30);
+    let (peer, stranger) = (liar().principal(), key(0));
+    // The liar's replica has a newer record of its own. So the node asks for it.
+    let newer = record_with(&liar(), marker(2), Profile::default(), &["dns"]);
+    let mut theirs = Strew::new(peer);
+    rig.state.strew().acts().for_each(|act| _ = theirs.merge_act(act.clone()));
+    rig.state.strew().records().for_each(|it| _ = theirs.merge_record(it.clone()));
+    theirs.merge_record(newer.clone());
+    let (roots, aside) = (sync::Roots::of(&theirs), sync::Aside::default());
+    let urgent = Request::Roots { roots, aside, urgent: true };
+    rig.request(peer, Protocol::Sync, urgent.encode());
+    let mut questions = asked(&mut rig);
+    let mut brought = 0;
+    while let Some((id, request)) = questions.pop() {
+        let body = match request {
+            Request::Ranges { set: SetKind::Registers, .. } => {
+                // Beside its own it lists a record of somebody whom nobody admitted.
+                let pair =
+                    |who: Principal, record: &Record| (crux_crdt::Digest(who.0), record.id());
+                let lie = pair(stranger.principal(), &bulky(&stranger, 0));
+                let items = vec![pair(peer, &newer), lie];
+                Response::encode_pieces(&[sync::Piece::Items(items)])
+            }
+            Request::Records(wanted) => {
+                brought += 1;
+                let want = wanted.first().expect("one at least");
+                let records = [(newer.clone(), want), (bulky(&stranger, 0), want)];
+                Response::encode_records(&records)
+            }
+            _ => Response::encode_pieces(&[]),
+        };
+        rig.give(Event::Link(link::Event::Response { id, peer, body }));
+        questions.extend(asked(&mut rig));
+    }
+    assert!(brought > 0);
+    let strew = rig.state.strew();
+    assert_eq!(strew.record(&peer).map(|record| record.id()), Some(newer.id()), "the true one is");
+    assert!(strew.record(&stranger.principal()).is_none());
+    assert_eq!(strew.records().count(), 3);
+}
