@@ -260,6 +260,7 @@ impl Runtime {
     }
 
     fn tell(&mut self, notice: &Notice) {
+        self.surroundings.copies.note(notice);
         match self.hush.hear(notice, clock::now()) {
             Say::Nothing => return,
             Say::Tell { left_out: 0 } => {}
@@ -279,6 +280,10 @@ impl Runtime {
             | Notice::Misbehaved { .. }
             | Notice::SignedTwice(_)
             | Notice::ReadOnly
+            | Notice::HandedOver { .. }
+            | Notice::RemovedInVain { .. }
+            | Notice::TookOver { .. }
+            | Notice::LostWithTwin { .. }
             | Notice::NameLost { .. } => warn!("{notice}"),
             _ => info!("{notice}"),
         }
@@ -318,9 +323,13 @@ fn stopped(reason: StopReason) -> Result<(), Error> {
             Ok(())
         }
         StopReason::Cloned { elsewhere } => {
-            let message = format!(
-                "this node's key is in use elsewhere, at {}, and the other one goes on",
+            let place = if elsewhere.is_empty() {
+                "an unknown address".into()
+            } else {
                 elsewhere.join(", ")
+            };
+            let message = format!(
+                "this node's key is in use elsewhere, at {place}, and the other one goes on"
             );
             Err(Error::new(Kind::Refused, message).with_hint(
                 "Stop one of them. A copy of a data directory needs a key of its own: delete \

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::leader::Claim;
 use crate::link::ReplyId;
+use crate::liveness::BootNonce;
 
 /// One change of what this node says.
 #[derive(Debug, Clone)]
@@ -29,6 +30,13 @@ pub enum Change {
     Reincarnate(u64),
     /// Take over what this identity said before it lost its disk, and go on above it.
     Recover(Arc<Record>),
+    /// Say for the last time what this run added: another run of this identity goes on above it.
+    Yield {
+        /// The boot nonce of the other run.
+        to: BootNonce,
+        /// The incarnation above which to say it.
+        above: u64,
+    },
     /// Accept commands under this claim and none lower.
     Fence(Claim),
     /// Write a record of another author for good.

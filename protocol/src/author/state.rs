@@ -222,6 +222,11 @@ impl State {
                 build.own.take_over(record);
                 build.reincarnate(record.marker().incarnation, self.nonce);
             }
+            Change::Yield { to, above } => {
+                build.own.yield_to(*to);
+                build.reincarnate(*above, self.nonce);
+                build.forced = true;
+            }
             Change::Fence(claim) => build.write.fence = build.write.fence.max(Some(*claim)),
             Change::Keep(record) => build.write.kept.push(record.clone()),
         }

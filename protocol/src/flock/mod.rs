@@ -34,7 +34,9 @@ mod reach;
 mod settle;
 mod state;
 mod stores;
+mod twins;
 mod view;
+mod yielding;
 
 pub use command::{Batch, Command, Notice, StopReason, Ticket};
 pub use config::{Config, Restored};

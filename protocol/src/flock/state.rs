@@ -17,6 +17,8 @@ use super::event::{Event, PersistError};
 use super::past::{Known, Past};
 use super::reach::Waiting;
 use super::stores::StoreWait;
+use super::twins::Twins;
+use super::yielding::Yielding;
 use crate::author::{self, Own, ServiceKey};
 use crate::context::Context;
 use crate::genesis::JoinKey;
@@ -51,6 +53,7 @@ pub(super) enum Route {
     Sync,
     Hearsay,
     Store(ControlId),
+    HandOver,
     Ping(u64),
     Forward(ControlId),
 }
@@ -94,6 +97,9 @@ pub struct State {
     /// Of whom the network was told where they are, and by which profile.
     pub(super) addresses_told: BTreeMap<Principal, Digest>,
     pub(super) past: Past,
+    /// Other runs of this identity, and whether this one stops for one of them.
+    pub(super) twins: Twins,
+    pub(super) yielding: Option<Yielding>,
     pub(super) read_only: bool,
     pub(super) retry_write_at: Instant,
     pub(super) stop_at: Option<Instant>,
@@ -154,13 +160,16 @@ impl State {
         let dead_since = all.filter(|who| *who != context.me).map(|who| (who, now)).collect();
         let dial = dial::State::new(&config.join, now);
         let expects_others = dial.has_entries() || others;
-        let liveness = liveness::State::new(
+        let mut twins = Twins::new(past.nonce(), first.incarnation);
+        last.iter().for_each(|last| twins.on_record(last));
+        let mut liveness = liveness::State::new(
             config.liveness.clone(),
             context.clone(),
             identity.clone(),
             first.incarnation,
             now,
         );
+        liveness.set_run(twins.run(), now);
         let leader_config = config.leader.clone();
         Self {
             sync: sync::State::new(config.sync.clone(), context.clone(), now),
@@ -179,6 +188,8 @@ impl State {
             ),
             author: author::State::new(context.clone(), identity, own, first, past.nonce()),
             past,
+            twins,
+            yielding: None,
             names: Names::default(),
             links: BTreeMap::new(),
             prune_at: now,

@@ -27,13 +27,13 @@
 //!
 //! Background: range-based set reconciliation, arXiv 2212.13567.
 
+mod aside;
 mod config;
 mod message;
 mod session;
 mod state;
 
+pub use aside::Aside;
 pub use config::Config;
-pub use message::{
-    Aside, BEACONS_MAX, Hearsay, Piece, RecordsWanted, Request, Response, Roots, SetKind,
-};
+pub use message::{BEACONS_MAX, Hearsay, Piece, RecordsWanted, Request, Response, Roots, SetKind};
 pub use state::{Output, State};

@@ -9,7 +9,8 @@ use crux_crdt::strew::Strew;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use super::message::{Aside, Request, Response, Roots};
+use super::aside::Aside;
+use super::message::{Request, Response, Roots};
 use super::session::{Session, compare};
 use super::{Config, RecordsWanted};
 use crate::context::Context;
@@ -20,7 +21,7 @@ use crate::time::Instant;
 /// What the engine asks of whoever drives it.
 #[derive(Debug)]
 pub enum Output {
-    /// Send a request over `/crux/sync/2`.
+    /// Send a request over `/crux/sync/3`.
     Send {
         /// To whom.
         peer: Principal,

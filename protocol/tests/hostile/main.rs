@@ -8,3 +8,4 @@ mod lies;
 mod past;
 mod rig;
 mod rubbish;
+mod twins;

@@ -14,7 +14,7 @@ use crux_crdt::{Digest, Principal};
 use crux_protocol::context::{Apart, Context};
 use crux_protocol::flock::{
     Answer, Batch, Command, Config, Control, ControlError, ControlId, Event, Notice, Parts,
-    PersistError, Restored, State, Ticket,
+    PersistError, Restored, State, StopReason, Ticket,
 };
 use crux_protocol::frame::RecordFrame;
 use crux_protocol::genesis::{InitialSecret, JoinKey};
@@ -114,6 +114,8 @@ pub(crate) struct Rig {
     pub(crate) notices: Vec<Notice>,
     pub(crate) written: Vec<Batch>,
     pub(crate) answers: Vec<Result<Answer, ControlError>>,
+    /// Why it stopped, if it did.
+    pub(crate) stopped: Option<StopReason>,
     stuck: Option<(Ticket, Batch)>,
     next: u64,
 }
@@ -126,18 +128,36 @@ impl Rig {
         rig
     }
 
+    fn make_context() -> Context {
+        let me = who(1).principal();
+        Context { flock: FLOCK, me, verifier: Arc::new(Ed25519), sharing: Arc::new(Apart) }
+    }
+
+    /// What the node verifies by.
+    pub(crate) fn context(&self) -> Context {
+        Self::make_context()
+    }
+
     /// A node that finds this on its disk.
     pub(crate) fn restored(restored: Restored) -> Self {
-        let identity = who(1);
-        let context = Context {
-            flock: FLOCK,
-            me: identity.principal(),
-            verifier: Arc::new(Ed25519),
-            sharing: Arc::new(Apart),
-        };
+        Self::told(&[], restored)
+    }
+
+    /// The same, told of others at these places.
+    pub(crate) fn told(join: &[&str], restored: Restored) -> Self {
+        Self::told_as(None, join, restored)
+    }
+
+    /// The same, under this name.
+    pub(crate) fn told_as(name: Option<&str>, join: &[&str], restored: Restored) -> Self {
+        let (identity, context) = (who(1), Self::make_context());
         let secret = InitialSecret::new(Zeroizing::new([3; 32]));
         let join_key = JoinKey::initial(&secret);
-        let config = Config::new(vec!["127.0.0.1:1000".parse().expect("an address")]);
+        let config = Config {
+            name: name.map(|name| name.parse().expect("a name")),
+            join: join.iter().map(ToString::to_string).collect(),
+            ..Config::new(vec!["127.0.0.1:1000".parse().expect("an address")])
+        };
         let now = Instant::after_origin(Duration::from_secs(100));
         let parts = Parts { identity, join_key, restored, seed: [9; 32] };
         let mut rig = Self {
@@ -149,6 +169,7 @@ impl Rig {
             notices: Vec::new(),
             written: Vec::new(),
             answers: Vec::new(),
+            stopped: None,
             stuck: None,
             next: 0,
         };
@@ -193,7 +214,8 @@ impl Rig {
                         let result = if good { Ok(()) } else { Err(PersistError::Full) };
                         events.push(Event::Persisted { ticket, result });
                     }
-                    Command::Save(_) | Command::Changed | Command::Stop(_) => {}
+                    Command::Stop(reason) => self.stopped = Some(reason),
+                    Command::Save(_) | Command::Changed => {}
                 }
             }
         }

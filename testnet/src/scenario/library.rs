@@ -24,6 +24,7 @@ const TEXTS: &[(&str, &str)] = texts![
     "anew",
     "anew-early",
     "clone",
+    "twins",
     "namesake",
     "full",
     "chaos",

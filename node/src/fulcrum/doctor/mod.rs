@@ -1,5 +1,6 @@
 //! What `doctor` looks at.
 
+mod copies;
 mod disk;
 mod strangers;
 
@@ -54,6 +55,8 @@ pub struct Surroundings {
     pub other_flocks: BTreeSet<String>,
     /// Which connections the network closed before they were a member's.
     pub turned: Arc<Turned>,
+    /// What copies of this node left behind.
+    pub copies: copies::Copies,
 }
 
 impl Surroundings {
@@ -80,6 +83,7 @@ pub(super) fn examine(
         check_digests(state),
         check_flocks(&around.other_flocks),
         strangers::check_strangers(&around.turned.lately()),
+        copies::check(state, &around.copies),
     ];
     let addresses = around.addresses.clone();
     async move {
