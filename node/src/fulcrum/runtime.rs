@@ -284,6 +284,7 @@ impl Runtime {
             | Notice::RemovedInVain { .. }
             | Notice::TookOver { .. }
             | Notice::LostWithTwin { .. }
+            | Notice::LeadLost { .. }
             | Notice::NameLost { .. } => warn!("{notice}"),
             _ => info!("{notice}"),
         }

@@ -22,6 +22,8 @@ pub enum Change {
     Claim(u64),
     /// Clear the claim for good: a node that comes alone leaves it behind.
     StandDown,
+    /// The name is provisional no more.
+    Firm,
     /// Where this node is reached.
     Addresses(Vec<Endpoint>),
     /// Sign a membership act.

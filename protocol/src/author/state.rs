@@ -208,6 +208,7 @@ impl State {
             Change::Offer(offers) => build.own.offer(offers),
             Change::Claim(claim) => build.own.profile.claim = *claim,
             Change::StandDown => build.own.profile.claim = 0,
+            Change::Firm => build.own.profile.provisional = false,
             Change::Addresses(addresses) => {
                 let mut profile = build.own.profile.clone();
                 profile.addresses.clone_from(addresses);

@@ -79,6 +79,13 @@ pub enum Notice {
     },
     /// Another leader is seen, or none.
     Leader(Option<(String, Claim)>),
+    /// This node led, and another one leads now under a greater term.
+    LeadLost {
+        /// The other one.
+        node: String,
+        /// Its claim.
+        claim: Claim,
+    },
     /// A member was admitted.
     Admitted(Principal),
     /// A join failed.
@@ -157,6 +164,14 @@ impl fmt::Display for Notice {
             Self::Leader(Some((node, claim))) => {
                 let who = claim.principal.short();
                 write!(f, "{node} ({who}) leads with claim {}", claim.n)
+            }
+            Self::LeadLost { node, claim } => {
+                let who = claim.principal.short();
+                write!(
+                    f,
+                    "this node leads no more: {node} ({who}) leads under the greater term {}",
+                    claim.n
+                )
             }
             Self::Admitted(who) => write!(f, "{} is a member", who.short()),
             Self::JoinFailed { peer, refusal, joining: true } => {

@@ -59,7 +59,10 @@ impl State {
                 sync::Output::Store { id, frame } => self.on_store(id, &frame, now),
                 sync::Output::Aside { peer, aside } => self.on_aside(peer, aside, now),
                 sync::Output::Tell { id, of } => self.tell(id, &of, now),
-                sync::Output::Complete { .. } => self.past.on_compared(now),
+                sync::Output::Complete { peer } => {
+                    self.past.on_compared(now);
+                    self.note_seed(&peer);
+                }
             }
         }
     }
@@ -244,7 +247,8 @@ impl State {
     pub(super) fn note_record_changed(&mut self, before: Option<&Record>, now: &Record) {
         let Some(before) = before else { return self.note_replica_changed() };
         let (old, new) = (before.profile(), now.profile());
-        self.roster_dirty |= (&old.name, &old.addresses) != (&new.name, &new.addresses);
+        self.roster_dirty |= (&old.name, old.provisional, &old.addresses)
+            != (&new.name, new.provisional, &new.addresses);
         self.leader_dirty |= (old.claim, old.draining) != (new.claim, new.draining);
         self.members_dirty = true;
         self.changed = true;

@@ -29,6 +29,7 @@ mod links;
 mod merge;
 mod own;
 mod past;
+mod provisional;
 mod prune;
 mod reach;
 mod settle;

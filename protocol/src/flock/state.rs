@@ -15,6 +15,7 @@ use super::config::{Config, Restored};
 use super::control::ControlId;
 use super::event::{Event, PersistError};
 use super::past::{Known, Past};
+use super::provisional::starts_provisional;
 use super::reach::Waiting;
 use super::stores::StoreWait;
 use super::twins::Twins;
@@ -116,6 +117,8 @@ pub struct State {
     pub(super) evaluate_at: Instant,
     pub(super) changed: bool,
     pub(super) name_lost: bool,
+    /// Whether it compared itself with a member at one of its entries.
+    pub(super) seed_met: bool,
     pub(super) out: Vec<Command>,
 }
 
@@ -139,7 +142,11 @@ impl State {
         let mut rng = StdRng::from_seed(seed);
         let strew = Strew::restore(context.me, &restored.acts, &restored.records);
         let last = strew.record(&context.me).cloned();
-        let profile = own_profile(&config, last.as_deref());
+        let dial = dial::State::new(&config.join, now);
+        let profile = Profile {
+            provisional: starts_provisional(&config, last.as_deref(), &dial),
+            ..own_profile(&config, last.as_deref())
+        };
         let own = Own::new(profile, last.as_deref(), restored.removed);
         let others = strew.membership().members().nth(1).is_some();
         let ended = strew.membership().departure(&context.me);
@@ -158,7 +165,6 @@ impl State {
         let all = strew.shown().map(|record| record.author());
         // Who is not heard yet is dead.
         let dead_since = all.filter(|who| *who != context.me).map(|who| (who, now)).collect();
-        let dial = dial::State::new(&config.join, now);
         let expects_others = dial.has_entries() || others;
         let mut twins = Twins::new(past.nonce(), first.incarnation);
         last.iter().for_each(|last| twins.on_record(last));
@@ -220,6 +226,7 @@ impl State {
             evaluate_at: Instant::NEVER,
             changed: true,
             name_lost: false,
+            seed_met: false,
             out: Vec::new(),
             config,
             context,

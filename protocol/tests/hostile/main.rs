@@ -6,6 +6,7 @@ mod disk;
 mod join_by_hand;
 mod lies;
 mod past;
+mod provisional;
 mod rig;
 mod rubbish;
 mod twins;
