@@ -43,7 +43,7 @@ pub(super) enum Due {
     Rise,
     /// This record stood above what this run says for so long that its author is gone, or yields.
     GoAbove(Arc<Record>),
-    /// Another run beaconed at this incarnation, and stopped for this one without a last word.
+    /// Another run beaconed at this incarnation, and this one still goes on.
     Outlast(u64),
 }
 
@@ -99,7 +99,7 @@ pub(super) struct Past {
     found: Option<(Instant, Arc<Record>)>,
     /// What stands above this run, and until when it may.
     above: Option<(Instant, Arc<Record>)>,
-    /// At which incarnation a run beaconed that stops for this one, and until when its last word may come.
+    /// At which incarnation another run beaconed, and until when its last word may come.
     outlast: Option<(Instant, u64)>,
     rise_at: Option<Instant>,
 }
@@ -150,8 +150,9 @@ impl Past {
         self.parent == Some(*nonce)
     }
 
-    /// A run that stops for this one beaconed at that incarnation. This run goes above it later: at once, it
-    /// would go above the last word of that run, which comes after its beacons, and nobody would pass that on.
+    /// Another run beaconed at that incarnation, and perhaps stops for this one. This run goes above it later:
+    /// at once, it would go above the last word of that run, which comes after its beacons, and nobody would
+    /// pass that on.
     pub(super) fn outlast(&mut self, incarnation: u64, now: Instant) {
         let (at, known) = self.outlast.unwrap_or((now + STAND_FOR, 0));
         self.outlast = Some((at, known.max(incarnation)));

@@ -57,13 +57,12 @@ impl State {
         }
         match outcome {
             Outcome::Known => return Verdict::Ignore,
-            Outcome::News | Outcome::Name => {}
             Outcome::Yield => self.yield_to(theirs, now),
             // Beacons and beats of this one must not seem older than the other's for long.
-            Outcome::GoOn if theirs.incarnation >= self.author.incarnation() => {
+            _ if theirs.incarnation >= self.author.incarnation() => {
                 self.past.outlast(theirs.incarnation, now);
             }
-            Outcome::GoOn => {}
+            Outcome::News | Outcome::Name | Outcome::GoOn => {}
         }
         // What waits for the clock is looked at again, though only a beacon came.
         self.links_due = None;

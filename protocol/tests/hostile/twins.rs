@@ -290,3 +290,14 @@ fn the_last_word_of_a_copy_is_heard_after_its_last_beacon() {
     assert!(rig.services().contains(&"added".to_owned()));
     assert_eq!(rig.own().expect("it spoke").marker().incarnation, 10);
 }
+
+/// A copy that wrote nothing stops without a word. Members have heard its beacons, and must not take those of
+/// the run that goes on for older ones.
+#[test]
+fn who_goes_on_beacons_above_a_copy_that_only_beaconed() {
+    let mut rig = restarted(marker(3));
+    hear(&mut rig, beacon(&who(1), 1, 9, other_run([9; 16], 9)));
+    rig.run(SECOND * 15);
+    assert_eq!(rig.stopped, None);
+    assert_eq!(rig.own().expect("it spoke").marker().incarnation, 10);
+}
