@@ -26,6 +26,7 @@ const TEXTS: &[(&str, &str)] = texts![
     "clone",
     "twins",
     "namesake",
+    "side",
     "full",
     "chaos",
     "cut-one",

@@ -89,6 +89,11 @@ fn two_who_come_up_under_one_name_are_told_apart() {
 }
 
 #[test]
+fn who_found_nobody_takes_no_name_from_an_established_flock() {
+    hold_named("side", 0..16);
+}
+
+#[test]
 fn short_stalls_of_some_of_many_disturb_nobody() {
     hold_sized("stall", 25, &[0, 1]);
 }
