@@ -284,6 +284,7 @@ async fn serve(
         missing_blob_dirs: pantry.blobs.missing_dirs(),
         other_flocks: std::collections::BTreeSet::new(),
         turned: net.turned,
+        copies: Default::default(),
     };
     let Net { commands, events, bulk, task, .. } = net;
     let wire = Wire::new(commands.clone(), events);

@@ -23,6 +23,7 @@ mod profile;
 mod registration;
 mod slot;
 mod whole;
+mod yields;
 
 pub use fields::{FIELDS_BYTES_MAX, LaterFields};
 pub use header::{Frontier, Header};
@@ -34,3 +35,4 @@ pub use profile::{
 pub use registration::{KEY_PART_BYTES_MAX, Registration, ServiceKey};
 pub use slot::{Later, OFFERS_MAX, SLOT_BYTES_MAX, SLOTS_MAX, Slot, slots_root};
 pub use whole::{Record, RecordError};
+pub use yields::Yields;

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::LaterFields;
+use super::{LaterFields, Yields};
 use crate::Digest;
 use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
 use crate::hash::sha3;
@@ -26,6 +26,8 @@ pub const PROFILE_BYTES_MAX: usize = 16 * 1024;
 const VERSION: u8 = 2;
 /// The tag of [`Profile::provisional`]; the field has no bytes, and is left out where it is `false`.
 const PROVISIONAL: u8 = 1;
+/// The tag of [`Profile::yields`].
+const YIELDS: u8 = 2;
 
 /// What a node says of itself, apart from its services.
 ///
@@ -50,6 +52,8 @@ pub struct Profile {
     /// Whether its name yields to those of nodes that do not say so, because it was to join others and
     /// has reached none of them ([`crate::strew::Names`]).
     pub provisional: bool,
+    /// Set in the last record of a run that stops because its identity runs elsewhere.
+    pub yields: Option<Yields>,
     /// Tagged fields that came after this version.
     pub later: LaterFields,
 }
@@ -81,8 +85,10 @@ impl Canonical for Profile {
         }
         out.fixed(&self.agreement_key).u64(self.claim).u8(u8::from(self.draining));
         out.str(&self.version);
-        let known = self.provisional.then(|| (PROVISIONAL, Vec::new()));
-        self.later.encode_with(known.as_slice(), out);
+        let mut known = Vec::new();
+        known.extend(self.provisional.then(|| (PROVISIONAL, Vec::new())));
+        known.extend(self.yields.as_ref().map(|yields| (YIELDS, yields.to_bytes())));
+        self.later.encode_with(&known, out);
     }
 
     fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
@@ -101,6 +107,7 @@ impl Canonical for Profile {
             draining: input.bool("draining")?,
             version: input.str(VERSION_BYTES_MAX, "version")?.to_owned(),
             provisional: false,
+            yields: None,
             later: LaterFields::default(),
         };
         profile.later = LaterFields::decode_without(input, |tag, body| match (tag, body) {
@@ -109,6 +116,10 @@ impl Canonical for Profile {
                 Ok(true)
             }
             (PROVISIONAL, _) => Err(DecodeError::Invalid("provisional")),
+            (YIELDS, body) => {
+                profile.yields = Some(Yields::from_bytes(body)?);
+                Ok(true)
+            }
             _ => Ok(false),
         })?;
         Ok(profile)

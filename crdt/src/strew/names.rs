@@ -6,9 +6,14 @@ use crate::name::{Label, NodeName};
 
 /// Which member holds which name.
 ///
-/// The holder is the most senior among the shown members that claim it: a pure function, so every
-/// replica agrees, and nobody is shut down because a partition healed. Losers are shown as
-/// `name-x-` and six characters of their principal.
+/// The holder is the first among the shown members that claim it, in this order: firm claims before
+/// provisional ones ([`Profile::provisional`](crate::record::Profile::provisional)), then the more senior
+/// member. A pure function, so every replica agrees, and nobody is shut down because a partition healed.
+/// Losers are shown as `name-x-` and six characters of their principal.
+///
+/// A flock that forms beside an established one counts generations from 1, so its members are senior to
+/// most. What keeps such a node from the name of an established one is its own word that it found nobody; a
+/// member that lies says nothing of the kind, and gets what it would get without this rule.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Names {
     holders: BTreeMap<NodeName, Principal>,
@@ -42,9 +47,13 @@ impl Names {
     }
 
     fn claim(&mut self, name: &NodeName, who: Principal, strew: &Strew) {
-        let seniority = |principal| strew.membership().seniority(principal);
+        let rank = |principal| {
+            let record = strew.shown_record(principal);
+            let provisional = record.is_some_and(|record| record.profile().provisional);
+            (provisional, strew.membership().seniority(principal))
+        };
         let holder = self.holders.entry(name.clone()).or_insert(who);
-        if seniority(&who) < seniority(holder) {
+        if rank(&who) < rank(holder) {
             *holder = who;
         }
     }

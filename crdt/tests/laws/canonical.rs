@@ -99,10 +99,10 @@ fn labels_have_one_order() {
 #[test]
 fn a_later_field_of_a_profile_is_kept_and_counts_for_nothing() {
     let plain = Profile { claim: 7, ..Profile::default() };
-    let bytes = with_fields(&plain, &[(1, vec![]), (2, vec![]), (255, b"later".to_vec())]);
+    let bytes = with_fields(&plain, &[(1, vec![]), (3, vec![]), (255, b"later".to_vec())]);
     let read = Profile::from_canonical(&bytes).unwrap();
     assert_eq!(read.to_canonical(), bytes);
-    assert_eq!(read.later.tags().collect::<Vec<_>>(), [2, 255]);
+    assert_eq!(read.later.tags().collect::<Vec<_>>(), [3, 255]);
     assert!(read.provisional);
     assert_eq!(Profile { provisional: false, later: Default::default(), ..read.clone() }, plain);
     assert_ne!(read.hash(), Profile { later: Default::default(), ..read.clone() }.hash());
@@ -119,7 +119,12 @@ fn fields_of_a_profile_have_one_order_and_a_bound() {
     assert_eq!(refuse(&[(3, vec![]), (3, vec![])]), disorder);
     assert_eq!(refuse(&[(4, vec![]), (3, vec![])]), disorder);
     assert_eq!(refuse(&[(1, vec![0])]), DecodeError::Invalid("provisional"));
-    let over = [(2, vec![0; FIELDS_BYTES_MAX]), (3, vec![0])];
+    let heads = |heads: &[u8]| heads.iter().flat_map(|head| [*head; 8]).collect::<Vec<_>>();
+    let since = DecodeError::Invalid("slots added since the start");
+    assert_eq!(refuse(&[(2, vec![7; 15])]), DecodeError::Truncated("run that goes on"));
+    assert_eq!(refuse(&[(2, heads(&[7, 7, 2, 1]))]), since);
+    assert_eq!(refuse(&[(2, heads(&[7, 7, 1, 1]))]), since);
+    let over = [(3, vec![0; FIELDS_BYTES_MAX]), (4, vec![0])];
     assert!(matches!(refuse(&over), DecodeError::TooLarge { what: "bytes of profile fields", .. }));
     let many: Vec<_> = (1..=65).map(|tag| (tag, vec![])).collect();
     assert!(matches!(refuse(&many), DecodeError::TooLarge { what: "profile fields", .. }));
@@ -139,7 +144,7 @@ fn the_longest_profile_fits_its_frame() {
         ..Profile::default()
     };
     assert!(longest.is_within_bounds());
-    let mut fields: Vec<_> = (1..=64).map(|tag| (tag, vec![])).collect();
+    let mut fields: Vec<_> = (3..=66).map(|tag| (tag, vec![])).collect();
     fields[63].1 = vec![0; FIELDS_BYTES_MAX];
     let bytes = with_fields(&longest, &fields);
     assert!(Profile::from_canonical(&bytes).is_ok());

@@ -81,6 +81,7 @@ pub(crate) struct Draft {
     pub(crate) author: usize,
     pub(crate) marker: Marker,
     pub(crate) name: Option<NodeName>,
+    pub(crate) provisional: bool,
     pub(crate) services: Vec<String>,
     pub(crate) offers: Vec<Descriptor>,
 }
@@ -96,6 +97,11 @@ impl Draft {
         self
     }
 
+    pub(crate) fn provisional(mut self) -> Self {
+        self.provisional = true;
+        self
+    }
+
     pub(crate) fn with(mut self, services: &[&str]) -> Self {
         self.services = services.iter().map(ToString::to_string).collect();
         self
@@ -107,7 +113,8 @@ impl Draft {
     }
 
     pub(crate) fn sign(&self) -> Arc<Record> {
-        let profile = Profile { name: self.name.clone(), ..Profile::default() };
+        let (name, provisional) = (self.name.clone(), self.provisional);
+        let profile = Profile { name, provisional, ..Profile::default() };
         let services = self.services.iter().map(|name| Slot::Registration(registration(name)));
         let slots = services.chain(self.offers.iter().copied().map(Slot::Offer));
         let slots: BTreeMap<_, _> = slots.map(|slot| (slot.id(), Arc::new(slot))).collect();
@@ -135,10 +142,12 @@ fn drafts(nodes: usize) -> impl Strategy<Value = Draft> {
     });
     let names = prop::option::of(prop::sample::select(vec!["ash", "birch", "cedar"]));
     let services = prop::sample::subsequence(vec!["ntp", "dns", "web"], 0..=3);
-    (0..nodes, marker, names, services).prop_map(|(author, marker, name, services)| Draft {
+    let names = (names, any::<bool>());
+    (0..nodes, marker, names, services).prop_map(|(author, marker, (name, firm), services)| Draft {
         author,
         marker,
         name: name.map(|name| name.parse().unwrap()),
+        provisional: !firm,
         services: services.into_iter().map(str::to_owned).collect(),
         offers: Vec::new(),
     })

@@ -160,7 +160,8 @@ fn one_blob_offered_twice_makes_no_record() {
 }
 
 proptest! {
-    /// A name that is claimed has one holder: the most senior of those who claim it and are shown.
+    /// A name that is claimed has one holder: of those who claim it and are shown, the most senior firm one,
+    /// or the most senior if all are provisional.
     #[test]
     fn a_name_has_one_holder(items in histories()) {
         let strew = replica(0, &items);
@@ -173,10 +174,29 @@ proptest! {
         }
         for (name, claimants) in claims {
             let most_senior = claimants.iter().copied()
-                .min_by_key(|who| strew.membership().seniority(who).expect("a member"));
+                .min_by_key(|who| {
+                    let record = strew.shown_record(who).expect("it is shown");
+                    let seniority = strew.membership().seniority(who).expect("a member");
+                    (record.profile().provisional, seniority)
+                });
             prop_assert_eq!(names.holder(&name), most_senior);
             let shown = claimants.iter().filter(|who| names.of(who) == *name.as_label());
             prop_assert_eq!(shown.count(), 1);
         }
     }
+}
+
+/// A flock that formed beside an established one meets it: whoever reached nobody yields, though it is
+/// senior by its generation, and has the name by seniority once it does not say so any more.
+#[test]
+fn a_provisional_claim_yields_to_a_firm_one() {
+    let name = "ash".parse().unwrap();
+    let holder = |second: Draft| {
+        let first = Draft::new(1, 1, 1).named("ash").item();
+        let items = [admit(0, 1, 5), admit(0, 2, 1), first, second.item()];
+        Names::derive(&replica(0, &items)).holder(&name)
+    };
+    let side = Draft::new(2, 1, 1).named("ash");
+    assert_eq!(holder(side.clone()), Some(principal(2)));
+    assert_eq!(holder(side.provisional()), Some(principal(1)));
 }

@@ -47,7 +47,12 @@ pub(crate) fn endpoints() -> impl Strategy<Value = Endpoint> {
 
 /// The profile with these tagged fields, as a later version of Crux would write it.
 pub(crate) fn with_fields(profile: &Profile, fields: &[(u8, Vec<u8>)]) -> Vec<u8> {
-    let none = Profile { provisional: false, later: LaterFields::default(), ..profile.clone() };
+    let none = Profile {
+        provisional: false,
+        yields: None,
+        later: LaterFields::default(),
+        ..profile.clone()
+    };
     let mut bytes = none.to_canonical();
     bytes.truncate(bytes.len() - 4);
     let mut list = Encoder::default();
@@ -58,11 +63,17 @@ pub(crate) fn with_fields(profile: &Profile, fields: &[(u8, Vec<u8>)]) -> Vec<u8
 }
 
 pub(crate) fn profiles() -> impl Strategy<Value = Profile> {
-    let later = (2..=u8::MAX, prop::collection::vec(any::<u8>(), 0..40));
+    let later = (3..=u8::MAX, prop::collection::vec(any::<u8>(), 0..40));
     let later = prop::collection::btree_map(later.0, later.1, 0..4);
-    (plain_profiles(), any::<bool>(), later).prop_map(|(plain, provisional, later)| {
+    let yields = (any::<[u8; 16]>(), prop::collection::btree_set(any::<[u8; 8]>(), 0..5));
+    let yields =
+        prop::option::of(yields.prop_map(|(to, since)| {
+            (2, to.into_iter().chain(since.into_iter().flatten()).collect())
+        }));
+    let known = (any::<bool>(), yields);
+    (plain_profiles(), known, later).prop_map(|(plain, (provisional, yields), later)| {
         let known = provisional.then(|| (1, Vec::new()));
-        let fields: Vec<_> = known.into_iter().chain(later).collect();
+        let fields: Vec<_> = known.into_iter().chain(yields).chain(later).collect();
         Profile::from_canonical(&with_fields(&plain, &fields)).unwrap()
     })
 }

@@ -13,7 +13,9 @@ use crux_crdt::act::{Act, Statement};
 use crux_crdt::blob::{BlobId, Descriptor, PIECE_BYTES, PieceSet, Root};
 use crux_crdt::canon::{Canonical, Encoder};
 use crux_crdt::fingerprint::Fingerprint;
-use crux_crdt::record::{Frontier, Header, Marker, Profile, Registration, Slot, slots_root};
+use crux_crdt::record::{
+    Frontier, Header, Marker, Profile, Registration, Slot, Yields, slots_root,
+};
 use crux_crdt::sign::{Identity, Signable, Signed};
 use crux_crdt::{Digest, Principal};
 use data_encoding::HEXLOWER;
@@ -110,6 +112,10 @@ fn profiles() {
     let provisional = Profile { provisional: true, ..profile() };
     found.value("profile.provisional", &provisional);
     found.hex("profile.provisional.hash", &provisional.hash().0);
+    let since = [[3; 8], [4; 8]].into();
+    let yields = Profile { yields: Some(Yields { to: [8; 16], since }), ..profile() };
+    found.value("profile.yields", &yields);
+    found.hex("profile.yields.hash", &yields.hash().0);
     let later = with_fields(&profile(), &[(1, vec![]), (9, b"later".to_vec())]);
     let later = Profile::from_canonical(&later).unwrap();
     found.value("profile.later", &later);

@@ -20,9 +20,14 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
 pub(super) fn text(status: &Status) -> String {
     let counts = status.members;
     let row = |name: &str, value: String| [name.to_owned(), value];
-    let rows = vec![
+    let mut rows = vec![
         row("flock", format!("{} ({})", status.flock, status.flock_id.short())),
         row("node", format!("{} ({})", status.node, table::short(&status.principal))),
+    ];
+    rows.extend(status.lost_name.as_ref().map(|name| {
+        row("name", format!("{name} is held by another member; start with another --name"))
+    }));
+    rows.extend([
         row("incarnation", status.incarnation.to_string()),
         row("leader", table::leader(status.leader.as_ref())),
         row(
@@ -32,7 +37,7 @@ pub(super) fn text(status: &Status) -> String {
         row("services", status.services.to_string()),
         row("blobs", status.blobs.to_string()),
         row("state digest", status.state_digest.to_string()),
-    ];
+    ]);
     // The header is empty: the names say it all.
     table::render(["", ""], rows).trim_start_matches('\n').to_owned()
 }

@@ -63,6 +63,9 @@ pub(super) fn error(error: &ControlError) -> Error {
         ControlError::Alive => {
             (Kind::Refused, "Stop it first, or run `leave` on it, or wait until it is shown dead.")
         }
+        ControlError::Yields => {
+            (Kind::Refused, "Ask the node that goes on; the log of this one says where that is.")
+        }
         ControlError::NotFound => (Kind::NotFound, "`members` lists who there is."),
     };
     let state = match error {

@@ -30,6 +30,7 @@ pub(super) fn draw(frame: &Frame, state: &flock::State) -> View {
         flock: frame.flock.clone(),
         flock_id: frame.flock_id,
         node: state.names().of(&me),
+        lost_name: lost_name(state),
         principal: me,
         incarnation: state.incarnation(),
         state_digest: state.strew().digest(),
@@ -38,6 +39,13 @@ pub(super) fn draw(frame: &Frame, state: &flock::State) -> View {
         services,
         holders: holders(state),
     }
+}
+
+fn lost_name(state: &flock::State) -> Option<Label> {
+    let own = state.strew().record(&state.me())?;
+    let name = own.profile().name.as_ref()?;
+    let holder = state.names().holder(name)?;
+    (holder != state.me()).then(|| name.as_label().clone())
 }
 
 fn holders(state: &flock::State) -> BTreeMap<BlobId, Vec<Principal>> {

@@ -262,6 +262,7 @@ impl Runtime {
     }
 
     fn tell(&mut self, notice: &Notice) {
+        self.surroundings.copies.note(notice);
         if let Notice::OtherFlock { addr } = notice
             && !self.surroundings.note_other_flock(addr)
         {
@@ -285,6 +286,11 @@ impl Runtime {
             | Notice::SignedTwice(_)
             | Notice::ReadOnly
             | Notice::ReplicaFull { .. }
+            | Notice::HandedOver { .. }
+            | Notice::RemovedInVain { .. }
+            | Notice::TookOver { .. }
+            | Notice::LostWithTwin { .. }
+            | Notice::LeadLost { .. }
             | Notice::NameLost { .. } => warn!(target: NOTICES, "{notice}"),
             _ => info!(target: NOTICES, "{notice}"),
         }
@@ -324,9 +330,13 @@ fn stopped(reason: StopReason) -> Result<(), Error> {
             Ok(())
         }
         StopReason::Cloned { elsewhere } => {
-            let message = format!(
-                "this node's key is in use elsewhere, at {}, and the other one goes on",
+            let place = if elsewhere.is_empty() {
+                "an unknown address".into()
+            } else {
                 elsewhere.join(", ")
+            };
+            let message = format!(
+                "this node's key is in use elsewhere, at {place}, and the other one goes on"
             );
             Err(Error::new(Kind::Refused, message).with_hint(
                 "Stop one of them. A copy of a data directory needs a key of its own: delete \

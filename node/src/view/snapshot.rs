@@ -18,6 +18,8 @@ pub struct View {
     pub flock_id: Digest,
     /// The node, as it is shown.
     pub node: Label,
+    /// The name that it claims, if another member holds it.
+    pub lost_name: Option<Label>,
     /// Its key.
     pub principal: Principal,
     /// How often it started.
@@ -41,6 +43,7 @@ impl View {
             flock: self.flock.clone(),
             flock_id: self.flock_id,
             node: self.node.clone(),
+            lost_name: self.lost_name.as_ref().map(ToString::to_string),
             principal: self.principal,
             incarnation: self.incarnation,
             state_digest: self.state_digest,

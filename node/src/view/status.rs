@@ -19,6 +19,8 @@ pub struct Status {
     /// The node, as it is shown.
     #[serde(serialize_with = "text")]
     pub node: Label,
+    /// The name that it claims, if another member holds it: `node` is another one then.
+    pub lost_name: Option<String>,
     /// Its key.
     #[serde(serialize_with = "text")]
     pub principal: Principal,

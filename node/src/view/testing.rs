@@ -57,5 +57,6 @@ pub(crate) fn view() -> View {
         members,
         services: vec![service("n1", "web", "r1"), service("n2", "ntp3", "r2.1")],
         holders: BTreeMap::new(),
+        lost_name: None,
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::leader::Claim;
 use crate::link::ReplyId;
+use crate::liveness::BootNonce;
 
 /// One change of what this node says.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub enum Change {
     Claim(u64),
     /// Clear the claim for good: a node that comes alone leaves it behind.
     StandDown,
+    /// The name is provisional no more.
+    Firm,
     /// Where this node is reached.
     Addresses(Vec<Endpoint>),
     /// Sign a membership act.
@@ -29,6 +32,13 @@ pub enum Change {
     Reincarnate(u64),
     /// Take over what this identity said before it lost its disk, and go on above it.
     Recover(Arc<Record>),
+    /// Say for the last time what this run added: another run of this identity goes on above it.
+    Yield {
+        /// The boot nonce of the other run.
+        to: BootNonce,
+        /// The incarnation above which to say it.
+        above: u64,
+    },
     /// Accept commands under this claim and none lower.
     Fence(Claim),
     /// Write a record of another author for good.

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use crux_crdt::Digest;
 use crux_crdt::blob::{BlobId, Descriptor};
 use crux_crdt::record::{
-    OFFERS_MAX, Profile, Record, Registration, SLOTS_MAX, ServiceKey, Slot, slots_root,
+    OFFERS_MAX, Profile, Record, Registration, SLOTS_MAX, ServiceKey, Slot, Yields, slots_root,
 };
 
 use super::change::Rejection;
+use crate::liveness::BootNonce;
 
 /// How many changes of this run are told from those of an earlier life that is found late.
 const TOUCHED_MAX: usize = 4 * SLOTS_MAX;
@@ -23,6 +24,8 @@ pub struct Own {
     offers: BTreeMap<BlobId, Descriptor>,
     /// What was registered or removed since the start, as far as it is remembered.
     touched: BTreeSet<ServiceKey>,
+    /// Whether the disk held nothing of an earlier life that knew what it said.
+    bare: bool,
 }
 
 impl Own {
@@ -33,16 +36,26 @@ impl Own {
         let services: BTreeMap<_, _> =
             services.map(|service| (key_of(service), service.clone())).collect();
         let forgot = last.is_some_and(|last| last.marker().incarnation == 0);
+        let bare = last.is_none() || forgot;
         let mut touched = if forgot { removed } else { BTreeSet::new() };
         touched.extend(services.keys().filter(|_| forgot).cloned());
         let offers = last.into_iter().flat_map(Record::offers);
         let offers = offers.map(|offer| (offer.blob, *offer)).collect();
-        Self { profile, services, offers, touched }
+        Self { profile, services, offers, touched, bare }
     }
 
     /// Takes over the claim and the services of a record of an earlier life. What was registered or
     /// removed since this start stays as it is.
+    ///
+    /// Of another run that stopped for this one ([`Yields`]), which knew no more of their common past than
+    /// this one does, only what it added is taken over, and nothing goes.
     pub fn take_over(&mut self, record: &Record) {
+        if self.adds_only(record) {
+            let all = self.added_by(record).into_iter();
+            all.filter(|(_, taken)| *taken)
+                .for_each(|(added, _)| _ = self.services.insert(key_of(&added), added));
+            return;
+        }
         let touched = &self.touched;
         self.services.retain(|key, _| touched.contains(key));
         for registration in record.registrations() {
@@ -52,6 +65,49 @@ impl Own {
             }
         }
         self.profile.claim = self.profile.claim.max(record.profile().claim);
+    }
+
+    fn adds_only(&self, record: &Record) -> bool {
+        record.profile().yields.is_some() && !self.bare
+    }
+
+    /// What a run that stopped for this one had added and this one does not say, and whether it is taken over:
+    /// not where this run registered or removed the same since its start, and not where there are too many.
+    pub fn added_by(&self, record: &Record) -> Vec<(Registration, bool)> {
+        let Some(yields) = &record.profile().yields else { return Vec::new() };
+        let mut room = SLOTS_MAX.saturating_sub(self.services.len());
+        let slots = record.slots().iter().filter(|(id, _)| yields.added(id));
+        let added = slots.filter_map(|(_, slot)| match &**slot {
+            Slot::Registration(registration) => Some(registration.clone()),
+            Slot::Offer(_) | Slot::Later(_) => None,
+        });
+        added
+            .filter(|added| self.services.get(&key_of(added)) != Some(added))
+            .map(|added| {
+                let key = key_of(&added);
+                let replaces = self.services.contains_key(&key);
+                let taken = !self.touched.contains(&key) && (replaces || room > 0);
+                room -= usize::from(taken && !replaces);
+                (added, taken)
+            })
+            .collect()
+    }
+
+    /// Names in the profile the run that goes on, and what this one added.
+    pub(super) fn yield_to(&mut self, to: BootNonce) {
+        let since = self.added().map(|added| Slot::Registration(added.clone()).id());
+        let since = since.filter_map(|id| id.0.first_chunk().copied()).collect();
+        self.profile.yields = Some(Yields { to, since });
+    }
+
+    /// The registrations that this run added or renewed.
+    pub fn added(&self) -> impl Iterator<Item = &Registration> {
+        self.services.iter().filter(|(key, _)| self.touched.contains(*key)).map(|(_, it)| it)
+    }
+
+    /// What this run removed, and what it tried to remove.
+    pub fn removed(&self) -> impl Iterator<Item = &ServiceKey> {
+        self.touched.iter().filter(|key| !self.services.contains_key(*key))
     }
 
     /// Registers a service. One with its key keeps its instance name and gets the new rest.

@@ -208,6 +208,7 @@ impl State {
             Change::Offer(offers) => build.own.offer(offers),
             Change::Claim(claim) => build.own.profile.claim = *claim,
             Change::StandDown => build.own.profile.claim = 0,
+            Change::Firm => build.own.profile.provisional = false,
             Change::Addresses(addresses) => {
                 let mut profile = build.own.profile.clone();
                 profile.addresses.clone_from(addresses);
@@ -221,6 +222,11 @@ impl State {
             Change::Recover(record) => {
                 build.own.take_over(record);
                 build.reincarnate(record.marker().incarnation, self.nonce);
+            }
+            Change::Yield { to, above } => {
+                build.own.yield_to(*to);
+                build.reincarnate(*above, self.nonce);
+                build.forced = true;
             }
             Change::Fence(claim) => build.write.fence = build.write.fence.max(Some(*claim)),
             Change::Keep(record) => build.write.kept.push(record.clone()),

@@ -2,6 +2,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crux_crdt::Principal;
+use crux_crdt::path::Endpoint;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::IteratorRandom;
@@ -135,6 +136,18 @@ impl State {
     /// Where this node was told to find others.
     pub fn has_entries(&self) -> bool {
         !self.entries.is_empty()
+    }
+
+    /// Whether it was told of another place than this node's own, as far as is known.
+    pub fn has_seeds(&self, own: &[Endpoint]) -> bool {
+        let elsewhere =
+            |entry: &&Entry| !entry.myself && !own.iter().any(|own| own.to_string() == entry.addr);
+        self.entries.iter().take(self.fixed).any(|entry| elsewhere(&entry))
+    }
+
+    /// Whether this peer answered at a place that this node was told of.
+    pub fn is_seed(&self, peer: &Principal) -> bool {
+        self.entries.iter().take(self.fixed).any(|entry| entry.reached == Some(*peer))
     }
 
     /// A dial succeeded.

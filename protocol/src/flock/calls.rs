@@ -48,6 +48,9 @@ pub(super) struct Ping {
 
 impl State {
     pub(super) fn on_control(&mut self, id: ControlId, request: Control, now: Instant) {
+        if self.yielding.is_some() && !matches!(request, Control::Reach(_) | Control::LeaderPing) {
+            return self.answer(id, Err(ControlError::Yields));
+        }
         let origin = Origin::Control(id.0);
         let pushed = match request {
             Control::Register { horde, service, rev, endpoint, lease, sync } => {
@@ -297,6 +300,7 @@ impl State {
         }
         self.forget_the_long_dead(now);
         self.recover(now);
+        self.stop_if_it_yields(now);
         if self.stop_at.is_some_and(|at| at <= now) {
             // It is said once, and stays said: who left does not undo it.
             self.stop_at = Some(Instant::NEVER);
@@ -309,7 +313,8 @@ impl State {
         let stores = self.stores.values().map(StoreWait::deadline);
         let leases = self.leases.values().copied();
         let stop = self.stop_at.unwrap_or(Instant::NEVER);
-        let rest = [stop, self.past.deadline(), self.waiting_deadline()];
+        let yields = self.yield_deadline();
+        let rest = [stop, yields, self.past.deadline(), self.waiting_deadline()];
         pings.chain(stores).chain(leases).chain(rest).min().unwrap_or(Instant::NEVER)
     }
 

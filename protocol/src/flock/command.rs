@@ -79,6 +79,13 @@ pub enum Notice {
     },
     /// Another leader is seen, or none.
     Leader(Option<(String, Claim)>),
+    /// This node led, and another one leads now under a greater term.
+    LeadLost {
+        /// The other one.
+        node: String,
+        /// Its claim.
+        claim: Claim,
+    },
     /// A member was admitted.
     Admitted(Principal),
     /// A join failed.
@@ -109,6 +116,33 @@ pub enum Notice {
         /// The incarnation it had.
         incarnation: u64,
     },
+    /// This run stops for another one of its identity. What it registered since its start, and whether a
+    /// member stored it for the other run to take over.
+    HandedOver {
+        /// Each as `horde/service/revision`.
+        services: Vec<String>,
+        /// Whether a member stored it.
+        stored: bool,
+    },
+    /// This run stops for another one of its identity, which may still have these.
+    RemovedInVain {
+        /// Each as `horde/service/revision`.
+        services: Vec<String>,
+    },
+    /// Another run of this identity stopped for this one, which took over what was registered there.
+    TookOver {
+        /// Each as `horde/service/revision`.
+        services: Vec<String>,
+        /// Where the other run was reached.
+        from: Vec<String>,
+    },
+    /// What was registered on another run of this identity, which ended, and is not taken over.
+    LostWithTwin {
+        /// Each as `horde/service/revision`.
+        services: Vec<String>,
+        /// Where the other run was reached.
+        from: Vec<String>,
+    },
     /// The disk is full; registrations and joins are refused until there is room.
     ReadOnly,
     /// The disk takes writes again.
@@ -136,6 +170,14 @@ impl fmt::Display for Notice {
                 let who = claim.principal.short();
                 write!(f, "{node} ({who}) leads with claim {}", claim.n)
             }
+            Self::LeadLost { node, claim } => {
+                let who = claim.principal.short();
+                write!(
+                    f,
+                    "this node leads no more: {node} ({who}) leads under the greater term {}",
+                    claim.n
+                )
+            }
             Self::Admitted(who) => write!(f, "{} is a member", who.short()),
             Self::JoinFailed { peer, refusal, joining: true } => {
                 write!(f, "could not join through {}: {refusal}", peer.short())
@@ -160,6 +202,35 @@ impl fmt::Display for Notice {
                     "took over what this node said at incarnation {incarnation}, from its peers"
                 )
             }
+            Self::HandedOver { services, stored: true } => write!(
+                f,
+                "members stored what was registered here since the start, for the node that goes on to \
+                 take over: {}",
+                services.join(", ")
+            ),
+            Self::HandedOver { services, stored: false } => write!(
+                f,
+                "lost: no member stored what was registered here since the start: {}; register it again \
+                 on the node that goes on",
+                services.join(", ")
+            ),
+            Self::RemovedInVain { services } => write!(
+                f,
+                "the node that goes on does not know that this one deregistered {}",
+                services.join(", ")
+            ),
+            Self::TookOver { services, from } => write!(
+                f,
+                "a copy of this node at {} stopped; took over what was registered there: {}",
+                places(from),
+                services.join(", ")
+            ),
+            Self::LostWithTwin { services, from } => write!(
+                f,
+                "lost: a copy of this node at {} ended, and this node did not take over {}",
+                places(from),
+                services.join(", ")
+            ),
             Self::ReadOnly => {
                 f.write_str("the disk is full: this node is read-only until there is room")
             }
@@ -181,14 +252,18 @@ impl fmt::Display for Notice {
     }
 }
 
+fn places(of: &[String]) -> String {
+    if of.is_empty() { "an unknown address".to_owned() } else { of.join(", ") }
+}
+
 /// Why a node stops by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StopReason {
     /// It left the flock, as asked.
     Left,
-    /// Its identity runs elsewhere under a greater incarnation.
+    /// Its identity runs elsewhere, and goes on there.
     Cloned {
-        /// Where the other one says it is.
+        /// Where the other one says it is; empty if no record of it came.
         elsewhere: Vec<String>,
     },
 }

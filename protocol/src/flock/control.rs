@@ -99,6 +99,10 @@ pub enum ControlError {
     /// The node to be forgotten is alive: it would come back at once. Nothing was changed.
     #[error("the node is alive; stop it, or let it leave")]
     Alive,
+    /// This node's key is in use twice, and the other node goes on: this one is about to stop. Nothing was
+    /// changed.
+    #[error("this node's key is in use elsewhere, and this node is about to stop")]
+    Yields,
     /// No such member. Nothing was changed.
     #[error("no such member")]
     NotFound,

@@ -75,6 +75,9 @@ impl State {
 
     fn on_beat_topic(&mut self, from: Principal, data: &[u8], now: Instant) -> Verdict {
         match liveness::Notice::decode(data, &self.context) {
+            Ok(liveness::Notice::Beacon(own)) if own.author() == self.context.me => {
+                self.on_own_beacon(&own, now)
+            }
             Ok(notice) => {
                 let (verdict, outputs) = self.liveness.on_notice(&notice, now);
                 self.act_on_liveness(outputs, now);
@@ -128,6 +131,7 @@ impl State {
                     self.on_liveness_changed(member, liveness, now);
                 }
                 liveness::Output::Doubt(peer) => self.sync.on_doubt(peer, now),
+                liveness::Output::Twin(peer) => self.tell_twins(peer, now),
             }
         }
     }

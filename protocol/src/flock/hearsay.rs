@@ -17,13 +17,19 @@ impl State {
     /// How this node fares.
     pub(super) fn aside(&self) -> Aside {
         let live = u32::try_from(self.liveness.live()).unwrap_or(u32::MAX);
-        Aside { beacon: self.liveness.beacon().to_vec(), live }
+        Aside { beacon: self.liveness.beacon().to_vec(), live, runs: Vec::new() }
+    }
+
+    /// The same, with what both runs of a peer say that runs twice.
+    pub(super) fn aside_for(&self, peer: &Principal, now: Instant) -> Aside {
+        Aside { runs: self.liveness.runs_of(peer, now), ..self.aside() }
     }
 
     pub(super) fn on_aside(&mut self, peer: Principal, aside: Aside, now: Instant) {
         if !aside.beacon.is_empty() {
             self.on_beacon_beside_roots(peer, aside.beacon, now);
         }
+        self.on_told_runs(peer, &aside.runs, now);
         if u64::from(aside.live) > self.liveness.live() as u64 {
             self.ask_for_hearsay(peer, now);
         }
@@ -36,7 +42,7 @@ impl State {
             self.misbehaved(peer, "a malformed beacon".to_owned());
             return;
         };
-        let before = self.liveness.beaconed(&peer);
+        let before = self.liveness.marks(&peer);
         let outputs = match &notice {
             Notice::Beacon(beacon) if beacon.author() == peer => {
                 self.liveness.on_own_word(beacon, now)
@@ -44,7 +50,7 @@ impl State {
             _ => self.liveness.on_notice(&notice, now).1,
         };
         self.act_on_liveness(outputs, now);
-        if self.liveness.beaconed(&peer) > before {
+        if self.liveness.marks(&peer) != before {
             self.publish(Topic::Beat, beacon);
         }
     }

@@ -63,7 +63,7 @@ impl State {
     }
 
     pub(super) fn compare_with(&mut self, peer: Principal, now: Instant) {
-        let aside = self.aside();
+        let aside = self.aside_for(&peer, now);
         let outputs = self.sync.on_connected(peer, &self.strew, &aside);
         self.act_on_sync(outputs, now);
     }
@@ -88,7 +88,7 @@ impl State {
         match protocol {
             Protocol::Join => self.on_join_request(peer, id, body, now),
             Protocol::Sync => {
-                let aside = self.aside();
+                let aside = self.aside_for(&peer, now);
                 let outputs = self.sync.on_request(peer, id, body, now, &self.strew, &aside);
                 self.act_on_sync(outputs, now);
             }
@@ -106,6 +106,7 @@ impl State {
             }
             Some(Route::Hearsay) => self.on_hearsay(peer, body, now),
             Some(Route::Store(wait)) => self.on_stored(wait, peer, body),
+            Some(Route::HandOver) => self.on_handed_over(body, now),
             Some(Route::Ping(ping)) => self.on_ping_answer(ping, peer, Some(body), now),
             Some(Route::Forward(control)) => self.on_forward_answer(control, Some(body)),
             None => {}
@@ -138,7 +139,7 @@ impl State {
             Some(Route::Hearsay) => _ = self.hearing.remove(&peer),
             Some(Route::Ping(ping)) => self.on_ping_failed(ping, peer, failure, now),
             Some(Route::Forward(control)) => self.on_forward_answer(control, None),
-            Some(Route::Store(_)) | None => {}
+            Some(Route::Store(_) | Route::HandOver) | None => {}
         }
     }
 

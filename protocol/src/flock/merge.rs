@@ -11,7 +11,7 @@ use crux_crdt::record::Record;
 use crux_crdt::sign::Signed;
 use crux_crdt::strew::{ActOutcome, RecordOutcome};
 
-use super::command::{Notice, StopReason};
+use super::command::Notice;
 use super::past::{Due, Meaning};
 use super::state::{Route, State};
 use super::{Command, command};
@@ -61,7 +61,10 @@ impl State {
                 sync::Output::Store { id, frame } => self.on_store(id, &frame, now),
                 sync::Output::Aside { peer, aside } => self.on_aside(peer, aside, now),
                 sync::Output::Tell { id, of } => self.tell(id, &of, now),
-                sync::Output::Complete { .. } => self.past.on_compared(now),
+                sync::Output::Complete { peer } => {
+                    self.past.on_compared(now);
+                    self.note_seed(&peer);
+                }
             }
         }
     }
@@ -162,19 +165,32 @@ impl State {
 
     /// A record of this identity, which this run may not have written.
     fn on_own_record(&mut self, record: &Arc<Record>, now: Instant) {
-        match self.past.look_at(record, self.author.incarnation(), now) {
-            Meaning::Known | Meaning::Earlier => {}
-            Meaning::Elsewhere => {
-                let elsewhere =
-                    record.profile().addresses.iter().map(ToString::to_string).collect();
-                self.out.push(Command::Stop(StopReason::Cloned { elsewhere }));
-            }
+        let nonce = record.marker().nonce;
+        let meaning = self.past.look_at(record, self.author.incarnation(), now);
+        if nonce != self.past.nonce() {
+            self.twins.on_record(record);
+            self.note_place(&nonce, now);
+        }
+        if meaning == Meaning::Above {
+            self.twins.name(nonce, self.past.is_heir_of(&nonce));
+            self.name_the_other_run(now);
+        }
+        let yields = record.profile().yields.as_ref();
+        if yields.is_some_and(|yields| yields.to == self.past.nonce()) {
+            self.past.yielded_to(now);
         }
     }
 
     /// Goes on above an earlier life, once its newest record had time to be found, or none is there.
     pub(super) fn recover(&mut self, now: Instant) {
         match self.past.take_due(now) {
+            Some(Due::Recover(record)) if record.profile().yields.is_some() => {
+                self.go_above(record);
+            }
+            Some(Due::GoAbove(record)) => self.go_above(record),
+            Some(Due::Outlast(incarnation)) => {
+                self.author.push(Origin::Internal, Change::Reincarnate(incarnation));
+            }
             Some(Due::Recover(record)) => {
                 self.notice(Notice::Recovered { incarnation: record.marker().incarnation });
                 self.author.push(Origin::Internal, Change::Recover(record));
@@ -255,7 +271,8 @@ impl State {
     pub(super) fn note_record_changed(&mut self, before: Option<&Record>, now: &Record) {
         let Some(before) = before else { return self.note_replica_changed() };
         let (old, new) = (before.profile(), now.profile());
-        self.roster_dirty |= (&old.name, &old.addresses) != (&new.name, &new.addresses);
+        self.roster_dirty |= (&old.name, old.provisional, &old.addresses)
+            != (&new.name, new.provisional, &new.addresses);
         self.leader_dirty |= (old.claim, old.draining) != (new.claim, new.draining);
         self.members_dirty = true;
         self.changed = true;
@@ -289,6 +306,10 @@ impl State {
             let says = says && !held.is_stripped();
             (merged.is_ok() && says).then_some(held)
         });
+        if stored.as_ref().is_some_and(|held| held.profile().yields.is_some()) {
+            // Another run of its author waits for it.
+            self.sync.announce_soon(now);
+        }
         let kept =
             stored.is_some_and(|held| self.author.push(Origin::Peer(id), Change::Keep(held)));
         if kept {

@@ -29,13 +29,16 @@ mod links;
 mod merge;
 mod own;
 mod past;
+mod provisional;
 mod prune;
 mod reach;
 mod room;
 mod settle;
 mod state;
 mod stores;
+mod twins;
 mod view;
+mod yielding;
 
 pub use command::{Batch, Command, Notice, StopReason, Ticket};
 pub use config::{Config, REPLICA_MAX, REPLICA_MAX_LEAST, Restored};

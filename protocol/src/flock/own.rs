@@ -27,7 +27,8 @@ const LEAVE_LINGER: core::time::Duration = core::time::Duration::from_secs(1);
 impl State {
     /// Starts the next write, unless one is under way.
     pub(super) fn start_write(&mut self, now: Instant) {
-        if self.ticket.is_some() || now < self.retry_write_at || self.past.is_listening() {
+        let silent = self.past.is_listening() || self.yields_idly();
+        if self.ticket.is_some() || now < self.retry_write_at || silent {
             return;
         }
         let calm = self.retry_write_at == Instant::ORIGIN && !self.read_only;
@@ -69,6 +70,9 @@ impl State {
         let has = |is: fn(&Change) -> bool| commit.waiters.iter().any(|(_, change, _)| is(change));
         if has(|change| matches!(change, Change::Recover(_))) {
             self.lease_what_came_back(now);
+        }
+        if result.is_ok() && has(|change| matches!(change, Change::Yield { .. })) {
+            self.hand_over();
         }
         if has(|change| matches!(change, Change::Recover(_) | Change::Reincarnate(_))) {
             // Who held a greater record refused the one before.

@@ -7,6 +7,7 @@ use crux_crdt::record::{Marker, Record};
 use rand::Rng;
 use rand::rngs::StdRng;
 
+use crate::liveness::BootNonce;
 use crate::time::Instant;
 
 /// How long a node that may have a past waits for a member to compare itself with before it speaks.
@@ -15,6 +16,9 @@ const LISTEN_FOR: Duration = Duration::from_secs(2);
 /// How long a node waits for a newer record of its own before it goes on above the one it found:
 /// longer than members that hold different ones take to compare them. A guess.
 const LOOK_FOR: Duration = Duration::from_secs(1);
+/// How long a run that spoke lets a record of another one stand above its own: longer than two runs take to
+/// hear of each other and one of them to stop.
+const STAND_FOR: Duration = Duration::from_secs(10);
 /// Earlier lives that are remembered. A node that lost its disk more often in one run has other
 /// troubles.
 const OUTLIVED_MAX: usize = 256;
@@ -26,8 +30,8 @@ pub(super) enum Meaning {
     Known,
     /// An earlier life: go on above it.
     Earlier,
-    /// This identity runs elsewhere, and goes on there.
-    Elsewhere,
+    /// Another run of this identity, alive or not, said something above this one.
+    Above,
 }
 
 /// What it is time for.
@@ -37,6 +41,10 @@ pub(super) enum Due {
     Recover(Arc<Record>),
     /// Members hold nothing of an earlier life: this is the first one.
     Rise,
+    /// This record stood above what this run says for so long that its author is gone, or yields.
+    GoAbove(Arc<Record>),
+    /// Another run beaconed at this incarnation, and this one still goes on.
+    Outlast(u64),
 }
 
 /// What is known of this identity's past at a start.
@@ -57,8 +65,7 @@ pub(super) struct Known<'a> {
 /// **Invariants**
 /// * What an earlier life said, and members still hold, is not replaced by a run that does not know
 ///   of it.
-/// * Of two runs of one identity that hear of each other exactly one stops, and a run whose earlier
-///   life is over never does.
+/// * A record of this identity that this run did not write is never above this run's for good.
 ///
 /// A start goes above the last life on its disk. But the disk may be new, or an old copy: then what
 /// the run says would replace, at the others, what it never saw. Therefore
@@ -68,16 +75,19 @@ pub(super) struct Known<'a> {
 /// * a run that *forgot*, with an old key and nothing on its disk, speaks at incarnation 0, below
 ///   every life that knew what it said, and through restarts, until it compared itself with a member.
 ///
-/// A greater record of its own is an earlier life as long as this run has not compared itself with
+/// A greater record of its own is taken for an earlier life as long as this run has not compared itself with
 /// anybody, and for the whole run if it forgot: who knows what is still held somewhere. The run goes
-/// on above it. An earlier life is over, so it does not answer; who goes on above this run once more
-/// is another run, and the lower one stops.
+/// on above it. Later, or if an earlier life speaks once more, another run of this identity may be alive.
+/// Which of two stops is for [`super::twins`] to say; a run that still goes on after ten seconds goes above
+/// the record, too.
 #[derive(Debug)]
 pub(super) struct Past {
     /// This run.
-    nonce: [u8; 16],
+    nonce: BootNonce,
     /// What was said at incarnation 0, now or before a restart, has this one.
-    first_nonce: [u8; 16],
+    first_nonce: BootNonce,
+    /// The run whose record was on the disk.
+    parent: Option<BootNonce>,
     /// The newest record of an earlier life that was seen.
     newest: Option<(Marker, Digest)>,
     forgot: bool,
@@ -85,8 +95,12 @@ pub(super) struct Past {
     alone: bool,
     listen_until: Option<Instant>,
     /// The runs above which this one went on.
-    outlived: BTreeSet<[u8; 16]>,
+    outlived: BTreeSet<BootNonce>,
     found: Option<(Instant, Arc<Record>)>,
+    /// What stands above this run, and until when it may.
+    above: Option<(Instant, Arc<Record>)>,
+    /// At which incarnation another run beaconed, and until when its last word may come.
+    outlast: Option<(Instant, u64)>,
     rise_at: Option<Instant>,
 }
 
@@ -106,20 +120,47 @@ impl Past {
         let past = Self {
             nonce,
             first_nonce: first.nonce,
+            parent: last.map(|last| last.nonce),
             newest: known.last.map(Record::total),
             forgot,
             alone: true,
             listen_until: (forgot || known.others).then(|| now + LISTEN_FOR),
             outlived: BTreeSet::new(),
             found: None,
+            above: None,
+            outlast: None,
             rise_at: None,
         };
         (past, first)
     }
 
     /// What markers above incarnation 0 have in this run.
-    pub(super) const fn nonce(&self) -> [u8; 16] {
+    pub(super) const fn nonce(&self) -> BootNonce {
         self.nonce
+    }
+
+    /// Whether this run goes on, or is about to, from what that one wrote; or has written nothing itself yet.
+    pub(super) fn is_heir_of(&self, nonce: &BootNonce) -> bool {
+        let found = self.found.as_ref().is_some_and(|(_, found)| found.marker().nonce == *nonce);
+        self.is_listening() || self.is_child_of(nonce) || found || self.outlived.contains(nonce)
+    }
+
+    /// Whether that is the run whose record was on the disk.
+    pub(super) fn is_child_of(&self, nonce: &BootNonce) -> bool {
+        self.parent == Some(*nonce)
+    }
+
+    /// Another run beaconed at that incarnation, and perhaps stops for this one. This run goes above it later:
+    /// at once, it would go above the last word of that run, which comes after its beacons, and nobody would
+    /// pass that on.
+    pub(super) fn outlast(&mut self, incarnation: u64, now: Instant) {
+        let (at, known) = self.outlast.unwrap_or((now + STAND_FOR, 0));
+        self.outlast = Some((at, known.max(incarnation)));
+    }
+
+    /// The other run stops for this one: what it says stands above this one no longer than it takes to read.
+    pub(super) fn yielded_to(&mut self, now: Instant) {
+        self.above.iter_mut().chain(&mut self.found).for_each(|(at, _)| *at = now);
     }
 
     /// Whether this node may not say anything new yet.
@@ -154,11 +195,15 @@ impl Past {
             return Meaning::Known;
         }
         let above = (theirs.incarnation, theirs.nonce) > (incarnation, self.nonce);
-        if above && (self.outlived.contains(&theirs.nonce) || !(self.alone || self.forgot)) {
-            return Meaning::Elsewhere;
-        }
-        if !self.alone && !self.forgot || self.outlived.len() >= OUTLIVED_MAX {
-            return Meaning::Known;
+        let known = self.outlived.contains(&theirs.nonce) || self.outlived.len() >= OUTLIVED_MAX;
+        if known || !(self.alone || self.forgot) {
+            if !above {
+                return Meaning::Known;
+            }
+            self.newest = Some(record.total());
+            let at = self.above.as_ref().map_or(now + STAND_FOR, |(at, _)| *at);
+            self.above = Some((at, record.clone()));
+            return Meaning::Above;
         }
         self.newest = Some(record.total());
         let at = self.found.as_ref().map_or(now + LOOK_FOR, |(at, _)| *at);
@@ -175,13 +220,22 @@ impl Past {
             self.outlived.insert(record.marker().nonce);
             return Some(Due::Recover(record));
         }
+        if let Some((_, record)) = self.above.take_if(|(at, _)| *at <= now) {
+            self.outlived.insert(record.marker().nonce);
+            return Some(Due::GoAbove(record));
+        }
+        if let Some((_, incarnation)) = self.outlast.take_if(|(at, _)| *at <= now) {
+            return Some(Due::Outlast(incarnation));
+        }
         self.rise_at.take_if(|at| *at <= now).map(|_| Due::Rise)
     }
 
     /// When [`Past::take_due`] has something to do.
     pub(super) fn deadline(&self) -> Instant {
         let found = self.found.as_ref().map(|(at, _)| *at);
-        let all = [self.listen_until, found, self.rise_at];
+        let above = self.above.as_ref().map(|(at, _)| *at);
+        let outlast = self.outlast.map(|(at, _)| at);
+        let all = [self.listen_until, found, above, outlast, self.rise_at];
         all.into_iter().flatten().min().unwrap_or(Instant::NEVER)
     }
 }

@@ -36,6 +36,7 @@ impl State {
             self.leader_dirty = false;
             self.evaluate_leader(now);
         }
+        self.firm_up();
         self.start_write(now);
         if self.members_dirty {
             // An empty write ends at once and may have changed the replica.
@@ -150,11 +151,26 @@ impl State {
             self.author.push(Origin::Internal, Change::Claim(n));
         }
         if self.shown_leader != self.leader.leader() {
+            let before = self.shown_leader;
             self.shown_leader = self.leader.leader();
+            self.tell_who_leads_instead(before);
             self.changed = true;
             let named = |claim: Claim| (self.names.of(&claim.principal).to_string(), claim);
             self.notice(Notice::Leader(self.shown_leader.map(named)));
             self.tell_liveness_of_own(now);
+        }
+    }
+
+    /// Two parts that met had a leader each: the one that yields is told to whom.
+    fn tell_who_leads_instead(&mut self, before: Option<Claim>) {
+        let me = self.context.me;
+        if let (Some(before), Some(claim)) = (before, self.shown_leader)
+            && before.principal == me
+            && claim.principal != me
+            && claim > before
+        {
+            let node = self.names.of(&claim.principal).to_string();
+            self.notice(Notice::LeadLost { node, claim });
         }
     }
 

@@ -15,9 +15,12 @@ use super::config::{Config, Restored};
 use super::control::ControlId;
 use super::event::{Event, PersistError};
 use super::past::{Known, Past};
+use super::provisional::starts_provisional;
 use super::reach::Waiting;
 use super::room::{Room, restore};
 use super::stores::StoreWait;
+use super::twins::Twins;
+use super::yielding::Yielding;
 use crate::author::{self, Own, ServiceKey};
 use crate::context::Context;
 use crate::genesis::JoinKey;
@@ -52,6 +55,7 @@ pub(super) enum Route {
     Sync,
     Hearsay,
     Store(ControlId),
+    HandOver,
     Ping(u64),
     Forward(ControlId),
 }
@@ -97,6 +101,9 @@ pub struct State {
     /// Of whom the network was told where they are, and by which profile.
     pub(super) addresses_told: BTreeMap<Principal, Digest>,
     pub(super) past: Past,
+    /// Other runs of this identity, and whether this one stops for one of them.
+    pub(super) twins: Twins,
+    pub(super) yielding: Option<Yielding>,
     pub(super) read_only: bool,
     pub(super) retry_write_at: Instant,
     pub(super) stop_at: Option<Instant>,
@@ -113,6 +120,8 @@ pub struct State {
     pub(super) evaluate_at: Instant,
     pub(super) changed: bool,
     pub(super) name_lost: bool,
+    /// Whether it compared itself with a member at one of its entries.
+    pub(super) seed_met: bool,
     pub(super) out: Vec<Command>,
 }
 
@@ -136,7 +145,11 @@ impl State {
         let mut rng = StdRng::from_seed(seed);
         let (strew, unsaved) = restore(&config, &context, &restored);
         let last = strew.record(&context.me).cloned();
-        let profile = own_profile(&config, last.as_deref());
+        let dial = dial::State::new(&config.join, now);
+        let profile = Profile {
+            provisional: starts_provisional(&config, last.as_deref(), &dial),
+            ..own_profile(&config, last.as_deref())
+        };
         let own = Own::new(profile, last.as_deref(), restored.removed);
         let others = strew.membership().members().nth(1).is_some();
         let ended = strew.membership().departure(&context.me);
@@ -155,15 +168,17 @@ impl State {
         let all = strew.shown().map(|record| record.author());
         // Who is not heard yet is dead.
         let dead_since = all.filter(|who| *who != context.me).map(|who| (who, now)).collect();
-        let dial = dial::State::new(&config.join, now);
         let expects_others = dial.has_entries() || others;
-        let liveness = liveness::State::new(
+        let mut twins = Twins::new(past.nonce(), first.incarnation);
+        last.iter().for_each(|last| twins.on_record(last));
+        let mut liveness = liveness::State::new(
             config.liveness.clone(),
             context.clone(),
             identity.clone(),
             first.incarnation,
             now,
         );
+        liveness.set_run(twins.run(), now);
         let leader_config = config.leader.clone();
         Self {
             sync: sync::State::new(config.sync.clone(), context.clone(), now),
@@ -182,6 +197,8 @@ impl State {
             ),
             author: author::State::new(context.clone(), identity, own, first, past.nonce()),
             past,
+            twins,
+            yielding: None,
             names: Names::default(),
             links: BTreeMap::new(),
             prune_at: now,
@@ -213,6 +230,7 @@ impl State {
             evaluate_at: Instant::NEVER,
             changed: true,
             name_lost: false,
+            seed_met: false,
             out: Vec::new(),
             config,
             context,

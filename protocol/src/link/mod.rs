@@ -38,7 +38,7 @@ impl Topic {
 pub enum Protocol {
     /// `/crux/join/2`: the only one served to peers that are not members.
     Join,
-    /// `/crux/sync/2`: roots, ranges, fetches.
+    /// `/crux/sync/3`: roots, ranges, fetches.
     Sync,
     /// `/crux/call/1`: fenced commands from a leader, and asking the leader for one.
     Call,

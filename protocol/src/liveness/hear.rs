@@ -8,6 +8,7 @@ use crux_crdt::sign::Signed;
 use super::message::{Beacon, Evidence, Notice};
 use super::state::{Output, State};
 use super::subject::{Liveness, News};
+use super::twins::Sighting;
 use super::vote::BEACON_REST;
 use crate::link::Verdict;
 use crate::time::Instant;
@@ -89,24 +90,26 @@ impl State {
         first_hand: bool,
         now: Instant,
     ) -> (Verdict, Vec<Output>) {
-        let (author, mark) = (beacon.author(), beacon.value().mark());
+        let author = beacon.author();
         let me = self.context.me;
         let Some(mut subject) = self.subjects.get_mut(&author) else {
             return (Verdict::Ignore, Vec::new());
         };
-        if mark < subject.freshest {
-            return (Verdict::Ignore, Vec::new());
-        }
-        if subject.beaconed() == Some(mark) {
+        let tells = match subject.sight(beacon, now) {
+            Sighting::Stale => return (Verdict::Ignore, Vec::new()),
             // It came by another way first, and not everyone has that way: pass it on.
-            return (Verdict::Accept, Vec::new());
-        }
+            Sighting::Known => return (Verdict::Accept, Vec::new()),
+            Sighting::Twin => return (Verdict::Accept, vec![Output::Twin(author)]),
+            Sighting::Fresh { tells } => tells,
+        };
         let news = subject.keep(beacon, first_hand, &me, now);
         drop(subject);
         if news.refutes {
             self.closely_due = None;
         }
-        (Verdict::Accept, self.on_news(beacon, news, now))
+        let mut out = self.on_news(beacon, news, now);
+        out.extend(tells.then_some(Output::Twin(author)));
+        (Verdict::Accept, out)
     }
 
     /// A beacon came that was not heard before.

@@ -4,6 +4,7 @@ use crux_crdt::canon::{Canonical, DecodeError, Decoder, Encoder};
 use crux_crdt::sign::{OpenError, Signable, Signed};
 use crux_crdt::{Digest, Principal};
 
+use super::run::Run;
 use crate::context::Context;
 
 /// A sign of life, signed, so that anyone may pass it on.
@@ -17,6 +18,8 @@ pub struct Beacon {
     pub uptime: Duration,
     /// The sender's state digest.
     pub state_digest: Digest,
+    /// Which run of the sender's identity it is.
+    pub run: Run,
 }
 
 impl Beacon {
@@ -54,22 +57,24 @@ pub struct Suspicion {
 }
 
 impl Signable for Beacon {
-    const DOMAIN: &'static str = "crux/beacon/2";
+    const DOMAIN: &'static str = "crux/beacon/3";
 }
 
 impl Canonical for Beacon {
     fn encode(&self, out: &mut Encoder) {
-        out.u8(2).u64(self.incarnation).u64(self.counter);
+        out.u8(3).u64(self.incarnation).u64(self.counter);
         out.u64(self.uptime.as_millis().try_into().unwrap_or(u64::MAX)).digest(&self.state_digest);
+        self.run.encode(out);
     }
 
     fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        input.version("beacon version", 2)?;
+        input.version("beacon version", 3)?;
         Ok(Self {
             incarnation: input.u64("incarnation")?,
             counter: input.u64("counter")?,
             uptime: Duration::from_millis(input.u64("uptime")?),
             state_digest: input.digest("state digest")?,
+            run: Run::decode(input)?,
         })
     }
 }

@@ -48,6 +48,9 @@
 //!   nothing, and takes them for as old as the other one says. Who was heard before is not brought
 //!   back so.
 //!
+//! * **Twins**: beacons name the run of the process that sent them. Of a member that beacons under two boot
+//!   nonces the last beacon of both is kept, passed on, and told to the member itself (`twins`).
+//!
 //! Verdicts are soft state and never in the durable replica. A member known only from disk is dead
 //! until it is heard.
 
@@ -61,13 +64,16 @@ mod message;
 #[cfg(test)]
 mod naive_test;
 mod rings;
+mod run;
 mod silence;
 mod state;
 mod subject;
 mod subjects;
+mod twins;
 mod vote;
 
 pub use config::Config;
 pub use message::{Beacon, Evidence, Notice, Suspicion};
+pub use run::{BootNonce, Run, Sight};
 pub use state::{Output, State};
 pub use subject::Liveness;

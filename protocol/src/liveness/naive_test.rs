@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng};
 use super::message::{Beacon, Evidence, Notice, Suspicion};
 use super::rings::Rings;
 use super::state::OBSERVE_REST;
-use super::{Config, Liveness, State};
+use super::{Config, Liveness, Run, State};
 use crate::context::{Apart, Context};
 use crate::time::Instant;
 
@@ -91,7 +91,13 @@ fn happen(state: &mut State, all: &[Arc<Identity>], now: Instant, rng: &mut StdR
         0..4 => _ = state.on_beat(peer, (1, counter), now),
         4 => {
             let uptime = now.since_origin();
-            let beacon = Beacon { incarnation: 1, counter, uptime, state_digest: FLOCK };
+            let beacon = Beacon {
+                incarnation: 1,
+                counter,
+                uptime,
+                state_digest: FLOCK,
+                run: Run::default(),
+            };
             let beacon = Signed::sign(beacon, &FLOCK, &by);
             state.on_notice(&Notice::Beacon(beacon), now);
         }

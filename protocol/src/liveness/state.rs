@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 
 use super::config::Config;
 use super::rings::RINGS;
+use super::run::Run;
 use super::subject::{Liveness, Subject};
 use super::subjects::Subjects;
 use super::vote::BEACON_REST;
@@ -45,6 +46,8 @@ pub enum Output {
     },
     /// A live member beaconed another state digest than this node's.
     Doubt(Principal),
+    /// Two processes beacon with this member's key, and one of them may not know it yet.
+    Twin(Principal),
 }
 
 /// The failure detector of one node. See the module for its invariant.
@@ -55,6 +58,8 @@ pub struct State {
     pub(super) identity: Arc<Identity>,
     pub(super) incarnation: u64,
     pub(super) counter: u64,
+    /// Which run of this identity this is.
+    pub(super) run: Run,
     pub(super) started_at: Instant,
     pub(super) suspicions: u64,
     pub(super) beacon: Vec<u8>,
@@ -109,6 +114,7 @@ impl State {
             identity,
             incarnation,
             counter: 0,
+            run: Run::default(),
             started_at: now,
             suspicions: 0,
             beacon: Vec::new(),
@@ -173,6 +179,14 @@ impl State {
         }
     }
 
+    /// Which run of this identity this is, and what it says of others. MUST be called before the first wake.
+    pub fn set_run(&mut self, run: Run, now: Instant) {
+        if self.run != run {
+            self.run = run;
+            self.next_beacon = self.next_beacon.min(now.max(self.beacon_at + BEACON_REST));
+        }
+    }
+
     /// What beacons say of this node's replica, and whether it leads.
     pub fn set_own(&mut self, state_digest: Digest, leading: bool, now: Instant) {
         if self.state_digest != state_digest {
@@ -188,6 +202,13 @@ impl State {
     /// The newest beacon of a member that came: its incarnation and counter.
     pub fn beaconed(&self, member: &Principal) -> Option<(u64, u64)> {
         self.subjects.get(member).and_then(Subject::beaconed)
+    }
+
+    /// The same, and that of the other run that was heard of it.
+    pub fn marks(&self, member: &Principal) -> [Option<(u64, u64)>; 2] {
+        let subject = self.subjects.get(member);
+        let other = subject.and_then(|subject| subject.other.as_ref());
+        [self.beaconed(member), other.map(|heard| heard.beacon.mark())]
     }
 
     /// What this node thinks of a member. Itself, it is alive.

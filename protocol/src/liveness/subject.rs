@@ -7,6 +7,7 @@ use crux_crdt::sign::Signed;
 
 use super::lag::Lag;
 use super::message::{Beacon, Evidence};
+use super::run::BootNonce;
 use crate::time::Instant;
 
 /// What this node thinks of a member.
@@ -46,6 +47,8 @@ pub(super) struct Subject {
     pub(super) suspect_since: Instant,
     /// The last beacon that came.
     pub(super) beacon: Option<Heard>,
+    /// The last one of another run of the same member, if there was any.
+    pub(super) other: Option<Box<Heard>>,
     /// How long its beacons are on their way.
     pub(super) lag: Lag,
     /// The freshest (incarnation, counter) heard of.
@@ -76,6 +79,11 @@ pub(super) struct Heard {
 impl Heard {
     pub(super) fn new(beacon: &Signed<Beacon>, at: Instant) -> Self {
         Self { beacon: beacon.value().clone(), signature: *beacon.signature(), at }
+    }
+
+    /// The run that sent it.
+    pub(super) const fn nonce(&self) -> BootNonce {
+        self.beacon.run.nonce
     }
 }
 
@@ -122,6 +130,7 @@ impl Subject {
             liveness: Liveness::Dead,
             suspect_since: Instant::NEVER,
             beacon: None,
+            other: None,
             lag: Lag::UNKNOWN,
             freshest: (0, 0),
             heard_at: now,
@@ -149,9 +158,10 @@ impl Subject {
         now: Instant,
     ) -> News {
         let mark = beacon.value().mark();
-        if self.beaconed().is_some_and(|known| known.0 != mark.0) {
-            // A life's clock starts with it.
+        if let Some(last) = self.beacon.take_if(|last| last.nonce() != beacon.value().run.nonce) {
+            // A run's clock starts with it.
             self.lag = Lag::UNKNOWN;
+            self.other = Some(Box::new(last));
         }
         let late = if first_hand { None } else { self.lag.late(beacon.value().uptime, now) };
         let first = self.freshest == (0, 0);

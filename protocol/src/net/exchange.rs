@@ -23,7 +23,7 @@ pub(super) type Exchange = request_response::Behaviour<Codec>;
 pub(super) fn build(protocol: Protocol) -> Exchange {
     let name = match protocol {
         Protocol::Join => StreamProtocol::new("/crux/join/2"),
-        Protocol::Sync => StreamProtocol::new("/crux/sync/2"),
+        Protocol::Sync => StreamProtocol::new("/crux/sync/3"),
         Protocol::Call => StreamProtocol::new("/crux/call/1"),
         Protocol::Pastiche => StreamProtocol::new("/crux/pastiche/1"),
     };

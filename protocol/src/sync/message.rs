@@ -8,6 +8,7 @@ use crux_crdt::sign::Signed;
 use crux_crdt::strew::{Bounds, Strew};
 use crux_crdt::{Digest, Principal};
 
+use super::aside::{Aside, decode_roots, encode_roots};
 use crate::context::Context;
 use crate::frame::{FrameError, RecordFrame, open_acts, seal_acts};
 
@@ -24,7 +25,7 @@ pub(super) const RECORDS_MAX: usize = 64;
 /// How many bytes of records one answer holds, once it holds one.
 const RECORDS_BYTES: usize = 1024 * 1024;
 /// A sealed beacon is about 160 bytes.
-const BEACON_BYTES_MAX: usize = 1024;
+pub(super) const BEACON_BYTES_MAX: usize = 1024;
 /// Of how many members one request asks for the last beacon: the answer has some 170 kB.
 pub const BEACONS_MAX: usize = 1024;
 
@@ -45,15 +46,6 @@ impl Roots {
             acts: strew.acts_index().fingerprint().digest(),
         }
     }
-}
-
-/// What goes along with roots: how their sender fares.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Aside {
-    /// Its beacon, sealed; empty before the first.
-    pub beacon: Vec<u8>,
-    /// How many members are not dead to it, itself included.
-    pub live: u32,
 }
 
 /// The last beacon of a member that another one hears of.
@@ -83,7 +75,7 @@ pub struct RecordsWanted {
     pub held: Vec<[u8; 8]>,
 }
 
-/// What is asked over `/crux/sync/2`.
+/// What is asked over `/crux/sync/3`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Compare roots. Answered by [`Response::Roots`].
@@ -121,7 +113,7 @@ pub enum Piece {
     Range(Bounds, Digest),
 }
 
-/// What is answered over `/crux/sync/2`.
+/// What is answered over `/crux/sync/3`.
 #[derive(Debug, Clone)]
 pub enum Response {
     /// The responder's roots.
@@ -316,16 +308,6 @@ impl Response {
         input.finish()?;
         Ok(response)
     }
-}
-
-fn encode_roots(out: &mut Encoder, roots: &Roots, aside: &Aside) {
-    out.digest(&roots.registers).digest(&roots.acts).bytes(&aside.beacon).u32(aside.live);
-}
-
-fn decode_roots(input: &mut Decoder<'_>) -> Result<(Roots, Aside), DecodeError> {
-    let roots = Roots { registers: input.digest("root")?, acts: input.digest("root")? };
-    let beacon = input.bytes(BEACON_BYTES_MAX, "beacon")?.to_vec();
-    Ok((roots, Aside { beacon, live: input.u32("live members")? }))
 }
 
 fn decode_hearsay(input: &mut Decoder<'_>) -> Result<Vec<Hearsay>, DecodeError> {

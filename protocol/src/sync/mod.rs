@@ -32,6 +32,7 @@
 //!
 //! Background: range-based set reconciliation, arXiv 2212.13567.
 
+mod aside;
 mod config;
 mod message;
 mod output;
@@ -41,9 +42,8 @@ mod session;
 mod state;
 mod turns;
 
+pub use aside::Aside;
 pub use config::Config;
-pub use message::{
-    Aside, BEACONS_MAX, Hearsay, Piece, RecordsWanted, Request, Response, Roots, SetKind,
-};
+pub use message::{BEACONS_MAX, Hearsay, Piece, RecordsWanted, Request, Response, Roots, SetKind};
 pub use output::{Merged, Output};
 pub use state::State;

@@ -4,7 +4,8 @@ use crux_crdt::act::Act;
 use crux_crdt::sign::Signed;
 use crux_crdt::{Digest, Principal};
 
-use super::message::{Aside, Request};
+use super::aside::Aside;
+use super::message::Request;
 use crate::frame::RecordFrame;
 use crate::link::ReplyId;
 

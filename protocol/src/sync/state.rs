@@ -5,7 +5,8 @@ use crux_crdt::strew::Strew;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use super::message::{Aside, Request, Response, Roots};
+use super::aside::Aside;
+use super::message::{Request, Response, Roots};
 use super::output::{Merged, Output};
 use super::places::Places;
 use super::refused::Refused;

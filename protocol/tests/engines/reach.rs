@@ -13,7 +13,7 @@ use crux_protocol::genesis::{InitialSecret, JoinKey};
 use crux_protocol::join;
 use crux_protocol::leader::{Claim, Request, Response};
 use crux_protocol::link::{self, DialId, GossipId, Protocol, RequestId, Topic};
-use crux_protocol::liveness::{Beacon, Notice};
+use crux_protocol::liveness::{Beacon, Notice, Run};
 use crux_protocol::time::Instant;
 use zeroize::Zeroizing;
 
@@ -78,7 +78,13 @@ impl Node {
     pub(crate) fn hear(&mut self, number: u8) {
         let counter = self.now.since(at(10_000)).as_secs() + 1;
         let uptime = self.now.since_origin();
-        let beacon = Beacon { incarnation: 1, counter, uptime, state_digest: Digest::default() };
+        let beacon = Beacon {
+            incarnation: 1,
+            counter,
+            uptime,
+            state_digest: Digest::default(),
+            run: Run::default(),
+        };
         let beacon = Signed::sign(beacon, &FLOCK, &identity(number));
         let (id, from) = (GossipId(u64::from(number)), principal(2));
         let (topic, data) = (Topic::Beat, Notice::Beacon(beacon).encode());

@@ -9,7 +9,7 @@ use crux_crdt::sign::{Identity, Signed};
 use crux_protocol::flock::{Control, ControlError, Event, Notice as FlockNotice, Restored};
 use crux_protocol::join;
 use crux_protocol::link::{self, Protocol, Topic, Verdict};
-use crux_protocol::liveness::{Beacon, Evidence, Liveness, Notice, Suspicion};
+use crux_protocol::liveness::{Beacon, Evidence, Liveness, Notice, Run, Suspicion};
 use crux_protocol::sync::{self, Request};
 
 use crate::rig::{FLOCK, Rig, act, admit, marker, record, sealed, sealed_act, who};
@@ -173,7 +173,7 @@ fn rig_of_three() -> Rig {
 /// The liar sees a thousand live members. What the node asks of it because of that.
 fn asked_by(rig: &mut Rig) -> Vec<(link::RequestId, Request)> {
     let roots = sync::Roots::of(rig.state.strew());
-    let aside = sync::Aside { beacon: Vec::new(), live: 1_000 };
+    let aside = sync::Aside { live: 1_000, ..sync::Aside::default() };
     let body = Request::Roots { roots, aside, urgent: false }.encode();
     rig.request(liar().principal(), Protocol::Sync, body);
     let asked = rig.links.iter().filter_map(|command| match command {
@@ -201,6 +201,7 @@ fn who_sees_more_alive_is_asked_of_whom_it_heard_one_at_a_time() {
         counter: 7,
         uptime: SECOND,
         state_digest: crux_crdt::Digest::default(),
+        run: Run::default(),
     };
     let beacon = Notice::Beacon(Signed::sign(beacon, &FLOCK, &who(3))).encode();
     answer(&mut rig, *id, &[sync::Hearsay { age: SECOND, beacon }]);
@@ -219,7 +220,7 @@ fn a_peer_that_does_not_answer_keeps_no_other_from_being_asked() {
     rig.connect(fourth.principal(), true);
     rig.run(SECOND);
     let roots = sync::Roots::of(rig.state.strew());
-    let aside = sync::Aside { beacon: Vec::new(), live: 1_000 };
+    let aside = sync::Aside { live: 1_000, ..sync::Aside::default() };
     let body = Request::Roots { roots, aside, urgent: false }.encode();
     rig.request(fourth.principal(), Protocol::Sync, body);
     let asked = rig.links.iter().any(|command| match command {
@@ -241,6 +242,7 @@ fn hearsay_that_nobody_signed_brings_nobody_to_life_and_is_named() {
         counter: 7,
         uptime: SECOND,
         state_digest: crux_crdt::Digest::default(),
+        run: Run::default(),
     };
     let mut beacon = Notice::Beacon(Signed::sign(beacon, &FLOCK, &who(3))).encode();
     *beacon.last_mut().expect("it is not empty") ^= 1;
@@ -274,6 +276,7 @@ fn a_beacon_from_the_end_of_time_breaks_nothing() {
         counter: u64::MAX,
         uptime: Duration::MAX,
         state_digest: crux_crdt::Digest([5; 32]),
+        run: Run::default(),
     };
     let data = Notice::Beacon(Signed::sign(beacon, &FLOCK, &liar())).encode();
     rig.gossip(liar().principal(), Topic::Beat, data);

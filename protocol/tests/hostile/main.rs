@@ -6,6 +6,8 @@ mod disk;
 mod join_by_hand;
 mod lies;
 mod past;
+mod provisional;
 mod rig;
 mod room;
 mod rubbish;
+mod twins;

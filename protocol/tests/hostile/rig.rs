@@ -14,7 +14,7 @@ use crux_crdt::{Digest, Principal};
 use crux_protocol::context::{Apart, Context};
 use crux_protocol::flock::{
     Answer, Batch, Command, Config, Control, ControlError, ControlId, Event, Notice, Parts,
-    PersistError, REPLICA_MAX, Restored, State, Ticket,
+    PersistError, Restored, State, StopReason, Ticket,
 };
 use crux_protocol::frame::RecordFrame;
 use crux_protocol::genesis::{InitialSecret, JoinKey};
@@ -114,6 +114,14 @@ pub(crate) enum Disk {
     Stuck,
 }
 
+fn make_config(name: Option<&str>, join: &[&str]) -> Config {
+    Config {
+        name: name.map(|name| name.parse().expect("a name")),
+        join: join.iter().map(ToString::to_string).collect(),
+        ..Config::new(vec!["127.0.0.1:1000".parse().expect("an address")])
+    }
+}
+
 pub(crate) struct Rig {
     pub(crate) state: State,
     pub(crate) disk: Disk,
@@ -125,6 +133,8 @@ pub(crate) struct Rig {
     pub(crate) written: Vec<Batch>,
     pub(crate) saved: Vec<Batch>,
     pub(crate) answers: Vec<Result<Answer, ControlError>>,
+    /// Why it stopped, if it did.
+    pub(crate) stopped: Option<StopReason>,
     stuck: Option<(Ticket, Batch)>,
     next: u64,
 }
@@ -137,24 +147,40 @@ impl Rig {
         rig
     }
 
+    fn make_context() -> Context {
+        let me = who(1).principal();
+        Context { flock: FLOCK, me, verifier: Arc::new(Ed25519), sharing: Arc::new(Apart) }
+    }
+
+    /// What the node verifies by.
+    pub(crate) fn context(&self) -> Context {
+        Self::make_context()
+    }
+
     /// A node that finds this on its disk.
     pub(crate) fn restored(restored: Restored) -> Self {
-        Self::limited(restored, REPLICA_MAX)
+        Self::made(make_config(None, &[]), restored)
     }
 
     /// The same, whose replica is full at so many bytes.
     pub(crate) fn limited(restored: Restored, replica_max: usize) -> Self {
-        let identity = who(1);
-        let context = Context {
-            flock: FLOCK,
-            me: identity.principal(),
-            verifier: Arc::new(Ed25519),
-            sharing: Arc::new(Apart),
-        };
+        Self::made(Config { replica_max, ..make_config(None, &[]) }, restored)
+    }
+
+    /// The same, told of others at these places.
+    pub(crate) fn told(join: &[&str], restored: Restored) -> Self {
+        Self::told_as(None, join, restored)
+    }
+
+    /// The same, under this name.
+    pub(crate) fn told_as(name: Option<&str>, join: &[&str], restored: Restored) -> Self {
+        Self::made(make_config(name, join), restored)
+    }
+
+    fn made(config: Config, restored: Restored) -> Self {
+        let (identity, context) = (who(1), Self::make_context());
         let secret = InitialSecret::new(Zeroizing::new([3; 32]));
         let join_key = JoinKey::initial(&secret);
-        let addresses = vec!["127.0.0.1:1000".parse().expect("an address")];
-        let config = Config { replica_max, ..Config::new(addresses) };
         let now = Instant::after_origin(Duration::from_secs(100));
         let parts = Parts { identity, join_key, restored, seed: [9; 32] };
         let mut rig = Self {
@@ -167,6 +193,7 @@ impl Rig {
             written: Vec::new(),
             saved: Vec::new(),
             answers: Vec::new(),
+            stopped: None,
             stuck: None,
             next: 0,
         };
@@ -212,7 +239,8 @@ impl Rig {
                         events.push(Event::Persisted { ticket, result });
                     }
                     Command::Save(batch) => self.saved.push(batch),
-                    Command::Changed | Command::Stop(_) => {}
+                    Command::Stop(reason) => self.stopped = Some(reason),
+                    Command::Changed => {}
                 }
             }
         }

@@ -12,7 +12,7 @@ use crux_protocol::context::{Apart, Context};
 use crux_protocol::frame::RecordFrame;
 use crux_protocol::join::{Hello, Refusal, Request, Response};
 use crux_protocol::link::{Protocol, Topic};
-use crux_protocol::liveness::{Beacon, Notice};
+use crux_protocol::liveness::{Beacon, Notice, Run};
 use crux_protocol::{leader, sync};
 use proptest::prelude::*;
 
@@ -73,6 +73,7 @@ fn everything() -> Vec<Vec<u8>> {
         counter: 2,
         uptime: Duration::from_secs(9),
         state_digest: Digest([3; 32]),
+        run: Run::default(),
     };
     let beacon = Notice::Beacon(Signed::sign(beacon, &FLOCK, &who(5))).encode();
     let told = [sync::Hearsay { age: Duration::from_millis(1_500), beacon: beacon.clone() }];

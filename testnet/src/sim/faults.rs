@@ -131,7 +131,7 @@ impl World {
     /// The key of a host for another one, and its disk if told so.
     pub(super) fn copy(&mut self, host: usize, to: usize, disk: bool) {
         let along = disk || self.all_others_hold(host);
-        self.clients.on_copied(host, along);
+        self.clients.on_copied(host, to, along);
         self.fences.lose(to);
         self.hosts[to].identity = self.hosts[host].identity.clone();
         self.hosts[to].known_key = true;

@@ -13,3 +13,4 @@ mod refusal;
 mod restart;
 mod support;
 mod testnet;
+mod twins;

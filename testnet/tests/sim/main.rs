@@ -79,8 +79,18 @@ fn clients_are_told_that_they_wrote() {
 }
 
 #[test]
+fn of_a_node_and_its_copy_one_stops() {
+    hold_named("twins", 0..24);
+}
+
+#[test]
 fn two_who_come_up_under_one_name_are_told_apart() {
     hold_named("namesake", 0..12);
+}
+
+#[test]
+fn who_found_nobody_takes_no_name_from_an_established_flock() {
+    hold_named("side", 0..16);
 }
 
 #[test]

@@ -36,10 +36,12 @@ pub(in crate::api) fn leader(wire: &v1::LeaderInfo) -> Result<Leader, Error> {
 
 pub(in crate::api) fn status(wire: &v1::StatusResponse) -> Result<Status, Error> {
     let counts = wire.members.unwrap_or_default();
+    let lost_name = Some(&wire.lost_name).filter(|name| !name.is_empty());
     Ok(Status {
         flock: parse("flock", &wire.flock)?,
         flock_id: parse("flock_id", &wire.flock_id)?,
         node: parse("node", &wire.node)?,
+        lost_name: lost_name.cloned(),
         principal: parse("principal", &wire.principal)?,
         incarnation: wire.incarnation,
         state_digest: parse("state_digest", &wire.state_digest)?,

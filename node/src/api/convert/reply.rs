@@ -23,6 +23,7 @@ pub(in crate::api) fn status(status: &Status) -> v1::StatusResponse {
         flock: status.flock.to_string(),
         flock_id: status.flock_id.to_string(),
         node: status.node.to_string(),
+        lost_name: status.lost_name.clone().unwrap_or_default(),
         principal: status.principal.to_string(),
         incarnation: status.incarnation,
         state_digest: status.state_digest.to_string(),

@@ -1,5 +1,6 @@
 //! What `doctor` looks at.
 
+mod copies;
 mod disk;
 mod log;
 mod replica;
@@ -56,6 +57,8 @@ pub struct Surroundings {
     pub other_flocks: BTreeSet<String>,
     /// Which connections the network closed before they were a member's.
     pub turned: Arc<Turned>,
+    /// What copies of this node left behind.
+    pub copies: copies::Copies,
 }
 
 impl Surroundings {
@@ -83,6 +86,7 @@ pub(super) fn examine(
         replica::check(state),
         check_flocks(&around.other_flocks),
         strangers::check_strangers(&around.turned.lately()),
+        copies::check(state, &around.copies),
         log::check_log(),
     ];
     let addresses = around.addresses.clone();

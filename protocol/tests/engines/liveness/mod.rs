@@ -12,7 +12,7 @@ use std::time::Duration;
 use crux_crdt::Digest;
 use crux_crdt::sign::Signed;
 use crux_protocol::liveness::{
-    Beacon, Config, Evidence, Liveness, Notice, Output, State, Suspicion,
+    Beacon, Config, Evidence, Liveness, Notice, Output, Run, State, Suspicion,
 };
 
 use crate::fixture::{FLOCK, at, context, identity, principal, principals, rng};
@@ -32,7 +32,13 @@ fn engine() -> State {
 /// A beacon that was sent when its sender had run for so many milliseconds.
 fn beacon(by: u8, counter: u64, uptime: u64) -> Notice {
     let uptime = Duration::from_millis(uptime);
-    let beacon = Beacon { incarnation: 1, counter, uptime, state_digest: Digest::default() };
+    let beacon = Beacon {
+        incarnation: 1,
+        counter,
+        uptime,
+        state_digest: Digest::default(),
+        run: Run::default(),
+    };
     Notice::Beacon(Signed::sign(beacon, &FLOCK, &identity(by)))
 }
 

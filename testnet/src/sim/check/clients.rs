@@ -43,6 +43,8 @@ pub(in crate::sim) struct Clients {
     lent: BTreeSet<usize>,
     /// Of hosts whose identity runs elsewhere, too: what of their promises came along.
     copied: BTreeMap<usize, BTreeMap<ServiceKey, Fate>>,
+    /// Hosts that have one identity.
+    twins: BTreeSet<usize>,
     pub(in crate::sim) answered: u64,
     pub(in crate::sim) writes: Writes,
     /// What came of the last ping.
@@ -135,7 +137,8 @@ impl Clients {
         }
         let promised = matches!(asked.before, Some(Fate::Present(_))) && !self.lent.contains(&host);
         let full = full_at.is_some_and(|at| at >= asked.at);
-        let excuse = Excuse { full, unknown: !promised };
+        let twin = self.twins.contains(&host);
+        let excuse = Excuse { full, unknown: !promised, twin };
         let Err(error) = result else { return Ok(()) };
         excused(request, error, excuse).map_err(|why| format!("n{host} {why}"))
     }
@@ -165,7 +168,8 @@ impl Clients {
     }
 
     /// The identity of a host is given to another one, with or without what is promised by now.
-    pub(in crate::sim) fn on_copied(&mut self, host: usize, along: bool) {
+    pub(in crate::sim) fn on_copied(&mut self, host: usize, to: usize, along: bool) {
+        self.twins.extend([host, to]);
         let here = self.fates.iter().filter(|((where_, _), _)| along && *where_ == host);
         let here = here.map(|((_, key), fate)| (key.clone(), fate.clone())).collect();
         self.copied.insert(host, here);
@@ -339,15 +343,15 @@ mod tests {
         };
         let mut clients = Clients::default();
         promise(&mut clients, 80);
-        clients.on_copied(1, true);
+        clients.on_copied(1, 2, true);
         clients.on_outlived(1);
         assert_eq!(fate(&clients), Some(Fate::Present(endpoint(80))), "it came along");
-        clients.on_copied(1, true);
+        clients.on_copied(1, 2, true);
         promise(&mut clients, 81);
         clients.on_outlived(1);
         assert_eq!(fate(&clients), Some(Fate::Unknown));
         promise(&mut clients, 82);
-        clients.on_copied(1, false);
+        clients.on_copied(1, 2, false);
         clients.on_outlived(1);
         assert_eq!(fate(&clients), Some(Fate::Unknown));
     }

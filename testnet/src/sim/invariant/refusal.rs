@@ -8,6 +8,8 @@ pub(in crate::sim) struct Excuse {
     pub(in crate::sim) full: bool,
     /// What the request is about need not be known on its disk.
     pub(in crate::sim) unknown: bool,
+    /// Its identity was given to another host, too.
+    pub(in crate::sim) twin: bool,
 }
 
 /// A node that runs and can write refuses nothing without a reason.
@@ -27,6 +29,7 @@ pub(in crate::sim) fn excused(
         | (Control::Forget(_), E::Alive | E::NotFound) => true,
         (Control::LeaderPing, _) => false,
         (_, E::DiskFull) => excuse.full,
+        (_, E::Yields) => excuse.twin,
         (Control::Register { sync, .. }, E::NotStored { got, need }) => need == sync && got < need,
         (Control::Deregister { .. }, E::Rejected(Rejection::NotRegistered)) => excuse.unknown,
         _ => false,
@@ -50,7 +53,7 @@ mod tests {
     }
 
     fn is_excused(request: &Control, error: &ControlError, full: bool, unknown: bool) -> bool {
-        excused(request, error, Excuse { full, unknown }).is_ok()
+        excused(request, error, Excuse { full, unknown, twin: false }).is_ok()
     }
 
     #[test]
@@ -61,6 +64,13 @@ mod tests {
         }
         assert!(!is_excused(&register(0), &ControlError::DiskFull, false, true));
         assert!(is_excused(&register(0), &ControlError::DiskFull, true, false));
+    }
+
+    #[test]
+    fn only_who_has_a_twin_yields() {
+        let of = |twin| Excuse { twin, ..Excuse::default() };
+        assert!(excused(&register(0), &ControlError::Yields, of(true)).is_ok());
+        assert!(excused(&register(0), &ControlError::Yields, of(false)).is_err());
     }
 
     #[test]

@@ -1,0 +1,303 @@
+//! Two runs of one identity: what a node hears of another one with its own key, and which of the two stops.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crux_crdt::Digest;
+use crux_crdt::record::{Marker, Profile};
+use crux_crdt::sign::{Identity, Signed};
+use crux_protocol::flock::{Notice, Restored, StopReason};
+use crux_protocol::link::{self, Protocol, Topic, Verdict};
+use crux_protocol::liveness::{self, Beacon, BootNonce, Run, Sight};
+use crux_protocol::sync::{Aside, Request, Response, Roots};
+
+use crate::rig::{FLOCK, Rig, admit, marker, record, record_with, sealed, who};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A node that comes back in a flock of two: its disk holds its last record.
+fn restarted(last: Marker) -> Rig {
+    let (me, other) = (who(1), who(2));
+    let acts = vec![admit(&me, &other), admit(&other, &me)];
+    let records = vec![
+        record(&other, marker(1), Profile::default()),
+        record_with(&me, last, profile_at("127.0.0.1:3000"), &["old"]),
+    ];
+    let mut rig = Rig::restored(Restored { known_key: true, records, acts, ..Restored::default() });
+    rig.connect(other.principal(), true);
+    rig.compare(other.principal());
+    rig.run(SECOND);
+    rig
+}
+
+fn profile_at(address: &str) -> Profile {
+    Profile { addresses: vec![address.parse().expect("an address")], ..Profile::default() }
+}
+
+/// A beacon of another run of this node's identity.
+fn beacon(by: &Identity, counter: u64, incarnation: u64, run: Run) -> Vec<u8> {
+    let beacon =
+        Beacon { incarnation, counter, uptime: SECOND * 60, state_digest: Digest::default(), run };
+    liveness::Notice::Beacon(Signed::sign(beacon, &FLOCK, by)).encode()
+}
+
+fn hear(rig: &mut Rig, beacon: Vec<u8>) -> Verdict {
+    rig.gossip(who(2).principal(), Topic::Beat, beacon)
+}
+
+/// What the node says of its run in its last beacon.
+fn run_of(rig: &mut Rig) -> Run {
+    let roots = Roots::of(rig.state.strew());
+    let ask = Request::Roots { roots, aside: Aside::default(), urgent: false };
+    let reply = rig.request(who(2).principal(), Protocol::Sync, ask.encode()).expect("an answer");
+    let context = rig.context();
+    let Ok(Response::Roots { aside, .. }) = Response::decode(&reply, &context) else {
+        panic!("no roots")
+    };
+    match liveness::Notice::decode(&aside.beacon, &context) {
+        Ok(liveness::Notice::Beacon(beacon)) => beacon.value().run,
+        other => panic!("no beacon: {other:?}"),
+    }
+}
+
+fn other_run(nonce: BootNonce, born: u64) -> Run {
+    Run { nonce, born, sees: None }
+}
+
+fn naming(run: Run, of: BootNonce, heir: bool) -> Run {
+    Run { sees: Some(Sight { nonce: of, heir }), ..run }
+}
+
+/// The copy of a running node: the run that wrote what is on its disk goes on. It stops once that one names
+/// it, and not before: each restart hears the last beacons of its own past.
+#[test]
+fn the_copy_of_a_running_node_stops_once_the_other_one_knows_of_it() {
+    let me = who(1);
+    let original = other_run(marker(3).nonce, 3);
+    let mut rig = restarted(marker(3));
+    assert_eq!(hear(&mut rig, beacon(&me, 7, 3, original)), Verdict::Accept);
+    rig.run(SECOND);
+    let mine = run_of(&mut rig);
+    assert_eq!(
+        (mine.born, mine.sees),
+        (4, None),
+        "a restart hears its past, and says nothing of it"
+    );
+    hear(&mut rig, beacon(&me, 8, 3, original));
+    rig.run(SECOND);
+    let heir = Sight { nonce: original.nonce, heir: true };
+    assert_eq!(run_of(&mut rig).sees, Some(heir), "what goes on is no past");
+    assert!(rig.stopped.is_none(), "it may have ended all the same");
+    hear(&mut rig, beacon(&me, 9, 3, naming(original, mine.nonce, false)));
+    rig.run(SECOND);
+    let elsewhere = vec!["127.0.0.1:3000".to_owned()];
+    assert_eq!(rig.stopped, Some(StopReason::Cloned { elsewhere }));
+}
+
+/// The other side of the same: who is copied while it runs goes on, and its incarnation is above the copy's.
+#[test]
+fn the_original_goes_on_above_its_copy() {
+    let me = who(1);
+    let mut rig = restarted(marker(3));
+    let mine = run_of(&mut rig);
+    let copy = other_run([9; 16], 5);
+    assert_eq!(hear(&mut rig, beacon(&me, 1, 5, copy)), Verdict::Accept);
+    rig.run(SECOND);
+    assert_eq!(run_of(&mut rig).sees, Some(Sight { nonce: copy.nonce, heir: false }));
+    hear(&mut rig, beacon(&me, 2, 5, naming(copy, mine.nonce, true)));
+    rig.run(SECOND * 15);
+    assert_eq!(rig.stopped, None);
+    assert!(rig.own().expect("it spoke").marker().incarnation > 5);
+}
+
+/// Two that neither goes on from the other: both sides compute the same, whatever the numbers are.
+#[test]
+fn of_two_runs_exactly_one_stops() {
+    let me = who(1);
+    for (born, nonce) in [(3, 0), (4, 0), (4, 0xff), (5, 0xff)] {
+        let mut rig = restarted(marker(3));
+        let mine = run_of(&mut rig);
+        assert_eq!(mine.born, 4);
+        let other = other_run([nonce; 16], born);
+        hear(&mut rig, beacon(&me, 1, born, other));
+        hear(&mut rig, beacon(&me, 2, born, naming(other, mine.nonce, false)));
+        rig.run(SECOND * 5);
+        let greater = (other.born, other.nonce) > (mine.born, mine.nonce);
+        assert_eq!(rig.stopped.is_some(), greater, "{other:?} against {mine:?}");
+    }
+}
+
+#[test]
+fn nobody_else_can_stop_a_node() {
+    let mut rig = restarted(marker(3));
+    let mine = run_of(&mut rig);
+    let other = naming(other_run([0xff; 16], 99), mine.nonce, false);
+    // A member signs it; a member signs it in this node's name; it names another run.
+    hear(&mut rig, beacon(&who(2), 5, 9, other));
+    let mut forged = beacon(&who(2), 6, 9, other);
+    forged[1..33].copy_from_slice(&who(1).principal().0);
+    assert_eq!(hear(&mut rig, forged), Verdict::Reject);
+    hear(&mut rig, beacon(&who(1), 5, 9, naming(other, [3; 16], false)));
+    rig.run(SECOND * 30);
+    assert_eq!(rig.stopped, None);
+}
+
+/// Who stops hands over what it added, and what was there before it started is not part of that.
+#[test]
+fn who_stops_hands_over_what_it_added() {
+    let me = who(1);
+    let mut rig = restarted(marker(3));
+    let mine = run_of(&mut rig);
+    assert!(rig.register("added", None));
+    let other = other_run([0xff; 16], 9);
+    rig.links.clear();
+    hear(&mut rig, beacon(&me, 1, 9, naming(other, mine.nonce, false)));
+    let last = rig.own().expect("it spoke").clone();
+    let yields = last.profile().yields.as_ref().expect("its last word");
+    assert_eq!(yields.to, other.nonce);
+    assert!(last.marker().incarnation > 9, "it is above what the other one says");
+    assert_eq!(last.registrations().count(), 2);
+    let added: Vec<_> = last.slots().keys().filter(|slot| yields.added(slot)).collect();
+    assert_eq!(added.len(), 1, "what was on the disk is the other's, too");
+    assert!(rig.stopped.is_none() && !rig.register("late", None), "it takes nothing more");
+    let stored = rig.links.iter().find_map(|command| match command {
+        link::Command::Request { id, body, .. } => {
+            matches!(Request::decode(body), Ok(Request::Store(_))).then_some(*id)
+        }
+        _ => None,
+    });
+    let body = Response::encode_stored(true);
+    let peer = who(2).principal();
+    let id = stored.expect("a member is asked to store it");
+    rig.give(crux_protocol::flock::Event::Link(link::Event::Response { id, peer, body }));
+    rig.run(SECOND);
+    assert!(rig.stopped.is_some());
+    let handed = Notice::HandedOver { services: vec!["main/added/r1".to_owned()], stored: true };
+    assert!(rig.notices.contains(&handed), "{:?}", rig.notices);
+}
+
+#[test]
+fn who_finds_nobody_to_store_it_stops_and_says_what_is_lost() {
+    let mut rig = restarted(marker(3));
+    let mine = run_of(&mut rig);
+    assert!(rig.register("added", None));
+    hear(&mut rig, beacon(&who(1), 1, 9, naming(other_run([0xff; 16], 9), mine.nonce, false)));
+    rig.run(SECOND * 2);
+    assert!(rig.stopped.is_none(), "somebody may still answer");
+    rig.run(SECOND * 2);
+    assert!(rig.stopped.is_some());
+    let lost = Notice::HandedOver { services: vec!["main/added/r1".to_owned()], stored: false };
+    assert!(rig.notices.contains(&lost), "{:?}", rig.notices);
+}
+
+/// The last word of a copy, as members hold it.
+fn last_word(to: BootNonce, services: &[&str], added: &[&str]) -> Arc<crux_crdt::record::Record> {
+    let me = who(1);
+    let at = Marker { incarnation: 9, nonce: [9; 16], seq: 3 };
+    let of = |services| record_with(&me, at, Profile::default(), services);
+    let since = of(added).slots().keys().filter_map(|id| id.0.first_chunk().copied()).collect();
+    let yields = Some(crux_crdt::record::Yields { to, since });
+    record_with(&me, at, Profile { yields, ..Profile::default() }, services)
+}
+
+#[test]
+fn who_goes_on_takes_over_what_the_copy_added_and_says_so() {
+    let mut rig = restarted(marker(3));
+    let mine = run_of(&mut rig);
+    assert!(rig.register("mine", None));
+    // `stale` was removed here before the copy of an older disk started: it does not come back.
+    let word = last_word(mine.nonce, &["stale", "added", "mine"], &["added"]);
+    rig.gossip(who(2).principal(), Topic::Registry, sealed(&word));
+    rig.run(SECOND);
+    assert_eq!(rig.stopped, None);
+    let mut services = rig.services();
+    services.sort();
+    assert_eq!(services, ["added", "mine", "old"]);
+    assert_eq!(rig.own().expect("it spoke").marker().incarnation, 10);
+    let from = vec![];
+    let took = Notice::TookOver { services: vec!["main/added/r1".to_owned()], from };
+    assert!(rig.notices.contains(&took), "{:?}", rig.notices);
+}
+
+#[test]
+fn what_both_registered_stays_as_it_is_here_and_the_other_is_said_to_be_lost() {
+    let mut rig = restarted(marker(3));
+    let mine = run_of(&mut rig);
+    assert!(rig.register("both", None));
+    let word = last_word(mine.nonce, &["both"], &["both"]);
+    let before = rig.own().expect("it spoke").slots().clone();
+    rig.gossip(who(2).principal(), Topic::Registry, sealed(&word));
+    rig.run(SECOND);
+    assert_eq!(*rig.own().expect("it spoke").slots(), before);
+    let lost = Notice::LostWithTwin { services: vec!["main/both/r1".to_owned()], from: vec![] };
+    assert!(rig.notices.contains(&lost), "{:?}", rig.notices);
+}
+
+/// A third node hears both, on connections that it takes for those of one peer. It tells each of the other.
+#[test]
+fn a_member_tells_both_runs_of_a_peer_of_each_other() {
+    let twin = who(2);
+    let peer = twin.principal();
+    let mut rig = Rig::with_member(&twin, Profile::default());
+    let (a, b) = (other_run([1; 16], 1), other_run([2; 16], 1));
+    let first = beacon(&twin, 40, 1, a);
+    let second = beacon(&twin, 1, 1, b);
+    assert_eq!(hear(&mut rig, first.clone()), Verdict::Accept);
+    assert_eq!(hear(&mut rig, second.clone()), Verdict::Accept, "others are to hear it, too");
+    let ask = Request::Roots {
+        roots: Roots::of(rig.state.strew()),
+        aside: Aside::default(),
+        urgent: false,
+    };
+    let reply = rig.request(peer, Protocol::Sync, ask.encode()).expect("an answer");
+    let Ok(Response::Roots { aside, .. }) = Response::decode(&reply, &rig.context()) else {
+        panic!("no roots")
+    };
+    assert_eq!(aside.runs, [first, second]);
+    // The first one names the second: that is told at once, on every connection there may be.
+    rig.links.clear();
+    hear(&mut rig, beacon(&twin, 41, 1, naming(a, b.nonce, false)));
+    let told = rig.links.iter().filter(|command| match command {
+        link::Command::Request { body, .. } => matches!(
+            Request::decode(body),
+            Ok(Request::Roots { aside, .. }) if aside.runs.len() == 2
+        ),
+        _ => false,
+    });
+    assert_eq!(told.count(), 3);
+    // One that speaks only for itself is told of nobody.
+    rig.run(SECOND * 90);
+    let reply = rig.request(peer, Protocol::Sync, ask.encode()).expect("an answer");
+    let Ok(Response::Roots { aside, .. }) = Response::decode(&reply, &rig.context()) else {
+        panic!("no roots")
+    };
+    assert!(aside.runs.is_empty(), "it was long ago");
+}
+
+/// The beacons of the copy come before its last word: going above them at once would hide that.
+#[test]
+fn the_last_word_of_a_copy_is_heard_after_its_last_beacon() {
+    let me = who(1);
+    let mut rig = restarted(marker(3));
+    let mine = run_of(&mut rig);
+    let copy = other_run([9; 16], 4);
+    hear(&mut rig, beacon(&me, 1, 9, naming(copy, mine.nonce, true)));
+    rig.run(SECOND * 5);
+    assert_eq!(rig.own().expect("it spoke").marker().incarnation, 4);
+    let word = last_word(mine.nonce, &["added"], &["added"]);
+    rig.gossip(who(2).principal(), Topic::Registry, sealed(&word));
+    rig.run(SECOND);
+    assert!(rig.services().contains(&"added".to_owned()));
+    assert_eq!(rig.own().expect("it spoke").marker().incarnation, 10);
+}
+
+/// A copy that wrote nothing stops without a word. Members have heard its beacons, and must not take those of
+/// the run that goes on for older ones.
+#[test]
+fn who_goes_on_beacons_above_a_copy_that_only_beaconed() {
+    let mut rig = restarted(marker(3));
+    hear(&mut rig, beacon(&who(1), 1, 9, other_run([9; 16], 9)));
+    rig.run(SECOND * 15);
+    assert_eq!(rig.stopped, None);
+    assert_eq!(rig.own().expect("it spoke").marker().incarnation, 10);
+}
