@@ -22,7 +22,8 @@
 //!                                       │       └─ join                 /crux/join/2          │
 //!                                       └───────┬─────────────────────────────────────────────┘
 //!                                               ▼
-//!                      one task per connection: TCP, turns, Noise (prologue: the flock id), Yamux
+//!                      one task per connection: TCP, turns, Noise (prologue: the flock id), Yamux,
+//!                      within the time and under the eyes of the door
 //! ```
 //!
 //! **Members and strangers.** Both get through the Noise handshake if they name the same flock id.

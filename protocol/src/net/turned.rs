@@ -98,6 +98,8 @@ struct Counts {
     /// What was not logged yet.
     unsaid: Report,
     logged: Option<Instant>,
+    /// When it was logged that no connection can be accepted.
+    deaf: Option<Instant>,
 }
 
 /// The connections that this node closed before they were members'.
@@ -109,7 +111,14 @@ pub struct Turned(Mutex<Counts>);
 impl Default for Turned {
     fn default() -> Self {
         let (now, before, unsaid) = Default::default();
-        Self(Mutex::new(Counts { since: Instant::now(), now, before, unsaid, logged: None }))
+        Self(Mutex::new(Counts {
+            since: Instant::now(),
+            now,
+            before,
+            unsaid,
+            logged: None,
+            deaf: None,
+        }))
     }
 }
 
@@ -141,6 +150,25 @@ impl Turned {
         }
     }
 
+    /// Says that a connection could not be accepted, once in [`LOG_REST`].
+    pub(super) fn deaf(&self, error: &dyn fmt::Display) {
+        if self.is_news(Instant::now()) {
+            tracing::warn!(
+                "a connection could not be accepted: {error}; if that goes on, raise the limit of \
+                 open files of this process"
+            );
+        }
+    }
+
+    fn is_news(&self, now: Instant) -> bool {
+        let mut counts = self.lock(now);
+        let rested = counts.deaf.is_none_or(|at| now.duration_since(at) >= LOG_REST);
+        if rested {
+            counts.deaf = Some(now);
+        }
+        rested
+    }
+
     /// Counts one. Returns what is to be logged now, if anything is.
     fn note(&self, why: Why, from: Group, now: Instant) -> Option<Report> {
         let mut counts = self.lock(now);
@@ -161,6 +189,13 @@ impl Turned {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn that_nobody_can_connect_is_said_once_a_minute() {
+        let (turned, start) = (Turned::default(), Instant::now());
+        let told = (0..1000).filter(|n| turned.is_news(start + LOG_REST * *n / 500)).count();
+        assert_eq!(told, 2);
+    }
 
     #[test]
     fn a_flood_is_logged_once_a_minute_and_counted() {

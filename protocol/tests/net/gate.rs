@@ -8,9 +8,9 @@ use crux_protocol::net::{Config, Limits, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::interval;
+use tokio::time::{interval, timeout};
 
-use super::harness::{Node, config};
+use super::harness::{DEADLINE, Node, config};
 
 fn failed(event: &Event) -> Option<RequestFailure> {
     match event {
@@ -195,6 +195,16 @@ async fn strangers_make_room_for_the_next_unless_they_proved_something() {
     }
 }
 
+/// Waits until something holds that no event tells.
+async fn until(holds: impl Fn() -> bool) {
+    let wait = async {
+        while !holds() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, wait).await.expect("it holds in time");
+}
+
 /// The first line of every libp2p handshake, and the proposal to speak Noise.
 const BEGINNING: &[u8] = b"\x13/multistream/1.0.0\n\x07/noise\n";
 
@@ -219,9 +229,7 @@ async fn connections_that_get_nowhere_keep_nobody_out() {
         let mut nodes = Node::flock_of(1..=2, Transport::Tcp).await.into_iter();
         let (mut a, mut b) = (nodes.next().expect("two"), nodes.next().expect("two"));
         let _held = hold(a.addr(), 160, say).await;
-        while a.net.turned.lately().pending == 0 {
-            tokio::task::yield_now().await;
-        }
+        until(|| a.net.turned.lately().pending > 0).await;
         for _ in 0..5 {
             b.join(&mut a).await;
             a.disconnect(b.me).await;
@@ -270,7 +278,5 @@ async fn a_handshake_that_stalls_is_closed_in_time() {
         let bounds = Duration::from_secs(within)..Duration::from_secs(within + 2);
         assert!(bounds.contains(&(after + Duration::from_millis(50))), "{after:?}, not {within} s");
     }
-    while a.net.turned.lately().late < 4 {
-        tokio::task::yield_now().await;
-    }
+    until(|| a.net.turned.lately().late == 4).await;
 }

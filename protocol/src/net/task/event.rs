@@ -58,7 +58,7 @@ impl Task {
             }
             // Nearly always that there are no descriptors left, for as long as others hold them.
             SwarmEvent::ListenerError { error, .. } => {
-                tracing::debug!(%error, "listener in trouble");
+                self.turned.deaf(&error);
                 self.swarm.behaviour_mut().gate.relieve();
             }
             SwarmEvent::ListenerClosed { addresses, reason, .. } => {
