@@ -138,12 +138,13 @@ impl Depot {
         self.commit(Ready { id, root, size, dir, data, pairs })
     }
 
-    /// Writes the marks of everything under way, so that a start does not have to look for them.
+    /// Writes the marks of everything under way, so that a start does not have to look for them, and the age
+    /// of the store.
     pub(super) fn save(&self) -> Result<(), BlobError> {
         self.end_journal()?;
-        self.age.write()?;
         let partials: Vec<_> = self.index().partials.values().cloned().collect();
-        partials.iter().try_for_each(|partial| partial.save())
+        partials.iter().try_for_each(|partial| partial.save())?;
+        self.age.write()
     }
 
     /// Takes what is left of a damaged blob back to where blobs under way are. Its good pieces count

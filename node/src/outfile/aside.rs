@@ -75,7 +75,9 @@ impl Aside {
             },
         }
         disk.step("named");
-        sync_names(disk, &dir)
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let readable = openat(&dir, ".", flags, Mode::empty()).map(File::from);
+        sync_names(disk, readable.map_err(io::Error::from))
     }
 }
 

@@ -28,10 +28,12 @@ impl Disk for Real {
     }
 }
 
-/// Makes the names in a directory durable. Some file systems have no flush for that.
-pub(crate) fn sync_names(disk: &dyn Disk, dir: &File) -> io::Result<()> {
-    match disk.sync(dir) {
-        Err(err) if err.kind() == io::ErrorKind::InvalidInput => Ok(()),
+/// Makes the names in a directory durable. Some file systems have no flush for that, and a directory that
+/// may be written to and not read cannot be flushed.
+pub(crate) fn sync_names(disk: &dyn Disk, dir: io::Result<File>) -> io::Result<()> {
+    use io::ErrorKind::{InvalidInput, PermissionDenied};
+    match dir.and_then(|dir| disk.sync(&dir)) {
+        Err(err) if matches!(err.kind(), InvalidInput | PermissionDenied) => Ok(()),
         flushed => flushed,
     }
 }

@@ -7,6 +7,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, Mode, OFlags, openat};
+
 use super::{Content, doing};
 use crate::error::{Error, Kind};
 
@@ -75,7 +77,10 @@ impl Place {
         if content == Content::Secret && is_taken {
             return Err(exists(path));
         }
-        let dir = File::open(dir_path).map_err(|err| doing("opening", dir_path, &err))?;
+        // Without reading it: there are directories into which one may only write.
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = openat(CWD, dir_path, flags, Mode::empty()).map(File::from);
+        let dir = dir.map_err(|err| doing("opening", dir_path, &err.into()))?;
         let name = resolved.file_name().map(OsString::from).unwrap_or_default();
         Ok(Self::File(Spot { dir, name, old }))
     }

@@ -65,7 +65,7 @@ pub(super) fn unpack_within(
         _ => doing("making")(err),
     })?;
     disk.step("named");
-    File::open(parent).and_then(|parent| sync_names(disk, &parent)).map_err(doing("writing"))
+    sync_names(disk, File::open(parent)).map_err(doing("writing"))
 }
 
 struct Unpacker {

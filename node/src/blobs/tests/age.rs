@@ -110,9 +110,13 @@ async fn without_an_age_the_latest_use_is_the_age() {
 #[tokio::test]
 async fn what_is_read_all_the_time_is_written_down() {
     let (f, ids) = three().await;
-    for _ in 0..10 {
+    for round in 0..10 {
         f.pass(30);
         read_all(&f.blobs, ids[1]).await.unwrap();
+        if round == 5 {
+            read_all(&f.blobs, ids[0]).await.unwrap();
+            read_all(&f.blobs, ids[2]).await.unwrap();
+        }
     }
     let again = f.again().await;
     again.put(&noise(20 * KIB, 10)[..]).await.unwrap();
