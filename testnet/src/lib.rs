@@ -18,6 +18,7 @@
 //! * [`containers`] is the same in containers, on networks that can be cut.
 //! * [`scenario`] is what happens to a flock, as data, whoever runs it.
 //! * [`chaos`] breaks real nodes, and by [`proxy`] the links between them, while clients work.
+//! * [`liar`] is a member that lies, or a stranger, for real nodes to withstand.
 //! * [`sim`] drives the engines without sockets, from a seed.
 //! * [`mod@bench`] measures, and [`peer`] runs what a user would pick instead.
 //!
@@ -35,6 +36,7 @@ pub mod chaos;
 mod cli;
 pub mod containers;
 mod error;
+pub mod liar;
 pub mod output;
 pub mod peer;
 pub mod process;
@@ -49,12 +51,13 @@ pub use error::Error;
 
 /// Runs the program with `args`, the first of which is its own name.
 ///
-/// Two first arguments are for its own children and never reach the command line parser: `node`
-/// becomes a node, `tether` becomes another program that dies with the testnet.
+/// Three first arguments are for its own children and never reach the command line parser: `node`
+/// becomes a node, `liar` one that lies, `tether` another program that dies with the testnet.
 pub fn main_from(args: impl Iterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.collect();
     match args.get(1).and_then(|first| first.to_str()) {
         Some(process::NODE_VERB) => process::entry::node(args.into_iter().skip(2)),
+        Some(liar::LIAR_VERB) => liar::entry::run(args.into_iter().skip(2)),
         Some(peer::TETHER_VERB) => peer::tether::exec(args.into_iter().skip(2)),
         _ => cli::run(args),
     }

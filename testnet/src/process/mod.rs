@@ -16,6 +16,7 @@
 //! * Dropping a node kills it and reaps it. A node whose testnet was killed sees its standard
 //!   input close and stops.
 
+mod blobs;
 mod client;
 mod cluster;
 mod command;
@@ -27,6 +28,7 @@ pub mod procfs;
 mod spec;
 mod status;
 
+pub use blobs::BlobClient;
 pub use client::{NodeClient, Registration};
 pub use cluster::{Cluster, ClusterOptions, FORM_WITHIN, STOP_WITHIN};
 pub use command::{Finished, run_node_command};

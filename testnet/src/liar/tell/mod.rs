@@ -1,0 +1,12 @@
+//! The lies of members, one file each.
+
+mod blob;
+mod forge;
+mod keys;
+mod slow;
+mod text;
+
+pub(super) use blob::Blob;
+pub(super) use keys::Keys;
+pub(super) use slow::Slow;
+pub(super) use text::Text;
