@@ -12,7 +12,8 @@
 //! | [`lww`] | a last-writer-wins register over `crdts` | greatest marker | – |
 //!
 //! The rest serves them: [`canon`] (the one encoding that is signed), [`sign`] (verify, then decode),
-//! [`hash`], [`fingerprint`], [`id`], and the names people use: [`name`], [`path`].
+//! [`hash`], [`fingerprint`], [`id`], and the names people use: [`name`], [`path`];
+//! and [`text`], what may be shown of what others wrote.
 //!
 //! Of the `crdts` crate only `LWWReg` is used. Its `Orswot` and `Map` drop an operation that arrives
 //! before its predecessor, its `MVReg` carries a whole map's clock, and `LWWReg` itself diverges on
@@ -38,6 +39,7 @@ pub mod planted;
 pub mod record;
 pub mod sign;
 pub mod strew;
+pub mod text;
 
 pub use id::{Digest, Principal};
 

@@ -22,6 +22,7 @@
 //! | [`discovery`] | finds nodes of the flock on the link |
 //! | [`identity`], [`lock`], [`secret`] | the node's key, its directory, the flock's secret |
 //! | [`view`], [`error`] | what is shown, and what went wrong |
+//! | `plain` | text of others, as it is shown |
 //! | `arena`, `again` | one heap for all threads; the program executed anew |
 //! | [`shutdown`], `reload`, `private` | signals, settings read again, memory that nobody else reads |
 //! | `telemetry`, `burst` | the log, which nobody waits for, and how much of it repeats |
@@ -42,6 +43,7 @@ pub mod lock;
 pub mod outfile;
 pub mod parse;
 pub mod pastiche;
+mod plain;
 mod private;
 mod reload;
 pub mod secret;

@@ -156,6 +156,19 @@ impl<'a> Decoder<'a> {
         core::str::from_utf8(self.bytes(limit, what)?).map_err(|_| DecodeError::Invalid(what))
     }
 
+    /// Takes a string of at most `limit` bytes that may be shown to people.
+    ///
+    /// # Errors
+    /// As [`Decoder::str`], or a character of it is not plain: see [`crate::text`].
+    pub fn text(&mut self, limit: usize, what: &'static str) -> Result<&'a str, DecodeError> {
+        let text = self.str(limit, what)?;
+        if text.chars().all(crate::text::is_plain) {
+            Ok(text)
+        } else {
+            Err(DecodeError::Invalid(what))
+        }
+    }
+
     /// Takes a string and parses it.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use super::{LaterFields, Yields};
 use crate::Digest;
 use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
 use crate::hash::sha3;
-use crate::name::NodeName;
+use crate::name::{NodeName, ServiceName};
 use crate::path::Endpoint;
 
 /// How many labels a node may carry.
@@ -39,7 +39,8 @@ pub struct Profile {
     pub name: Option<NodeName>,
     /// Where it is reached, best first; at most eight.
     pub addresses: Vec<Endpoint>,
-    /// Free labels, `key=value`; at most [`LABELS_MAX`].
+    /// Free labels, `key=value`; at most [`LABELS_MAX`]. Keys are like names of services, values plain
+    /// text ([`crate::text`]).
     pub labels: BTreeMap<String, String>,
     /// The X25519 key to which secrets for this node are sealed.
     pub agreement_key: [u8; 32],
@@ -47,7 +48,7 @@ pub struct Profile {
     pub claim: u64,
     /// Whether it is on its way out and may not lead.
     pub draining: bool,
-    /// The version of Crux it runs.
+    /// The version of Crux it runs; plain text.
     pub version: String,
     /// Whether its name yields to those of nodes that do not say so, because it was to join others and
     /// has reached none of them ([`crate::strew::Names`]).
@@ -105,7 +106,7 @@ impl Canonical for Profile {
             agreement_key: input.array("agreement key")?,
             claim: decode_claim(input)?,
             draining: input.bool("draining")?,
-            version: input.str(VERSION_BYTES_MAX, "version")?.to_owned(),
+            version: input.text(VERSION_BYTES_MAX, "version")?.to_owned(),
             provisional: false,
             yields: None,
             later: LaterFields::default(),
@@ -135,14 +136,15 @@ fn decode_name(input: &mut Decoder<'_>) -> Result<Option<NodeName>, DecodeError>
 
 fn decode_labels(input: &mut Decoder<'_>) -> Result<BTreeMap<String, String>, DecodeError> {
     let count = input.count(LABELS_MAX, "labels")?;
-    let mut labels = BTreeMap::new();
+    let mut labels: BTreeMap<String, String> = BTreeMap::new();
     for _ in 0..count {
-        let key = input.str(LABEL_KEY_BYTES_MAX, "label key")?.to_owned();
-        let value = input.str(LABEL_VALUE_BYTES_MAX, "label value")?.to_owned();
-        if labels.last_key_value().is_some_and(|(last, _)| *last >= key) {
+        // As in the configuration: a key with a space or a `=` reads like several labels.
+        let key: ServiceName = input.parse(LABEL_KEY_BYTES_MAX, "label key")?;
+        let (key, value) = (key.as_str(), input.text(LABEL_VALUE_BYTES_MAX, "label value")?);
+        if labels.last_key_value().is_some_and(|(last, _)| last.as_str() >= key) {
             return Err(DecodeError::Invalid("order of labels"));
         }
-        labels.insert(key, value);
+        labels.insert(key.to_owned(), value.to_owned());
     }
     Ok(labels)
 }

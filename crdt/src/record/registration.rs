@@ -24,7 +24,8 @@ pub struct Registration {
     pub rev: ServiceName,
     /// Where it is reached.
     pub endpoint: Endpoint,
-    /// Unique in the flock: `svc-` and ten base32 characters.
+    /// Unique in the flock: `svc-` and ten base32 characters. Others need not keep to that, but to what
+    /// names of services are made of.
     pub instance: String,
     /// The node removes it that long after it was last registered; none: it stays. Whole
     /// milliseconds, at least one.
@@ -53,7 +54,7 @@ impl Canonical for Registration {
             service: input.parse(KEY_PART_BYTES_MAX, "service")?,
             rev: input.parse(KEY_PART_BYTES_MAX, "revision")?,
             endpoint: input.parse(ENDPOINT_BYTES_MAX, "address")?,
-            instance: input.str(INSTANCE_BYTES_MAX, "instance")?.to_owned(),
+            instance: input.parse::<ServiceName>(INSTANCE_BYTES_MAX, "instance")?.to_string(),
             lease: match input.u64("lease")? {
                 0 => None,
                 millis => Some(Duration::from_millis(millis)),

@@ -74,8 +74,10 @@ fn what_breaks_a_bound_is_told_before_it_is_signed() {
     assert!(!slot(|one| one.instance = "x".repeat(64)));
     assert!(!slot(|one| one.lease = Some(Duration::ZERO)));
     assert!(!slot(|one| one.lease = Some(Duration::from_micros(1500))));
-    let labels = (0..=LABELS_MAX).map(|n| (n.to_string(), String::new())).collect();
+    let labels = (0..=LABELS_MAX).map(|n| (format!("k{n}"), String::new()));
+    let (labels, most) = (labels.clone().collect(), labels.skip(1).collect());
     assert!(!Profile { labels, ..Profile::default() }.is_within_bounds());
+    assert!(Profile { labels: most, ..Profile::default() }.is_within_bounds());
     assert!(!Profile { claim: 1 << 48, ..Profile::default() }.is_within_bounds());
 }
 
@@ -134,8 +136,12 @@ fn fields_of_a_profile_have_one_order_and_a_bound() {
 #[test]
 fn the_longest_profile_fits_its_frame() {
     let host = format!("{}.{}", vec!["x".repeat(63); 3].join("."), "y".repeat(61));
-    let labels = (0..LABELS_MAX)
-        .map(|n| (format!("{n:0>LABEL_KEY_BYTES_MAX$}"), "v".repeat(LABEL_VALUE_BYTES_MAX)));
+    let labels = (0..LABELS_MAX).map(|n| {
+        (
+            format!("k{n:0>width$}", width = LABEL_KEY_BYTES_MAX - 1),
+            "v".repeat(LABEL_VALUE_BYTES_MAX),
+        )
+    });
     let longest = Profile {
         name: Some("n".repeat(55).parse().unwrap()),
         addresses: vec![format!("{host}:65535").parse().unwrap(); 8],
@@ -186,4 +192,43 @@ fn a_blob_has_a_greatest_size() {
     assert_eq!(Descriptor::from_canonical(&greatest.to_canonical()), Ok(greatest));
     let refused = Descriptor::from_canonical(&of(BLOB_BYTES_MAX + 1).to_canonical());
     assert_eq!(refused, Err(DecodeError::Invalid("blob size")));
+}
+
+/// What others make a node show: a record with such text is not a record.
+#[test]
+fn no_string_of_a_record_commands_a_terminal_or_hides() {
+    let bad = [
+        "\x1b]0;owned\x07",
+        "a\nb",
+        "a\rb",
+        "\u{9b}2J",
+        "\u{202e}dab",
+        "\u{2028}",
+        "a\u{200b}",
+        "\x7f",
+    ];
+    let label = |key: &str, value: &str| {
+        let labels = [(key.to_owned(), value.to_owned())].into();
+        Profile { labels, ..Profile::default() }.to_canonical()
+    };
+    assert!(Profile::from_canonical(&label("rack", "7 north")).is_ok());
+    for text in bad {
+        let refused = |what| Err::<Profile, _>(DecodeError::Invalid(what));
+        assert_eq!(Profile::from_canonical(&label("rack", text)), refused("label value"));
+        assert_eq!(Profile::from_canonical(&label(&format!("k{text}"), "")), refused("label key"));
+        let version = Profile { version: text.to_owned(), ..Profile::default() };
+        assert_eq!(Profile::from_canonical(&version.to_canonical()), refused("version"));
+        assert!(!version.is_within_bounds());
+        let mut service = registration("ntp");
+        service.instance = format!("svc{text}");
+        let slot = Slot::Registration(service);
+        let slot = Slot::from_canonical(&slot.to_canonical());
+        assert_eq!(slot, Err(DecodeError::Invalid("instance")));
+    }
+    for key in ["", "a=b", "a b"] {
+        assert!(
+            Profile::from_canonical(&label(key, "")).is_err(),
+            "{key:?} reads like another label"
+        );
+    }
 }

@@ -62,6 +62,10 @@ pub(crate) fn with_fields(profile: &Profile, fields: &[(u8, Vec<u8>)]) -> Vec<u8
     bytes
 }
 
+fn plain_text() -> impl Strategy<Value = String> {
+    "\\PC{0,15}".prop_map(|text| text.chars().filter(|c| crux_crdt::text::is_plain(*c)).collect())
+}
+
 pub(crate) fn profiles() -> impl Strategy<Value = Profile> {
     let later = (3..=u8::MAX, prop::collection::vec(any::<u8>(), 0..40));
     let later = prop::collection::btree_map(later.0, later.1, 0..4);
@@ -80,7 +84,7 @@ pub(crate) fn profiles() -> impl Strategy<Value = Profile> {
 
 fn plain_profiles() -> impl Strategy<Value = Profile> {
     let name = prop::option::of(LABEL.prop_map(|name| name.parse().unwrap()));
-    let labels = prop::collection::btree_map("\\PC{0,15}", "\\PC{0,15}", 0..4);
+    let labels = prop::collection::btree_map(SERVICE, plain_text(), 0..4);
     let addresses = prop::collection::vec(endpoints(), 0..4);
     let rest = (any::<[u8; 32]>(), 0..1_u64 << 48, any::<bool>(), "[ -~]{0,32}");
     (name, addresses, labels, rest).prop_map(

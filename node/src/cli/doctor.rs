@@ -7,9 +7,12 @@ use crate::fulcrum::request::{Check, CheckResult};
 
 /// Check what commonly goes wrong, and say what to do
 ///
-/// Each line is ok, warn or fail. Fails when a check does.
+/// Each line is ok, warn or fail. Fails when a check does; with `--strict` also when one warns.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
+    /// Fail on a warning, too
+    #[arg(long)]
+    strict: bool,
     #[command(flatten)]
     wait: Wait,
 }
@@ -20,7 +23,7 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
             Ok(checks) => {
                 let socket = check(CheckResult::Ok, "the node answers".to_owned(), None);
                 let checks: Vec<_> = std::iter::once(socket).chain(checks).collect();
-                let result = verdict(&checks);
+                let result = verdict(&checks, args.strict);
                 (checks, result)
             }
             Err(err) if matches!(err.kind(), Kind::NoNode | Kind::TimedOut) => {
@@ -37,23 +40,28 @@ fn check(result: CheckResult, detail: String, hint: Option<&str>) -> Check {
     Check { name: "socket".to_owned(), result, detail, hint: hint.map(str::to_owned) }
 }
 
-/// Fails when a check did.
-fn verdict(checks: &[Check]) -> Result<(), Error> {
-    let failed = |check: &&Check| check.result == CheckResult::Fail;
-    match checks.iter().filter(failed).count() {
-        0 => Ok(()),
-        1 => Err(Error::new(Kind::CheckFailed, "one check failed")),
-        count => Err(Error::new(Kind::CheckFailed, format!("{count} checks failed"))),
+/// Fails when a check did, or warned where that counts.
+fn verdict(checks: &[Check], strict: bool) -> Result<(), Error> {
+    let count = |result| checks.iter().filter(|check| check.result == result).count();
+    let failed = |what: String| Err(Error::new(Kind::CheckFailed, what));
+    match (count(CheckResult::Fail), count(CheckResult::Warn)) {
+        (0, warned) if strict && warned > 0 => match warned {
+            1 => failed("one check warned".to_owned()),
+            _ => failed(format!("{warned} checks warned")),
+        },
+        (0, _) => Ok(()),
+        (1, _) => failed("one check failed".to_owned()),
+        (count, _) => failed(format!("{count} checks failed")),
     }
 }
 
 pub(super) fn text(checks: &[Check]) -> String {
-    let row = |check: &Check| {
-        let detail = match &check.hint {
-            Some(hint) => format!("{}\n→ {hint}", check.detail),
-            None => check.detail.clone(),
-        };
-        [check.result.as_str().to_owned(), check.name.clone(), detail]
-    };
-    table::render(["RESULT", "CHECK", "DETAIL"], checks.iter().map(row).collect())
+    let mut rows = Vec::new();
+    for check in checks {
+        rows.push([check.result.as_str().to_owned(), check.name.clone(), check.detail.clone()]);
+        let hint =
+            check.hint.iter().map(|hint| [String::new(), String::new(), format!("→ {hint}")]);
+        rows.extend(hint);
+    }
+    table::render(["RESULT", "CHECK", "DETAIL"], rows)
 }

@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 use super::Ui;
 use super::output::to_json;
 use crate::error::{Error, Exit, Kind, StateChanged};
+use crate::plain;
 
 /// Prints an error and says how the command ends. Silent when the reader of the output is gone.
 pub(super) fn report(err: &Error, ui: &mut Ui) -> Exit {
@@ -20,7 +21,7 @@ pub(super) fn report(err: &Error, ui: &mut Ui) -> Exit {
 
 /// An error in lines for people.
 fn text(err: &Error) -> String {
-    let mut text = format!("Error: {err}");
+    let mut text = format!("Error: {}", plain::line(&err.to_string()));
     match err.state_changed() {
         StateChanged::No => {}
         StateChanged::Yes => text.push_str("\nPart of it was done."),
@@ -28,7 +29,7 @@ fn text(err: &Error) -> String {
     }
     if let Some(hint) = err.hint() {
         text.push_str("\nHint: ");
-        text.push_str(hint);
+        text.push_str(&plain::line(hint));
     }
     text
 }

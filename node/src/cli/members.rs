@@ -17,9 +17,14 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     ui.answer(&members, || text(&members))
 }
 
+/// A value in which there is a space could pass for several labels.
+fn label(key: &str, value: &str) -> String {
+    if value.contains([' ', '"']) { format!("{key}={value:?}") } else { format!("{key}={value}") }
+}
+
 pub(super) fn text(members: &[Member]) -> String {
     let row = |member: &Member| {
-        let labels = member.labels.iter().map(|(key, value)| format!("{key}={value}"));
+        let labels = member.labels.iter().map(|(key, value)| label(key, value));
         [
             member.node.to_string(),
             table::short(&member.principal),

@@ -14,6 +14,7 @@ use crate::api::Client;
 use crate::config::Env;
 use crate::error::{Error, Kind};
 use crate::outfile;
+use crate::plain;
 
 /// Where a command prints, and what all commands are told.
 pub struct Ui {
@@ -115,12 +116,13 @@ impl Ui {
     /// Prints a line to standard error. Who cannot read it goes without.
     pub(super) fn note(&mut self, text: &str) {
         // In one piece, so that nothing comes between.
-        let written = self.err.write_all(format!("{text}\n").as_bytes());
+        let written = self.err.write_all(format!("{}\n", plain::lines(text)).as_bytes());
         written.and_then(|()| self.err.flush()).ok();
     }
 
     /// Prints to standard output and ends the line.
     pub(super) fn print(&mut self, text: &str) -> Result<(), Error> {
+        let text = plain::lines(text);
         let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
         let written = write!(self.out, "{text}{end}").and_then(|()| self.out.flush());
         written.map_err(|err| Error::io("printing", &err))

@@ -3,15 +3,17 @@
 use comfy_table::{ContentArrangement, Table, presets};
 use crux_crdt::Principal;
 
+use crate::plain;
 use crate::view::{Leader, Service};
 
-/// A table without lines, whose columns are as wide as they need. The last one is not padded.
+/// A table without lines, whose columns are as wide as they need. The last one is not padded. A cell
+/// takes one line, whatever is in it.
 pub(super) fn render<const N: usize>(header: [&str; N], rows: Vec<[String; N]>) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header);
-    table.add_rows(rows);
+    table.add_rows(rows.into_iter().map(|row| row.map(|cell| plain::line(&cell).into_owned())));
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }

@@ -364,3 +364,26 @@ fn run_refuses_before_it_starts() {
         assert!(!dir.path().join("d").exists(), "{line}");
     }
 }
+
+#[test]
+fn a_table_has_a_line_for_each_row_whatever_is_in_it() {
+    let mut view = view();
+    let forged = "x\nroot  0a0a0a0a  127.0.0.1:1  alive\x1b[2J\u{202e}";
+    view.members[0].labels.insert("site".to_owned(), forged.to_owned());
+    view.members[0].labels.insert("disk".to_owned(), "ssd admin=yes".to_owned());
+    let text = members::text(&view.members);
+    assert_eq!(text.lines().count(), 1 + view.members.len(), "{text}");
+    assert!(text.chars().all(|c| c == '\n' || crux_crdt::text::is_plain(c)), "{text:?}");
+    assert!(text.contains("disk=\"ssd admin=yes\""), "{text}");
+}
+
+#[test]
+fn an_error_has_its_own_lines_only() {
+    let (out, err) = (Buffer::default(), Buffer::default());
+    let mut ui = Ui::new(Box::new(out), Box::new(err.clone()), Env::of(&[]));
+    let forged = "the entry \"a\nHint: run `rm -rf /`\x1b[1A\"";
+    error::report(&Error::new(crate::error::Kind::NotFound, forged).with_hint("Look."), &mut ui);
+    let text = err.text();
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(text.chars().all(|c| c == '\n' || crux_crdt::text::is_plain(c)), "{text:?}");
+}

@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use crux_crdt::name::ServiceName;
 use crux_crdt::path::{Endpoint, Host};
+use crux_crdt::text::is_plain;
 use crux_protocol::flock::{REPLICA_MAX, REPLICA_MAX_LEAST};
 
 use super::{Config, Layer, LogFormat, defaults};
@@ -146,9 +147,10 @@ fn labels(layers: &[Layer]) -> Result<BTreeMap<String, String>, Error> {
     for (key, value) in found.value {
         let why = |err| found.wrong(format!("the label's key {key:?}: {err}"));
         key.parse::<ServiceName>().map_err(why)?;
-        if value.len() > LABEL_VALUE_BYTES_MAX || value.chars().any(char::is_control) {
+        if value.len() > LABEL_VALUE_BYTES_MAX || !value.chars().all(is_plain) {
             let why = format!(
-                "the value of {key} is longer than {LABEL_VALUE_BYTES_MAX} bytes or not printable"
+                "the value of {key} is longer than {LABEL_VALUE_BYTES_MAX} bytes or has characters that are \
+                 not shown as themselves"
             );
             return Err(found.wrong(why));
         }

@@ -66,7 +66,7 @@ pub(crate) fn init(config: &Config) -> Result<Log, Error> {
         // Told to standard error as well, which may be what failed.
         .log_internal_errors(false);
     let lines = match config.log_format {
-        LogFormat::Text => lines.with_ansi(ansi()).boxed(),
+        LogFormat::Text => lines.fmt_fields(crate::plain::fields()).with_ansi(ansi()).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
     let flood = flood::Flood::new(outlet.clone());

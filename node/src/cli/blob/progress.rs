@@ -27,7 +27,7 @@ impl Progress {
         let bar = (ui.has_terminal() && !ui.json()).then(|| {
             let form =
                 "{wide_msg} {bytes:>10} / {total_bytes} {bytes_per_sec:>12} {eta:>4} {bar:20}";
-            let bar = ProgressBar::new(0).with_message(what.to_owned());
+            let bar = ProgressBar::new(0).with_message(crate::plain::line(what).into_owned());
             match ProgressStyle::with_template(form) {
                 Ok(style) => bar.with_style(style),
                 Err(_) => bar,
