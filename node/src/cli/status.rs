@@ -3,7 +3,7 @@
 use super::output::block_on;
 use super::{Ui, Wait, table};
 use crate::error::Error;
-use crate::view::Status;
+use crate::view::{Joining, Status};
 
 /// Show what a node is and what it sees
 #[derive(Debug, clap::Args)]
@@ -15,6 +15,16 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let status = block_on(async { ui.connect(args.wait.timeout).await?.status().await })?;
     ui.answer(&status, || text(&status))
+}
+
+fn joining(joining: Joining) -> String {
+    match joining {
+        Joining::Joined => "joined",
+        Joining::Alone => "alone: no --join entry",
+        Joining::Pending => "pending: no --join entry let this node in yet",
+        Joining::Failed => "failed: no --join entry leads anywhere; `doctor` says why",
+    }
+    .to_owned()
 }
 
 pub(super) fn text(status: &Status) -> String {
@@ -30,6 +40,7 @@ pub(super) fn text(status: &Status) -> String {
     rows.extend([
         row("incarnation", status.incarnation.to_string()),
         row("leader", table::leader(status.leader.as_ref())),
+        row("join", joining(status.joining)),
         row(
             "members",
             format!("{} alive, {} suspect, {} dead", counts.alive, counts.suspect, counts.dead),

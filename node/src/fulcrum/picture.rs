@@ -7,9 +7,11 @@ use crux_crdt::name::Label;
 use crux_crdt::path::{FlockId, NetId};
 use crux_crdt::record::{Record, Registration};
 use crux_crdt::{Digest, Principal};
+use crux_protocol::dial::{self, Outcome};
 use crux_protocol::flock;
+use crux_protocol::link::DialFailure;
 
-use crate::view::{Leader, Member, MemberState, Service, ServiceStatus, View};
+use crate::view::{Joining, Leader, Member, MemberState, Service, ServiceStatus, View};
 
 /// What stays the same while the node runs.
 #[derive(Debug, Clone)]
@@ -35,6 +37,7 @@ pub(super) fn draw(frame: &Frame, state: &flock::State) -> View {
         incarnation: state.incarnation(),
         state_digest: state.strew().digest(),
         leader: leader(state),
+        joining: joining(state),
         members: members.into_iter().map(member).collect(),
         services,
         holders: holders(state),
@@ -46,6 +49,19 @@ fn lost_name(state: &flock::State) -> Option<Label> {
     let name = own.profile().name.as_ref()?;
     let holder = state.names().holder(name)?;
     (holder != state.me()).then(|| name.as_label().clone())
+}
+
+fn joining(state: &flock::State) -> Joining {
+    if state.has_joined() {
+        return Joining::Joined;
+    }
+    let elsewhere = |seed: &dial::Seed| seed.outcome != Outcome::Failed(DialFailure::Myself);
+    let seeds: Vec<_> = state.seeds().into_iter().filter(elsewhere).collect();
+    match seeds.iter().all(|seed| seed.outcome.is_trouble()) {
+        _ if seeds.is_empty() => Joining::Alone,
+        true => Joining::Failed,
+        false => Joining::Pending,
+    }
 }
 
 fn holders(state: &flock::State) -> BTreeMap<BlobId, Vec<Principal>> {

@@ -282,6 +282,7 @@ impl Runtime {
             }
             Notice::JoinFailed { .. }
             | Notice::OtherFlock { .. }
+            | Notice::Seed(_)
             | Notice::Misbehaved { .. }
             | Notice::SignedTwice(_)
             | Notice::ReadOnly

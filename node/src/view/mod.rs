@@ -5,6 +5,7 @@
 //! the snapshot; the same types come back from the control API's client.
 
 mod delta;
+mod joining;
 mod json;
 mod leader;
 mod member;
@@ -16,6 +17,7 @@ mod status;
 pub(crate) mod testing;
 
 pub use delta::Delta;
+pub use joining::Joining;
 pub use leader::Leader;
 pub use member::{Member, MemberState};
 pub use service::{Service, ServiceStatus};

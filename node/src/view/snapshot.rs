@@ -7,7 +7,7 @@ use crux_crdt::name::Label;
 use crux_crdt::path::Query;
 use crux_crdt::{Digest, Principal};
 
-use super::{Leader, Member, MemberCounts, MemberState, Service, Status};
+use super::{Joining, Leader, Member, MemberCounts, MemberState, Service, Status};
 
 /// What a node sees at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct View {
     pub state_digest: Digest,
     /// Who leads, from this node's view.
     pub leader: Option<Leader>,
+    /// Whether it is in a flock with others.
+    pub joining: Joining,
     /// Every member it knows, itself included, in any state. In the order they are shown.
     pub members: Vec<Member>,
     /// Every registration it knows, live or not, each path once. In any order.
@@ -48,6 +50,7 @@ impl View {
             incarnation: self.incarnation,
             state_digest: self.state_digest,
             leader: self.leader.clone(),
+            joining: self.joining,
             members: self.counts(),
             services: self.services.iter().filter(|service| service.live).count() as u64,
             blobs: 0,

@@ -4,8 +4,8 @@ use crux_crdt::name::Label;
 use crux_crdt::{Digest, Principal};
 use serde::Serialize;
 
-use super::Leader;
 use super::json::text;
+use super::{Joining, Leader};
 
 /// What a node is and what it sees, in numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,6 +31,8 @@ pub struct Status {
     pub state_digest: Digest,
     /// Who leads, from this node's view.
     pub leader: Option<Leader>,
+    /// Whether it is in a flock with others.
+    pub joining: Joining,
     /// How many members are in which state.
     pub members: MemberCounts,
     /// Live registrations of the whole flock.

@@ -54,6 +54,7 @@ pub(crate) fn view() -> View {
         incarnation: 3,
         state_digest: Digest([0x5d; 32]),
         leader: Some(Leader { node, principal: principal("n2"), epoch: 7 }),
+        joining: crate::view::Joining::Joined,
         members,
         services: vec![service("n1", "web", "r1"), service("n2", "ntp3", "r2.1")],
         holders: BTreeMap::new(),

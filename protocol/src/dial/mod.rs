@@ -15,6 +15,8 @@
 //!   two attempts a second however long a partition lasts.
 
 mod backoff;
+mod seed;
 mod state;
 
+pub use seed::{Outcome, Seed};
 pub use state::{Facts, Purpose, Request, State};

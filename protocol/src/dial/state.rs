@@ -8,6 +8,8 @@ use rand::rngs::StdRng;
 use rand::seq::IteratorRandom;
 
 use super::backoff::Backoff;
+use super::seed::{Outcome, Seed, Told};
+use crate::join::Refusal;
 use crate::link::DialFailure;
 use crate::time::Instant;
 
@@ -87,6 +89,8 @@ struct Entry {
     backoff: Backoff,
     reached: Option<Principal>,
     myself: bool,
+    outcome: Outcome,
+    told: Told,
 }
 
 /// The dial engine of one node. See the module for its invariant.
@@ -121,8 +125,14 @@ impl State {
     }
 
     fn push(&mut self, addr: &str, now: Instant) {
-        let backoff = Backoff::new(now);
-        self.entries.push(Entry { addr: addr.to_owned(), backoff, reached: None, myself: false });
+        self.entries.push(Entry {
+            addr: addr.to_owned(),
+            backoff: Backoff::new(now),
+            reached: None,
+            myself: false,
+            outcome: Outcome::Pending,
+            told: Told::default(),
+        });
     }
 
     /// A place where a node of this flock may be, found on the link. Forgotten over restarts.
@@ -150,11 +160,25 @@ impl State {
         self.entries.iter().take(self.fixed).any(|entry| entry.reached == Some(*peer))
     }
 
+    /// The entries of `--join`, and what came of them. `is_member`: whether a peer let this node in.
+    pub fn seeds(&self, is_member: impl Fn(&Principal) -> bool) -> Vec<Seed> {
+        let seed = |entry: &Entry| {
+            let joined = entry.reached.as_ref().is_some_and(&is_member);
+            let outcome = if joined { Outcome::Answered } else { entry.outcome };
+            Seed { addr: entry.addr.clone(), outcome, peer: entry.reached }
+        };
+        self.entries.iter().take(self.fixed).map(seed).collect()
+    }
+
     /// A dial succeeded.
     pub fn on_dialled(&mut self, purpose: Purpose, peer: Principal, now: Instant) {
         if let Purpose::Entry(place) = purpose
             && let Some(entry) = self.entries.get_mut(place)
         {
+            // A refusal counts until the peer lets this node in: it is dialled again after each.
+            if !matches!(entry.outcome, Outcome::Refused(_)) || entry.reached != Some(peer) {
+                entry.outcome = Outcome::Answered;
+            }
             entry.reached = Some(peer);
             entry.backoff.succeed(now);
         }
@@ -170,21 +194,27 @@ impl State {
         }
     }
 
-    /// A dial failed.
+    /// A dial failed. Returns the entry that it was of, if a person is to be told: it fails like this
+    /// the second time in a row, because the first time the other side may only start, too.
     pub fn on_failed(
         &mut self,
         purpose: Purpose,
         failure: DialFailure,
         now: Instant,
         rng: &mut StdRng,
-    ) {
+    ) -> Option<Seed> {
         match purpose {
             Purpose::Entry(place) => {
-                if let Some(entry) = self.entries.get_mut(place) {
-                    entry.myself |= failure == DialFailure::Myself;
-                    entry.reached = None;
-                    entry.backoff.fail(now, rng);
-                }
+                let entry = self.entries.get_mut(place)?;
+                entry.myself |= failure == DialFailure::Myself;
+                entry.reached = None;
+                entry.backoff.fail(now, rng);
+                let outcome = Outcome::Failed(failure);
+                let before = core::mem::replace(&mut entry.outcome, outcome);
+                let fixed = place < self.fixed;
+                let told = fixed && before == outcome && outcome.is_trouble();
+                let news = told && entry.told.is_news(outcome, now);
+                return news.then(|| Seed { addr: entry.addr.clone(), outcome, peer: None });
             }
             Purpose::Wanted(peer) => {
                 if let Some(backoff) = self.members.get_mut(&peer) {
@@ -197,13 +227,27 @@ impl State {
             | Purpose::Redial(_)
             | Purpose::Call(_) => {}
         }
+        None
     }
 
-    /// A join through this peer was refused: its entries rest.
-    pub fn on_refused(&mut self, peer: Principal, now: Instant) {
+    /// A join through this peer was refused: its entries rest. Returns those of which a person is to be
+    /// told.
+    pub fn on_refused(&mut self, peer: Principal, refusal: Refusal, now: Instant) -> Vec<Seed> {
+        let outcome = Outcome::Refused(refusal);
+        let mut news = Vec::new();
         for entry in self.entries.iter_mut().filter(|entry| entry.reached == Some(peer)) {
             entry.backoff.rest(now, REFUSED_REST);
+            entry.outcome = outcome;
+            if entry.told.is_news(outcome, now) {
+                news.push(Seed { addr: entry.addr.clone(), outcome, peer: Some(peer) });
+            }
         }
+        news
+    }
+
+    /// Whether an entry leads to this peer.
+    pub fn leads_to(&self, peer: Principal) -> bool {
+        self.entries.iter().any(|entry| entry.reached == Some(peer))
     }
 
     /// Asks for the dials that are due.

@@ -9,7 +9,7 @@ use crux_crdt::sign::Signed;
 use super::control::{Answer, ControlError, ControlId};
 use crate::join::Refusal;
 use crate::leader::Claim;
-use crate::link;
+use crate::{dial, link};
 
 /// Names a write in its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,6 +88,9 @@ pub enum Notice {
     },
     /// A member was admitted.
     Admitted(Principal),
+    /// An entry of `--join` leads nowhere. Told once for each entry and outcome, and again after ten
+    /// minutes.
+    Seed(dial::Seed),
     /// A join failed.
     JoinFailed {
         /// With whom.
@@ -179,6 +182,13 @@ impl fmt::Display for Notice {
                 )
             }
             Self::Admitted(who) => write!(f, "{} is a member", who.short()),
+            Self::Seed(seed) => {
+                write!(
+                    f,
+                    "could not join through {}, which is tried again: {}",
+                    seed.addr, seed.outcome
+                )
+            }
             Self::JoinFailed { peer, refusal, joining: true } => {
                 write!(f, "could not join through {}: {refusal}", peer.short())
             }

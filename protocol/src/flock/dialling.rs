@@ -40,7 +40,11 @@ impl State {
 
     pub(super) fn on_dial_failed(&mut self, id: DialId, failure: DialFailure, now: Instant) {
         let Some(request) = self.dials.remove(&id) else { return };
-        self.dial.on_failed(request.purpose, failure, now, &mut self.rng);
+        let seed = self.dial.on_failed(request.purpose, failure, now, &mut self.rng);
+        if let Some(seed) = seed {
+            self.changed = true;
+            self.notice(Notice::Seed(seed));
+        }
         if failure == DialFailure::OtherFlock {
             let addr = request.addrs.join(", ");
             self.notice(Notice::OtherFlock { addr });

@@ -174,9 +174,15 @@ impl State {
             // The handshake the other way round was faster.
             return;
         }
-        self.notice(Notice::JoinFailed { peer, refusal, joining });
+        // Of an entry it is told which one, and not at each attempt.
+        if !joining || !self.dial.leads_to(peer) {
+            self.notice(Notice::JoinFailed { peer, refusal, joining });
+        }
         if joining && !self.join.is_busy_with(&peer) {
-            self.dial.on_refused(peer, now);
+            for seed in self.dial.on_refused(peer, refusal, now) {
+                self.changed = true;
+                self.notice(Notice::Seed(seed));
+            }
             self.link(link::Command::Disconnect { peer });
         }
     }

@@ -6,6 +6,7 @@ use crux_crdt::path::Endpoint;
 use crux_crdt::strew::DepartureKind;
 
 use super::State;
+use crate::dial;
 use crate::liveness::Liveness;
 
 /// What a member is, as this node shows it.
@@ -60,6 +61,16 @@ impl State {
     /// Live members whose last beacon showed another state digest than this node's.
     pub fn other_digests(&self) -> Vec<Principal> {
         self.liveness.other_digests()
+    }
+
+    /// The entries of `--join`, and what came of them.
+    pub fn seeds(&self) -> Vec<dial::Seed> {
+        self.dial.seeds(|peer| self.strew.membership().contains(peer))
+    }
+
+    /// Whether this node knows other members than itself.
+    pub fn has_joined(&self) -> bool {
+        self.strew.membership().members().nth(1).is_some()
     }
 
     /// What a member is.

@@ -13,6 +13,7 @@
 
 mod command;
 mod event;
+mod failure;
 
 pub use command::Command;
 pub use event::{DialFailure, Event, RequestFailure};

@@ -1,7 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crux_crdt::Principal;
-use crux_protocol::dial::{Facts, Purpose, Request, State};
+use crux_protocol::dial::{Facts, Outcome, Purpose, Request, State};
+use crux_protocol::join::Refusal;
 use crux_protocol::link::DialFailure;
 use crux_protocol::time::Instant;
 use rand::SeedableRng;
@@ -150,4 +151,60 @@ fn with_few_links_others_are_dialled_than_those_who_are_wanted() {
     }
     assert_eq!(more(&mut state, 9_000, 4, 5), [], "four links are enough");
     assert_eq!(more(&mut state, 9_000, 3, 3), [], "all who live are wanted");
+}
+
+/// A person is told once of what fails twice in a row, however often it goes on.
+#[test]
+fn each_outcome_of_an_entry_is_told_once_in_ten_minutes() {
+    let mut state = State::new(&["a:1".to_owned(), "b:2".to_owned()], at(0));
+    let mut fails = |failure, now| {
+        let told = state.on_failed(Purpose::Entry(0), failure, at(now), &mut rng());
+        told.map(|seed| (seed.addr, seed.outcome))
+    };
+    let nobody = |failure| Some(("a:1".to_owned(), Outcome::Failed(failure)));
+    assert_eq!(fails(DialFailure::Refused, 1), None, "it may start just now");
+    assert_eq!(fails(DialFailure::Refused, 2), nobody(DialFailure::Refused));
+    for round in 1..100 {
+        let now = round * 1_000;
+        assert_eq!(fails(DialFailure::Refused, now), None);
+        assert_eq!(fails(DialFailure::Unreachable, now + 1), None, "it is not the same again");
+    }
+    assert_eq!(fails(DialFailure::OtherFlock, 200_000), None);
+    assert_eq!(fails(DialFailure::OtherFlock, 200_001), nobody(DialFailure::OtherFlock));
+    assert_eq!(fails(DialFailure::Refused, 700_000), None);
+    assert_eq!(fails(DialFailure::Refused, 700_001), nobody(DialFailure::Refused));
+    let seeds = state.seeds(|_| false);
+    assert_eq!(seeds[0].outcome, Outcome::Failed(DialFailure::Refused));
+    assert_eq!(seeds[1].outcome, Outcome::Pending);
+}
+
+#[test]
+fn an_entry_that_refused_this_node_is_shown_so_until_it_lets_it_in() {
+    let mut state = State::new(&["a:1".to_owned()], at(0));
+    let (sponsor, refusal) = (principal(9), Refusal::NameTaken(principal(3)));
+    let outcome = |state: &State, member: bool| state.seeds(|_| member)[0].outcome;
+    state.on_dialled(Purpose::Entry(0), sponsor, at(1));
+    assert_eq!(outcome(&state, false), Outcome::Answered);
+    assert_eq!(state.on_refused(sponsor, refusal, at(2)).len(), 1);
+    assert_eq!(state.on_refused(principal(8), refusal, at(2)), [], "no entry leads there");
+    for now in 1..10 {
+        // It is dialled again after each refusal.
+        state.on_dialled(Purpose::Entry(0), sponsor, at(now * 10_000));
+        assert_eq!(outcome(&state, false), Outcome::Refused(refusal));
+        assert_eq!(state.on_refused(sponsor, refusal, at(now * 10_000)), [], "told already");
+    }
+    assert!(outcome(&state, false).is_trouble() && outcome(&state, false).needs_a_person());
+    assert_eq!(outcome(&state, true), Outcome::Answered);
+}
+
+/// A place that was found on the link is not one that a person gave.
+#[test]
+fn what_was_found_is_tried_and_not_told() {
+    let mut state = State::new(&[], at(0));
+    state.on_found("c:3", at(0));
+    for now in 1..5 {
+        let told = state.on_failed(Purpose::Entry(0), DialFailure::Refused, at(now), &mut rng());
+        assert_eq!(told, None);
+    }
+    assert_eq!(state.seeds(|_| false), []);
 }

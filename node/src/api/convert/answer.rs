@@ -46,6 +46,7 @@ pub(in crate::api) fn status(wire: &v1::StatusResponse) -> Result<Status, Error>
         incarnation: wire.incarnation,
         state_digest: parse("state_digest", &wire.state_digest)?,
         leader: wire.leader.as_ref().map(leader).transpose()?,
+        joining: parse("joining", &wire.joining)?,
         members: MemberCounts { alive: counts.alive, suspect: counts.suspect, dead: counts.dead },
         services: wire.services,
         blobs: wire.blobs,

@@ -28,6 +28,7 @@ pub(in crate::api) fn status(status: &Status) -> v1::StatusResponse {
         incarnation: status.incarnation,
         state_digest: status.state_digest.to_string(),
         leader: status.leader.as_ref().map(leader),
+        joining: status.joining.to_string(),
         members: Some(v1::MemberCounts {
             alive: counts.alive,
             suspect: counts.suspect,

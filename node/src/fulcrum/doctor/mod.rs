@@ -4,6 +4,7 @@ mod copies;
 mod disk;
 mod log;
 mod replica;
+mod seeds;
 mod strangers;
 
 use std::collections::BTreeSet;
@@ -81,6 +82,7 @@ pub(super) fn examine(
         check_blob_dirs(&around.missing_blob_dirs),
         check_clock(around.wall_offset),
         check_name(state, around),
+        seeds::check(state),
         check_members(state),
         check_digests(state),
         replica::check(state),
