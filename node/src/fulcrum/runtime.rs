@@ -318,6 +318,7 @@ fn for_store(batch: Batch) -> store::Batch {
     store::Batch {
         records: batch.records,
         acts: batch.acts,
+        forgotten: batch.forgotten.map(|claim| (claim.n, claim.principal)).into_iter().collect(),
         fence: batch.fence.map(|claim| (claim.n, claim.principal)),
         incarnation: None,
         removed: batch.removed,

@@ -168,6 +168,9 @@ fn put(tables: &mut WriteTables<'_>, flock: &Digest, batch: &Batch) -> Result<bo
     if let Some(incarnation) = batch.incarnation {
         changed |= put_incarnation(tables, incarnation)?;
     }
+    for fence in &batch.forgotten {
+        changed |= forget_fence(tables, *fence)?;
+    }
     if let Some(fence) = batch.fence {
         changed |= put_fence(tables, fence)?;
     }
@@ -230,11 +233,24 @@ fn put_removed(tables: &mut WriteTables<'_>, removed: &[ServiceKey]) -> Result<b
     Ok(true)
 }
 
-fn put_fence(tables: &mut WriteTables<'_>, fence: (u64, Principal)) -> Result<bool, Failure> {
-    let known = tables.fence.get(())?.map(|found| {
+fn stored_fence(tables: &WriteTables<'_>) -> Result<Option<(u64, Principal)>, Failure> {
+    let stored = tables.fence.get(())?.map(|found| {
         let (epoch, principal) = found.value();
         (epoch, Principal(*principal))
     });
+    Ok(stored)
+}
+
+fn forget_fence(tables: &mut WriteTables<'_>, fence: (u64, Principal)) -> Result<bool, Failure> {
+    let held = stored_fence(tables)? == Some(fence);
+    if held {
+        tables.fence.remove(())?;
+    }
+    Ok(held)
+}
+
+fn put_fence(tables: &mut WriteTables<'_>, fence: (u64, Principal)) -> Result<bool, Failure> {
+    let known = stored_fence(tables)?;
     if known.is_some_and(|known| known >= fence) {
         return Ok(false);
     }

@@ -18,6 +18,7 @@ use super::Batch;
 pub(super) struct Pending {
     records: BTreeMap<Principal, Arc<Record>>,
     acts: BTreeMap<Digest, Arc<Signed<Act>>>,
+    forgotten: BTreeSet<(u64, Principal)>,
     fence: Option<(u64, Principal)>,
     incarnation: Option<u64>,
     removed: BTreeSet<ServiceKey>,
@@ -32,6 +33,10 @@ impl Pending {
         }
         for act in batch.acts {
             changed |= self.acts.insert(act.id(), act).is_none();
+        }
+        for fence in batch.forgotten {
+            self.fence = self.fence.filter(|known| *known != fence);
+            changed |= self.forgotten.insert(fence);
         }
         changed |= raise(&mut self.fence, batch.fence);
         changed |= raise(&mut self.incarnation, batch.incarnation);
@@ -58,6 +63,7 @@ impl Pending {
         Batch {
             records: self.records.values().cloned().collect(),
             acts: self.acts.values().cloned().collect(),
+            forgotten: self.forgotten.iter().copied().collect(),
             fence: self.fence,
             incarnation: self.incarnation,
             removed: self.removed.iter().cloned().collect(),

@@ -41,6 +41,8 @@ pub enum Change {
     },
     /// Accept commands under this claim and none lower.
     Fence(Claim),
+    /// Forget that commands under this claim were accepted.
+    ForgetFence(Claim),
     /// Write a record of another author for good.
     Keep(Arc<Record>),
 }

@@ -22,6 +22,8 @@ pub struct Write {
     pub acts: Vec<Arc<Signed<Act>>>,
     /// The new fence.
     pub fence: Option<Claim>,
+    /// The fence that is forgotten; before the new one counts.
+    pub forgotten: Option<Claim>,
     /// Records of others to be kept for good.
     pub kept: Vec<Arc<Record>>,
     /// What was removed at incarnation 0, where the record cannot say it: an earlier life that is found
@@ -31,7 +33,14 @@ pub struct Write {
 
 impl Write {
     const fn empty() -> Self {
-        Self { record: None, acts: Vec::new(), fence: None, kept: Vec::new(), removed: Vec::new() }
+        Self {
+            record: None,
+            acts: Vec::new(),
+            fence: None,
+            forgotten: None,
+            kept: Vec::new(),
+            removed: Vec::new(),
+        }
     }
 
     /// Whether there is nothing to write.
@@ -39,6 +48,7 @@ impl Write {
         self.record.is_none()
             && self.acts.is_empty()
             && self.fence.is_none()
+            && self.forgotten.is_none()
             && self.kept.is_empty()
             && self.removed.is_empty()
     }
@@ -229,6 +239,7 @@ impl State {
                 build.forced = true;
             }
             Change::Fence(claim) => build.write.fence = build.write.fence.max(Some(*claim)),
+            Change::ForgetFence(claim) => build.write.forgotten = Some(*claim),
             Change::Keep(record) => build.write.kept.push(record.clone()),
         }
         Ok(None)
@@ -264,8 +275,8 @@ impl State {
     }
 
     /// The write under way ended. What it wrote is now what this node says; or nothing changed, and
-    /// what the node itself asked for waits for the next write. Claims do not: who is to claim is
-    /// another question by then.
+    /// what the node itself asked for waits for the next write. Claims and forgotten fences do not:
+    /// whether they are wanted is another question by then.
     pub fn finish(&mut self, durable: bool) -> Option<Commit> {
         let mut flight = self.flight.take()?;
         // A marker that was handed to the disk may be there though the write failed: it is spent.
@@ -284,7 +295,8 @@ impl State {
     /// Puts what nobody else would ask for again back to the front of the queue.
     fn wait_again(&mut self, waiters: &mut Vec<Waiter>) {
         let lost = |(origin, change, _): &Waiter| {
-            *origin == Origin::Internal && !matches!(change, Change::Claim(_))
+            *origin == Origin::Internal
+                && !matches!(change, Change::Claim(_) | Change::ForgetFence(_))
         };
         let (again, rest): (Vec<_>, Vec<_>) = std::mem::take(waiters).into_iter().partition(lost);
         *waiters = rest;

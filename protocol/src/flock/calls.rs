@@ -14,7 +14,7 @@ use super::control::{Answer, Control, ControlError, ControlId};
 use super::state::{Route, State};
 use super::stores::StoreWait;
 use crate::author::{Change, Origin, Rejection, ServiceKey};
-use crate::leader::{Claim, Pinged, Request, Response};
+use crate::leader::{Claim, Fenced, Pinged, Refused, Request, Response};
 use crate::link::{ReplyId, RequestFailure};
 use crate::liveness::Liveness;
 use crate::time::Instant;
@@ -38,6 +38,8 @@ pub(super) enum Asker {
 pub(super) struct Ping {
     asker: Asker,
     claim: Claim,
+    /// The command, encoded.
+    body: Vec<u8>,
     waiting: BTreeSet<Principal>,
     accepted: BTreeSet<Principal>,
     failed: BTreeSet<Principal>,
@@ -135,13 +137,14 @@ impl State {
 
     /// Has every live member store this node's claim.
     fn lead(&mut self, asker: Asker, claim: Claim, now: Instant) {
+        let own = self.strew.record(&self.context.me).and_then(|own| Fenced::of(own));
+        let command = own.filter(|command| command.claim() == claim);
         let may = self.pings.len() < PINGS_MAX
             && self.leader.has_authority(self.last_heard(), now)
             // This node is one of those who obey: not a claim below one that it obeyed.
-            && self.leader.check(claim).is_ok();
-        if !may {
-            return self.refuse_to_lead(asker);
-        }
+            && self.leader.check(claim, now).is_ok();
+        let Some(command) = command.filter(|_| may) else { return self.refuse_to_lead(asker) };
+        let body = Request::Fenced(Box::new(command)).encode();
         let waiting: BTreeSet<_> = self
             .strew
             .shown()
@@ -150,13 +153,14 @@ impl State {
             .collect();
         let number = self.fresh();
         for peer in &waiting {
-            self.call(*peer, Request::Fenced(claim).encode(), Route::Ping(number), now);
+            self.call(*peer, body.clone(), Route::Ping(number), now);
         }
         let (accepted, failed) = (BTreeSet::from([self.context.me]), BTreeSet::new());
         let until = now + PING_PATIENCE;
         self.author.push(Origin::Internal, Change::Fence(claim));
         let again = BTreeSet::new();
-        self.pings.insert(number, Ping { asker, claim, waiting, accepted, failed, again, until });
+        let ping = Ping { asker, claim, body, waiting, accepted, failed, again, until };
+        self.pings.insert(number, ping);
         self.finish_pings(now);
     }
 
@@ -176,10 +180,16 @@ impl State {
     }
 
     pub(super) fn on_call(&mut self, peer: Principal, id: ReplyId, body: &[u8], now: Instant) {
-        match Request::decode(body) {
-            Ok(Request::Fenced(claim)) if claim.principal == peer => self.obey(claim, id),
-            Ok(Request::Fenced(_)) | Err(_) => {
+        match Request::decode(body, &self.context) {
+            Ok(Request::Fenced(fenced)) if fenced.claim().principal == peer => {
+                self.obey(&fenced, id, now);
+            }
+            Ok(Request::Fenced(_)) => {
                 self.misbehaved(peer, "a command under a claim that is not its own".to_owned());
+                self.reply(id, Response::NotLeading.encode());
+            }
+            Err(error) => {
+                self.misbehaved(peer, format!("a call: {error}"));
                 self.reply(id, Response::NotLeading.encode());
             }
             Ok(Request::Forward) => match self.leader.leader() {
@@ -191,9 +201,18 @@ impl State {
         }
     }
 
-    fn obey(&mut self, claim: Claim, id: ReplyId) {
-        match self.leader.check(claim) {
-            Err(held) => self.reply(id, Response::Held(held).encode()),
+    fn obey(&mut self, fenced: &Fenced, id: ReplyId, now: Instant) {
+        let claim = fenced.claim();
+        if self.strew.membership().departed(&claim.principal, fenced.incarnation()).is_some() {
+            return self.reply(id, Response::NotLeading.encode());
+        }
+        match self.leader.check(claim, now) {
+            Err(Refused::Held(held)) => self.reply(id, Response::Held(held).encode()),
+            Err(Refused::Beyond) => {
+                let what = format!("a command under claim {}, far above all others", claim.n);
+                self.misbehaved(claim.principal, what);
+                self.reply(id, Response::Beyond.encode());
+            }
             Ok(()) if self.leader.fence() == Some(claim) => {
                 self.reply(id, Response::Accepted.encode());
             }
@@ -216,10 +235,9 @@ impl State {
     ) {
         let may = matches!(failure, RequestFailure::Lost | RequestFailure::Unsupported);
         let ping = self.pings.get_mut(&number).filter(|_| may);
-        let again = ping.and_then(|ping| ping.again.insert(peer).then_some(ping.claim));
+        let again = ping.and_then(|ping| ping.again.insert(peer).then(|| ping.body.clone()));
         match again {
-            Some(claim) => {
-                let body = Request::Fenced(claim).encode();
+            Some(body) => {
                 self.call(peer, body, Route::Ping(number), now);
             }
             None => self.on_ping_answer(number, peer, None, now),
@@ -234,8 +252,10 @@ impl State {
         now: Instant,
     ) {
         let answer = body.and_then(|body| Response::decode(body).ok());
-        if let Some(Response::Held(held)) = answer {
-            self.leader.on_greater(held);
+        if let Some(Response::Held(held)) = answer
+            && self.strew.membership().contains(&held.principal)
+        {
+            self.leader.on_greater(held, now);
             self.leader_dirty = true;
         }
         let Some(ping) = self.pings.get_mut(&number) else { return };

@@ -22,7 +22,9 @@ pub struct Batch {
     pub records: Vec<Arc<Record>>,
     /// Added.
     pub acts: Vec<Arc<Signed<Act>>>,
-    /// The new fence.
+    /// The fence that is forgotten, if it is what is held. Before the new one counts.
+    pub forgotten: Option<Claim>,
+    /// The new fence: the greater of it and what is held counts.
     pub fence: Option<Claim>,
     /// What this node removed before it knew its past: added.
     pub removed: Vec<ServiceKey>,
@@ -33,6 +35,7 @@ impl Batch {
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
             && self.acts.is_empty()
+            && self.forgotten.is_none()
             && self.fence.is_none()
             && self.removed.is_empty()
     }

@@ -21,6 +21,7 @@ mod config;
 mod control;
 mod dialling;
 mod event;
+mod fence;
 mod gossip;
 mod hearsay;
 mod joining;

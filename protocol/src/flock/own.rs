@@ -54,8 +54,8 @@ impl State {
             return;
         }
         let records = write.record.iter().chain(&write.kept).cloned().collect();
-        let Write { acts, fence, removed, .. } = write;
-        let batch = Batch { records, acts, fence, removed };
+        let Write { acts, fence, forgotten, removed, .. } = write;
+        let batch = Batch { records, acts, forgotten, fence, removed };
         let ticket = Ticket(self.fresh());
         self.ticket = Some(ticket);
         self.out.push(Command::Persist { ticket, batch });
@@ -98,6 +98,9 @@ impl State {
             self.note_record_changed(before.as_deref().filter(|_| shown), record);
             self.publish_record(record);
         }
+        if let Some(claim) = commit.write.forgotten {
+            self.on_fence_forgotten(claim);
+        }
         if let Some(claim) = commit.write.fence {
             self.leader.set_fence(claim);
             self.leader_dirty |= self.leader().is_some_and(|leader| leader < claim);
@@ -134,10 +137,10 @@ impl State {
         }
     }
 
-    /// What this node wants by itself it wants until the disk takes it. Only a claim to lead is
-    /// considered anew.
+    /// What this node wants by itself it wants until the disk takes it. Only a claim to lead, and
+    /// whether a fence is to be forgotten, is decided again.
     fn try_again(&mut self, change: Change) {
-        if matches!(change, Change::Claim(_)) {
+        if matches!(change, Change::Claim(_) | Change::ForgetFence(_)) {
             self.leader_dirty = true;
         } else {
             self.author.push(Origin::Internal, change);

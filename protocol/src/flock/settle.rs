@@ -150,6 +150,7 @@ impl State {
         {
             self.author.push(Origin::Internal, Change::Claim(n));
         }
+        self.look_after_fence(now);
         if self.shown_leader != self.leader.leader() {
             let before = self.shown_leader;
             self.shown_leader = self.leader.leader();

@@ -13,6 +13,10 @@ pub struct Config {
     /// it. Longer than a leader's beacon period (2 s), or a leader that returns, or meets the other
     /// one after a heal, would take over from one that lives.
     pub outbid_grace: Duration,
+    /// How long the holder of a fence stays away, after others retired it or it left, before a node
+    /// forgets that fence. Longer than a live member takes to undo a retirement that was a lie: its
+    /// next record is there within a round of gossip or anti-entropy.
+    pub forget_grace: Duration,
     /// A leader that heard nobody close, observer or observed, for this long has no authority. From
     /// the design.
     pub authority_lapse: Duration,
@@ -24,6 +28,7 @@ impl Default for Config {
             rank_delay: Duration::from_millis(300),
             start_grace: Duration::from_secs(2),
             outbid_grace: Duration::from_secs(3),
+            forget_grace: Duration::from_secs(5),
             authority_lapse: Duration::from_secs(3),
         }
     }

@@ -3,21 +3,23 @@ use std::collections::BTreeSet;
 use crux_crdt::Principal;
 use crux_crdt::canon::{DecodeError, Decoder, Encoder};
 
-use super::Claim;
+use super::{CLAIM_LIMIT, Claim, Fenced};
+use crate::context::Context;
+use crate::frame::FrameError;
 
 /// More members than this are not listed one by one in an answer.
 const LISTED_MAX: usize = 900;
 
-/// What is asked over `/crux/call/1`.
+/// A request over `/crux/call/2`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// A fenced no-op of the leader: store the claim durably and say so.
-    Fenced(Claim),
+    Fenced(Box<Fenced>),
     /// Ask the leader to make one.
     Forward,
 }
 
-/// What is answered over `/crux/call/1`.
+/// An answer over `/crux/call/2`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Response {
     /// The claim is stored, durably.
@@ -30,6 +32,9 @@ pub enum Response {
     Pinged(Pinged),
     /// The disk refused.
     Disk,
+    /// The claim is further above all that the receiver knows than elections bring it: see
+    /// [`super::State::check`].
+    Beyond,
 }
 
 /// What became of a fenced no-op.
@@ -48,22 +53,22 @@ impl Request {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Encoder::default();
         match self {
-            Self::Fenced(claim) => encode_claim(out.u8(1), claim),
+            Self::Fenced(fenced) => fenced.encode(out.u8(1)),
             Self::Forward => _ = out.u8(2),
         }
         out.finish()
     }
 
-    /// Decodes it.
+    /// Verifies, then decodes.
     ///
     /// # Errors
-    /// The bytes are malformed; the peer is at fault.
-    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    /// The bytes are malformed, or not signed by their author; the peer is at fault.
+    pub fn decode(bytes: &[u8], context: &Context) -> Result<Self, FrameError> {
         let mut input = Decoder::new(bytes);
         let request = match input.u8("call")? {
-            1 => Self::Fenced(decode_claim(&mut input)?),
+            1 => Self::Fenced(Box::new(Fenced::decode(&mut input, context)?)),
             2 => Self::Forward,
-            found => return Err(DecodeError::Unknown { what: "call", found }),
+            found => return Err(DecodeError::Unknown { what: "call", found }.into()),
         };
         input.finish()?;
         Ok(request)
@@ -84,6 +89,7 @@ impl Response {
                 encode_set(&mut out, &pinged.failed);
             }
             Self::Disk => _ = out.u8(5),
+            Self::Beyond => _ = out.u8(6),
         }
         out.finish()
     }
@@ -104,6 +110,7 @@ impl Response {
                 failed: decode_set(&mut input)?,
             }),
             5 => Self::Disk,
+            6 => Self::Beyond,
             found => return Err(DecodeError::Unknown { what: "answer", found }),
         };
         input.finish()?;
@@ -117,7 +124,7 @@ fn encode_claim(out: &mut Encoder, claim: &Claim) {
 
 fn decode_claim(input: &mut Decoder<'_>) -> Result<Claim, DecodeError> {
     let n = input.u64("claim")?;
-    if n == 0 || n >= 1 << 48 {
+    if n == 0 || n >= CLAIM_LIMIT {
         return Err(DecodeError::Invalid("claim"));
     }
     Ok(Claim { n, principal: input.principal("claimant")? })

@@ -4,6 +4,7 @@ use crux_crdt::Principal;
 use crux_crdt::strew::Seniority;
 
 use super::config::Config;
+use super::reach::{CLAIM_LIMIT, Reach};
 use crate::liveness::Liveness;
 use crate::time::Instant;
 
@@ -37,6 +38,15 @@ impl Candidate {
     }
 }
 
+/// Why a command is not to be obeyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// A greater claim is held.
+    Held(Claim),
+    /// The claim is further above all that this node knows than elections bring it.
+    Beyond,
+}
+
 /// The leader engine of one node. See the module for its invariant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State {
@@ -45,8 +55,14 @@ pub struct State {
     fence: Option<Claim>,
     /// The greatest claim whose command this node began to accept, durably or not yet.
     promised: Option<Claim>,
-    /// The greatest claim seen or heard of anywhere.
+    /// The greatest claim seen or heard of anywhere that counts.
     greatest_seen: Option<Claim>,
+    /// How large the claims are that count.
+    reach: Reach,
+    /// Whether the own claim on disk at the start was looked at.
+    started: bool,
+    /// Since when the holder of the fence is gone.
+    orphan_since: Option<Instant>,
     /// Since when no live member holds a claim.
     vacant_since: Option<Instant>,
     /// Since when who leads, be it this node, does so below a claim whose holder this node does not hear.
@@ -69,12 +85,17 @@ impl State {
         let expects_others = expects_others && !crux_crdt::planted!(EagerClaim);
         let fence = fence.filter(|_| !crux_crdt::planted!(FenceForgotten));
         let may_claim_from = if expects_others { now + config.start_grace } else { now };
+        let mut reach = Reach::new(now);
+        fence.into_iter().for_each(|fence| reach.trust(fence));
         Self {
             config,
             me,
             fence,
             promised: fence,
-            greatest_seen: fence,
+            greatest_seen: fence.filter(|fence| reach.covers(*fence)),
+            reach,
+            started: false,
+            orphan_since: None,
             vacant_since: None,
             outbid_since: None,
             may_claim_from,
@@ -103,14 +124,16 @@ impl State {
     /// accepted after a greater one.
     ///
     /// # Errors
-    /// The greater claim that is held.
-    pub fn check(&mut self, claim: Claim) -> Result<(), Claim> {
+    /// [`Refused`].
+    pub fn check(&mut self, claim: Claim, now: Instant) -> Result<(), Refused> {
+        self.reach.rise(now);
         match self.promised {
             Some(held) if crux_crdt::planted!(FenceOrder) => {
                 let order = |claim: Claim| (claim.principal, claim.n);
-                if order(held) > order(claim) { Err(held) } else { Ok(()) }
+                if order(held) > order(claim) { Err(Refused::Held(held)) } else { Ok(()) }
             }
-            Some(held) if held > claim => Err(held),
+            Some(held) if held > claim => Err(Refused::Held(held)),
+            _ if !self.reach.covers(claim) => Err(Refused::Beyond),
             _ => {
                 self.promised = Some(claim);
                 Ok(())
@@ -118,16 +141,44 @@ impl State {
         }
     }
 
-    /// A command under this claim was accepted, and that is durable. A fence never decreases.
+    /// A command under this claim was accepted, and that is durable. A fence decreases only by
+    /// [`State::forget_fence`].
     pub fn set_fence(&mut self, claim: Claim) {
         self.fence = self.fence.max(Some(claim));
         self.promised = self.promised.max(Some(claim));
         self.greatest_seen = self.greatest_seen.max(Some(claim));
     }
 
+    /// What became of the holder of the fence: it departed, and if so, this node does not hear it.
+    /// Returns the fence if it is to be forgotten: durably, then by [`State::forget_fence`].
+    pub fn on_holder(&mut self, departed: bool, unheard: bool, now: Instant) -> Option<Claim> {
+        let fence = self.fence.filter(|_| departed);
+        if fence.is_none() || !unheard {
+            self.orphan_since = None;
+        }
+        let fence = fence?;
+        let since = if unheard { *self.orphan_since.get_or_insert(now) } else { now };
+        let due = since + self.config.forget_grace;
+        if now >= due && unheard {
+            return Some(fence);
+        }
+        self.deadline = self.deadline.min(due);
+        None
+    }
+
+    /// That this fence is forgotten is durable. One that was accepted meanwhile stays.
+    pub fn forget_fence(&mut self, claim: Claim) {
+        self.fence = self.fence.filter(|fence| *fence != claim);
+        self.promised = self.promised.filter(|promised| *promised != claim);
+        self.orphan_since = None;
+    }
+
     /// A receiver refused a command because it holds a greater claim.
-    pub fn on_greater(&mut self, held: Claim) {
-        self.greatest_seen = self.greatest_seen.max(Some(held));
+    pub fn on_greater(&mut self, held: Claim, now: Instant) {
+        self.reach.rise(now);
+        if self.reach.covers(held) {
+            self.greatest_seen = self.greatest_seen.max(Some(held));
+        }
     }
 
     /// This node joins others and does not know them yet: it waits as after a start.
@@ -138,8 +189,7 @@ impl State {
     /// Looks at the members. Returns the claim this node is to publish now, 0 to clear it.
     pub fn evaluate(&mut self, members: &[Candidate], now: Instant) -> Option<u64> {
         self.deadline = Instant::NEVER;
-        let claims = members.iter().filter(|m| m.claim > 0).map(Candidate::holds);
-        self.greatest_seen = self.greatest_seen.max(claims.max());
+        self.look_at_claims(members, now);
         self.leader = members
             .iter()
             .filter(|m| m.claim > 0 && m.eligible && m.liveness == Liveness::Alive)
@@ -151,6 +201,10 @@ impl State {
             self.leader = smallest.map(|m| Claim { n: m.claim, principal: m.principal });
         }
         let mine = members.iter().find(|member| member.principal == self.me)?;
+        if self.reach.is_absurd(mine.holds()) {
+            // An earlier build claimed above a lie.
+            return Some(0);
+        }
         let live_claims = members
             .iter()
             .filter(|m| m.claim > 0 && m.liveness != Liveness::Dead)
@@ -167,6 +221,17 @@ impl State {
         }
     }
 
+    fn look_at_claims(&mut self, members: &[Candidate], now: Instant) {
+        let claims = || members.iter().filter(|m| m.claim > 0).map(Candidate::holds);
+        if !std::mem::replace(&mut self.started, true) {
+            claims().filter(|it| it.principal == self.me).for_each(|it| self.reach.trust(it));
+        }
+        let greatest = claims().max().max(self.greatest_seen);
+        self.reach.follow(greatest.map_or(0, |claim| claim.n), now);
+        let counted = claims().filter(|claim| self.reach.covers(*claim)).max();
+        self.greatest_seen = self.greatest_seen.max(counted);
+    }
+
     fn keep_or_clear(
         &mut self,
         all: &[Candidate],
@@ -179,8 +244,9 @@ impl State {
             self.outbid_since = None;
             return Some(0);
         }
-        // Who does not lead is bound by what it obeyed, of which who leads may not know.
-        let bound = if leads { self.greatest_seen } else { self.fence };
+        // A node that does not lead is bound by what it obeyed, of which the leader may not know.
+        let obeyed = self.fence.filter(|fence| self.reach.covers(*fence));
+        let bound = if leads { self.greatest_seen } else { obeyed };
         if bound <= Some(greatest_live) || !mine.eligible {
             self.outbid_since = None;
             return None;
@@ -223,7 +289,7 @@ impl State {
     fn next_claim(&self) -> u64 {
         // Claims stay below 2^48; at one a second that is nine million years.
         let greatest = self.greatest_seen.map_or(0, |claim| claim.n);
-        (greatest + 1).min((1 << 48) - 1)
+        (greatest + 1).min(CLAIM_LIMIT - 1)
     }
 
     /// Whether this node, leading, heard recently somebody who observes it or whom it observes, or

@@ -41,7 +41,7 @@ pub enum Protocol {
     Join,
     /// `/crux/sync/3`: roots, ranges, fetches.
     Sync,
-    /// `/crux/call/1`: fenced commands from a leader, and asking the leader for one.
+    /// `/crux/call/2`: fenced commands from a leader, and asking the leader for one.
     Call,
     /// `/crux/pastiche/1`: pieces of blobs. It has events of its own: see [`Event::Replied`].
     Pastiche,

@@ -24,7 +24,7 @@ pub(super) fn build(protocol: Protocol) -> Exchange {
     let name = match protocol {
         Protocol::Join => StreamProtocol::new("/crux/join/2"),
         Protocol::Sync => StreamProtocol::new("/crux/sync/3"),
-        Protocol::Call => StreamProtocol::new("/crux/call/1"),
+        Protocol::Call => StreamProtocol::new("/crux/call/2"),
         Protocol::Pastiche => StreamProtocol::new("/crux/pastiche/1"),
     };
     // libp2p counts the streams of both directions together, and drops what comes in beyond the

@@ -17,7 +17,7 @@
 //!                                       │       │        ├─ kademlia    /crux/kad/1           │
 //!                                       │       │        ├─ beat        /crux/beat/1          │
 //!                                       │       │        ├─ sync        /crux/sync/3          │
-//!                                       │       │        ├─ call        /crux/call/1          │
+//!                                       │       │        ├─ call        /crux/call/2          │
 //!   mover  ◀── Event ──── [bounded] ◀── │       │        └─ pastiche    /crux/pastiche/1      │
 //!                                       │       └─ join                 /crux/join/2          │
 //!                                       └───────┬─────────────────────────────────────────────┘

@@ -1,7 +1,8 @@
 use crux_crdt::Digest;
 use crux_crdt::strew::Seniority;
-use crux_protocol::leader::{Candidate, Claim, Config, State};
+use crux_protocol::leader::{CLAIM_LIMIT, CLAIM_STEP, Candidate, Claim, Config, Refused, State};
 use crux_protocol::liveness::Liveness;
+use crux_protocol::time::Instant;
 
 use crate::fixture::{at, principal};
 
@@ -91,7 +92,7 @@ fn a_leader_that_meets_a_greater_claim_of_a_dead_member_claims_above_it() {
     assert_eq!(state.evaluate(&[member(1, 3), dead(2, 7)], at(7999)), None);
     assert_eq!(state.evaluate(&[member(1, 3), dead(2, 7)], at(8000)), Some(8));
     let mut refused = engine(1);
-    refused.on_greater(claim(9, 3));
+    refused.on_greater(claim(9, 3), at(1000));
     assert_eq!(refused.evaluate(&[member(1, 3)], at(5000)), None);
     assert_eq!(refused.evaluate(&[member(1, 3)], at(8000)), Some(10));
 }
@@ -132,15 +133,90 @@ fn a_leader_that_returns_does_not_outbid_one_whose_record_came_before_its_beacon
     assert_eq!(state.leader(), Some(claim(2, 2)));
 }
 
+/// The leader is bound by all that it saw; others are not: it is the leader who claims above it.
+#[test]
+fn a_node_that_does_not_lead_claims_above_what_it_obeyed_and_not_above_what_it_saw() {
+    let members = [member(1, 3), dead(2, 7), member(3, 0)];
+    let mut state = engine(3);
+    for now in [5000, 20_000, 60_000] {
+        assert_eq!(state.evaluate(&members, at(now)), None);
+        assert_eq!(state.deadline(), Instant::NEVER);
+    }
+}
+
 #[test]
 fn a_fence_never_decreases() {
     let mut state = engine(1);
-    assert_eq!(state.check(claim(5, 2)), Ok(()));
+    assert_eq!(state.check(claim(5, 2), at(0)), Ok(()));
     state.set_fence(claim(5, 2));
-    assert_eq!(state.check(claim(4, 3)), Err(claim(5, 2)));
+    assert_eq!(state.check(claim(4, 3), at(0)), Err(Refused::Held(claim(5, 2))));
     state.set_fence(claim(4, 3));
     assert_eq!(state.fence(), Some(claim(5, 2)));
-    assert_eq!(state.check(claim(5, 2)), Ok(()));
+    assert_eq!(state.check(claim(5, 2), at(0)), Ok(()));
+}
+
+#[test]
+fn a_command_is_obeyed_up_to_one_step_above_the_greatest_claim_shown() {
+    let mut state = engine(1);
+    state.evaluate(&[member(1, 0), member(2, 5)], at(1000));
+    let now = at(2000);
+    assert_eq!(state.check(claim(6 + CLAIM_STEP, 2), now), Err(Refused::Beyond));
+    assert_eq!(state.check(claim(CLAIM_LIMIT - 1, 2), now), Err(Refused::Beyond));
+    assert_eq!(state.check(claim(5 + CLAIM_STEP, 2), now), Ok(()));
+}
+
+/// As a newcomer finds them, or a node that was away for long.
+#[test]
+fn a_leader_whose_number_is_honestly_large_is_obeyed_within_seconds() {
+    let mut state = engine(1);
+    let large = 10 * CLAIM_STEP;
+    state.evaluate(&[member(1, 0), member(2, large)], at(1000));
+    assert_eq!(state.leader(), Some(claim(large, 2)), "at once");
+    assert_eq!(state.check(claim(large, 2), at(9_900)), Err(Refused::Beyond));
+    assert_eq!(state.check(claim(large, 2), at(10_001)), Ok(()));
+}
+
+#[test]
+fn a_claim_of_the_dead_is_outdone_only_if_elections_lead_there() {
+    let mut state = engine(1);
+    let members = [member(1, 0), dead(2, CLAIM_LIMIT - 1), dead(3, 4)];
+    assert_eq!(state.evaluate(&members, at(5000)), Some(5));
+    let members = [member(1, 5), dead(2, CLAIM_LIMIT - 1), dead(3, 4)];
+    assert_eq!(state.evaluate(&members, at(50_000)), None);
+    assert_eq!(state.leader(), Some(claim(5, 1)));
+}
+
+#[test]
+fn a_fence_is_forgotten_once_its_holder_departed_and_stays_away() {
+    let mut state = engine(1);
+    let members = [member(1, 0)];
+    state.set_fence(claim(7, 2));
+    let mut look = |departed, unheard, now| {
+        state.evaluate(&members, at(now));
+        (state.on_holder(departed, unheard, at(now)), state.deadline())
+    };
+    assert_eq!(look(false, true, 60_000), (None, Instant::NEVER), "dead is not departed");
+    assert_eq!(look(true, false, 60_000).0, None, "it lives");
+    assert_eq!(look(true, false, 90_000).0, None);
+    assert_eq!(look(true, true, 90_000), (None, at(95_000)));
+    assert_eq!(look(true, true, 94_999).0, None);
+    assert_eq!(look(false, false, 94_999).0, None, "it came back");
+    assert_eq!(look(true, true, 95_000), (None, at(100_000)));
+    assert_eq!(look(true, true, 100_000).0, Some(claim(7, 2)));
+    assert_eq!(state.fence(), Some(claim(7, 2)), "until that is durable");
+    state.forget_fence(claim(7, 2));
+    assert_eq!(state.fence(), None);
+    assert_eq!(state.check(claim(3, 2), at(100_000)), Ok(()));
+}
+
+#[test]
+fn a_greater_fence_that_was_accepted_meanwhile_is_not_forgotten() {
+    let mut state = engine(1);
+    state.set_fence(claim(7, 2));
+    state.set_fence(claim(8, 3));
+    state.forget_fence(claim(7, 2));
+    assert_eq!(state.fence(), Some(claim(8, 3)));
+    assert_eq!(state.check(claim(7, 2), at(0)), Err(Refused::Held(claim(8, 3))));
 }
 
 #[test]
@@ -157,7 +233,7 @@ fn a_leader_outdoes_the_equal_number_of_a_greater_member() {
     // Both claimed at once, somebody obeyed the greater, and that one died.
     let mut refused = engine(low);
     assert_eq!(refused.evaluate(&[member(low, 4)], at(5000)), None);
-    refused.on_greater(claim(4, high));
+    refused.on_greater(claim(4, high), at(5000));
     assert_eq!(refused.evaluate(&[member(low, 4)], at(5000)), None);
     assert_eq!(refused.evaluate(&[member(low, 4)], at(8000)), Some(5));
     let mut other = engine(low);
@@ -169,8 +245,8 @@ fn a_leader_outdoes_the_equal_number_of_a_greater_member() {
 #[test]
 fn a_lower_command_is_refused_while_a_greater_one_is_being_written() {
     let mut state = engine(1);
-    assert_eq!(state.check(claim(6, 2)), Ok(()));
-    assert_eq!(state.check(claim(5, 3)), Err(claim(6, 2)));
+    assert_eq!(state.check(claim(6, 2), at(0)), Ok(()));
+    assert_eq!(state.check(claim(5, 3), at(0)), Err(Refused::Held(claim(6, 2))));
     assert_eq!(state.fence(), None, "it is not durable");
-    assert_eq!(state.check(claim(6, 2)), Ok(()), "asked again");
+    assert_eq!(state.check(claim(6, 2), at(0)), Ok(()), "asked again");
 }

@@ -185,7 +185,11 @@ fn a_fenced_command_dials_every_live_member_and_goes_out_once_its_link_is_open()
     let claim = Claim { n: 1, principal: principal(1) };
     node.link(peer, dial, true);
     let [(id, to, body)] = &node.calls[..] else { panic!("{:?}", node.calls) };
-    assert_eq!((*to, body), (peer, &Request::Fenced(claim).encode()));
+    assert_eq!(*to, peer);
+    let Ok(Request::Fenced(fenced)) = Request::decode(body, &context(1)) else {
+        panic!("{body:?}")
+    };
+    assert_eq!(fenced.claim(), claim);
     let id = *id;
     node.answer(id, peer, &Response::Accepted);
     node.calls.clear();

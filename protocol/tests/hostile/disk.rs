@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crux_crdt::record::Profile;
 use crux_protocol::flock::{ControlError, Notice};
-use crux_protocol::leader::{Claim, Request, Response};
+use crux_protocol::leader::Response;
 use crux_protocol::link::{self, Protocol};
 
-use crate::rig::{Disk, Rig, who};
+use crate::rig::{Disk, Rig, command, marker, record, who};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -95,8 +95,8 @@ fn a_fenced_command_has_a_full_disk_say_again_whether_it_is_full() {
     assert!(!rig.register("web", None), "there is no room");
     assert!(rig.state.is_read_only());
     rig.disk = Disk::Good;
-    let claim = Claim { n: 1, principal: leader.principal() };
-    rig.request(leader.principal(), Protocol::Call, Request::Fenced(claim).encode());
+    let leading = record(&leader, marker(1), Profile { claim: 1, ..Profile::default() });
+    rig.request(leader.principal(), Protocol::Call, command(&leading));
     let accepted = rig.links.iter().any(|command| match command {
         link::Command::Reply { body, .. } => *body == Response::Accepted.encode(),
         _ => false,

@@ -288,20 +288,6 @@ fn a_beacon_from_the_end_of_time_breaks_nothing() {
 }
 
 #[test]
-fn the_last_claim_there_is_breaks_nothing() {
-    let last = (1 << 48) - 1;
-    let mut rig = Rig::with_member(&liar(), Profile { claim: last, ..Profile::default() });
-    let peer = liar().principal();
-    assert_eq!(rig.state.leader().map(|claim| claim.n), Some(last));
-    rig.give(Event::Link(link::Event::Disconnected { peer }));
-    rig.run(SECOND * 60);
-    let leader = rig.state.leader().expect("it leads alone");
-    assert_eq!((leader.n, leader.principal), (last, rig.state.me()));
-    let record = rig.state.strew().shown_record(&rig.state.me()).expect("its own").clone();
-    assert!(Profile::from_canonical(&record.profile().to_canonical()).is_ok());
-}
-
-#[test]
 fn rubbish_in_requests_is_answered_or_dropped() {
     let mut rig = rig();
     let peer = liar().principal();
@@ -326,4 +312,30 @@ fn rubbish_in_requests_is_answered_or_dropped() {
     rig.run(SECOND);
     assert_eq!(rig.state.strew().digest(), digest);
     assert_eq!(rig.state.strew().records().count(), 2);
+}
+
+/// A record that would command terminals is refused whole, and held against its sender.
+#[test]
+fn a_record_whose_text_is_not_plain_changes_nothing() {
+    let mut rig = rig();
+    let (peer, digest) = (liar().principal(), rig.state.strew().digest());
+    for text in ["\x1b[2J", "ok\nroot  alive", "\u{202e}", "\u{9d}0;x\u{9c}"] {
+        let labels = [("rack".to_owned(), text.to_owned())].into();
+        let labelled = Profile { labels, claim: 5, ..Profile::default() };
+        let versioned = Profile { version: text.to_owned(), claim: 5, ..Profile::default() };
+        for profile in [labelled, versioned] {
+            let forged = record(&liar(), marker(2), profile);
+            let verdict = rig.gossip(peer, Topic::Registry, sealed(&forged));
+            assert_eq!(verdict, Verdict::Reject);
+            rig.request(peer, Protocol::Sync, Request::Store(sealed(&forged)).encode());
+            rig.request(peer, Protocol::Call, crate::rig::command(&forged));
+        }
+    }
+    assert_eq!(rig.state.strew().digest(), digest);
+    assert_eq!(rig.state.fence(), None);
+    let held = rig.state.strew().record(&peer).expect("the one before");
+    assert_eq!((held.marker().incarnation, held.profile().claim), (1, 0));
+    for notice in &rig.notices {
+        assert!(notice.to_string().chars().all(crux_crdt::text::is_plain), "{notice:?}");
+    }
 }

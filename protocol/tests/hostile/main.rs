@@ -3,6 +3,7 @@
 
 mod alone;
 mod disk;
+mod fences;
 mod join_by_hand;
 mod lies;
 mod past;

@@ -18,6 +18,7 @@ use crux_protocol::flock::{
 };
 use crux_protocol::frame::RecordFrame;
 use crux_protocol::genesis::{InitialSecret, JoinKey};
+use crux_protocol::leader::{self, Fenced};
 use crux_protocol::link::{self, GossipId, Protocol, ReplyId, Topic, Verdict};
 use crux_protocol::sync;
 use crux_protocol::time::Instant;
@@ -96,6 +97,11 @@ pub(crate) fn sealed(record: &Arc<Record>) -> Vec<u8> {
     let mut out = Encoder::default();
     RecordFrame::seal(&mut out, record, usize::MAX, |_| false);
     out.finish()
+}
+
+/// A fenced command under the claim that this record states.
+pub(crate) fn command(record: &Record) -> Vec<u8> {
+    leader::Request::Fenced(Box::new(Fenced::of(record).expect("it claims"))).encode()
 }
 
 /// An act as gossip carries it.

@@ -16,7 +16,7 @@ use crux_protocol::liveness::{Beacon, Notice, Run};
 use crux_protocol::{leader, sync};
 use proptest::prelude::*;
 
-use crate::rig::{FLOCK, Rig, act, admit, marker, record, sealed, sealed_act, who};
+use crate::rig::{FLOCK, Rig, act, admit, command, marker, record, sealed, sealed_act, who};
 
 /// Lets what was damaged past the signature, to what decodes behind it.
 struct Credulous;
@@ -78,6 +78,8 @@ fn everything() -> Vec<Vec<u8>> {
     let beacon = Notice::Beacon(Signed::sign(beacon, &FLOCK, &who(5))).encode();
     let told = [sync::Hearsay { age: Duration::from_millis(1_500), beacon: beacon.clone() }];
     let claim = leader::Claim { n: 3, principal: who(5).principal() };
+    let leading = Profile { claim: 3, ..Profile::default() };
+    let leading = crate::rig::record(&who(5), marker(1), leading);
     let leave = act(&who(5), 2, Statement::Leave { incarnation: 1 });
     let others = [
         sync::Request::Acts(vec![Digest([1; 32]); 3]).encode(),
@@ -85,7 +87,7 @@ fn everything() -> Vec<Vec<u8>> {
         sync::Request::Beacons(vec![who(5).principal(); 3]).encode(),
         sync::Response::encode_beacons(&told),
         sync::Response::encode_acts([admission, leave.clone()].iter()),
-        leader::Request::Fenced(claim).encode(),
+        command(&leading),
         leader::Response::Held(claim).encode(),
         sealed(&record),
         sealed_act(&leave),
@@ -121,7 +123,7 @@ fn has_one_spelling(bytes: &[u8]) {
         Request::decode(bytes, &context).ok().map(|it| it.encode()),
         Response::decode(bytes, &context).ok().map(|it| it.encode()),
         sync::Request::decode(bytes).ok().map(|it| it.encode()),
-        leader::Request::decode(bytes).ok().map(|it| it.encode()),
+        leader::Request::decode(bytes, &context).ok().map(|it| it.encode()),
         Notice::decode(bytes, &context).ok().map(|it| it.encode()),
     ];
     for again in again.into_iter().flatten() {

@@ -7,6 +7,7 @@ use crate::world::{Broken, World};
 /// What is to hold, and what is to happen at least once, or the rest would say nothing.
 pub(crate) fn all() -> Vec<Property<Leading>> {
     vec![
+        // Except that the fence of a holder that was retired is forgotten.
         Property::always("fences never decrease", |_, world: &World| {
             world.broken != Some(Broken::FenceDecreased)
         }),

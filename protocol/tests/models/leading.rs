@@ -6,7 +6,7 @@ use crate::rules::{Mistake, Rules};
 use crate::step::{Begin, Leading};
 use crate::world::Faults;
 
-const NONE: Faults = Faults { crashes: 0, cuts: 0, returns: 0, doubts: 0 };
+const NONE: Faults = Faults { crashes: 0, cuts: 0, retirements: 0, returns: 0, doubts: 0 };
 
 /// Follows everything that can happen. Says how much that was.
 fn check(model: Leading) {
@@ -40,6 +40,12 @@ fn a_leader_that_comes_back_while_others_follow_it() {
 fn cuts_and_heals() {
     check(leading(Begin::Led, 2, Faults { cuts: 1, ..NONE }));
     check(leading(Begin::Cut, 2, Faults { returns: 1, ..NONE }));
+}
+
+/// The one that crashed is retired, and its fence forgotten.
+#[test]
+fn a_retirement() {
+    check(leading(Begin::Crashed, 3, Faults { retirements: 1, ..NONE }));
 }
 
 /// In either order, whoever is hit: a crash while one is cut off, and a cut while one is down. Three

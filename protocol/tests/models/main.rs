@@ -23,6 +23,7 @@
 //! | led, at rest | a crash and a cut | 3 |
 //! | led, at rest | one wrong verdict, suspect or dead | 2 |
 //! | one crashed, the others at rest | another crash, and a return | 3 |
+//! | one crashed, the others at rest | it is retired | 3 |
 //! | the leader crashed, the others know | a return | 2 |
 //! | one was cut off, both sides at rest | the heal | 2 |
 //!

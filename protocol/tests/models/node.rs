@@ -1,6 +1,6 @@
 use crux_crdt::strew::Seniority;
 use crux_crdt::{Digest, Principal};
-use crux_protocol::leader::{Candidate, Claim, Config, State};
+use crux_protocol::leader::{Candidate, Claim, Config, Refused, State};
 use crux_protocol::liveness::Liveness;
 use crux_protocol::time::Instant;
 
@@ -29,13 +29,15 @@ pub(crate) struct Record {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Write {
     pub(crate) claim: Option<u64>,
+    /// The fence that is forgotten; before the commands.
+    pub(crate) forgotten: Option<Claim>,
     /// Commands to be accepted, in their order.
     pub(crate) fences: Vec<Claim>,
 }
 
 impl Write {
     fn is_empty(&self) -> bool {
-        self.claim.is_none() && self.fences.is_empty()
+        self.claim.is_none() && self.forgotten.is_none() && self.fences.is_empty()
     }
 }
 
@@ -46,6 +48,8 @@ pub(crate) struct Node {
     /// None while it is down.
     pub(crate) engine: Option<State>,
     pub(crate) views: [Liveness; NODES],
+    /// Those of whom it knows that they were retired. On disk.
+    pub(crate) retired: [bool; NODES],
     /// The records it holds; its own is on disk.
     pub(crate) known: [Record; NODES],
     /// The fence on disk.
@@ -63,6 +67,7 @@ impl Node {
             me,
             engine: None,
             views: [Liveness::Dead; NODES],
+            retired: [false; NODES],
             known: [Record::default(); NODES],
             fence: None,
             queue: Write::default(),
@@ -92,6 +97,11 @@ impl Node {
         self.flight = None;
     }
 
+    /// Whether it knows that this one was retired.
+    pub(crate) fn retired_is(&self, who: Principal) -> bool {
+        (0..NODES).any(|node| self.retired[node] && principal(node) == who)
+    }
+
     /// Whom it takes for the leader.
     pub(crate) fn leader(&self) -> Option<Claim> {
         self.engine.as_ref()?.leader()
@@ -102,13 +112,14 @@ impl Node {
     /// Time stands still at the origin but for deadlines, which come whenever they like: clocks and
     /// pauses of any kind are among what is tried.
     pub(crate) fn settle(&mut self, now: Instant) {
-        let candidates = [0, 1, 2].map(|node| Candidate {
+        let shown = (0..NODES).filter(|node| !self.retired[*node]).map(|node| Candidate {
             principal: principal(node),
             claim: self.known[node].claim,
             seniority: Seniority { generation: node as u64, admission: Digest::default() },
             liveness: self.views[node],
             eligible: true,
         });
+        let candidates: Vec<_> = shown.collect();
         let Some(engine) = &mut self.engine else { return };
         self.queue.claim = None;
         if let Some(n) = engine.evaluate(&candidates, now)
@@ -116,7 +127,22 @@ impl Node {
         {
             self.queue.claim = Some(n);
         }
+        self.look_after_fence(now);
         self.start_write();
+    }
+
+    /// Forgets the fence of a holder that is gone, as `flock` does.
+    fn look_after_fence(&mut self, now: Instant) {
+        let Some(engine) = &mut self.engine else { return };
+        let holder =
+            engine.fence().and_then(|it| (0..NODES).find(|n| principal(*n) == it.principal));
+        let Some(holder) = holder else { return };
+        let unheard = self.views[holder] == Liveness::Dead;
+        if let Some(fence) = engine.on_holder(self.retired[holder], unheard, now)
+            && self.flight.as_ref().is_none_or(|flight| flight.forgotten.is_none())
+        {
+            self.queue.forgotten = Some(fence);
+        }
     }
 
     fn start_write(&mut self) {
@@ -126,16 +152,17 @@ impl Node {
     }
 
     /// Whether a command is to be obeyed, as far as the engine goes.
-    pub(crate) fn check(&mut self, claim: Claim, rules: Rules) -> Result<(), Claim> {
+    pub(crate) fn check(&mut self, claim: Claim, rules: Rules) -> Result<(), Refused> {
+        let held = |fence| Err(Refused::Held(fence));
         let Some(engine) = &mut self.engine else { return Ok(()) };
         match rules.mistake {
             Some(Mistake::FenceByNumber) => {
-                engine.fence().filter(|fence| fence.n > claim.n).map_or(Ok(()), Err)
+                engine.fence().filter(|fence| fence.n > claim.n).map_or(Ok(()), held)
             }
             Some(Mistake::FenceWhenDurable) => {
-                engine.fence().filter(|fence| *fence > claim).map_or(Ok(()), Err)
+                engine.fence().filter(|fence| *fence > claim).map_or(Ok(()), held)
             }
-            _ => engine.check(claim),
+            _ => engine.check(claim, Instant::ORIGIN),
         }
     }
 
@@ -158,6 +185,7 @@ impl Node {
 
     /// Takes over a write: what is on disk. Returns the claim that was published with it.
     pub(crate) fn land(&mut self, write: &Write) -> Option<u64> {
+        self.fence = self.fence.filter(|fence| Some(*fence) != write.forgotten);
         self.fence = self.fence.max(write.fences.iter().max().copied());
         let claim = write.claim?;
         let own = &mut self.known[self.me];

@@ -58,6 +58,8 @@ pub(crate) enum Step {
     Crash { node: usize, lands: bool },
     /// It starts again.
     Restart { node: usize },
+    /// A node learns that another one, which crashed, was retired.
+    Retire { node: usize, of: usize },
     /// A node is cut from both others.
     Cut { node: usize },
     /// It is not any longer.
@@ -85,6 +87,10 @@ impl Leading {
                 }
                 if world.nodes[node].views[of] != world.truth(node, of) {
                     steps.push(Step::See { node, of });
+                }
+                let told = |by: usize| world.nodes[by].retired[of];
+                if !told(node) && world.component(node).any(told) {
+                    steps.push(Step::Retire { node, of });
                 }
             }
             let news = |under: &Claim| world.may_obey(node, *under, self.rules);
@@ -126,7 +132,7 @@ impl Leading {
         let mut steps = Vec::new();
         for node in 0..NODES {
             if !world.is_up(node) {
-                if world.faults.returns > 0 {
+                if world.faults.returns > 0 && !world.is_retired(node) {
                     steps.push(Step::Restart { node });
                 }
                 continue;
@@ -139,6 +145,10 @@ impl Leading {
                 if world.nodes[node].flight.is_some() {
                     steps.push(Step::Crash { node, lands: true });
                 }
+            }
+            if world.faults.retirements > 0 {
+                let down = (0..NODES).filter(|of| !world.is_up(*of) && !world.is_retired(*of));
+                steps.extend(down.map(|of| Step::Retire { node, of }));
             }
             let linked = (0..NODES).filter(|of| *of != node && world.are_linked(node, *of));
             for of in linked.filter(|_| world.faults.doubts > 0) {
@@ -260,6 +270,13 @@ impl Model for Leading {
                 world.nodes[node].crash();
             }
             Step::Restart { node } => self.restart(&mut world, node),
+            Step::Retire { node, of } => {
+                if !world.is_retired(of) {
+                    world.faults.retirements -= 1;
+                }
+                world.nodes[node].retired[of] = true;
+                world.nodes[node].settle(now);
+            }
             Step::Cut { node } => {
                 world.faults.cuts -= 1;
                 world.apart = Some(node);

@@ -1,4 +1,4 @@
-use crux_protocol::leader::Claim;
+use crux_protocol::leader::{Claim, Refused};
 use crux_protocol::liveness::Liveness;
 use crux_protocol::time::Instant;
 
@@ -12,6 +12,8 @@ pub(crate) struct Faults {
     pub(crate) crashes: u8,
     /// Cuts of one node from the two others.
     pub(crate) cuts: u8,
+    /// Retirements of one that crashed and does not come back.
+    pub(crate) retirements: u8,
     /// Restarts and heals.
     pub(crate) returns: u8,
     /// Verdicts on a live member that are wrong.
@@ -72,6 +74,11 @@ impl World {
         self.nodes[node].engine.is_some()
     }
 
+    /// Whether anybody retired this node.
+    pub(crate) fn is_retired(&self, who: usize) -> bool {
+        self.nodes.iter().any(|node| node.retired[who])
+    }
+
     /// Whether two nodes run and reach each other.
     pub(crate) fn are_linked(&self, a: usize, b: usize) -> bool {
         let whole = a == b || self.apart.is_none_or(|apart| apart != a && apart != b);
@@ -111,11 +118,11 @@ impl World {
         if receiver.obeys(under) {
             return false;
         }
-        let Err(held) = receiver.check(under, rules) else { return true };
+        let Err(Refused::Held(held)) = receiver.check(under, rules) else { return true };
         let sender = self.sender_of(to, under).and_then(|it| self.nodes[it].engine.as_ref());
         sender.is_some_and(|knows| {
             let mut told = knows.clone();
-            told.on_greater(held);
+            told.on_greater(held, Instant::ORIGIN);
             rules.mistake != Some(Mistake::FenceUnspoken) && told != *knows
         })
     }
@@ -134,10 +141,11 @@ impl World {
                 self.accept(to, under);
                 self.nodes[to].settle(Instant::ORIGIN);
             }
-            Err(held) => {
+            Err(Refused::Beyond) => {}
+            Err(Refused::Held(held)) => {
                 let Some(sender) = self.sender_of(to, under) else { return };
                 if let Some(engine) = &mut self.nodes[sender].engine {
-                    engine.on_greater(held);
+                    engine.on_greater(held, Instant::ORIGIN);
                 }
                 self.nodes[sender].settle(Instant::ORIGIN);
             }
@@ -150,7 +158,8 @@ impl World {
         if let Some(engine) = &mut node.engine {
             engine.set_fence(under);
         }
-        if node.accepted.is_some_and(|accepted| accepted > under) {
+        let counts = |held: &Claim| !node.retired_is(held.principal);
+        if node.accepted.filter(counts).is_some_and(|accepted| accepted > under) {
             self.broken = Some(Broken::FenceDecreased);
         }
         node.accepted = Some(under);
@@ -159,6 +168,9 @@ impl World {
     /// The disk has it.
     pub(crate) fn written(&mut self, by: usize) {
         let Some(write) = self.land(by) else { return };
+        if let (Some(fence), Some(engine)) = (write.forgotten, &mut self.nodes[by].engine) {
+            engine.forget_fence(fence);
+        }
         for fence in write.fences {
             self.accept(by, fence);
         }

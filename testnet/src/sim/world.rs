@@ -187,8 +187,9 @@ impl World {
         let now = host.time(self.now);
         let Some(running) = host.running.as_mut() else { return };
         let commands = running.state.handle(event, now);
-        let fence = running.state.fence();
-        if let Err(why) = self.fences.show(at.host, fence) {
+        let state = &running.state;
+        let gone = |holder: &Principal| state.has_departed(holder);
+        if let Err(why) = self.fences.show(at.host, state.fence(), gone) {
             self.broken(why);
         }
         for command in commands {

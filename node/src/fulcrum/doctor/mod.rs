@@ -2,6 +2,7 @@
 
 mod copies;
 mod disk;
+mod fence;
 mod log;
 mod replica;
 mod seeds;
@@ -83,6 +84,7 @@ pub(super) fn examine(
         check_clock(around.wall_offset),
         check_name(state, around),
         seeds::check(state),
+        fence::check(state),
         check_members(state),
         check_digests(state),
         replica::check(state),

@@ -105,6 +105,7 @@ pub(super) fn mixed(seq: u64) -> Batch {
             .map(|author| record(author, seq, (0..5).take(usize::try_from(seq % 5).unwrap())))
             .collect(),
         acts: (1..=seq).map(|number| act(1, number)).collect(),
+        forgotten: Vec::new(),
         fence: Some((seq, principal(2))),
         incarnation: Some(seq),
         removed: (0..seq).map(|n| key(&format!("gone-{n}"))).collect(),
@@ -139,7 +140,7 @@ impl Content {
         for batch in batches {
             all.absorb(batch.clone());
         }
-        let Batch { records, acts, fence, incarnation, removed } = all.to_batch();
+        let Batch { records, acts, fence, incarnation, removed, .. } = all.to_batch();
         let incarnation = incarnation.unwrap_or_default();
         let removed = removed.into_iter().collect();
         Self::of(&Snapshot { records, acts, fence, incarnation, removed })

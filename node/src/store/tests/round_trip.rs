@@ -212,3 +212,21 @@ fn what_forgotten_authors_took_is_used_again_and_given_back_at_the_next_start() 
     let (_, again) = Store::open(&path, FLOCK).unwrap();
     assert_eq!(Content::of(&again), Content::of(&snapshot));
 }
+/// The greater one counts, unless it is what is forgotten: on the disk, and in batches that wait for it.
+#[test]
+fn a_fence_that_is_forgotten_does_not_come_back_and_another_one_stays() {
+    let (lie, next) = ((1 << 48) - 1, 5);
+    let raise = |n| Batch { fence: Some((n, principal(2))), ..Batch::default() };
+    let forget = |n| Batch { forgotten: vec![(n, principal(2))], ..Batch::default() };
+    let both = Batch { fence: Some((next, principal(2))), ..forget(lie) };
+    for batches in [vec![raise(lie), forget(lie), raise(next)], vec![raise(lie), both]] {
+        let disk = MemoryDisk::default();
+        let (mut store, _) = open(&disk);
+        batches.iter().for_each(|batch| store.commit(batch).unwrap());
+        store.commit(&forget(lie)).unwrap();
+        drop(store);
+        let snapshot = open(&disk).1;
+        assert_eq!(snapshot.fence, Some((next, principal(2))));
+        assert_eq!(Content::of(&snapshot), Content::after(&batches));
+    }
+}

@@ -121,3 +121,24 @@ fn who_slept_asks_about_those_who_come_back_to_life_just_then() {
     }
     assert!(asked_about_some);
 }
+
+/// In a large flock silence decides on the rest.
+#[test]
+fn who_slept_asks_about_64_members_at_most() {
+    let mut state = State::new(Config::default(), context(1), identity(1), 1, at(10_000));
+    state.set_members(&principals(1..=120), at(10_000));
+    for number in 2..=120 {
+        state.on_notice(&beacon(number, 1, 10_000), at(10_000));
+    }
+    state.on_wake(at(10_000), &mut rng());
+    state.on_wake(at(18_000), &mut rng());
+    let out = state.on_wake(at(19_900), &mut rng());
+    let is_question = |output: &&Output| match output {
+        Output::Publish(data) => match Notice::decode(data, &context(2)) {
+            Ok(Notice::Suspicion(it)) => it.value().evidence == Evidence::Asked,
+            _ => false,
+        },
+        _ => false,
+    };
+    assert_eq!(out.iter().filter(is_question).count(), 64);
+}

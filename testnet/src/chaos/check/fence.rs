@@ -1,4 +1,7 @@
 //! Of one node, a later acceptance is never of a smaller claim.
+//!
+//! A node forgets the fence of one who was retired or left; but the next leader claims above all that it saw.
+//! So no smaller claim is accepted in a run without a liar, and the check makes no exception.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -87,7 +87,7 @@ impl Disk {
         }
         self.lately.extend(batch.acts.iter().cloned());
         self.acts.extend(batch.acts.into_iter().map(|act| (act.id(), act)));
-        self.fence = self.fence.max(batch.fence);
+        self.fence = self.fence.filter(|fence| Some(*fence) != batch.forgotten).max(batch.fence);
         self.removed.extend(batch.removed);
     }
 

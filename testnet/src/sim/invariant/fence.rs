@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
 
+use crux_crdt::Principal;
 use crux_protocol::leader::Claim;
 
-/// Accepted fences never decrease at any host, while its disk lasts.
+/// Accepted fences never decrease at any host, while its disk lasts, except that the fence of a holder
+/// who departed is forgotten.
 #[derive(Debug, Default)]
 pub(in crate::sim) struct Fences {
     /// What each process showed last.
@@ -12,23 +14,33 @@ pub(in crate::sim) struct Fences {
 }
 
 impl Fences {
-    /// A process shows this fence.
+    /// A process shows this fence, and knows who departed.
     ///
     /// # Errors
-    /// It showed a greater one.
-    pub(in crate::sim) fn show(&mut self, host: usize, fence: Option<Claim>) -> Result<(), String> {
+    /// It showed a greater one, whose holder is still a member to it.
+    pub(in crate::sim) fn show(
+        &mut self,
+        host: usize,
+        fence: Option<Claim>,
+        departed: impl Fn(&Principal) -> bool,
+    ) -> Result<(), String> {
         let before = self.shown.get(&host).copied();
-        if fence < before {
+        if fence < before && !before.is_some_and(|before| departed(&before.principal)) {
             return Err(format!("the fence of n{host} decreased from {before:?} to {fence:?}"));
         }
-        fence.map(|fence| self.shown.insert(host, fence));
+        match fence {
+            Some(fence) => self.shown.insert(host, fence),
+            None => self.shown.remove(&host),
+        };
         Ok(())
     }
 
     /// A disk holds this fence.
     pub(in crate::sim) fn keep(&mut self, host: usize, fence: Option<Claim>) {
-        let before = self.durable.get(&host).copied();
-        before.max(fence).map(|fence| self.durable.insert(host, fence));
+        match fence {
+            Some(fence) => self.durable.insert(host, fence),
+            None => self.durable.remove(&host),
+        };
     }
 
     /// A process starts: what it is to show at least is what its disk kept.
@@ -49,27 +61,41 @@ impl Fences {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::invariant::shot::testing::claim;
+    use crate::sim::invariant::shot::testing::{claim, who};
+
+    const NOBODY: fn(&Principal) -> bool = |_| false;
+
+    #[test]
+    fn only_the_fence_of_one_who_departed_is_forgotten() {
+        let mut fences = Fences::default();
+        assert_eq!(fences.show(0, Some(claim(7, 1)), NOBODY), Ok(()));
+        assert!(fences.show(0, Some(claim(2, 2)), |it| *it == who(2)).is_err());
+        assert_eq!(fences.show(0, Some(claim(2, 2)), |it| *it == who(1)), Ok(()));
+        assert!(fences.show(0, None, NOBODY).is_err(), "the lower one counts now");
+    }
 
     #[test]
     fn a_fence_only_grows() {
         let mut fences = Fences::default();
-        assert_eq!(fences.show(0, None), Ok(()));
-        assert_eq!(fences.show(0, Some(claim(2, 1))), Ok(()));
-        assert_eq!(fences.show(1, Some(claim(1, 1))), Ok(()), "that is another host");
-        assert!(fences.show(0, Some(claim(2, 0))).is_err(), "same number, lesser principal");
-        assert!(fences.show(0, None).is_err());
+        assert_eq!(fences.show(0, None, NOBODY), Ok(()));
+        assert_eq!(fences.show(0, Some(claim(2, 1)), NOBODY), Ok(()));
+        assert_eq!(fences.show(1, Some(claim(1, 1)), NOBODY), Ok(()), "that is another host");
+        assert!(
+            fences.show(0, Some(claim(2, 0)), NOBODY).is_err(),
+            "same number, lesser principal"
+        );
+        assert!(fences.show(0, None, NOBODY).is_err());
     }
 
     #[test]
     fn what_is_durable_outlives_the_process_and_not_the_disk() {
         let mut fences = Fences::default();
-        assert_eq!(fences.show(0, Some(claim(5, 1))), Ok(()));
+        assert_eq!(fences.show(0, Some(claim(5, 1)), NOBODY), Ok(()));
         fences.keep(0, Some(claim(3, 1)));
         fences.start(0);
-        assert!(fences.show(0, Some(claim(2, 1))).is_err());
-        assert_eq!(fences.show(0, Some(claim(3, 1))), Ok(()));
+        assert!(fences.show(0, Some(claim(2, 1)), NOBODY).is_err());
+        assert_eq!(fences.show(0, Some(claim(3, 1)), NOBODY), Ok(()));
         fences.lose(0);
-        assert_eq!(fences.show(0, None), Ok(()));
+        assert_eq!(fences.show(0, None, NOBODY), Ok(()));
     }
 }

@@ -9,7 +9,7 @@
 //! | no replica goes back to what is older | `forward` | always |
 //! | a component has one leader, one of it, whose fence everyone there accepts | `one_leader` | at quiescence |
 //! | a join or a return changes no leader | `same_leader` | where a scenario says so |
-//! | an accepted fence never decreases, and outlives the process | `fence` | always |
+//! | an accepted fence never decreases, and outlives the process; that of one who departed is forgotten | `fence` | always |
 //! | everyone who lives stores the leader's claim when it commands | `obeyed` | at the end |
 //! | a name that is claimed has one holder, the same for everyone | `names` | at quiescence |
 //! | nobody stops by itself who was not told to leave, and has no clone | `stop` | always |
