@@ -1,7 +1,5 @@
 //! What comes along with roots: a beacon, and how many live.
 
-use core::time::Duration;
-
 use crux_crdt::Principal;
 
 use super::state::{Route, State};
@@ -9,9 +7,6 @@ use crate::link::{Protocol, ReplyId, Topic};
 use crate::liveness::Notice;
 use crate::sync::{Aside, BEACONS_MAX, Hearsay, Request, Response};
 use crate::time::Instant;
-
-/// How long an unanswered question keeps this node from asking another peer. One second is many round trips.
-const HEARSAY_REST: Duration = Duration::from_secs(1);
 
 impl State {
     /// How this node fares.
@@ -31,7 +26,7 @@ impl State {
         }
         self.on_told_runs(peer, &aside.runs, now);
         if u64::from(aside.live) > self.liveness.live() as u64 {
-            self.ask_for_hearsay(peer, now);
+            self.ask_for_hearsay(peer);
         }
     }
 
@@ -55,16 +50,14 @@ impl State {
         }
     }
 
-    /// Asks one peer at a time: all would tell the same. But a peer that does not answer keeps nobody else
-    /// from being asked.
-    fn ask_for_hearsay(&mut self, peer: Principal, now: Instant) {
-        let waits = self.hearing.values().any(|asked| now.since(*asked) < HEARSAY_REST);
-        if waits || self.hearing.contains_key(&peer) {
+    /// Asks one at a time: all would tell the same.
+    fn ask_for_hearsay(&mut self, peer: Principal) {
+        if self.hearing {
             return;
         }
         let of = self.liveness.unheard(BEACONS_MAX, &mut self.rng);
         if !of.is_empty() {
-            self.hearing.insert(peer, now);
+            self.hearing = true;
             self.send(peer, Protocol::Sync, Request::Beacons(of).encode(), Route::Hearsay);
         }
     }
@@ -76,7 +69,7 @@ impl State {
     }
 
     pub(super) fn on_hearsay(&mut self, peer: Principal, body: &[u8], now: Instant) {
-        self.hearing.remove(&peer);
+        self.hearing = false;
         let Ok(Response::Beacons(told)) = Response::decode(body, &self.context) else { return };
         let before = self.liveness.live();
         for Hearsay { age, beacon } in told {
@@ -89,7 +82,7 @@ impl State {
         }
         // There may be more than one answer holds.
         if self.liveness.live() > before {
-            self.ask_for_hearsay(peer, now);
+            self.ask_for_hearsay(peer);
         }
     }
 }

@@ -136,7 +136,7 @@ impl State {
                 let outputs = self.sync.on_failed(peer, now, &self.strew);
                 self.act_on_sync(outputs, now);
             }
-            Some(Route::Hearsay) => _ = self.hearing.remove(&peer),
+            Some(Route::Hearsay) => self.hearing = false,
             Some(Route::Ping(ping)) => self.on_ping_failed(ping, peer, failure, now),
             Some(Route::Forward(control)) => self.on_forward_answer(control, None),
             Some(Route::Store(_) | Route::HandOver) | None => {}

@@ -85,8 +85,8 @@ pub struct State {
     pub(super) pings: BTreeMap<u64, Ping>,
     pub(super) stores: BTreeMap<ControlId, StoreWait>,
     pub(super) leases: BTreeMap<ServiceKey, Instant>,
-    /// Peers that were asked of whom they heard, and have not answered; and since when.
-    pub(super) hearing: BTreeMap<Principal, Instant>,
+    /// Whether somebody was asked of whom it heard, and has not answered.
+    pub(super) hearing: bool,
     /// Shown members that are dead, and since when.
     pub(super) dead_since: BTreeMap<Principal, Instant>,
     /// Whom this node admitted as a joiner, and whose name it does not know yet.
@@ -208,7 +208,7 @@ impl State {
             reached: BTreeMap::new(),
             pings: BTreeMap::new(),
             stores: BTreeMap::new(),
-            hearing: BTreeMap::new(),
+            hearing: false,
             dead_since,
             vouched: BTreeMap::new(),
             ticket: None,

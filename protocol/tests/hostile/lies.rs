@@ -210,30 +210,6 @@ fn who_sees_more_alive_is_asked_of_whom_it_heard_one_at_a_time() {
 }
 
 #[test]
-fn a_peer_that_does_not_answer_keeps_no_other_from_being_asked() {
-    let fourth = who(4);
-    let mut rig = rig_of_three();
-    let admits = Statement::Admit { subject: fourth.principal(), generation: 3 };
-    let admitted = sealed_act(&act(&who(1), 3, admits));
-    rig.gossip(liar().principal(), Topic::Membership, admitted);
-    assert_eq!(asked_by(&mut rig).len(), 1);
-    rig.connect(fourth.principal(), true);
-    rig.run(SECOND);
-    let roots = sync::Roots::of(rig.state.strew());
-    let aside = sync::Aside { live: 1_000, ..sync::Aside::default() };
-    let body = Request::Roots { roots, aside, urgent: false }.encode();
-    rig.request(fourth.principal(), Protocol::Sync, body);
-    let asked = rig.links.iter().any(|command| match command {
-        link::Command::Request { peer, body, .. } => {
-            let asks = matches!(Request::decode(body), Ok(Request::Beacons(_)));
-            asks && *peer == fourth.principal()
-        }
-        _ => false,
-    });
-    assert!(asked, "the liar does not answer");
-}
-
-#[test]
 fn hearsay_that_nobody_signed_brings_nobody_to_life_and_is_named() {
     let mut rig = rig_of_three();
     let (id, _) = asked_by(&mut rig).remove(0);
