@@ -7,6 +7,7 @@ mod commands;
 mod fixture;
 mod fuzz;
 mod lies;
+mod rivals;
 mod serve;
 mod store;
 mod swarm;
