@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot make its values has failed")]
 
+mod bounds;
 mod codec;
 mod commands;
 mod fixture;
