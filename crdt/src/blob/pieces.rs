@@ -5,29 +5,26 @@ use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
 
 /// Which pieces of a blob there are: the have-map.
 ///
-/// Bounded by its blob's size: at most 2^20 pieces, 128 KiB. An index beyond the end is never in it.
+/// Bounded by its blob's size: at most 2^20 pieces, 128 KiB. A set of none or all takes no memory, however
+/// large the blob is said to be. An index beyond the end is never in it.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct PieceSet {
     count: u32,
     held: u32,
-    // Bit `i % 8` of byte `i / 8`; those beyond `count` are zero.
+    // Bit `i % 8` of byte `i / 8`; those beyond `count` are zero. Empty while none or all are held.
     bits: Vec<u8>,
 }
 
 impl PieceSet {
     /// None of the pieces of a blob of `size` bytes.
     pub fn none(size: u64) -> Self {
-        let count = piece_count(size);
-        Self { count, held: 0, bits: vec![0; byte_count(count)] }
+        Self { count: piece_count(size), held: 0, bits: Vec::new() }
     }
 
     /// All pieces of a blob of `size` bytes.
     pub fn all(size: u64) -> Self {
-        let mut set = Self::none(size);
-        for index in 0..set.count {
-            set.insert(index);
-        }
-        set
+        let count = piece_count(size);
+        Self { count, held: count, bits: Vec::new() }
     }
 
     /// How many pieces the blob has.
@@ -47,7 +44,8 @@ impl PieceSet {
 
     /// Whether the piece at `index` is.
     pub fn contains(&self, index: u32) -> bool {
-        index < self.count && self.bits[at(index)] & bit(index) != 0
+        index < self.count
+            && self.bits.get(at(index)).map_or(self.is_complete(), |byte| byte & bit(index) != 0)
     }
 
     /// Adds a piece; false: it was there, or is beyond the end.
@@ -55,8 +53,10 @@ impl PieceSet {
         if index >= self.count || self.contains(index) {
             return false;
         }
+        self.spell_out();
         self.bits[at(index)] |= bit(index);
         self.held += 1;
+        self.fold();
         true
     }
 
@@ -65,9 +65,25 @@ impl PieceSet {
         if !self.contains(index) {
             return false;
         }
+        self.spell_out();
         self.bits[at(index)] &= !bit(index);
         self.held -= 1;
+        self.fold();
         true
+    }
+
+    /// Has a bit for each piece.
+    fn spell_out(&mut self) {
+        if self.bits.is_empty() {
+            self.bits = bits_of(self.count, self.is_complete());
+        }
+    }
+
+    /// Has no bits where none are needed.
+    fn fold(&mut self) {
+        if self.held == 0 || self.is_complete() {
+            self.bits = Vec::new();
+        }
     }
 
     /// The indexes of the pieces that are in the set, ascending.
@@ -89,7 +105,12 @@ impl fmt::Debug for PieceSet {
 
 impl Canonical for PieceSet {
     fn encode(&self, out: &mut Encoder) {
-        out.u32(self.count).fixed(&self.bits);
+        out.u32(self.count);
+        if self.bits.is_empty() {
+            out.fixed(&bits_of(self.count, self.is_complete()));
+        } else {
+            out.fixed(&self.bits);
+        }
     }
 
     fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
@@ -103,8 +124,19 @@ impl Canonical for PieceSet {
             return Err(DecodeError::Invalid("pieces beyond the end"));
         }
         let held = bits.iter().map(|byte| byte.count_ones()).sum();
-        Ok(Self { count, held, bits })
+        let mut set = Self { count, held, bits };
+        set.fold();
+        Ok(set)
     }
+}
+
+/// A bit for each of `count` pieces, all the same.
+fn bits_of(count: u32, held: bool) -> Vec<u8> {
+    let mut bits = vec![if held { 0xff } else { 0 }; byte_count(count)];
+    if let Some(last) = bits.last_mut().filter(|_| count % 8 != 0) {
+        *last &= (1 << (count % 8)) - 1;
+    }
+    bits
 }
 
 const fn byte_count(count: u32) -> usize {
@@ -134,6 +166,23 @@ mod tests {
         assert!(set.remove(9) && !set.remove(9) && !set.contains(9) && !set.contains(u32::MAX));
         assert_eq!(set.held(), 1);
         assert!(PieceSet::all(0).is_complete() && PieceSet::all(9 * PIECE_BYTES).is_complete());
+    }
+
+    #[test]
+    fn none_and_all_are_spelt_one_way_and_take_no_memory() {
+        for size in [0, 1, 3 * PIECE_BYTES, 9 * PIECE_BYTES + 1, u64::MAX] {
+            let (none, all) = (PieceSet::none(size), PieceSet::all(size));
+            assert_eq!((none.bits.capacity(), all.bits.capacity()), (0, 0));
+            assert_eq!((none.held(), all.held()), (0, all.count()));
+            for set in [none, all] {
+                assert_eq!(PieceSet::from_canonical(&set.to_canonical()), Ok(set));
+            }
+        }
+        let mut set = PieceSet::none(3 * PIECE_BYTES);
+        (0..3).for_each(|index| assert!(set.insert(index)));
+        assert_eq!(set, PieceSet::all(3 * PIECE_BYTES));
+        (0..3).for_each(|index| assert!(set.remove(index) && !set.contains(index)));
+        assert_eq!(set, PieceSet::none(3 * PIECE_BYTES));
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use crux_crdt::blob::{BLOB_BYTES_MAX, BlobId, Descriptor, PIECE_BYTES, PieceSet, Root};
+use crux_crdt::blob::{
+    BLOB_BYTES_MAX, BlobHasher, BlobId, Descriptor, PIECE_BYTES, PieceSet, Root, piece_len,
+};
 
 use super::BlobError;
 use super::depot::{Depot, Ready, Source};
@@ -14,64 +16,111 @@ use super::record::Have;
 use super::tree;
 
 impl Depot {
-    /// Begins a blob or goes on with it; returns what is here already. Room for all of it is made
-    /// before anything is reserved.
+    /// What is here already of a blob that is to come in pieces. Takes no room, memory or file: a root and
+    /// a size are claims, and only a piece that checks shows that somebody has a file of that root.
+    ///
+    /// Refuses what could never fit, whatever were evicted for it.
     pub(super) fn begin(&self, id: BlobId, root: Root, size: u64) -> Result<PieceSet, BlobError> {
         if size > BLOB_BYTES_MAX {
             return Err(BlobError::TooLarge { max: BLOB_BYTES_MAX });
         }
-        let _committing = self.committing();
-        if let Some(have) = self.have(&id) {
-            if (have.root, have.size) == (root, size) {
-                if let Some(partial) = self.index().partials.get(&id) {
-                    partial.touch(self.now());
-                }
-                return Ok(have.pieces);
-            }
-            return Err(BlobError::OtherRoot { id, root: have.root, size: have.size });
+        if self.index().sealed.contains_key(&id) {
+            return Ok(PieceSet::all(size));
         }
+        if let Ok(partial) = self.partial(&id, (root, size)) {
+            partial.touch(self.now());
+            return Ok(partial.pieces());
+        }
+        self.could_fit(&id, size)?;
+        Ok(PieceSet::none(size))
+    }
+
+    /// Takes in a piece as it travels; false: it was here already. The first one of a root takes the place
+    /// of what is here of another root.
+    pub(super) fn write_piece(
+        &self,
+        id: BlobId,
+        (root, size): (Root, u64),
+        index: u32,
+        encoded: &[u8],
+    ) -> Result<bool, BlobError> {
+        // Another way may have brought all of it.
+        if self.index().sealed.contains_key(&id) {
+            return Ok(false);
+        }
+        let piece = tree::check(root, size, index, encoded);
+        let piece = piece.ok_or(BlobError::WrongPiece { id, index })?;
+        let Some(partial) = self.partial_for(id, (root, size), index)? else { return Ok(false) };
+        partial.write(index, &piece)?;
+        self.note_fetched(encoded.len());
+        Ok(true)
+    }
+
+    /// What a piece that checked is written to, with room for that piece; none: it is here, or being
+    /// written.
+    fn partial_for(
+        &self,
+        id: BlobId,
+        (root, size): (Root, u64),
+        piece: u32,
+    ) -> Result<Option<Arc<Partial>>, BlobError> {
+        let _committing = self.committing();
+        if self.index().sealed.contains_key(&id) {
+            return Ok(None);
+        }
+        let partial = match self.partial(&id, (root, size)) {
+            Ok(partial) => {
+                partial.touch(self.now());
+                if !partial.lacks(piece) {
+                    return Ok(None);
+                }
+                let mut index = self.index();
+                self.grow(&mut index, &partial.dir, piece_len(size, piece))?;
+                partial.expect(piece);
+                partial
+            }
+            Err(_) => {
+                self.drop_partial(&id)?;
+                self.make_partial(id, (root, size), piece)?
+            }
+        };
+        Ok(Some(partial))
+    }
+
+    fn make_partial(
+        &self,
+        id: BlobId,
+        (root, size): (Root, u64),
+        piece: u32,
+    ) -> Result<Arc<Partial>, BlobError> {
         let mut index = self.index();
         if index.partials.len() >= PARTIALS_MAX {
-            let idle: Vec<_> = index.idle(None, self.now()).map(|(id, _)| id).collect();
+            let idle: Vec<_> = index.idle(None, self.now()).map(|(id, _)| id).take(1).collect();
             self.evict(&mut index, &idle)?;
         }
         if index.partials.len() >= PARTIALS_MAX {
             return Err(BlobError::Limit { what: "blobs under way", max: PARTIALS_MAX });
         }
-        let dir = self.make_room(&mut index, size)?;
+        let bytes = piece_len(size, piece);
+        let dir = self.make_room(&mut index, bytes)?;
         // Claimed while its files are made, so that nobody else takes the room.
-        index.claim(size);
+        index.claim(bytes);
         drop(index);
         let have = Have { id, root, size, pieces: PieceSet::none(size) };
         let opened = dir.check().and_then(|()| Partial::open(dir, have, self.now()));
         let mut index = self.index();
-        index.release(size);
+        index.release(bytes);
         let partial = Arc::new(opened?);
-        let pieces = partial.pieces();
-        index.partials.insert(id, partial);
-        Ok(pieces)
+        partial.expect(piece);
+        index.partials.insert(id, partial.clone());
+        Ok(partial)
     }
 
-    /// Takes in a piece as it travels; false: it was here already.
-    pub(super) fn write_piece(
-        &self,
-        id: BlobId,
-        root: Root,
-        index: u32,
-        encoded: &[u8],
-    ) -> Result<bool, BlobError> {
-        let partial = match self.partial(&id, root) {
-            Ok(partial) => partial,
-            // The other end of a race: another way brought all of it.
-            Err(_) if self.is_sealed_as(&id, root) => return Ok(false),
-            Err(err) => return Err(err),
-        };
-        partial.touch(self.now());
-        let is_new = partial.write(index, encoded)?;
-        if is_new {
-            self.note_fetched(encoded.len());
+    /// Nobody goes on with a blob under way: it makes room for others before anything else does.
+    pub(super) fn rest(&self, id: &BlobId) {
+        if let Some(partial) = self.index().partials.get(id) {
+            partial.rest();
         }
-        Ok(is_new)
     }
 
     /// Has the SHA-3 of a blob under way follow behind. What fails shows when it is sealed.
@@ -92,7 +141,7 @@ impl Depot {
         let piece = if self.is_sealed_as(&id, root) {
             self.reading(id)?.encode(index)?
         } else {
-            self.partial(&id, root)?.encode(index)?
+            self.partial_of(&id, root)?.encode(index)?
         };
         self.note_sent(piece.len());
         Ok(piece)
@@ -110,24 +159,30 @@ impl Depot {
     }
 
     /// Takes the SHA-3 and, if it is the blob's id, makes the blob visible.
-    pub(super) fn seal(&self, id: BlobId) -> Result<Descriptor, BlobError> {
-        let Some(partial) = self.index().partials.get(&id).cloned() else {
+    pub(super) fn seal(
+        self: &Arc<Self>,
+        id: BlobId,
+        (root, size): (Root, u64),
+    ) -> Result<Descriptor, BlobError> {
+        if let Ok(sealed) = self.sealed(&id) {
             // Sealed twice is sealed.
-            let sealed = self.sealed(&id)?;
             self.settle(&id)?;
             return Ok(Descriptor { blob: id, root: sealed.root, size: sealed.size });
-        };
+        }
+        if size == 0 {
+            return self.seal_empty(id, root);
+        }
+        let partial = self.partial(&id, (root, size)).map_err(|_| BlobError::Unsealed(id))?;
         if !partial.pieces().is_complete() {
             return Err(BlobError::Unsealed(id));
         }
         let found = partial.hash()?;
-        let Partial { root, size, .. } = *partial;
-        if found != id || (size == 0 && root != tree::empty_root()) {
+        if found != id {
             let bad = partial.check_all()?;
             if bad > 0 {
                 return Err(BlobError::Damaged { id, bad });
             }
-            self.abandon(&id)?;
+            self.drop_partial(&id)?;
             return Err(BlobError::Mismatch { id, found, root });
         }
         partial.sync()?;
@@ -136,6 +191,15 @@ impl Depot {
         let pairs = tree::has_pairs(size).then(|| dir.partial_tree(&id));
         let data = Source::Ours(dir.partial_data(&id));
         self.commit(Ready { id, root, size, dir, data, pairs })
+    }
+
+    /// An empty blob has no piece that could check.
+    fn seal_empty(self: &Arc<Self>, id: BlobId, root: Root) -> Result<Descriptor, BlobError> {
+        let found = BlobHasher::default().finish();
+        if found != id || root != tree::empty_root() {
+            return Err(BlobError::Mismatch { id, found, root });
+        }
+        self.put_bytes(&[])
     }
 
     /// Writes the marks of everything under way, so that a start does not have to look for them, and the age
@@ -177,12 +241,16 @@ impl Depot {
         self.index().sealed.get(id).is_some_and(|sealed| sealed.root == root)
     }
 
-    fn partial(&self, id: &BlobId, root: Root) -> Result<Arc<Partial>, BlobError> {
-        let partial = self.index().partials.get(id).cloned().ok_or(BlobError::Unknown(*id))?;
-        if partial.root != root {
-            let Partial { id, root, size, .. } = *partial;
-            return Err(BlobError::OtherRoot { id, root, size });
+    fn partial(&self, id: &BlobId, of: (Root, u64)) -> Result<Arc<Partial>, BlobError> {
+        let partial = self.partial_of(id, of.0)?;
+        if partial.size != of.1 {
+            return Err(partial.other());
         }
         Ok(partial)
+    }
+
+    fn partial_of(&self, id: &BlobId, root: Root) -> Result<Arc<Partial>, BlobError> {
+        let partial = self.index().partials.get(id).cloned().ok_or(BlobError::Unknown(*id))?;
+        if partial.root == root { Ok(partial) } else { Err(partial.other()) }
     }
 }

@@ -317,12 +317,12 @@ impl Blobs {
         }
     }
 
-    /// Begins a blob that comes in pieces, or goes on with it; returns the pieces that are here. Room
-    /// for all of it is made before anything is reserved.
+    /// Begins a blob that comes in pieces, or goes on with it; returns the pieces that are here. Takes no
+    /// room: a piece does, when it checked. What is here under another root stays until then.
     ///
     /// # Errors
-    /// [`BlobError::Quota`], [`BlobError::DiskFull`], [`BlobError::TooLarge`], [`BlobError::Limit`];
-    /// [`BlobError::OtherRoot`] when it is under way with another root or size: abandon that first.
+    /// [`BlobError::Quota`] and [`BlobError::DiskFull`] when so much would not fit whatever were evicted,
+    /// [`BlobError::TooLarge`].
     pub async fn begin(&self, id: BlobId, root: Root, size: u64) -> Result<PieceSet, BlobError> {
         self.short(move |depot| depot.begin(id, root, size)).await
     }
@@ -345,20 +345,21 @@ impl Blobs {
         self.short(move |depot| depot.read_whole(id)).await
     }
 
-    /// Takes in a piece as it travels: checked against the root, then written, then marked. False: it
-    /// was here already.
+    /// Takes in a piece of a blob of that root and size, as it travels: checked, then given room, then
+    /// written, then marked. The first of them takes the place of what is here under another root. False:
+    /// it was here already.
     ///
     /// # Errors
     /// [`BlobError::WrongPiece`]: whoever sent it is at fault, if it promised that root.
-    /// [`BlobError::Unknown`] when the blob was not begun, [`BlobError::OtherRoot`].
+    /// [`BlobError::Quota`], [`BlobError::DiskFull`], [`BlobError::Limit`].
     pub async fn write_piece(
         &self,
         id: BlobId,
-        root: Root,
+        of: (Root, u64),
         index: u32,
         encoded: Bytes,
     ) -> Result<bool, BlobError> {
-        let is_new = self.short(move |depot| depot.write_piece(id, root, index, &encoded)).await?;
+        let is_new = self.short(move |depot| depot.write_piece(id, of, index, &encoded)).await?;
         if is_new && let Ok(pass) = self.gates.follow.clone().try_acquire_owned() {
             let depot = self.depot.clone();
             tokio::task::spawn_blocking(move || {
@@ -376,9 +377,15 @@ impl Blobs {
     /// [`BlobError::Mismatch`]: the root is another file's, and what was fetched by it is gone.
     /// [`BlobError::Damaged`]: pieces were lost on this disk and have to be fetched again.
     /// [`BlobError::Unsealed`]: pieces are missing.
-    pub async fn seal(&self, id: BlobId) -> Result<Descriptor, BlobError> {
+    pub async fn seal(&self, id: BlobId, of: (Root, u64)) -> Result<Descriptor, BlobError> {
         let depot = self.depot.clone();
-        self.gates.long(move || depot.seal(id)).await
+        self.gates.long(move || depot.seal(id, of)).await
+    }
+
+    /// Nobody goes on with a blob under way. What is here of it stays to go on from, and makes room for
+    /// others before anything else does.
+    pub fn rest(&self, id: &BlobId) {
+        self.depot.rest(id);
     }
 
     /// Gives up a blob under way: what was fetched of it is gone. Does nothing to a sealed one.

@@ -1,6 +1,6 @@
 //! What there is, and what may go: no IO.
 //!
-//! **Eviction** takes blobs under way that nobody went on with for a day, then the blob whose last use, or
+//! **Eviction** takes blobs under way that nobody goes on with, then the blob whose last use, or
 //! end of reservation where that is later, is the longest ago. It never takes what is pinned, reserved,
 //! registered in place or held, and takes nothing at all unless that makes enough room. All times are
 //! ages of the store: no clock that anybody sets counts.
@@ -23,8 +23,8 @@ pub(super) const BLOBS_MAX: usize = 1_000_000;
 pub(super) const PARTIALS_MAX: usize = 256;
 /// How many files a blob under way takes, at least.
 const PARTIAL_FILES: u64 = 2;
-/// A blob under way that nobody touched for that long makes room for others: whoever wanted it gave up.
-/// Wild guess; until then a fetch that comes back goes on where it was.
+/// A blob under way that nobody touched for that long makes room for others, also if nobody said that it
+/// rests: whoever went on with it is gone. Wild guess.
 pub(super) const IDLE_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// A sealed blob.
@@ -112,15 +112,10 @@ impl Index {
         Some(sealed)
     }
 
-    /// How many bytes count against the quota: all of what is under way does, from its beginning.
+    /// How many bytes count against the quota: of what is under way the pieces that checked.
     pub(super) fn used(&self) -> u64 {
-        let partials: u64 = self.partials.values().map(|partial| partial.size).sum();
+        let partials: u64 = self.partials.values().map(|partial| partial.bytes()).sum();
         self.own + self.incoming + partials
-    }
-
-    /// How many bytes blobs under way have yet to write.
-    pub(super) fn outstanding(&self) -> u64 {
-        self.partials.values().map(|partial| partial.outstanding()).sum()
     }
 
     pub(super) fn claim(&mut self, bytes: u64) {
@@ -186,11 +181,12 @@ impl Index {
         self.partials.iter().filter_map(move |(id, partial)| {
             let is_in = dir.is_none_or(|dir| Arc::ptr_eq(dir, &partial.dir));
             let idle = now.saturating_sub(partial.touched());
+            let is_idle = partial.is_resting() || idle >= IDLE_AFTER;
             let is_kept = self.holds.contains_key(id)
                 || self.keeps.get(id).is_some_and(|keep| {
                     keep.pinned || keep.reserved_until().is_some_and(|until| until > now)
                 });
-            (is_in && !is_kept && idle >= IDLE_AFTER).then_some((*id, partial.size))
+            (is_in && !is_kept && is_idle).then_some((*id, partial.bytes()))
         })
     }
 

@@ -6,23 +6,25 @@
 //! left to do: others' flushes, the database's for one, wait for it on the same disk. The SHA-3 follows
 //! behind, in order, as far as there is no gap, on a thread of its own ([`Partial::follow`]).
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use crux_crdt::blob::{BlobHasher, BlobId, PIECE_BYTES, PieceSet, Root, piece_count, piece_len};
-use rustix::fs::Advice;
+use rustix::fs::{Advice, SeekFrom};
 
 use super::BlobError;
 use super::error::Doing as _;
 use super::layout::{Layout, remove};
 use super::record::{self, Have};
-use super::tree::{self, Failure, Piece, Tree, has_pairs};
+use super::tree::{Failure, Piece, Tree, has_pairs};
 
 /// How many pieces are written before marks go to disk. What is not marked costs a look after a crash.
 const SAVE_PIECES: u32 = 32;
@@ -43,11 +45,15 @@ pub(super) struct Partial {
     // Held while marks go to disk: two at once would take each other's file away.
     saving: Mutex<()>,
     touched: Mutex<Duration>,
+    // Whether nobody goes on with it.
+    resting: AtomicBool,
 }
 
 #[derive(Debug)]
 struct Marks {
     pieces: PieceSet,
+    // Pieces that checked and are being written: room was made for them.
+    coming: BTreeSet<u32>,
     // How many were added since the marks went to disk.
     unsaved: u32,
 }
@@ -69,14 +75,15 @@ impl Partial {
         }
         record::write(&dir.partial_have(&id), &have)?;
         let Have { root, size, pieces, .. } = have;
-        let data = open(&data, size)?;
-        let pairs_len = u64::from(piece_count(size)).saturating_sub(1) * 64;
-        let pairs = has_pairs(size).then(|| open(&pairs, pairs_len)).transpose()?;
-        let marks = Mutex::new(Marks { pieces, unsaved: 0 });
+        let data = open(&data)?;
+        let pairs = has_pairs(size).then(|| open(&pairs)).transpose()?;
+        let marks = Mutex::new(Marks { pieces, coming: BTreeSet::new(), unsaved: 0 });
         let (follow, touched) = (Mutex::default(), Mutex::new(now));
-        let (writing, saving) = Default::default();
-        let partial =
-            Self { id, root, size, dir, data, pairs, marks, follow, writing, saving, touched };
+        let (writing, saving, resting) = Default::default();
+        #[rustfmt::skip]
+        let partial = Self {
+            id, root, size, dir, data, pairs, marks, follow, writing, saving, touched, resting,
+        };
         partial.find_unmarked()?;
         Ok(partial)
     }
@@ -93,35 +100,61 @@ impl Partial {
 
     /// Somebody goes on with it.
     pub(super) fn touch(&self, now: Duration) {
+        self.resting.store(false, Ordering::Relaxed);
         *self.touched.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }
 
-    /// How many bytes are still to come, about.
-    pub(super) fn outstanding(&self) -> u64 {
-        self.size.saturating_sub(u64::from(self.marks().pieces.held()) * PIECE_BYTES)
+    /// Nobody goes on with it.
+    pub(super) fn rest(&self) {
+        self.resting.store(true, Ordering::Relaxed);
     }
 
-    /// Checks a piece, writes it and marks it; false: it was here already.
-    pub(super) fn write(&self, index: u32, encoded: &[u8]) -> Result<bool, BlobError> {
-        let id = self.id;
-        if self.marks().pieces.contains(index) {
-            return Ok(false);
-        }
-        let piece = tree::check(self.root, self.size, index, encoded)
-            .ok_or(BlobError::WrongPiece { id, index })?;
+    /// Whether nobody goes on with it.
+    pub(super) fn is_resting(&self) -> bool {
+        self.resting.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes of the disk it takes: of pieces that checked, written or being written. What the
+    /// blob is said to have beyond that takes none.
+    pub(super) fn bytes(&self) -> u64 {
+        let marks = self.marks();
+        let last = marks.pieces.count().saturating_sub(1);
+        let short = PIECE_BYTES - piece_len(self.size, last).min(PIECE_BYTES);
+        let short = if marks.pieces.contains(last) { short } else { 0 };
+        let coming: u64 = marks.coming.iter().map(|index| piece_len(self.size, *index)).sum();
+        u64::from(marks.pieces.held()) * PIECE_BYTES - short + coming
+    }
+
+    /// Whether a piece is neither here nor being written.
+    pub(super) fn lacks(&self, index: u32) -> bool {
+        let marks = self.marks();
+        !marks.pieces.contains(index) && !marks.coming.contains(&index)
+    }
+
+    /// A piece is about to be written.
+    pub(super) fn expect(&self, index: u32) {
+        self.marks().coming.insert(index);
+    }
+
+    /// The error that says that another tree is fetched.
+    pub(super) const fn other(&self) -> BlobError {
+        BlobError::OtherRoot { id: self.id, root: self.root, size: self.size }
+    }
+
+    /// Writes a piece that checked and was expected, and marks it.
+    pub(super) fn write(&self, index: u32, piece: &Piece) -> Result<(), BlobError> {
         let at = u64::from(index) * PIECE_BYTES;
-        self.write_bytes(&piece, at).map_err(|err| self.failed("writing", &err))?;
-        begin_writeback(&self.data, at, piece.data.len() as u64);
-        let (is_new, is_due) = {
+        let written = self.write_bytes(piece, at).map_err(|err| self.failed("writing", &err));
+        let is_due = {
             let mut marks = self.marks();
-            let is_new = marks.pieces.insert(index);
-            marks.unsaved += u32::from(is_new);
-            (is_new, marks.unsaved >= SAVE_PIECES)
+            marks.coming.remove(&index);
+            written?;
+            marks.pieces.insert(index);
+            marks.unsaved += 1;
+            marks.unsaved >= SAVE_PIECES
         };
-        if is_due {
-            self.save_soon()?;
-        }
-        Ok(is_new)
+        begin_writeback(&self.data, at, piece.data.len() as u64);
+        if is_due { self.save_soon() } else { Ok(()) }
     }
 
     fn write_bytes(&self, piece: &Piece, at: u64) -> io::Result<()> {
@@ -216,11 +249,15 @@ impl Partial {
         self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Marks what a crash left written and not marked. Where a piece was never written its pairs are
-    /// zero, mostly, and nothing of it is read.
+    /// Marks what a crash left written and not marked. Looks only where the file has data, so that a size
+    /// that was only claimed costs no time.
     fn find_unmarked(&self) -> Result<(), BlobError> {
-        let missing: Vec<_> = self.pieces().missing().collect();
-        for index in missing {
+        let mut next = 0;
+        while let Some(index) = self.next_with_data(next)? {
+            next = index + 1;
+            if self.has(index) {
+                continue;
+            }
             match self.tree().encode(&self.data, index) {
                 Ok(_) => drop(self.marks().pieces.insert(index).then_some(())),
                 Err(Failure::Wrong) => {}
@@ -228,6 +265,18 @@ impl Partial {
             }
         }
         Ok(())
+    }
+
+    /// The first piece from `index` on of which something is on the disk.
+    fn next_with_data(&self, index: u32) -> Result<Option<u32>, BlobError> {
+        let from = SeekFrom::Data(u64::from(index) * PIECE_BYTES);
+        match rustix::fs::seek(&self.data, from) {
+            Ok(at) => {
+                Ok(u32::try_from(at / PIECE_BYTES).ok().filter(|at| *at < piece_count(self.size)))
+            }
+            Err(rustix::io::Errno::NXIO) => Ok(None),
+            Err(err) => Err(self.failed("reading", &err.into())),
+        }
     }
 
     fn unmark(&self, bad: &[u32]) -> Result<(), BlobError> {
@@ -284,15 +333,11 @@ pub(super) fn delete(dir: &Layout, id: &BlobId) -> Result<(), BlobError> {
     remove(&dir.partial_have(id))
 }
 
-fn open(path: &Path, len: u64) -> Result<File, BlobError> {
+fn open(path: &Path) -> Result<File, BlobError> {
     let mut options = OpenOptions::new();
+    // It grows as pieces are written: a length that was only claimed would be copied by backups.
     options.create(true).truncate(false).read(true).write(true).mode(0o600);
-    let file = options.open(path).doing("opening", path)?;
-    if file.metadata().doing("opening", path)?.len() != len {
-        // Sparse: it takes no more room than what is written.
-        file.set_len(len).doing("opening", path)?;
-    }
-    Ok(file)
+    options.open(path).doing("opening", path)
 }
 
 /// Whether a file is there, and has this length.

@@ -33,7 +33,7 @@ impl Depot {
         let mut refused = BlobError::Closed;
         let mut dirs = Vec::new();
         for dir in index.dirs.clone() {
-            match self.spare(index, &dir, needed) {
+            match self.spare(&dir, needed) {
                 Ok(spare) => dirs.push((spare, dir)),
                 Err(err) => refused = err,
             }
@@ -62,10 +62,45 @@ impl Depot {
     ) -> Result<(), BlobError> {
         self.make_quota(index, needed)?;
         // It has its files already.
-        match (Lack { files: 0, ..self.spare(index, dir, needed)?.lack() }) {
+        match (Lack { files: 0, ..self.spare(dir, needed)?.lack() }) {
             Lack { bytes: 0, .. } => Ok(()),
             lack => self.make_room_in(index, dir, needed, lack),
         }
+    }
+
+    /// Refuses a blob of `size` bytes that would not fit whatever were evicted for it. Nothing is evicted:
+    /// nobody knows yet whether there is such a blob.
+    pub(super) fn could_fit(&self, id: &BlobId, size: u64) -> Result<(), BlobError> {
+        let index = self.index();
+        // What is here under another root would make room.
+        let replaced = index.partials.get(id).map_or(0, |partial| partial.bytes());
+        let needed = size.saturating_sub(replaced);
+        if let Some(quota) = self.config.quota {
+            let over = index.used().saturating_add(needed).saturating_sub(quota);
+            let lack = Lack { bytes: over, files: 0 };
+            let fits = index.victims(lack, None, self.now()).is_some();
+            fits.then_some(()).ok_or(BlobError::Quota { needed: size, quota })?;
+        }
+        let mut refused = BlobError::Closed;
+        for dir in &index.dirs {
+            let lack = self.spare(dir, needed)?.lack();
+            if index.victims(lack, Some(dir), self.now()).is_some() {
+                return Ok(());
+            }
+            refused = self.no_room(dir, size, lack)?;
+        }
+        Err(refused)
+    }
+
+    /// The error that says what is lacking on a disk.
+    fn no_room(&self, dir: &Layout, needed: u64, lack: Lack) -> Result<BlobError, BlobError> {
+        let room = self.room(dir)?;
+        if let Some(files) = room.files.filter(|_| lack.bytes == 0) {
+            let headroom = files_headroom(files.total);
+            return Ok(BlobError::NoFiles { free: files.free, headroom });
+        }
+        let headroom = self.headroom(room.total);
+        Ok(BlobError::DiskFull { needed, free: room.free, headroom })
     }
 
     fn make_quota(&self, index: &mut MutexGuard<'_, Index>, needed: u64) -> Result<(), BlobError> {
@@ -77,11 +112,9 @@ impl Depot {
     }
 
     /// What a disk has to spare beyond `needed` bytes for a blob.
-    fn spare(&self, index: &Index, dir: &Layout, needed: u64) -> Result<Spare, BlobError> {
+    fn spare(&self, dir: &Layout, needed: u64) -> Result<Spare, BlobError> {
         let room = self.room(dir)?;
         let wanted = needed.saturating_add(self.headroom(room.total));
-        // What is under way may all be on this disk: that is the safe side.
-        let wanted = wanted.saturating_add(index.outstanding());
         let bytes = i128::from(room.free) - i128::from(wanted);
         let files = room.files.map_or(i128::MAX, |files| {
             i128::from(files.free) - i128::from(BLOB_FILES + files_headroom(files.total))
@@ -101,13 +134,7 @@ impl Depot {
         lack: Lack,
     ) -> Result<(), BlobError> {
         let Some(victims) = index.victims(lack, Some(dir), self.now()) else {
-            let room = self.room(dir)?;
-            if let Some(files) = room.files.filter(|_| lack.bytes == 0) {
-                let headroom = files_headroom(files.total);
-                return Err(BlobError::NoFiles { free: files.free, headroom });
-            }
-            let headroom = self.headroom(room.total);
-            return Err(BlobError::DiskFull { needed, free: room.free, headroom });
+            return Err(self.no_room(dir, needed, lack)?);
         };
         self.evict(index, &victims)
     }
@@ -127,7 +154,7 @@ impl Depot {
                 index.keeps.remove(id);
                 self.delete(id, &sealed)?;
             } else if let Some(partial) = index.partials.remove(id) {
-                tracing::info!(blob = %id, size = partial.size, "gave up what nobody went on with");
+                tracing::info!(blob = %id, size = partial.bytes(), "gave up what nobody went on with");
                 partial.delete()?;
             }
         }

@@ -151,6 +151,12 @@ impl Depot {
                     }
                     bring_back(&dir.tree(&id), &dir.partial_tree(&id))?;
                     let partial = Arc::new(Partial::open(dir.clone(), have, self.now())?);
+                    // Nobody goes on with it yet; and without a piece it is a claim and no more.
+                    partial.rest();
+                    if partial.pieces().held() == 0 {
+                        partial.delete()?;
+                        continue;
+                    }
                     self.index().partials.insert(id, partial);
                 }
                 None => partial::delete(dir, &id)?,

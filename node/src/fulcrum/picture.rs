@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crux_crdt::blob::BlobId;
+use crux_crdt::blob::{BlobId, Descriptor};
 use crux_crdt::name::Label;
 use crux_crdt::path::{FlockId, NetId};
 use crux_crdt::record::{Record, Registration};
@@ -64,11 +64,11 @@ fn joining(state: &flock::State) -> Joining {
     }
 }
 
-fn holders(state: &flock::State) -> BTreeMap<BlobId, Vec<Principal>> {
+fn holders(state: &flock::State) -> BTreeMap<BlobId, Vec<(Principal, Descriptor)>> {
     let mut holders: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for record in state.strew().shown() {
         for offer in record.offers() {
-            holders.entry(offer.blob).or_default().push(record.author());
+            holders.entry(offer.blob).or_default().push((record.author(), *offer));
         }
     }
     holders

@@ -8,39 +8,33 @@ use crux_protocol::pastiche::{Event, ReadId, SealFailure, StoreFailure, WriteFai
 use crate::blobs::{BlobError, Blobs};
 
 pub(super) async fn begin(blobs: Blobs, blob: BlobId, root: Root, size: u64) -> Event {
-    let mut begun = blobs.begin(blob, root, size).await;
-    if let Err(BlobError::OtherRoot { .. }) = begun {
-        // Pieces under another root are of no use.
-        begun = match blobs.abandon(blob).await {
-            Ok(()) => blobs.begin(blob, root, size).await,
-            Err(error) => Err(error),
-        };
-    }
+    let begun = blobs.begin(blob, root, size).await;
     Event::Begun { blob, result: begun.map_err(failure) }
 }
 
 pub(super) async fn write(
     blobs: Blobs,
     blob: BlobId,
-    root: Root,
+    (root, size): (Root, u64),
     index: u32,
     body: Vec<u8>,
 ) -> Event {
-    let result = match blobs.write_piece(blob, root, index, body.into()).await {
+    let result = match blobs.write_piece(blob, (root, size), index, body.into()).await {
         Ok(_) => Ok(()),
         Err(BlobError::WrongPiece { .. }) => Err(WriteFailure::Damaged),
         Err(error) => Err(WriteFailure::Store(failure(error))),
     };
-    Event::Written { blob, index, result }
+    Event::Written { blob, root, index, result }
 }
 
-pub(super) async fn seal(blobs: Blobs, blob: BlobId) -> Event {
-    let result = match blobs.seal(blob).await {
+pub(super) async fn seal(blobs: Blobs, blob: BlobId, root: Root, size: u64) -> Event {
+    let result = match blobs.seal(blob, (root, size)).await {
         Ok(_) => Ok(()),
         Err(BlobError::Mismatch { .. }) => Err(SealFailure::Mismatch),
         Err(BlobError::Damaged { .. } | BlobError::Unsealed(_)) => {
-            let missing = blobs.have(&blob).map(|have| missing(&have.pieces));
-            Err(SealFailure::Damaged(missing.unwrap_or_default()))
+            let have = blobs.have(&blob).filter(|have| (have.root, have.size) == (root, size));
+            let pieces = have.map_or_else(|| PieceSet::none(size), |have| have.pieces);
+            Err(SealFailure::Damaged(missing(&pieces)))
         }
         Err(error) => Err(SealFailure::Store(failure(error))),
     };
@@ -87,6 +81,7 @@ fn failure(error: BlobError) -> StoreFailure {
     match error {
         BlobError::Quota { .. } => StoreFailure::Quota,
         BlobError::DiskFull { .. }
+        | BlobError::NoFiles { .. }
         | BlobError::Io { kind: ErrorKind::StorageFull | ErrorKind::QuotaExceeded, .. } => {
             StoreFailure::DiskFull
         }

@@ -98,7 +98,7 @@ struct Task {
     network: mpsc::Sender<link::Command>,
     fulcrum: Option<mpsc::Sender<Ask>>,
     linked: BTreeSet<Principal>,
-    holders: BTreeMap<BlobId, Vec<Principal>>,
+    holders: BTreeMap<BlobId, Vec<(Principal, Descriptor)>>,
     members: BTreeSet<Principal>,
     waiting: BTreeMap<Waiter, Wanted>,
     next_waiter: u64,
@@ -227,10 +227,13 @@ impl Task {
             Command::Begin { blob, root, size } => {
                 self.disk.spawn(disk::begin(blobs, blob, root, size));
             }
-            Command::Write { blob, root, index, body } => {
-                self.disk.spawn(disk::write(blobs, blob, root, index, body));
+            Command::Write { blob, root, size, index, body } => {
+                self.disk.spawn(disk::write(blobs, blob, (root, size), index, body));
             }
-            Command::Seal { blob } => _ = self.disk.spawn(disk::seal(blobs, blob)),
+            Command::Seal { blob, root, size } => {
+                self.disk.spawn(disk::seal(blobs, blob, root, size));
+            }
+            Command::Rest { blob } => blobs.rest(&blob),
             Command::Read { read, blob, root, index } => {
                 self.disk.spawn(disk::read(blobs, read, blob, root, index));
             }
@@ -322,6 +325,10 @@ fn explain(blob: BlobId, failure: &Failure) -> Error {
         Failure::NobodyHas => (
             Kind::BlobUnknown,
             "Put it on a node first, or wait longer with --timeout; `members` shows who is there.",
+        ),
+        Failure::Stalled => (
+            Kind::TimedOut,
+            "What came of it stays; try again, or wait longer for a piece with --timeout.",
         ),
         Failure::Lies => {
             (Kind::BlobMismatch, "The log names the nodes that signed it; put the file anew.")

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crux_crdt::blob::BlobId;
+use crux_crdt::blob::{BlobId, Descriptor};
 use crux_crdt::name::Label;
 use crux_crdt::path::Query;
 use crux_crdt::{Digest, Principal};
@@ -34,8 +34,8 @@ pub struct View {
     pub members: Vec<Member>,
     /// Every registration it knows, live or not, each path once. In any order.
     pub services: Vec<Service>,
-    /// Who offers which blob, this node itself included; shown dead or not.
-    pub holders: BTreeMap<BlobId, Vec<Principal>>,
+    /// Who offers which blob, this node itself included, with what it signed of it; shown dead or not.
+    pub holders: BTreeMap<BlobId, Vec<(Principal, Descriptor)>>,
 }
 
 impl View {

@@ -21,7 +21,7 @@ const END_GAME_MIN: Duration = Duration::from_millis(20);
 impl Fetch {
     /// What to ask for next, and of whom.
     pub(super) fn choose(&mut self, now: Instant, config: &Config) -> Option<(u32, Principal)> {
-        if self.stage != Stage::Moving {
+        if self.stage != Stage::Moving || self.is_paused(now) {
             return None;
         }
         let roomy = self.roomy(now, config);
@@ -45,16 +45,21 @@ impl Fetch {
             }
         }
         let Some(peer) = self.peers.get_mut(&peer) else { return };
-        peer.in_flight += 1;
+        peer.on_asked(now);
         let deadline = now + config.stall_min.max(peer.latency * 4);
         let asked = self.asked.entry(index).or_insert(Asked { copies: Vec::new(), deadline: now });
         asked.copies.push(copy);
         asked.deadline = deadline;
     }
 
-    /// Providers that take another request. Not more than a few have any in flight.
+    /// Providers that take another request. Not more than a few have any in flight, those that sent
+    /// nothing for too long not counted.
     fn roomy(&self, now: Instant, config: &Config) -> Vec<Principal> {
-        let active = self.peers.values().filter(|peer| peer.in_flight > 0).count();
+        let active = self
+            .peers
+            .values()
+            .filter(|peer| peer.in_flight > 0 && self.serves(peer) && !peer.is_barren(now));
+        let active = active.count();
         let more = active < config.providers_max;
         let roomy = self.peers.iter().filter(|(_, peer)| {
             peer.has_room(now) && (more || peer.in_flight > 0) && self.serves(peer)
@@ -63,7 +68,7 @@ impl Fetch {
     }
 
     fn serves(&self, peer: &Peer) -> bool {
-        peer.said.as_ref().is_some_and(|said| Some((said.root, said.size)) == self.tree)
+        self.tree.is_some() && peer.tree() == self.tree
     }
 
     /// A piece that nobody was asked for: the rarest that one of these has; while there is only one
@@ -79,8 +84,9 @@ impl Fetch {
             return open.find_map(|index| of(index).map(|peer| (index, peer)));
         }
         let served = open.take(SCAN_MAX).filter(|index| of(*index).is_some());
-        let rarest =
-            served.min_by_key(|index| (self.counts[*index as usize], self.order(*index)))?;
+        let rarest = served.min_by_key(|index| {
+            (self.counts.get(*index as usize).copied().unwrap_or(0), self.order(*index))
+        })?;
         of(rarest).map(|peer| (rarest, peer))
     }
 
@@ -134,10 +140,13 @@ impl Fetch {
 
     /// A place in this fetch's own order of pieces.
     const fn order(&self, index: u32) -> u64 {
-        // The finaliser of SplitMix64 (Steele, Lea and Flood, 2014).
-        let mut x = self.seed ^ (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
+        mix(self.seed ^ (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
+}
+
+/// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014).
+pub(super) const fn mix(mut x: u64) -> u64 {
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
 }

@@ -45,21 +45,26 @@ pub enum Command {
         /// The answer.
         response: Response,
     },
-    /// Make room for a blob, or take up what is there. Answered by [`super::Event::Begun`].
+    /// Take up what is there of a blob, if there could be room for all of it. Takes no room, and leaves
+    /// pieces kept under another root until one of this root is written. Answered by
+    /// [`super::Event::Begun`].
     Begin {
         /// Which blob.
         blob: BlobId,
-        /// What its pieces are verified against. Pieces kept under another root are of no use.
+        /// What its pieces are verified against.
         root: Root,
         /// How large it is, in bytes.
         size: u64,
     },
-    /// Verify a piece and write it. Answered by [`super::Event::Written`].
+    /// Verify a piece, make room for it, and write it. The first of a root takes the place of what is
+    /// kept under another one. Answered by [`super::Event::Written`].
     Write {
         /// Of which blob.
         blob: BlobId,
         /// What it is verified against.
         root: Root,
+        /// How large the blob of that root is, in bytes.
+        size: u64,
         /// Which piece.
         index: u32,
         /// Proof and bytes.
@@ -67,6 +72,15 @@ pub enum Command {
     },
     /// Compare the SHA-3, and show the blob if it is right. Answered by [`super::Event::Sealed`].
     Seal {
+        /// Which blob.
+        blob: BlobId,
+        /// What its pieces were verified against.
+        root: Root,
+        /// How large it is, in bytes.
+        size: u64,
+    },
+    /// Nobody goes on with a blob that is not sealed: its pieces stay as long as there is room.
+    Rest {
         /// Which blob.
         blob: BlobId,
     },
@@ -135,9 +149,13 @@ pub struct Progress {
 /// Why a blob was not fetched. What was fetched of it stays, to go on from.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// Nobody within reach has it, for as long as the waiter would wait.
+    /// Nobody within reach says that it has it, for as long as the waiter would wait.
     #[error("nobody within reach has it")]
     NobodyHas,
+    /// Those that say that they have it sent nothing of it that is right, for as long as the waiter would
+    /// wait.
+    #[error("those who say that they have it send nothing of it")]
+    Stalled,
     /// Everybody who has it stated a tree of another file.
     #[error("every statement about it was false")]
     Lies,

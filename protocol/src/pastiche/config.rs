@@ -18,7 +18,8 @@ pub struct Config {
     /// (design, page 04).
     pub window_max: usize,
     /// How many pieces may be in flight or on their way to the disk, over all fetches. With
-    /// [`Config::reads_max`] it bounds the memory: a piece and its proof are some 1.1 MiB.
+    /// [`Config::reads_max`] it bounds the memory: a piece and its proof are some 1.1 MiB. Pieces that are
+    /// late count half, so that silent peers do not keep others waiting: twice as many may come at worst.
     pub in_flight_max: usize,
     /// How many pieces are read, or sent and not yet gone, at once: 48 are below the 64 MiB that the
     /// design allows.
@@ -40,9 +41,6 @@ pub struct Config {
     /// How often a peer that holds a part is asked what it holds by now, and how often everybody is
     /// asked while nobody has the blob.
     pub ask_period: Duration,
-    /// How long providers may promise pieces and send none, before they count as none. Long, since
-    /// honest ones are slow where a rate is low.
-    pub patience: Duration,
     /// How long those that are linked have to say that they hold a blob before the flock's index is
     /// asked, where there is a place for each of them. Most often one does, and a search costs more
     /// than a small blob.
@@ -50,6 +48,9 @@ pub struct Config {
     /// How long until the flock's index is asked again for holders of a blob that nobody within reach
     /// is known to have.
     pub seek_period: Duration,
+    /// How long no piece may come before the flock's index is asked although somebody offers the blob, or
+    /// is known to have it: those may lie.
+    pub seek_idle: Duration,
     /// How many statements to the flock's index are under way at once.
     pub provides_max: usize,
     /// How long until the flock's index is told again of a blob. Its entries live three times as long.
@@ -78,9 +79,9 @@ impl Default for Config {
             target: Duration::from_millis(500),
             settle: Duration::from_millis(50),
             ask_period: Duration::from_millis(500),
-            patience: Duration::from_secs(300),
             seek_after: Duration::from_millis(100),
             seek_period: Duration::from_secs(5),
+            seek_idle: Duration::from_secs(2),
             provides_max: 4,
             provide_period: Duration::from_secs(4 * 3600),
             provide_retry: Duration::from_secs(30),

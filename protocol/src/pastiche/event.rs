@@ -1,7 +1,7 @@
 use core::time::Duration;
 
 use crux_crdt::Principal;
-use crux_crdt::blob::{BlobId, Descriptor, PieceSet};
+use crux_crdt::blob::{BlobId, Descriptor, PieceSet, Root};
 use crux_crdt::sign::Signed;
 
 use super::message::Holding;
@@ -24,7 +24,7 @@ pub enum Event {
         waiter: Waiter,
         /// Which blob.
         blob: BlobId,
-        /// How long to wait, whenever nobody within reach has it, for somebody to appear.
+        /// How long to wait for a piece: from now on, and then from the last one that was verified.
         wait: Duration,
     },
     /// A waiter went away. It gets no answer. What was fetched stays for the next one.
@@ -60,7 +60,7 @@ pub enum Event {
         /// Why.
         failure: RequestFailure,
     },
-    /// The store is ready to take pieces of a blob, or is not.
+    /// The store is ready to take pieces of a blob, or has no room for one of that size.
     Begun {
         /// Which blob.
         blob: BlobId,
@@ -71,6 +71,8 @@ pub enum Event {
     Written {
         /// Of which blob.
         blob: BlobId,
+        /// Under which root.
+        root: Root,
         /// Which piece.
         index: u32,
         /// Whether it is held now.

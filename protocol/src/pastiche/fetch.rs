@@ -2,16 +2,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use core::time::Duration;
 use crux_crdt::Principal;
-use crux_crdt::blob::{BlobId, Descriptor, PieceSet};
-use crux_crdt::sign::Signed;
+use crux_crdt::blob::{BlobId, PieceSet, Root};
 
 use super::claims::{Claims, Tree};
 use super::command::{Command, Failure, Report};
 use super::config::Config;
-use super::event::{SealFailure, Waiter, WriteFailure};
-use super::message::Holding;
+use super::event::{SealFailure, StoreFailure, Waiter, WriteFailure};
 use super::peer::Peer;
-use super::state::Facts;
+use super::rivals::{Challenger, Trial, Turn};
 use crate::link::RequestId;
 use crate::time::Instant;
 
@@ -45,28 +43,40 @@ pub(super) struct Asked {
 pub(super) struct Fetch {
     pub(super) blob: BlobId,
     pub(super) stage: Stage,
+    /// Whether the store may hold pieces of it.
+    pub(super) was_begun: bool,
+    pub(super) is_sealed: bool,
     /// Who sent all of it, while that is being sealed.
-    whole_from: Option<Principal>,
-    pub(super) waiters: BTreeMap<Waiter, Duration>,
+    pub(super) whole_from: Option<Principal>,
+    /// Who waits, since when, and for how long without a piece.
+    pub(super) waiters: BTreeMap<Waiter, (Instant, Duration)>,
     pub(super) claims: Claims,
-    /// What is followed.
+    /// What is followed: what has the floor.
     pub(super) tree: Option<Tree>,
+    pub(super) turn: Turn,
+    /// What takes the floor next.
+    pub(super) challenger: Option<Challenger>,
+    pub(super) trials: BTreeMap<Tree, Trial>,
+    /// When a rival was asked for a piece last.
+    pub(super) rival_asked: Option<Instant>,
     pub(super) peers: BTreeMap<Principal, Peer>,
     /// Said to hold it, by themselves in the strew or by the flock's index.
     pub(super) sources: BTreeSet<Principal>,
     /// Whom the flock's index named.
-    providers: BTreeSet<Principal>,
+    pub(super) providers: BTreeSet<Principal>,
     /// Who was asked since everybody was, where there are more than places.
-    met: BTreeSet<Principal>,
+    pub(super) met: BTreeSet<Principal>,
     /// When the flock's index is asked; never: it is being asked. None: nobody was asked yet.
     pub(super) next_seek: Option<Instant>,
+    /// Whether a search in the index came to its end.
+    pub(super) is_sought: bool,
     /// Sent bad bytes or signed a false root: out, for this blob.
     banned: BTreeSet<Principal>,
     pub(super) have: PieceSet,
     pub(super) asked: BTreeMap<u32, Asked>,
     /// On their way to the disk, and who sent them.
     pub(super) writing: BTreeMap<u32, Principal>,
-    /// How many of the peers that hold a part hold each piece.
+    /// How many of the peers that hold a part hold each piece; empty: nobody holds a part.
     pub(super) counts: Vec<u16>,
     /// Every piece below is held or asked for.
     pub(super) cursor: u32,
@@ -75,9 +85,8 @@ pub(super) struct Fetch {
     /// Gives each fetch its own order of pieces that are equally rare.
     pub(super) seed: u64,
     pub(super) first_stated: Option<Instant>,
-    /// Since when nobody has a piece that is missing.
-    pub(super) lonely: Option<Instant>,
-    /// When a piece was verified last.
+    /// When a piece was verified last, or a tree refuted, or the fetch began: those who wait do so from
+    /// then on.
     pub(super) moved: Instant,
     pub(super) next_round: Instant,
 }
@@ -87,15 +96,22 @@ impl Fetch {
         Self {
             blob,
             stage: Stage::Seeking,
+            was_begun: false,
+            is_sealed: false,
             whole_from: None,
             waiters: BTreeMap::new(),
             claims: Claims::default(),
             tree: None,
+            turn: Turn::new(Instant::ORIGIN, 0),
+            challenger: None,
+            trials: BTreeMap::new(),
+            rival_asked: None,
             peers: BTreeMap::new(),
             sources: BTreeSet::new(),
             providers: BTreeSet::new(),
             met: BTreeSet::new(),
             next_seek: None,
+            is_sought: false,
             banned: BTreeSet::new(),
             have: PieceSet::default(),
             asked: BTreeMap::new(),
@@ -105,172 +121,9 @@ impl Fetch {
             crowd: false,
             seed,
             first_stated: None,
-            lonely: None,
             moved: Instant::ORIGIN,
             next_round: Instant::ORIGIN,
         }
-    }
-
-    /// Finds out whom to ask: those that offer it first, then those that the flock's index named,
-    /// then whoever is there. Returns whether the index is to be asked.
-    pub(super) fn meet(&mut self, now: Instant, facts: &Facts<'_>, config: &Config) -> bool {
-        self.peers.retain(|peer, state| facts.linked.contains(peer) || state.in_flight > 0);
-        let all_have_places = (1..=config.peers_max).contains(&facts.linked.len());
-        let first = if all_have_places { now + config.seek_after } else { now };
-        let next_seek = *self.next_seek.get_or_insert(first);
-        if now < self.next_round.min(next_seek) {
-            return false;
-        }
-        self.next_round = now + config.ask_period;
-        let offers = (facts.holders)(&self.blob).into_iter();
-        let offers: Vec<_> = offers.filter(|peer| facts.linked.contains(peer)).collect();
-        let due = next_seek <= now;
-        let seeks = due && offers.is_empty() && !self.is_supplied();
-        if due {
-            self.next_seek = Some(if seeks { Instant::NEVER } else { now + config.seek_period });
-        }
-        self.sources = offers.iter().chain(&self.providers).copied().collect();
-        let providers = self.providers.clone();
-        let mut is_news = false;
-        for peer in offers.into_iter().chain(providers).chain(facts.linked.iter().copied()) {
-            let known = self.peers.contains_key(&peer) || self.banned.contains(&peer);
-            if known || !facts.linked.contains(&peer) {
-                continue;
-            }
-            if self.has_place(&peer, config) {
-                self.peers.insert(peer, Peer::new(now, config));
-                is_news |= self.met.insert(peer);
-            } else if self.sources.contains(&peer) && !self.met.contains(&peer) {
-                // It waits for the answers of others.
-                self.next_round = now + config.settle;
-            }
-        }
-        if !is_news {
-            self.met.clear();
-        }
-        self.recount();
-        seeks
-    }
-
-    /// Whether one more may be asked. Who was not yet asked takes the place of one that has nothing,
-    /// unless that one offers it.
-    fn has_place(&mut self, peer: &Principal, config: &Config) -> bool {
-        if self.peers.len() < config.peers_max {
-            return true;
-        }
-        let offers = |who| self.sources.contains(who) && !self.providers.contains(who);
-        let mut idle =
-            self.peers.iter().filter(|(who, state)| state.has_nothing() && !offers(*who));
-        let idle = idle.next().map(|(who, _)| *who).filter(|_| !self.met.contains(peer));
-        idle.is_some_and(|who| self.peers.remove(&who).is_some())
-    }
-
-    /// The flock's index named holders.
-    pub(super) fn on_providers(
-        &mut self,
-        peers: impl Iterator<Item = Principal>,
-        last: bool,
-        now: Instant,
-        config: &Config,
-    ) {
-        let room = config.peers_max.saturating_sub(self.providers.len());
-        let before = self.providers.len();
-        self.providers.extend(peers.take(room));
-        if self.providers.len() > before {
-            // They are asked at once.
-            self.next_round = Instant::ORIGIN;
-        }
-        if last {
-            self.next_seek = Some(now + config.seek_period);
-        }
-    }
-
-    /// Counts again what is held in parts, after peers came or went.
-    fn recount(&mut self) {
-        self.counts = vec![0; self.have.count() as usize];
-        let partial = self.peers.values().filter_map(|peer| peer.said.as_ref());
-        for holding in partial.filter(|holding| !holding.pieces.is_complete()) {
-            if Some((holding.root, holding.size)) == self.tree {
-                for index in holding.pieces.iter() {
-                    self.counts[index as usize] += 1;
-                }
-            }
-        }
-    }
-
-    /// A peer said what it holds, what was signed about it, and whether others fetch it.
-    pub(super) fn on_have(
-        &mut self,
-        from: Principal,
-        (holding, descriptors, crowd): (Holding, Vec<Signed<Descriptor>>, bool),
-        now: Instant,
-        facts: &Facts<'_>,
-        config: &Config,
-    ) {
-        let tree = (holding.root, holding.size);
-        let signed = descriptors.into_iter().filter(|signed| signed.value().blob == self.blob);
-        signed.filter(|s| (facts.is_member)(&s.author())).for_each(|s| self.claims.sign(s));
-        self.crowd |= crowd || !holding.pieces.is_complete();
-        let Some(peer) = self.peers.get_mut(&from) else { return };
-        if self.claims.is_false(&tree) {
-            peer.on_nothing(now);
-            return;
-        }
-        self.claims.state(from, tree);
-        self.first_stated.get_or_insert(now);
-        let before = peer.said.take();
-        peer.on_have(holding, now, config);
-        self.update_counts(from, before.as_ref());
-    }
-
-    /// A peer repeated with a piece what it holds.
-    pub(super) fn on_pieces(
-        &mut self,
-        from: Principal,
-        pieces: PieceSet,
-        now: Instant,
-        config: &Config,
-    ) {
-        let Some(peer) = self.peers.get_mut(&from) else { return };
-        let Some(before) = peer.said.clone() else { return };
-        if pieces.count() == before.pieces.count() {
-            peer.on_have(Holding { pieces, ..before.clone() }, now, config);
-            self.update_counts(from, Some(&before));
-        }
-    }
-
-    fn update_counts(&mut self, of: Principal, before: Option<&Holding>) {
-        let now = self.peers.get(&of).and_then(|peer| peer.said.as_ref());
-        let partial = |holding: &&Holding| {
-            Some((holding.root, holding.size)) == self.tree && !holding.pieces.is_complete()
-        };
-        let (before, now) = (before.filter(partial), now.filter(partial));
-        for (index, count) in self.counts.iter_mut().enumerate() {
-            let index = u32::try_from(index).unwrap_or(u32::MAX);
-            let had = before.is_some_and(|holding| holding.pieces.contains(index));
-            let has = now.is_some_and(|holding| holding.pieces.contains(index));
-            *count = count.saturating_add(has.into()).saturating_sub(had.into());
-        }
-    }
-
-    /// A peer sent all of a small blob. Of no use when something else is under way already.
-    pub(super) fn on_whole(&mut self, from: Principal, body: Vec<u8>, out: &mut Vec<Command>) {
-        let Some(peer) = self.peers.get_mut(&from) else { return };
-        peer.heard = true;
-        peer.next_ask = Instant::NEVER;
-        if self.stage == Stage::Seeking {
-            self.stage = Stage::Sealing;
-            self.whole_from = Some(from);
-            out.push(Command::Take { blob: self.blob, body });
-        }
-    }
-
-    /// A peer has nothing of the blob, or not what it said.
-    pub(super) fn on_nothing(&mut self, from: Principal, now: Instant) {
-        let Some(peer) = self.peers.get_mut(&from) else { return };
-        let before = peer.said.take();
-        peer.on_nothing(now);
-        self.update_counts(from, before.as_ref());
     }
 
     /// A piece was not asked for, since too much is being asked of a peer already, for other blobs
@@ -291,6 +144,11 @@ impl Fetch {
         }
     }
 
+    /// Whether a peer is out, for this blob.
+    pub(super) fn is_banned(&self, peer: &Principal) -> bool {
+        self.banned.contains(peer)
+    }
+
     /// Has nothing more to do with a peer, for this blob.
     pub(super) fn ban(&mut self, peer: Principal) {
         self.banned.insert(peer);
@@ -298,36 +156,98 @@ impl Fetch {
         self.recount();
     }
 
-    /// Takes the step that is due, if one is: to a root, or to the end.
+    /// Whether those who were asked had time to state other trees.
+    pub(super) fn is_settled(&self, now: Instant, config: &Config) -> bool {
+        self.first_stated.is_some_and(|first| now >= first + config.settle)
+            || self.peers.values().all(|peer| peer.heard)
+    }
+
+    /// Takes the step that is due, if one is: to a tree, to another one, or to the end.
     pub(super) fn step(&mut self, now: Instant, config: &Config, out: &mut Vec<Command>) {
-        match self.stage {
-            Stage::Seeking => {
-                let settled = self.first_stated.is_some_and(|first| now >= first + config.settle)
-                    || self.peers.values().all(|peer| peer.heard);
-                if let Some((root, size)) = self.claims.best().filter(|_| settled) {
-                    self.tree = Some((root, size));
-                    self.stage = Stage::Beginning;
-                    out.push(Command::Begin { blob: self.blob, root, size });
-                }
-            }
+        let next = match self.stage {
             Stage::Moving if self.have.is_complete() => {
-                self.stage = Stage::Sealing;
-                out.push(Command::Seal { blob: self.blob });
+                if let (Some((root, size)), None) = (self.tree, self.whole_from) {
+                    self.stage = Stage::Sealing;
+                    out.push(Command::Seal { blob: self.blob, root, size });
+                }
+                return;
             }
-            Stage::Beginning | Stage::Moving | Stage::Sealing => {}
+            Stage::Moving => {
+                self.renew_turn(now);
+                None
+            }
+            Stage::Seeking => self.uncontested().filter(|_| self.is_settled(now, config)),
+            Stage::Beginning | Stage::Sealing => return,
+        };
+        self.challenger.take_if(|next| {
+            let from = next.piece.as_ref().map(|(_, from, _)| from);
+            self.claims.is_false(&next.tree) || from.is_some_and(|from| self.banned.contains(from))
+        });
+        let next = self.challenger.as_ref().map(|next| next.tree).or(next);
+        if let Some(tree) = next.filter(|_| self.writing.is_empty()) {
+            self.follow(tree, now, out);
         }
     }
 
-    /// The store takes pieces.
-    pub(super) fn on_begun(&mut self, have: PieceSet, now: Instant) {
-        self.moved = now;
-        self.have = have;
-        self.cursor = 0;
-        self.stage = Stage::Moving;
+    /// Gives the floor to a tree.
+    fn follow(&mut self, tree: Tree, now: Instant, out: &mut Vec<Command>) {
+        self.note_turn(now);
+        self.leave();
+        self.tree = Some(tree);
+        self.stage = Stage::Beginning;
+        self.was_begun = true;
+        out.push(Command::Begin { blob: self.blob, root: tree.0, size: tree.1 });
+    }
+
+    /// Follows nothing. What is still in flight may be of use when the tree is followed again.
+    fn leave(&mut self) {
+        self.tree = None;
+        self.have = PieceSet::default();
+        self.asked.clear();
+        self.stage = Stage::Seeking;
         self.recount();
     }
 
-    /// A piece came. Whether it is of use.
+    /// The store takes pieces, or has no room for a blob of that size.
+    ///
+    /// # Errors
+    /// The store failed: the fetch is at its end.
+    pub(super) fn on_begun(
+        &mut self,
+        result: Result<PieceSet, StoreFailure>,
+        now: Instant,
+        out: &mut Vec<Command>,
+    ) -> Result<(), Failure> {
+        if self.stage != Stage::Beginning {
+            return Ok(());
+        }
+        let challenger = self.challenger.take();
+        match result {
+            Ok(have) => {
+                self.turn = Turn::new(now, have.held());
+                self.have = have;
+                self.cursor = 0;
+                self.stage = Stage::Moving;
+                self.recount();
+                if let Some((index, from, body)) = challenger.and_then(|next| next.piece) {
+                    self.on_piece(from, index, body, out);
+                }
+                Ok(())
+            }
+            Err(failure) => self.refuse(failure),
+        }
+    }
+
+    /// The store has no room for the tree that is followed. Another one may be smaller.
+    fn refuse(&mut self, failure: StoreFailure) -> Result<(), Failure> {
+        let is_room = matches!(failure, StoreFailure::Quota | StoreFailure::DiskFull);
+        let Some(tree) = self.tree.filter(|_| is_room) else { return Err(Failure::Store(failure)) };
+        self.trials.entry(tree).or_default().refused = Some(failure);
+        self.leave();
+        Ok(())
+    }
+
+    /// A piece came of the tree that is followed.
     pub(super) fn on_piece(
         &mut self,
         from: Principal,
@@ -340,9 +260,9 @@ impl Fetch {
             && !self.banned.contains(&from)
             && !self.have.contains(index)
             && !self.writing.contains_key(&index);
-        if let (true, Some((root, _))) = (wanted, self.tree) {
+        if let (true, Some((root, size))) = (wanted, self.tree) {
             self.writing.insert(index, from);
-            out.push(Command::Write { blob: self.blob, root, index, body });
+            out.push(Command::Write { blob: self.blob, root, size, index, body });
         } else {
             self.cursor = self.cursor.min(index);
         }
@@ -359,24 +279,34 @@ impl Fetch {
         }
     }
 
+    /// This node itself holds back: nobody is late for that.
+    pub(super) fn hold_back(&mut self, now: Instant) {
+        if self.stage == Stage::Moving && self.asked.is_empty() {
+            self.moved = now;
+            self.turn.move_on(now);
+        }
+    }
+
     /// A piece was written, or was not.
     ///
     /// # Errors
     /// The store failed: the fetch is at its end.
     pub(super) fn on_written(
         &mut self,
-        index: u32,
+        (root, index): (Root, u32),
         result: Result<(), WriteFailure>,
         now: Instant,
         out: &mut Vec<Command>,
     ) -> Result<(), Failure> {
-        let Some(from) = self.writing.remove(&index) else {
-            return Ok(()); // Of a tree that is followed no longer.
-        };
+        let Some(from) = self.writing.remove(&index) else { return Ok(()) };
+        if self.tree.is_none_or(|(followed, _)| followed != root) {
+            return Ok(());
+        }
         match result {
             Ok(()) => {
                 self.have.insert(index);
                 self.moved = now;
+                self.turn.move_on(now);
                 let waiters = self.waiters.keys().copied().collect();
                 out.push(Command::Tell { waiters, progress: self.progress() });
                 Ok(())
@@ -389,7 +319,10 @@ impl Fetch {
                 }
                 Ok(())
             }
-            Err(WriteFailure::Store(failure)) => Err(Failure::Store(failure)),
+            Err(WriteFailure::Store(failure)) => {
+                let is_contest = self.served().keys().any(|tree| Some(*tree) != self.tree);
+                if is_contest { self.refuse(failure) } else { Err(Failure::Store(failure)) }
+            }
         }
     }
 
@@ -400,10 +333,12 @@ impl Fetch {
     pub(super) fn on_unsealed(
         &mut self,
         failure: SealFailure,
+        now: Instant,
         out: &mut Vec<Command>,
     ) -> Result<(), Failure> {
         match failure {
             SealFailure::Mismatch => {
+                self.moved = now;
                 match self.whole_from.take() {
                     Some(liar) => self.on_false_whole(liar, out),
                     None => self.start_over(out),
@@ -420,16 +355,6 @@ impl Fetch {
         }
     }
 
-    /// What a peer sent is another blob. The others may have sent theirs meanwhile, for nothing.
-    fn on_false_whole(&mut self, from: Principal, out: &mut Vec<Command>) {
-        out.push(Command::Report(Report::BadPiece { peer: from, blob: self.blob }));
-        self.ban(from);
-        for peer in self.peers.values_mut().filter(|peer| peer.next_ask == Instant::NEVER) {
-            peer.next_ask = Instant::ORIGIN;
-        }
-        self.stage = Stage::Seeking;
-    }
-
     /// Follows another root, without those who signed this one.
     fn start_over(&mut self, out: &mut Vec<Command>) {
         out.push(Command::Abandon { blob: self.blob });
@@ -440,17 +365,19 @@ impl Fetch {
                 self.peers.remove(peer);
             }
             out.push(Command::Report(Report::FalseRoot { signers, blob: self.blob }));
-            for peer in self.peers.values_mut() {
-                if peer.said.as_ref().is_some_and(|said| (said.root, said.size) == tree) {
-                    peer.said = None;
-                    peer.next_ask = Instant::ORIGIN;
-                }
+            for peer in self.peers.values_mut().filter(|peer| peer.tree() == Some(tree)) {
+                peer.said = None;
+                peer.next_ask = Instant::ORIGIN;
             }
+            self.trials.remove(&tree);
         }
-        self.have = PieceSet::default();
-        self.asked.clear();
-        self.writing.clear();
-        self.stage = Stage::Seeking;
-        self.recount();
+        self.first_stated = None;
+        self.ask_all_again();
+        self.leave();
+    }
+
+    /// Whether the store looks at the whole blob: it ends by itself, and soon.
+    pub(super) fn is_sealing(&self) -> bool {
+        self.stage == Stage::Sealing || self.whole_from.is_some()
     }
 }

@@ -8,10 +8,11 @@
 //!  pieces read ─────────▶ │ serve   to peers │ ──▶ Look Read         store
 //!                         └──────────────────┘
 //!
-//!   Seeking ── a root ──▶ Beginning ── room ──▶ Moving ── all pieces ──▶ Sealing ── SHA-3 ──▶ done
-//!      ▲                                                                    │
-//!      └──────────────── the SHA-3 is another one: another root ────────────┘
-//!   Seeking ── all of a small one ─────────────────────────────────────────────▶ Sealing
+//!   Seeking ── a tree ──▶ Beginning ── begun ──▶ Moving ── all pieces ──▶ Sealing ── SHA-3 ──▶ done
+//!      ▲                     ▲                     │                         │
+//!      │                     └── a rival's piece ──┘                         │
+//!      └──────────────── the SHA-3 is another one: another tree ─────────────┘
+//!   any but Sealing ── all of a small one, whose SHA-3 matches ──────────────────────────▶ done
 //! ```
 //!
 //! **Invariants**
@@ -20,17 +21,20 @@
 //!   root that is followed. That root decides nothing more: the blob is there when its SHA-3 matched.
 //! * No piece is asked for while it is held or being written, nor while it is in flight, except from
 //!   one other provider when it is overdue or one of the last: in the end game.
-//! * A fetch ends only by success, by a failure of this node's own store, or when nobody within
-//!   reach had anything that is missing for as long as its waiters would wait. What was fetched stays.
+//! * A root and a size are claims: they take neither room nor memory of that size. Room is made piece by
+//!   piece, after each was verified, and nothing is evicted for a blob of which no piece was.
+//! * A fetch ends by success, by a failure of this node's own store, or when no piece was verified for as
+//!   long as its waiters would wait. What was fetched stays as long as there is room.
 //! * A provider is dropped for one blob, and reported, for what only a faulty one does: a piece that
 //!   does not belong under the root it promised, a signature under a false root, rubbish. Silence and
 //!   being busy cost it requests, nothing else.
 //! * Every request of a peer is answered once. Memory is bounded: at most
 //!   [`Config::in_flight_max`] pieces come in and [`Config::reads_max`] go out at once.
 //!
-//! **Which root.** Everybody who sealed a blob signs one descriptor: blob, root, size. The root with
-//! the most distinct signers is followed. If the SHA-3 then is another one, its signers are skipped
-//! for this blob and shown to people.
+//! **Which root.** Everybody who sealed a blob signs one descriptor: blob, root, size; in the registry for
+//! those blobs that it offers, and with its answer for all others. Trees are tried in the order of how many
+//! distinct nodes signed them, and the floor goes to the one that delivers: see `rivals`. If the SHA-3 then
+//! is another one, its signers are skipped for this blob and shown to people.
 //!
 //! **Small blobs** come whole with the answer to what is held, in one round trip: their SHA-3 is the
 //! judge, and no root is followed. Whoever sent something else is dropped for this blob.
@@ -59,9 +63,13 @@ mod command;
 mod config;
 mod event;
 mod fetch;
+mod holdings;
+mod meet;
 mod message;
 mod peer;
 mod provide;
+mod pump;
+mod rivals;
 mod serve;
 mod state;
 mod wait;

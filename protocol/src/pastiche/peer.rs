@@ -1,5 +1,6 @@
 use core::time::Duration;
 
+use super::claims::Tree;
 use super::config::Config;
 use super::message::Holding;
 use crate::time::Instant;
@@ -12,6 +13,8 @@ const WINDOW_FIRST: usize = 2;
 const FAILURES_MAX: u32 = 3;
 /// How long one that has nothing is left alone at most.
 const REST_MAX: Duration = Duration::from_secs(5);
+/// How long one that sent no piece yet may take for the first while others would send some.
+const BARREN_AFTER: Duration = Duration::from_millis(1500);
 
 /// One node that is asked for a blob.
 #[derive(Debug, Clone)]
@@ -31,6 +34,9 @@ pub(super) struct Peer {
     not_before: Instant,
     failures: u32,
     rest: Duration,
+    /// When it was asked for a piece first.
+    tried: Option<Instant>,
+    delivered: bool,
 }
 
 impl Peer {
@@ -47,7 +53,30 @@ impl Peer {
             not_before: Instant::ORIGIN,
             failures: 0,
             rest: config.ask_period,
+            tried: None,
+            delivered: false,
         }
+    }
+
+    /// The tree that it said the blob has.
+    pub(super) fn tree(&self) -> Option<Tree> {
+        self.said.as_ref().map(|said| (said.root, said.size))
+    }
+
+    /// It is asked for a piece.
+    pub(super) fn on_asked(&mut self, now: Instant) {
+        self.in_flight += 1;
+        self.tried.get_or_insert(now);
+    }
+
+    /// Whether it was asked for a piece.
+    pub(super) const fn is_tried(&self) -> bool {
+        self.tried.is_some()
+    }
+
+    /// Whether it was asked for pieces long ago, and sent none ever.
+    pub(super) fn is_barren(&self, now: Instant) -> bool {
+        !self.delivered && self.tried.is_some_and(|at| now >= at + BARREN_AFTER)
     }
 
     /// Whether it may be asked for one more piece.
@@ -85,6 +114,7 @@ impl Peer {
     /// A piece of it came after that long.
     pub(super) fn on_piece(&mut self, took: Duration, config: &Config) {
         self.failures = 0;
+        self.delivered = true;
         self.latency = (self.latency * 3 + took) / 4;
         if took < config.target {
             self.window = (self.window + 1).min(config.window_max);

@@ -2,16 +2,17 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use core::time::Duration;
 use crux_crdt::Principal;
-use crux_crdt::blob::{BlobId, PIECE_BYTES, PieceSet, Root};
+use crux_crdt::blob::{BlobId, Descriptor, PIECE_BYTES, PieceSet};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::bucket::Bucket;
+use super::claims::Tree;
 use super::command::{Command, Failure, Report};
 use super::config::Config;
 use super::event::{Event, SealFailure, Waiter};
 use super::fetch::{Fetch, Stage};
-use super::message::{Request, Response};
+use super::message::Response;
 use super::provide::Provide;
 use super::serve::Serve;
 use crate::context::Context;
@@ -24,8 +25,8 @@ pub struct Facts<'a> {
     pub linked: &'a BTreeSet<Principal>,
     /// Whether somebody's statements count.
     pub is_member: &'a dyn Fn(&Principal) -> bool,
-    /// Who offers a blob in the strew.
-    pub holders: &'a dyn Fn(&BlobId) -> Vec<Principal>,
+    /// Who offers a blob in the strew, and what each signed of it.
+    pub holders: &'a dyn Fn(&BlobId) -> Vec<(Principal, Descriptor)>,
 }
 
 impl core::fmt::Debug for Facts<'_> {
@@ -36,31 +37,31 @@ impl core::fmt::Debug for Facts<'_> {
 
 /// A request in flight.
 #[derive(Debug, Clone, Copy)]
-struct Sent {
-    blob: BlobId,
-    peer: Principal,
-    /// Which piece, under which root; none: what is held.
-    piece: Option<(u32, Root)>,
-    at: Instant,
+pub(super) struct Sent {
+    pub(super) blob: BlobId,
+    pub(super) peer: Principal,
+    /// Which piece of which tree; none: what is held.
+    pub(super) piece: Option<(u32, Tree)>,
+    pub(super) at: Instant,
 }
 
 /// The blob mover of one node. See the module for its invariants.
 #[derive(Debug)]
 pub struct State {
-    config: Config,
+    pub(super) config: Config,
     context: Context,
     rng: StdRng,
-    fetches: BTreeMap<BlobId, Fetch>,
+    pub(super) fetches: BTreeMap<BlobId, Fetch>,
     /// Those of them that move, in the order of their turns.
-    active: VecDeque<BlobId>,
+    pub(super) active: VecDeque<BlobId>,
     /// Those of them that wait for a place.
-    queue: VecDeque<BlobId>,
-    waiters: BTreeMap<Waiter, BlobId>,
-    requests: BTreeMap<RequestId, Sent>,
-    serve: Serve,
-    provide: Provide,
-    down: Bucket,
-    next_request: u64,
+    pub(super) queue: VecDeque<BlobId>,
+    pub(super) waiters: BTreeMap<Waiter, BlobId>,
+    pub(super) requests: BTreeMap<RequestId, Sent>,
+    pub(super) serve: Serve,
+    pub(super) provide: Provide,
+    pub(super) down: Bucket,
+    pub(super) next_request: u64,
 }
 
 impl State {
@@ -101,28 +102,27 @@ impl State {
 
     fn take_in(&mut self, event: Event, now: Instant, facts: &Facts<'_>, out: &mut Vec<Command>) {
         match event {
-            Event::Get { waiter, blob, wait } => self.on_get(waiter, blob, wait, out),
-            Event::Cancel { waiter } => self.on_cancel(waiter),
+            Event::Get { waiter, blob, wait } => self.on_get(waiter, blob, (now, wait), out),
+            Event::Cancel { waiter } => self.on_cancel(waiter, out),
             Event::Request { reply, peer, body } => {
                 self.serve.on_request(reply, peer, &body, now, &self.config, out);
             }
             Event::Replied { reply } => self.serve.on_replied(reply, now),
             Event::Response { id, body } => self.on_response(id, &body, now, facts, out),
             Event::RequestFailed { id, failure } => self.on_failed(id, failure, now, out),
-            Event::Begun { blob, result } => match (self.fetches.get_mut(&blob), result) {
-                (Some(fetch), Ok(have)) if fetch.stage == Stage::Beginning => {
-                    fetch.on_begun(have, now);
-                }
-                (Some(_), Err(failure)) => self.end(blob, &Err(Failure::Store(failure)), out),
-                _ => {}
-            },
-            Event::Written { blob, index, result } => {
+            Event::Begun { blob, result } => {
                 let Some(fetch) = self.fetches.get_mut(&blob) else { return };
-                if let Err(failure) = fetch.on_written(index, result, now, out) {
+                if let Err(failure) = fetch.on_begun(result, now, out) {
                     self.end(blob, &Err(failure), out);
                 }
             }
-            Event::Sealed { blob, result } => self.on_sealed(blob, result, out),
+            Event::Written { blob, root, index, result } => {
+                let Some(fetch) = self.fetches.get_mut(&blob) else { return };
+                if let Err(failure) = fetch.on_written((root, index), result, now, out) {
+                    self.end(blob, &Err(failure), out);
+                }
+            }
+            Event::Sealed { blob, result } => self.on_sealed(blob, result, now, out),
             Event::Looked { read, found } => {
                 let blob = self.serve.looked_for(read);
                 let fetch = blob.and_then(|blob| self.fetches.get(&blob));
@@ -151,7 +151,13 @@ impl State {
         }
     }
 
-    fn on_get(&mut self, waiter: Waiter, blob: BlobId, wait: Duration, out: &mut Vec<Command>) {
+    fn on_get(
+        &mut self,
+        waiter: Waiter,
+        blob: BlobId,
+        waits: (Instant, Duration),
+        out: &mut Vec<Command>,
+    ) {
         if !self.fetches.contains_key(&blob) {
             if self.queue.len() >= self.config.queued_max {
                 out.push(Command::Done { waiter, result: Err(Failure::Busy) });
@@ -161,17 +167,17 @@ impl State {
             self.queue.push_back(blob);
         }
         if let Some(fetch) = self.fetches.get_mut(&blob) {
-            fetch.waiters.insert(waiter, wait);
+            fetch.waiters.insert(waiter, waits);
             self.waiters.insert(waiter, blob);
         }
     }
 
-    fn on_cancel(&mut self, waiter: Waiter) {
+    fn on_cancel(&mut self, waiter: Waiter, out: &mut Vec<Command>) {
         let Some(blob) = self.waiters.remove(&waiter) else { return };
         let Some(fetch) = self.fetches.get_mut(&blob) else { return };
         fetch.waiters.remove(&waiter);
-        if fetch.waiters.is_empty() && fetch.stage != Stage::Sealing {
-            self.drop_fetch(blob);
+        if fetch.waiters.is_empty() && !fetch.is_sealing() {
+            self.drop_fetch(blob, out);
         }
     }
 
@@ -216,7 +222,7 @@ impl State {
         &mut self,
         id: RequestId,
         sent: Sent,
-        (index, root): (u32, Root),
+        (index, tree): (u32, Tree),
         response: Response,
         now: Instant,
         out: &mut Vec<Command>,
@@ -235,8 +241,10 @@ impl State {
                 if let Some(pieces) = pieces {
                     fetch.on_pieces(sent.peer, pieces, now, &self.config);
                 }
-                if fetch.tree.is_some_and(|(followed, _)| followed == root) {
+                if fetch.tree == Some(tree) {
                     fetch.on_piece(sent.peer, index, body, out);
+                } else {
+                    fetch.on_rival(tree, (index, sent.peer, body), now);
                 }
                 return;
             }
@@ -285,12 +293,21 @@ impl State {
         }
     }
 
-    fn on_sealed(&mut self, blob: BlobId, result: Result<(), SealFailure>, out: &mut Vec<Command>) {
+    fn on_sealed(
+        &mut self,
+        blob: BlobId,
+        result: Result<(), SealFailure>,
+        now: Instant,
+        out: &mut Vec<Command>,
+    ) {
         let Some(fetch) = self.fetches.get_mut(&blob) else { return };
         match result {
-            Ok(()) => self.end(blob, &Ok(()), out),
+            Ok(()) => {
+                fetch.is_sealed = true;
+                self.end(blob, &Ok(()), out);
+            }
             Err(failure) => {
-                if let Err(failure) = fetch.on_unsealed(failure, out) {
+                if let Err(failure) = fetch.on_unsealed(failure, now, out) {
                     self.end(blob, &Err(failure), out);
                 }
             }
@@ -304,91 +321,7 @@ impl State {
             self.waiters.remove(waiter);
             out.push(Command::Done { waiter: *waiter, result: result.clone() });
         }
-        self.drop_fetch(blob);
-    }
-
-    /// Requests of it that are still in flight are taken in when they come, for nothing.
-    fn drop_fetch(&mut self, blob: BlobId) {
-        self.fetches.remove(&blob);
-        self.active.retain(|other| *other != blob);
-        self.queue.retain(|other| *other != blob);
-    }
-
-    fn pump(&mut self, now: Instant, facts: &Facts<'_>, out: &mut Vec<Command>) {
-        self.admit();
-        for blob in self.active.clone() {
-            let Some(fetch) = self.fetches.get_mut(&blob) else { continue };
-            if fetch.meet(now, facts, &self.config) {
-                out.push(Command::Seek { blob });
-            }
-            fetch.step(now, &self.config, out);
-            for waiter in fetch.give_up(now, &self.config, out) {
-                self.waiters.remove(&waiter);
-            }
-            if fetch.waiters.is_empty() && fetch.stage != Stage::Sealing {
-                self.drop_fetch(blob);
-                continue;
-            }
-            self.ask_around(blob, now, out);
-        }
-        self.admit();
-        while self.ask_for_one(now, out) {}
-        self.serve.pump(now, &self.config, out);
-        self.provide.pump(now, facts.linked.len(), &self.config, out);
-    }
-
-    /// Gives free places to those who wait.
-    fn admit(&mut self) {
-        while self.active.len() < self.config.fetches_max
-            && let Some(blob) = self.queue.pop_front()
-        {
-            self.active.push_back(blob);
-        }
-    }
-
-    /// Asks those who are due what they hold.
-    fn ask_around(&mut self, blob: BlobId, now: Instant, out: &mut Vec<Command>) {
-        let Some(fetch) = self.fetches.get_mut(&blob) else { return };
-        let brief = fetch.stage != Stage::Seeking;
-        for (principal, peer) in &mut fetch.peers {
-            if peer.asking || peer.next_ask > now {
-                continue;
-            }
-            peer.asking = true;
-            self.next_request += 1;
-            let id = RequestId(self.next_request);
-            self.requests.insert(id, Sent { blob, peer: *principal, piece: None, at: now });
-            let request = Request::Have { blob, brief };
-            out.push(Command::Send { id, peer: *principal, request });
-        }
-    }
-
-    /// Asks for one piece of the blob whose turn it is. Whether there was one to ask for.
-    fn ask_for_one(&mut self, now: Instant, out: &mut Vec<Command>) -> bool {
-        if self.in_flight() >= self.config.in_flight_max || self.down.ready() > now {
-            return false;
-        }
-        for _ in 0..self.active.len() {
-            let Some(blob) = self.active.pop_front() else { return false };
-            self.active.push_back(blob);
-            let Some(fetch) = self.fetches.get_mut(&blob) else { continue };
-            let Some((index, peer)) = fetch.choose(now, &self.config) else { continue };
-            let Some((root, _)) = fetch.tree else { continue };
-            self.next_request += 1;
-            let id = RequestId(self.next_request);
-            fetch.note_asked(index, (id, peer, now), &self.config);
-            self.requests.insert(id, Sent { blob, peer, piece: Some((index, root)), at: now });
-            self.down.take(PIECE_BYTES, now);
-            out.push(Command::Send { id, peer, request: Request::Piece { blob, root, index } });
-            return true;
-        }
-        false
-    }
-
-    /// Pieces that are in memory or may be any moment.
-    fn in_flight(&self) -> usize {
-        let writing: usize = self.fetches.values().map(|fetch| fetch.writing.len()).sum();
-        self.requests.values().filter(|sent| sent.piece.is_some()).count() + writing
+        self.drop_fetch(blob, out);
     }
 }
 

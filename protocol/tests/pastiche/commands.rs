@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crux_crdt::Principal;
-use crux_crdt::blob::PieceSet;
+use crux_crdt::blob::{Descriptor, PieceSet};
 use crux_protocol::link::{ReplyId, RequestFailure, RequestId};
 use crux_protocol::pastiche::{
     Command, Config, Event, Facts, Failure, Holding, Progress, Report, Request, Response,
@@ -21,7 +21,8 @@ const SIZE: u64 = mib(2) + 5;
 /// Node 0, to which nodes 1 and 2 are linked; node 2 offers the blob.
 fn handle(state: &mut State, event: Event, now: Instant) -> Vec<Command> {
     let linked: BTreeSet<Principal> = [principal(1), principal(2)].into();
-    let facts = Facts { linked: &linked, is_member: &|_| true, holders: &|_| vec![principal(2)] };
+    let offer = (principal(2), Descriptor { blob: BLOB, root: ROOT, size: SIZE });
+    let facts = Facts { linked: &linked, is_member: &|_| true, holders: &|_| vec![offer] };
     state.handle(event, now, &facts)
 }
 
@@ -95,11 +96,11 @@ fn who_sends_another_small_blob_is_reported_and_somebody_else_is_asked() {
 }
 
 fn write(index: u32) -> Command {
-    Command::Write { blob: BLOB, root: ROOT, index, body: piece(ROOT, index) }
+    Command::Write { blob: BLOB, root: ROOT, size: SIZE, index, body: piece(ROOT, index) }
 }
 
 fn written(index: u32) -> Event {
-    Event::Written { blob: BLOB, index, result: Ok(()) }
+    Event::Written { blob: BLOB, root: ROOT, index, result: Ok(()) }
 }
 
 /// All pieces are there, and the SHA-3 is being compared.
@@ -110,7 +111,7 @@ fn sealing() -> State {
     assert_eq!(handle(&mut state, answer(4, &sent(2)), at(5)), [write(2)]);
     assert_eq!(handle(&mut state, written(0), at(6)), [tell(mib(1), 0)]);
     assert_eq!(handle(&mut state, written(2), at(7)), [tell(mib(1) + 5, 0)]);
-    let seal = Command::Seal { blob: BLOB };
+    let seal = Command::Seal { blob: BLOB, root: ROOT, size: SIZE };
     assert_eq!(handle(&mut state, written(1), at(8)), [tell(SIZE, 0), seal]);
     state
 }
@@ -199,16 +200,18 @@ fn a_full_disk_ends_it_and_says_so() {
     handle(&mut state, answer(2, &sent(0)), at(3));
     let full = crux_protocol::pastiche::StoreFailure::DiskFull;
     let failure = WriteFailure::Store(full.clone());
-    let out =
-        handle(&mut state, Event::Written { blob: BLOB, index: 0, result: Err(failure) }, at(4));
-    assert_eq!(out, [Command::Done { waiter: Waiter(1), result: Err(Failure::Store(full)) }]);
+    let written = Event::Written { blob: BLOB, root: ROOT, index: 0, result: Err(failure) };
+    let done = Command::Done { waiter: Waiter(1), result: Err(Failure::Store(full)) };
+    let out = handle(&mut state, written, at(4));
+    assert_eq!(out, [done, Command::Rest { blob: BLOB }]);
     assert_eq!(handle(&mut state, answer(3, &sent(1)), at(5)), [], "what comes late is dropped");
 }
 
 #[test]
 fn who_cancels_gets_no_answer_and_stops_the_fetch() {
     let mut state = moving();
-    assert_eq!(handle(&mut state, Event::Cancel { waiter: Waiter(1) }, at(3)), []);
+    let rest = Command::Rest { blob: BLOB };
+    assert_eq!(handle(&mut state, Event::Cancel { waiter: Waiter(1) }, at(3)), [rest]);
     assert_eq!(handle(&mut state, answer(2, &sent(0)), at(4)), []);
     assert_eq!(state.deadline(at(4)), Instant::NEVER);
 }

@@ -167,10 +167,10 @@ fn obey(
             assert!(size <= BLOB_BYTES_MAX);
             events.push(Event::Begun { blob, result: Ok(PieceSet::none(size)) });
         }
-        Command::Write { blob, index, .. } => {
-            events.push(Event::Written { blob, index, result: Ok(()) });
+        Command::Write { blob, root, index, .. } => {
+            events.push(Event::Written { blob, root, index, result: Ok(()) });
         }
-        Command::Seal { blob } => events.push(Event::Sealed { blob, result: Ok(()) }),
+        Command::Seal { blob, .. } => events.push(Event::Sealed { blob, result: Ok(()) }),
         Command::Look { read, .. } => events.push(Event::Looked { read, found: None }),
         Command::Read { read, .. } => events.push(Event::Read { read, bytes: None }),
         _ => {}

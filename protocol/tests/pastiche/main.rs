@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot make its values has failed")]
 
+mod bounds;
 mod codec;
 mod commands;
 mod fixture;
 mod fuzz;
 mod lies;
+mod rivals;
 mod serve;
 mod store;
 mod swarm;

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
 use crux_crdt::Principal;
-use crux_crdt::blob::{BlobId, PIECE_BYTES, PieceSet};
+use crux_crdt::blob::{BlobId, Descriptor, PIECE_BYTES, PieceSet};
 use crux_protocol::link::{ReplyId, RequestFailure, RequestId};
 use crux_protocol::pastiche::{
-    Command, Config, Event, Facts, Failure, Report, Response, State, Waiter,
+    Command, Config, Event, Facts, Failure, Holding, Report, Response, State, Waiter,
 };
 use crux_protocol::time::Instant;
 
@@ -33,6 +33,8 @@ pub(crate) enum Manner {
     Fickle,
     /// It sends what is no message.
     Rubbish,
+    /// It sends one piece, and then none for so many seconds.
+    Trickle(u64),
 }
 
 pub(crate) struct Node {
@@ -47,6 +49,8 @@ pub(crate) struct Node {
     number: u8,
     me: Principal,
     offers: bool,
+    /// When its next piece goes out, if it trickles.
+    trickles: Instant,
     /// When what is on its way out and in is through.
     out_until: Instant,
     in_until: Instant,
@@ -110,6 +114,7 @@ impl World {
             number,
             me: principal(number),
             offers: false,
+            trickles: Instant::ORIGIN,
             out_until: Instant::ORIGIN,
             in_until: Instant::ORIGIN,
             wake: Instant::NEVER,
@@ -219,7 +224,12 @@ impl World {
         }
         let others = self.nodes.iter().enumerate().filter(|(at, n)| *at != node && n.alive);
         let linked: BTreeSet<_> = others.clone().map(|(_, n)| n.me).collect();
-        let holders: Vec<Principal> = others.filter(|(_, n)| n.offers).map(|(_, n)| n.me).collect();
+        let offer = |node: &Node| {
+            let Holding { root, size, .. } = node.store.kept.get(&BLOB)?.holding;
+            Some((node.me, Descriptor { blob: BLOB, root, size }))
+        };
+        let offers = others.filter(|(_, node)| node.offers);
+        let holders: Vec<_> = offers.filter_map(|(_, node)| offer(node)).collect();
         let facts =
             Facts { linked: &linked, is_member: &|_| true, holders: &|_: &BlobId| holders.clone() };
         let commands = self.nodes[node].state.handle(event, self.now, &facts);
@@ -245,10 +255,17 @@ impl World {
             Command::Begin { blob, root, size } => {
                 Event::Begun { blob, result: store.begin(blob, root, size) }
             }
-            Command::Write { blob, root, index, body } => {
-                Event::Written { blob, index, result: store.write(blob, root, index, &body) }
+            Command::Write { blob, root, size, index, body } => {
+                let result = store.write((blob, root, size), index, &body);
+                Event::Written { blob, root, index, result }
             }
-            Command::Seal { blob } => Event::Sealed { blob, result: store.seal(blob) },
+            Command::Seal { blob, root, size } => {
+                Event::Sealed { blob, result: store.seal(blob, root, size) }
+            }
+            Command::Rest { blob } => {
+                store.resting.insert(blob);
+                return;
+            }
             // Nobody here holds a small one.
             Command::Take { .. } => return,
             Command::Abandon { blob } => {
@@ -337,6 +354,11 @@ impl World {
             }
             Manner::Fickle => Response::Unknown.encode(),
             Manner::Rubbish => vec![0xee; 9],
+            Manner::Trickle(seconds) => {
+                arrives = arrives.max(self.nodes[node].trickles);
+                self.nodes[node].trickles = arrives + Duration::from_secs(seconds);
+                honest
+            }
         };
         self.push(arrives, to, What::Engine(Event::Response { id, body }));
     }

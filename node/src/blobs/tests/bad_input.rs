@@ -79,7 +79,7 @@ async fn a_size_that_is_a_lie_is_found_out_by_the_first_piece() {
         let f = Fixture::new().await;
         f.blobs.begin(it.blob, it.root, size).await.unwrap();
         let wrong = BlobError::WrongPiece { id: it.blob, index: 3 };
-        let written = f.blobs.write_piece(it.blob, it.root, 3, pieces[3].clone()).await;
+        let written = f.blobs.write_piece(it.blob, (it.root, size), 3, pieces[3].clone()).await;
         assert_eq!(written, Err(wrong), "{size}");
         assert!(f.blobs.path(it.blob).await.is_err());
         f.blobs.abandon(it.blob).await.unwrap();
@@ -93,17 +93,17 @@ async fn a_directory_that_is_swapped_in_the_middle_is_not_written_to() {
     let f = Fixture::new().await;
     f.blobs.begin(it.blob, it.root, it.size).await.unwrap();
     for (index, piece) in (0..).zip(pieces) {
-        f.blobs.write_piece(it.blob, it.root, index, piece).await.unwrap();
+        f.blobs.write_piece(it.blob, (it.root, it.size), index, piece).await.unwrap();
     }
     let aside = f.dir.path().join("aside");
     std::fs::rename(f.root(), &aside).unwrap();
     std::fs::create_dir_all(f.root().join("partial")).unwrap();
-    let sealed = f.blobs.seal(it.blob).await.unwrap_err();
+    let sealed = f.blobs.seal(it.blob, (it.root, it.size)).await.unwrap_err();
     assert_eq!(sealed, BlobError::Swapped(std::fs::canonicalize(f.root()).unwrap()));
     assert_eq!((f.files(), Error::from(sealed).kind()), (Vec::new(), Kind::Refused));
     std::fs::remove_dir_all(f.root()).unwrap();
     std::fs::rename(&aside, f.root()).unwrap();
-    assert_eq!(f.blobs.seal(it.blob).await, Ok(it), "nothing is lost");
+    assert_eq!(f.blobs.seal(it.blob, (it.root, it.size)).await, Ok(it), "nothing is lost");
 }
 
 #[tokio::test]

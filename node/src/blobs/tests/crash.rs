@@ -71,17 +71,17 @@ async fn a_seal_is_done_or_can_be_done_again() {
     let f = Fixture::new().await;
     f.blobs.begin(it.blob, it.root, it.size).await.unwrap();
     for (index, piece) in (0..).zip(pieces) {
-        f.blobs.write_piece(it.blob, it.root, index, piece).await.unwrap();
+        f.blobs.write_piece(it.blob, (it.root, it.size), index, piece).await.unwrap();
     }
     f.watch();
-    f.blobs.seal(it.blob).await.unwrap();
+    f.blobs.seal(it.blob, (it.root, it.size)).await.unwrap();
     let crashed = f.crashed();
     assert_eq!(crashed.len(), 6);
     for (what, copy) in crashed {
         let blobs = f.open_at(&copy).await;
         let have = blobs.begin(it.blob, it.root, it.size).await.unwrap();
         assert!(have.is_complete(), "{what}: nothing has to be fetched again");
-        assert_eq!(blobs.seal(it.blob).await, Ok(it), "{what}");
+        assert_eq!(blobs.seal(it.blob, (it.root, it.size)).await, Ok(it), "{what}");
         assert!(check(what, &copy, &blobs, it, &bytes).await, "{what}");
     }
 }
@@ -129,7 +129,7 @@ async fn what_a_stream_left_is_cleared_and_records_that_do_not_check_count_for_n
     put.write(noise(MIB, 1)).await.unwrap();
     let (it, pieces) = pieces(&noise(2 * MIB, 2)).await;
     f.blobs.begin(it.blob, it.root, it.size).await.unwrap();
-    f.blobs.write_piece(it.blob, it.root, 0, pieces[0].clone()).await.unwrap();
+    f.blobs.write_piece(it.blob, (it.root, it.size), 0, pieces[0].clone()).await.unwrap();
     let copy = tempfile::tempdir().unwrap();
     copy_tree(&f.root(), copy.path());
     let have = copy.path().join(format!("partial/{}.have", it.blob));
@@ -177,13 +177,13 @@ async fn a_blob_that_is_sealed_twice_at_once_is_durable_for_both() {
     let (it, pieces) = pieces(&noise(2 * MIB + 1, 1)).await;
     f.blobs.begin(it.blob, it.root, it.size).await.unwrap();
     for (index, piece) in (0..).zip(pieces) {
-        f.blobs.write_piece(it.blob, it.root, index, piece).await.unwrap();
+        f.blobs.write_piece(it.blob, (it.root, it.size), index, piece).await.unwrap();
     }
     let (reached, go_on) = f.pause("shown");
     let blobs = f.blobs.clone();
-    let first = tokio::spawn(async move { blobs.seal(it.blob).await });
+    let first = tokio::spawn(async move { blobs.seal(it.blob, (it.root, it.size)).await });
     tokio::task::spawn_blocking(move || reached.recv()).await.unwrap().unwrap();
-    assert_eq!(f.blobs.seal(it.blob).await, Ok(it));
+    assert_eq!(f.blobs.seal(it.blob, (it.root, it.size)).await, Ok(it));
     assert!(f.saw("names durable"), "before the second is acknowledged");
     go_on.send(()).unwrap();
     assert_eq!(first.await.unwrap(), Ok(it));

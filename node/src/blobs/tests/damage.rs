@@ -30,8 +30,8 @@ async fn mends(f: &Fixture, it: Descriptor, bytes: &bytes::Bytes) {
     assert_eq!((have.sealed, have.pieces.missing().collect::<Vec<_>>()), (false, vec![2]));
     assert_eq!(f.blobs.begin(it.blob, it.root, it.size).await, Ok(have.pieces));
     let piece = pieces(bytes).await.1[2].clone();
-    assert_eq!(f.blobs.write_piece(it.blob, it.root, 2, piece).await, Ok(true));
-    assert_eq!(f.blobs.seal(it.blob).await, Ok(it));
+    assert_eq!(f.blobs.write_piece(it.blob, (it.root, it.size), 2, piece).await, Ok(true));
+    assert_eq!(f.blobs.seal(it.blob, (it.root, it.size)).await, Ok(it));
     assert_eq!(&read_all(&f.blobs, it.blob).await.unwrap(), bytes);
 }
 
@@ -143,13 +143,19 @@ async fn pieces_that_went_bad_before_the_seal_are_told_from_a_lie() {
     // The last one first, so that the SHA-3 has not passed it when it goes bad.
     for index in [2, 1] {
         let piece = pieces[index as usize].clone();
-        f.blobs.write_piece(it.blob, it.root, index, piece).await.unwrap();
+        f.blobs.write_piece(it.blob, (it.root, it.size), index, piece).await.unwrap();
     }
     flip(&f.root().join(format!("partial/{}.data", it.blob)), 2 * MIB as u64);
-    f.blobs.write_piece(it.blob, it.root, 0, pieces[0].clone()).await.unwrap();
-    assert_eq!(f.blobs.seal(it.blob).await, Err(BlobError::Damaged { id: it.blob, bad: 1 }));
-    assert_eq!(f.blobs.write_piece(it.blob, it.root, 2, pieces[2].clone()).await, Ok(true));
-    assert_eq!(f.blobs.seal(it.blob).await, Ok(it));
+    f.blobs.write_piece(it.blob, (it.root, it.size), 0, pieces[0].clone()).await.unwrap();
+    assert_eq!(
+        f.blobs.seal(it.blob, (it.root, it.size)).await,
+        Err(BlobError::Damaged { id: it.blob, bad: 1 })
+    );
+    assert_eq!(
+        f.blobs.write_piece(it.blob, (it.root, it.size), 2, pieces[2].clone()).await,
+        Ok(true)
+    );
+    assert_eq!(f.blobs.seal(it.blob, (it.root, it.size)).await, Ok(it));
 }
 
 #[tokio::test]

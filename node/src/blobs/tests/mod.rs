@@ -1,5 +1,6 @@
 mod age;
 mod bad_input;
+mod claims;
 mod crash;
 mod damage;
 mod dirs;

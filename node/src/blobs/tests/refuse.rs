@@ -6,7 +6,7 @@ use std::fs;
 use super::fixture::*;
 use crate::blobs::{BlobError, Blobs, Config};
 use crate::error::{Error, Kind};
-use crux_crdt::blob::{BlobId, Root};
+use crux_crdt::blob::BlobId;
 
 #[tokio::test]
 async fn what_is_no_file_is_no_blob() {
@@ -28,8 +28,9 @@ async fn a_directory_that_was_swapped_is_not_written_to() {
     fs::create_dir_all(f.root().join("partial")).unwrap();
     let swapped = BlobError::Swapped(fs::canonicalize(f.root()).unwrap());
     assert_eq!(f.blobs.put(&b"abc"[..]).await, Err(swapped.clone()));
-    let begun = f.blobs.begin(BlobId([1; 32]), Root([2; 32]), 5).await;
-    assert_eq!(begun, Err(swapped));
+    let (it, pieces) = pieces(&noise(5, 1)).await;
+    let written = f.blobs.write_piece(it.blob, (it.root, it.size), 0, pieces[0].clone()).await;
+    assert_eq!(written, Err(swapped));
     assert_eq!(f.files(), Vec::<String>::new());
     fs::remove_dir_all(f.root()).unwrap();
     fs::rename(&aside, f.root()).unwrap();
