@@ -133,7 +133,7 @@ impl Canonical for PieceSet {
 /// A bit for each of `count` pieces, all the same.
 fn bits_of(count: u32, held: bool) -> Vec<u8> {
     let mut bits = vec![if held { 0xff } else { 0 }; byte_count(count)];
-    if let Some(last) = bits.last_mut().filter(|_| count % 8 != 0) {
+    if let Some(last) = bits.last_mut().filter(|_| !count.is_multiple_of(8)) {
         *last &= (1 << (count % 8)) - 1;
     }
     bits

@@ -258,12 +258,13 @@ impl Strew {
 
     /// Brings what is kept of an author's record, and the index, in line with whether it is shown.
     fn refresh(&mut self, author: Principal) {
-        if let Some(record) = self.record(&author).filter(|record| self.has_departed(record)) {
-            if !record.slots().is_empty() {
-                let (record, total) = (strip(record.clone()), record.total());
-                self.records.insert(author, Register::new(record, total));
-                self.stripped.push(author);
-            }
+        let departed = |record: &&Arc<Record>| self.has_departed(record);
+        if let Some(record) = self.record(&author).filter(departed)
+            && !record.slots().is_empty()
+        {
+            let (record, total) = (strip(record.clone()), record.total());
+            self.records.insert(author, Register::new(record, total));
+            self.stripped.push(author);
         }
         if let Some(record) = self.record(&author) {
             let cost = self.cost(&author, record);

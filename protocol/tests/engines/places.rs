@@ -37,6 +37,9 @@ enum Lie {
 }
 
 /// One node, an honest peer that answers at once, and sixteen keys of a liar.
+/// What a peer answers, if it does.
+type Answer = (Principal, Option<Vec<u8>>);
+
 struct World {
     state: State,
     mine: Strew,
@@ -45,7 +48,7 @@ struct World {
     well: BTreeSet<Principal>,
     now: Instant,
     /// What comes in: an answer, or that there is none.
-    due: BTreeMap<(Instant, u64), (Principal, Option<Vec<u8>>)>,
+    due: BTreeMap<(Instant, u64), Answer>,
     number: u64,
     rng: StdRng,
 }

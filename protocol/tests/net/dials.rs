@@ -1,7 +1,8 @@
 //! Dials: one answer each, and the right reason.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 use crux_crdt::{Digest, Principal};
 use crux_protocol::link::DialFailure;
@@ -82,7 +83,7 @@ async fn somebody_who_speaks_something_else_is_not_crux() {
     }
     // And whether or not it hangs up right after.
     let hang_up = |mut stream: TcpStream| async move {
-        stream.read(&mut [0; 512]).await.ok();
+        let _said = stream.read(&mut [0; 512]).await;
         stream.write_all(tls_alert).await.ok();
     };
     assert_eq!(dial_one_that(hang_up).await, DialFailure::NotCrux);
@@ -93,7 +94,7 @@ async fn a_connection_that_is_closed_early_is_of_no_other_flock() {
     for what in [&b""[..], &FIRST_LINE[..7], FIRST_LINE] {
         let close = |mut stream: TcpStream| async move {
             // All that was sent is read, or the system resets the connection.
-            stream.read(&mut [0; 512]).await.ok();
+            let _said = stream.read(&mut [0; 512]).await;
             stream.write_all(what).await.ok();
         };
         let failure = dial_one_that(close).await;
@@ -105,9 +106,9 @@ async fn a_connection_that_is_closed_early_is_of_no_other_flock() {
     assert_eq!(dial_one_that(reset).await, DialFailure::Closed);
     // After the negotiation of Noise.
     let agree = |mut stream: TcpStream| async move {
-        stream.read(&mut [0; 512]).await.ok();
+        let _said = stream.read(&mut [0; 512]).await;
         stream.write_all(&[FIRST_LINE, b"\x07/noise\n"].concat()).await.ok();
-        stream.read(&mut [0; 512]).await.ok();
+        let _said = stream.read(&mut [0; 512]).await;
     };
     assert_eq!(dial_one_that(agree).await, DialFailure::Closed);
 }

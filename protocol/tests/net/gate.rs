@@ -1,7 +1,8 @@
 //! The gate.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 use crux_protocol::link::{Command, Event, Protocol, RequestFailure, Topic};
 use crux_protocol::net::{Config, Limits, Transport};
@@ -209,7 +210,7 @@ async fn until(holds: impl Fn() -> bool) {
 const BEGINNING: &[u8] = b"\x13/multistream/1.0.0\n\x07/noise\n";
 
 /// Keeps up connections that say this much and no more, whatever the node does to them.
-async fn hold(at: SocketAddr, count: usize, say: &'static [u8]) -> JoinSet<()> {
+fn hold(at: SocketAddr, count: usize, say: &'static [u8]) -> JoinSet<()> {
     let mut held = JoinSet::new();
     for _ in 0..count {
         held.spawn(async move {
@@ -228,7 +229,7 @@ async fn connections_that_get_nowhere_keep_nobody_out() {
     for say in [&b""[..], &BEGINNING[..1], BEGINNING] {
         let mut nodes = Node::flock_of(1..=2, Transport::Tcp).await.into_iter();
         let (mut a, mut b) = (nodes.next().expect("two"), nodes.next().expect("two"));
-        let _held = hold(a.addr(), 160, say).await;
+        let _held = hold(a.addr(), 160, say);
         until(|| a.net.turned.lately().pending > 0).await;
         for _ in 0..5 {
             b.join(&mut a).await;

@@ -172,7 +172,7 @@ fn the_rate_of_a_piece_that_did_not_go_out_is_given_back() {
     };
     // The store has it not.
     let mut node = Asked::new(config());
-    assert_eq!(node.ask(1, piece(0), at(10_000)), [first.clone()]);
+    assert_eq!(node.ask(1, piece(0), at(10_000)), std::slice::from_ref(&first));
     assert_eq!(node.ask(1, piece(1), at(10_000)), [], "a second each");
     let none = Event::Read { read: ReadId(1), bytes: None };
     second(10_001, &handle(&mut node.state, none, at(10_001)));

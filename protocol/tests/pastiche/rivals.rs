@@ -30,13 +30,11 @@ fn beside(liars: u8, size: u64, manner: Manner) -> World {
 }
 
 fn is_got(world: &mut World, within: Duration) {
-    let began = world.now;
     world.get(1, 1, WAIT);
     let ended = world.run(within, |world| world.all_done(1..2));
     assert!(ended, "not within {within:?}");
     assert_eq!(world.nodes[1].done[0].1, Ok(()));
     assert!(world.nodes[1].store.kept[&BLOB].sealed);
-    println!("after {:?}", world.now.since(began));
 }
 
 #[test]

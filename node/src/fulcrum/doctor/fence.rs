@@ -58,21 +58,27 @@ mod tests {
 
     use super::*;
 
-    fn held(n: u64, name: &str, alive: bool) -> Option<Held> {
+    fn held(n: u64, name: &str, alive: bool) -> Held {
         let claim = Claim { n, principal: Principal([7; 32]) };
-        Some(Held { claim, name: name.to_owned(), alive })
+        Held { claim, name: name.to_owned(), alive }
     }
 
     #[test]
     fn a_leader_below_the_fence_fails_and_says_whom_to_forget() {
-        let check = judge(held(4, "oak", true), held((1 << 48) - 1, "liar", false));
+        let check = judge(Some(held(4, "oak", true)), Some(held((1 << 48) - 1, "liar", false)));
         assert_eq!(check.result, CheckResult::Fail);
         assert!(check.hint.unwrap().contains("Run `crux-node forget liar`"));
-        let check = judge(held(4, "oak", true), held(5, "liar", true));
+        let check = judge(Some(held(4, "oak", true)), Some(held(5, "liar", true)));
         assert!(check.hint.unwrap().contains("Stop liar, then run"));
-        assert_eq!(judge(held(4, "oak", true), held(4, "oak", true)).result, CheckResult::Ok);
-        assert_eq!(judge(held(4, "oak", true), held(3, "elm", false)).result, CheckResult::Ok);
-        assert_eq!(judge(held(4, "oak", true), None).result, CheckResult::Ok);
-        assert_eq!(judge(None, held(4, "oak", false)).result, CheckResult::Warn);
+        assert_eq!(
+            judge(Some(held(4, "oak", true)), Some(held(4, "oak", true))).result,
+            CheckResult::Ok
+        );
+        assert_eq!(
+            judge(Some(held(4, "oak", true)), Some(held(3, "elm", false))).result,
+            CheckResult::Ok
+        );
+        assert_eq!(judge(Some(held(4, "oak", true)), None).result, CheckResult::Ok);
+        assert_eq!(judge(None, Some(held(4, "oak", false))).result, CheckResult::Warn);
     }
 }
