@@ -7,3 +7,4 @@ mod fence;
 mod guests;
 mod silent;
 mod support;
+mod text;
