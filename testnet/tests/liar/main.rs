@@ -5,6 +5,8 @@
 
 mod fence;
 mod guests;
+mod keys;
 mod silent;
+mod slow;
 mod support;
 mod text;

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use crux_testnet::Error;
 use crux_testnet::liar::{LiarProcess, LiarSpec, Lie};
-use crux_testnet::process::{Cluster, ClusterOptions, FlockStatus, Home, NodeClient};
+use crux_testnet::process::{
+    Cluster, ClusterOptions, FlockStatus, Home, NodeClient, NodeProcess, procfs,
+};
 use crux_testnet::wait::{self, Seen};
 
 /// How long any one condition may take that no test is about: far above the goals, for a loaded machine.
@@ -59,6 +61,18 @@ pub(crate) async fn until_alive(cluster: &mut Cluster, alive: u32) -> FlockStatu
         })
     };
     ok(cluster.until(&what, WITHIN, holds).await)
+}
+
+/// How much memory each node has resident, in MiB.
+pub(crate) fn resident(cluster: &Cluster) -> Vec<u64> {
+    let pids = cluster.nodes().iter().filter_map(NodeProcess::pid);
+    pids.filter_map(procfs::resident_bytes).map(|bytes| bytes >> 20).collect()
+}
+
+/// How much of the disk each database takes, in MiB.
+pub(crate) fn on_disk(cluster: &Cluster) -> Vec<u64> {
+    let size = |path: PathBuf| std::fs::metadata(path).map_or(0, |file| file.len() >> 20);
+    cluster.nodes().iter().map(|node| size(node.spec().database())).collect()
 }
 
 /// Says what a test measured: a line of the threat model's table.
