@@ -3,6 +3,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::history::State;
+use crate::liar::Lie;
 use crate::proxy::Rule;
 use crate::scenario::{Cut, Hosts};
 
@@ -62,6 +63,8 @@ pub enum Fault {
     },
     /// Every connection of these is reset, once.
     Reset(Hosts),
+    /// Somebody else lies to all of them.
+    Lie(Lie),
 }
 
 impl Fault {
@@ -107,6 +110,7 @@ impl Fault {
             | Self::Flaky { of, .. }
             | Self::Reset(of) => of.iter().collect(),
             Self::HalfOpen { believer, other } => vec![*believer, *other],
+            Self::Lie(_) => Vec::new(),
         }
     }
 
@@ -170,6 +174,8 @@ impl fmt::Display for Fault {
                 write!(f, "half-open n{believer} believes in n{other}")
             }
             Self::Reset(of) => write!(f, "reset {of}"),
+            Self::Lie(lie) if lie.is_strangers() => write!(f, "a stranger: {lie}"),
+            Self::Lie(lie) => write!(f, "a member lies: {lie}"),
         }
     }
 }

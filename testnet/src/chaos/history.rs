@@ -79,6 +79,17 @@ pub struct Call {
     pub outcome: Outcome,
 }
 
+/// A blob that a node acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Put {
+    /// Which node.
+    pub host: usize,
+    /// When it had said so.
+    pub at: Duration,
+    /// Which blob.
+    pub blob: String,
+}
+
 /// What happened to a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Fate {
@@ -167,6 +178,10 @@ pub struct History {
     pub crashes: Vec<(Duration, usize, String)>,
     /// Hosts that run as another one: the identity's first host, by the host of its copy.
     pub copies: BTreeMap<usize, usize>,
+    /// Blobs that nodes acknowledged, in the order of time.
+    pub puts: Vec<Put>,
+    /// Blobs that a node gave out with other bytes than were put.
+    pub false_blobs: Vec<(usize, String)>,
     /// Names that nodes were called by and that are of none.
     pub strangers: BTreeSet<String>,
     #[serde(skip)]

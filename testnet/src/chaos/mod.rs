@@ -3,6 +3,7 @@
 //! ```text
 //!   seed ─▶ Plan ──▶ run ──▶ Rig ──▶ Fault ─┬─▶ processes: kill, freeze, fill, wipe, rekey
 //!                     │                     └─▶ proxy: cut, slow, narrow, flaky, half-open
+//!                     │                     └─▶ a member that lies, or a stranger (`liar`)
 //!      scenario file ─┘
 //!                    clients ──calls──▶ nodes ◀──looks── observers
 //!                       └────────▶ History ◀────────────────┘
@@ -25,6 +26,7 @@ pub mod check;
 mod condition;
 mod fault;
 pub mod history;
+mod mover;
 mod observer;
 mod picture;
 mod plan;

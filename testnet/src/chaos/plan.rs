@@ -2,7 +2,10 @@
 //!
 //! Faults begin at random times, last for random times and overlap, at most `AT_ONCE_MAX` at a time.
 //!
-//! **Invariant**: a plan is a function of seed, number of nodes and time. A process has one fault of
+//! Beside them one liar at a time lies, and rests between its lies.
+//!
+//! **Invariant**: a plan is a function of seed, number of nodes and time; with a liar it is the same plan,
+//! and its lies beside it. A process has one fault of
 //! its own at a time, unless it is killed, which ends the other; and all end before the plan does.
 
 use std::collections::BTreeSet;
@@ -14,6 +17,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::Fault;
+use crate::liar::Lie;
 use crate::scenario::{Cut, Hosts};
 
 /// How many faults at a time: more would only hide each other.
@@ -28,6 +32,12 @@ const BEFORE_WIPE: Duration = Duration::from_secs(12);
 const AFTER_WIPE: Duration = Duration::from_secs(6);
 /// How often a disk is lost instead of something else. Each takes a pause before and after it.
 const WIPE_PERCENT: u32 = 4;
+
+/// What a liar does in a plan: what is about the state of a flock. Texts are of no account to it.
+const LIES: [Lie; 7] =
+    [Lie::Blob, Lie::Fence, Lie::Term, Lie::Keys, Lie::Silent, Lie::Slow, Lie::Guests];
+/// Its seed is another one, so that it changes nothing of the rest.
+const LIAR: u64 = 0x6c69_6172;
 
 /// A fault and its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +72,29 @@ impl Plan {
             at += draw.millis(500, 4_500);
         }
         Self { faults: draw.faults }
+    }
+
+    /// The same plan with a liar: one lie after the other, in an order of the seed, each about as often.
+    #[must_use]
+    pub fn with_liar(mut self, seed: u64, time: Duration) -> Self {
+        let luck = StdRng::seed_from_u64(seed ^ LIAR);
+        let mut draw = Draw { luck, nodes: 0, faults: Vec::new() };
+        let mut at = QUIET_FIRST.min(time / 4);
+        let mut left: Vec<Lie> = Vec::new();
+        loop {
+            if left.is_empty() {
+                left.extend(LIES);
+            }
+            let lie = left.swap_remove(draw.luck.random_range(0..left.len()));
+            let to = at + draw.millis(8_000, 20_000);
+            if to > time {
+                break;
+            }
+            self.faults.push(Planned { from: at, to, fault: Fault::Lie(lie) });
+            at = to + draw.millis(1_000, 6_000);
+        }
+        self.faults.sort_by_key(|planned| planned.from);
+        self
     }
 }
 
@@ -220,6 +253,21 @@ mod tests {
                 assert_eq!(own.count(), 0, "{plan}");
             }
         }
+    }
+
+    #[test]
+    fn a_liar_lies_one_after_the_other_and_changes_nothing_else() {
+        let plan = Plan::draw(3, 7, TIME);
+        let with = plan.clone().with_liar(3, TIME);
+        let is_lie = |planned: &&Planned| matches!(planned.fault, Fault::Lie(_));
+        let rest: Vec<_> = with.faults.iter().filter(|it| !is_lie(it)).cloned().collect();
+        assert_eq!(rest, plan.faults);
+        let lies: Vec<_> = with.faults.iter().filter(is_lie).collect();
+        assert!(lies.windows(2).all(|pair| pair[0].to < pair[1].from), "{with}");
+        assert!(lies.iter().all(|lie| lie.to <= TIME));
+        let kinds: BTreeSet<_> = lies.iter().map(|lie| lie.fault.to_string()).collect();
+        assert_eq!(kinds.len(), LIES.len(), "{with}");
+        assert!(with.faults.is_sorted_by_key(|planned| planned.from));
     }
 
     #[test]

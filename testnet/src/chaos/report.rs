@@ -17,6 +17,7 @@ pub struct Report {
     calls: Counts,
     registered: usize,
     reads: usize,
+    blobs: usize,
     faults: usize,
     shown: Option<usize>,
     leaders: usize,
@@ -51,6 +52,7 @@ impl Report {
                 matches!(asked, Asked::Register(..) | Asked::RegisterSynced(..))
             }),
             reads: count(history, |asked| matches!(asked, Asked::Query(_))),
+            blobs: history.puts.len(),
             faults: history.spans.len(),
             shown: shown.map(std::collections::BTreeMap::len),
             leaders: leaders(history),
@@ -95,6 +97,7 @@ impl fmt::Display for Report {
             "{} registrations acknowledged, {} queries answered",
             self.registered, self.reads
         )?;
+        writeln!(f, "{} blobs acknowledged", self.blobs)?;
         let Stats { connections, resets, bytes } = self.stats;
         let mib = bytes >> 20;
         writeln!(f, "{connections} connections between nodes, {resets} reset, {mib} MiB carried")?;

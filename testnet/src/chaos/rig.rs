@@ -1,6 +1,6 @@
 //! The nodes and the proxy between them, and what can be done to both.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,11 +10,21 @@ use super::Fault;
 use super::history::{Fate, Span};
 use super::recorder::Recorder;
 use crate::Error;
+use crate::liar::{LiarProcess, LiarSpec, Lie};
 use crate::process::{Cluster, ClusterOptions, Home, NodeClient, NodeProcess, NodeSpec, PortBlock};
 use crate::proxy::{Place, Proxy, Rule, Stats};
 
 /// How many of the first nodes the others are told of.
 const SEEDS: usize = 3;
+/// How many keys a liar admits, each with 2 MiB: below the bound of a replica, so that all have one
+/// state.
+const LIARS_KEYS: usize = 4;
+/// How many keys answer late.
+const SLOW_KEYS: usize = 16;
+/// How many silent connections each node gets.
+const SILENT: usize = 160;
+/// How many keys begin to join through each node.
+const GUESTS: usize = 80;
 /// What a file may hold while the disk is full: nothing.
 const FULL: u64 = 0;
 
@@ -28,12 +38,16 @@ pub struct Rig {
     active: Vec<(Duration, Fault)>,
     /// Who may end without being killed.
     may_end: BTreeSet<usize>,
+    /// Who lies now.
+    liars: BTreeMap<Lie, LiarProcess>,
+    /// From where: an address beside those of the nodes.
+    liars_ip: IpAddr,
 }
 
 /// The loopback address of a node: 127.0.0.11 and so on.
 fn own_ip(host: usize) -> Result<IpAddr, Error> {
     let last = u8::try_from(host + 11).ok().filter(|last| *last < 255);
-    let last = last.ok_or_else(|| Error::Broken("at most 243 nodes have an address".to_owned()))?;
+    let last = last.ok_or_else(|| Error::Broken("at most 242 nodes have an address".to_owned()))?;
     Ok(Ipv4Addr::new(127, 0, 0, last).into())
 }
 
@@ -69,10 +83,23 @@ impl Rig {
             names.push(name);
             cluster.push(NodeProcess::new(exe.clone(), spec, block));
         }
+        // A liar states where it is, beside the proxy, and dials through it as the nodes do.
+        let liars_ip = own_ip(nodes)?;
+        let block = PortBlock::reserve()?;
+        let [front, node] = [block.reserved(), block.base()];
+        let [front, node] = [front, node].map(|port| SocketAddr::new(liars_ip, port));
+        places.push(Place { front, node });
         let proxy = Proxy::start(&places).await?;
         let recorder = Arc::new(Recorder::new(names));
-        let mut rig =
-            Self { cluster, proxy, recorder, active: Vec::new(), may_end: BTreeSet::new() };
+        let mut rig = Self {
+            cluster,
+            proxy,
+            recorder,
+            active: Vec::new(),
+            may_end: BTreeSet::new(),
+            liars: BTreeMap::new(),
+            liars_ip,
+        };
         let seeds: Vec<usize> = (0..nodes.min(SEEDS)).collect();
         (0..nodes).for_each(|host| rig.join(host, &seeds));
         Ok(rig)
@@ -99,6 +126,12 @@ impl Rig {
     #[must_use]
     pub fn clients(&self) -> Vec<NodeClient> {
         self.cluster.nodes().iter().map(|node| node.client().clone()).collect()
+    }
+
+    /// What each node is started with.
+    #[must_use]
+    pub fn specs(&self) -> Vec<NodeSpec> {
+        self.cluster.nodes().iter().map(|node| node.spec().clone()).collect()
     }
 
     /// What passed between nodes so far.
@@ -276,6 +309,7 @@ impl Rig {
             Fault::Fill(host) => self.fill(*host, true)?,
             Fault::HalfOpen { believer, other } => self.proxy.half_open(*believer, *other),
             Fault::Reset(of) => self.reset(&of.iter().collect::<Vec<_>>()),
+            Fault::Lie(lie) => self.lie(*lie)?,
             Fault::Cut { .. } | Fault::Slow { .. } | Fault::Narrow { .. } | Fault::Flaky { .. } => {
             }
         }
@@ -302,6 +336,8 @@ impl Rig {
                 let rule = self.proxy.rule(*believer, *other);
                 self.proxy.set(*believer, *other, rule);
             }
+            // It is killed.
+            Fault::Lie(lie) => drop(self.liars.remove(lie)),
             _ => {}
         }
         self.rule();
@@ -345,6 +381,30 @@ impl Rig {
                 self.recorder.fate(host, Fate::Killed);
             }
         }
+        Ok(())
+    }
+
+    /// Lets somebody lie who was not there before.
+    fn lie(&mut self, lie: Lie) -> Result<(), Error> {
+        let home = self.cluster.home();
+        let mut spec = LiarSpec {
+            lie,
+            secret: home.secret(),
+            listen: SocketAddr::new(self.liars_ip, 0),
+            targets: self.cluster.nodes().iter().map(|node| node.spec().listen).collect(),
+            keys: 1,
+            count: 1,
+            bytes: 1 << 40,
+            log: home.path().join("liar.log"),
+        };
+        match lie {
+            Lie::Keys => spec.count = LIARS_KEYS,
+            Lie::Slow => spec.keys = SLOW_KEYS,
+            Lie::Silent => spec.count = SILENT,
+            Lie::Guests => spec.keys = GUESTS,
+            _ => {}
+        }
+        self.liars.insert(lie, LiarProcess::start(self.cluster.exe(), &spec)?);
         Ok(())
     }
 

@@ -9,8 +9,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::check::Finale;
-use super::history::History;
+use super::check::{Finale, blobs};
+use super::history::{History, Put};
+use super::mover::{Mover, get, lacking};
 use super::observer::observe;
 use super::rig::Rig;
 use super::workload::Client;
@@ -25,6 +26,8 @@ use crate::wait::{self, Seen};
 pub const SETTLE_WITHIN: Duration = Duration::from_secs(90);
 /// The time between the two looks at the end.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+/// How many blobs other nodes have to get at the end.
+const GOT_AT_THE_END: usize = 5;
 /// How often the faults look whether a process has crashed.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
 
@@ -88,6 +91,7 @@ pub async fn run(
         let client = Client::new(number, options.seed, nodes, recorder, options.pause_max);
         clients.spawn(client.run(stopped.clone()));
     }
+    clients.spawn(Mover::new(rig.specs(), recorder.clone(), options.seed).run(stopped));
     torment(&mut rig, plan, &mut told).await?;
     rig.end_those(|_| true)?;
     // One that crashed does not come back by itself.
@@ -197,7 +201,10 @@ async fn finale(rig: &mut Rig, digests: [Vec<Option<String>>; 2]) -> Finale {
         let found = node.services("", true).await.ok();
         shown.push(found.map(|found| reader.shown(&found).into_iter().collect()));
     }
+    let (blobs_lacking, blobs_unreached) = look_for_blobs(rig).await;
     Finale {
+        blobs_lacking,
+        blobs_unreached,
         hosts: (0..rig.clients().len()).filter(|host| rig.is_up(*host)).collect(),
         shown,
         digests,
@@ -205,6 +212,31 @@ async fn finale(rig: &mut Rig, digests: [Vec<Option<String>>; 2]) -> Finale {
         principals: said().map(|said| Some(said?.principal.clone())).collect(),
         accepted: nodes[0].leader_ping().await.map(|ping| ping.accepted).unwrap_or_default(),
     }
+}
+
+/// Which acknowledged blobs are not where they were put; and what nodes say that cannot get one of the
+/// last few, which other nodes hold.
+async fn look_for_blobs(rig: &Rig) -> (Vec<(usize, String)>, Vec<String>) {
+    let (specs, history) = (rig.specs(), rig.recorder().history().clone());
+    let stand = |put: &&Put| rig.is_up(put.host) && !blobs::is_gone(&history, put);
+    let puts: Vec<_> = history.puts.iter().filter(stand).collect();
+    let mut lost = Vec::new();
+    for (host, spec) in specs.iter().enumerate() {
+        let of_it = puts.iter().filter(|put| put.host == host);
+        let wanted: Vec<_> = of_it.map(|put| put.blob.clone()).collect();
+        lost.extend(lacking(spec, &wanted).await.into_iter().map(|blob| (host, blob)));
+    }
+    let mut unreached = Vec::new();
+    for put in puts.iter().rev().take(GOT_AT_THE_END) {
+        let other = (put.host + 1) % specs.len();
+        let Ok(blob) = put.blob.parse() else { continue };
+        if rig.is_up(other)
+            && let Err(error) = get(&specs[other], blob).await
+        {
+            unreached.push(error.to_string());
+        }
+    }
+    (lost, unreached)
 }
 
 /// Clients of those that run, in the order of their numbers.

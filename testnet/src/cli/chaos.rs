@@ -32,6 +32,9 @@ pub(super) struct Args {
     /// How many clients work meanwhile
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=100))]
     clients: u16,
+    /// Whether somebody lies meanwhile: a member, or a stranger
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    liar: bool,
     /// Run this scenario instead of a plan: its name, or the file it is in
     #[arg(long, value_name = "F", conflicts_with = "minutes")]
     scenario: Option<String>,
@@ -58,7 +61,9 @@ impl Course {
     fn draw(args: &Args, time: Duration) -> Result<(Self, usize), Error> {
         let Some(name) = &args.scenario else {
             let nodes = usize::from(args.nodes.unwrap_or(NODES));
-            return Ok((Self::Plan(Plan::draw(args.seed, nodes, time)), nodes));
+            let plan = Plan::draw(args.seed, nodes, time);
+            let plan = if args.liar { plan.with_liar(args.seed, time) } else { plan };
+            return Ok((Self::Plan(plan), nodes));
         };
         let scenario = find(name)?;
         let nodes = args.nodes.map_or(scenario.nodes, usize::from);
@@ -145,10 +150,10 @@ fn judge(args: &Args, nodes: usize, mut ran: Ran) -> Result<(), Error> {
 
 impl Args {
     fn command(&self, nodes: usize) -> String {
-        let Self { minutes, seed, clients, scenario, .. } = self;
+        let Self { minutes, seed, clients, liar, scenario, .. } = self;
         let what = match scenario {
             Some(name) => format!("--scenario {name}"),
-            None => format!("--minutes {minutes} --clients {clients}"),
+            None => format!("--minutes {minutes} --clients {clients} --liar {liar}"),
         };
         format!("crux-testnet chaos --nodes {nodes} --seed {seed} {what}")
     }

@@ -14,7 +14,7 @@ use super::filter::Filter;
 use super::lie::Lie;
 use super::member::{Member, Start, flock_of};
 use super::stranger::{guests, silent};
-use super::tell::{Blob, Keys, Slow, Text};
+use super::tell::{Blob, Fence, Keys, Slow, Text};
 use crate::Error;
 use crate::output::note;
 
@@ -77,6 +77,8 @@ fn lie(args: &Args) -> Result<(), Error> {
     runtime.block_on(async {
         match args.lie {
             Lie::Blob => members(args, &secret, || Blob::new(args.bytes)).await,
+            Lie::Fence => members(args, &secret, Fence::default).await,
+            Lie::Term => members(args, &secret, Fence::stated).await,
             Lie::Keys => members(args, &secret, || Keys::new(args.count)).await,
             Lie::Slow => members(args, &secret, Slow::default).await,
             Lie::Text => members(args, &secret, Text::default).await,

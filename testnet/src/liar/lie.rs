@@ -7,6 +7,10 @@ use clap::ValueEnum;
 pub enum Lie {
     /// A member signs a false tree for every blob that it is asked for, and serves none of it.
     Blob,
+    /// A member commands under the greatest term there is.
+    Fence,
+    /// The same, and its record states that term, too.
+    Term,
     /// A member admits keys that it made itself, each with a full record.
     Keys,
     /// A member answers every comparison late and with a difference that never ends.
@@ -21,8 +25,16 @@ pub enum Lie {
 
 impl Lie {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Blob, Self::Keys, Self::Slow, Self::Text, Self::Silent, Self::Guests];
+    pub const ALL: [Self; 8] = [
+        Self::Blob,
+        Self::Fence,
+        Self::Term,
+        Self::Keys,
+        Self::Slow,
+        Self::Text,
+        Self::Silent,
+        Self::Guests,
+    ];
 
     /// Whether it takes no secret.
     #[must_use]
@@ -35,6 +47,8 @@ impl fmt::Display for Lie {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Blob => "blob",
+            Self::Fence => "fence",
+            Self::Term => "term",
             Self::Keys => "keys",
             Self::Slow => "slow",
             Self::Text => "text",

@@ -5,10 +5,12 @@
 //! 3. The leader is killed with `kill -9`; the others agree on the next one.
 //! 4. The old leader comes back, and the new one stays.
 //! 5. A sixth node comes late and has everything.
-//! 6. All stop and start again in another order, and everything is still there.
+//! 6. A member lies, about the term that it leads with and about blobs, and nothing comes of it.
+//! 7. All stop and start again in another order, and everything is still there.
 
 mod chapter;
 mod greeter;
+mod liar;
 mod script;
 
 pub use chapter::Chapter;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crux_proto::v1::{LeaderInfo, Service};
 
-use super::{Chapter, Greeter};
+use super::{Chapter, Greeter, liar};
 use crate::Error;
 use crate::process::{Cluster, FORM_WITHIN, FlockStatus, Registration};
 use crate::view::short;
@@ -14,7 +14,7 @@ use crate::wait::{self, Seen};
 pub const NODES: usize = 5;
 
 /// How long any one step may take. The goals are far below; this only ends a story that hangs.
-const STEP_WITHIN: Duration = Duration::from_secs(30);
+pub(super) const STEP_WITHIN: Duration = Duration::from_secs(30);
 
 /// Finds the greeter wherever it is.
 const GREETERS: &str = "*/*/*/greeter/*";
@@ -33,6 +33,7 @@ pub async fn tell(cluster: &mut Cluster, told: impl FnMut(Chapter)) -> Result<()
     let new = story.loses_its_leader(&old).await?;
     story.keeps_the_new_leader(&old, &new).await?;
     story.grows(&new).await?;
+    story.is_lied_to().await?;
     story.restarts().await?;
     drop(greeter);
     Ok(())
@@ -110,6 +111,20 @@ impl<T: FnMut(Chapter)> Story<'_, T> {
         Ok(())
     }
 
+    async fn is_lied_to(&mut self) -> Result<(), Error> {
+        let since = Instant::now();
+        let (leader, obeyed) = liar::commands(self.cluster).await?;
+        let (node, term) = (&leader.node, leader.epoch);
+        let tried = "a member commanded under term 281474976710655, then the leader was killed";
+        self.tell(format!("{tried}; {node} leads at claim {term} and {obeyed} obey"), since);
+
+        let since = Instant::now();
+        let took = liar::claims(self.cluster).await?.as_secs_f64();
+        let tried = "a member signed that every blob has 1 TiB and another root";
+        self.tell(format!("{tried}; a get took {took:.1} s, and nothing was evicted"), since);
+        Ok(())
+    }
+
     async fn restarts(&mut self) -> Result<(), Error> {
         let since = Instant::now();
         let again = restart_in_another_order(self.cluster).await?;
@@ -168,11 +183,11 @@ fn two_followers(cluster: &Cluster, statuses: &FlockStatus) -> Result<(usize, us
     }
 }
 
-fn leader_of(statuses: &FlockStatus) -> Result<LeaderInfo, Error> {
+pub(super) fn leader_of(statuses: &FlockStatus) -> Result<LeaderInfo, Error> {
     statuses.leader().cloned().ok_or_else(|| Error::Broken("there is no one leader".to_owned()))
 }
 
-fn leader_position(cluster: &Cluster, leader: &LeaderInfo) -> Result<usize, Error> {
+pub(super) fn leader_position(cluster: &Cluster, leader: &LeaderInfo) -> Result<usize, Error> {
     let unknown = || Error::Broken(format!("leader {} is none of ours", leader.node));
     cluster.position(&leader.node).ok_or_else(unknown)
 }

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use crux_testnet::Error;
 use crux_testnet::liar::{LiarProcess, LiarSpec, Lie};
-use crux_testnet::process::{Cluster, ClusterOptions, FlockStatus, Home};
+use crux_testnet::process::{
+    Cluster, ClusterOptions, FlockStatus, Home, NodeClient, NodeProcess, procfs,
+};
+use crux_testnet::wait::{self, Seen};
 
 /// How long any one condition may take that no test is about: far above the goals, for a loaded machine.
 pub(crate) const WITHIN: Duration = Duration::from_secs(30);
@@ -60,10 +63,46 @@ pub(crate) async fn until_alive(cluster: &mut Cluster, alive: u32) -> FlockStatu
     ok(cluster.until(&what, WITHIN, holds).await)
 }
 
+/// How much memory each node has resident, in MiB.
+pub(crate) fn resident(cluster: &Cluster) -> Vec<u64> {
+    let pids = cluster.nodes().iter().filter_map(NodeProcess::pid);
+    pids.filter_map(procfs::resident_bytes).map(|bytes| bytes >> 20).collect()
+}
+
+/// How much of the disk each database takes, in MiB.
+pub(crate) fn on_disk(cluster: &Cluster) -> Vec<u64> {
+    let size = |path: PathBuf| std::fs::metadata(path).map_or(0, |file| file.len() >> 20);
+    cluster.nodes().iter().map(|node| size(node.spec().database())).collect()
+}
+
 /// Says what a test measured: a line of the threat model's table.
 #[expect(clippy::print_stdout, reason = "shown with --nocapture, and when the test fails")]
 pub(crate) fn measured(what: std::fmt::Arguments<'_>) {
     println!("{what}");
+}
+
+/// What `doctor` says that fails.
+pub(crate) async fn failed_checks(client: &NodeClient) -> Vec<String> {
+    let checks = ok(client.doctor().await);
+    let failed = checks.into_iter().filter(|check| check.result == "fail");
+    failed.map(|check| format!("{}: {}", check.name, check.detail)).collect()
+}
+
+/// Looks until it holds; returns how long that took.
+pub(crate) async fn took(
+    what: &str,
+    within: Duration,
+    mut look: impl AsyncFnMut() -> Result<(), String>,
+) -> Duration {
+    let began = std::time::Instant::now();
+    let seen = wait::until(what, within, async || {
+        Ok(match look().await {
+            Ok(()) => Seen::Done(()),
+            Err(why) => Seen::NotYet(why),
+        })
+    });
+    ok(seen.await);
+    began.elapsed()
 }
 
 /// The value, or a panic with the whole story: a flock's error is worth reading.

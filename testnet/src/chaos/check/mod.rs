@@ -5,6 +5,7 @@
 //!   Finale ──┤   invented   nobody ever shows what nobody registered
 //!            ├─▶ own        a node shows what it acknowledged itself, at once and after a crash
 //!            ├─▶ fence      of one node, a later acceptance is never of a smaller claim
+//!            ├─▶ blobs      one that was acknowledged stays, and is what was put
 //!            ├─▶ agreed     at the end: one state, one leader, whose claim everybody stores
 //!            └─▶ alive      no process ends that was not told to
 //! ```
@@ -18,6 +19,7 @@
 //! It is not complete: of reads by way of other nodes it only asks that they were once true.
 
 mod agreed;
+pub(super) mod blobs;
 mod durable;
 mod fence;
 mod invented;
@@ -52,6 +54,10 @@ pub struct Finale {
     pub principals: Vec<Option<String>>,
     /// Who stored the claim of the leader when it was asked last.
     pub accepted: Vec<String>,
+    /// Blobs that a node that runs had acknowledged and does not hold.
+    pub blobs_lacking: Vec<(usize, String)>,
+    /// What nodes say that cannot get a blob that another one holds.
+    pub blobs_unreached: Vec<String>,
 }
 
 /// Everything that does not hold.
@@ -69,5 +75,6 @@ pub fn check(history: &History, finale: &Finale) -> Vec<Violation> {
     invented::check(history, finale, &mut found);
     own::check(history, &mut found);
     fence::check(history, &mut found);
+    blobs::check(history, finale, &mut found);
     found
 }

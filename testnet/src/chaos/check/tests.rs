@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::super::history::{Asked, Call, Claim, Fate, History, KeyId, Outcome, Value};
+use super::super::history::{Asked, Call, Claim, Fate, History, KeyId, Outcome, Put, Value};
 use super::{Finale, Violation, check};
 
 fn at(seconds: u64) -> Duration {
@@ -71,6 +71,7 @@ impl Story {
             leaders: both("n0 1"),
             accepted: principals.iter().flatten().cloned().collect(),
             principals,
+            ..Finale::default()
         }
     }
 
@@ -285,4 +286,23 @@ fn a_process_that_ends_by_itself_is_a_violation() {
     let found = story.found(None);
     assert!(matches!(&found[..], [Violation::Crashed { .. }]));
     assert!(found[0].to_string().contains("n1 ended by itself before 3.000s: exit status: 101"));
+}
+
+#[test]
+fn a_blob_stays_where_it_was_acknowledged_until_the_node_is_made_anew() {
+    let mut story = Story::new();
+    let put = Put { host: 0, at: at(10), blob: "b".to_owned() };
+    story.history.puts.push(put);
+    let lacking = Finale { blobs_lacking: vec![(0, "b".to_owned())], ..Finale::default() };
+    let lost = |story: &Story| {
+        let found = check(&story.history, &lacking);
+        found.iter().any(|it| matches!(it, Violation::BlobLost { .. }))
+    };
+    assert!(lost(&story));
+    story.fate(5, 0, Fate::Rekeyed);
+    story.fate(20, 0, Fate::Wiped);
+    story.fate(20, 1, Fate::Rekeyed);
+    assert!(lost(&story), "neither of these takes a blob from it");
+    story.fate(20, 0, Fate::Rekeyed);
+    assert!(!lost(&story));
 }

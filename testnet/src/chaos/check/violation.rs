@@ -53,6 +53,24 @@ pub enum Violation {
     },
     /// At the end, nodes that are one flock do not agree.
     Disagreed(String),
+    /// A blob that a node acknowledged is not there.
+    BlobLost {
+        /// Which one,
+        blob: String,
+        /// at which node,
+        by: String,
+        /// and when it had acknowledged it.
+        at: Duration,
+    },
+    /// A node gave out other bytes than were put.
+    FalseBlob {
+        /// Of which blob,
+        blob: String,
+        /// and which node.
+        by: String,
+    },
+    /// At the end, a node cannot get a blob that another one holds.
+    BlobUnreached(String),
     /// A service is shown of a node that is called by a name that no node was given.
     Stranger(String),
     /// Something that a scenario expects did not come true.
@@ -85,6 +103,13 @@ impl fmt::Display for Violation {
                 crate::view::short(principal)
             ),
             Self::Disagreed(what) => write!(f, "disagreed: {what}"),
+            Self::BlobLost { blob, by, at } => {
+                write!(f, "lost: {by} acknowledged the blob {blob} at {at:.3?} and lacks it")
+            }
+            Self::FalseBlob { blob, by } => {
+                write!(f, "false: {by} gave out other bytes as the blob {blob}")
+            }
+            Self::BlobUnreached(what) => write!(f, "unreached: {what}"),
             Self::Stranger(name) => write!(f, "stranger: a node is called {name}"),
             Self::Unmet(what) => write!(f, "unmet: {what}"),
             Self::Crashed { host, at, how } => {
