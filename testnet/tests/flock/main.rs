@@ -11,6 +11,8 @@ mod lifecycle;
 mod peers;
 mod refusal;
 mod restart;
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+mod strangers;
 mod support;
 mod testnet;
 mod twins;
