@@ -2,13 +2,13 @@
 
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::time::Instant;
 
 use crux_crdt::{Digest, Principal};
 use crux_protocol::link::DialFailure;
 use crux_protocol::net::{Config, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 
 use super::harness::{Node, config};
 

@@ -2,14 +2,13 @@
 
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::time::Instant;
 
 use crux_protocol::link::{Command, Event, Protocol, RequestFailure, Topic};
 use crux_protocol::net::{Config, Limits, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{interval, timeout};
+use tokio::time::{Instant, interval, timeout};
 
 use super::harness::{DEADLINE, Node, config};
 
