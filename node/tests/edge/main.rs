@@ -59,7 +59,7 @@ fn a_log_that_nobody_reads_stops_nobody() {
         let check = log_check(node);
         check.starts_with("warn") && !check.contains(" 0 lines were dropped")
     });
-    assert!(log_check(&node).contains("nobody has read it for"));
+    node.until("nobody reads", |node| log_check(node).contains("nobody has read it for"));
     let read = std::thread::spawn(move || {
         let (mut all, mut buf) = (Vec::new(), [0; 65536]);
         while !String::from_utf8_lossy(&all).contains("missing here") {
