@@ -69,7 +69,7 @@ pub struct Strew {
     registers_index: Index,
     acts_index: Index,
     footprint: Footprint,
-    // Whose records were stripped since that was asked last.
+    // The authors whose records were stripped since that was asked last.
     stripped: Vec<Principal>,
 }
 
@@ -104,7 +104,7 @@ impl Strew {
         self.footprint.of(author)
     }
 
-    /// Whose records lost their slots since this was called last, because their authors departed. Whoever keeps
+    /// The departed authors whose records lost their slots since this was called last. A caller that keeps
     /// the replica on a disk drops them there.
     pub fn take_stripped(&mut self) -> Vec<Principal> {
         core::mem::take(&mut self.stripped)

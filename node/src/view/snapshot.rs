@@ -34,7 +34,7 @@ pub struct View {
     pub members: Vec<Member>,
     /// Every registration it knows, live or not, each path once. In any order.
     pub services: Vec<Service>,
-    /// Who offers which blob, this node itself included, with what it signed of it; shown dead or not.
+    /// The members that offer each blob, this node itself included, with what it signed of it; shown dead or not.
     pub holders: BTreeMap<BlobId, Vec<(Principal, Descriptor)>>,
 }
 

@@ -48,7 +48,7 @@ pub(super) struct Fetch {
     pub(super) is_sealed: bool,
     /// Who sent all of it, while that is being sealed.
     pub(super) whole_from: Option<Principal>,
-    /// Who waits, since when, and for how long without a piece.
+    /// The caller that waits, since when, and for how long without a piece.
     pub(super) waiters: BTreeMap<Waiter, (Instant, Duration)>,
     pub(super) claims: Claims,
     /// What is followed: what has the floor.

@@ -1,4 +1,4 @@
-//! Whom a fetch asks.
+//! The peers that a fetch asks.
 
 use crux_crdt::Principal;
 
@@ -29,7 +29,7 @@ impl Fetch {
         let offers = offers.into_iter().map(|(by, _)| by);
         let offers: Vec<_> = offers.filter(|by| facts.linked.contains(by)).collect();
         let due = next_seek <= now;
-        // Who offers it may lie, and whom the index knows may not.
+        // A member that offers it may lie, and those that the index knows may not.
         let idle = now >= self.moved + config.seek_idle;
         let seeks = due && (idle || (offers.is_empty() && !self.is_supplied()));
         if due {

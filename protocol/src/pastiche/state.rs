@@ -25,7 +25,7 @@ pub struct Facts<'a> {
     pub linked: &'a BTreeSet<Principal>,
     /// Whether somebody's statements count.
     pub is_member: &'a dyn Fn(&Principal) -> bool,
-    /// Who offers a blob in the strew, and what each signed of it.
+    /// The members that offer a blob in the strew, and what each signed of it.
     pub holders: &'a dyn Fn(&BlobId) -> Vec<(Principal, Descriptor)>,
 }
 

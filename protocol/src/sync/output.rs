@@ -38,14 +38,14 @@ pub enum Output {
     },
     /// Merge acts, then call [`State::resume`].
     MergeActs {
-        /// Who sent them.
+        /// The peer that sent them.
         peer: Principal,
         /// The acts; their signatures held.
         acts: Vec<Arc<Signed<Act>>>,
     },
     /// Merge records, then call [`State::resume`].
     MergeRecords {
-        /// Who sent them.
+        /// The peer that sent them.
         peer: Principal,
         /// The records; the headers' signatures held.
         frames: Vec<RecordFrame>,
@@ -59,7 +59,7 @@ pub enum Output {
     },
     /// This came along with roots; the beacon is not yet verified.
     Aside {
-        /// Who sent it.
+        /// The peer that sent it.
         peer: Principal,
         /// What came along.
         aside: Aside,

@@ -55,7 +55,7 @@ impl Account {
     }
 }
 
-/// Who loses its place; none: there is a free one.
+/// The peer that loses its place; none: there is a free one.
 type Loser = Option<Principal>;
 
 /// What a peer gets that waits.
@@ -163,7 +163,7 @@ impl Places {
         first.into_iter().flatten().map(|(_, peer)| peer).collect()
     }
 
-    /// Who loses a place to this peer now, if anybody has to; else, where there is no place for it yet, who is
+    /// The peer that loses a place to this one now, if any has to; else, where there is no place for it yet, who is
     /// next to lose one to it, with what that peer used.
     fn look(&self, peer: &Principal, now: Instant) -> Result<Loser, Option<(Duration, Principal)>> {
         // With one place only there is none to keep.

@@ -278,7 +278,7 @@ fn a_slow_peer_loses_its_place_and_goes_on_where_it_was() {
     assert_eq!(fetches(&out), lost);
 }
 
-/// Of whom acts are fetched.
+/// The peers of which acts are fetched.
 fn fetches(outputs: &[Output]) -> Vec<Principal> {
     let fetch = |output: &Output| match output {
         Output::Send { peer, request: Request::Acts(_) } => Some(*peer),

@@ -106,7 +106,7 @@ fn keys_without_end_take_so_much_and_are_laid_at_the_door_of_who_admits_them() {
     assert_eq!(brought[0].member, from);
     assert!(brought[0].authors >= usize::from(taken) && brought[0].bytes > LIMIT / 2);
     assert!(brought[0].through.is_empty(), "this node admitted it");
-    // Who was known goes on, this node too.
+    // A member that was known goes on, this node too.
     let record = record_with(&honest(), marker(2), Profile::default(), &["dns", "ntp"]);
     assert_eq!(rig.gossip(from, Topic::Registry, sealed(&record)), Verdict::Accept);
     assert!(rig.register("web", None));

@@ -142,7 +142,7 @@ fn nobody_else_can_stop_a_node() {
     assert_eq!(rig.stopped, None);
 }
 
-/// Who stops hands over what it added, and what was there before it started is not part of that.
+/// The run that stops hands over what it added, without what was there before it started.
 #[test]
 fn who_stops_hands_over_what_it_added() {
     let me = who(1);

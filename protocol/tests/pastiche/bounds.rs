@@ -73,7 +73,7 @@ impl Asked {
         }
     }
 
-    /// Who else is said to fetch a blob.
+    /// The others that are said to fetch a blob.
     fn others(&mut self, peer: u8, blob: BlobId, now: Instant) -> Vec<Principal> {
         let read = self.look(peer, blob, true, now);
         match self.looked(read, Vec::new()) {

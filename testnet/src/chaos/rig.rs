@@ -38,7 +38,7 @@ pub struct Rig {
     active: Vec<(Duration, Fault)>,
     /// Who may end without being killed.
     may_end: BTreeSet<usize>,
-    /// Who lies now.
+    /// The liar of the moment.
     liars: BTreeMap<Lie, LiarProcess>,
     /// From where: an address beside those of the nodes.
     liars_ip: IpAddr,

@@ -26,7 +26,7 @@ pub(super) struct Start {
     pub(super) secret: SecretString,
     /// Where it listens; port 0 is any.
     pub(super) listen: SocketAddr,
-    /// Whom it joins.
+    /// The node that it joins.
     pub(super) join: Vec<String>,
 }
 

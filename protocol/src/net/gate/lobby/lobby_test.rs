@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use super::*;
 
-/// Whom a node lets in, and a clock.
+/// The lobby of a node, and a clock.
 struct World {
     lobby: Lobby,
     familiar: Familiar,

@@ -19,7 +19,7 @@ fn limits() -> Limits {
     Limits { strangers_max: 2, ..Limits::default() }
 }
 
-/// Who has to go for a stranger, by the number of the connection.
+/// The peer that has to go for a stranger, by the number of the connection.
 fn of_stranger(made: Result<Room, Refusal>) -> Option<ConnectionId> {
     let room = made.expect("not refused");
     assert_eq!(room.of_same, None);
