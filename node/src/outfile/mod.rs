@@ -11,7 +11,7 @@
 //!
 //! **How.** A regular file is written without a name where the file system can do that (`O_TMPFILE`), so
 //! that no end of the process leaves anything behind. Elsewhere, and for directories, it is written under a
-//! short name beside the place; that name is registered in [`unfinished`] before it is made, and removed on
+//! short name beside the place; that name is registered in `unfinished` before it is made, and removed on
 //! an error and on SIGINT, SIGTERM and SIGHUP. The content is flushed before it gets its name, and the
 //! directory after. So after a crash of the machine a file is as before, or whole; never empty.
 //!

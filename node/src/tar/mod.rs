@@ -5,7 +5,7 @@
 //! owner zero, and the permissions less those of others to write. Hard links become files of their own.
 //! The format is ustar, with a pax header where a name or size does not fit, so every `tar` reads it.
 //!
-//! **Both ways have the same limits** ([`limits`]): what is packed can be unpacked, and nobody may do more
+//! **Both ways have the same limits** (`limits`): what is packed can be unpacked, and nobody may do more
 //! with it then than before.
 //!
 //! **Reading** trusts nothing. Invariant: whatever the bytes are, nothing is made, changed or followed

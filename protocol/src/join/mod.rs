@@ -22,7 +22,7 @@
 //! strangers.
 //!
 //! **Invariant**: a sponsor keeps nothing of a peer that did not prove the key, and tells it only
-//! whether it is a member, and that the sponsor knows the key. The challenge is [computed](challenge) from what J said, and computed
+//! whether it is a member, and that the sponsor knows the key. The challenge is computed (`challenge`) from what J said, and computed
 //! again when the proof comes. So strangers that know the flock id and no more take no joiner's place,
 //! however many they are; of joiners that proved it there are [`Config::guests_max`] at most, and each
 //! is forgotten with its last connection.

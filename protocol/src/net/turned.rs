@@ -104,7 +104,7 @@ struct Counts {
 
 /// The connections that this node closed before they were members'.
 ///
-/// **Invariant**: a line is logged at most once in [`LOG_REST`], however many there are.
+/// **Invariant**: a line is logged at most once in `LOG_REST`, however many there are.
 #[derive(Debug)]
 pub struct Turned(Mutex<Counts>);
 
@@ -150,7 +150,7 @@ impl Turned {
         }
     }
 
-    /// Says that a connection could not be accepted, once in [`LOG_REST`].
+    /// Says that a connection could not be accepted, once in `LOG_REST`.
     pub(super) fn deaf(&self, error: &dyn fmt::Display) {
         if self.is_news(Instant::now()) {
             tracing::warn!(

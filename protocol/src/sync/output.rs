@@ -33,24 +33,24 @@ pub enum Output {
     Reply {
         /// Which.
         id: ReplyId,
-        /// The encoded [`Response`].
+        /// The encoded `Response`.
         body: Vec<u8>,
     },
-    /// Merge acts, then call [`State::resume`].
+    /// Merge acts, then call [`State::resume`](super::State::resume).
     MergeActs {
         /// The peer that sent them.
         peer: Principal,
         /// The acts; their signatures held.
         acts: Vec<Arc<Signed<Act>>>,
     },
-    /// Merge records, then call [`State::resume`].
+    /// Merge records, then call [`State::resume`](super::State::resume).
     MergeRecords {
         /// The peer that sent them.
         peer: Principal,
         /// The records; the headers' signatures held.
         frames: Vec<RecordFrame>,
     },
-    /// Store a record durably, then answer with [`Response::encode_stored`].
+    /// Store a record durably, then answer with [`Response::encode_stored`](super::Response::encode_stored).
     Store {
         /// The request to answer.
         id: ReplyId,
@@ -64,7 +64,7 @@ pub enum Output {
         /// What came along.
         aside: Aside,
     },
-    /// Answer with [`Response::encode_beacons`] what is heard of these.
+    /// Answer with [`Response::encode_beacons`](super::Response::encode_beacons) what is heard of these.
     Tell {
         /// The request to answer.
         id: ReplyId,
