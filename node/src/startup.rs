@@ -137,7 +137,7 @@ fn open_store(data_dir: &Path, genesis: &Genesis) -> Result<(Store, Snapshot), E
     Store::open(&data_dir.join(DATABASE_NAME), genesis.flock_id()).map_err(|err| {
         let kind = match &err {
             OpenError::OtherFlock { .. } => Kind::WrongFlock,
-            OpenError::Newer { .. } => Kind::Unsupported,
+            OpenError::Newer { .. } | OpenError::Older { .. } => Kind::Unsupported,
             OpenError::Damaged { .. } => Kind::DatabaseCorrupt,
             OpenError::InUse { .. } => Kind::DataDirInUse,
             OpenError::Io { .. } => Kind::Io,

@@ -147,6 +147,9 @@ impl Index {
         now: Duration,
     ) -> Option<Vec<BlobId>> {
         let is_in = |sealed: &Sealed| dir.is_none_or(|dir| Arc::ptr_eq(dir, &sealed.dir));
+        if lack == Lack::default() {
+            return Some(Vec::new());
+        }
         // What frees nothing that is lacking stays.
         let helps = |size: u64| size > 0 || lack.files > 0;
         let mut order: Vec<_> = self

@@ -35,6 +35,19 @@ pub enum OpenError {
         /// The newest format this build knows.
         known: u32,
     },
+    /// An older Crux made it, and this one does not read what its members signed.
+    #[error(
+        "the database {} was made by an older Crux: it has format {found}, this build reads {known}",
+        .path.display()
+    )]
+    Older {
+        /// The database.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The oldest format this build reads.
+        known: u32,
+    },
     /// It is damaged, or no database. The disk's fault, or of whoever changed the file. Trying
     /// again does not help.
     #[error("the database {} is damaged: {what}", .path.display())]
@@ -70,8 +83,15 @@ impl OpenError {
                     .to_owned()
             }
             Self::Newer { .. } => "run the version of Crux that made it, or a newer one".to_owned(),
+            Self::Older { path, .. } => {
+                let [from, to] = [path.clone(), aside(path, "older")].map(|path| quoted(&path));
+                format!(
+                    "run the version of Crux that made it; or set it aside with `mv {from} {to}` and \
+                     start again: the node keeps its key, and what it had registered has to be registered again"
+                )
+            }
             Self::Damaged { path, .. } => {
-                let [from, to] = [path.clone(), aside(path)].map(|path| quoted(&path));
+                let [from, to] = [path.clone(), aside(path, "damaged")].map(|path| quoted(&path));
                 format!(
                     "set it aside with `mv {from} {to}` and start again: the node takes the \
                      flock's state from its peers; what no peer has is only in that file"
@@ -98,6 +118,7 @@ impl OpenError {
             Failure::Io(source) => Self::Io { path, source },
             Failure::OtherFlock { found, expected } => Self::OtherFlock { path, found, expected },
             Failure::Newer { found, known } => Self::Newer { path, found, known },
+            Failure::Older { found, known } => Self::Older { path, found, known },
         }
     }
 }
@@ -151,6 +172,7 @@ pub(super) enum Failure {
     Io(io::Error),
     OtherFlock { found: Digest, expected: Digest },
     Newer { found: u32, known: u32 },
+    Older { found: u32, known: u32 },
 }
 
 impl Failure {
@@ -166,7 +188,7 @@ impl From<Failure> for WriteError {
             Failure::Io(err) => Self::Io(err.to_string()),
             Failure::InUse => Self::Io("another process has opened it".to_owned()),
             Failure::Damaged(what) => Self::Damaged(what),
-            Failure::OtherFlock { .. } | Failure::Newer { .. } => {
+            Failure::OtherFlock { .. } | Failure::Newer { .. } | Failure::Older { .. } => {
                 Self::Damaged("another database has taken its place".to_owned())
             }
         }
@@ -217,16 +239,16 @@ fn is_full(err: &io::Error) -> bool {
     )
 }
 
-/// A free name beside a damaged database, so that setting aside never overwrites an earlier one.
-fn aside(path: &Path) -> PathBuf {
+/// A free name beside a database, so that setting aside never overwrites an earlier one.
+fn aside(path: &Path, why: &str) -> PathBuf {
     let named = |suffix: String| {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);
         PathBuf::from(name)
     };
-    let numbered = (2..100).map(|n| named(format!(".damaged-{n}")));
-    let mut names = std::iter::once(named(".damaged".to_owned())).chain(numbered);
-    names.find(|name| !name.exists()).unwrap_or_else(|| named(".damaged".to_owned()))
+    let numbered = (2..100).map(|n| named(format!(".{why}-{n}")));
+    let mut names = std::iter::once(named(format!(".{why}"))).chain(numbered);
+    names.find(|name| !name.exists()).unwrap_or_else(|| named(format!(".{why}")))
 }
 
 /// The path as a shell takes it.

@@ -14,12 +14,12 @@ use super::tables::{FORMAT, WriteTables};
 pub(super) type Step = fn(&WriteTransaction) -> Result<(), Failure>;
 
 /// `STEPS[i]` starts from format `i + 1`.
-pub(super) const STEPS: &[Step] = &[stripped_records];
+pub(super) const STEPS: &[Step] = &[tagged_profiles];
 
-/// Format 2 knows stripped records; all of format 1 are whole, and look the same.
-#[expect(clippy::unnecessary_wraps, reason = "a step like all others")]
-const fn stripped_records(_: &WriteTransaction) -> Result<(), Failure> {
-    Ok(())
+/// Format 2 holds profiles of version 2, and stripped records. A profile is signed by its author, so
+/// nobody else can bring one of version 1 up to date; format 1 was never released.
+const fn tagged_profiles(_: &WriteTransaction) -> Result<(), Failure> {
+    Err(Failure::Older { found: 1, known: 2 })
 }
 
 /// The format that `steps` lead to; with [`STEPS`], the one this build writes.

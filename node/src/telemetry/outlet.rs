@@ -6,6 +6,8 @@
 //! that says how many are missing. Nothing waits for the thread: at the end it gets a moment for what
 //! is left, and ends with the process.
 //!
+//! A write that the system refuses is tried again once a second: what waits is written once it can be.
+//!
 //! Invariant: [`Outlet::push`] never waits for a reader. The queue holds at most [`BYTES_MAX`]. Each
 //! line is written, or counted in the next notice that is written, or, if none is, in [`Health`].
 
@@ -29,6 +31,8 @@ const BYTES_MAX: usize = 1024 * 1024;
 const LINE_BYTES_MAX: usize = 16 * 1024;
 /// How long a full pipe that does not block is left alone.
 const PAUSE: Duration = Duration::from_millis(10);
+/// How long it takes to try again after the system refused a line: the reader is gone, the disk is full.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How long what is left may take at the end.
 const FLUSH_MAX: Duration = Duration::from_millis(500);
 
@@ -65,6 +69,7 @@ struct Queue {
 
 impl Queue {
     fn push(&mut self, line: &[u8]) {
+        let line = cut(line);
         if self.bytes + line.len() > BYTES_MAX {
             self.lost += 1;
             self.missing += 1;
@@ -74,7 +79,7 @@ impl Queue {
             self.items.push_back(Item::Missing(std::mem::take(&mut self.missing)));
         }
         self.bytes += line.len();
-        self.items.push_back(Item::Line(cut(line)));
+        self.items.push_back(Item::Line(line));
         self.failed = false;
     }
 
@@ -192,6 +197,9 @@ impl Outlet {
             };
             self.queue().written(&item, ok.is_ok());
             self.0.changed.notify_all();
+            if ok.is_err() {
+                std::thread::sleep(RETRY_AFTER);
+            }
         }
     }
 
@@ -278,6 +286,7 @@ impl MakeWriter<'_> for Outlet {
 #[cfg(test)]
 mod tests {
     use std::io::Read as _;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
@@ -324,8 +333,43 @@ mod tests {
         (0..100_000).for_each(|n| queue.push(line(n).as_bytes()));
         assert!(queue.bytes <= BYTES_MAX);
         assert_eq!(queue.items.len() as u64 + queue.lost, 100_000);
+    }
+
+    #[test]
+    fn a_long_line_counts_as_what_is_kept_of_it() {
+        let mut queue = Queue::default();
         let long = "x".repeat(LINE_BYTES_MAX * 2);
-        assert_eq!(cut(long.as_bytes()).len(), LINE_BYTES_MAX);
+        for _ in 0..200 {
+            queue.push(long.as_bytes());
+            assert_eq!(queue.bytes, LINE_BYTES_MAX);
+            let item = queue.pop().unwrap();
+            queue.written(&item, true);
+        }
+        assert_eq!((queue.bytes, queue.lost), (0, 0));
+    }
+
+    /// The reader of the pipe is gone, and lines keep coming.
+    #[test]
+    fn a_write_that_fails_at_once_is_not_tried_again_and_again() {
+        struct Gone(Arc<AtomicUsize>);
+        impl Write for Gone {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                self.0.fetch_add(1, Ordering::Relaxed);
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (outlet, tried) = (Outlet::new(LogFormat::Text), Arc::new(AtomicUsize::new(0)));
+        let (thread, gone) = (outlet.clone(), Gone(tried.clone()));
+        std::thread::spawn(move || thread.write_to(gone));
+        let begun = Instant::now();
+        (0..10).for_each(|n| outlet.push(line(n).as_bytes()));
+        outlet.flush();
+        let times = tried.load(Ordering::Relaxed);
+        let most = 1 + usize::try_from(begun.elapsed().as_secs()).unwrap();
+        assert!((1..=most).contains(&times), "{times} times");
     }
 
     /// A disk that is full, or a pipe whose reader is gone.

@@ -5,6 +5,7 @@ use super::memory::MemoryDisk;
 use crate::store::disk::Disk;
 use crate::store::error::Failure;
 use crate::store::migrate::{STEPS, Step, format_after, remaining, run};
+use crate::store::tables::{FORMAT, WriteTables};
 use crate::store::{Store, tables};
 
 const MARKS: TableDefinition<'_, u32, ()> = TableDefinition::new("marks");
@@ -38,6 +39,24 @@ fn this_build_writes_format_2() {
     assert!(remaining(2, STEPS).unwrap().is_empty());
     assert!(matches!(remaining(3, STEPS), Err(Failure::Newer { found: 3, known: 2 })));
     assert!(matches!(remaining(0, STEPS), Err(Failure::Damaged(_))));
+}
+
+/// A file that the build before this one goes on with.
+#[test]
+fn a_database_of_format_1_is_refused_by_name_and_stays_as_it_is() {
+    let disk = MemoryDisk::default();
+    Store::open_on(Box::new(disk.clone()), FLOCK).unwrap().0.close().unwrap();
+    let database = disk.open().unwrap();
+    let transaction = database.begin_write().unwrap();
+    let mut tables = WriteTables::open(&transaction).unwrap();
+    tables.meta.insert(FORMAT, 1u32.to_be_bytes().as_slice()).unwrap();
+    drop(tables);
+    transaction.commit().unwrap();
+    drop(database);
+    for _ in 0..2 {
+        let refused = Store::open_on(Box::new(disk.clone()), FLOCK).unwrap_err();
+        assert!(matches!(refused, Failure::Older { found: 1, known: 2 }), "{refused:?}");
+    }
 }
 
 #[test]
