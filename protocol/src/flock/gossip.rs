@@ -92,10 +92,13 @@ impl State {
         Verdict::Reject
     }
 
-    /// Gossips this node's new record: the header, and the bodies that the last one did not have.
+    /// Gossips this node's new record: the header, and the bodies that the last one did not have. All bodies
+    /// in a new incarnation: others dropped them if the last one was retired.
     pub(super) fn publish_record(&mut self, record: &Arc<Record>) {
+        let incarnation = record.marker().incarnation;
+        let last = self.published.iter().filter(|last| last.marker().incarnation == incarnation);
         let before: BTreeSet<Digest> =
-            self.published.iter().flat_map(|published| published.slots().keys().copied()).collect();
+            last.flat_map(|published| published.slots().keys().copied()).collect();
         let mut out = Encoder::default();
         RecordFrame::seal(&mut out, record, BODIES_MAX, |id| before.contains(id));
         self.published = Some(record.clone());

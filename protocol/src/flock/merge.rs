@@ -82,7 +82,10 @@ impl State {
             }
             let id = frame.header.id();
             match self.merge_frame(frame, now) {
-                Ok(Merged::NoRoom) => all.refused.push(id),
+                Ok(Merged::NoRoom) => {
+                    all.full = true;
+                    all.refused.push(id);
+                }
                 Ok(merged) => all.brought |= merged == Merged::New,
                 Err(error) => _ = self.misbehaved(peer, format!("a record: {error}")),
             }
@@ -229,6 +232,7 @@ impl State {
                     }
                     ActOutcome::NoRoom => {
                         self.note_refusal();
+                        all.full = true;
                         all.refused.push(act.id());
                     }
                     ActOutcome::TooMany => all.refused.push(act.id()),

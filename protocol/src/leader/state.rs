@@ -205,8 +205,10 @@ impl State {
             // An earlier build claimed above a lie.
             return Some(0);
         }
+        // A claim of a member that does not lead, since it drains, keeps nobody else from leading.
         let live_claims = members
             .iter()
+            .filter(|m| m.eligible || m.principal == self.me)
             .filter(|m| m.claim > 0 && m.liveness != Liveness::Dead)
             .map(Candidate::holds);
         match live_claims.max() {

@@ -17,12 +17,15 @@ pub struct Merged {
     /// The ids of the acts and records that were not taken, because the replica is full or their author
     /// signed too many.
     pub refused: Vec<Digest>,
+    /// Whether something was not taken because the replica is full. The peer that serves what an author
+    /// signed too much of is not to blame, and is compared with as before.
+    pub full: bool,
 }
 
 /// What the engine asks of whoever drives it.
 #[derive(Debug)]
 pub enum Output {
-    /// Send a request over `/crux/sync/2`.
+    /// Send a request over `/crux/sync/3`.
     Send {
         /// To whom.
         peer: Principal,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crux_crdt::{Digest, Principal};
 
+use super::output::Merged;
 use crate::time::Instant;
 
 /// How many acts and records are remembered that were not taken, by id: 1.5 MB at most. Further ones
@@ -28,15 +29,14 @@ impl Refused {
         self.ids.contains(id)
     }
 
-    /// There was no room for these, which a peer has.
-    pub(super) fn note(&mut self, peer: Principal, ids: Vec<Digest>, now: Instant) {
-        if ids.is_empty() {
-            return;
+    /// What a merge did not take of what a peer has.
+    pub(super) fn note(&mut self, peer: Principal, merged: Merged, now: Instant) {
+        if merged.full {
+            self.resting.retain(|_, until| *until > now);
+            self.resting.insert(peer, now + REST);
         }
-        self.resting.retain(|_, until| *until > now);
-        self.resting.insert(peer, now + REST);
         let room = REMEMBERED_MAX.saturating_sub(self.ids.len());
-        self.ids.extend(ids.into_iter().take(room));
+        self.ids.extend(merged.refused.into_iter().take(room));
     }
 
     /// Whether no session is to begin with this peer yet.

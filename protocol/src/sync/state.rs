@@ -234,7 +234,7 @@ impl State {
         if merged.brought {
             self.announce_soon(now);
         }
-        self.refused.note(peer, merged.refused, now);
+        self.refused.note(peer, merged, now);
         self.go_on(peer, now, strew)
     }
 

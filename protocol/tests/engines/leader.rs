@@ -47,6 +47,25 @@ fn who_expects_others_waits_two_seconds_after_its_start() {
     assert_eq!(state.evaluate(&[member(1, 0)], at(2000)), Some(1));
 }
 
+/// A member claims and drains: one that lies does both for as long as it likes.
+#[test]
+fn a_claim_of_one_that_drains_keeps_nobody_from_leading() {
+    let drains = Candidate { eligible: false, ..member(2, 9) };
+    let mut state = engine(1);
+    assert_eq!(state.evaluate(&[member(1, 0), drains], at(5000)), Some(10));
+    let leading = [member(1, 10), drains];
+    assert_eq!(state.evaluate(&leading, at(5001)), None);
+    assert_eq!(state.leader(), Some(claim(10, 1)));
+    // And outbids it, if it claims above that.
+    let above = Candidate { claim: 20, ..drains };
+    assert_eq!(state.evaluate(&[member(1, 10), above], at(5002)), None);
+    assert_eq!(state.leader(), Some(claim(10, 1)));
+    assert_eq!(state.evaluate(&[member(1, 10), above], at(15_000)), Some(21));
+    // Its own claim is cleared by the one that drains itself.
+    let mut state = engine(2);
+    assert_eq!(state.evaluate(&[member(1, 0), drains], at(5000)), Some(0));
+}
+
 #[test]
 fn a_standing_claim_keeps_everyone_from_claiming_and_a_join_changes_nothing() {
     let mut state = engine(1);

@@ -99,7 +99,7 @@ impl World {
     }
 
     fn resume(&mut self, peer: Principal) {
-        let merged = Merged { brought: true, refused: Vec::new() };
+        let merged = Merged { brought: true, ..Merged::default() };
         let out = self.state.resume(peer, merged, self.now, &self.mine);
         self.act(out);
     }

@@ -84,7 +84,7 @@ fn a_session_brings_everything_the_other_side_has() {
 }
 
 fn news() -> Merged {
-    Merged { brought: true, refused: Vec::new() }
+    Merged { brought: true, ..Merged::default() }
 }
 
 fn merge(mine: &mut Strew, output: &Output) -> bool {
@@ -253,6 +253,18 @@ fn roots_instead_of_an_answer_hold_a_session_for_fifteen_seconds_only() {
 
 #[test]
 fn who_brought_what_there_is_no_room_for_is_left_alone_for_a_minute() {
+    refused_with_rest(true, 60_000);
+}
+
+/// An author signed more acts than replicas keep: the peer that passes them on is compared with as before.
+#[test]
+fn who_brought_too_much_of_one_author_is_compared_with_at_once() {
+    refused_with_rest(false, 0);
+}
+
+/// A merge takes nothing of what a peer has, which is compared with again after `rest` ms, and what was refused
+/// is not fetched again.
+fn refused_with_rest(full: bool, rest: u64) {
     let (mine, theirs) = (strew(1, 2), strew(2, 5));
     let mut state = engine(1);
     state.on_connected(principal(2), &mine, &Aside::default());
@@ -263,8 +275,8 @@ fn who_brought_what_there_is_no_room_for_is_left_alone_for_a_minute() {
     let Some(Request::Acts(ids)) = asked else { panic!("{asked:?}") };
     let body = answer(&mut engine(2), 1, &Request::Acts(ids.clone()), &theirs);
     state.on_response(principal(2), &body, at(0), &mine);
-    let full = Merged { brought: false, refused: ids.clone() };
-    let mut asked = request(state.resume(principal(2), full, at(0), &mine));
+    let merged = Merged { brought: false, refused: ids.clone(), full };
+    let mut asked = request(state.resume(principal(2), merged, at(0), &mine));
     while let Some(now) = asked {
         let body = answer(&mut engine(2), 1, &now, &theirs);
         let mut out = state.on_response(principal(2), &body, at(0), &mine);
@@ -279,17 +291,19 @@ fn who_brought_what_there_is_no_room_for_is_left_alone_for_a_minute() {
         let urgent = roots(&theirs).encode();
         request(state.on_request(principal(2), ReplyId(1), &urgent, now, &mine, &Aside::default()))
     };
-    assert_eq!(press(&mut state, at(59_999)), None);
+    if rest > 0 {
+        assert_eq!(press(&mut state, at(rest - 1)), None);
+    }
     // Then it is compared again, and what was refused is not fetched again.
-    let ranges = press(&mut state, at(60_000)).unwrap();
+    let ranges = press(&mut state, at(rest)).unwrap();
     let body = answer(&mut engine(2), 1, &ranges, &theirs);
-    let next = request(state.on_response(principal(2), &body, at(60_000), &mine));
+    let next = request(state.on_response(principal(2), &body, at(rest), &mine));
     assert!(matches!(next, Some(Request::Ranges { set: SetKind::Registers, .. })), "{next:?}");
-    state.on_failed(principal(2), at(60_001), &mine);
+    state.on_failed(principal(2), at(rest + 1), &mine);
     // Unless there may be room.
     state.on_room();
-    let ranges = press(&mut state, at(60_002)).unwrap();
+    let ranges = press(&mut state, at(rest + 2)).unwrap();
     let body = answer(&mut engine(2), 1, &ranges, &theirs);
-    let next = request(state.on_response(principal(2), &body, at(60_002), &mine));
+    let next = request(state.on_response(principal(2), &body, at(rest + 2), &mine));
     assert_eq!(next, Some(Request::Acts(ids)));
 }

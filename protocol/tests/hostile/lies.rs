@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use crux_crdt::act::{NUMBER_LIMIT, Statement};
-use crux_crdt::canon::{Canonical, Encoder};
+use crux_crdt::canon::{Canonical, Decoder, Encoder};
 use crux_crdt::record::{Header, INCARNATION_LIMIT, Marker, Profile};
 use crux_crdt::sign::{Identity, Signed};
 use crux_protocol::flock::{Control, ControlError, Event, Notice as FlockNotice, Restored};
+use crux_protocol::frame::RecordFrame;
 use crux_protocol::join;
 use crux_protocol::link::{self, Protocol, Topic, Verdict};
 use crux_protocol::liveness::{Beacon, Evidence, Liveness, Notice, Run, Suspicion};
@@ -77,6 +78,27 @@ fn no_record_has_an_incarnation_that_nobody_can_be_retired_above() {
     assert!(Header::from_canonical(&header(INCARNATION_LIMIT - 1).to_canonical()).is_ok());
     assert!(Header::from_canonical(&header(INCARNATION_LIMIT).to_canonical()).is_err());
     assert!(Header::from_canonical(&header(u64::MAX).to_canonical()).is_err());
+}
+
+/// Others drop the bodies of a record that was retired, so they come again with the next one.
+#[test]
+fn a_node_that_was_retired_publishes_all_that_it_registered() {
+    let mut rig = rig();
+    assert!(rig.register("web", None));
+    let (me, incarnation) = (rig.state.me(), rig.state.incarnation());
+    let retire = Statement::Retire { subject: me, incarnation };
+    let data = sealed_act(&act(&liar(), 2, retire));
+    rig.gossip(liar().principal(), Topic::Membership, data);
+    rig.run(SECOND);
+    let published = rig.links.iter().find_map(|command| match command {
+        link::Command::Publish { topic: Topic::Registry, data } => Some(data),
+        _ => None,
+    });
+    let context = rig.context();
+    let mut input = Decoder::new(published.expect("it says that it lives"));
+    let frame = RecordFrame::open(&mut input, &FLOCK, &*context.verifier).expect("a record");
+    assert!(frame.header.value().marker.incarnation > incarnation);
+    assert_eq!(frame.bodies.len(), 1, "of the one service");
 }
 
 #[test]
