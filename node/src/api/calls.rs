@@ -1,7 +1,7 @@
 //! How many calls of each kind are open at once, over all connections.
 //!
-//! Every request passes here before it is decoded. Calls that only read what the node shows are always
-//! let through: they wait for nothing. The others are counted by class, and one beyond the limit of its
+//! Every request passes here before it is decoded, once it is there whole (see `whole`). Calls that only read
+//! what the node shows are always let through: they wait for nothing. The others are counted by class, and one beyond the limit of its
 //! class is refused at once with `limit_reached` or `busy`; it never waits, and so it never keeps
 //! another one waiting. A short call counts until it is answered, a watch or a get until its stream
 //! ends or is dropped, whether or not anybody reads it.
@@ -19,6 +19,7 @@ use tower::Layer;
 use super::error::to_status;
 use super::limits::{LONG_PER_CONNECTION, Limits};
 use super::seats::{Line, Open};
+use super::whole::whole;
 use crate::error::{Error, Kind};
 
 /// What a call is counted as.
@@ -46,6 +47,11 @@ impl Class {
             (service, _) if service.starts_with("grpc.reflection.") => Self::Watch,
             _ => Self::Request,
         }
+    }
+
+    /// Whether the request itself is a stream.
+    fn is_streaming(path: &str) -> bool {
+        path == "/crux.v1.Blobs/Put" || path.starts_with("/grpc.reflection.")
     }
 
     const fn is_long(self) -> bool {
@@ -127,7 +133,7 @@ pub(super) struct Counted<S> {
 
 impl<S> Service<http::Request<Body>> for Counted<S>
 where
-    S: Service<http::Request<Body>, Response = http::Response<Body>>,
+    S: Service<http::Request<Body>, Response = http::Response<Body>> + Clone + Send + 'static,
     S::Future: Send + 'static,
 {
     type Response = http::Response<Body>;
@@ -140,13 +146,25 @@ where
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let class = Class::of(request.uri().path());
-        let place = match self.calls.admit(class, request.extensions().get::<Line>()) {
-            Ok(place) => place,
-            Err(err) => return Box::pin(async move { Ok(to_status(&err).into_http()) }),
-        };
-        let answer = self.inner.call(request);
+        let is_streaming = Class::is_streaming(request.uri().path());
+        let calls = self.calls.clone();
+        // The one that was polled until it was ready.
+        let next = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, next);
         Box::pin(async move {
-            let answer = answer.await?;
+            let request = match is_streaming {
+                true => Ok(request),
+                false => whole(request).await,
+            };
+            let admitted = request.and_then(|request| {
+                let place = calls.admit(class, request.extensions().get::<Line>())?;
+                Ok((request, place))
+            });
+            let (request, place) = match admitted {
+                Ok(admitted) => admitted,
+                Err(err) => return Ok(to_status(&err).into_http()),
+            };
+            let answer = inner.call(request).await?;
             if !class.is_long() {
                 return Ok(answer);
             }

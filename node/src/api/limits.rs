@@ -10,6 +10,8 @@ const CONNECTIONS_MAX: usize = 512;
 /// How many calls of one connection are long ones: watches, puts and gets. Below [`STREAMS_MAX`], so
 /// that a caller whose long calls fill its own connection can still make short ones.
 pub(super) const LONG_PER_CONNECTION: usize = 64;
+/// The longest request in bytes: names and addresses are short.
+pub(super) const REQUEST_BYTES_MAX: usize = 64 * 1024;
 /// How many calls one connection has open at a time.
 pub(super) const STREAMS_MAX: u32 = 128;
 

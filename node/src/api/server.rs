@@ -13,7 +13,7 @@ use super::blobs;
 use super::calls::Calls;
 use super::control::Handle;
 use super::feed::Seen;
-use super::limits::STREAMS_MAX;
+use super::limits::{REQUEST_BYTES_MAX, STREAMS_MAX};
 use super::seats::Seats;
 use super::service::Service;
 use super::socket::Socket;
@@ -23,9 +23,6 @@ use crate::error::{Error, Kind};
 /// How long calls under way may take after the signal to stop. `leave` answers within it; longer
 /// would only delay the end.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// The longest request in bytes: names and addresses are short.
-const REQUEST_BYTES_MAX: usize = 64 * 1024;
 
 /// The longest part of a put, in bytes: a chunk of 1 MiB, and some.
 const PART_BYTES_MAX: usize = 1024 * 1024 + 64 * 1024;

@@ -1,8 +1,17 @@
 //! Many callers at once, most of whom do nothing.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http_body::Frame;
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
+use tonic::body::Body;
+use tonic::codegen::{Body as HttpBody, Bytes, Service, http};
+use tonic::transport::Endpoint;
 
 use super::super::limits::{LONG_PER_CONNECTION, Limits};
 use super::*;
@@ -122,6 +131,49 @@ async fn transfers_that_do_nothing_take_only_their_own_places() {
     node.answers().await;
     assert!(node.watch().await.is_ok());
     puts.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+/// Calls whose requests never end, of every kind that is answered at once, over more connections than there are.
+#[tokio::test]
+async fn requests_that_never_end_keep_no_short_call_waiting() {
+    let limits = Limits::of(64);
+    let node = start(limits);
+    let mut open = Vec::new();
+    for path in ["Status", "Register", "Doctor"].iter().cycle().take(limits.connections * 4) {
+        let stream = node.silent().await;
+        let mut stream = Some(TokioIo::new(stream));
+        let connector = tower::service_fn(move |_: http::Uri| {
+            let stream = stream.take().ok_or(std::io::ErrorKind::NotConnected);
+            async move { stream.map_err(std::io::Error::from) }
+        });
+        let endpoint = Endpoint::from_static("http://node.crux.invalid");
+        let mut channel = endpoint.connect_with_connector(connector).await.expect("a socket");
+        let request =
+            http::Request::post(format!("http://node.crux.invalid/crux.v1.Control/{path}"))
+                .header("content-type", "application/grpc")
+                .body(Body::new(Endless))
+                .unwrap();
+        poll_fn(|cx| Service::<http::Request<Body>>::poll_ready(&mut channel, cx)).await.unwrap();
+        let answer = tokio::spawn(Service::call(&mut channel, request));
+        open.push((channel, answer));
+    }
+    node.answers().await;
+    open.iter().for_each(|(_, answer)| answer.abort());
+}
+
+/// A body that goes on for ever and says nothing.
+struct Endless;
+
+impl HttpBody for Endless {
+    type Data = Bytes;
+    type Error = tonic::Status;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, tonic::Status>>> {
+        Poll::Pending
+    }
 }
 
 /// A client keeps its connection between calls. When others needed the room meanwhile, it makes another
