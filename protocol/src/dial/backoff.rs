@@ -10,6 +10,8 @@ const FIRST: Duration = Duration::from_millis(250);
 /// Where somebody waits, there is a new dial that long after the last one began, whatever became of that. It may
 /// have begun before the network came back, and last until it times out.
 const HURRY_AFTER: Duration = Duration::from_millis(500);
+/// The delay after a connection that was closed at once, the first time.
+const SOON: Duration = Duration::from_millis(15);
 /// The greatest delay.
 const LAST: Duration = Duration::from_secs(5);
 
@@ -47,6 +49,16 @@ impl Backoff {
         self.dialling = false;
         self.next_at = now + self.delay.mul_f64(rng.random_range(0.5..1.0));
         self.delay = (self.delay * 2).min(LAST);
+    }
+
+    /// A connection was made and closed at once. The first time the next dial comes soon: a process that
+    /// was just killed resets what its listener had accepted, and refuses the next one.
+    pub(super) fn closed(&mut self, now: Instant, rng: &mut StdRng) {
+        let is_first = self.delay == FIRST;
+        self.fail(now, rng);
+        if is_first {
+            self.next_at = now + SOON;
+        }
     }
 
     /// Waits at least this long.

@@ -216,11 +216,11 @@ impl State {
                 let news = told && entry.told.is_news(outcome, now);
                 return news.then(|| Seed { addr: entry.addr.clone(), outcome, peer: None });
             }
-            Purpose::Wanted(peer) => {
-                if let Some(backoff) = self.members.get_mut(&peer) {
-                    backoff.fail(now, rng);
-                }
-            }
+            Purpose::Wanted(peer) => match self.members.get_mut(&peer) {
+                Some(backoff) if failure == DialFailure::Closed => backoff.closed(now, rng),
+                Some(backoff) => backoff.fail(now, rng),
+                None => {}
+            },
             Purpose::Probe(_)
             | Purpose::Dead(_)
             | Purpose::More(_)

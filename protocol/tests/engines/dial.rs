@@ -81,6 +81,20 @@ fn wanted_members_are_dialled_unless_linked() {
     assert_eq!(dials, [to(Purpose::Wanted(principal(2)), 2)]);
 }
 
+/// As of a process that was just killed: its listener had accepted, and refuses the next one.
+#[test]
+fn a_wanted_member_that_closes_is_dialled_again_soon_and_then_with_a_back_off() {
+    let mut state = State::new(&[], at(0));
+    let dial = [to(Purpose::Wanted(principal(2)), 2)];
+    assert_eq!(wake(&mut state, at(0), principals([2]), none()), dial);
+    state.on_failed(Purpose::Wanted(principal(2)), DialFailure::Closed, at(1), &mut rng());
+    assert_eq!(wake(&mut state, at(15), principals([2]), none()), []);
+    assert_eq!(wake(&mut state, at(16), principals([2]), none()), dial);
+    state.on_failed(Purpose::Wanted(principal(2)), DialFailure::Closed, at(17), &mut rng());
+    assert_eq!(wake(&mut state, at(266), principals([2]), none()), []);
+    assert_eq!(wake(&mut state, at(517), principals([2]), none()), dial);
+}
+
 #[test]
 fn the_dead_are_dialled_one_a_second_once_all_were_tried() {
     let mut state = State::new(&[], at(0));
