@@ -13,6 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tonic_prost_build::configure()
         .bytes(".crux.v1.PutRequest")
         .bytes(".crux.v1.GetResponse")
+        .server_mod_attribute("crux.v1", "#[cfg(feature = \"server\")]")
         .compile_fds(files)?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What people and clients write, parsed with an error that says what to write instead. The command
 //! line and the control API share it, so that both refuse the same in the same words.
 
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use crux_crdt::name::{Label, NameError, ServiceName};
 use crux_crdt::path::{Endpoint, Query};
 
 use crate::error::{Error, Kind};
-use crate::fulcrum::request::NodeRef;
+use crate::model::NodeRef;
 
 /// A name of a service or a revision; `what` says which.
 ///
@@ -93,6 +94,15 @@ pub fn blob(s: &str) -> Result<BlobId, Error> {
             .augment("the blob")
             .with_hint("It is what `openssl dgst -sha3-256 FILE` prints after the `=`.")
     })
+}
+
+/// A path on the node's machine, as it goes over the wire.
+///
+/// # Errors
+/// [`Kind::InvalidArgument`] when it is no text.
+pub fn path_text(path: &Path) -> Result<String, Error> {
+    let path = path.to_str().map(str::to_owned);
+    path.ok_or_else(|| Error::new(Kind::InvalidArgument, "the path is no text"))
 }
 
 /// How long a registration lasts.

@@ -17,11 +17,11 @@
 //! | [`tar`] | directories as one file, packed one way and unpacked with distrust |
 //! | [`outfile`] | files that commands write for whoever called them |
 //! | [`store`] | the database; the only place that names redb |
-//! | [`api`] | the control API; with `proto` the only place that names tonic |
+//! | [`api`] | the control API; within the node the only place that names tonic |
 //! | [`pastiche`] | moves blobs between stores |
 //! | [`discovery`] | finds nodes of the flock on the link |
 //! | [`identity`], [`lock`], [`secret`] | the node's key, its directory, the flock's secret |
-//! | [`view`], [`error`] | what is shown, and what went wrong |
+//! | [`view`] | what is shown; its types, and [`error`], are those of `crux_client` |
 //! | `plain` | text of others, as it is shown |
 //! | `arena`, `again` | one heap for all threads; the program executed anew |
 //! | [`shutdown`], `reload`, `private` | signals, settings read again, memory that nobody else reads |
@@ -36,12 +36,10 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod discovery;
-pub mod error;
 pub mod fulcrum;
 pub mod identity;
 pub mod lock;
 pub mod outfile;
-pub mod parse;
 pub mod pastiche;
 mod plain;
 mod private;
@@ -55,4 +53,5 @@ pub mod telemetry;
 pub mod view;
 
 pub use cli::{main, main_from};
-pub use error::{Error, Exit, Kind};
+pub use crux_client::error;
+pub use crux_client::{Error, Exit, Kind};

@@ -26,14 +26,14 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::info;
 use zeroize::Zeroizing;
 
-use crate::api::{self, Handle, Socket};
+use crate::api::{self, Socket};
 use crate::blobs::want::{Pantry, Wanted, care};
 use crate::blobs::{self, Blobs};
 use crate::clock;
 use crate::config::Config;
 use crate::discovery::{self, Discovery};
 use crate::error::{Error, Kind};
-use crate::fulcrum::{Inputs, Runtime, Surroundings, Wire};
+use crate::fulcrum::{Handle, Inputs, Runtime, Surroundings, Wire};
 use crate::identity::{self, Key};
 use crate::lock::DataDir;
 use crate::pastiche;
@@ -67,7 +67,7 @@ const CLOSE_MAX: Duration = Duration::from_secs(2);
 /// Why it could not start; then nothing was changed. Or why it stopped by itself.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> Result<(), Error> {
     check_port(config.listen)?;
-    api::check_socket_path(&config.data_dir)?;
+    crux_client::socket::path_in(&config.data_dir)?;
     let socket_path = config.data_dir.clone();
     let _dir = DataDir::lock(&config.data_dir)?;
     let key = leave_no_trace(|| identity::load_or_make(&config.data_dir))?;

@@ -56,14 +56,14 @@ pub enum Error {
         last: String,
     },
     /// A node answered a call with an error, or did not answer.
-    #[error("{node} answered {call} with {code:?}: {message}", code = .status.code(), message = .status.message())]
+    #[error("{node} answered {call} with {kind}: {error}", kind = .error.kind())]
     Refused {
         /// The node asked.
         node: String,
-        /// The call.
+        /// What it was asked.
         call: &'static str,
-        /// Its answer; boxed because it is large.
-        status: Box<tonic::Status>,
+        /// Its answer, or why there was none.
+        error: crux_client::Error,
     },
     /// A command of the node's command line failed.
     #[error("`crux-node {command}` ended with {status}: {stderr}")]

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use toml::{Table, Value};
 
@@ -16,19 +17,20 @@ use toml::{Table, Value};
 const LAYERS: &[(&str, &[&str])] = &[
     ("crdt", &[]),
     ("proto", &[]),
+    ("client", &["crdt", "proto"]),
     ("protocol", &["crdt"]),
-    ("node", &["crdt", "proto", "protocol"]),
-    ("testnet", &["crdt", "proto", "protocol", "node"]),
+    ("node", &["crdt", "proto", "client", "protocol"]),
+    ("testnet", &["crdt", "client", "protocol", "node"]),
 ];
 
 /// Libraries, with those that share their first name, and the places that may name them.
 const OWNERS: &[(&str, &[&str])] = &[
     ("libp2p", &["protocol/src/net"]),
     ("redb", &["node/src/store"]),
-    // The testnet talks to nodes as a person's program would.
-    ("tonic", &["proto", "node/src/api", "testnet/src"]),
+    // The story has a service of its own, which a node finds and the story calls.
+    ("tonic", &["proto", "client/src", "node/src/api", "testnet/src/story"]),
     ("prost", &["proto"]),
-    ("tokio", &["protocol/src/net", "protocol/tests", "node", "testnet"]),
+    ("tokio", &["client", "protocol/src/net", "protocol/tests", "node", "testnet"]),
 ];
 
 /// Code where one seed makes one history, and the exception within.
@@ -120,6 +122,30 @@ fn no_build_makes_mistakes_unless_told_to() {
     }
     let workspace = toml_file("Cargo.toml")["workspace"].to_string();
     assert!(!workspace.contains("planted"), "the workspace switches mistakes on");
+}
+
+/// How much others get who link the client: lines of `cargo tree`, repetitions included.
+const CLIENT_TREE_MAX: usize = 110;
+/// What they never get with it.
+const NOT_IN_CLIENT: &[&str] = &["libp2p", "redb", "clap", "axum"];
+
+#[test]
+fn the_client_brings_little_with_it() {
+    let tree = Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--locked", "-p", "crux-client", "-e", "normal"])
+        .args(["--prefix", "none"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    let lines: BTreeSet<&str> = tree.lines().collect();
+    assert!(lines.len() <= CLIENT_TREE_MAX, "{}: {lines:?}", lines.len());
+    assert!(lines.iter().any(|line| line.starts_with("crux-crdt ")), "{lines:?}");
+    for name in lines.iter().filter_map(|line| line.split(' ').next()) {
+        let banned = NOT_IN_CLIENT.iter().any(|library| is_of_family(name, library, '-'));
+        assert!(!banned, "crux-client brings {name}");
+    }
 }
 
 #[test]

@@ -1,55 +1,39 @@
-//! The client of the control API: plain structs and errors, no gRPC type.
+//! The client of the control API: plain values and errors, no gRPC type.
 //!
-//! The CLI is built on it, and so are the test network and the benchmarks.
+//! The command line is built on it, and so are the test network and the benchmarks.
 
 use std::future::Future;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use crux_crdt::Principal;
 use crux_crdt::path::Query;
-use crux_proto::v1::{self, blobs_client::BlobsClient, control_client::ControlClient};
-use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
+use crux_proto::v1::{self, control_client::ControlClient};
 use tokio::time::timeout;
-use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Request as Call, Response, Status as GrpcStatus};
 
-use super::convert::{answer, request};
-use super::error::from_status;
-use super::socket::path_in;
 use crate::error::{Error, Fault, Kind, StateChanged};
-use crate::fulcrum::request::{Check, Deregister, LeaderPinged, NodeRef, Register, Registered};
-use crate::view::{Leader, Member, Service, Status};
+use crate::op::{self, ANSWER_BYTES_MAX, Effect};
+use crate::socket::{SOCKET_NAME, path_in};
+use crate::wire::from_status;
+use dial::{Dialler, dial, is_nobody};
 
 mod blobs;
+mod dial;
 mod watch;
 
 pub use blobs::{Get, Got};
 pub use watch::{Watch, WatchEvent};
 
-/// The longest answer in bytes. A service takes about 300, so this is some 200 000 services.
-const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
-
 /// How much longer the client waits than it tells the node, so that the node's own error arrives.
 const SLACK: Duration = Duration::from_millis(250);
 
-/// How long to wait before the socket is dialled again whose queue is full.
-const REDIAL: Duration = Duration::from_millis(20);
-
-/// Whether a call may change state: decides what a lost answer means.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Effect {
-    Reads,
-    Writes,
-}
-
-/// A connection to the node of a data directory. Cheap to clone; clones share the connection.
+/// A connection to the node of a data directory. Cheap to clone; clones share the connection. One that
+/// broke is made again at the next call.
 #[derive(Debug, Clone)]
 pub struct Client {
-    inner: ControlClient<Channel>,
-    blobs: BlobsClient<Channel>,
+    channel: Channel,
     limit: Duration,
 }
 
@@ -66,167 +50,50 @@ impl Client {
         let stream = dialled
             .map_err(|_| no_node(&io::ErrorKind::TimedOut.into()))?
             .map_err(|err| no_node(&err))?;
-        let mut first = Some(stream);
-        let connector = tower::service_fn(move |_: Uri| {
-            let (first, path) = (first.take(), path.clone());
-            async move {
-                let stream = match first {
-                    Some(stream) => stream,
-                    None => dial(&path).await?,
-                };
-                io::Result::Ok(TokioIo::new(stream))
-            }
-        });
-        // Of a stream that is dropped early more comes, and by default a connection bears that so
-        // many times and ends. The node is no stranger.
-        let endpoint = Endpoint::from_static("http://node.crux.invalid")
-            .http2_max_local_error_reset_streams(None);
-        let channel = timeout(limit, endpoint.connect_with_connector(connector)).await;
+        let dialler = Dialler::new(path, Some(stream));
+        let channel = timeout(limit, endpoint().connect_with_connector(dialler)).await;
         let channel = channel
             .map_err(|_| no_node(&io::ErrorKind::TimedOut.into()))?
             .map_err(|err| no_node(&io::Error::other(err)))?;
-        let blobs = BlobsClient::new(channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX);
-        let inner = ControlClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
-        Ok(Self { inner, blobs, limit })
+        Ok(Self { channel, limit })
     }
 
-    /// What the node is and what it sees.
-    ///
-    /// # Errors
-    /// As every call: [`Kind::TimedOut`], [`Kind::NoNode`] when the connection broke, and what the
-    /// node answers.
-    pub async fn status(&self) -> Result<Status, Error> {
-        let call = self.call(v1::StatusRequest {});
-        let mut inner = self.inner.clone();
-        let wire = self.within(Effect::Reads, inner.status(call)).await?;
-        answer::status(&wire)
+    /// A client of the node of a data directory, whether it runs yet or not. Connects at the first call.
+    /// Must be called inside a runtime.
+    pub fn lazy(data_dir: &Path, limit: Duration) -> Self {
+        let dialler = Dialler::new(data_dir.join(SOCKET_NAME), None);
+        Self { channel: endpoint().connect_with_connector_lazy(dialler), limit }
     }
 
-    /// Who leads, from the node's view; `None` when nobody does.
+    /// Asks the node for an operation, and waits for its answer.
     ///
     /// # Errors
-    /// See [`Client::status`].
-    pub async fn leader(&self) -> Result<Option<Leader>, Error> {
-        let call = self.call(v1::LeaderRequest {});
-        let mut inner = self.inner.clone();
-        let wire = self.within(Effect::Reads, inner.leader(call)).await?;
-        wire.leader.as_ref().map(answer::leader).transpose()
-    }
-
-    /// Has every live member store the leader's claim.
-    ///
-    /// # Errors
-    /// See [`Client::status`]; [`Kind::NoLeader`], [`Kind::Fenced`].
-    pub async fn leader_ping(&self) -> Result<LeaderPinged, Error> {
-        let call = self.call(v1::LeaderPingRequest {});
-        let mut inner = self.inner.clone();
-        let wire = self.within(Effect::Writes, inner.leader_ping(call)).await?;
-        answer::leader_pinged(&wire)
-    }
-
-    /// Every member the node knows, in any state.
-    ///
-    /// # Errors
-    /// See [`Client::status`].
-    pub async fn members(&self) -> Result<Vec<Member>, Error> {
-        let call = self.call(v1::MembersRequest {});
-        let mut inner = self.inner.clone();
-        let wire = self.within(Effect::Reads, inner.members(call)).await?;
-        wire.members.iter().map(answer::member).collect()
-    }
-
-    /// Registers a service of the node. Returns when durable.
-    ///
-    /// # Errors
-    /// See [`Client::status`]; [`Kind::LimitReached`], [`Kind::DiskFull`].
-    pub async fn register(&self, register: &Register) -> Result<Registered, Error> {
-        let call = self.call(request::register_to_wire(register));
-        let mut inner = self.inner.clone();
-        let wire = self.within(Effect::Writes, inner.register(call)).await?;
-        answer::registered(&wire)
-    }
-
-    /// Removes a registration of the node. Returns when durable.
-    ///
-    /// # Errors
-    /// See [`Client::status`]; [`Kind::NotFound`].
-    pub async fn deregister(&self, deregister: &Deregister) -> Result<(), Error> {
-        let call = self.call(request::deregister_to_wire(deregister));
-        let mut inner = self.inner.clone();
-        self.within(Effect::Writes, inner.deregister(call)).await.map(drop)
-    }
-
-    /// The services a query matches, ordered by path; live ones, or with `all` the rest too.
-    ///
-    /// # Errors
-    /// See [`Client::status`].
-    pub async fn services(&self, query: &Query, all: bool) -> Result<Vec<Service>, Error> {
-        let call = self.call(v1::ServicesRequest { query: query.to_string(), all });
-        let mut inner = self.inner.clone();
-        let wire = self.within(Effect::Reads, inner.services(call)).await?;
-        answer::services(&wire)
-    }
-
-    /// Picks one live instance for a generic or actual name, an instance name or a query.
-    ///
-    /// # Errors
-    /// See [`Client::status`]; [`Kind::NotFound`].
-    pub async fn resolve(&self, name: &str) -> Result<Service, Error> {
-        let call = self.call(v1::ResolveRequest { name: name.to_owned() });
-        let mut inner = self.inner.clone();
-        let wire = self.within(Effect::Reads, inner.resolve(call)).await?;
-        answer::service(&answer::present("service", wire.service)?)
+    /// [`Kind::TimedOut`], [`Kind::NoNode`] when the connection broke, and what the node answers: see
+    /// the operation.
+    pub async fn call<O: op::Call>(&self, op: &O) -> Result<O::Answer, Error> {
+        let mut call = Call::new(op.to_wire());
+        if O::EFFECT == Effect::Works {
+            let answered = O::send(self.channel.clone(), call).await;
+            let answered = answered.map_err(|status| told(&status, self.limit))?;
+            return O::answer_from_wire(answered.get_ref());
+        }
+        // The node is told how long this side waits.
+        call.set_timeout(self.limit);
+        let answered = self.within(O::EFFECT, O::send(self.channel.clone(), call)).await?;
+        O::answer_from_wire(&answered)
     }
 
     /// A snapshot of the services a query matches, then every change. The limit holds for the first
     /// answer only.
     ///
     /// # Errors
-    /// See [`Client::status`].
+    /// See [`Client::call`].
     pub async fn watch(&self, query: &Query, all: bool) -> Result<Watch, Error> {
         let call = Call::new(v1::WatchRequest { query: query.to_string(), all });
-        let mut inner = self.inner.clone();
-        let stream = self.within(Effect::Reads, inner.watch(call)).await?;
+        let stub = ControlClient::new(self.channel.clone());
+        let mut stub = stub.max_decoding_message_size(ANSWER_BYTES_MAX);
+        let stream = self.within(Effect::Reads, stub.watch(call)).await?;
         Ok(Watch::new(stream))
-    }
-
-    /// Retires a member that is not coming back; returns who it was.
-    ///
-    /// # Errors
-    /// See [`Client::status`]; [`Kind::NotFound`], [`Kind::Refused`] when it is alive.
-    pub async fn forget(&self, node: &NodeRef) -> Result<Principal, Error> {
-        let call = self.call(v1::ForgetRequest { node: request::node_to_wire(node) });
-        let mut inner = self.inner.clone();
-        let wire = self.within(Effect::Writes, inner.forget(call)).await?;
-        answer::principal(&wire.principal)
-    }
-
-    /// Makes the node leave the flock and stop.
-    ///
-    /// # Errors
-    /// See [`Client::status`].
-    pub async fn leave(&self) -> Result<(), Error> {
-        let call = self.call(v1::LeaveRequest {});
-        let mut inner = self.inner.clone();
-        self.within(Effect::Writes, inner.leave(call)).await.map(drop)
-    }
-
-    /// Checks what commonly goes wrong.
-    ///
-    /// # Errors
-    /// See [`Client::status`].
-    pub async fn doctor(&self) -> Result<Vec<Check>, Error> {
-        let call = self.call(v1::DoctorRequest {});
-        let mut inner = self.inner.clone();
-        let wire = self.within(Effect::Reads, inner.doctor(call)).await?;
-        wire.checks.iter().map(answer::check).collect()
-    }
-
-    /// A call that tells the node how long this side waits.
-    fn call<T>(&self, message: T) -> Call<T> {
-        let mut call = Call::new(message);
-        call.set_timeout(self.limit);
-        call
     }
 
     /// Waits for an answer within the limit.
@@ -237,23 +104,25 @@ impl Client {
     ) -> Result<T, Error> {
         match timeout(self.limit.saturating_add(SLACK), call).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
-            Ok(Err(status)) if status.details().is_empty() => {
+            Ok(Err(status)) if status.details().is_empty() && !is_unsent(&status) => {
                 Err(lost(effect, transport(&status, self.limit)))
             }
-            Ok(Err(status)) => Err(from_status(&status)),
+            Ok(Err(status)) => Err(told(&status, self.limit)),
             Err(_) => Err(lost(effect, silence(self.limit))),
         }
     }
 }
 
-/// Connects to the socket. One whose queue is full refuses in a way that means: in a moment.
-async fn dial(path: &Path) -> io::Result<UnixStream> {
-    loop {
-        match UnixStream::connect(path).await {
-            Err(err) if err.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(REDIAL).await,
-            done => return done,
-        }
-    }
+/// What connections are made with. Its address is never resolved: there is a socket.
+fn endpoint() -> Endpoint {
+    // Of a stream that is dropped early more comes, and by default a connection bears that so many
+    // times and ends. The node is no stranger.
+    Endpoint::from_static("http://node.crux.invalid").http2_max_local_error_reset_streams(None)
+}
+
+/// The node's words, or what became of the connection.
+fn told(status: &GrpcStatus, limit: Duration) -> Error {
+    if status.details().is_empty() { transport(status, limit) } else { from_status(status) }
 }
 
 /// A status that the node did not put into words: it came from the connection, or from a stranger.
@@ -263,6 +132,12 @@ fn transport(status: &GrpcStatus, limit: Duration) -> Error {
         return silence(limit);
     }
     broken(status).unwrap_or_else(|| from_status(status))
+}
+
+/// Whether no connection could be made: the node never saw the call.
+fn is_unsent(status: &GrpcStatus) -> bool {
+    let causes = std::iter::successors(std::error::Error::source(status), |err| err.source());
+    causes.filter_map(|err| err.downcast_ref::<io::Error>()).any(is_nobody)
 }
 
 /// The error for a connection that broke, if that is what the status says: then it has a cause on
@@ -288,7 +163,7 @@ fn silence(limit: Duration) -> Error {
 /// After an error that the node did not put into words, a write may or may not have happened.
 fn lost(effect: Effect, err: Error) -> Error {
     match effect {
-        Effect::Reads => err,
+        Effect::Reads | Effect::Works => err,
         Effect::Writes => err
             .with_state(StateChanged::Unknown)
             .with_hint("Look before trying again: the node may have done it."),

@@ -4,11 +4,10 @@ use crux_proto::v1::{WatchResponse, watch_response::Event};
 use serde::Serialize;
 use tonic::Streaming;
 
-use super::super::convert::answer;
-use super::super::error::from_status;
 use super::broken;
 use crate::error::Error;
-use crate::view::Service;
+use crate::model::Service;
+use crate::wire::{Message as _, from_status};
 
 /// A running watch. Dropping it ends it.
 #[derive(Debug)]
@@ -63,8 +62,8 @@ impl Watch {
 
 fn read(wire: &Event) -> Result<WatchEvent, Error> {
     Ok(match wire {
-        Event::Snapshot(all) => WatchEvent::Snapshot { services: answer::services(all)? },
-        Event::Added(service) => WatchEvent::Added { service: answer::service(service)? },
-        Event::Removed(service) => WatchEvent::Removed { service: answer::service(service)? },
+        Event::Snapshot(all) => WatchEvent::Snapshot { services: Vec::from_wire(all)? },
+        Event::Added(service) => WatchEvent::Added { service: Service::from_wire(service)? },
+        Event::Removed(service) => WatchEvent::Removed { service: Service::from_wire(service)? },
     })
 }

@@ -3,6 +3,10 @@
 use core::fmt;
 use core::str::FromStr;
 
+use super::UnknownWord;
+
+const UNKNOWN: UnknownWord = UnknownWord("an unknown word");
+
 /// Whether state changed although the operation failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StateChanged {
@@ -26,11 +30,6 @@ pub enum Fault {
     /// What the node runs on: disk, ports, permissions, clock.
     Environment,
 }
-
-/// A word that is none of an enum's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an unknown word")]
-pub struct UnknownWord;
 
 impl StateChanged {
     /// The word used in JSON and on the wire.
@@ -60,7 +59,7 @@ impl FromStr for StateChanged {
 
     fn from_str(s: &str) -> Result<Self, UnknownWord> {
         let all = [Self::No, Self::Yes, Self::Unknown];
-        all.into_iter().find(|x| x.as_str() == s).ok_or(UnknownWord)
+        all.into_iter().find(|x| x.as_str() == s).ok_or(UNKNOWN)
     }
 }
 
@@ -69,7 +68,7 @@ impl FromStr for Fault {
 
     fn from_str(s: &str) -> Result<Self, UnknownWord> {
         let all = [Self::Caller, Self::Node, Self::Peer, Self::Environment];
-        all.into_iter().find(|x| x.as_str() == s).ok_or(UnknownWord)
+        all.into_iter().find(|x| x.as_str() == s).ok_or(UNKNOWN)
     }
 }
 

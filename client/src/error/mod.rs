@@ -6,17 +6,19 @@
 //! table ([`Kind::row`]), so that the three never disagree.
 //!
 //! Engines below have small errors of their own and are turned into this one where they surface.
-//! Conversion to and from gRPC is in `api`, because only `api` names tonic.
+//! Conversion to and from gRPC is in [`wire`](crate::wire).
 
 mod exit;
 mod facts;
 mod kind;
 mod surface;
+mod word;
 
 pub use exit::Exit;
 pub use facts::{Fault, StateChanged};
 pub use kind::{Kind, Row};
 pub use surface::Error;
+pub use word::UnknownWord;
 
 /// A result with the surface's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -10,6 +10,7 @@ use crux_crdt::path::Endpoint;
 use serde::Serialize;
 
 use super::json::{text, text_or_null};
+use crate::error::UnknownWord;
 
 /// A node that is or was a member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,11 +50,6 @@ pub enum MemberState {
     Evicted,
 }
 
-/// A word that is no state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no state of a member")]
-pub struct UnknownState;
-
 impl MemberState {
     /// Every state.
     pub const ALL: [Self; 6] =
@@ -79,9 +75,10 @@ impl fmt::Display for MemberState {
 }
 
 impl FromStr for MemberState {
-    type Err = UnknownState;
+    type Err = UnknownWord;
 
-    fn from_str(s: &str) -> Result<Self, UnknownState> {
-        Self::ALL.into_iter().find(|state| state.as_str() == s).ok_or(UnknownState)
+    fn from_str(s: &str) -> Result<Self, UnknownWord> {
+        let unknown = UnknownWord("no state of a member");
+        Self::ALL.into_iter().find(|state| state.as_str() == s).ok_or(unknown)
     }
 }

@@ -7,6 +7,8 @@ use crux_crdt::path::{FlockId, KeyId, NetId};
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
+use crate::error::UnknownWord;
+
 /// One instance of a service, registered by one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
@@ -37,11 +39,6 @@ pub enum ServiceStatus {
     Down,
 }
 
-/// A word that is no status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no status of a service")]
-pub struct UnknownStatus;
-
 impl ServiceStatus {
     /// Every status.
     pub const ALL: [Self; 4] = [Self::Up, Self::Unknown, Self::Degraded, Self::Down];
@@ -64,10 +61,11 @@ impl fmt::Display for ServiceStatus {
 }
 
 impl FromStr for ServiceStatus {
-    type Err = UnknownStatus;
+    type Err = UnknownWord;
 
-    fn from_str(s: &str) -> Result<Self, UnknownStatus> {
-        Self::ALL.into_iter().find(|status| status.as_str() == s).ok_or(UnknownStatus)
+    fn from_str(s: &str) -> Result<Self, UnknownWord> {
+        let unknown = UnknownWord("no status of a service");
+        Self::ALL.into_iter().find(|status| status.as_str() == s).ok_or(unknown)
     }
 }
 

@@ -1,9 +1,35 @@
-//! Wire types to the node's own types, and back.
+//! Everything to and from the messages of `crux.v1`: here and nowhere else.
 //!
-//! Whatever comes in is parsed here, once: behind this edge there are no strings that may or may not
-//! be names. `request` is what the server reads, `reply` what it writes, `answer` what the client
-//! reads.
+//! Both directions of a value stand side by side, so that they cannot drift apart: the node writes
+//! with the same impl that its clients read with. Whatever comes in is parsed here, once; behind this
+//! edge there are no strings that may or may not be names.
+//!
+//! | trait | of |
+//! |---|---|
+//! | [`Message`] | what answers are made of: one message each |
+//! | [`Wire`](crate::op::Wire) | operations: the message of the request and that of the answer |
+//!
+//! Errors travel as `google.rpc.Status`; see [`to_status`].
 
-pub(super) mod answer;
-pub(super) mod reply;
-pub(super) mod request;
+pub(crate) mod field;
+mod model;
+mod status;
+
+pub use status::{from_status, to_status};
+
+use crate::error::Error;
+
+/// A value that is one message on the wire.
+pub trait Message: Sized {
+    /// The message.
+    type Wire;
+
+    /// The value as a message.
+    fn to_wire(&self) -> Self::Wire;
+
+    /// The message as a value.
+    ///
+    /// # Errors
+    /// [`Kind::Internal`](crate::Kind::Internal) when it says what this version does not understand.
+    fn from_wire(wire: &Self::Wire) -> Result<Self, Error>;
+}

@@ -26,7 +26,7 @@ const TEXT_MAX: usize = 1024;
 const FIELDS_MAX: usize = 16;
 
 /// The error as a status.
-pub(super) fn to_status(err: &Error) -> Status {
+pub fn to_status(err: &Error) -> Status {
     let code = Code::from_i32(err.kind().row().grpc);
     let details = ErrorDetails::with_error_info(err.kind().as_str(), DOMAIN, metadata(err));
     Status::with_error_details(code, cut(&err.to_string()), details)
@@ -53,7 +53,7 @@ fn metadata(err: &Error) -> HashMap<String, String> {
 }
 
 /// The status as an error. What a newer version says in other words keeps its code's meaning.
-pub(super) fn from_status(status: &Status) -> Error {
+pub fn from_status(status: &Status) -> Error {
     let by_code = Kind::from_grpc(status.code() as i32);
     let info = status.get_details_error_info().filter(|info| info.domain == DOMAIN);
     let Some(info) = info else {

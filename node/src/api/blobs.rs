@@ -4,16 +4,22 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
+use crux_client::model::{Blob, Scrubbed};
+use crux_client::op::{
+    self, AddBlobDir, BlobPath, Keep, KeepBlob, ListBlobs, RegisterFile, RemoveBlob, Scrub, Taken,
+    Wire,
+};
+use crux_client::parse;
+use crux_client::wire::to_status;
 use crux_crdt::blob::BlobId;
 use crux_proto::v1;
 use futures::{Stream, StreamExt as _, stream};
 use tokio::sync::watch;
-use tonic::{Request as Call, Response, Status, Streaming};
+use tonic::{Request as Call, Status, Streaming};
 
-use super::convert::{reply, request};
-use super::error::to_status;
+use super::serve::{Answer, Serve, answered, handle};
 use crate::blobs::want::{Fetch, Pantry, Progress, WAIT};
-use crate::blobs::{BlobError, Reader};
+use crate::blobs::{self, BlobError, Reader};
 use crate::error::{Error, Kind};
 
 #[cfg(test)]
@@ -27,12 +33,7 @@ pub(super) struct Service {
     pub(super) closing: watch::Receiver<bool>,
 }
 
-type Answer<T> = Result<Response<T>, Status>;
 type Parts = Pin<Box<dyn Stream<Item = Result<v1::GetResponse, Status>> + Send>>;
-
-fn answer<T>(result: Result<T, Error>) -> Answer<T> {
-    result.map(Response::new).map_err(|err| to_status(&err))
-}
 
 impl Service {
     async fn put(&self, mut parts: Streaming<v1::PutRequest>) -> Result<v1::PutResponse, Error> {
@@ -71,7 +72,7 @@ impl Service {
     }
 
     fn get(&self, wire: &v1::GetRequest) -> Result<Parts, Error> {
-        let id = request::blob(&wire.id)?;
+        let id = parse::blob(&wire.id)?;
         let timeout = wire.timeout_ms.map_or(WAIT, Duration::from_millis);
         let fetch = self.pantry.want(id, timeout)?;
         let begin = Getting::begin(self.pantry.clone(), id, fetch);
@@ -88,53 +89,73 @@ impl Service {
         });
         Ok(Box::pin(parts))
     }
+}
 
-    async fn keep(&self, wire: &v1::KeepBlobRequest) -> Result<v1::KeepBlobResponse, Error> {
-        use v1::keep_blob_request::Keep;
-        let id = request::blob(&wire.id)?;
-        let blobs = &self.pantry.blobs;
-        match wire.keep {
-            Some(Keep::Pin(true)) => blobs.pin(id).await?,
-            Some(Keep::Pin(false)) => blobs.unpin(id).await?,
-            Some(Keep::ReserveMs(millis)) => {
-                blobs.reserve(id, Duration::from_millis(millis)).await?;
-            }
-            None => return Err(Error::new(Kind::InvalidArgument, "keep: not set")),
+impl Serve<ListBlobs> for Service {
+    async fn serve(&self, _: ListBlobs) -> Result<Vec<Blob>, Error> {
+        Ok(self.pantry.blobs.list().into_iter().map(Blob::from).collect())
+    }
+}
+
+impl Serve<RemoveBlob> for Service {
+    async fn serve(&self, op: RemoveBlob) -> Result<(), Error> {
+        Ok(self.pantry.blobs.remove(op.id).await?)
+    }
+}
+
+impl Serve<BlobPath> for Service {
+    async fn serve(&self, op: BlobPath) -> Result<PathBuf, Error> {
+        let path = self.pantry.blobs.path(op.id).await?;
+        if path.to_str().is_some() {
+            return Ok(path);
         }
-        Ok(v1::KeepBlobResponse {})
+        Err(Error::new(Kind::Unsupported, format!("the path {} is no text", path.display())))
     }
+}
 
-    async fn remove(&self, wire: &v1::RemoveBlobRequest) -> Result<v1::RemoveBlobResponse, Error> {
-        self.pantry.blobs.remove(request::blob(&wire.id)?).await?;
-        Ok(v1::RemoveBlobResponse {})
+impl Serve<KeepBlob> for Service {
+    async fn serve(&self, op: KeepBlob) -> Result<(), Error> {
+        let blobs = &self.pantry.blobs;
+        match op.keep {
+            Keep::Pinned(true) => blobs.pin(op.id).await?,
+            Keep::Pinned(false) => blobs.unpin(op.id).await?,
+            Keep::Reserved(time) => blobs.reserve(op.id, time).await?,
+        }
+        Ok(())
     }
+}
 
-    async fn path(&self, wire: &v1::BlobPathRequest) -> Result<v1::BlobPathResponse, Error> {
-        let path = self.pantry.blobs.path(request::blob(&wire.id)?).await?;
-        let path = path.into_os_string().into_string().map_err(|path| {
-            let path = PathBuf::from(path);
-            Error::new(Kind::Unsupported, format!("the path {} is no text", path.display()))
-        })?;
-        Ok(v1::BlobPathResponse { path })
+impl Serve<RegisterFile> for Service {
+    async fn serve(&self, op: RegisterFile) -> Result<Taken, Error> {
+        let it = self.pantry.blobs.register_in_place(op.path.into()).await?;
+        Ok(Taken { id: it.blob, size: it.size })
     }
+}
 
-    async fn register(
-        &self,
-        wire: &v1::RegisterFileRequest,
-    ) -> Result<v1::RegisterFileResponse, Error> {
-        let path = request::absolute(&wire.path)?;
-        let it = self.pantry.blobs.register_in_place(path).await?;
-        Ok(v1::RegisterFileResponse { id: it.blob.to_string(), size: it.size })
+impl Serve<AddBlobDir> for Service {
+    async fn serve(&self, op: AddBlobDir) -> Result<u64, Error> {
+        Ok(self.pantry.blobs.add_dir(op.path.into(), op.scan).await? as u64)
     }
+}
 
-    async fn add_dir(&self, wire: &v1::AddBlobDirRequest) -> Result<v1::AddBlobDirResponse, Error> {
-        let path = request::absolute(&wire.path)?;
-        let blobs = self.pantry.blobs.add_dir(path, wire.scan).await?;
-        Ok(v1::AddBlobDirResponse { blobs: blobs as u64 })
+impl Serve<Scrub> for Service {
+    async fn serve(&self, _: Scrub) -> Result<Scrubbed, Error> {
+        Ok(self.pantry.blobs.scrub(None).await?.into())
     }
+}
 
-    async fn scrub(&self) -> Result<v1::ScrubResponse, Error> {
-        Ok(reply::scrubbed(&self.pantry.blobs.scrub(None).await?))
+impl From<blobs::Listed> for Blob {
+    fn from(listed: blobs::Listed) -> Self {
+        let blobs::Listed { id, size, held, pieces, sealed, pinned, reserved_for, registered } =
+            listed;
+        Self { id, size, held, pieces, sealed, pinned, reserved_for, registered }
+    }
+}
+
+impl From<blobs::Scrubbed> for Scrubbed {
+    fn from(scrubbed: blobs::Scrubbed) -> Self {
+        let blobs::Scrubbed { blobs, bytes, damaged, changed } = scrubbed;
+        Self { blobs, bytes, damaged, changed }
     }
 }
 
@@ -218,53 +239,28 @@ fn out_of_order() -> Error {
     Error::new(Kind::InvalidArgument, "a put is one begin, then chunks, then one finish")
 }
 
-#[tonic::async_trait]
-impl v1::blobs_server::Blobs for Service {
-    type GetStream = Parts;
+/// A handler for each row of the client's table, and those that stream.
+macro_rules! blobs {
+    ($($call:ident: $Op:ident, $effect:ident;)*) => {
+        #[tonic::async_trait]
+        impl v1::blobs_server::Blobs for Service {
+            type GetStream = Parts;
 
-    async fn put(&self, call: Call<Streaming<v1::PutRequest>>) -> Answer<v1::PutResponse> {
-        answer(Self::put(self, call.into_inner()).await)
-    }
+            async fn put(&self, call: Call<Streaming<v1::PutRequest>>) -> Answer<v1::PutResponse> {
+                answered(Self::put(self, call.into_inner()).await)
+            }
 
-    async fn get(&self, call: Call<v1::GetRequest>) -> Answer<Parts> {
-        answer(Self::get(self, call.get_ref()))
-    }
+            async fn get(&self, call: Call<v1::GetRequest>) -> Answer<Parts> {
+                answered(Self::get(self, call.get_ref()))
+            }
 
-    async fn list_blobs(&self, _: Call<v1::ListBlobsRequest>) -> Answer<v1::ListBlobsResponse> {
-        let blobs = self.pantry.blobs.list().iter().map(reply::blob).collect();
-        answer(Ok(v1::ListBlobsResponse { blobs }))
-    }
-
-    async fn remove_blob(
-        &self,
-        call: Call<v1::RemoveBlobRequest>,
-    ) -> Answer<v1::RemoveBlobResponse> {
-        answer(self.remove(call.get_ref()).await)
-    }
-
-    async fn blob_path(&self, call: Call<v1::BlobPathRequest>) -> Answer<v1::BlobPathResponse> {
-        answer(self.path(call.get_ref()).await)
-    }
-
-    async fn keep_blob(&self, call: Call<v1::KeepBlobRequest>) -> Answer<v1::KeepBlobResponse> {
-        answer(self.keep(call.get_ref()).await)
-    }
-
-    async fn register_file(
-        &self,
-        call: Call<v1::RegisterFileRequest>,
-    ) -> Answer<v1::RegisterFileResponse> {
-        answer(self.register(call.get_ref()).await)
-    }
-
-    async fn add_blob_dir(
-        &self,
-        call: Call<v1::AddBlobDirRequest>,
-    ) -> Answer<v1::AddBlobDirResponse> {
-        answer(self.add_dir(call.get_ref()).await)
-    }
-
-    async fn scrub(&self, _: Call<v1::ScrubRequest>) -> Answer<v1::ScrubResponse> {
-        answer(Self::scrub(self).await)
-    }
+            $(async fn $call(
+                &self,
+                call: Call<<op::$Op as Wire>::Request>,
+            ) -> Answer<<op::$Op as Wire>::Response> {
+                handle::<op::$Op>(self, call.get_ref()).await
+            })*
+        }
+    };
 }
+crux_client::blobs_calls!(blobs! {});

@@ -10,13 +10,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use crux_client::wire::to_status;
 use http_body::{Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::body::Body;
 use tonic::codegen::{Body as HttpBody, BoxFuture, Bytes, Service, http};
 use tower::Layer;
 
-use super::error::to_status;
 use super::limits::{LONG_PER_CONNECTION, Limits};
 use super::seats::{Line, Open};
 use super::whole::whole;

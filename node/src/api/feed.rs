@@ -12,14 +12,14 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use crux_client::model::Service;
+use crux_client::wire::{Message as _, to_status};
 use crux_crdt::path::Query;
 use crux_proto::v1::{ServicesResponse, WatchResponse, watch_response::Event};
 use futures::Stream;
 use tokio::sync::watch;
 use tonic::Status;
 
-use super::convert::reply;
-use super::error::to_status;
 use crate::error::{Error, Kind};
 use crate::view::{Delta, View};
 
@@ -118,13 +118,13 @@ impl Feed {
         let delta = last.map(|last| Delta::between(&last, view, &self.query, self.all));
         match delta {
             Some(delta) if delta.len() <= DELTA_MAX => {
-                let removed = delta.removed.iter().map(reply::service).map(Event::Removed);
-                let added = delta.added.iter().map(reply::service).map(Event::Added);
+                let removed = delta.removed.iter().map(Service::to_wire).map(Event::Removed);
+                let added = delta.added.iter().map(Service::to_wire).map(Event::Added);
                 self.pending.extend(removed.chain(added));
             }
             _ => {
                 let services = view.services(&self.query, self.all).into_iter();
-                let services = services.map(reply::service).collect();
+                let services = services.map(Service::to_wire).collect();
                 self.pending.push_back(Event::Snapshot(ServicesResponse { services }));
             }
         }
@@ -135,7 +135,6 @@ impl Feed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::Service;
     use crate::view::testing::{service, view};
 
     struct Fixture {

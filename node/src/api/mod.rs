@@ -1,4 +1,4 @@
-//! The control API: gRPC over a unix socket in the data directory, and its client.
+//! The control API: gRPC over a unix socket in the data directory. Its client is `crux_client`.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -7,16 +7,14 @@
 //! | `seats` | which connections are served, and which are closed |
 //! | `calls` | how many calls of each kind are open |
 //! | `server` | serves Control, health and reflection until told to stop |
-//! | `service` | one handler per call: convert, ask, convert |
+//! | `serve` | how an operation of the client's becomes a handler |
+//! | `service` | the Control service: what reads looks at the view, the rest goes to the fulcrum |
 //! | `blobs` | the Blobs service: streams in and out |
 //! | `feed` | what `Watch` streams |
-//! | [`control`] | how handlers reach the fulcrum |
-//! | `convert` | wire types to the node's own and back; parses everything |
-//! | `error` | errors to and from `google.rpc.Status` |
-//! | [`client`] | the other side: plain structs and errors, no gRPC type |
 //!
-//! Besides `proto`, this is the only place that names tonic. Reading looks into the published view
-//! and never waits for the fulcrum; writing asks it through a bounded channel, with a time-out.
+//! Every message is read and written by `crux_client`, so that a node and its clients agree. Within the
+//! node this is the only place that names tonic. Reading looks into the published view and never waits
+//! for the fulcrum; writing asks it through a bounded channel, with a time-out.
 //!
 //! # Limits
 //!
@@ -38,13 +36,10 @@
 
 mod blobs;
 mod calls;
-pub mod client;
-pub mod control;
-mod convert;
-mod error;
 mod feed;
 mod limits;
 mod seats;
+mod serve;
 mod server;
 mod service;
 mod socket;
@@ -52,7 +47,5 @@ mod socket;
 pub(crate) mod tests;
 mod whole;
 
-pub use client::{Client, Get, Got, Watch, WatchEvent};
-pub use control::{Ask, Handle};
 pub use server::serve;
-pub use socket::{SOCKET_NAME, Socket, check_path as check_socket_path};
+pub use socket::Socket;

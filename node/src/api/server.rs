@@ -11,7 +11,6 @@ use tonic_health::ServingStatus;
 
 use super::blobs;
 use super::calls::Calls;
-use super::control::Handle;
 use super::feed::Seen;
 use super::limits::{REQUEST_BYTES_MAX, STREAMS_MAX};
 use super::seats::Seats;
@@ -19,6 +18,7 @@ use super::service::Service;
 use super::socket::Socket;
 use crate::blobs::want::Pantry;
 use crate::error::{Error, Kind};
+use crate::fulcrum::Handle;
 
 /// How long calls under way may take after the signal to stop. `leave` answers within it; longer
 /// would only delay the end.

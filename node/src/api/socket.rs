@@ -2,12 +2,13 @@
 
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
-use std::os::unix::net::{SocketAddr, UnixStream as StdStream};
+use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crux_client::socket::path_in;
 use futures::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{UnixListener, UnixStream};
@@ -18,40 +19,8 @@ use super::limits::Limits;
 use super::seats::{Line, Seats};
 use crate::error::{Error, Kind};
 
-/// The name of the control socket in the data directory.
-pub const SOCKET_NAME: &str = "control.sock";
-
 /// How long to wait after the system refused to accept, as when it ran out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Where the control socket of a data directory is.
-///
-/// # Errors
-/// [`Kind::SocketPathTooLong`] when the system allows no socket of that path.
-pub(super) fn path_in(data_dir: &Path) -> Result<PathBuf, Error> {
-    let path = data_dir.join(SOCKET_NAME);
-    match SocketAddr::from_pathname(&path) {
-        Ok(_) => Ok(path),
-        Err(_) => {
-            let len = path.as_os_str().len();
-            let message = format!(
-                "the path of the control socket has {len} bytes, more than the system allows: {}",
-                path.display()
-            );
-            Err(Error::new(Kind::SocketPathTooLong, message).with_hint(
-                "Give a shorter data directory; a path relative to here counts as it is.",
-            ))
-        }
-    }
-}
-
-/// Whether the system allows a control socket in a data directory. Touches nothing.
-///
-/// # Errors
-/// [`Kind::SocketPathTooLong`].
-pub fn check_path(data_dir: &Path) -> Result<(), Error> {
-    path_in(data_dir).map(drop)
-}
 
 /// The bound control socket. Removes its file when dropped.
 #[derive(Debug)]
@@ -229,6 +198,8 @@ impl AsyncWrite for Connection {
 
 #[cfg(test)]
 mod tests {
+    use crux_client::socket::SOCKET_NAME;
+
     use super::*;
 
     #[test]

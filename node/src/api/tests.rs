@@ -4,6 +4,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crux_client::model::{Check, CheckResult, LeaderPinged, NodeRef, Registered};
+use crux_client::op::{
+    Deregister, Doctor, Forget, GetLeader, GetMembers, GetServices, GetStatus, LeaderPing, Leave,
+    Register, Resolve,
+};
+use crux_client::socket::SOCKET_NAME;
+use crux_client::{Client, Watch, WatchEvent};
+use crux_protocol::flock::Control;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -11,7 +19,8 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::blobs::want::Pantry;
 use crate::error::{Error, Kind, StateChanged};
-use crate::fulcrum::request::*;
+use crate::fulcrum::Handle;
+use crate::fulcrum::request::{Reply, ReplyTo, Request};
 use crate::view::View;
 use crate::view::testing::{principal, service, view};
 
@@ -72,41 +81,66 @@ impl FakeNode {
 }
 
 /// Answers as a node of one would.
-async fn fulcrum(mut queue: mpsc::Receiver<Ask>) {
-    while let Some((request, reply)) = queue.recv().await {
-        drop(reply.send(react(request)));
+async fn fulcrum(mut queue: mpsc::Receiver<Request>) {
+    while let Some(request) = queue.recv().await {
+        react(request);
     }
 }
 
-fn react(request: Request) -> Result<Reply, Error> {
+fn react(request: Request) {
     match request {
-        Request::Register(Register { service: name, .. }) if name.as_str() == "full" => {
-            Err(Error::new(Kind::DiskFull, "no room").augment("registering").with_hint("make room"))
-        }
-        Request::Register(register) => {
-            let found = service("n1", register.service.as_str(), register.rev.as_str());
-            let (path, instance, net_id) = (found.path, found.instance, found.net_id);
-            Ok(Reply::Registered(Registered { path, instance, net_id }))
-        }
-        Request::Deregister(deregister) if deregister.service.as_str() == "web" => {
-            Ok(Reply::Deregistered)
-        }
-        Request::Deregister(_) => Err(Error::new(Kind::NotFound, "not registered here")),
-        Request::LeaderPing => Ok(Reply::LeaderPinged(LeaderPinged {
-            leader: view().leader.unwrap(),
-            accepted: vec![principal("n1"), principal("n2")],
-            failed: vec![principal("n3")],
-        })),
-        Request::Forget(NodeRef::Name(name)) => Ok(Reply::Forgotten(principal(name.as_str()))),
-        Request::Forget(NodeRef::Principal(principal)) => Ok(Reply::Forgotten(principal)),
-        Request::Offer(_) => Ok(Reply::Offered),
-        Request::Reach(_) => Ok(Reply::Reached),
-        Request::Leave => Ok(Reply::Left),
-        Request::Doctor => Ok(Reply::Checked(vec![
-            check("disk", CheckResult::Ok, None),
-            check("clock", CheckResult::Warn, Some("Look at the clock.")),
-        ])),
+        Request::Engine(control, reply) => engine(control, reply),
+        Request::Forget(NodeRef::Name(name), reply) => answer(reply, Ok(principal(name.as_str()))),
+        Request::Forget(NodeRef::Principal(principal), reply) => answer(reply, Ok(principal)),
+        Request::Doctor(reply) => answer(
+            reply,
+            Ok(vec![
+                check("disk", CheckResult::Ok, None),
+                check("clock", CheckResult::Warn, Some("Look at the clock.")),
+            ]),
+        ),
     }
+}
+
+fn engine(control: Control, reply: Reply) {
+    match (control, reply) {
+        (Control::Register { service: name, .. }, Reply::Registered(reply))
+            if name.as_str() == "full" =>
+        {
+            answer(reply, Err(full()));
+        }
+        (Control::Register { service: name, rev, .. }, Reply::Registered(reply)) => {
+            let found = service("n1", name.as_str(), rev.as_str());
+            let (path, instance, net_id) = (found.path, found.instance, found.net_id);
+            answer(reply, Ok(Registered { path, instance, net_id }));
+        }
+        (Control::Deregister { service, .. }, Reply::Done(reply)) if service.as_str() != "web" => {
+            answer(reply, Err(Error::new(Kind::NotFound, "not registered here")));
+        }
+        (Control::LeaderPing, Reply::Pinged(reply)) => {
+            let pinged = LeaderPinged {
+                leader: view().leader.unwrap(),
+                accepted: vec![principal("n1"), principal("n2")],
+                failed: vec![principal("n3")],
+            };
+            answer(reply, Ok(pinged));
+        }
+        (_, Reply::Done(reply)) => answer(reply, Ok(())),
+        (control, reply) => panic!("{control:?} is answered by {reply:?}"),
+    }
+}
+
+fn answer<T>(reply: ReplyTo<T>, result: Result<T, Error>) {
+    drop(reply.send(result));
+}
+
+/// What a register of `full` is answered with.
+fn full() -> Error {
+    Error::new(Kind::DiskFull, "no room").augment("registering").with_hint("make room")
+}
+
+fn services(query: &str, all: bool) -> GetServices {
+    GetServices { query: query.parse().unwrap(), all }
 }
 
 fn check(name: &str, result: CheckResult, hint: Option<&str>) -> Check {
@@ -129,45 +163,50 @@ fn register(name: &str) -> Register {
 async fn reading_gives_what_the_view_holds() {
     let node = FakeNode::start(view());
     let client = node.client().await;
-    assert_eq!(client.status().await, Ok(view().status()));
-    assert_eq!(client.leader().await, Ok(view().leader));
-    assert_eq!(client.members().await, Ok(view().members));
-    assert_eq!(client.services(&"".parse().unwrap(), false).await, Ok(view().services));
-    assert_eq!(client.services(&"*/*/n9".parse().unwrap(), true).await, Ok(vec![]));
-    assert_eq!(client.resolve("ntp").await.as_ref(), Ok(&view().services[1]));
-    assert_eq!(client.resolve("nope").await.unwrap_err().kind(), Kind::NotFound);
+    assert_eq!(client.call(&GetStatus).await, Ok(view().status()));
+    assert_eq!(client.call(&GetLeader).await, Ok(view().leader));
+    assert_eq!(client.call(&GetMembers).await, Ok(view().members));
+    assert_eq!(client.call(&services("", false)).await, Ok(view().services));
+    assert_eq!(client.call(&services("*/*/n9", true)).await, Ok(vec![]));
+    assert_eq!(
+        client.call(&Resolve { name: "ntp".to_owned() }).await.as_ref(),
+        Ok(&view().services[1])
+    );
+    assert_eq!(
+        client.call(&Resolve { name: "nope".to_owned() }).await.unwrap_err().kind(),
+        Kind::NotFound
+    );
     node.views.send_replace(Arc::new(View { leader: None, ..view() }));
-    assert_eq!(client.leader().await, Ok(None));
+    assert_eq!(client.call(&GetLeader).await, Ok(None));
 }
 
 #[tokio::test]
 async fn writing_asks_the_fulcrum() {
     let node = FakeNode::start(view());
     let client = node.client().await;
-    let registered = client.register(&register("web")).await.unwrap();
+    let registered = client.call(&register("web")).await.unwrap();
     assert_eq!(registered.path.to_string(), "/dev/main/n1/web/r1");
     let deregister = |name: &str| Deregister {
         service: name.parse().unwrap(),
         rev: "r1".parse().unwrap(),
         horde: "main".parse().unwrap(),
     };
-    assert_eq!(client.deregister(&deregister("web")).await, Ok(()));
-    let err = client.deregister(&deregister("ntp")).await.unwrap_err();
+    assert_eq!(client.call(&deregister("web")).await, Ok(()));
+    let err = client.call(&deregister("ntp")).await.unwrap_err();
     assert_eq!(err.kind(), Kind::NotFound);
-    assert_eq!(client.leader_ping().await.unwrap().failed, [principal("n3")]);
-    let node_ref = NodeRef::Principal(principal("n4"));
-    assert_eq!(client.forget(&node_ref).await, Ok(principal("n4")));
-    assert_eq!(client.leave().await, Ok(()));
-    let checks = client.doctor().await.unwrap();
+    assert_eq!(client.call(&LeaderPing).await.unwrap().failed, [principal("n3")]);
+    let node = NodeRef::Principal(principal("n4"));
+    assert_eq!(client.call(&Forget { node }).await, Ok(principal("n4")));
+    assert_eq!(client.call(&Leave).await, Ok(()));
+    let checks = client.call(&Doctor).await.unwrap();
     assert_eq!((checks[0].hint.as_deref(), checks[1].result), (None, CheckResult::Warn));
 }
 
 #[tokio::test]
 async fn errors_arrive_whole() {
     let node = FakeNode::start(view());
-    let err = node.client().await.register(&register("full")).await.unwrap_err();
-    let there = react(Request::Register(register("full"))).unwrap_err();
-    assert_eq!(err, there);
+    let err = node.client().await.call(&register("full")).await.unwrap_err();
+    assert_eq!(err, full());
 }
 
 #[tokio::test]
@@ -187,14 +226,15 @@ async fn a_watch_follows_the_view_and_ends_with_the_node() {
 async fn no_node_is_said_with_a_hint() {
     let mut node = FakeNode::start(view());
     let client = node.client().await;
-    assert!(client.status().await.is_ok());
+    assert!(client.call(&GetStatus).await.is_ok());
     node.stop().await;
     assert!(!node.dir.path().join(SOCKET_NAME).exists());
     let err = Client::connect(node.dir.path(), LIMIT).await.unwrap_err();
     assert_eq!(err.kind(), Kind::NoNode);
     assert!(err.hint().unwrap().contains(&node.dir.path().display().to_string()));
-    let err = client.register(&register("web")).await.unwrap_err();
-    assert_eq!((err.kind(), err.state_changed()), (Kind::NoNode, StateChanged::Unknown));
+    // Nobody was there to do it.
+    let err = client.call(&register("web")).await.unwrap_err();
+    assert_eq!((err.kind(), err.state_changed()), (Kind::NoNode, StateChanged::No));
 }
 
 #[tokio::test]
@@ -204,7 +244,7 @@ async fn a_node_that_does_not_answer_times_out() {
     let limit = Duration::from_millis(50);
     let client = Client::connect(dir.path(), limit).await;
     let err = match client {
-        Ok(client) => client.leave().await.unwrap_err(),
+        Ok(client) => client.call(&Leave).await.unwrap_err(),
         Err(err) => err,
     };
     assert_eq!((err.kind(), err.state_changed()), (Kind::TimedOut, StateChanged::Unknown));
@@ -223,7 +263,7 @@ async fn a_node_that_dies_is_no_node() {
     let err = match Client::connect(dir.path(), LIMIT).await {
         Ok(client) => {
             let dead = dies.await.unwrap();
-            let leave = tokio::spawn(async move { client.leave().await });
+            let leave = tokio::spawn(async move { client.call(&Leave).await });
             tokio::task::yield_now().await;
             drop(dead);
             leave.await.unwrap().unwrap_err()
@@ -251,7 +291,7 @@ async fn blobs_are_not_serving_until_preload_is_done_and_can_be_used_all_the_whi
     assert_eq!(control.status(), Serving);
     let chunks = [Some(bytes::Bytes::from_static(b"abc")), None];
     let put = node.client().await.put_blob(3, futures::stream::iter(chunks)).await;
-    assert_eq!(put.map(|(_, size)| size), Ok(3));
+    assert_eq!(put.map(|put| put.size), Ok(3));
     drop(done);
     let next = tokio::time::timeout(LIMIT, told.message()).await.unwrap().unwrap().unwrap();
     assert_eq!(next.status(), Serving);

@@ -1,10 +1,10 @@
 //! `deregister`
 
-use super::output::block_on;
+use crux_client::op::Deregister;
+use crux_client::parse;
+
 use super::{Ui, Wait};
 use crate::error::Error;
-use crate::fulcrum::request::Deregister;
-use crate::parse;
 
 /// Remove a registration of the node
 ///
@@ -28,6 +28,6 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
         rev: parse::service_name("the revision", &args.rev)?,
         horde: parse::horde(&args.horde)?,
     };
-    block_on(async { ui.connect(args.wait.timeout).await?.deregister(&deregister).await })?;
+    ui.call(&deregister, args.wait)?;
     ui.say(&format!("Deregistered {} {}", deregister.service, deregister.rev))
 }

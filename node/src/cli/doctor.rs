@@ -1,9 +1,10 @@
 //! `doctor`
 
-use super::output::block_on;
+use crux_client::model::{Check, CheckResult};
+use crux_client::op::Doctor;
+
 use super::{Ui, Wait, table};
 use crate::error::{Error, Kind};
-use crate::fulcrum::request::{Check, CheckResult};
 
 /// Check what commonly goes wrong, and say what to do
 ///
@@ -18,19 +19,18 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
-    let (checks, result) =
-        match block_on(async { ui.connect(args.wait.timeout).await?.doctor().await }) {
-            Ok(checks) => {
-                let socket = check(CheckResult::Ok, "the node answers".to_owned(), None);
-                let checks: Vec<_> = std::iter::once(socket).chain(checks).collect();
-                let result = verdict(&checks, args.strict);
-                (checks, result)
-            }
-            Err(err) if matches!(err.kind(), Kind::NoNode | Kind::TimedOut) => {
-                (vec![check(CheckResult::Fail, err.to_string(), err.hint())], Err(err))
-            }
-            Err(err) => return Err(err),
-        };
+    let (checks, result) = match ui.call(&Doctor, args.wait) {
+        Ok(checks) => {
+            let socket = check(CheckResult::Ok, "the node answers".to_owned(), None);
+            let checks: Vec<_> = std::iter::once(socket).chain(checks).collect();
+            let result = verdict(&checks, args.strict);
+            (checks, result)
+        }
+        Err(err) if matches!(err.kind(), Kind::NoNode | Kind::TimedOut) => {
+            (vec![check(CheckResult::Fail, err.to_string(), err.hint())], Err(err))
+        }
+        Err(err) => return Err(err),
+    };
     ui.answer(&checks, || text(&checks))?;
     result
 }

@@ -1,11 +1,11 @@
 //! `forget`
 
+use crux_client::op::Forget;
+use crux_client::parse;
 use serde_json::json;
 
-use super::output::block_on;
 use super::{Ui, Wait, table};
 use crate::error::Error;
-use crate::parse;
 
 /// Retire a member that is not coming back
 ///
@@ -21,8 +21,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let node = parse::node(&args.node)?;
     ui.confirm(&format!("The whole flock will forget {}.", args.node))?;
-    let talk = async { ui.connect(args.wait.timeout).await?.forget(&node).await };
-    let principal = block_on(talk)?;
+    let principal = ui.call(&Forget { node }, args.wait)?;
     let answer = json!({ "principal": principal.to_string() });
     ui.answer(&answer, || format!("Forgot {} ({})", args.node, table::short(&principal)))
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crux_client::parse;
 use crux_crdt::Principal;
 use crux_crdt::name::Label;
 use serde_json::json;
@@ -9,7 +10,6 @@ use serde_json::json;
 use super::Ui;
 use crate::error::{Error, Kind};
 use crate::outfile::{OutFile, is_stdout};
-use crate::parse;
 use crate::secret::{OperatorKey, SecretString, begin, read_secret};
 
 /// What a flock without an operator key lacks.

@@ -1,13 +1,13 @@
 //! `leader`
 
+use crux_client::model::{LeaderPinged, Member};
+use crux_client::op::{GetLeader, GetMembers, LeaderPing};
 use crux_crdt::Principal;
 use serde_json::json;
 
 use super::output::block_on;
 use super::{Ui, Wait, table};
 use crate::error::Error;
-use crate::fulcrum::request::LeaderPinged;
-use crate::view::Member;
 
 /// Show who leads, or have the leader act
 #[derive(Debug, clap::Args)]
@@ -37,7 +37,7 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     match &args.command {
         Some(Command::Ping(args)) => ping(args, ui),
         None => {
-            let leader = block_on(async { ui.connect(args.wait.timeout).await?.leader().await })?;
+            let leader = ui.call(&GetLeader, args.wait)?;
             ui.answer(&leader, || table::leader(leader.as_ref()))
         }
     }
@@ -46,8 +46,8 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
 fn ping(args: &Ping, ui: &mut Ui) -> Result<(), Error> {
     let talk = async {
         let client = ui.connect(args.wait.timeout).await?;
-        let pinged = client.leader_ping().await?;
-        Ok((pinged, client.members().await?))
+        let pinged = client.call(&LeaderPing).await?;
+        Ok((pinged, client.call(&GetMembers).await?))
     };
     let (pinged, members) = block_on(talk)?;
     let keys =

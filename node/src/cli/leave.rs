@@ -1,6 +1,7 @@
 //! `leave`
 
-use super::output::block_on;
+use crux_client::op::Leave;
+
 use super::{Ui, Wait};
 use crate::error::Error;
 
@@ -15,6 +16,6 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     ui.confirm("The node will leave the flock and stop.")?;
-    block_on(async { ui.connect(args.wait.timeout).await?.leave().await })?;
+    ui.call(&Leave, args.wait)?;
     ui.say("Left the flock; the node stops.")
 }

@@ -1,9 +1,10 @@
 //! `members`
 
-use super::output::block_on;
+use crux_client::model::Member;
+use crux_client::op::GetMembers;
+
 use super::{Ui, Wait, table};
 use crate::error::Error;
-use crate::view::Member;
 
 /// List every member the node knows, in any state
 #[derive(Debug, clap::Args)]
@@ -13,7 +14,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
-    let members = block_on(async { ui.connect(args.wait.timeout).await?.members().await })?;
+    let members = ui.call(&GetMembers, args.wait)?;
     ui.answer(&members, || text(&members))
 }
 

@@ -1,8 +1,8 @@
 //! The command line: one file per verb.
 //!
 //! A verb is an `Args` struct, whose doc comments are the help, and `run(args, ui)`. Verbs print
-//! through [`Ui`] and talk to a node through [`api::Client`](crate::api::Client); none prints by
-//! itself, none knows gRPC.
+//! through [`Ui`] and talk to a node through [`crux_client`]; none prints by itself, none knows
+//! gRPC.
 //!
 //! What scripts rely on: with `--json` standard output holds exactly one JSON document (`watch` and
 //! `blob put`: one per line) or nothing; hints, progress and errors go to standard error, each a line,

@@ -6,11 +6,12 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crux_client::Client;
+use crux_client::op::Call;
 use rustix::fs::FileType;
 use serde::Serialize;
 
-use super::Common;
-use crate::api::Client;
+use super::{Common, Wait};
 use crate::config::Env;
 use crate::error::{Error, Kind};
 use crate::outfile;
@@ -206,6 +207,14 @@ impl Ui {
                 .with_hint("Give --data-dir D, or set CRUX_DATA_DIR.")
         })?;
         Client::connect(&dir, limit).await
+    }
+
+    /// Asks the node of the data directory for one operation, and waits for its answer.
+    ///
+    /// # Errors
+    /// Those of [`Ui::connect`], and what the node answers.
+    pub(super) fn call<O: Call>(&self, op: &O, wait: Wait) -> Result<O::Answer, Error> {
+        block_on(async { self.connect(wait.timeout).await?.call(op).await })
     }
 }
 

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
+use crux_client::op::Register;
+use crux_client::parse;
 use serde_json::json;
 
-use super::output::block_on;
 use super::{Ui, Wait, duration};
 use crate::error::Error;
-use crate::fulcrum::request::Register;
-use crate::parse;
 
 /// Register a service of the node
 ///
@@ -46,8 +45,7 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
         lease: args.lease,
         sync: args.sync,
     };
-    let talk = async { ui.connect(args.wait.timeout).await?.register(&register).await };
-    let registered = block_on(talk)?;
+    let registered = ui.call(&register, args.wait)?;
     let answer = json!({
         "path": registered.path.to_string(),
         "instance": registered.instance,

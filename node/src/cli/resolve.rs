@@ -1,6 +1,7 @@
 //! `resolve`
 
-use super::output::block_on;
+use crux_client::op::Resolve;
+
 use super::{Ui, Wait};
 use crate::error::Error;
 
@@ -17,8 +18,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
-    let talk = async { ui.connect(args.wait.timeout).await?.resolve(&args.name).await };
-    let service = block_on(talk)?;
+    let service = ui.call(&Resolve { name: args.name.clone() }, args.wait)?;
     ui.answer(&service, || service.net_id.endpoint.to_string())?;
     if !ui.json() {
         ui.note(&format!("{} ({})", service.path, service.status));

@@ -1,12 +1,12 @@
 //! `services`
 
+use crux_client::model::Service;
+use crux_client::op::GetServices;
+use crux_client::parse;
 use crux_crdt::path::Query;
 
-use super::output::block_on;
 use super::{Ui, Wait, table};
 use crate::error::Error;
-use crate::parse;
-use crate::view::Service;
 
 /// List services
 ///
@@ -26,8 +26,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let query = parse::query(&args.query)?;
-    let talk = async { ui.connect(args.wait.timeout).await?.services(&query, args.all).await };
-    let services = block_on(talk)?;
+    let services = ui.call(&GetServices { query: query.clone(), all: args.all }, args.wait)?;
     ui.answer(&services, || text(&services, args.all))?;
     if services.is_empty()
         && let Some(hint) = hint(&query)

@@ -1,9 +1,10 @@
 //! `status`
 
-use super::output::block_on;
+use crux_client::model::{Joining, Status};
+use crux_client::op::GetStatus;
+
 use super::{Ui, Wait, table};
 use crate::error::Error;
-use crate::view::{Joining, Status};
 
 /// Show what a node is and what it sees
 #[derive(Debug, clap::Args)]
@@ -13,7 +14,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
-    let status = block_on(async { ui.connect(args.wait.timeout).await?.status().await })?;
+    let status = ui.call(&GetStatus, args.wait)?;
     ui.answer(&status, || text(&status))
 }
 

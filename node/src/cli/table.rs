@@ -1,10 +1,10 @@
 //! Tables for people.
 
 use comfy_table::{ContentArrangement, Table, presets};
+use crux_client::model::{Leader, Service};
 use crux_crdt::Principal;
 
 use crate::plain;
-use crate::view::{Leader, Service};
 
 /// A table without lines, whose columns are as wide as they need. The last one is not padded. A cell
 /// takes one line, whatever is in it.

@@ -1,11 +1,12 @@
 //! `watch`
 
+use crux_client::WatchEvent;
+use crux_client::model::Service;
+use crux_client::parse;
+
 use super::output::{block_on, to_json};
 use super::{Ui, Wait, table};
-use crate::api::WatchEvent;
 use crate::error::Error;
-use crate::parse;
-use crate::view::Service;
 
 /// Print services, then every change, until stopped
 ///

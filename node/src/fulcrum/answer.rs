@@ -1,40 +1,75 @@
-//! The engine's answers as the control API gives them.
+//! The engine's answers as callers get them.
 
+use crux_client::model::{Leader, LeaderPinged, Registered};
 use crux_protocol::author::Rejection;
-use crux_protocol::flock::{Answer, ControlError};
+use crux_protocol::flock::{self, Answer, ControlError};
+use crux_protocol::leader::Pinged;
 
 use super::picture::{Frame, net_id, path};
-use super::request::{LeaderPinged, Registered, Reply};
+use super::request::{Reply, ReplyTo};
 use crate::error::{Error, Kind, StateChanged};
-use crate::view::Leader;
-use crux_protocol::flock;
 
-/// An answer, in the words of the control API. `done`: what a plain success means here.
-pub(super) fn reply(answer: Answer, done: Reply, frame: &Frame, state: &flock::State) -> Reply {
-    match answer {
-        Answer::Registered(registration) => {
-            let me = state.me();
-            Reply::Registered(Registered {
-                path: path(frame, &state.names().of(&me), &registration),
-                instance: registration.instance.clone(),
-                net_id: net_id(me, &registration),
-            })
+impl Reply {
+    /// Sends the engine's answer to whoever waits for it.
+    pub(super) fn send(
+        self,
+        result: Result<Answer, ControlError>,
+        frame: &Frame,
+        state: &flock::State,
+    ) {
+        match (self, result) {
+            (reply, Err(refused)) => reply.refuse(error(&refused)),
+            (Self::Done(reply), Ok(_)) => answer(reply, Ok(())),
+            (Self::Forgotten(who, reply), Ok(_)) => answer(reply, Ok(who)),
+            (Self::Registered(reply), Ok(Answer::Registered(registration))) => {
+                let me = state.me();
+                let registered = Registered {
+                    path: path(frame, &state.names().of(&me), &registration),
+                    instance: registration.instance.clone(),
+                    net_id: net_id(me, &registration),
+                };
+                answer(reply, Ok(registered));
+            }
+            (Self::Pinged(reply), Ok(Answer::Pinged(pinged))) => {
+                answer(reply, Ok(leader_pinged(pinged, state)));
+            }
+            // The one place where the engine's answers, which have one type for all, get theirs.
+            (reply, Ok(other)) => reply.refuse(
+                Error::new(Kind::Internal, format!("the engine answered {other:?}"))
+                    .with_state(StateChanged::Unknown),
+            ),
         }
-        Answer::Done => done,
-        Answer::Pinged(pinged) => Reply::LeaderPinged(LeaderPinged {
-            leader: Leader {
-                node: state.names().of(&pinged.claim.principal),
-                principal: pinged.claim.principal,
-                epoch: pinged.claim.n,
-            },
-            accepted: pinged.accepted.into_iter().collect(),
-            failed: pinged.failed.into_iter().collect(),
-        }),
+    }
+
+    fn refuse(self, error: Error) {
+        match self {
+            Self::Registered(reply) => answer(reply, Err(error)),
+            Self::Pinged(reply) => answer(reply, Err(error)),
+            Self::Forgotten(_, reply) => answer(reply, Err(error)),
+            Self::Done(reply) => answer(reply, Err(error)),
+        }
     }
 }
 
-/// A refusal, in the words of the control API.
-pub(super) fn error(error: &ControlError) -> Error {
+/// Answers, if anybody still waits.
+pub(super) fn answer<T>(reply: ReplyTo<T>, result: Result<T, Error>) {
+    drop(reply.send(result));
+}
+
+fn leader_pinged(pinged: Pinged, state: &flock::State) -> LeaderPinged {
+    LeaderPinged {
+        leader: Leader {
+            node: state.names().of(&pinged.claim.principal),
+            principal: pinged.claim.principal,
+            epoch: pinged.claim.n,
+        },
+        accepted: pinged.accepted.into_iter().collect(),
+        failed: pinged.failed.into_iter().collect(),
+    }
+}
+
+/// A refusal, in words that say what to do.
+fn error(error: &ControlError) -> Error {
     let (kind, hint) = match error {
         ControlError::Rejected(Rejection::NotRegistered) => {
             (Kind::NotFound, "`services` lists what is registered; a node removes only its own.")

@@ -15,6 +15,7 @@
 
 mod answer;
 mod doctor;
+mod handle;
 mod hush;
 mod picture;
 pub mod request;
@@ -22,5 +23,6 @@ mod runtime;
 mod wire;
 
 pub use doctor::Surroundings;
+pub use handle::Handle;
 pub use runtime::{Inputs, Runtime};
 pub use wire::Wire;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crux_client::model::{Joining, Leader, Member, MemberState, Service, ServiceStatus};
 use crux_crdt::blob::{BlobId, Descriptor};
 use crux_crdt::name::Label;
 use crux_crdt::path::{FlockId, NetId};
@@ -11,7 +12,7 @@ use crux_protocol::dial::{self, Outcome};
 use crux_protocol::flock;
 use crux_protocol::link::DialFailure;
 
-use crate::view::{Joining, Leader, Member, MemberState, Service, ServiceStatus, View};
+use crate::view::View;
 
 /// What stays the same while the node runs.
 #[derive(Debug, Clone)]

@@ -1,180 +1,119 @@
-//! What the control API asks of the fulcrum, and what the fulcrum answers.
+//! What the rest of the node asks of the fulcrum.
 //!
 //! Reading needs no request: the fulcrum publishes a [`View`](crate::view::View), and whoever reads
-//! looks there. A request is something that changes state, or needs other nodes.
+//! looks there. A request changes state, or needs other nodes. It is an operation of
+//! [`crux_client::op`], or one of the two of the node's own below; a `From` says which event it is for
+//! the engine. The way back is of the answer's type, so nobody can take one answer for another.
 
-use std::time::Duration;
-
+use crux_client::model::{Check, LeaderPinged, NodeRef, Registered};
+use crux_client::op::{Deregister, Doctor, Forget, LeaderPing, Leave, Op, Register};
 use crux_crdt::Principal;
 use crux_crdt::blob::Descriptor;
-use crux_crdt::name::{Label, ServiceName};
-use crux_crdt::path::{Endpoint, FlockId, NetId};
-use serde::Serialize;
+use crux_protocol::flock::Control;
+use tokio::sync::oneshot;
 
-use crate::view::Leader;
+use crate::error::Error;
 
-/// What the control API asks of the fulcrum.
+/// Where an answer goes. The fulcrum MUST send one; a closed receiver means that nobody waits any more,
+/// and the request may still be carried out.
+pub type ReplyTo<T> = oneshot::Sender<Result<T, Error>>;
+
+/// An operation, and where its answer goes.
+#[derive(Debug)]
+pub struct Asked<O: Op> {
+    /// What is asked.
+    pub op: O,
+    /// Where the answer goes.
+    pub reply: ReplyTo<O::Answer>,
+}
+
+/// Offers these blobs and no others; answered when durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer(pub Vec<Descriptor>);
+
+/// Dials a member that is not linked; answered before it is known whether it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reach(pub Principal);
+
+impl Op for Offer {
+    type Answer = ();
+}
+
+impl Op for Reach {
+    type Answer = ();
+}
+
+/// An operation as the fulcrum carries it out.
+#[derive(Debug)]
 pub enum Request {
-    /// Publish a service of this node. Answered by [`Reply::Registered`] when durable.
-    Register(Register),
-    /// Withdraw a service of this node. Answered by [`Reply::Deregistered`] when durable.
-    Deregister(Deregister),
-    /// Offer these blobs and no others. Answered by [`Reply::Offered`] when durable.
-    Offer(Vec<Descriptor>),
-    /// Dial a member that is not linked. Answered by [`Reply::Reached`], before it is known whether
-    /// it answers.
-    Reach(Principal),
-    /// Have every live member store the leader's claim. Answered by [`Reply::LeaderPinged`].
-    LeaderPing,
-    /// Retire a member that is not coming back. Answered by [`Reply::Forgotten`].
-    Forget(NodeRef),
-    /// Leave the flock and stop. Answered by [`Reply::Left`] when the act is durable and sent.
-    Leave,
-    /// Check what commonly goes wrong. Answered by [`Reply::Checked`].
-    Doctor,
+    /// The engine does it.
+    Engine(Control, Reply),
+    /// The engine retires a member, and who that is the fulcrum looks up.
+    Forget(NodeRef, ReplyTo<Principal>),
+    /// The fulcrum looks around by itself.
+    Doctor(ReplyTo<Vec<Check>>),
 }
 
-/// A service to publish.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Register {
-    /// The service.
-    pub service: ServiceName,
-    /// Its revision.
-    pub rev: ServiceName,
-    /// Where it is reached.
-    pub endpoint: Endpoint,
-    /// The horde it belongs to.
-    pub horde: Label,
-    /// Gone that long after the last register of the same; `None` stays until deregistered.
-    pub lease: Option<Duration>,
-    /// How many other members must have stored it before the answer.
-    pub sync: u32,
-}
-
-/// A service to withdraw.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deregister {
-    /// The service.
-    pub service: ServiceName,
-    /// Its revision.
-    pub rev: ServiceName,
-    /// The horde it belongs to.
-    pub horde: Label,
-}
-
-/// A node, as a person names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NodeRef {
-    /// By the name shown.
-    Name(Label),
-    /// By its key.
-    Principal(Principal),
-}
-
-/// What the fulcrum answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where the engine's answer goes, and as what.
+#[derive(Debug)]
 pub enum Reply {
-    /// To [`Request::Register`].
-    Registered(Registered),
-    /// To [`Request::Deregister`].
-    Deregistered,
-    /// To [`Request::Offer`].
-    Offered,
-    /// To [`Request::Reach`].
-    Reached,
-    /// To [`Request::LeaderPing`].
-    LeaderPinged(LeaderPinged),
-    /// To [`Request::Forget`]: who was retired.
-    Forgotten(Principal),
-    /// To [`Request::Leave`].
-    Left,
-    /// To [`Request::Doctor`].
-    Checked(Vec<Check>),
+    /// As what was registered.
+    Registered(ReplyTo<Registered>),
+    /// As what became of the ping.
+    Pinged(ReplyTo<LeaderPinged>),
+    /// As the member that was retired.
+    Forgotten(Principal, ReplyTo<Principal>),
+    /// As that it was done.
+    Done(ReplyTo<()>),
 }
 
-/// A service was published.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Registered {
-    /// Where it stands.
-    pub path: FlockId,
-    /// Its instance name, unique in the flock.
-    pub instance: String,
-    /// Where it is reached.
-    pub net_id: NetId,
-}
-
-/// What became of a leader ping.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeaderPinged {
-    /// Under whose claim it ran.
-    pub leader: Leader,
-    /// Who stored the claim durably, the leader included.
-    pub accepted: Vec<Principal>,
-    /// Who holds a greater claim, or did not answer.
-    pub failed: Vec<Principal>,
-}
-
-/// One line of `doctor`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Check {
-    /// What was looked at, snake case.
-    pub name: String,
-    /// How it is.
-    pub result: CheckResult,
-    /// What was found.
-    pub detail: String,
-    /// What to do about it; `None` where nothing needs doing.
-    pub hint: Option<String>,
-}
-
-/// How a check came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CheckResult {
-    /// As it should be.
-    Ok,
-    /// Works, but look at it.
-    Warn,
-    /// Does not work.
-    Fail,
-}
-
-impl CheckResult {
-    /// The word used in JSON and on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Warn => "warn",
-            Self::Fail => "fail",
-        }
+impl From<Asked<Register>> for Request {
+    fn from(Asked { op, reply }: Asked<Register>) -> Self {
+        let Register { horde, service, rev, endpoint, lease, sync } = op;
+        let register = Control::Register { horde, service, rev, endpoint, lease, sync };
+        Self::Engine(register, Reply::Registered(reply))
     }
 }
 
-impl NodeRef {
-    /// 64 hex digits are a principal, all else is a name. A name has at most 63 characters, so the
-    /// two never mix up.
-    ///
-    /// # Errors
-    /// When it is neither.
-    pub fn parse(s: &str) -> Result<Self, crux_crdt::name::NameError> {
-        match s.parse() {
-            Ok(principal) => Ok(Self::Principal(principal)),
-            Err(_) => s.parse().map(Self::Name),
-        }
+impl From<Asked<Deregister>> for Request {
+    fn from(Asked { op, reply }: Asked<Deregister>) -> Self {
+        let Deregister { horde, service, rev } = op;
+        Self::Engine(Control::Deregister { horde, service, rev }, Reply::Done(reply))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl From<Asked<LeaderPing>> for Request {
+    fn from(asked: Asked<LeaderPing>) -> Self {
+        Self::Engine(Control::LeaderPing, Reply::Pinged(asked.reply))
+    }
+}
 
-    #[test]
-    fn a_key_is_no_name() {
-        let key = "ab".repeat(32);
-        assert_eq!(NodeRef::parse(&key), Ok(NodeRef::Principal(Principal([0xab; 32]))));
-        assert_eq!(NodeRef::parse("abcd"), Ok(NodeRef::Name("abcd".parse().unwrap())));
-        assert!(NodeRef::parse("AB").is_err());
-        assert!(NodeRef::parse(&key[..63]).is_ok());
+impl From<Asked<Forget>> for Request {
+    fn from(Asked { op, reply }: Asked<Forget>) -> Self {
+        Self::Forget(op.node, reply)
+    }
+}
+
+impl From<Asked<Leave>> for Request {
+    fn from(asked: Asked<Leave>) -> Self {
+        Self::Engine(Control::Leave, Reply::Done(asked.reply))
+    }
+}
+
+impl From<Asked<Doctor>> for Request {
+    fn from(asked: Asked<Doctor>) -> Self {
+        Self::Doctor(asked.reply)
+    }
+}
+
+impl From<Asked<Offer>> for Request {
+    fn from(Asked { op, reply }: Asked<Offer>) -> Self {
+        Self::Engine(Control::Offer(op.0), Reply::Done(reply))
+    }
+}
+
+impl From<Asked<Reach>> for Request {
+    fn from(Asked { op, reply }: Asked<Reach>) -> Self {
+        Self::Engine(Control::Reach(op.0), Reply::Done(reply))
     }
 }

@@ -5,20 +5,21 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crux_client::model::NodeRef;
 use crux_protocol::flock::{
     self, Batch, Command, Control, ControlId, Event, Notice, PersistError, StopReason, Ticket,
 };
 use crux_protocol::time::Instant;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, warn};
 
+use super::answer::answer;
+use super::doctor;
 use super::doctor::Surroundings;
 use super::hush::{Hush, may_pass};
 use super::picture::{Frame, draw};
-use super::request::{NodeRef, Reply, Request};
+use super::request::{Reply, Request};
 use super::wire::Wire;
-use super::{answer, doctor};
-use crate::api::Ask;
 use crate::burst::Say;
 use crate::clock;
 use crate::error::{Error, Kind};
@@ -37,8 +38,8 @@ const WAKE_REST: Duration = Duration::from_millis(1);
 /// Where everything comes in.
 #[derive(Debug)]
 pub struct Inputs {
-    /// The control API.
-    pub requests: mpsc::Receiver<Ask>,
+    /// The front ends.
+    pub requests: mpsc::Receiver<Request>,
     /// Places found on the link.
     pub found: mpsc::Receiver<String>,
 }
@@ -53,7 +54,7 @@ pub struct Runtime {
     view: watch::Sender<Arc<View>>,
     view_stale: bool,
     next_view: Instant,
-    asks: BTreeMap<ControlId, (Reply, oneshot::Sender<Result<Reply, Error>>)>,
+    asks: BTreeMap<ControlId, Reply>,
     asked: u64,
     writing: Option<(Ticket, store::Persisted)>,
     surroundings: Surroundings,
@@ -123,7 +124,7 @@ impl Runtime {
                     self.writing = None;
                     self.on_written(ticket, result).await?;
                 }
-                Some(ask) = inputs.requests.recv() => self.on_ask(ask).await?,
+                Some(request) = inputs.requests.recv() => self.on_request(request).await?,
                 Some(addr) = inputs.found.recv() => self.handle(Event::Found { addr }).await?,
                 () = tokio::time::sleep(due.since(now)) => {}
             }
@@ -178,49 +179,26 @@ impl Runtime {
         self.handle(Event::Persisted { ticket, result }).await
     }
 
-    async fn on_ask(&mut self, (request, reply): Ask) -> Result<(), Error> {
-        let (request, done) = match self.control(request) {
-            Ok(pair) => pair,
-            Err(Refused::Now(result)) => {
-                // Nobody may be waiting any more.
-                drop(reply.send(*result));
-                return Ok(());
-            }
-            Err(Refused::Doctor) => {
+    async fn on_request(&mut self, request: Request) -> Result<(), Error> {
+        let (request, reply) = match request {
+            Request::Engine(control, reply) => (control, reply),
+            Request::Forget(node, reply) => match self.find(&node) {
+                Ok(member) => (Control::Forget(member), Reply::Forgotten(member, reply)),
+                Err(error) => {
+                    answer(reply, Err(error));
+                    return Ok(());
+                }
+            },
+            Request::Doctor(reply) => {
                 let checks = doctor::examine(&self.state, &self.surroundings, &self.store);
-                tokio::spawn(async move { drop(reply.send(Ok(Reply::Checked(checks.await)))) });
+                tokio::spawn(async move { answer(reply, Ok(checks.await)) });
                 return Ok(());
             }
         };
         self.asked += 1;
         let id = ControlId(self.asked);
-        self.asks.insert(id, (done, reply));
+        self.asks.insert(id, reply);
         self.handle(Event::Control { id, request }).await
-    }
-
-    /// What is asked of the engine, and what its plain success means.
-    fn control(&self, request: Request) -> Result<(Control, Reply), Refused> {
-        Ok(match request {
-            Request::Register(r) => {
-                let (horde, service, rev) = (r.horde, r.service, r.rev);
-                let (endpoint, lease, sync) = (r.endpoint, r.lease, r.sync);
-                let register = Control::Register { horde, service, rev, endpoint, lease, sync };
-                (register, Reply::Deregistered)
-            }
-            Request::Deregister(d) => {
-                let (horde, service, rev) = (d.horde, d.service, d.rev);
-                (Control::Deregister { horde, service, rev }, Reply::Deregistered)
-            }
-            Request::Offer(offers) => (Control::Offer(offers), Reply::Offered),
-            Request::Reach(member) => (Control::Reach(member), Reply::Reached),
-            Request::LeaderPing => (Control::LeaderPing, Reply::Deregistered),
-            Request::Forget(node) => {
-                let member = self.find(&node).map_err(|err| Refused::Now(Box::new(Err(err))))?;
-                (Control::Forget(member), Reply::Forgotten(member))
-            }
-            Request::Leave => (Control::Leave, Reply::Left),
-            Request::Doctor => return Err(Refused::Doctor),
-        })
     }
 
     fn find(&self, node: &NodeRef) -> Result<crux_crdt::Principal, Error> {
@@ -235,14 +213,10 @@ impl Runtime {
     }
 
     fn answer(&mut self, id: ControlId, result: Result<flock::Answer, flock::ControlError>) {
-        let Some((done, reply)) = self.asks.remove(&id) else { return };
+        let Some(reply) = self.asks.remove(&id) else { return };
         // Whoever reads after the answer sees what was done.
         self.draw(clock::now());
-        let result = match result {
-            Ok(answer) => Ok(answer::reply(answer, done, &self.frame, &self.state)),
-            Err(error) => Err(answer::error(&error)),
-        };
-        drop(reply.send(result));
+        reply.send(result, &self.frame, &self.state);
     }
 
     /// Publishes the view if it is stale and drawing had its rest.
@@ -296,12 +270,6 @@ impl Runtime {
             _ => info!(target: NOTICES, "{notice}"),
         }
     }
-}
-
-/// Why a request does not go to the engine.
-enum Refused {
-    Now(Box<Result<Reply, Error>>),
-    Doctor,
 }
 
 /// Resolves when the write under way, if any, ended.

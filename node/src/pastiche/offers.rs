@@ -5,9 +5,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::debug;
 
-use crate::api::Ask;
 use crate::blobs::{Blobs, Listed};
-use crate::fulcrum::request::Request;
+use crate::fulcrum::request::{Asked, Offer, Request};
 
 /// How often it is looked what is to be offered. Pins and registered files change by hand, and whoever
 /// asks before that finds the blob all the same.
@@ -26,7 +25,7 @@ pub(super) struct Stored {
 /// how many. Ends with it, or with the mover.
 pub(super) async fn run(
     blobs: Blobs,
-    strew: Option<(mpsc::Sender<Ask>, usize)>,
+    strew: Option<(mpsc::Sender<Request>, usize)>,
     mover: mpsc::Sender<Stored>,
 ) {
     let mut ticks = interval(LOOK_PERIOD);
@@ -47,12 +46,12 @@ pub(super) async fn run(
         let Some(fulcrum) = fulcrum.as_ref().filter(|_| offered.as_ref() != Some(&offers)) else {
             continue;
         };
-        let (answer_in, answer) = oneshot::channel();
-        if fulcrum.send((Request::Offer(offers.clone()), answer_in)).await.is_err() {
+        let (reply, answer) = oneshot::channel();
+        if fulcrum.send(Asked { op: Offer(offers.clone()), reply }.into()).await.is_err() {
             return;
         }
         match answer.await {
-            Ok(Ok(_)) => offered = Some(offers),
+            Ok(Ok(())) => offered = Some(offers),
             Ok(Err(error)) => debug!(%error, "blobs are not offered yet"),
             Err(_) => return,
         }

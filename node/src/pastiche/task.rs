@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crux_client::model::MemberState;
 use crux_crdt::Principal;
 use crux_crdt::blob::{BlobId, Descriptor};
 use crux_crdt::sign::{Identity, Signed};
@@ -18,13 +19,12 @@ use tracing::{Instrument, debug, warn};
 
 use super::disk;
 use super::offers::{self, Stored};
-use crate::api::Ask;
 use crate::blobs::Blobs;
 use crate::blobs::want::{Progress, Wanted};
 use crate::clock;
 use crate::error::{Error, Kind};
-use crate::fulcrum::request::Request;
-use crate::view::{MemberState, View};
+use crate::fulcrum::request::{Asked, Reach, Request};
+use crate::view::View;
 
 /// How often it is looked whether those who wait are still there.
 const LOOK_PERIOD: Duration = Duration::from_millis(500);
@@ -47,7 +47,7 @@ pub struct Parts {
     /// Who is there, and who offers what.
     pub view: watch::Receiver<Arc<View>>,
     /// Takes what this node offers; none: it offers nothing.
-    pub fulcrum: Option<mpsc::Sender<Ask>>,
+    pub fulcrum: Option<mpsc::Sender<Request>>,
     /// How many blobs it offers in the strew, [`OFFERS_MAX`](crux_crdt::record::OFFERS_MAX) at most.
     pub offers_max: usize,
     /// Takes requests and replies.
@@ -96,7 +96,7 @@ struct Task {
     identity: Arc<Identity>,
     blobs: Blobs,
     network: mpsc::Sender<link::Command>,
-    fulcrum: Option<mpsc::Sender<Ask>>,
+    fulcrum: Option<mpsc::Sender<Request>>,
     linked: BTreeSet<Principal>,
     holders: BTreeMap<BlobId, Vec<(Principal, Descriptor)>>,
     members: BTreeSet<Principal>,
@@ -273,9 +273,9 @@ impl Task {
     /// The answer is of no use: a link is seen by the requests that it carries. Where the fulcrum has
     /// no place for it, it is asked again with the next request that fails.
     fn reach(&self, peer: Principal) {
-        let (answer, _) = oneshot::channel();
+        let (reply, _) = oneshot::channel();
         if let Some(fulcrum) = &self.fulcrum
-            && fulcrum.try_send((Request::Reach(peer), answer)).is_err()
+            && fulcrum.try_send(Asked { op: Reach(peer), reply }.into()).is_err()
         {
             debug!(peer = %peer.short(), "a holder is not linked yet: the fulcrum is busy");
         }

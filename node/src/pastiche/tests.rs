@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crux_client::model::{Member, MemberState};
 use crux_crdt::blob::{BlobId, PIECE_BYTES};
 use crux_crdt::sign::{Ed25519, Identity};
 use crux_crdt::{Digest, Principal};
@@ -21,7 +22,7 @@ use super::{Parts, spawn};
 use crate::blobs::want::{Fetch, Pantry};
 use crate::blobs::{self, Blobs};
 use crate::error::Kind;
-use crate::view::{Member, MemberState, View};
+use crate::view::View;
 
 const FLOCK: Digest = Digest([7; 32]);
 /// Far more than anything takes: the machine may be busy.

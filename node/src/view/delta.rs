@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crux_client::model::Service;
 use crux_crdt::path::{FlockId, Query};
 
-use super::{Service, View};
+use super::View;
 
 /// What changed for a query. Applying it to the old answer gives the new one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,9 +45,9 @@ impl Delta {
 
 #[cfg(test)]
 mod tests {
+    use crux_client::model::ServiceStatus;
     use proptest::prelude::*;
 
-    use super::super::ServiceStatus;
     use super::super::testing::{service, view};
     use super::*;
 

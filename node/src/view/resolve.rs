@@ -13,11 +13,12 @@
 //! Only live services are candidates. Of these the ones with the best status stay, and the number
 //! that the caller hands in picks one, so that callers spread and tests repeat.
 
+use crux_client::model::Service;
+use crux_client::parse;
 use crux_crdt::path::Query;
 
-use super::{Service, View};
+use super::View;
 use crate::error::{Error, Kind};
-use crate::parse;
 
 impl View {
     /// Picks one live instance for a name; see the module's text for the steps.
@@ -73,7 +74,8 @@ fn not_found(name: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ServiceStatus;
+    use crux_client::model::ServiceStatus;
+
     use super::super::testing::{service, view};
     use super::*;
 

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crux_client::model::{Joining, Leader, Member, MemberCounts, MemberState, Service, Status};
 use crux_crdt::blob::{BlobId, Descriptor};
 use crux_crdt::name::Label;
 use crux_crdt::path::Query;
 use crux_crdt::{Digest, Principal};
-
-use super::{Joining, Leader, Member, MemberCounts, MemberState, Service, Status};
 
 /// What a node sees at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crux_client::model::{Joining, Leader, Member, MemberState, Service, ServiceStatus};
 use crux_crdt::{Digest, Principal};
 
-use super::{Leader, Member, MemberState, Service, ServiceStatus, View};
+use super::View;
 
 /// The principal of the node with that name: its bytes repeated.
 pub(crate) fn principal(node: &str) -> Principal {
@@ -54,7 +55,7 @@ pub(crate) fn view() -> View {
         incarnation: 3,
         state_digest: Digest([0x5d; 32]),
         leader: Some(Leader { node, principal: principal("n2"), epoch: 7 }),
-        joining: crate::view::Joining::Joined,
+        joining: Joining::Joined,
         members,
         services: vec![service("n1", "web", "r1"), service("n2", "ntp3", "r2.1")],
         holders: BTreeMap::new(),

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crux_client::{Client, Got};
 use crux_crdt::blob::BlobId;
-use crux_node::api::{Client, Got};
 use tokio::task::JoinHandle;
 
+use super::calls::{self, broken};
 use crate::Error;
 use crate::process::Cluster;
 
@@ -38,7 +39,7 @@ impl Bulk {
         file.set_len(BYTES).map_err(Error::io("make a file"))?;
         let from = connect(&cluster.nodes()[0].spec().data_dir).await?;
         let to = connect(&cluster.nodes()[1].spec().data_dir).await?;
-        let (blob, _) = from.register_file(&path).await.map_err(broken)?;
+        let blob = calls::register_file(&from, &path).await?;
         let bytes = Arc::new(AtomicU64::new(0));
         let (begun_in, begun) = tokio::sync::oneshot::channel();
         let counted = bytes.clone();
@@ -86,10 +87,5 @@ async fn fetch(
         }
     }
     drop(get);
-    to.remove_blob(blob).await.map_err(broken)
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "passed to map_err")]
-fn broken(error: crux_node::Error) -> Error {
-    Error::Broken(error.to_string())
+    calls::remove(to, blob).await
 }

@@ -1,9 +1,11 @@
 //! Calls to the nodes of a bench that move blobs.
 
+use std::path::Path;
 use std::time::Duration;
 
+use crux_client::op::{RegisterFile, RemoveBlob};
+use crux_client::{Client, Got, parse};
 use crux_crdt::blob::BlobId;
-use crux_node::api::{Client, Got};
 
 use crate::Error;
 use crate::process::Cluster;
@@ -36,8 +38,27 @@ pub(super) async fn fetch(to: &Client, blob: BlobId, wait: Duration) -> Result<u
     Err(Error::Broken(format!("the get of {blob} ended before it was there")))
 }
 
+/// Has a node take a file as a blob where it is.
+///
+/// # Errors
+///
+/// [`Error::Broken`] with what the node says.
+pub(super) async fn register_file(at: &Client, path: &Path) -> Result<BlobId, Error> {
+    let path = parse::path_text(path).map_err(broken)?;
+    Ok(at.call(&RegisterFile { path }).await.map_err(broken)?.id)
+}
+
+/// Has a node remove a blob.
+///
+/// # Errors
+///
+/// [`Error::Broken`] with what the node says.
+pub(super) async fn remove(at: &Client, id: BlobId) -> Result<(), Error> {
+    at.call(&RemoveBlob { id }).await.map_err(broken)
+}
+
 /// What a node refused.
 #[expect(clippy::needless_pass_by_value, reason = "passed to map_err")]
-pub(super) fn broken(error: crux_node::Error) -> Error {
+pub(super) fn broken(error: crux_client::Error) -> Error {
     Error::Broken(error.to_string())
 }

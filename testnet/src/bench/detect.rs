@@ -7,6 +7,9 @@
 
 use std::time::{Duration, Instant};
 
+use crux_client::model::MemberState;
+use crux_crdt::path::FlockId;
+
 use super::leader;
 use super::rig::{self, FORM_WITHIN, SEEN_WITHIN};
 use super::sightings::{Change, Sightings};
@@ -65,7 +68,7 @@ pub async fn detect(bench: &Bench, rounds: Option<u32>) -> Result<Report, Error>
 pub(super) async fn register_everywhere(
     cluster: &Cluster,
     sightings: &mut Sightings,
-) -> Result<Vec<String>, Error> {
+) -> Result<Vec<FlockId>, Error> {
     let all = rig::nodes_without(cluster, None);
     let mut paths = Vec::new();
     for node in cluster.nodes() {
@@ -82,7 +85,7 @@ pub(super) async fn register_everywhere(
 async fn followers(
     cluster: &mut Cluster,
     sightings: &mut Sightings,
-    paths: &[String],
+    paths: &[FlockId],
     rounds: usize,
     report: &mut Report,
 ) -> Result<(), Error> {
@@ -103,10 +106,10 @@ async fn followers(
 async fn kill_one(
     cluster: &mut Cluster,
     sightings: &mut Sightings,
-    paths: &[String],
+    paths: &[FlockId],
 ) -> Result<Vec<Duration>, Error> {
     let statuses = cluster.until_agreed(FORM_WITHIN).await?;
-    let leader = statuses.leader().and_then(|leader| cluster.position(&leader.node));
+    let leader = statuses.leader().and_then(|leader| cluster.position(leader.node.as_str()));
     let candidates: Vec<usize> = rig::nodes_without(cluster, leader).into_iter().collect();
     let victim = candidates[rand::random_range(0..candidates.len())];
     let survivors = rig::nodes_without(cluster, Some(victim));
@@ -132,8 +135,9 @@ async fn kill_one(
 async fn expect_dead(cluster: &Cluster, survivor: usize, victim: usize) -> Result<(), Error> {
     let name = cluster.nodes()[victim].name();
     let members = cluster.client(survivor).members().await?;
-    let state = members.iter().find(|member| member.node == name).map(|member| &member.state);
-    if state.is_some_and(|state| state == "dead") {
+    let state =
+        members.iter().find(|member| member.node.as_str() == name).map(|member| member.state);
+    if state == Some(MemberState::Dead) {
         return Ok(());
     }
     Err(Error::Broken(format!(

@@ -12,8 +12,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use crux_client::Client;
 use crux_crdt::blob::BlobId;
-use crux_node::api::Client;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::transfer::Rounds;
@@ -105,7 +105,7 @@ async fn put_all(from: &Client, home: &Path, names: &[String]) -> Result<Vec<Blo
     let put = async |name: &String| {
         let bytes = std::fs::read(home.join(name)).map_err(Error::io("read a file"))?;
         let parts = stream::iter([Some(Bytes::from(bytes)), None]);
-        from.put_blob(SIZE, parts).await.map(|(blob, _)| blob).map_err(calls::broken)
+        from.put_blob(SIZE, parts).await.map(|put| put.id).map_err(calls::broken)
     };
     stream::iter(names).map(put).buffered(AT_ONCE).try_collect().await
 }

@@ -46,13 +46,13 @@ pub async fn idle(bench: &Bench, seconds: u32) -> Result<Report, Error> {
 
 /// Waits until all agree on one digest and it has not changed for [`QUIET_FOR`].
 async fn until_quiet(cluster: &mut Cluster) -> Result<(), Error> {
-    let mut digest = String::new();
+    let mut digest = None;
     let mut since = Instant::now();
     wait::until_every(LOOK_EVERY, "the flock is quiet", FORM_WITHIN, async || {
         let statuses = cluster.statuses().await?;
-        let now = statuses.digest().filter(|_| statuses.is_agreed()).unwrap_or_default();
-        if now.is_empty() || now != digest {
-            now.clone_into(&mut digest);
+        let now = statuses.digest().filter(|_| statuses.is_agreed());
+        if now.is_none() || now != digest {
+            digest = now;
             since = Instant::now();
         }
         let quiet = since.elapsed() >= QUIET_FOR;

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use crux_proto::v1::LeaderInfo;
+use crux_client::model::Leader;
 use tokio::time::{sleep, timeout};
 
 use super::rig::{self, FORM_WITHIN, SEEN_WITHIN};
@@ -48,10 +48,11 @@ pub(super) async fn ours(
 
 async fn kill_leader(cluster: &mut Cluster) -> Result<Duration, Error> {
     let statuses = cluster.until_agreed(FORM_WITHIN).await?;
-    let old = statuses.leader().cloned().unwrap_or_default();
+    let nobody = || Error::Broken("nobody leads".to_owned());
+    let old = statuses.leader().cloned().ok_or_else(nobody)?;
     let at = cluster
-        .position(&old.node)
-        .ok_or_else(|| Error::Broken(format!("leader {:?} is none of ours", old.node)))?;
+        .position(old.node.as_str())
+        .ok_or_else(|| Error::Broken(format!("leader {} is none of ours", old.node)))?;
     let majority = cluster.nodes().len() / 2 + 1;
     let clients: Vec<NodeClient> = rig::nodes_without(cluster, Some(at))
         .into_iter()
@@ -76,11 +77,10 @@ async fn kill_leader(cluster: &mut Cluster) -> Result<Duration, Error> {
 }
 
 /// Pings through one node until more than half of the nodes stored a greater claim.
-async fn until_commanded(client: &NodeClient, old: &LeaderInfo, majority: usize) {
+async fn until_commanded(client: &NodeClient, old: &Leader, majority: usize) {
     loop {
         if let Ok(Ok(answer)) = timeout(PING_WITHIN, client.leader_ping()).await {
-            let newer = answer.leader.is_some_and(|leader| leader.epoch > old.epoch);
-            if newer && answer.accepted.len() >= majority {
+            if answer.leader.epoch > old.epoch && answer.accepted.len() >= majority {
                 return;
             }
         }

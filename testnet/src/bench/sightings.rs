@@ -7,7 +7,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crux_proto::v1::watch_response::Event;
+use crux_client::WatchEvent;
+use crux_crdt::path::FlockId;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout_at};
@@ -25,9 +26,9 @@ const REOPEN_PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Change {
     /// A service with this path is there.
-    Appeared(String),
+    Appeared(FlockId),
     /// The service with this path is gone.
-    Vanished(String),
+    Vanished(FlockId),
 }
 
 /// One change on one node.
@@ -106,9 +107,9 @@ async fn follow(node: usize, client: NodeClient, query: String, seen: mpsc::Send
     loop {
         if let Ok(mut stream) = client.watch(&query).await {
             let mut known = BTreeSet::new();
-            while let Ok(Some(message)) = stream.message().await {
+            while let Ok(Some(event)) = stream.next().await {
                 let at = Instant::now();
-                for change in message.event.map(|e| changes(&mut known, e)).unwrap_or_default() {
+                for change in changes(&mut known, event) {
                     if seen.send(Sighting { node, change, at }).await.is_err() {
                         return;
                     }
@@ -120,19 +121,18 @@ async fn follow(node: usize, client: NodeClient, query: String, seen: mpsc::Send
 }
 
 /// What an event changes in the set of known paths.
-fn changes(known: &mut BTreeSet<String>, event: Event) -> Vec<Change> {
+fn changes(known: &mut BTreeSet<FlockId>, event: WatchEvent) -> Vec<Change> {
     match event {
-        Event::Added(service) => {
+        WatchEvent::Added { service } => {
             known.insert(service.path.clone());
             vec![Change::Appeared(service.path)]
         }
-        Event::Removed(service) => {
+        WatchEvent::Removed { service } => {
             known.remove(&service.path);
             vec![Change::Vanished(service.path)]
         }
-        Event::Snapshot(snapshot) => {
-            let now: BTreeSet<String> =
-                snapshot.services.into_iter().map(|service| service.path).collect();
+        WatchEvent::Snapshot { services } => {
+            let now: BTreeSet<FlockId> = services.into_iter().map(|service| service.path).collect();
             let mut changes: Vec<Change> =
                 known.difference(&now).cloned().map(Change::Vanished).collect();
             changes.extend(now.difference(known).cloned().map(Change::Appeared));
@@ -144,36 +144,46 @@ fn changes(known: &mut BTreeSet<String>, event: Event) -> Vec<Change> {
 
 #[cfg(test)]
 mod tests {
-    use crux_proto::v1::{Service, ServicesResponse};
+    use crux_client::model::{Service, ServiceStatus};
 
     use super::*;
 
-    fn service(path: &str) -> Service {
-        Service { path: path.to_owned(), ..Default::default() }
+    fn path(name: &str) -> FlockId {
+        format!("/f/main/n1/{name}/r1").parse().expect("a path")
+    }
+
+    fn service(name: &str) -> Service {
+        let key = "ab".repeat(32);
+        Service {
+            path: path(name),
+            instance: String::new(),
+            net_id: format!("/r1/{key}/net/127.0.0.1:9").parse().expect("an address"),
+            key_id: None,
+            status: ServiceStatus::Up,
+            live: true,
+        }
     }
 
     #[test]
     fn a_second_snapshot_tells_only_what_changed() {
         let mut known = BTreeSet::new();
-        let snapshot = |paths: &[&str]| {
-            Event::Snapshot(ServicesResponse {
-                services: paths.iter().map(|p| service(p)).collect(),
-            })
+        let snapshot = |names: &[&str]| WatchEvent::Snapshot {
+            services: names.iter().map(|name| service(name)).collect(),
         };
-        assert_eq!(changes(&mut known, snapshot(&["a"])), [Change::Appeared("a".to_owned())]);
+        assert_eq!(changes(&mut known, snapshot(&["a"])), [Change::Appeared(path("a"))]);
         assert_eq!(
             changes(&mut known, snapshot(&["b"])),
-            [Change::Vanished("a".to_owned()), Change::Appeared("b".to_owned())]
+            [Change::Vanished(path("a")), Change::Appeared(path("b"))]
         );
     }
 
     #[test]
     fn deltas_are_told_as_they_come() {
         let mut known = BTreeSet::new();
-        let added = changes(&mut known, Event::Added(service("a")));
-        assert_eq!(added, [Change::Appeared("a".to_owned())]);
-        let removed = changes(&mut known, Event::Removed(service("a")));
-        assert_eq!(removed, [Change::Vanished("a".to_owned())]);
+        let added = changes(&mut known, WatchEvent::Added { service: service("a") });
+        assert_eq!(added, [Change::Appeared(path("a"))]);
+        let removed = changes(&mut known, WatchEvent::Removed { service: service("a") });
+        assert_eq!(removed, [Change::Vanished(path("a"))]);
         assert!(known.is_empty());
     }
 }

@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use crux_crdt::path::FlockId;
 use rand::RngExt;
 use tokio::time::sleep_until;
 
@@ -50,7 +51,7 @@ pub async fn stall(bench: &Bench, minutes: u32) -> Result<Report, Error> {
 /// What goes on.
 struct Drive {
     /// The service of each node.
-    paths: Vec<String>,
+    paths: Vec<FlockId>,
     /// Who is stopped, since when and until when.
     stopped: Vec<Pause>,
     history: History,

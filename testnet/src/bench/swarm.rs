@@ -91,13 +91,13 @@ async fn round(cluster: &Cluster, bytes: u64) -> Result<(Vec<Duration>, f64), Er
     let file = home.path().join("file");
     noise::write(&file, bytes)?;
     let seed = calls::client(cluster, 0, WITHIN).await?;
-    let (blob, _) = seed.register_file(&file).await.map_err(calls::broken)?;
+    let blob = calls::register_file(&seed, &file).await?;
     let before = cluster.client(0).status().await?.blob_bytes_sent;
     let took = fetch_all(cluster, blob).await?;
     let sent = cluster.client(0).status().await?.blob_bytes_sent - before;
     for at in 0..cluster.nodes().len() {
         let node = calls::client(cluster, at, WITHIN).await?;
-        node.remove_blob(blob).await.map_err(calls::broken)?;
+        calls::remove(&node, blob).await?;
     }
     Ok((took, sent as f64 / bytes as f64))
 }

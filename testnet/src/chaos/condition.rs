@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crux_proto::v1::{Member, StatusResponse};
+use crux_client::model::{Member, MemberState, Status};
 
 use super::rig::Rig;
 use crate::process::{FlockStatus, NodeSaid};
@@ -64,10 +64,11 @@ async fn settled(
 ) -> Result<(), String> {
     let said = ask(rig, who).await;
     let all = said.0.len() == who.0.len() && said.meeting() == who.0.len();
-    let leads = said.leader().filter(|leads| said.0.iter().any(|one| one.node == leads.node));
+    let leads =
+        said.leader().filter(|leads| said.0.iter().any(|one| one.node == leads.node.as_str()));
     match leads {
         Some(leads) if all && (!same_state || said.digest().is_some()) => {
-            *leader = Some((leads.node.clone(), leads.epoch));
+            *leader = Some((leads.node.to_string(), leads.epoch));
             Ok(())
         }
         _ => Err(said.to_string()),
@@ -77,9 +78,8 @@ async fn settled(
 async fn same_leader(rig: &mut Rig, leader: Option<&Leader>) -> Result<(), String> {
     let up = up(rig);
     let said = ask(rig, &up).await;
-    let name = |status: &StatusResponse| {
-        status.leader.as_ref().map(|leads| (leads.node.clone(), leads.epoch))
-    };
+    let name =
+        |status: &Status| status.leader.as_ref().map(|leads| (leads.node.to_string(), leads.epoch));
     let differs = said.answered().any(|status| name(status).as_ref() != leader);
     if differs { Err(format!("{leader:?} led; now:\n{said}")) } else { Ok(()) }
 }
@@ -87,7 +87,7 @@ async fn same_leader(rig: &mut Rig, leader: Option<&Leader>) -> Result<(), Strin
 async fn unsuspecting(rig: &mut Rig, who: &Hosts) -> Result<(), String> {
     let said = ask(rig, who).await;
     let calls = said.answered().any(|status| {
-        let counts = status.members.unwrap_or_default();
+        let counts = status.members;
         counts.suspect + counts.dead > 0
     });
     if calls { Err(said.to_string()) } else { Ok(()) }
@@ -103,7 +103,7 @@ async fn shown(rig: &Rig, whom: &Hosts, state: Seen, by: &Hosts) -> Result<(), S
         for host in whom.iter() {
             let name = format!("n{host}");
             // A name that was taken over is shown for both; the newest one comes last.
-            let fits = |member: &&Member| member.node == name && is(state, &member.state);
+            let fits = |member: &&Member| member.node.as_str() == name && is(state, member.state);
             if !members.iter().any(|member| fits(&member)) {
                 let states: Vec<_> =
                     members.iter().map(|it| format!("{} {}", it.node, it.state)).collect();
@@ -114,15 +114,16 @@ async fn shown(rig: &Rig, whom: &Hosts, state: Seen, by: &Hosts) -> Result<(), S
     Ok(())
 }
 
-fn is(state: Seen, word: &str) -> bool {
+const fn is(state: Seen, shown: MemberState) -> bool {
+    use MemberState::{Alive, Dead, Left, Retired, Suspect};
     match state {
-        Seen::Alive => word == "alive",
-        Seen::Suspect => word == "suspect",
-        Seen::Dead => word == "dead",
-        Seen::Doubted => word == "suspect" || word == "dead",
-        Seen::NotDead => word == "alive" || word == "suspect",
-        Seen::Left => word == "left",
-        Seen::Retired => word == "retired",
+        Seen::Alive => matches!(shown, Alive),
+        Seen::Suspect => matches!(shown, Suspect),
+        Seen::Dead => matches!(shown, Dead),
+        Seen::Doubted => matches!(shown, Suspect | Dead),
+        Seen::NotDead => matches!(shown, Alive | Suspect),
+        Seen::Left => matches!(shown, Left),
+        Seen::Retired => matches!(shown, Retired),
     }
 }
 
@@ -133,7 +134,7 @@ async fn named(rig: &mut Rig, who: &Hosts) -> Result<(), String> {
         for observer in up(rig).iter() {
             let members = members(rig, observer).await?;
             let found = members.iter().find(|member| member.principal == status.principal);
-            if found.is_none_or(|member| member.node != one.node) {
+            if found.is_none_or(|member| member.node.as_str() != one.node) {
                 return Err(format!("n{observer} calls {} {found:?}", one.node));
             }
         }

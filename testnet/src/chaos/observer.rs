@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crux_proto::v1::StatusResponse;
+use crux_client::model::Status;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::history::{Look, Sample};
@@ -28,12 +28,12 @@ pub(super) async fn observe(host: usize, node: NodeClient, recorder: Arc<Recorde
     }
 }
 
-fn look(status: StatusResponse) -> Look {
-    let counts = status.members.unwrap_or_default();
+fn look(status: Status) -> Look {
+    let counts = status.members;
     Look {
         incarnation: status.incarnation,
-        digest: status.state_digest,
-        leader: status.leader.map(|leader| (leader.node, leader.epoch)),
+        digest: status.state_digest.to_string(),
+        leader: status.leader.map(|leader| (leader.node.to_string(), leader.epoch)),
         alive: counts.alive,
         suspect: counts.suspect,
         dead: counts.dead,

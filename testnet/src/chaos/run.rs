@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crux_proto::v1::StatusResponse;
+use crux_client::model::Status;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -14,7 +14,7 @@ use super::history::{History, Put};
 use super::mover::{Mover, get, lacking};
 use super::observer::observe;
 use super::rig::Rig;
-use super::workload::Client;
+use super::workload::{Client, keys};
 use super::{Fault, Plan};
 use crate::Error;
 use crate::process::{FlockStatus, Home, NodeClient};
@@ -166,7 +166,7 @@ async fn settle(rig: &mut Rig) -> Result<[Vec<Option<String>>; 2], Error> {
     let nodes = clients_up(rig);
     let digests = |seen: &FlockStatus| -> Vec<Option<String>> {
         let said = seen.0.iter().map(|node| node.said.as_ref().ok());
-        said.map(|said| Some(said?.state_digest.clone())).collect()
+        said.map(|said| Some(said?.state_digest.to_string())).collect()
     };
     wait::until("all are one flock, twice", SETTLE_WITHIN, async || {
         let first = rig.cluster().statuses().await?;
@@ -191,7 +191,7 @@ async fn settle(rig: &mut Rig) -> Result<[Vec<Option<String>>; 2], Error> {
 async fn finale(rig: &mut Rig, digests: [Vec<Option<String>>; 2]) -> Finale {
     let seen = rig.cluster().ask_all().await;
     let said = || seen.0.iter().map(|node| node.said.as_ref().ok());
-    let leader = |said: Option<&StatusResponse>| {
+    let leader = |said: Option<&Status>| {
         said?.leader.as_ref().map(|leader| format!("{} at {}", leader.node, leader.epoch))
     };
     let nodes = clients_up(rig);
@@ -209,8 +209,8 @@ async fn finale(rig: &mut Rig, digests: [Vec<Option<String>>; 2]) -> Finale {
         shown,
         digests,
         leaders: said().map(leader).collect(),
-        principals: said().map(|said| Some(said?.principal.clone())).collect(),
-        accepted: nodes[0].leader_ping().await.map(|ping| ping.accepted).unwrap_or_default(),
+        principals: said().map(|said| Some(said?.principal.to_string())).collect(),
+        accepted: nodes[0].leader_ping().await.map(|ping| keys(&ping.accepted)).unwrap_or_default(),
     }
 }
 

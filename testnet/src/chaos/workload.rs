@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crux_client::error::{Kind, StateChanged};
+use crux_client::model::Service;
+use crux_crdt::Principal;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
-use tonic_types::StatusExt as _;
 
 use super::history::{Asked, Call, Claim, KeyId, Outcome, Value};
 use super::recorder::Recorder;
@@ -154,19 +156,18 @@ impl Client {
     }
 
     /// What a node shows, by key. What is not of this run's form is no part of it.
-    pub fn shown(&self, found: &[crux_proto::v1::Service]) -> Vec<(KeyId, Value)> {
+    pub fn shown(&self, found: &[Service]) -> Vec<(KeyId, Value)> {
         let mut history = self.recorder.history();
         let mut shown: Vec<_> = found
             .iter()
             .filter_map(|service| {
-                let [_, _, _, node, name, _] =
-                    service.path.split('/').collect::<Vec<_>>().try_into().ok()?;
+                let (node, name) = (service.path.node.as_str(), service.path.service.as_str());
                 let Some(host) = self.names.get(node).copied() else {
-                    history.strangers.insert((*node).to_owned());
+                    history.strangers.insert(node.to_owned());
                     return None;
                 };
                 let host = history.identity_of(host);
-                Some((history.key(host, name), Value::of_net_id(&service.net_id)?))
+                Some((history.key(host, name), Value::of_net_id(&service.net_id.to_string())?))
             })
             .collect();
         shown.sort_unstable();
@@ -178,9 +179,9 @@ impl Client {
         let from = self.recorder.now();
         let answer = within(self.nodes[host].leader_ping()).await;
         let outcome = outcome(&answer);
-        let stored = answer.ok().and_then(|answer| {
-            let leader = answer.leader?;
-            Some((Claim { epoch: leader.epoch, principal: leader.principal }, answer.accepted))
+        let stored = answer.ok().map(|answer| {
+            let (epoch, principal) = (answer.leader.epoch, answer.leader.principal.to_string());
+            (Claim { epoch, principal }, keys(&answer.accepted))
         });
         self.record(host, from, Asked::Ping(stored), outcome);
     }
@@ -221,42 +222,38 @@ fn outcome<T>(answer: &Result<T, Error>) -> Outcome {
     if changed_nothing(error) { Outcome::Failed(text) } else { Outcome::Unknown(text) }
 }
 
+/// Principals as the history has them.
+pub(super) fn keys(principals: &[Principal]) -> Vec<String> {
+    principals.iter().map(ToString::to_string).collect()
+}
+
 /// Whether a node says that it has no such thing.
 fn is_absent(error: &Error) -> bool {
-    let Error::Refused { status, .. } = error else { return false };
-    status.code() == tonic::Code::NotFound && status.get_details_error_info().is_some()
+    matches!(error, Error::Refused { error, .. } if error.kind() == Kind::NotFound)
 }
 
 /// Whether a node says that nothing was done, or nobody was there to do anything.
 fn changed_nothing(error: &Error) -> bool {
-    let Error::Refused { status, .. } = error else { return false };
-    if let Some(info) = status.get_details_error_info() {
-        return info.metadata.get("state_changed").is_some_and(|word| word == "no");
-    }
-    let mut cause = std::error::Error::source(&**status);
-    while let Some(error) = cause {
-        if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            use std::io::ErrorKind::{ConnectionRefused, NotFound};
-            return matches!(io.kind(), ConnectionRefused | NotFound);
-        }
-        cause = error.source();
-    }
-    false
+    let Error::Refused { error, .. } = error else { return false };
+    // After a time-out of a call that only reads, nothing was done either; but nobody said so.
+    error.kind() != Kind::TimedOut && error.state_changed() == StateChanged::No
 }
 
 #[cfg(test)]
 mod tests {
+    use crux_client::socket::SOCKET_NAME;
+
     use super::*;
 
     #[tokio::test]
     async fn nobody_there_has_done_nothing_and_silence_may_have() {
         let home = tempfile::tempdir().expect("a directory");
-        let socket = home.path().join("control.sock");
-        let nobody = NodeClient::new("n0", socket.clone());
+        let nobody = NodeClient::new("n0", home.path());
         assert!(matches!(outcome(&nobody.status().await), Outcome::Failed(_)));
 
         // Accepts by its backlog, and says nothing.
-        let _silent = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+        let _silent = std::os::unix::net::UnixListener::bind(home.path().join(SOCKET_NAME))
+            .expect("a socket");
         let silent = timeout(Duration::from_millis(50), nobody.status()).await;
         let silent = silent.map_err(|_| Error::NotRunning("n0".to_owned())).and_then(|it| it);
         assert!(matches!(outcome(&silent), Outcome::Unknown(_)));

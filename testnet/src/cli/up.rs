@@ -106,7 +106,7 @@ async fn form(cluster: &mut Cluster) -> Result<FlockStatus, Error> {
             bar.set_position(statuses.meeting() as u64);
             bar.set_message(match (statuses.leader(), statuses.digest()) {
                 (Some(leader), Some(digest)) => {
-                    format!("leader {}, digest {}", leader.node, short(digest))
+                    format!("leader {}, digest {}", leader.node, short(&digest.to_string()))
                 }
                 (Some(leader), None) => format!("leader {}", leader.node),
                 (None, _) => "no leader yet".to_owned(),

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use crux_client::op::ListBlobs;
+use crux_client::{Client, Got};
 use crux_crdt::blob::BlobId;
-use crux_node::api::{Client, Got};
 use futures::stream;
 use tokio::time::timeout;
 
@@ -45,7 +46,7 @@ impl BlobClient {
         let chunks: Vec<_> = bytes.chunks(CHUNK).map(Bytes::copy_from_slice).map(Some).collect();
         let chunks = stream::iter(chunks.into_iter().chain([None]));
         let put = self.client.put_blob(bytes.len() as u64, chunks).await;
-        put.map(|(blob, _)| blob).map_err(|error| broken(&self.node, "put", &error))
+        put.map(|put| put.id).map_err(|error| broken(&self.node, "put", &error))
     }
 
     /// Gets all of a blob. `wait`: how long for a node that has it. `within`: how long altogether.
@@ -86,12 +87,12 @@ impl BlobClient {
     ///
     /// [`Error::Broken`] with what the node says.
     pub async fn held(&self) -> Result<Vec<BlobId>, Error> {
-        let listed = self.client.list_blobs().await;
+        let listed = self.client.call(&ListBlobs).await;
         let listed = listed.map_err(|error| broken(&self.node, "list", &error))?;
         Ok(listed.iter().filter(|listed| listed.sealed).map(|listed| listed.id).collect())
     }
 }
 
-fn broken(node: &str, call: &str, error: &crux_node::Error) -> Error {
+fn broken(node: &str, call: &str, error: &crux_client::Error) -> Error {
     Error::Broken(format!("{node}: {call}: {error}"))
 }

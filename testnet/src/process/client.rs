@@ -1,20 +1,14 @@
-//! A typed client of one node's control socket.
+//! The client of one node, by the client that its own command line uses.
 
-use std::future::Future;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
-use crux_proto::v1::control_client::ControlClient;
-use crux_proto::v1::{
-    Check, DeregisterRequest, DoctorRequest, ForgetRequest, LeaderPingRequest, LeaderPingResponse,
-    LeaveRequest, Member, MembersRequest, RegisterRequest, RegisterResponse, ResolveRequest,
-    Service, ServicesRequest, StatusRequest, StatusResponse, WatchRequest, WatchResponse,
+use crux_client::model::{Check, LeaderPinged, Member, Registered, Service, Status};
+use crux_client::op::{
+    Call, Deregister, Doctor, Forget, GetMembers, GetServices, GetStatus, LeaderPing, Leave,
+    Register,
 };
-use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
-use tokio::time::timeout;
-use tonic::transport::{Channel, Endpoint, Uri};
-use tonic::{Response, Status, Streaming};
+use crux_client::{Client, Watch, parse};
 
 use crate::Error;
 
@@ -43,29 +37,42 @@ impl Registration {
     ) -> Self {
         Self { service: service.into(), rev: rev.into(), address: address.to_string(), sync: 0 }
     }
+
+    fn read(&self) -> Result<Register, crux_client::Error> {
+        Ok(Register {
+            service: parse::service_name("the service name", &self.service)?,
+            rev: parse::service_name("the revision", &self.rev)?,
+            endpoint: parse::endpoint(&self.address)?,
+            horde: parse::horde("")?,
+            lease: None,
+            sync: self.sync,
+        })
+    }
 }
 
 /// A client of one node. Cheap to clone; connects at the first call, and again after a restart.
 #[derive(Debug, Clone)]
 pub struct NodeClient {
     node: String,
-    control: ControlClient<Channel>,
+    client: Client,
 }
 
 impl NodeClient {
-    /// A client of the node that serves `socket`, whether it runs yet or not.
+    /// A client of the node with that data directory, whether it runs yet or not.
     ///
     /// Must be called inside a runtime.
     #[must_use]
-    pub fn new(node: impl Into<String>, socket: PathBuf) -> Self {
-        // The address is never resolved: the connector goes to the socket.
-        let channel = Endpoint::from_static("http://control.invalid").connect_with_connector_lazy(
-            tower::service_fn(move |_: Uri| {
-                let socket = socket.clone();
-                async move { UnixStream::connect(socket).await.map(TokioIo::new) }
-            }),
-        );
-        Self { node: node.into(), control: ControlClient::new(channel) }
+    pub fn new(node: impl Into<String>, data_dir: &Path) -> Self {
+        Self { node: node.into(), client: Client::lazy(data_dir, CALL_WITHIN) }
+    }
+
+    /// Asks the node for an operation.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`].
+    pub async fn call<O: Call>(&self, op: &O) -> Result<O::Answer, Error> {
+        self.told::<O, _>(self.client.call(op).await)
     }
 
     /// What the node is and what it sees.
@@ -73,9 +80,8 @@ impl NodeClient {
     /// # Errors
     ///
     /// [`Error::Refused`].
-    pub async fn status(&self) -> Result<StatusResponse, Error> {
-        let mut control = self.control.clone();
-        self.call("Status", control.status(StatusRequest {})).await
+    pub async fn status(&self) -> Result<Status, Error> {
+        self.call(&GetStatus).await
     }
 
     /// Every member the node knows, in any state.
@@ -84,8 +90,7 @@ impl NodeClient {
     ///
     /// [`Error::Refused`].
     pub async fn members(&self) -> Result<Vec<Member>, Error> {
-        let mut control = self.control.clone();
-        Ok(self.call("Members", control.members(MembersRequest {})).await?.members)
+        self.call(&GetMembers).await
     }
 
     /// The services a query finds, live ones only unless `all`.
@@ -94,20 +99,8 @@ impl NodeClient {
     ///
     /// [`Error::Refused`].
     pub async fn services(&self, query: &str, all: bool) -> Result<Vec<Service>, Error> {
-        let mut control = self.control.clone();
-        let request = ServicesRequest { query: query.to_owned(), all };
-        Ok(self.call("Services", control.services(request)).await?.services)
-    }
-
-    /// One live instance of a service.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Refused`].
-    pub async fn resolve(&self, name: &str) -> Result<Option<Service>, Error> {
-        let mut control = self.control.clone();
-        let request = ResolveRequest { name: name.to_owned() };
-        Ok(self.call("Resolve", control.resolve(request)).await?.service)
+        let query = self.told::<GetServices, _>(parse::query(query))?;
+        self.call(&GetServices { query, all }).await
     }
 
     /// Registers a service of this node; returns when it is durable there.
@@ -115,16 +108,8 @@ impl NodeClient {
     /// # Errors
     ///
     /// [`Error::Refused`].
-    pub async fn register(&self, what: &Registration) -> Result<RegisterResponse, Error> {
-        let mut control = self.control.clone();
-        let request = RegisterRequest {
-            service: what.service.clone(),
-            rev: what.rev.clone(),
-            address: what.address.clone(),
-            sync: what.sync,
-            ..Default::default()
-        };
-        self.call("Register", control.register(request)).await
+    pub async fn register(&self, what: &Registration) -> Result<Registered, Error> {
+        self.call(&self.told::<Register, _>(what.read())?).await
     }
 
     /// Removes a registration of this node; returns when that is durable there.
@@ -133,13 +118,14 @@ impl NodeClient {
     ///
     /// [`Error::Refused`].
     pub async fn deregister(&self, service: &str, rev: &str) -> Result<(), Error> {
-        let mut control = self.control.clone();
-        let request = DeregisterRequest {
-            service: service.to_owned(),
-            rev: rev.to_owned(),
-            ..Default::default()
+        let read = || {
+            Ok(Deregister {
+                service: parse::service_name("the service name", service)?,
+                rev: parse::service_name("the revision", rev)?,
+                horde: parse::horde("")?,
+            })
         };
-        self.call("Deregister", control.deregister(request)).await.map(drop)
+        self.call(&self.told::<Deregister, _>(read())?).await
     }
 
     /// A snapshot of what the query matches, then every change.
@@ -147,10 +133,9 @@ impl NodeClient {
     /// # Errors
     ///
     /// [`Error::Refused`].
-    pub async fn watch(&self, query: &str) -> Result<Streaming<WatchResponse>, Error> {
-        let mut control = self.control.clone();
-        let request = WatchRequest { query: query.to_owned(), all: false };
-        self.call("Watch", control.watch(request)).await
+    pub async fn watch(&self, query: &str) -> Result<Watch, Error> {
+        let query = self.told::<Watch, _>(parse::query(query))?;
+        self.told::<Watch, _>(self.client.watch(&query, false).await)
     }
 
     /// The fenced no-op of the leader.
@@ -158,9 +143,8 @@ impl NodeClient {
     /// # Errors
     ///
     /// [`Error::Refused`].
-    pub async fn leader_ping(&self) -> Result<LeaderPingResponse, Error> {
-        let mut control = self.control.clone();
-        self.call("LeaderPing", control.leader_ping(LeaderPingRequest {})).await
+    pub async fn leader_ping(&self) -> Result<LeaderPinged, Error> {
+        self.call(&LeaderPing).await
     }
 
     /// Retires a member that is not coming back.
@@ -169,9 +153,8 @@ impl NodeClient {
     ///
     /// [`Error::Refused`].
     pub async fn forget(&self, node: &str) -> Result<(), Error> {
-        let mut control = self.control.clone();
-        let request = ForgetRequest { node: node.to_owned() };
-        self.call("Forget", control.forget(request)).await.map(drop)
+        let node = self.told::<Forget, _>(parse::node(node))?;
+        self.call(&Forget { node }).await.map(drop)
     }
 
     /// Leaves the flock gracefully; the node then stops.
@@ -180,8 +163,7 @@ impl NodeClient {
     ///
     /// [`Error::Refused`].
     pub async fn leave(&self) -> Result<(), Error> {
-        let mut control = self.control.clone();
-        self.call("Leave", control.leave(LeaveRequest {})).await.map(drop)
+        self.call(&Leave).await
     }
 
     /// Checks what commonly goes wrong.
@@ -190,25 +172,13 @@ impl NodeClient {
     ///
     /// [`Error::Refused`].
     pub async fn doctor(&self) -> Result<Vec<Check>, Error> {
-        let mut control = self.control.clone();
-        Ok(self.call("Doctor", control.doctor(DoctorRequest {})).await?.checks)
+        self.call(&Doctor).await
     }
 
-    /// Bounds a call in time and gives its error the node and the call.
-    async fn call<T>(
-        &self,
-        call: &'static str,
-        answer: impl Future<Output = Result<Response<T>, Status>>,
-    ) -> Result<T, Error> {
-        let answer = match timeout(CALL_WITHIN, answer).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Status::deadline_exceeded(format!("no answer in {CALL_WITHIN:?}"))),
-        };
-        answer.map(Response::into_inner).map_err(|status| Error::Refused {
-            node: self.node.clone(),
-            call,
-            status: Box::new(status),
-        })
+    /// Gives an error the node and what it was asked: the name of the operation `O`.
+    fn told<O, T>(&self, answer: Result<T, crux_client::Error>) -> Result<T, Error> {
+        let call = std::any::type_name::<O>().rsplit("::").next().unwrap_or_default();
+        answer.map_err(|error| Error::Refused { node: self.node.clone(), call, error })
     }
 }
 
@@ -219,8 +189,8 @@ mod tests {
     #[tokio::test]
     async fn a_node_that_does_not_run_is_refused_by_name_and_call() {
         let home = tempfile::tempdir().expect("a directory");
-        let client = NodeClient::new("n7", home.path().join("control.sock"));
+        let client = NodeClient::new("n7", home.path());
         let error = client.status().await.expect_err("nobody listens").to_string();
-        assert!(error.contains("n7") && error.contains("Status"), "{error}");
+        assert!(error.contains("n7") && error.contains("GetStatus"), "{error}");
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use crux_crdt::Digest;
 use futures::future::join_all;
 
 use super::command::run_node_command;
@@ -294,15 +295,15 @@ impl Cluster {
     ///
     /// As [`Cluster::until`].
     pub async fn until_still(&mut self, within: Duration) -> Result<FlockStatus, Error> {
-        let mut seen: Option<(String, Instant)> = None;
+        let mut seen: Option<(Digest, Instant)> = None;
         self.until("all nodes agree and nothing changes", within, |statuses| {
             let digest = statuses.digest().filter(|_| statuses.is_agreed());
             match (&seen, digest) {
-                (Some((before, since)), Some(digest)) if before == digest => {
+                (Some((before, since)), Some(digest)) if *before == digest => {
                     since.elapsed() >= STILL_FOR
                 }
                 (_, digest) => {
-                    seen = digest.map(|digest| (digest.to_owned(), Instant::now()));
+                    seen = digest.map(|digest| (digest, Instant::now()));
                     false
                 }
             }

@@ -34,7 +34,7 @@ impl NodeProcess {
     /// A node that does not run yet. `exe` is this program. Must be called inside a runtime.
     #[must_use]
     pub fn new(exe: PathBuf, spec: NodeSpec, ports: PortBlock) -> Self {
-        let client = NodeClient::new(&spec.name, spec.socket());
+        let client = NodeClient::new(&spec.name, &spec.data_dir);
         Self { exe, spec, client, _ports: ports, child: None }
     }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crux_proto::v1::LeaderInfo;
+use crux_client::model::Leader;
 
 use super::script::{STEP_WITHIN, leader_of, leader_position};
 use crate::Error;
@@ -19,13 +19,12 @@ const WAIT: Duration = Duration::from_secs(10);
 
 /// A member commands under the greatest term there is; then the leader dies. Returns who leads then, and
 /// how many obey.
-pub(super) async fn commands(cluster: &mut Cluster) -> Result<(LeaderInfo, usize), Error> {
+pub(super) async fn commands(cluster: &mut Cluster) -> Result<(Leader, usize), Error> {
     let all = cluster.nodes().len();
     let liar = lies(cluster, Lie::Fence, &format!("told {all} members")).await?;
     let with_it = u32::try_from(all + 1).unwrap_or(u32::MAX);
     let counts = |seen: &FlockStatus| {
-        seen.leader().is_some()
-            && seen.answered().all(|one| one.members.unwrap_or_default().alive == with_it)
+        seen.leader().is_some() && seen.answered().all(|one| one.members.alive == with_it)
     };
     let seen = cluster.until("the liar is a member", STEP_WITHIN, counts).await?;
     let old = leader_of(&seen)?;
@@ -50,9 +49,7 @@ pub(super) async fn claims(cluster: &mut Cluster) -> Result<Duration, Error> {
     let all = cluster.nodes().len();
     let mut liar = start(cluster, Lie::Blob)?;
     let linked = u32::try_from(all + 1).unwrap_or(u32::MAX);
-    let counts = |seen: &FlockStatus| {
-        seen.answered().all(|one| one.members.unwrap_or_default().alive == linked)
-    };
+    let counts = |seen: &FlockStatus| seen.answered().all(|one| one.members.alive == linked);
     cluster.until("the liar is a member", STEP_WITHIN, counts).await?;
     let began = Instant::now();
     let got = getter.get(wanted, WAIT, STEP_WITHIN).await?;
@@ -70,13 +67,10 @@ pub(super) async fn claims(cluster: &mut Cluster) -> Result<Duration, Error> {
 }
 
 /// Waits until the leader is obeyed by so many, itself among them.
-async fn until_obeyed(node: NodeClient, by: usize) -> Result<(LeaderInfo, usize), Error> {
+async fn until_obeyed(node: NodeClient, by: usize) -> Result<(Leader, usize), Error> {
     wait::until("the leader is obeyed", STEP_WITHIN, async || {
         Ok(match node.leader_ping().await {
-            Ok(ping) if ping.accepted.len() >= by => match ping.leader {
-                Some(leader) => Seen::Done((leader, ping.accepted.len())),
-                None => Seen::NotYet("  nobody leads".to_owned()),
-            },
+            Ok(ping) if ping.accepted.len() >= by => Seen::Done((ping.leader, ping.accepted.len())),
             other => Seen::NotYet(format!("  {other:?}")),
         })
     })

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crux_proto::v1::{LeaderInfo, Service};
+use crux_client::model::{Leader, Service};
 
 use super::{Chapter, Greeter, liar};
 use crate::Error;
@@ -68,12 +68,12 @@ impl<T: FnMut(Chapter)> Story<'_, T> {
         self.tell(format!("registered on n{host}, found from n{asker} as {}", found.path), since);
 
         let since = Instant::now();
-        Greeter::call(&found.net_id).await?;
+        Greeter::call(&found.net_id.to_string()).await?;
         self.tell(format!("called over gRPC at {}: it serves", greeter.addr()), since);
         Ok(greeter)
     }
 
-    async fn loses_its_leader(&mut self, old: &LeaderInfo) -> Result<LeaderInfo, Error> {
+    async fn loses_its_leader(&mut self, old: &Leader) -> Result<Leader, Error> {
         let at = leader_position(self.cluster, old)?;
         let since = Instant::now();
         self.cluster.node(at).kill()?;
@@ -83,11 +83,7 @@ impl<T: FnMut(Chapter)> Story<'_, T> {
         Ok(new)
     }
 
-    async fn keeps_the_new_leader(
-        &mut self,
-        old: &LeaderInfo,
-        new: &LeaderInfo,
-    ) -> Result<(), Error> {
+    async fn keeps_the_new_leader(&mut self, old: &Leader, new: &Leader) -> Result<(), Error> {
         let at = leader_position(self.cluster, old)?;
         let since = Instant::now();
         self.cluster.node(at).start()?;
@@ -97,7 +93,7 @@ impl<T: FnMut(Chapter)> Story<'_, T> {
         Ok(())
     }
 
-    async fn grows(&mut self, leader: &LeaderInfo) -> Result<(), Error> {
+    async fn grows(&mut self, leader: &Leader) -> Result<(), Error> {
         let since = Instant::now();
         self.cluster.add()?.start()?;
         let six = self.cluster.until_agreed(STEP_WITHIN).await?;
@@ -149,7 +145,7 @@ async fn until_found(cluster: &mut Cluster, at: usize) -> Result<Service, Error>
 }
 
 /// Waits until the survivors count one dead and agree on another leader.
-async fn until_next_leader(cluster: &mut Cluster, old: &LeaderInfo) -> Result<LeaderInfo, Error> {
+async fn until_next_leader(cluster: &mut Cluster, old: &Leader) -> Result<Leader, Error> {
     let what = format!("all agree on a leader after {}", old.node);
     let next = cluster
         .until(&what, STEP_WITHIN, |statuses| {
@@ -168,7 +164,7 @@ async fn restart_in_another_order(cluster: &mut Cluster) -> Result<FlockStatus, 
     let again = cluster.until_agreed(FORM_WITHIN).await?;
     for at in 0..cluster.nodes().len() {
         let found = until_found(cluster, at).await?;
-        Greeter::call(&found.net_id).await?;
+        Greeter::call(&found.net_id.to_string()).await?;
     }
     Ok(again)
 }
@@ -183,16 +179,16 @@ fn two_followers(cluster: &Cluster, statuses: &FlockStatus) -> Result<(usize, us
     }
 }
 
-pub(super) fn leader_of(statuses: &FlockStatus) -> Result<LeaderInfo, Error> {
+pub(super) fn leader_of(statuses: &FlockStatus) -> Result<Leader, Error> {
     statuses.leader().cloned().ok_or_else(|| Error::Broken("there is no one leader".to_owned()))
 }
 
-pub(super) fn leader_position(cluster: &Cluster, leader: &LeaderInfo) -> Result<usize, Error> {
+pub(super) fn leader_position(cluster: &Cluster, leader: &Leader) -> Result<usize, Error> {
     let unknown = || Error::Broken(format!("leader {} is none of ours", leader.node));
-    cluster.position(&leader.node).ok_or_else(unknown)
+    cluster.position(leader.node.as_str()).ok_or_else(unknown)
 }
 
-fn expect_leader(statuses: &FlockStatus, expected: &LeaderInfo) -> Result<(), Error> {
+fn expect_leader(statuses: &FlockStatus, expected: &Leader) -> Result<(), Error> {
     let leader = leader_of(statuses)?;
     if leader == *expected {
         return Ok(());
@@ -205,5 +201,6 @@ fn expect_leader(statuses: &FlockStatus, expected: &LeaderInfo) -> Result<(), Er
 
 fn leader_and_digest(statuses: &FlockStatus) -> String {
     let leader = statuses.leader().map_or("nobody", |leader| leader.node.as_str());
-    format!("{leader} leads, digest {}", short(statuses.digest().unwrap_or("differs")))
+    let digest = statuses.digest().map_or("differs".to_owned(), |digest| digest.to_string());
+    format!("{leader} leads, digest {}", short(&digest))
 }

@@ -62,10 +62,10 @@ impl FlockView {
         let statuses = cluster.ask_all().await;
         let first = statuses.answered().next();
         let mut view = Self {
-            flock: first.map(|status| status.flock.clone()).unwrap_or_default(),
-            flock_id: first.map(|status| status.flock_id.clone()).unwrap_or_default(),
-            leader: statuses.leader().map(|leader| leader.node.clone()),
-            state_digest: statuses.digest().map(str::to_owned),
+            flock: first.map(|status| status.flock.to_string()).unwrap_or_default(),
+            flock_id: first.map(|status| status.flock_id.to_string()).unwrap_or_default(),
+            leader: statuses.leader().map(|leader| leader.node.to_string()),
+            state_digest: statuses.digest().map(|digest| digest.to_string()),
             nodes: Vec::new(),
         };
         let states = member_states(cluster).await;
@@ -74,8 +74,8 @@ impl FlockView {
             let said = statuses.0.iter().find(|said| said.node == row.node);
             if let Some(Ok(status)) = said.map(|said| &said.said) {
                 row.leads = status.leader.as_ref().is_some_and(|l| l.principal == status.principal);
-                row.principal.clone_from(&status.principal);
-                row.state_digest.clone_from(&status.state_digest);
+                row.principal = status.principal.to_string();
+                row.state_digest = status.state_digest.to_string();
                 row.services = status.services;
                 row.state =
                     states.get(&row.principal).cloned().unwrap_or_else(|| "alone".to_owned());
@@ -90,7 +90,8 @@ impl FlockView {
 async fn member_states(cluster: &Cluster) -> BTreeMap<String, String> {
     for node in cluster.nodes().iter().filter(|node| node.is_started()) {
         if let Ok(members) = node.client().members().await {
-            return members.into_iter().map(|member| (member.principal, member.state)).collect();
+            let words = members.into_iter();
+            return words.map(|it| (it.principal.to_string(), it.state.to_string())).collect();
         }
     }
     BTreeMap::new()

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crux_client::op::{Keep, KeepBlob, ListBlobs, RemoveBlob};
+use crux_client::{Client, Got, Kind};
 use crux_crdt::blob::BlobId;
-use crux_node::Kind;
-use crux_node::api::{Client, Got};
 use crux_testnet::process::{Cluster, run_node_command};
 use tokio::time::timeout;
 
@@ -101,7 +101,7 @@ async fn a_fetcher_that_is_killed_goes_on_with_what_it_has() {
     ok(cluster.until_agreed(WITHIN).await);
 
     let second = client(&mut cluster, 1).await;
-    let listed = second.list_blobs().await.unwrap();
+    let listed = second.call(&ListBlobs).await.unwrap();
     let held = listed.iter().find(|listed| listed.id == blob).map(|listed| listed.held);
     assert!(!seen || held.is_some_and(|held| held >= 12), "{held:?} pieces are left");
     assert!(get(&second, blob).await == std::fs::read(&path).unwrap());
@@ -118,7 +118,7 @@ async fn what_nobody_has_is_said_and_a_late_holder_is_waited_for() {
     let path = file(&cluster);
     let known = put(&mut cluster, 0, &path).await;
     let first = client(&mut cluster, 0).await;
-    first.remove_blob(known).await.unwrap();
+    first.call(&RemoveBlob { id: known }).await.unwrap();
     let bytes = std::fs::read(&path).unwrap();
     let (got, again) = tokio::join!(get(&second, known), put(&mut cluster, 0, &path));
     assert!(got == bytes && again == known);
@@ -146,7 +146,7 @@ async fn more_blobs_than_there_are_slots_are_found_all() {
     assert_eq!(ids.len(), count);
     let first = client(&mut cluster, 0).await;
     for id in &ids {
-        first.pin_blob(*id, true).await.unwrap();
+        first.call(&KeepBlob { id: *id, keep: Keep::Pinned(true) }).await.unwrap();
     }
     let second = client(&mut cluster, 1).await;
     for (number, id) in ids.iter().enumerate() {

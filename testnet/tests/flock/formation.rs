@@ -14,7 +14,7 @@ async fn five_nodes_with_one_secret_form_one_flock_with_one_digest_and_one_leade
 
     let all = statuses.all().expect("all answered");
     assert!(all.iter().all(|status| status.flock_id == all[0].flock_id));
-    assert!(all.iter().all(|status| status.members.unwrap_or_default().dead == 0));
+    assert!(all.iter().all(|status| status.members.dead == 0));
     let mut principals: Vec<_> = all.iter().map(|status| &status.principal).collect();
     principals.sort();
     principals.dedup();
@@ -33,7 +33,7 @@ async fn five_that_were_alone_become_one_flock_when_they_are_connected_later() {
         statuses.all().is_some_and(|all| {
             all.iter().all(|status| {
                 let leads = status.leader.as_ref().is_some_and(|l| l.principal == status.principal);
-                leads && status.members.unwrap_or_default().alive == 1
+                leads && status.members.alive == 1
             })
         })
     };

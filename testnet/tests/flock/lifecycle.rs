@@ -1,5 +1,7 @@
 //! Leaving, being forgotten, stopping.
 
+use crux_client::model::MemberState;
+
 use crate::support::{WITHIN, agreed, flock, ok, until, until_member};
 
 #[tokio::test]
@@ -13,7 +15,7 @@ async fn a_node_that_leaves_is_shown_left_and_counts_nowhere() {
     until(&mut cluster, "no alarm is raised", |all| all.all_count_dead(0)).await;
     for at in 0..2 {
         let client = cluster.client(at).clone();
-        until_member(&client, "n3", "left").await;
+        until_member(&client, "n3", MemberState::Left).await;
     }
 }
 
@@ -25,7 +27,7 @@ async fn a_dead_node_is_forgotten_on_request() {
     ok(cluster.client(0).forget("n3").await);
     until(&mut cluster, "none is dead", |all| all.all_count_dead(0)).await;
     let client = cluster.client(1).clone();
-    until_member(&client, "n3", "retired").await;
+    until_member(&client, "n3", MemberState::Retired).await;
 
     // It was not evicted: should it live after all, it comes back by itself.
     ok(cluster.node(2).start());
@@ -47,7 +49,7 @@ async fn a_paused_node_is_dead_and_a_resumed_one_alive_again() {
     let mut cluster = flock(3).await;
     ok(cluster.nodes()[2].pause());
     let watcher = cluster.client(0).clone();
-    until_member(&watcher, "n3", "dead").await;
+    until_member(&watcher, "n3", MemberState::Dead).await;
     ok(cluster.nodes()[2].resume());
     agreed(&mut cluster).await;
 }

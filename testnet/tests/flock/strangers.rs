@@ -104,9 +104,7 @@ async fn silent_connections_keep_out_neither_newcomers_nor_members() {
 async fn strangers_with_the_flock_id_alone_keep_nobody_busy() {
     let mut cluster = two_of_three().await;
     let statuses = ok(cluster.statuses().await);
-    let id = statuses.all().unwrap()[0].flock_id.clone();
-    let byte = |at: usize| u8::from_str_radix(&id[2 * at..2 * at + 2], 16).unwrap();
-    let flock = Digest(std::array::from_fn(byte));
+    let flock = statuses.all().unwrap()[0].flock_id;
     let mut strangers = JoinSet::new();
     for at in 0..2 {
         let at = cluster.nodes()[at].spec().listen;

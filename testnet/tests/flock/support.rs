@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crux_client::model::MemberState;
+use crux_crdt::Principal;
 use crux_testnet::Error;
 use crux_testnet::process::{Cluster, ClusterOptions, FlockStatus, Home, NodeClient};
 use crux_testnet::wait::{self, Seen};
@@ -45,13 +47,14 @@ pub(crate) async fn until(
 }
 
 /// Waits until a node shows a member of this name in this state; returns the member's principal.
-pub(crate) async fn until_member(client: &NodeClient, name: &str, state: &str) -> String {
+pub(crate) async fn until_member(client: &NodeClient, name: &str, state: MemberState) -> Principal {
     let what = format!("{name} is shown {state}");
     let seen = wait::until(&what, WITHIN, async || {
         let members = client.members().await?;
-        let found = members.iter().find(|member| member.node == name && member.state == state);
+        let found =
+            members.iter().find(|member| member.node.as_str() == name && member.state == state);
         Ok(match found {
-            Some(member) => Seen::Done(member.principal.clone()),
+            Some(member) => Seen::Done(member.principal),
             None => Seen::NotYet(format!("  {members:?}")),
         })
     });

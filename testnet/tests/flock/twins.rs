@@ -87,8 +87,7 @@ async fn nothing_is_lost_in_silence(cluster: &mut Cluster, left: usize, acknowle
     let lost = wait::until("all is shown or said to be lost", WITHIN, async || {
         let logs = TWINS.map(|at| cluster.node(at).log());
         let shown = client.services("*/*/*/*/*", true).await?;
-        let is_shown =
-            |name: &String| shown.iter().any(|it| it.path.contains(&format!("/{name}/")));
+        let is_shown = |name: &String| shown.iter().any(|it| it.path.service.as_str() == name);
         let unsaid =
             |name: &&String| !is_shown(name) && !logs.iter().all(|log| log.contains(*name));
         let lost: Vec<_> = acknowledged.iter().filter(unsaid).cloned().collect();

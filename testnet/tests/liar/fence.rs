@@ -16,7 +16,7 @@ async fn the_next_leader_is_obeyed_whatever_term_a_member_named() {
     let liar = lies(&spec(&cluster, Lie::Fence), "told 4 members").await;
     let seen = until_alive(&mut cluster, 5).await;
     let old = seen.leader().expect("one leader").clone();
-    let at = cluster.position(&old.node).expect("one of ours");
+    let at = cluster.position(old.node.as_str()).expect("one of ours");
     ok(cluster.node(at).kill());
 
     let another = |seen: &FlockStatus| seen.leader().is_some_and(|leader| *leader != old);

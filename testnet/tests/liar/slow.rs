@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crux_proto::v1::StatusResponse;
+use crux_client::model::Status;
 use crux_testnet::liar::Lie;
 use crux_testnet::process::{FlockStatus, Registration};
 
@@ -20,7 +20,7 @@ async fn a_node_that_missed_a_write_has_it_soon_though_sixteen_keys_answer_late(
     spec.keys = KEYS;
     let liar = lies(&spec, "holds a session").await;
     let many = |seen: &FlockStatus| {
-        let alive = |status: &StatusResponse| status.members.unwrap_or_default().alive;
+        let alive = |status: &Status| status.members.alive;
         seen.all().is_some_and(|all| all.iter().all(|status| alive(status) > 3))
     };
     ok(cluster.until("every node is linked with liars", WITHIN, many).await);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crux_client::model::CheckResult;
 use crux_testnet::Error;
 use crux_testnet::liar::{LiarProcess, LiarSpec, Lie};
 use crux_testnet::process::{
@@ -56,9 +57,7 @@ pub(crate) async fn lies(spec: &LiarSpec, words: &str) -> LiarProcess {
 pub(crate) async fn until_alive(cluster: &mut Cluster, alive: u32) -> FlockStatus {
     let what = format!("all count {alive} alive");
     let holds = |seen: &FlockStatus| {
-        seen.all().is_some_and(|all| {
-            all.iter().all(|status| status.members.unwrap_or_default().alive == alive)
-        })
+        seen.all().is_some_and(|all| all.iter().all(|status| status.members.alive == alive))
     };
     ok(cluster.until(&what, WITHIN, holds).await)
 }
@@ -84,7 +83,7 @@ pub(crate) fn measured(what: std::fmt::Arguments<'_>) {
 /// What `doctor` says that fails.
 pub(crate) async fn failed_checks(client: &NodeClient) -> Vec<String> {
     let checks = ok(client.doctor().await);
-    let failed = checks.into_iter().filter(|check| check.result == "fail");
+    let failed = checks.into_iter().filter(|check| check.result == CheckResult::Fail);
     failed.map(|check| format!("{}: {}", check.name, check.detail)).collect()
 }
 

@@ -1,4 +1,5 @@
 use bytes::Bytes;
+use crux_client::{Client, Get, Got};
 use crux_proto::v1::blobs_client::BlobsClient;
 use futures::TryStreamExt as _;
 use futures::stream::iter;
@@ -10,7 +11,6 @@ use tonic::transport::{Channel, Endpoint, Uri};
 
 use super::*;
 use crate::api::tests::FakeNode;
-use crate::api::{Client, Get, Got};
 use crate::blobs::want::Wanted;
 use crate::blobs::{Blobs, Config};
 use crate::view::testing::view;
@@ -35,7 +35,7 @@ async fn all(get: &mut Get) -> Result<Vec<Got>, Error> {
 async fn a_put_is_over_when_it_says_so() {
     let node = FakeNode::start(view());
     let client = client(&node).await;
-    let (id, size) =
+    let Taken { id, size } =
         client.put_blob(0, iter([Some(chunk("ab")), Some(chunk("c")), None])).await.unwrap();
     assert_eq!(size, 3);
     let mut get = client.get_blob(id, WAIT).await.unwrap();
@@ -47,7 +47,7 @@ async fn a_put_is_over_when_it_says_so() {
     }
     let err = client.put_blob(u64::MAX, iter([None])).await.unwrap_err();
     assert_eq!(err.kind(), Kind::LimitReached, "{err}");
-    assert_eq!(client.list_blobs().await.unwrap().len(), 1, "nothing of the others is there");
+    assert_eq!(client.call(&ListBlobs).await.unwrap().len(), 1, "nothing of the others is there");
     let large = Bytes::from(vec![0; 2 << 20]);
     assert!(client.put_blob(0, iter([Some(large), None])).await.is_err(), "a chunk has a limit");
 }
@@ -66,7 +66,7 @@ async fn a_connection_bears_many_gets_that_are_dropped_early() {
     let node = FakeNode::start(view());
     let client = client(&node).await;
     let chunk = Bytes::from(vec![7; 4096]);
-    let (id, size) = client.put_blob(0, iter([Some(chunk), None])).await.unwrap();
+    let Taken { id, size } = client.put_blob(0, iter([Some(chunk), None])).await.unwrap();
     many(10_000, async |_| {
         let mut get = client.get_blob(id, WAIT).await?;
         assert_eq!(get.next().await?, Some(Got::Size(size)));
@@ -136,7 +136,7 @@ async fn a_put_is_answered_when_its_stream_is_over() {
     let after_the_end = iter([Some(chunk("a")), None, Some(chunk("b"))]);
     let err = client.put_blob(0, after_the_end).await.unwrap_err();
     assert_eq!(err.kind(), Kind::InvalidArgument, "{err}");
-    assert_eq!(client.list_blobs().await, Ok(vec![]));
+    assert_eq!(client.call(&ListBlobs).await, Ok(vec![]));
 }
 
 /// A service with a store and whatever fetches for it.

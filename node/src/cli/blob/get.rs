@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
+use crux_client::{Get, Got, parse};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -12,12 +13,11 @@ use tokio::task::JoinHandle;
 use super::Ui;
 use super::progress::Progress;
 use super::stream::{self, Chunk, Source};
-use crate::api::{Get, Got};
 use crate::cli::duration;
 use crate::cli::output::block_on;
 use crate::error::{Error, Kind};
 use crate::outfile::{Content, OutFile, is_stdout};
-use crate::{parse, tar};
+use crate::tar;
 
 /// Get a blob as a file
 ///

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use crux_client::op::{Keep, KeepBlob, RemoveBlob};
+use crux_client::parse;
+
 use super::{Ui, Wait};
 use crate::blobs::RESERVE;
 use crate::cli::duration;
-use crate::cli::output::block_on;
 use crate::error::Error;
-use crate::parse;
 
 /// Remove a blob from the node
 ///
@@ -52,25 +53,25 @@ pub(super) struct Reserve {
 
 pub(super) fn rm(args: &Rm, ui: &mut Ui) -> Result<(), Error> {
     let id = parse::blob(&args.id)?;
-    block_on(async { ui.connect(args.wait.timeout).await?.remove_blob(id).await })?;
+    ui.call(&RemoveBlob { id }, args.wait)?;
     ui.say(&format!("Removed {id}"))
 }
 
 pub(super) fn pin(args: &Pin, ui: &mut Ui) -> Result<(), Error> {
     let id = parse::blob(&args.id)?;
-    block_on(async { ui.connect(args.wait.timeout).await?.pin_blob(id, true).await })?;
+    ui.call(&KeepBlob { id, keep: Keep::Pinned(true) }, args.wait)?;
     ui.say(&format!("Pinned {id}"))
 }
 
 pub(super) fn unpin(args: &Unpin, ui: &mut Ui) -> Result<(), Error> {
     let id = parse::blob(&args.id)?;
-    block_on(async { ui.connect(args.wait.timeout).await?.pin_blob(id, false).await })?;
+    ui.call(&KeepBlob { id, keep: Keep::Pinned(false) }, args.wait)?;
     ui.say(&format!("Unpinned {id}"))
 }
 
 pub(super) fn reserve(args: &Reserve, ui: &mut Ui) -> Result<(), Error> {
     let id = parse::blob(&args.id)?;
     let time = args.time.unwrap_or(RESERVE);
-    block_on(async { ui.connect(args.wait.timeout).await?.reserve_blob(id, time).await })?;
+    ui.call(&KeepBlob { id, keep: Keep::Reserved(time) }, args.wait)?;
     ui.say(&format!("Reserved {id} for {} s", time.as_secs_f64()))
 }

@@ -1,10 +1,10 @@
 //! `blob ls`
 
+use crux_client::model::Blob;
+use crux_client::op::ListBlobs;
 use serde_json::{Value, json};
 
 use super::{Ui, Wait};
-use crate::blobs::Listed;
-use crate::cli::output::block_on;
 use crate::cli::table;
 use crate::error::Error;
 
@@ -16,12 +16,12 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
-    let blobs = block_on(async { ui.connect(args.wait.timeout).await?.list_blobs().await })?;
+    let blobs = ui.call(&ListBlobs, args.wait)?;
     let answer: Vec<_> = blobs.iter().map(to_json).collect();
     ui.answer(&answer, || text(&blobs))
 }
 
-fn to_json(blob: &Listed) -> Value {
+fn to_json(blob: &Blob) -> Value {
     let left = blob.reserved_for.map(|left| u64::try_from(left.as_millis()).ok());
     json!({
         "id": blob.id.to_string(),
@@ -35,8 +35,8 @@ fn to_json(blob: &Listed) -> Value {
     })
 }
 
-fn text(blobs: &[Listed]) -> String {
-    let row = |blob: &Listed| {
+fn text(blobs: &[Blob]) -> String {
+    let row = |blob: &Blob| {
         let state = match blob.sealed {
             true => "sealed".to_owned(),
             false => format!("{} of {} pieces", blob.held, blob.pieces),

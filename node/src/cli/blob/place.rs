@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
+use crux_client::op::{self, BlobPath};
+use crux_client::parse;
 use serde_json::json;
 
 use super::{Ui, Wait};
-use crate::cli::output::block_on;
 use crate::error::{Error, Kind};
-use crate::parse;
 
 /// Print where a blob lies on the node's machine
 ///
@@ -55,29 +55,29 @@ pub(super) struct Scrub {
 
 pub(super) fn path(args: &Path, ui: &mut Ui) -> Result<(), Error> {
     let id = parse::blob(&args.id)?;
-    let path = block_on(async { ui.connect(args.wait.timeout).await?.blob_path(id).await })?;
+    let path = ui.call(&BlobPath { id }, args.wait)?;
     ui.answer(&json!({ "path": path }), || path.display().to_string())
 }
 
 pub(super) fn register(args: &Register, ui: &mut Ui) -> Result<(), Error> {
     let path = absolute(&args.file)?;
-    let register = async { ui.connect(args.wait.timeout).await?.register_file(&path).await };
-    let (id, size) = block_on(register)?;
+    let op = op::RegisterFile { path: parse::path_text(&path)? };
+    let op::Taken { id, size } = ui.call(&op, args.wait)?;
     let answer = json!({ "id": id.to_string(), "size": size });
     ui.answer(&answer, || format!("{id}  {}", path.display()))
 }
 
 pub(super) fn add_dir(args: &AddDir, ui: &mut Ui) -> Result<(), Error> {
     let path = absolute(&args.path)?;
-    let add = async { ui.connect(args.wait.timeout).await?.add_blob_dir(&path, args.scan).await };
-    let blobs = block_on(add)?;
+    let op = op::AddBlobDir { path: parse::path_text(&path)?, scan: args.scan };
+    let blobs = ui.call(&op, args.wait)?;
     ui.answer(&json!({ "blobs": blobs }), || {
         format!("Added {}, with {blobs} blobs in it", path.display())
     })
 }
 
 pub(super) fn scrub(args: &Scrub, ui: &mut Ui) -> Result<(), Error> {
-    let found = block_on(async { ui.connect(args.wait.timeout).await?.scrub_blobs().await })?;
+    let found = ui.call(&op::Scrub, args.wait)?;
     let damaged = found.damaged.iter();
     let answer = json!({
         "blobs": found.blobs,

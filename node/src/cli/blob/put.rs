@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crux_crdt::blob::BlobId;
+use crux_client::Client;
+use crux_client::op::Taken;
 use futures::StreamExt as _;
 use futures::stream::iter as stream_of;
 use serde_json::json;
@@ -17,7 +18,6 @@ use tokio::task::JoinHandle;
 use super::progress::Progress;
 use super::stream::{self, Sink};
 use super::{Ui, Wait};
-use crate::api::Client;
 use crate::cli::output::block_on;
 use crate::error::{Error, Kind};
 use crate::tar;
@@ -81,7 +81,7 @@ async fn put_all<'a>(
         tokio::select! {
             put = puts.next() => {
                 let (Some(put), Some(path)) = (put, files.next()) else { return Ok(()) };
-                let (id, size) = put?;
+                let Taken { id, size } = put?;
                 let answer = json!({ "id": id.to_string(), "size": size });
                 ui.answer(&answer, || format!("{id}  {}", path.display()))?;
             }
@@ -97,12 +97,7 @@ impl Meter {
     }
 }
 
-async fn put(
-    client: &Client,
-    path: &Path,
-    dir: bool,
-    meter: &Meter,
-) -> Result<(BlobId, u64), Error> {
+async fn put(client: &Client, path: &Path, dir: bool, meter: &Meter) -> Result<Taken, Error> {
     let doing = |err: Error| err.augment(format!("putting {}", path.display()));
     let size = if dir { 0 } else { size(path).map_err(doing)? };
     meter.size.fetch_add(size, Ordering::Relaxed);

@@ -1,10 +1,10 @@
 //! Whether this node obeys the leader that it shows.
 
+use crux_client::model::{Check, CheckResult};
 use crux_protocol::flock::{self, MemberState};
 use crux_protocol::leader::Claim;
 
 use super::{line, ok};
-use crate::fulcrum::request::{Check, CheckResult};
 
 const NAME: &str = "leader";
 

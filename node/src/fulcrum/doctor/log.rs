@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crux_client::model::{Check, CheckResult};
+
 use super::{line, ok};
-use crate::fulcrum::request::{Check, CheckResult};
 use crate::telemetry::{self, Health};
 
 /// A line that takes longer than this waits for a reader that stopped.

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crux_client::model::{Check, CheckResult};
 use crux_crdt::Digest;
 use crux_crdt::name::{Label, NodeName};
 use crux_crdt::path::Endpoint;
@@ -22,7 +23,6 @@ use crux_protocol::flock::{self, MemberState};
 use crux_protocol::net::Turned;
 use tokio::net::TcpStream;
 
-use super::request::{Check, CheckResult};
 use crate::clock;
 use crate::identity::path_in;
 use crate::store::StoreHandle;

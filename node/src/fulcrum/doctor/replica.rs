@@ -1,8 +1,8 @@
 //! How full the replica is, and who filled it.
 
+use crux_client::model::{Check, CheckResult};
 use crux_protocol::flock::{Brought, State};
 
-use super::super::request::{Check, CheckResult};
 use super::{line, ok};
 
 /// From here on, in percent of the limit, it is worth a warning.

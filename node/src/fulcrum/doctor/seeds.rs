@@ -1,11 +1,11 @@
 //! Whether the entries of `--join` lead anywhere.
 
+use crux_client::model::{Check, CheckResult};
 use crux_protocol::dial::{Outcome, Seed};
 use crux_protocol::flock;
 use crux_protocol::join::Refusal;
 
 use super::{line, ok};
-use crate::fulcrum::request::{Check, CheckResult};
 
 const NAME: &str = "join";
 

@@ -1,8 +1,8 @@
 //! Connections that were closed before they were a member's.
 
+use crux_client::model::{Check, CheckResult};
 use crux_protocol::net::Report;
 
-use super::super::request::{Check, CheckResult};
 use super::{line, ok};
 
 /// Warns when connections had to be closed for others: somebody holds places and does nothing.

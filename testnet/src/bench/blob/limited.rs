@@ -9,8 +9,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use crux_client::{Client, Got};
 use crux_crdt::blob::{BlobHasher, BlobId};
-use crux_node::api::{Client, Got};
 
 use super::{Moving, WITHIN};
 use crate::Error;
@@ -80,7 +80,8 @@ async fn round(
     size: u64,
 ) -> Result<[(&'static str, Duration); 3], Error> {
     let since = Instant::now();
-    let (blob, put_size) = from.put_blob(size, chunks(file)?).await.map_err(calls::broken)?;
+    let taken = from.put_blob(size, chunks(file)?).await.map_err(calls::broken)?;
+    let (blob, put_size) = (taken.id, taken.size);
     let put = since.elapsed();
     let since = Instant::now();
     let fetched_size = calls::fetch(to, blob, WITHIN).await?;
@@ -92,7 +93,7 @@ async fn round(
         return Err(Error::Broken(format!("{blob} of {size} bytes came out as {found}")));
     }
     for node in [from, to] {
-        node.remove_blob(blob).await.map_err(calls::broken)?;
+        calls::remove(node, blob).await?;
     }
     Ok([("put", put), ("fetched", fetched), ("read out", read)])
 }

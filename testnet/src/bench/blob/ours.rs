@@ -1,8 +1,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crux_client::{Client, Got};
 use crux_crdt::blob::BlobId;
-use crux_node::api::{Client, Got};
 
 use super::{COMPLETE, Moving, SEALED, WITHIN};
 use crate::Error;
@@ -15,7 +15,7 @@ pub(super) async fn measure(moving: &Moving, file: &Path) -> Result<Vec<Transfer
     let mut cluster = rig::formed(&moving.bench).await?;
     let from = calls::client(&cluster, 0, WITHIN).await?;
     let to = calls::client(&cluster, 1, WITHIN).await?;
-    let (blob, _) = from.register_file(file).await.map_err(calls::broken)?;
+    let blob = calls::register_file(&from, file).await?;
     let (mut complete, mut sealed) =
         (Rounds::of_bytes(moving.bytes), Rounds::of_bytes(moving.bytes));
     let bar = rig::progress("crux blob", moving.rounds);
@@ -26,7 +26,7 @@ pub(super) async fn measure(moving: &Moving, file: &Path) -> Result<Vec<Transfer
         sealed.took(done);
         let after = [cpu(&cluster, 0), cpu(&cluster, 1)];
         sealed.cost(after[0].saturating_sub(before[0]), after[1].saturating_sub(before[1]));
-        to.remove_blob(blob).await.map_err(calls::broken)?;
+        calls::remove(&to, blob).await?;
         bar.inc(1);
     }
     bar.finish_and_clear();

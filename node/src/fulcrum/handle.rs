@@ -1,31 +1,27 @@
-//! How the API's handlers reach the fulcrum.
+//! How front ends reach the fulcrum.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crux_client::op::Op;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
+use super::request::{Asked, Request};
 use crate::error::{Error, Kind, StateChanged};
-use crate::fulcrum::request::{Reply, Request};
 use crate::view::View;
 
-/// A request on its way to the fulcrum, and where the answer goes. The fulcrum MUST answer; a
-/// dropped sender is told to the caller as a bug. A closed receiver means that nobody waits any
-/// more, and the request may still be carried out.
-pub type Ask = (Request, oneshot::Sender<Result<Reply, Error>>);
-
-/// How long a handler waits for the fulcrum, whatever the caller allows. A register with `--sync`
+/// How long a caller waits for the fulcrum, whatever it allows itself. A register with `--sync`
 /// across a slow flock is the longest thing asked for; a minute is a wild guess above that.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
 
-/// What a handler needs of the fulcrum: the latest view, and a bounded queue for requests.
+/// What a front end needs of the fulcrum: the latest view, and a bounded queue for requests.
 #[derive(Debug, Clone)]
 pub struct Handle {
     /// The snapshot the fulcrum published last.
     pub view: watch::Receiver<Arc<View>>,
     /// Where requests go.
-    pub requests: mpsc::Sender<Ask>,
+    pub requests: mpsc::Sender<Request>,
 }
 
 impl Handle {
@@ -39,17 +35,23 @@ impl Handle {
     /// # Errors
     /// What the fulcrum answers; [`Kind::Busy`] when its queue stays full, [`Kind::TimedOut`] when it
     /// took the request and does not answer, [`Kind::ShuttingDown`] when it is gone.
-    pub async fn ask(&self, request: Request) -> Result<Reply, Error> {
-        self.ask_within(request, ANSWER_MAX).await
+    pub async fn ask<O: Op>(&self, op: O) -> Result<O::Answer, Error>
+    where
+        Request: From<Asked<O>>,
+    {
+        self.ask_within(op, ANSWER_MAX).await
     }
 
     /// [`Handle::ask`] with another limit, which holds for the queue and for the answer.
-    async fn ask_within(&self, request: Request, limit: Duration) -> Result<Reply, Error> {
+    async fn ask_within<O: Op>(&self, op: O, limit: Duration) -> Result<O::Answer, Error>
+    where
+        Request: From<Asked<O>>,
+    {
         let busy = |_| Error::new(Kind::Busy, "the node has more requests than it can take");
         let slot = timeout(limit, self.requests.reserve()).await.map_err(busy)?;
         let slot = slot.map_err(|_| Error::new(Kind::ShuttingDown, "the node is stopping"))?;
         let (reply, answer) = oneshot::channel();
-        slot.send((request, reply));
+        slot.send(Asked { op, reply }.into());
         match timeout(limit, answer).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(_)) => Err(unknown(Kind::ShuttingDown, "the node stopped before it answered")),
@@ -65,17 +67,19 @@ fn unknown(kind: Kind, message: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use crux_client::op::Leave;
+
     use super::*;
     use crate::view::testing::view;
 
-    fn handle(capacity: usize) -> (Handle, mpsc::Receiver<Ask>) {
+    fn handle(capacity: usize) -> (Handle, mpsc::Receiver<Request>) {
         let (requests, queue) = mpsc::channel(capacity);
         let (_, view) = watch::channel(Arc::new(view()));
         (Handle { view, requests }, queue)
     }
 
     async fn ask(handle: &Handle) -> Error {
-        handle.ask_within(Request::Leave, Duration::from_millis(20)).await.unwrap_err()
+        handle.ask_within(Leave, Duration::from_millis(20)).await.unwrap_err()
     }
 
     #[tokio::test]
