@@ -11,7 +11,11 @@ use bytes::Bytes;
 use crux_client::{Client, Error, Got};
 
 /// What this does; returns what was got.
-pub(crate) async fn blobs(put_at: &Path, get_at: &Path, text: &'static str) -> Result<Vec<u8>, Error> {
+pub(crate) async fn blobs(
+    put_at: &Path,
+    get_at: &Path,
+    text: &'static str,
+) -> Result<Vec<u8>, Error> {
     let limit = Duration::from_secs(10);
     let client = Client::connect(put_at, limit).await?;
     // The end has to be said: a stream that breaks puts nothing.

@@ -10,7 +10,10 @@ use std::time::Duration;
 use crux_client::{Client, Error, WatchEvent, parse};
 
 /// What this does: gives each line to `print`, until that says that it is enough.
-pub(crate) async fn watch(data_dir: &Path, mut print: impl FnMut(String) -> bool) -> Result<(), Error> {
+pub(crate) async fn watch(
+    data_dir: &Path,
+    mut print: impl FnMut(String) -> bool,
+) -> Result<(), Error> {
     let client = Client::connect(data_dir, Duration::from_secs(10)).await?;
     let mut watch = client.watch(&parse::query("")?, false).await?;
     while let Some(event) = watch.next().await? {

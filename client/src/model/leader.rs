@@ -18,14 +18,3 @@ pub struct Leader {
     /// The claim, which is the fencing epoch. Ordered by (epoch, principal).
     pub epoch: u64,
 }
-
-/// What became of a leader ping.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeaderPinged {
-    /// Under whose claim it ran.
-    pub leader: Leader,
-    /// Who stored the claim durably, the leader included.
-    pub accepted: Vec<Principal>,
-    /// Who holds a greater claim, or did not answer.
-    pub failed: Vec<Principal>,
-}

@@ -10,7 +10,6 @@ mod json;
 mod leader;
 mod member;
 mod node_ref;
-mod registered;
 mod service;
 mod status;
 #[cfg(test)]
@@ -19,9 +18,8 @@ pub(crate) mod testing;
 pub use blob::{Blob, Progress, Scrubbed};
 pub use check::{Check, CheckResult};
 pub use joining::Joining;
-pub use leader::{Leader, LeaderPinged};
+pub use leader::Leader;
 pub use member::{Member, MemberState};
 pub use node_ref::NodeRef;
-pub use registered::Registered;
 pub use service::{Service, ServiceStatus};
 pub use status::{MemberCounts, Status};

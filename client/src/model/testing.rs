@@ -7,8 +7,8 @@ use crux_crdt::blob::BlobId;
 use crux_crdt::{Digest, Principal};
 
 use super::{
-    Blob, Check, CheckResult, Joining, Leader, LeaderPinged, Member, MemberCounts, MemberState,
-    Scrubbed, Service, ServiceStatus, Status,
+    Blob, Check, CheckResult, Joining, Leader, Member, MemberCounts, MemberState, Scrubbed,
+    Service, ServiceStatus, Status,
 };
 
 pub(crate) fn leader() -> Leader {
@@ -66,12 +66,6 @@ pub(crate) fn services() -> Vec<Service> {
         live: status == ServiceStatus::Up,
     };
     ServiceStatus::ALL.into_iter().map(service).collect()
-}
-
-/// What became of a ping of three.
-pub(crate) fn pinged() -> LeaderPinged {
-    let accepted = vec![Principal([1; 32]), Principal([2; 32])];
-    LeaderPinged { leader: leader(), accepted, failed: vec![Principal([3; 32])] }
 }
 
 /// One with each result, of which the first has no hint.

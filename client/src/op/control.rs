@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crux_crdt::Principal;
 use crux_crdt::name::{Label, ServiceName};
-use crux_crdt::path::{Endpoint, Query};
+use crux_crdt::path::{Endpoint, FlockId, NetId, Query};
 use crux_proto::v1::{self, control_client::ControlClient};
 use tonic::transport::Channel;
 
@@ -12,7 +12,7 @@ use super::{
     ANSWER_BYTES_MAX, Call, Effect, Op, Wire, bare_answer, bare_request, calls_over, whole_answer,
 };
 use crate::error::Error;
-use crate::model::{Check, Leader, LeaderPinged, Member, NodeRef, Registered, Service, Status};
+use crate::model::{Check, Leader, Member, NodeRef, Service, Status};
 use crate::parse;
 use crate::wire::Message;
 use crate::wire::field::{self, present};
@@ -53,6 +53,17 @@ pub struct GetLeader;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeaderPing;
 
+/// What became of a leader ping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaderPinged {
+    /// Under whose claim it ran.
+    pub leader: Leader,
+    /// Who stored the claim durably, the leader included.
+    pub accepted: Vec<Principal>,
+    /// Who holds a greater claim, or did not answer.
+    pub failed: Vec<Principal>,
+}
+
 /// Asks for every member the node knows, in any state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetMembers;
@@ -73,6 +84,17 @@ pub struct Register {
     pub lease: Option<Duration>,
     /// How many other members must have stored it before the answer.
     pub sync: u32,
+}
+
+/// A service was published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// Where it stands.
+    pub path: FlockId,
+    /// Its instance name, unique in the flock.
+    pub instance: String,
+    /// Where it is reached.
+    pub net_id: NetId,
 }
 
 /// Withdraws a service of the node; answered when durable. Refused with
@@ -153,7 +175,28 @@ impl Op for LeaderPing {
 
 impl Wire for LeaderPing {
     bare_request!(LeaderPingRequest);
-    whole_answer!();
+
+    type Response = v1::LeaderPingResponse;
+
+    fn answer_to_wire(answer: &LeaderPinged) -> v1::LeaderPingResponse {
+        let print = |all: &[Principal]| all.iter().map(Principal::to_string).collect();
+        v1::LeaderPingResponse {
+            leader: Some(answer.leader.to_wire()),
+            accepted: print(&answer.accepted),
+            failed: print(&answer.failed),
+        }
+    }
+
+    fn answer_from_wire(wire: &v1::LeaderPingResponse) -> Result<LeaderPinged, Error> {
+        let keys = |field: &str, all: &[String]| -> Result<Vec<Principal>, Error> {
+            all.iter().map(|key| field::parse(field, key)).collect()
+        };
+        Ok(LeaderPinged {
+            leader: Leader::from_wire(present("leader", wire.leader.as_ref())?)?,
+            accepted: keys("accepted", &wire.accepted)?,
+            failed: keys("failed", &wire.failed)?,
+        })
+    }
 }
 
 impl Op for GetMembers {
@@ -180,6 +223,7 @@ impl Op for Register {
 
 impl Wire for Register {
     type Request = v1::RegisterRequest;
+    type Response = v1::RegisterResponse;
 
     fn to_wire(&self) -> v1::RegisterRequest {
         let millis = |lease: Duration| u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
@@ -204,7 +248,21 @@ impl Wire for Register {
         })
     }
 
-    whole_answer!();
+    fn answer_to_wire(answer: &Registered) -> v1::RegisterResponse {
+        v1::RegisterResponse {
+            path: answer.path.to_string(),
+            instance: answer.instance.clone(),
+            net_id: answer.net_id.to_string(),
+        }
+    }
+
+    fn answer_from_wire(wire: &v1::RegisterResponse) -> Result<Registered, Error> {
+        Ok(Registered {
+            path: field::parse("path", &wire.path)?,
+            instance: wire.instance.clone(),
+            net_id: field::parse("net_id", &wire.net_id)?,
+        })
+    }
 }
 
 impl Op for Deregister {

@@ -4,8 +4,8 @@
 //! to the fulcrum, and what the answer's type hangs on all the way back:
 //!
 //! ```text
-//!   node::cli ─ Register ─▶ Client::call ─ RegisterRequest ─▶ node::api ─ Register ─▶ fulcrum ─ Control::Register ─▶ engine
-//!             ◀ Registered ─             ◀ RegisterResponse ─           ◀ Registered ─
+//!   node::cli ─ Register ──▶ Client ─ RegisterRequest ──▶ node::api ─ Register ──▶ fulcrum ─ Control ─▶ engine
+//!            ◀─ Registered ─       ◀─ RegisterResponse ─           ◀─ Registered ─        ◀─ Answer ──
 //! ```
 //!
 //! There is one file for each service of the API: [`control`] and [`blobs`]. Each holds the operations
@@ -19,12 +19,13 @@
 //! | file | what it says |
 //! |---|---|
 //! | `proto/proto/crux/v1/control.proto` | the call and its two messages |
-//! | `client/src/op/control.rs` | the struct, its answer, both conversions, a row of the table |
+//! | `client/src/op/control.rs` | the struct and its answer, both conversions, a row of the table |
 //! | `node/src/fulcrum/request.rs` | which event it is for the engine: a `From` |
 //! | `node/src/cli/VERB.rs` | its arguments, and how the answer reads |
 //! | `node/src/cli/mod.rs` | that there is such a verb |
 //!
 //! One that only reads the view has an `impl Serve` in `node/src/api/service.rs` in place of the `From`.
+//! What several operations answer with is in [`model`](crate::model).
 
 pub mod blobs;
 pub mod control;
@@ -35,13 +36,8 @@ use tonic::transport::Channel;
 
 use crate::error::Error;
 
-pub use blobs::{
-    AddBlobDir, BlobPath, Keep, KeepBlob, ListBlobs, RegisterFile, RemoveBlob, Scrub, Taken,
-};
-pub use control::{
-    Deregister, Doctor, Forget, GetLeader, GetMembers, GetServices, GetStatus, LeaderPing, Leave,
-    Register, Resolve,
-};
+pub use blobs::*;
+pub use control::*;
 
 /// The longest answer in bytes. A service takes about 300, so this is some 200 000 services.
 pub(crate) const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;

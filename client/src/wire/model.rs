@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use crux_crdt::Principal;
 use crux_crdt::blob::BlobId;
 use crux_crdt::path::{Endpoint, KeyId};
 use crux_proto::v1;
@@ -14,8 +13,7 @@ use super::Message;
 use super::field::{parse, present};
 use crate::error::Error;
 use crate::model::{
-    Blob, Check, CheckResult, Leader, LeaderPinged, Member, MemberCounts, Progress, Registered,
-    Scrubbed, Service, Status,
+    Blob, Check, CheckResult, Leader, Member, MemberCounts, Progress, Scrubbed, Service, Status,
 };
 
 impl Message for Leader {
@@ -159,50 +157,6 @@ impl Message for Vec<Service> {
     }
 }
 
-impl Message for Registered {
-    type Wire = v1::RegisterResponse;
-
-    fn to_wire(&self) -> v1::RegisterResponse {
-        v1::RegisterResponse {
-            path: self.path.to_string(),
-            instance: self.instance.clone(),
-            net_id: self.net_id.to_string(),
-        }
-    }
-
-    fn from_wire(wire: &v1::RegisterResponse) -> Result<Self, Error> {
-        Ok(Self {
-            path: parse("path", &wire.path)?,
-            instance: wire.instance.clone(),
-            net_id: parse("net_id", &wire.net_id)?,
-        })
-    }
-}
-
-impl Message for LeaderPinged {
-    type Wire = v1::LeaderPingResponse;
-
-    fn to_wire(&self) -> v1::LeaderPingResponse {
-        let print = |all: &[Principal]| all.iter().map(Principal::to_string).collect();
-        v1::LeaderPingResponse {
-            leader: Some(self.leader.to_wire()),
-            accepted: print(&self.accepted),
-            failed: print(&self.failed),
-        }
-    }
-
-    fn from_wire(wire: &v1::LeaderPingResponse) -> Result<Self, Error> {
-        let keys = |field: &str, all: &[String]| -> Result<Vec<Principal>, Error> {
-            all.iter().map(|key| parse(field, key)).collect()
-        };
-        Ok(Self {
-            leader: Leader::from_wire(present("leader", wire.leader.as_ref())?)?,
-            accepted: keys("accepted", &wire.accepted)?,
-            failed: keys("failed", &wire.failed)?,
-        })
-    }
-}
-
 impl Message for Check {
     type Wire = v1::Check;
 
@@ -313,7 +267,6 @@ mod tests {
         testing::blobs().iter().for_each(round_trips);
         testing::checks().iter().for_each(round_trips);
         round_trips(&testing::services());
-        round_trips(&testing::pinged());
         round_trips(&testing::scrubbed());
         round_trips(&Progress { held: 1, size: 2, providers: 3 });
     }

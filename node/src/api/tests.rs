@@ -4,10 +4,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crux_client::model::{Check, CheckResult, LeaderPinged, NodeRef, Registered};
+use crux_client::model::{Check, CheckResult, NodeRef};
 use crux_client::op::{
-    Deregister, Doctor, Forget, GetLeader, GetMembers, GetServices, GetStatus, LeaderPing, Leave,
-    Register, Resolve,
+    Deregister, Doctor, Forget, GetLeader, GetMembers, GetServices, GetStatus, LeaderPing,
+    LeaderPinged, Leave, Register, Registered, Resolve,
 };
 use crux_client::socket::SOCKET_NAME;
 use crux_client::{Client, Watch, WatchEvent};

@@ -1,7 +1,7 @@
 //! `leader`
 
-use crux_client::model::{LeaderPinged, Member};
-use crux_client::op::{GetLeader, GetMembers, LeaderPing};
+use crux_client::model::Member;
+use crux_client::op::{GetLeader, GetMembers, LeaderPing, LeaderPinged};
 use crux_crdt::Principal;
 use serde_json::json;
 

@@ -1,6 +1,7 @@
 //! The engine's answers as callers get them.
 
-use crux_client::model::{Leader, LeaderPinged, Registered};
+use crux_client::model::Leader;
+use crux_client::op::{LeaderPinged, Registered};
 use crux_protocol::author::Rejection;
 use crux_protocol::flock::{self, Answer, ControlError};
 use crux_protocol::leader::Pinged;

@@ -5,8 +5,10 @@
 //! [`crux_client::op`], or one of the two of the node's own below; a `From` says which event it is for
 //! the engine. The way back is of the answer's type, so nobody can take one answer for another.
 
-use crux_client::model::{Check, LeaderPinged, NodeRef, Registered};
-use crux_client::op::{Deregister, Doctor, Forget, LeaderPing, Leave, Op, Register};
+use crux_client::model::{Check, NodeRef};
+use crux_client::op::{
+    Deregister, Doctor, Forget, LeaderPing, LeaderPinged, Leave, Op, Register, Registered,
+};
 use crux_crdt::Principal;
 use crux_crdt::blob::Descriptor;
 use crux_protocol::flock::Control;

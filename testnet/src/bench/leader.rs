@@ -79,10 +79,11 @@ async fn kill_leader(cluster: &mut Cluster) -> Result<Duration, Error> {
 /// Pings through one node until more than half of the nodes stored a greater claim.
 async fn until_commanded(client: &NodeClient, old: &Leader, majority: usize) {
     loop {
-        if let Ok(Ok(answer)) = timeout(PING_WITHIN, client.leader_ping()).await {
-            if answer.leader.epoch > old.epoch && answer.accepted.len() >= majority {
-                return;
-            }
+        if let Ok(Ok(answer)) = timeout(PING_WITHIN, client.leader_ping()).await
+            && answer.leader.epoch > old.epoch
+            && answer.accepted.len() >= majority
+        {
+            return;
         }
         sleep(PING_PAUSE).await;
     }

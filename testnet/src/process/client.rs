@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crux_client::model::{Check, LeaderPinged, Member, Registered, Service, Status};
+use crux_client::model::{Check, Member, Service, Status};
 use crux_client::op::{
-    Call, Deregister, Doctor, Forget, GetMembers, GetServices, GetStatus, LeaderPing, Leave,
-    Register,
+    Call, Deregister, Doctor, Forget, GetMembers, GetServices, GetStatus, LeaderPing, LeaderPinged,
+    Leave, Register, Registered,
 };
 use crux_client::{Client, Watch, parse};
 

@@ -61,7 +61,7 @@ async fn python() -> Option<String> {
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let mut has = tokio::process::Command::new(&python);
     has.args(["-c", "import grpc, grpc_tools"]).stdin(Stdio::null()).stderr(Stdio::null());
-    has.status().await.ok().filter(|status| status.success()).map(|_| python)
+    has.status().await.is_ok_and(|status| status.success()).then_some(python)
 }
 
 /// Stock grpcio reads changes from the node's socket.

@@ -67,6 +67,10 @@ fn answers_arrive_as_they_were() {
     answers::<GetLeader>(&None);
     answers::<GetLeader>(&Some(testing::leader()));
     answers::<GetMembers>(&testing::members());
+    let (accepted, failed) = (vec![Principal([1; 32])], vec![Principal([3; 32])]);
+    answers::<LeaderPing>(&LeaderPinged { leader: testing::leader(), accepted, failed });
+    let Service { path, instance, net_id, .. } = testing::services().remove(0);
+    answers::<Register>(&Registered { path, instance, net_id });
     answers::<Resolve>(&testing::services()[0]);
     answers::<Forget>(&Principal([3; 32]));
     answers::<Doctor>(&testing::checks());
