@@ -38,7 +38,7 @@ impl Get {
     /// The next part; none: that was all of it.
     ///
     /// # Errors
-    /// What the node says; [`Kind::NoNode`] when the connection broke.
+    /// What the node says; [`Kind::NoNode`](crate::Kind::NoNode) when the connection broke.
     pub async fn next(&mut self) -> Result<Option<Got>, Error> {
         use v1::get_response::Part;
         let part = self.parts.message().await.map_err(|status| told(&status, self.limit))?;
@@ -57,7 +57,7 @@ impl Client {
     /// it was complete; when it ends otherwise nothing is put.
     ///
     /// # Errors
-    /// What the node answers: [`Kind::Quota`], [`Kind::DiskFull`].
+    /// What the node answers: [`Kind::Quota`](crate::Kind::Quota), [`Kind::DiskFull`](crate::Kind::DiskFull).
     pub async fn put_blob(
         &self,
         size: u64,
@@ -78,7 +78,7 @@ impl Client {
     /// Begins to get a blob; waits at most `timeout` for a node that has it.
     ///
     /// # Errors
-    /// [`Kind::BlobUnknown`] and what else the node answers, also later.
+    /// [`Kind::BlobUnknown`](crate::Kind::BlobUnknown) and what else the node answers, also later.
     pub async fn get_blob(&self, id: BlobId, timeout: Duration) -> Result<Get, Error> {
         let timeout_ms = u64::try_from(timeout.as_millis()).ok();
         let call = Call::new(v1::GetRequest { id: id.to_string(), timeout_ms });
