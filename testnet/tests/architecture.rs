@@ -33,6 +33,10 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tokio", &["client", "protocol/src/net", "protocol/tests", "node", "testnet"]),
 ];
 
+/// Parts of a node that front ends use, and the front ends, which they must not name.
+const CORE: &[&str] = &["node/src/fulcrum", "node/src/view", "node/src/store", "node/src/pastiche"];
+const FRONT_ENDS: &[&str] = &["crate::api", "crate::cli"];
+
 /// Code where one seed makes one history, and the exception within.
 const PURE: &[&str] = &["crdt/src", "protocol/src", "testnet/src/sim"];
 const IMPURE: &str = "protocol/src/net";
@@ -89,6 +93,16 @@ fn a_library_is_named_only_where_it_belongs() {
                 path.split_once("::").is_some_and(|(head, _)| is_of_family(head, library, '_'))
             });
             assert!(!names, "{} names {library}; only {places:?} may", line.at());
+        }
+    }
+}
+
+#[test]
+fn the_core_of_a_node_names_no_front_end() {
+    for line in sources(CORE.iter().copied()) {
+        for front_end in FRONT_ENDS {
+            let named = paths(&line.code).any(|path| has_segments(path, front_end));
+            assert!(!named, "{} names {front_end}", line.at());
         }
     }
 }
