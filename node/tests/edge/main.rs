@@ -150,6 +150,34 @@ fn a_hang_up_reads_the_settings_again() {
     assert!(!node.path("d").join("control.sock").exists());
 }
 
+/// The pipe gave its secret once, and nobody writes into it again.
+#[test]
+fn a_hang_up_waits_for_no_pipe() {
+    let mut node = Node::new();
+    let pipe = node.path("pipe");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &pipe,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    let (line, to) = (std::fs::read(node.path("secret")).unwrap(), pipe.clone());
+    let gives = std::thread::spawn(move || std::fs::write(to, line).unwrap());
+    let mut command = node.bare_command();
+    command.arg("--secret-file").arg(&pipe).stderr(node.log_file());
+    node.start(command);
+    gives.join().unwrap();
+    for count in 1..=2 {
+        node.signal(Signal::HUP);
+        node.until("it read the settings again", |node| {
+            node.log().matches("SIGHUP: read the settings again").count() == count
+        });
+    }
+    assert!(node.stop(STOPS_WITHIN).success());
+}
+
 /// As under `nohup`.
 #[test]
 fn signals_that_mean_nothing_do_nothing() {
