@@ -32,7 +32,7 @@ async fn what_is_not_here_is_not_kept() {
 /// Whoever reads found the blob, and then not its file; meanwhile it was put again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_comes_between_forgets_nothing() {
-    for seed in [Way::Put, Way::Registered] {
+    for way in [Way::Put, Way::Registered] {
         let f = Fixture::new().await;
         let bytes = noise(2 * MIB, 1);
         let id = f.blobs.put(&bytes[..]).await.unwrap().blob;
@@ -42,12 +42,11 @@ async fn a_reader_that_comes_between_forgets_nothing() {
         let (reached, go_on) = f.pause("no data");
         let reading = tokio::task::spawn_blocking(move || depot.open_data(&id, &sealed));
         tokio::task::spawn_blocking(move || reached.recv()).await.unwrap().unwrap();
-        match seed {
-            Way::Put => drop(f.blobs.put(&bytes[..]).await.unwrap()),
-            Way::Registered => {
-                drop(f.blobs.register_in_place(f.file("f", &bytes)).await.unwrap());
-            }
-        }
+        let back = match way {
+            Way::Put => f.blobs.put(&bytes[..]).await,
+            Way::Registered => f.blobs.register_in_place(f.file("f", &bytes)).await,
+        };
+        assert_eq!(back.unwrap().blob, id);
         go_on.send(()).unwrap();
         assert!(reading.await.unwrap().is_ok(), "it reads what is there now");
         assert_eq!(read_all(&f.blobs, id).await.unwrap(), bytes);
