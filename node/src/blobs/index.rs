@@ -39,7 +39,7 @@ pub(super) struct Sealed {
     pub(super) written: Duration,
 }
 
-/// How much room is lacking.
+/// How much room is lacking, or was promised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Lack {
     pub(super) bytes: u64,
@@ -93,6 +93,8 @@ pub(super) struct Index {
     holds: BTreeMap<BlobId, usize>,
     // Bytes of streams that are coming in.
     incoming: u64,
+    // What of them is still to come, by disk: a disk does not show it as taken yet.
+    ahead: BTreeMap<u64, Lack>,
     // Bytes of sealed blobs that the store keeps itself.
     own: u64,
 }
@@ -124,6 +126,28 @@ impl Index {
 
     pub(super) fn release(&mut self, bytes: u64) {
         self.incoming -= bytes;
+    }
+
+    /// Somebody was promised room on a disk.
+    pub(super) fn promise(&mut self, disk: u64, room: Lack) {
+        let ahead = self.ahead.entry(disk).or_default();
+        ahead.bytes += room.bytes;
+        ahead.files += room.files;
+    }
+
+    /// Room that was promised is taken, or not needed.
+    pub(super) fn redeem(&mut self, disk: u64, room: Lack) {
+        let Some(ahead) = self.ahead.get_mut(&disk) else { return };
+        ahead.bytes -= room.bytes;
+        ahead.files -= room.files;
+        if *ahead == Lack::default() {
+            self.ahead.remove(&disk);
+        }
+    }
+
+    /// What was promised on a disk and is not taken yet.
+    pub(super) fn ahead(&self, disk: u64) -> Lack {
+        self.ahead.get(&disk).copied().unwrap_or_default()
     }
 
     pub(super) fn hold(&mut self, id: BlobId) {

@@ -14,23 +14,29 @@
 //!
 //! Every other name is somebody else's and is left alone.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crux_crdt::blob::BlobId;
 
 use super::BlobError;
 use super::error::Doing as _;
+use super::flush;
 
 /// A storage directory.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Layout {
     root: PathBuf,
     // Tells whether somebody put another directory in its place.
     identity: (u64, u64),
+    // Directories of blobs that were there when this was opened and were not flushed since: whoever
+    // renamed something in them may have ended before its flush.
+    found: Mutex<BTreeSet<u8>>,
 }
 
 impl Layout {
@@ -38,11 +44,16 @@ impl Layout {
     pub(super) fn open(path: &Path) -> Result<Self, BlobError> {
         let doing = "opening the blob directory";
         let make = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
+        let missing = path.ancestors().take_while(|dir| !dir.exists()).count();
         make(path).doing(doing, path)?;
         let root = fs::canonicalize(path).doing(doing, path)?;
         make(&root.join("partial")).doing(doing, path)?;
+        // Made now or not: the process that made them may have ended before this.
+        flush::dir(&root)?;
+        flush_parents(&root, missing)?;
         let identity = identity(&root).doing(doing, path)?;
-        Ok(Self { root, identity })
+        let found = Mutex::new(shards(&root).doing(doing, path)?);
+        Ok(Self { root, identity, found })
     }
 
     /// Whether a directory was opened before: false also for the empty place where a disk is mounted.
@@ -124,8 +135,30 @@ impl Layout {
 
     /// Makes what was renamed beside a sealed blob durable, and the place of that in the directory.
     pub(super) fn sync_shard(&self, id: &BlobId) -> Result<(), BlobError> {
-        sync_dir(&self.shard(id))?;
-        sync_dir(&self.root)
+        flush::dir(&self.shard(id))?;
+        flush::dir(&self.root)?;
+        self.found().remove(&id.0[0]);
+        Ok(())
+    }
+
+    /// Whether names beside a sealed blob were there at the start and were not flushed since.
+    pub(super) fn may_lose(&self, id: &BlobId) -> bool {
+        self.found().contains(&id.0[0])
+    }
+
+    /// The disk that it is on.
+    pub(super) const fn disk(&self) -> u64 {
+        self.identity.0
+    }
+
+    /// Whether two are one directory.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.root == other.root && self.identity == other.identity
+    }
+
+    fn found(&self) -> MutexGuard<'_, BTreeSet<u8>> {
+        // Every change under the lock is complete at each step.
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The ids of whatever has a file of this ending: `meta` or `keep` of sealed blobs.
@@ -217,7 +250,20 @@ pub(super) fn remove(path: &Path) -> Result<(), BlobError> {
     }
 }
 
-/// Makes what was renamed in a directory durable.
-pub(super) fn sync_dir(path: &Path) -> Result<(), BlobError> {
-    fs::File::open(path).and_then(|dir| dir.sync_all()).doing("writing", path)
+/// The directories of blobs that are there.
+fn shards(root: &Path) -> io::Result<BTreeSet<u8>> {
+    let mut found = BTreeSet::new();
+    for shard in fs::read_dir(root)? {
+        let name = shard?.file_name();
+        let number = name.to_str().filter(|_| is_shard(&name));
+        found.extend(number.and_then(|number| u8::from_str_radix(number, 16).ok()));
+    }
+    Ok(found)
+}
+
+/// Makes the place of a directory in its parent durable, and those of so many of its parents that were
+/// made with it. A parent in which nothing was made may be one that cannot be read, or flushed.
+fn flush_parents(dir: &Path, made: usize) -> Result<(), BlobError> {
+    let flushed: Vec<_> = dir.ancestors().skip(1).take(made.max(1)).map(flush::dir).collect();
+    if made == 0 { Ok(()) } else { flushed.into_iter().collect() }
 }

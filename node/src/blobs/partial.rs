@@ -22,6 +22,7 @@ use rustix::fs::{Advice, SeekFrom};
 
 use super::BlobError;
 use super::error::Doing as _;
+use super::flush;
 use super::layout::{Layout, remove};
 use super::record::{self, Have};
 use super::tree::{Failure, Piece, Tree, has_pairs};
@@ -190,8 +191,9 @@ impl Partial {
 
     /// Makes the bytes and the pairs durable.
     pub(super) fn sync(&self) -> Result<(), BlobError> {
+        let path = self.dir.partial_data(&self.id);
         let mut files = std::iter::once(&self.data).chain(&self.pairs);
-        files.try_for_each(File::sync_data).map_err(|err| self.failed("writing", &err))
+        files.try_for_each(|file| flush::file(file, &path))
     }
 
     /// A piece as it travels.

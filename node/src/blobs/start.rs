@@ -13,8 +13,9 @@ use crux_crdt::blob::{BLOB_BYTES_MAX, BlobHasher, BlobId};
 use super::BlobError;
 use super::age::{Age, time_of_use, write_time_of_use};
 use super::config::Config;
-use super::depot::Depot;
+use super::depot::{Depot, write_keep};
 use super::error::Doing as _;
+use super::flush;
 use super::index::{BLOBS_MAX, PARTIALS_MAX, Sealed};
 use super::journal::Journal;
 use super::layout::{Layout, remove};
@@ -68,6 +69,7 @@ impl Depot {
             if !dirs.0.iter().any(|known| known == dir.root()) {
                 dirs.0.push(dir.root().to_owned());
                 record::write(&first.dirs(), &dirs)?;
+                flush::dir(first.root())?;
             }
         }
         Ok(self.count().saturating_sub(before))
@@ -80,7 +82,7 @@ impl Depot {
     fn open_dir_with(&self, path: &Path, scan: bool) -> Result<Arc<Layout>, BlobError> {
         let layout = Layout::open(path)?;
         let first = self.journal().dir().clone();
-        let layout = if layout == *first { first } else { Arc::new(layout) };
+        let layout = if layout.is(&first) { first } else { Arc::new(layout) };
         {
             let mut index = self.index();
             if let Some(known) = index.dirs.iter().find(|known| known.root() == layout.root()) {
@@ -118,6 +120,10 @@ impl Depot {
                 // A crash came between the record and the data, or between the data and the record.
                 remove(&path)?;
                 continue;
+            }
+            if meta.place.is_some() {
+                // A crash came between the record and the data, when one took the place of the other.
+                remove(&data)?;
             }
             let is_damaged = meta.place.is_none() && !has_len(&data, meta.size);
             let used = time_of_use(&path).min(self.now());
@@ -191,7 +197,12 @@ impl Depot {
         for id in dir.ids("keep").doing("reading", dir.root())? {
             match record::read::<Keep>(&dir.keep(&id)) {
                 Some(keep) if self.have(&id).is_some() => {
-                    self.index().keeps.insert(id, keep);
+                    let believed = keep.believed(time_of_use(&dir.keep(&id)), self.now());
+                    if believed != keep {
+                        // So that it ends, however often the node starts until then.
+                        write_keep(dir, &id, &believed, self.now())?;
+                    }
+                    self.index().keeps.insert(id, believed);
                 }
                 _ => remove(&dir.keep(&id))?,
             }
@@ -220,6 +231,8 @@ impl Depot {
                 remove(&dir.meta(&id))?;
                 continue;
             }
+            // Whoever brought it may not have flushed it.
+            flush::file(&file, &path)?;
             std::io::Seek::rewind(&mut file).doing("reading", &path)?;
             let (root, pairs) = super::put::build_tree(self, dir, &file, size, &path)?;
             if let Some(pairs) = pairs {
