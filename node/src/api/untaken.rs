@@ -134,6 +134,11 @@ impl HttpBody for Rest {
         });
         Poll::Ready(Some(part))
     }
+
+    /// A refusal has no body: its status goes with the headers, and they end it.
+    fn is_end_stream(&self) -> bool {
+        self.id.is_none() && self.end.is_none()
+    }
 }
 
 impl Drop for Rest {
@@ -196,10 +201,14 @@ mod tests {
     async fn an_answer_comes_in_parts_and_whole() {
         let untaken = Untaken::new(1 << 20);
         for size in [0, 1, PART, PART + 1, 100_000] {
-            let (all, ended) = rest(answer(&untaken, size, 7).await).await.unwrap();
+            let body = answer(&untaken, size, 7).await;
+            assert!(!body.is_end_stream());
+            let (all, ended) = rest(body).await.unwrap();
             assert!(ended && all == vec![7; size], "{size}");
             assert_eq!(untaken.table().total, 0);
         }
+        let refusal = untaken.keep(http::Response::new(Body::default())).await;
+        assert!(refusal.body().is_end_stream());
     }
 
     #[tokio::test]

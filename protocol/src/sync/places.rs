@@ -19,9 +19,9 @@
 //! So peers that stall delay a peer whose sessions are short by no more than one quantum, however many
 //! they are. Before it come only those that were never slow in the last hours either: `k` that stall
 //! after a short session delay it by at most `k × QUANTUM / (places − 1)` in five hours: 16 by 11 s.
-//! So long waits, after each 200 s, only who is new here or slow itself;
-//! and as long as fewer than one peer in all places ended a session well before it stalled,
-//! the kept place delays a peer that ended well by nothing.
+//! Only a peer that is new here, or slow itself, waits so long again after 200 s. And as long as fewer
+//! than one peer in all places ended a session well before it stalled, the kept place delays a peer
+//! that ended well by nothing.
 
 use core::time::Duration;
 use std::cmp::Reverse;
@@ -38,7 +38,7 @@ pub(super) const QUANTUM: Duration = Duration::from_secs(2);
 /// Peers that used their places equally long to this count as equal, and a session that takes longer is
 /// a slow one: a tenth of [`QUANTUM`].
 const GRAIN: Duration = Duration::from_millis(200);
-/// A session uses at least this, so that peers of equal speed take turns.
+/// A session uses at least this: none is free.
 const USE_MIN: Duration = Duration::from_millis(1);
 /// One in so many parts of the time that passes is forgiven.
 const FORGIVEN_ONE_IN: u32 = 100;
