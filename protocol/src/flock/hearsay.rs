@@ -1,7 +1,5 @@
 //! What comes along with roots: a beacon, and how many live.
 
-use core::time::Duration;
-
 use crux_crdt::Principal;
 
 use super::state::{Route, State};
@@ -9,10 +7,6 @@ use crate::link::{Protocol, ReplyId, Topic};
 use crate::liveness::Notice;
 use crate::sync::{Aside, BEACONS_MAX, Hearsay, Request, Response};
 use crate::time::Instant;
-
-/// How long the answer may take of who is asked of whom it heard. A later one does not count: it says for how
-/// long it had not heard of others when it was sent, and they may have stopped since.
-const HEARSAY_WITHIN: Duration = Duration::from_secs(2);
 
 impl State {
     /// How this node fares.
@@ -32,7 +26,7 @@ impl State {
         }
         self.on_told_runs(peer, &aside.runs, now);
         if u64::from(aside.live) > self.liveness.live() as u64 {
-            self.ask_for_hearsay(peer, now);
+            self.ask_for_hearsay(peer);
         }
     }
 
@@ -56,17 +50,15 @@ impl State {
         }
     }
 
-    /// Asks one at a time: all would tell the same. One that does not answer soon is not waited for.
-    fn ask_for_hearsay(&mut self, peer: Principal, now: Instant) {
-        if self.hearing.is_some_and(|until| until > now) {
+    /// Asks one at a time: all would tell the same.
+    fn ask_for_hearsay(&mut self, peer: Principal) {
+        if self.hearing {
             return;
         }
         let of = self.liveness.unheard(BEACONS_MAX, &mut self.rng);
         if !of.is_empty() {
-            let until = now + HEARSAY_WITHIN;
-            self.hearing = Some(until);
-            let route = Route::Hearsay { until };
-            self.send(peer, Protocol::Sync, Request::Beacons(of).encode(), route);
+            self.hearing = true;
+            self.send(peer, Protocol::Sync, Request::Beacons(of).encode(), Route::Hearsay);
         }
     }
 
@@ -76,17 +68,8 @@ impl State {
         self.reply(id, Response::encode_beacons(&told));
     }
 
-    pub(super) fn on_hearsay(
-        &mut self,
-        peer: Principal,
-        until: Instant,
-        body: &[u8],
-        now: Instant,
-    ) {
-        self.hearing.take_if(|at| *at == until);
-        if until <= now {
-            return;
-        }
+    pub(super) fn on_hearsay(&mut self, peer: Principal, body: &[u8], now: Instant) {
+        self.hearing = false;
         let Ok(Response::Beacons(told)) = Response::decode(body, &self.context) else { return };
         let before = self.liveness.live();
         for Hearsay { age, beacon } in told {
@@ -99,7 +82,7 @@ impl State {
         }
         // There may be more than one answer holds.
         if self.liveness.live() > before {
-            self.ask_for_hearsay(peer, now);
+            self.ask_for_hearsay(peer);
         }
     }
 }

@@ -104,7 +104,7 @@ impl State {
                 let outputs = self.sync.on_response(peer, body, now, &self.strew);
                 self.act_on_sync(outputs, now);
             }
-            Some(Route::Hearsay { until }) => self.on_hearsay(peer, until, body, now),
+            Some(Route::Hearsay) => self.on_hearsay(peer, body, now),
             Some(Route::Store(wait)) => self.on_stored(wait, peer, body),
             Some(Route::HandOver) => self.on_handed_over(body, now),
             Some(Route::Ping(ping)) => self.on_ping_answer(ping, peer, Some(body), now),
@@ -136,7 +136,7 @@ impl State {
                 let outputs = self.sync.on_failed(peer, now, &self.strew);
                 self.act_on_sync(outputs, now);
             }
-            Some(Route::Hearsay { until }) => _ = self.hearing.take_if(|at| *at == until),
+            Some(Route::Hearsay) => self.hearing = false,
             Some(Route::Ping(ping)) => self.on_ping_failed(ping, peer, failure, now),
             Some(Route::Forward(control)) => self.on_forward_answer(control, None),
             Some(Route::Store(_) | Route::HandOver) | None => {}

@@ -53,10 +53,7 @@ pub(super) enum Route {
         calling: bool,
     },
     Sync,
-    Hearsay {
-        /// From when on its answer does not count.
-        until: Instant,
-    },
+    Hearsay,
     Store(ControlId),
     HandOver,
     Ping(u64),
@@ -88,8 +85,8 @@ pub struct State {
     pub(super) pings: BTreeMap<u64, Ping>,
     pub(super) stores: BTreeMap<ControlId, StoreWait>,
     pub(super) leases: BTreeMap<ServiceKey, Instant>,
-    /// Until when the answer of somebody counts that was asked of whom it heard; none: nobody is asked.
-    pub(super) hearing: Option<Instant>,
+    /// Whether somebody was asked of whom it heard, and has not answered.
+    pub(super) hearing: bool,
     /// Shown members that are dead, and since when.
     pub(super) dead_since: BTreeMap<Principal, Instant>,
     /// Whom this node admitted as a joiner, and whose name it does not know yet.
@@ -211,7 +208,7 @@ impl State {
             reached: BTreeMap::new(),
             pings: BTreeMap::new(),
             stores: BTreeMap::new(),
-            hearing: None,
+            hearing: false,
             dead_since,
             vouched: BTreeMap::new(),
             ticket: None,
