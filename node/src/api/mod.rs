@@ -50,6 +50,7 @@ mod service;
 mod socket;
 #[cfg(test)]
 pub(crate) mod tests;
+mod untaken;
 mod whole;
 
 pub use client::{Client, Get, Got, Watch, WatchEvent};

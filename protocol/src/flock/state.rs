@@ -181,7 +181,7 @@ impl State {
         liveness.set_run(twins.run(), now);
         let leader_config = config.leader.clone();
         Self {
-            sync: sync::State::new(config.sync.clone(), context.clone(), now),
+            sync: sync::State::new(config.sync.clone(), context.clone(), &seed, now),
             leader: leader::State::new(
                 leader_config,
                 context.me,

@@ -152,7 +152,7 @@ fn nobody_joins_through_a_full_node_and_it_says_why() {
     // Nor does one that another member admitted.
     let chain =
         vec![act(&liar(), 900, Statement::Admit { subject: newcomer.principal(), generation: 3 })];
-    let present = join::Request::Present(chain).encode();
+    let present = join::Request::Present(join::Chain::of(&chain)).encode();
     let reply = rig.request(newcomer.principal(), Protocol::Join, present).expect("a reply");
     let reply = join::Response::decode(&reply, &context());
     assert!(matches!(reply, Ok(join::Response::Refused(Refusal::Full))), "{reply:?}");
