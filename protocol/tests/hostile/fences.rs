@@ -65,9 +65,9 @@ fn one_command_under_the_last_claim_does_not_end_leadership() {
     let last = claiming(&liar(), 2, LAST);
     assert_eq!(commands(&mut rig, command(&last)), Response::Beyond);
     assert_eq!(rig.state.fence(), None);
-    let named =
-        |it: &Notice| matches!(it, Notice::Misbehaved { peer, .. } if *peer == liar().principal());
-    assert!(rig.notices.iter().any(named), "{:?}", rig.notices);
+    // So far above is an honest leader of an old flock, too, to a newcomer.
+    let accused = |it: &Notice| matches!(it, Notice::Misbehaved { .. });
+    assert!(!rig.notices.iter().any(accused), "{:?}", rig.notices);
     goes(&mut rig, &liar());
     assert_eq!(pings(&mut rig).principal, rig.state.me());
 }

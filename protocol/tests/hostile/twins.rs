@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crux_crdt::Digest;
+use crux_crdt::act::Statement;
 use crux_crdt::record::{Marker, Profile};
 use crux_crdt::sign::{Identity, Signed};
 use crux_protocol::flock::{Notice, Restored, StopReason};
@@ -11,7 +12,9 @@ use crux_protocol::link::{self, Protocol, Topic, Verdict};
 use crux_protocol::liveness::{self, Beacon, BootNonce, Run, Sight};
 use crux_protocol::sync::{Aside, Request, Response, Roots};
 
-use crate::rig::{FLOCK, Rig, admit, marker, record, record_with, sealed, who};
+use crate::rig::{
+    FLOCK, Rig, act, admit, marker, record, record_of, record_with, sealed, sealed_act, who,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -300,4 +303,143 @@ fn who_goes_on_beacons_above_a_copy_that_only_beaconed() {
     rig.run(SECOND * 15);
     assert_eq!(rig.stopped, None);
     assert_eq!(rig.own().expect("it spoke").marker().incarnation, 10);
+}
+
+/// Whether the node asked a member to store its record since the links were looked at last.
+fn asked_to_store(rig: &Rig) -> bool {
+    rig.links.iter().any(|command| match command {
+        link::Command::Request { body, .. } => {
+            matches!(Request::decode(body), Ok(Request::Store(_)))
+        }
+        _ => false,
+    })
+}
+
+fn names(service: &str) -> Vec<String> {
+    vec![format!("main/{service}/r1")]
+}
+
+/// A copy was started so often that it counts as the newer one, and its disk is older than the last run of
+/// the original: what that run registered is on the original's disk only.
+#[test]
+fn who_stops_says_and_names_what_only_an_earlier_run_of_it_registered() {
+    let mut rig = restarted(marker(3));
+    let mine = run_of(&mut rig);
+    let other = other_run([0xff; 16], 9);
+    rig.links.clear();
+    hear(&mut rig, beacon(&who(1), 1, 9, naming(other, mine.nonce, false)));
+    let word = rig.own().expect("it spoke").clone();
+    let yields = word.profile().yields.as_ref().expect("its last word, though it added nothing");
+    assert!(yields.to == other.nonce && yields.since.is_empty());
+    assert_eq!(word.registrations().count(), 1);
+    assert!(asked_to_store(&rig));
+    rig.run(SECOND * 4);
+    assert!(rig.stopped.is_some());
+    let named = Notice::LeftBehind { services: names("old") };
+    assert!(rig.notices.contains(&named), "{:?}", rig.notices);
+}
+
+#[test]
+fn who_stops_says_nothing_that_the_other_run_says_too() {
+    let mut rig = restarted(marker(3));
+    let mine = run_of(&mut rig);
+    let other = other_run([0xff; 16], 9);
+    let at = Marker { incarnation: 9, nonce: other.nonce, seq: 0 };
+    let theirs = record_with(&who(1), at, Profile::default(), &["more", "old"]);
+    rig.gossip(who(2).principal(), Topic::Registry, sealed(&theirs));
+    hear(&mut rig, beacon(&who(1), 1, 9, naming(other, mine.nonce, false)));
+    rig.run(SECOND * 2);
+    assert!(rig.stopped.is_some());
+    assert_eq!(rig.own().expect("it spoke").profile().yields, None);
+    let told = |it: &Notice| matches!(it, Notice::LeftBehind { .. } | Notice::HandedOver { .. });
+    assert!(!rig.notices.iter().any(told), "{:?}", rig.notices);
+}
+
+/// Whether it was removed here in an earlier run, or never was here, no disk tells.
+#[test]
+fn what_the_copy_had_since_before_its_start_is_named_and_not_taken_over() {
+    let mut rig = restarted(marker(3));
+    let mine = run_of(&mut rig);
+    assert!(rig.register("gone", None));
+    let gone = crux_protocol::flock::Control::Deregister {
+        horde: "main".parse().expect("a label"),
+        service: "gone".parse().expect("a name"),
+        rev: "r1".parse().expect("a name"),
+    };
+    assert!(rig.control(gone).expect("an answer").is_ok());
+    let word = last_word(mine.nonce, &["added", "earlier", "gone", "old"], &["added"]);
+    rig.gossip(who(2).principal(), Topic::Registry, sealed(&word));
+    rig.run(SECOND);
+    let mut services = rig.services();
+    services.sort();
+    assert_eq!(services, ["added", "old"]);
+    let left = Notice::NotTakenOver { services: names("earlier"), from: vec![] };
+    assert!(rig.notices.contains(&left), "{:?}", rig.notices);
+    let lost = |it: &Notice| matches!(it, Notice::LostWithTwin { .. });
+    assert!(!rig.notices.iter().any(lost), "{:?}", rig.notices);
+}
+
+/// A run of this identity wrote, beaconed to nobody that this one hears, and is gone.
+#[test]
+fn who_goes_on_from_a_dead_run_names_what_that_did_not_say() {
+    let mut rig = restarted(marker(3));
+    let at = Marker { incarnation: 9, nonce: [9; 16], seq: 3 };
+    let theirs = record_with(&who(1), at, Profile::default(), &["theirs"]);
+    assert!(rig.register("mine", None));
+    rig.gossip(who(2).principal(), Topic::Registry, sealed(&theirs));
+    rig.run(SECOND * 11);
+    let mut services = rig.services();
+    services.sort();
+    assert_eq!(services, ["mine", "theirs"]);
+    let told = Notice::Recovered { incarnation: 9, lost: names("old") };
+    assert!(rig.notices.contains(&told), "{:?}", rig.notices);
+}
+
+/// A member that lies retires this identity just then: members do not store the last word as it was.
+#[test]
+fn who_is_retired_while_it_stops_says_its_last_word_above_that() {
+    let mut rig = restarted(marker(3));
+    let mine = run_of(&mut rig);
+    assert!(rig.register("added", None));
+    let other = other_run([0xff; 16], 9);
+    hear(&mut rig, beacon(&who(1), 1, 9, naming(other, mine.nonce, false)));
+    assert_eq!(rig.own().expect("it spoke").marker().incarnation, 11);
+    let subject = who(1).principal();
+    let lie = Statement::Retire { subject, incarnation: 20 };
+    let lie = sealed_act(&act(&who(2), 2, lie));
+    rig.gossip(who(2).principal(), Topic::Membership, lie);
+    let word = rig.own().expect("it spoke").clone();
+    assert_eq!(word.marker().incarnation, 21);
+    let yields = word.profile().yields.as_ref().expect("its last word");
+    assert!(word.slots().keys().filter(|slot| yields.added(slot)).count() == 1);
+    assert!(asked_to_store(&rig), "once more, since the first one is nobody's any more");
+    rig.run(SECOND * 4);
+    assert!(rig.stopped.is_some());
+}
+
+/// The other run rises at the same time, for a reason of its own, and hides the last word.
+#[test]
+fn who_is_outdone_while_it_stops_says_its_last_word_once_more_above_that() {
+    let mut rig = restarted(marker(3));
+    let mine = run_of(&mut rig);
+    assert!(rig.register("added", None));
+    let other = other_run([0xff; 16], 9);
+    hear(&mut rig, beacon(&who(1), 1, 9, naming(other, mine.nonce, false)));
+    let word = rig.own().expect("it spoke").clone();
+    let rises = |rig: &mut Rig, incarnation, all: bool| {
+        let at = Marker { incarnation, nonce: other.nonce, seq: 0 };
+        let slots = word.slots().values().map(|slot| (**slot).clone()).filter(|_| all);
+        let theirs = record_of(&who(1), at, Profile::default(), slots);
+        rig.gossip(who(2).principal(), Topic::Registry, sealed(&theirs));
+    };
+    rises(&mut rig, 30, false);
+    assert_eq!(rig.own().expect("it spoke").marker().incarnation, 32);
+    assert!(asked_to_store(&rig));
+    // Then the other one goes above that with what was handed over: that is an answer.
+    rises(&mut rig, 33, true);
+    rig.run(Duration::from_millis(1));
+    assert!(rig.stopped.is_some());
+    assert_eq!(rig.own().expect("it spoke").marker().incarnation, 32);
+    let handed = Notice::HandedOver { services: names("added"), stored: true };
+    assert!(rig.notices.contains(&handed), "{:?}", rig.notices);
 }
