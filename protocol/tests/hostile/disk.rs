@@ -114,7 +114,7 @@ fn a_command_that_the_disk_refused_does_not_stand_against_lower_ones() {
         let profile = Profile { claim, ..Profile::default() };
         command(&record(&leader, marker(incarnation), profile))
     };
-    let mut ask = |rig: &mut Rig, body| {
+    let ask = |rig: &mut Rig, body| {
         let reply = rig.request(leader.principal(), Protocol::Call, body).expect("an answer");
         Response::decode(&reply).expect("well made")
     };
