@@ -264,6 +264,14 @@ mod tests {
                 all[to].hear(&beacon, false, false);
             }
         }
+        assert!(!second.yields, "nobody stops for one that stops");
+        // The last one is gone.
+        for _ in 0..4 {
+            let beacon = first.beacon();
+            second.hear(&beacon, false, false);
+            let beacon = second.beacon();
+            first.hear(&beacon, false, false);
+        }
         assert!(first.yields && !second.yields);
     }
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crux_crdt::Digest;
 use crux_crdt::act::Statement;
 use crux_crdt::canon::{Canonical, Encoder};
 use crux_crdt::record::{Profile, Record};
-use crux_crdt::sign::Identity;
+use crux_crdt::sign::{Identity, Signed};
 use crux_protocol::flock::{Answer, Control, Event, Notice, Restored};
 use crux_protocol::leader::{CLAIM_LIMIT, CLAIM_STEP, Claim, Response};
 use crux_protocol::link::{self, Protocol, Topic, Verdict};
@@ -87,6 +88,11 @@ fn a_command_counts_only_for_a_claim_that_its_sender_signed() {
     none.header().seal(&mut without);
     without.bytes(&none.profile().to_canonical());
     assert_eq!(commands(&mut rig, without.finish()), Response::NotLeading);
+    let mut unsigned = Encoder::default();
+    unsigned.u8(1);
+    Signed::sign(signed.header().value().clone(), &Digest([8; 32]), &liar()).seal(&mut unsigned);
+    unsigned.bytes(&signed.profile().to_canonical());
+    assert_eq!(commands(&mut rig, unsigned.finish()), Response::NotLeading);
     let stolen = command(&claiming(&who(7), 2, 3));
     assert_eq!(commands(&mut rig, stolen), Response::NotLeading);
     assert_eq!(rig.state.fence(), None);
