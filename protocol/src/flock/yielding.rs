@@ -102,10 +102,8 @@ impl State {
             return;
         }
         let to = theirs.run.nonce;
-        let own = self.author.committed();
-        let (added, removed) = (own.added().next(), own.removed().next());
-        let nothing = added.is_none() && removed.is_none() && self.said_only_here(&to).is_empty();
-        let idle = nothing && (self.author.under_way() == 0 || self.past.is_listening());
+        let quiet = self.author.under_way() == 0 || self.past.is_listening();
+        let idle = quiet && self.has_nothing_for(&to);
         let until = match idle {
             true if self.twins.places(&to).is_empty() => now + LOOK_FOR,
             true => now,
@@ -117,6 +115,13 @@ impl State {
             let above = self.author.incarnation().max(theirs.incarnation).saturating_add(1);
             self.author.push(Origin::Internal, Change::Yield { to, above });
         }
+    }
+
+    /// Whether it has nothing that the other run is to know of.
+    fn has_nothing_for(&self, other: &BootNonce) -> bool {
+        let own = self.author.committed();
+        let (added, removed) = (own.added().next(), own.removed().next());
+        added.is_none() && removed.is_none() && self.said_only_here(other).is_empty()
     }
 
     /// A record of this run is on its disk: if it is its last word, members are to store it.
@@ -158,6 +163,13 @@ impl State {
         let took = own.added().next().is_some()
             && own.added().all(|added| other.registrations().any(|it| it == added));
         let spoken = own.profile.yields.is_some();
+        if !yielding.idle && !spoken && self.has_nothing_for(&yielding.to) {
+            // It waited, since it may not speak yet, and needs not.
+            self.author.retract(|change| matches!(change, Change::Yield { .. }));
+            yielding.idle =
+                !self.author.is_pending(|change| matches!(change, Change::Yield { .. }));
+        }
+        let own = self.author.committed();
         let speaks = self.author.is_pending(
             |change| matches!(change, Change::Yield { above, .. } if *above >= marker.incarnation),
         );

@@ -443,3 +443,29 @@ fn who_is_outdone_while_it_stops_says_its_last_word_once_more_above_that() {
     let handed = Notice::HandedOver { services: names("added"), stored: true };
     assert!(rig.notices.contains(&handed), "{:?}", rig.notices);
 }
+
+/// A copy of a disk that was not in use, started beside the one that goes on: it must not speak yet, and sees
+/// meanwhile that there is no need to.
+#[test]
+fn who_learns_while_it_listens_that_the_other_run_says_the_same_stops_without_a_word() {
+    let (me, other) = (who(1), who(2));
+    let acts = vec![admit(&me, &other), admit(&other, &me)];
+    let last = record_with(&me, marker(3), Profile::default(), &["old"]);
+    let records = vec![record(&other, marker(1), Profile::default()), last];
+    let mut rig = Rig::restored(Restored { known_key: true, records, acts, ..Restored::default() });
+    rig.connect(other.principal(), true);
+    let mine = run_of(&mut rig);
+    let run = other_run([0xff; 16], 4);
+    hear(&mut rig, beacon(&me, 1, 4, naming(run, mine.nonce, false)));
+    rig.run(SECOND);
+    assert!(rig.stopped.is_none(), "it waits to say what the other one may lack");
+    let at = Marker { incarnation: 4, nonce: run.nonce, seq: 0 };
+    let theirs = record_with(&me, at, Profile::default(), &["old"]);
+    rig.gossip(other.principal(), Topic::Registry, sealed(&theirs));
+    rig.run(SECOND);
+    assert!(rig.stopped.is_some());
+    let words = rig.written.iter().flat_map(|batch| &batch.records);
+    assert_eq!(words.filter(|record| record.author() == me.principal()).count(), 0);
+    let told = |it: &Notice| matches!(it, Notice::LeftBehind { .. });
+    assert!(!rig.notices.iter().any(told), "{:?}", rig.notices);
+}
