@@ -259,7 +259,7 @@ mod tests {
         assert!(last.yields, "it has three seconds to hand over what it added");
         for _ in 0..4 {
             for (from, to) in [(0, 1), (2, 1), (1, 0), (1, 2), (0, 2), (2, 0)] {
-                let mut all = [&mut first, &mut second, &mut last];
+                let all = [&mut first, &mut second, &mut last];
                 let beacon = all[from].beacon();
                 all[to].hear(&beacon, false, false);
             }

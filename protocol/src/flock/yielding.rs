@@ -169,7 +169,6 @@ impl State {
             yielding.idle =
                 !self.author.is_pending(|change| matches!(change, Change::Yield { .. }));
         }
-        let own = self.author.committed();
         let speaks = self.author.is_pending(
             |change| matches!(change, Change::Yield { above, .. } if *above >= marker.incarnation),
         );
