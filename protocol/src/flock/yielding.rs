@@ -126,7 +126,7 @@ impl State {
 
     /// A record of this run is on its disk: if it is its last word, members are to store it.
     pub(super) fn hand_over(&mut self) {
-        if !self.yielding.is_some_and(|yielding| !yielding.idle) {
+        if self.yielding.is_none_or(|yielding| yielding.idle) {
             return;
         }
         let Some(record) = self.strew.record(&self.context.me).cloned() else { return };
