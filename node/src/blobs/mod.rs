@@ -59,6 +59,7 @@ mod config;
 mod depot;
 mod error;
 mod fetch;
+mod gates;
 mod handle;
 mod index;
 mod journal;
