@@ -248,7 +248,13 @@ impl Depot {
 
     /// Forgets what was under way of a blob.
     pub(super) fn drop_partial(&self, id: &BlobId) -> Result<(), BlobError> {
-        let partial = self.index().partials.remove(id);
+        let partials = self.index().partials.remove(id);
+        partials.into_iter().flatten().try_for_each(|partial| partial.delete())
+    }
+
+    /// Forgets what was under way of a blob by one root.
+    pub(super) fn drop_tree(&self, id: &BlobId, of: (Root, u64)) -> Result<(), BlobError> {
+        let partial = self.index().take_tree(id, of);
         partial.map_or(Ok(()), |partial| partial.delete())
     }
 
@@ -259,7 +265,7 @@ impl Depot {
             let pieces = PieceSet::all(*size);
             return Some(Have { size: *size, root: *root, sealed: true, pieces });
         }
-        let partial = index.partials.get(id)?;
+        let partial = index.partial(id)?;
         let pieces = partial.pieces();
         Some(Have { size: partial.size, root: partial.root, sealed: false, pieces })
     }
@@ -385,11 +391,12 @@ impl Depot {
         deleted.and_then(|()| remove(&dir.keep(id)))
     }
 
-    /// Gives up what was under way of a blob. Nothing happens when nothing was.
-    pub(super) fn abandon(&self, id: &BlobId) -> Result<(), BlobError> {
-        self.drop_partial(id)?;
+    /// Gives up what was under way of a blob by one root. Nothing happens when nothing was.
+    pub(super) fn abandon(&self, id: &BlobId, of: (Root, u64)) -> Result<(), BlobError> {
+        self.drop_tree(id, of)?;
         let mut index = self.index();
-        if !index.sealed.contains_key(id) && index.keeps.remove(id).is_some() {
+        let is_here = index.sealed.contains_key(id) || index.partials.contains_key(id);
+        if !is_here && index.keeps.remove(id).is_some() {
             let dirs = index.dirs.clone();
             drop(index);
             dirs.iter().try_for_each(|dir| remove(&dir.keep(id)))?;
@@ -405,7 +412,7 @@ impl Depot {
         let (dir, mut keep) = {
             let index = self.index();
             let sealed = index.sealed.get(id).map(|sealed| &sealed.dir);
-            let partial = index.partials.get(id).map(|partial| &partial.dir);
+            let partial = index.partial(id).map(|partial| &partial.dir);
             let dir = sealed.or(partial).ok_or(BlobError::Unknown(*id))?.clone();
             (dir, index.keeps.get(id).copied().unwrap_or_default())
         };

@@ -6,6 +6,7 @@
 //!   DIR/ab/abcd….tree     the inner hashes, when there is more than one piece
 //!   DIR/ab/abcd….keep     that it is pinned or reserved; absent when it is neither
 //!   DIR/partial/abcd….{data,tree,have}     a blob under way
+//!   DIR/partial/abcd….2.{data,tree,have}   the same by another root
 //!   DIR/partial/put-N     a stream that is coming in; deleted at the start
 //!   DIR/partial/journal-N small blobs that came in lately; only in the first one
 //!   DIR/dirs              further directories; only in the first one
@@ -27,6 +28,24 @@ use crux_crdt::blob::BlobId;
 use super::BlobError;
 use super::error::Doing as _;
 use super::flush;
+
+/// Where one of the trees of a blob under way is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Slot {
+    First,
+    Second,
+}
+
+impl Slot {
+    pub(super) const ALL: [Self; 2] = [Self::First, Self::Second];
+
+    fn ending(self, of: &str) -> String {
+        match self {
+            Self::First => of.to_owned(),
+            Self::Second => format!("2.{of}"),
+        }
+    }
+}
 
 /// A storage directory.
 #[derive(Debug)]
@@ -100,16 +119,16 @@ impl Layout {
         self.shard(id).join(format!("{id}.keep"))
     }
 
-    pub(super) fn partial_data(&self, id: &BlobId) -> PathBuf {
-        self.partial(&format!("{id}.data"))
+    pub(super) fn partial_data(&self, id: &BlobId, slot: Slot) -> PathBuf {
+        self.partial(&format!("{id}.{}", slot.ending("data")))
     }
 
-    pub(super) fn partial_tree(&self, id: &BlobId) -> PathBuf {
-        self.partial(&format!("{id}.tree"))
+    pub(super) fn partial_tree(&self, id: &BlobId, slot: Slot) -> PathBuf {
+        self.partial(&format!("{id}.{}", slot.ending("tree")))
     }
 
-    pub(super) fn partial_have(&self, id: &BlobId) -> PathBuf {
-        self.partial(&format!("{id}.have"))
+    pub(super) fn partial_have(&self, id: &BlobId, slot: Slot) -> PathBuf {
+        self.partial(&format!("{id}.{}", slot.ending("have")))
     }
 
     pub(super) fn incoming(&self, number: u64) -> PathBuf {
@@ -184,11 +203,12 @@ impl Layout {
         self.find(|name| name.to_str()?.parse().ok())
     }
 
-    /// The ids of blobs under way that have a file of this ending.
-    pub(super) fn partials(&self, ending: &str) -> io::Result<Vec<BlobId>> {
+    /// The ids of blobs under way that have a file of this ending in a slot.
+    pub(super) fn partials(&self, ending: &str, slot: Slot) -> io::Result<Vec<BlobId>> {
+        let ending = slot.ending(ending);
         let mut ids = Vec::new();
         for file in fs::read_dir(self.partials_dir())? {
-            ids.extend(id_with(&file?.file_name(), ending));
+            ids.extend(id_with(&file?.file_name(), &ending));
         }
         Ok(ids)
     }

@@ -62,6 +62,7 @@ mod depot;
 mod error;
 mod fetch;
 mod flush;
+mod gates;
 mod handle;
 mod index;
 mod journal;

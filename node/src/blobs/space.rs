@@ -70,11 +70,9 @@ impl Depot {
 
     /// Refuses a blob of `size` bytes that would not fit whatever were evicted for it. Nothing is evicted:
     /// nobody knows yet whether there is such a blob.
-    pub(super) fn could_fit(&self, id: &BlobId, size: u64) -> Result<(), BlobError> {
-        let index = self.index();
-        // What is here under another root would make room.
-        let replaced = index.partials.get(id).map_or(0, |partial| partial.bytes());
-        let needed = size.saturating_sub(replaced);
+    pub(super) fn could_fit(&self, size: u64) -> Result<(), BlobError> {
+        // What is here under another root would make room: it rests.
+        let (index, needed) = (self.index(), size);
         if let Some(quota) = self.config.quota {
             let over = index.used().saturating_add(needed).saturating_sub(quota);
             let lack = Lack { bytes: over, files: 0 };
@@ -157,9 +155,12 @@ impl Depot {
                 index.remove(id);
                 index.keeps.remove(id);
                 self.delete_beside(id, &sealed)?;
-            } else if let Some(partial) = index.partials.remove(id) {
-                tracing::info!(blob = %id, size = partial.bytes(), "gave up what nobody went on with");
-                partial.delete()?;
+            } else {
+                for partial in index.take_idle(id, self.now()) {
+                    let size = partial.bytes();
+                    tracing::info!(blob = %id, size, "gave up what nobody went on with");
+                    partial.delete()?;
+                }
             }
         }
         Ok(())
