@@ -3,7 +3,8 @@
 //! The flags and the environment are those of the start; the files may have changed. What is logged
 //! changes at once. Of any other setting that differs the log says that it takes a restart, and of a
 //! secret file that now holds another flock's secret, too. When something is wrong with the settings,
-//! the log says what, and nothing changes. There is no log file to open anew: the log goes to standard
+//! the log says what, and nothing changes. A secret that came through a pipe is not read again, as little as
+//! one in the environment: nobody waits for a pipe in which nothing comes. There is no log file to open anew: the log goes to standard
 //! error.
 
 use std::sync::Arc;
@@ -35,7 +36,7 @@ impl Reload {
         let source = Arc::new((self.flags.clone(), self.env.clone(), keys));
         while signals.recv().await.is_some() {
             let source = source.clone();
-            // Not in the loop's thread: a file may be a pipe in which nothing comes.
+            // Not in the loop's thread: a disk may be slow.
             let read = move || config::reload(&source.0, &source.1, &source.2);
             match tokio::task::spawn_blocking(read).await {
                 Ok(Ok(new)) => self.adopt(new),

@@ -69,8 +69,8 @@ pub struct Strew {
     registers_index: Index,
     acts_index: Index,
     footprint: Footprint,
-    // The authors whose records were stripped since that was asked last.
-    stripped: Vec<Principal>,
+    // The authors whose records were stripped since that was asked last, and what the whole ones took.
+    stripped: Vec<(Principal, usize)>,
 }
 
 impl Strew {
@@ -104,9 +104,9 @@ impl Strew {
         self.footprint.of(author)
     }
 
-    /// The departed authors whose records lost their slots since this was called last. A caller that keeps
-    /// the replica on a disk drops them there.
-    pub fn take_stripped(&mut self) -> Vec<Principal> {
+    /// The departed authors whose records lost their slots since this was called last, and what these records
+    /// took in memory, in bytes. For a caller that keeps the replica on a disk, where they are whole.
+    pub fn take_stripped(&mut self) -> Vec<(Principal, usize)> {
         core::mem::take(&mut self.stripped)
     }
 
@@ -262,9 +262,10 @@ impl Strew {
         if let Some(record) = self.record(&author).filter(departed)
             && !record.slots().is_empty()
         {
-            let (record, total) = (strip(record.clone()), record.total());
+            let (whole, total) = (record.footprint(), record.total());
+            let record = strip(record.clone());
             self.records.insert(author, Register::new(record, total));
-            self.stripped.push(author);
+            self.stripped.push((author, whole));
         }
         if let Some(record) = self.record(&author) {
             let cost = self.cost(&author, record);

@@ -3,7 +3,8 @@
 //! Every request passes here before it is decoded, once it is there whole (see `whole`). Calls that only read
 //! what the node shows are always let through: they wait for nothing. The others are counted by class, and one beyond the limit of its
 //! class is refused at once with `limit_reached` or `busy`; it never waits, and so it never keeps
-//! another one waiting. A short call counts until it is answered, a watch or a get until its stream
+//! another one waiting. A short call counts until it is answered, and its answer waits in
+//! [`untaken`](super::untaken) until somebody reads it; a watch or a get until its stream
 //! ends or is dropped, whether or not anybody reads it.
 
 use std::pin::Pin;
@@ -17,8 +18,9 @@ use tonic::body::Body;
 use tonic::codegen::{Body as HttpBody, BoxFuture, Bytes, Service, http};
 use tower::Layer;
 
-use super::limits::{LONG_PER_CONNECTION, Limits};
+use super::limits::{LONG_PER_CONNECTION, Limits, UNTAKEN_BYTES_MAX};
 use super::seats::{Line, Open};
+use super::untaken::Untaken;
 use super::whole::whole;
 use crate::error::{Error, Kind};
 
@@ -66,6 +68,7 @@ pub(super) struct Calls {
     watches: Arc<Semaphore>,
     transfers: Arc<Semaphore>,
     requests: Arc<Semaphore>,
+    untaken: Untaken,
 }
 
 impl Calls {
@@ -76,6 +79,7 @@ impl Calls {
             watches: places(limits.watches),
             transfers: places(limits.transfers),
             requests: places(limits.requests),
+            untaken: Untaken::new(UNTAKEN_BYTES_MAX),
         }
     }
 
@@ -166,7 +170,7 @@ where
             };
             let answer = inner.call(request).await?;
             if !class.is_long() {
-                return Ok(answer);
+                return Ok(calls.untaken.keep(answer).await);
             }
             Ok(answer.map(|body| Body::new(Held { body, _place: place })))
         })

@@ -12,6 +12,9 @@ const CONNECTIONS_MAX: usize = 512;
 pub(super) const LONG_PER_CONNECTION: usize = 64;
 /// The longest request in bytes: names and addresses are short.
 pub(super) const REQUEST_BYTES_MAX: usize = 64 * 1024;
+/// How many bytes of answers wait for callers to take them, of all callers together: a flock of 3,000 with ten
+/// services each, asked for by a dozen at once.
+pub(super) const UNTAKEN_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How many calls one connection has open at a time.
 pub(super) const STREAMS_MAX: u32 = 128;
 

@@ -45,6 +45,7 @@ mod service;
 mod socket;
 #[cfg(test)]
 pub(crate) mod tests;
+mod untaken;
 mod whole;
 
 pub use server::serve;

@@ -28,6 +28,7 @@ use crux_crdt::canon::{Canonical, DecodeError, Decoder, Encoder};
 use super::BlobError;
 use super::config::World;
 use super::error::Doing as _;
+use super::flush;
 use super::layout::Layout;
 use super::record;
 
@@ -86,6 +87,7 @@ impl Age {
         let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
         self.layout.check()?;
         record::write(&self.layout.age(), &Written(millis))?;
+        flush::dir(self.layout.root())?;
         *written = now;
         Ok(())
     }

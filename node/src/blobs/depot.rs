@@ -151,11 +151,11 @@ impl Depot {
         }
         dir.make_shard(&id)?;
         // What waits for the disk is done outside of the lock, so that many wait together.
-        // A record replaces one on the same disk.
-        let held = self.index().sealed.get(&id).map(|held| held.dir.clone());
-        let meta = held.as_ref().unwrap_or(&dir).incoming(self.next_number());
-        let meta = Unnamed(meta);
+        // A registration replaces what is here on the same disk.
         let place = ready.data.place();
+        let held = self.index().sealed.get(&id).map(|held| held.dir.clone());
+        let home = held.filter(|_| place.is_some()).unwrap_or(dir);
+        let meta = Unnamed(home.incoming(self.next_number()));
         record::write(&meta.0, &Meta { id, root: *root, size: *size, place })?;
         write_time_of_use(&meta.0, self.now());
         self.show(ready, &meta.0)?;
@@ -165,62 +165,96 @@ impl Depot {
     }
 
     /// Makes the names of a sealed blob durable, unless they are. Whoever acknowledges a blob calls this,
-    /// also when somebody else put it: that one may still be waiting for the disk.
+    /// also when somebody else put it: that one may still be waiting for the disk, or have ended before it did.
     pub(super) fn settle(&self, id: &BlobId) -> Result<(), BlobError> {
         let (renames, dir) = {
             let index = self.index();
-            let Some(renames) = index.unsettled.get(id).copied() else { return Ok(()) };
             // Removed meanwhile, there is nothing to wait for.
             let Some(sealed) = index.sealed.get(id) else { return Ok(()) };
+            let renames = index.unsettled.get(id).copied();
+            if renames.is_none() && !sealed.dir.may_lose(id) {
+                return Ok(());
+            }
             (renames, sealed.dir.clone())
         };
         dir.sync_shard(id)?;
         self.step("names durable");
         let mut index = self.index();
         // What was put again meanwhile has other names to wait for.
-        if index.unsettled.get(id) == Some(&renames) {
+        if renames.is_some() && index.unsettled.get(id) == renames.as_ref() {
             index.unsettled.remove(id);
         }
         Ok(())
     }
 
-    /// The renames of a commit, unless the blob is there already.
+    /// The renames of a commit, unless the blob is there already. A copy takes the place of a registration,
+    /// and a registration that of a copy.
     fn show(&self, ready: Ready, meta: &Path) -> Result<(), BlobError> {
         let Ready { id, root, size, dir, data, pairs } = ready;
         let _committing = self.committing();
+        let _here = self.keep_here(id);
         let place = data.place();
         let held = self.index().sealed.get(&id).cloned();
-        if held.is_some() && place.is_none() {
+        if place.is_none() && held.as_ref().is_some_and(|held| held.place.is_none()) {
             self.touch(&id);
             return self.drop_partial(&id);
         }
-        if let (Some(pairs), None) = (pairs, &held) {
+        // What is registered takes the place of what is here where that is: its tree stays.
+        let before = held.as_ref().filter(|_| place.is_some());
+        let dir = before.map_or(dir, |before| before.dir.clone());
+        if let (Some(pairs), None) = (pairs, before) {
             fs::rename(&pairs, dir.tree(&id)).doing("sealing", &pairs)?;
             self.step("tree renamed");
         }
-        self.journal().gone(&id)?;
-        // What the store has is replaced where it is: its tree stays, and its copy goes.
-        let dir = held.map_or(dir, |held| held.dir);
+        if held.is_some() && place.is_none() {
+            // Until the record changes, it leads to the file that is registered.
+            self.show_data(&id, &dir, &data)?;
+        }
         fs::rename(meta, dir.meta(&id)).doing("sealing", meta)?;
         self.step("meta written");
-        match &data {
-            Source::Ours(path) => fs::rename(path, dir.data(&id)).doing("sealing", path)?,
-            Source::Place(_) => remove(&dir.data(&id))?,
+        if held.is_none() || place.is_some() {
+            self.show_data(&id, &dir, &data)?;
         }
-        self.step("data renamed");
+        self.journal().left(&id);
         let (used, renames) = (self.now(), self.next_number());
-        let sealed = Sealed { root, size, dir, place, used, written: used };
+        let sealed = Sealed { root, size, dir: dir.clone(), place, used, written: used };
         let mut index = self.index();
         index.insert(id, sealed);
         index.unsettled.insert(id, renames);
         drop(index);
         self.age.write_if_due();
+        if let Some(held) = held.filter(|held| !Arc::ptr_eq(&held.dir, &dir)) {
+            self.move_out(&id, &held.dir, &dir)?;
+        }
         self.drop_partial(&id)
+    }
+
+    /// The data gets its name; or loses it to a file of somebody else's.
+    fn show_data(&self, id: &BlobId, dir: &Layout, data: &Source) -> Result<(), BlobError> {
+        match data {
+            Source::Ours(path) => fs::rename(path, dir.data(id)).doing("sealing", path)?,
+            Source::Place(_) => remove(&dir.data(id))?,
+        }
+        self.step("data renamed");
+        Ok(())
+    }
+
+    /// Removes what a directory has of a blob that is in another one now.
+    fn move_out(&self, id: &BlobId, from: &Layout, to: &Layout) -> Result<(), BlobError> {
+        let keep = self.index().keeps.get(id).copied();
+        keep.map_or(Ok(()), |keep| write_keep(to, id, &keep, self.now()))?;
+        [from.meta(id), from.tree(id), from.keep(id)].iter().try_for_each(|path| remove(path))
     }
 
     /// Forgets what was under way of a blob.
     pub(super) fn drop_partial(&self, id: &BlobId) -> Result<(), BlobError> {
-        let partial = self.index().partials.remove(id);
+        let partials = self.index().partials.remove(id);
+        partials.into_iter().flatten().try_for_each(|partial| partial.delete())
+    }
+
+    /// Forgets what was under way of a blob by one root.
+    pub(super) fn drop_tree(&self, id: &BlobId, of: (Root, u64)) -> Result<(), BlobError> {
+        let partial = self.index().take_tree(id, of);
         partial.map_or(Ok(()), |partial| partial.delete())
     }
 
@@ -231,7 +265,7 @@ impl Depot {
             let pieces = PieceSet::all(*size);
             return Some(Have { size: *size, root: *root, sealed: true, pieces });
         }
-        let partial = index.partials.get(id)?;
+        let partial = index.partial(id)?;
         let pieces = partial.pieces();
         Some(Have { size: partial.size, root: partial.root, sealed: false, pieces })
     }
@@ -270,15 +304,8 @@ impl Depot {
         let Some(place) = &sealed.place else {
             let path = sealed.dir.data(id);
             return match File::open(&path) {
-                Ok(file) => Ok(file),
-                Err(err) if err.kind() == std::io::ErrorKind::NotFound => {
-                    self.forget(id)?;
-                    Err(BlobError::Damaged {
-                        id: *id,
-                        bad: crux_crdt::blob::piece_count(sealed.size),
-                    })
-                }
-                Err(err) => Err(BlobError::io("reading", &path, &err)),
+                Err(err) if err.kind() == std::io::ErrorKind::NotFound => self.reopen_data(id),
+                opened => opened.doing("reading", &path),
             };
         };
         let file = File::open(&place.path);
@@ -290,50 +317,86 @@ impl Depot {
         }
     }
 
-    /// Ends the registration of a file that changed; returns the error that says so.
+    /// The data of a blob was not there: somebody deleted the file, or the blob left and may be back.
+    fn reopen_data(&self, id: &BlobId) -> Result<File, BlobError> {
+        self.step("no data");
+        let is_lost = |now: &Sealed| now.place.is_none() && !now.dir.data(id).exists();
+        let now = self.sealed(id)?;
+        if self.forget_if(id, is_lost)? {
+            let bad = crux_crdt::blob::piece_count(now.size);
+            return Err(BlobError::Damaged { id: *id, bad });
+        }
+        let now = self.sealed(id)?;
+        let path = now.place.map_or_else(|| now.dir.data(id), |place| place.path);
+        File::open(&path).doing("reading", &path)
+    }
+
+    /// Ends the registration of a file that changed, unless the blob is kept another way by now; returns the
+    /// error that says so.
     pub(super) fn withdraw(&self, id: &BlobId, place: &Place) -> Result<BlobError, BlobError> {
-        tracing::warn!(blob = %id, path = %place.path.display(), "a registered file changed; it is withdrawn");
-        self.forget(id)?;
+        if self.forget_if(id, |now| now.place.as_ref() == Some(place))? {
+            tracing::warn!(blob = %id, path = %place.path.display(), "a registered file changed; it is withdrawn");
+        }
         Ok(BlobError::Changed(place.path.clone()))
     }
 
     /// Removes a blob, sealed or under way. Whoever reads it reads on; a registered file stays.
     pub(super) fn remove(&self, id: &BlobId) -> Result<(), BlobError> {
         let known = self.have(id).is_some();
-        self.forget(id)?;
+        self.forget_if(id, |_| true)?;
         self.drop_partial(id)?;
         if known { Ok(()) } else { Err(BlobError::Unknown(*id)) }
     }
 
-    /// Removes a sealed blob: the data first, which is the moment; then what is beside it.
-    pub(super) fn forget(&self, id: &BlobId) -> Result<(), BlobError> {
+    /// Removes a sealed blob, if it is one that is to be removed when nobody else changes it any more.
+    /// Returns whether it was.
+    fn forget_if(
+        &self,
+        id: &BlobId,
+        is_meant: impl Fn(&Sealed) -> bool,
+    ) -> Result<bool, BlobError> {
         let _committing = self.committing();
         let mut index = self.index();
-        let Some(sealed) = index.remove(id) else { return Ok(()) };
-        index.keeps.remove(id);
-        drop(index);
-        self.delete(id, &sealed)
-    }
-
-    /// Deletes the files of a sealed blob that is no longer in the index.
-    pub(super) fn delete(&self, id: &BlobId, sealed: &Sealed) -> Result<(), BlobError> {
-        let dir = &sealed.dir;
-        self.journal().gone(id)?;
-        if sealed.place.is_some() {
-            remove(&dir.meta(id))?;
+        if !index.sealed.get(id).is_some_and(is_meant) {
+            return Ok(false);
         }
-        remove(&dir.data(id))?;
-        self.step("data removed");
-        remove(&dir.meta(id))?;
-        remove(&dir.tree(id))?;
-        remove(&dir.keep(id))
+        let Some(sealed) = index.remove(id) else { return Ok(false) };
+        drop(index);
+        if let Err(err) = self.delete_data(id, &sealed) {
+            let mut index = self.index();
+            index.insert(*id, sealed);
+            // Whether its names were durable is forgotten.
+            index.unsettled.insert(*id, self.next_number());
+            return Err(err);
+        }
+        self.index().keeps.remove(id);
+        self.delete_beside(id, &sealed)?;
+        Ok(true)
     }
 
-    /// Gives up what was under way of a blob. Nothing happens when nothing was.
-    pub(super) fn abandon(&self, id: &BlobId) -> Result<(), BlobError> {
-        self.drop_partial(id)?;
+    /// Deletes the data of a sealed blob, or the record that leads to somebody else's: the moment at which
+    /// it vanishes. When this fails it is here as before.
+    pub(super) fn delete_data(&self, id: &BlobId, sealed: &Sealed) -> Result<(), BlobError> {
+        let dir = &sealed.dir;
+        remove(&if sealed.place.is_some() { dir.meta(id) } else { dir.data(id) })?;
+        self.step("data removed");
+        Ok(())
+    }
+
+    /// Deletes what is beside data that is gone. The journal hears of it after that has made room.
+    pub(super) fn delete_beside(&self, id: &BlobId, sealed: &Sealed) -> Result<(), BlobError> {
+        let dir = &sealed.dir;
+        let deleted = remove(&dir.meta(id)).and_then(|()| remove(&dir.tree(id)));
+        self.journal().left(id);
+        deleted.and_then(|()| remove(&dir.keep(id)))
+    }
+
+    /// Gives up what was under way of a blob by one root. Nothing happens when nothing was.
+    pub(super) fn abandon(&self, id: &BlobId, of: (Root, u64)) -> Result<(), BlobError> {
+        self.drop_tree(id, of)?;
         let mut index = self.index();
-        if !index.sealed.contains_key(id) && index.keeps.remove(id).is_some() {
+        let is_here = index.sealed.contains_key(id) || index.partials.contains_key(id);
+        if !is_here && index.keeps.remove(id).is_some() {
             let dirs = index.dirs.clone();
             drop(index);
             dirs.iter().try_for_each(|dir| remove(&dir.keep(id)))?;
@@ -344,40 +407,81 @@ impl Depot {
     /// Changes how a blob is kept. It is here, sealed or under way.
     pub(super) fn keep(&self, id: &BlobId, change: impl Fn(&mut Keep)) -> Result<Keep, BlobError> {
         let _committing = self.committing();
+        // Found to be here, it is not evicted before it is kept.
+        let _here = self.keep_here(*id);
         let (dir, mut keep) = {
             let index = self.index();
             let sealed = index.sealed.get(id).map(|sealed| &sealed.dir);
-            let partial = index.partials.get(id).map(|partial| &partial.dir);
+            let partial = index.partial(id).map(|partial| &partial.dir);
             let dir = sealed.or(partial).ok_or(BlobError::Unknown(*id))?.clone();
             (dir, index.keeps.get(id).copied().unwrap_or_default())
         };
+        self.step("found to be kept");
         change(&mut keep);
         if keep == Keep::default() {
             remove(&dir.keep(id))?;
             self.index().keeps.remove(id);
         } else {
-            dir.make_shard(id)?;
-            record::write(&dir.keep(id), &keep)?;
-            dir.sync_shard(id)?;
+            write_keep(&dir, id, &keep, self.now())?;
             self.index().keeps.insert(*id, keep);
         }
         Ok(keep)
     }
 
+    /// Keeps a blob, if it is here, from being evicted while what is returned lives.
+    pub(super) fn keep_here(&self, id: BlobId) -> Here<'_> {
+        self.index().hold(id);
+        Here { depot: self, id }
+    }
+
     /// Notes that a blob was of use.
     pub(super) fn touch(&self, id: &BlobId) {
+        self.touch_if(id, |_| true);
+    }
+
+    /// Notes that a blob was of use if it is here and one that is meant; returns whether. Then it is the last
+    /// to be evicted.
+    pub(super) fn touch_if(&self, id: &BlobId, is_meant: impl Fn(&Sealed) -> bool) -> bool {
         let now = self.now();
         let mut index = self.index();
-        let Some(sealed) = index.sealed.get_mut(id) else { return };
+        let Some(sealed) = index.sealed.get_mut(id).filter(|sealed| is_meant(sealed)) else {
+            return false;
+        };
         sealed.used = now;
         let is_due = now.saturating_sub(sealed.written) >= WRITE_EVERY;
         if !is_due {
-            return;
+            return true;
         }
         sealed.written = now;
         let path = sealed.dir.meta(id);
         drop(index);
         write_time_of_use(&path, now);
         self.age.write_if_due();
+        true
+    }
+}
+
+/// Writes down, durably, how a blob is kept, and the age at which that was said.
+pub(super) fn write_keep(
+    dir: &Layout,
+    id: &BlobId,
+    keep: &Keep,
+    now: Duration,
+) -> Result<(), BlobError> {
+    dir.make_shard(id)?;
+    record::write(&dir.keep(id), keep)?;
+    write_time_of_use(&dir.keep(id), now);
+    dir.sync_shard(id)
+}
+
+/// Keeps a blob from being evicted while this lives.
+pub(super) struct Here<'a> {
+    depot: &'a Depot,
+    id: BlobId,
+}
+
+impl Drop for Here<'_> {
+    fn drop(&mut self) {
+        self.depot.index().let_go(&self.id);
     }
 }

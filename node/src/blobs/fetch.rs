@@ -11,6 +11,7 @@ use super::BlobError;
 use super::depot::{Depot, Ready, Source};
 use super::error::Doing as _;
 use super::index::PARTIALS_MAX;
+use super::layout::Slot;
 use super::partial::Partial;
 use super::record::Have;
 use super::tree;
@@ -27,16 +28,16 @@ impl Depot {
         if self.index().sealed.contains_key(&id) {
             return Ok(PieceSet::all(size));
         }
-        if let Ok(partial) = self.partial(&id, (root, size)) {
-            partial.touch(self.now());
+        // What is here by other roots stays, and makes room for others.
+        if let Some(partial) = self.index().go_on(&id, (root, size), self.now()) {
             return Ok(partial.pieces());
         }
-        self.could_fit(&id, size)?;
+        self.could_fit(size)?;
         Ok(PieceSet::none(size))
     }
 
-    /// Takes in a piece as it travels; false: it was here already. The first one of a root takes the place
-    /// of what is here of another root.
+    /// Takes in a piece as it travels; false: it was here already. The first one of a third root takes the
+    /// place of the one of which less is here.
     pub(super) fn write_piece(
         &self,
         id: BlobId,
@@ -68,9 +69,9 @@ impl Depot {
         if self.index().sealed.contains_key(&id) {
             return Ok(None);
         }
-        let partial = match self.partial(&id, (root, size)) {
-            Ok(partial) => {
-                partial.touch(self.now());
+        let here = self.index().go_on(&id, (root, size), self.now());
+        let partial = match here {
+            Some(partial) => {
                 if !partial.lacks(piece) {
                     return Ok(None);
                 }
@@ -79,8 +80,9 @@ impl Depot {
                 partial.expect(piece);
                 partial
             }
-            Err(_) => {
-                self.drop_partial(&id)?;
+            None => {
+                let smaller = self.index().take_smaller(&id);
+                smaller.map_or(Ok(()), |smaller| smaller.delete())?;
                 self.make_partial(id, (root, size), piece)?
             }
         };
@@ -94,38 +96,37 @@ impl Depot {
         piece: u32,
     ) -> Result<Arc<Partial>, BlobError> {
         let mut index = self.index();
-        if index.partials.len() >= PARTIALS_MAX {
+        if index.under_way() >= PARTIALS_MAX {
             let idle: Vec<_> = index.idle(None, self.now()).map(|(id, _)| id).take(1).collect();
             self.evict(&mut index, &idle)?;
         }
-        if index.partials.len() >= PARTIALS_MAX {
+        if index.under_way() >= PARTIALS_MAX {
             return Err(BlobError::Limit { what: "blobs under way", max: PARTIALS_MAX });
         }
         let bytes = piece_len(size, piece);
         let dir = self.make_room(&mut index, bytes)?;
         // Claimed while its files are made, so that nobody else takes the room.
         index.claim(bytes);
+        let slot = index.free_slot(&id).unwrap_or(Slot::First);
         drop(index);
         let have = Have { id, root, size, pieces: PieceSet::none(size) };
-        let opened = dir.check().and_then(|()| Partial::open(dir, have, self.now()));
+        let opened = dir.check().and_then(|()| Partial::open(dir, slot, have, self.now()));
         let mut index = self.index();
         index.release(bytes);
         let partial = Arc::new(opened?);
         partial.expect(piece);
-        index.partials.insert(id, partial.clone());
+        index.add_partial(partial.clone());
         Ok(partial)
     }
 
     /// Nobody goes on with a blob under way: it makes room for others before anything else does.
     pub(super) fn rest(&self, id: &BlobId) {
-        if let Some(partial) = self.index().partials.get(id) {
-            partial.rest();
-        }
+        self.index().partials.get(id).into_iter().flatten().for_each(|partial| partial.rest());
     }
 
     /// Has the SHA-3 of a blob under way follow behind. What fails shows when it is sealed.
     pub(super) fn follow(&self, id: &BlobId) {
-        let partial = self.index().partials.get(id).cloned();
+        let partial = self.index().partial(id).cloned();
         if let Some(Err(error)) = partial.map(|partial| partial.follow()) {
             tracing::debug!(blob = %id, %error, "not hashed yet");
         }
@@ -145,6 +146,29 @@ impl Depot {
         };
         self.note_sent(piece.len());
         Ok(piece)
+    }
+
+    /// Takes in all of a blob that is one piece of the root that is said to be its own, if its SHA-3 is
+    /// right. Nothing is written before that.
+    pub(super) fn try_piece(
+        self: &Arc<Self>,
+        id: BlobId,
+        (root, size): (Root, u64),
+        encoded: &[u8],
+    ) -> Result<(), BlobError> {
+        if size > PIECE_BYTES {
+            return Err(BlobError::TooLarge { max: PIECE_BYTES });
+        }
+        let piece = tree::check(root, size, 0, encoded);
+        let piece = piece.ok_or(BlobError::WrongPiece { id, index: 0 })?;
+        let mut hasher = BlobHasher::default();
+        hasher.update(&piece.data);
+        let found = hasher.finish();
+        if found != id {
+            return Err(BlobError::Mismatch { id, found, root });
+        }
+        self.note_fetched(encoded.len());
+        self.put_bytes(&piece.data).map(drop)
     }
 
     /// All of a sealed blob of at most one piece.
@@ -182,14 +206,14 @@ impl Depot {
             if bad > 0 {
                 return Err(BlobError::Damaged { id, bad });
             }
-            self.drop_partial(&id)?;
+            self.drop_tree(&id, (root, size))?;
             return Err(BlobError::Mismatch { id, found, root });
         }
         partial.sync()?;
         self.step("all pieces durable");
         let dir = partial.dir.clone();
-        let pairs = tree::has_pairs(size).then(|| dir.partial_tree(&id));
-        let data = Source::Ours(dir.partial_data(&id));
+        let pairs = partial.tree_path();
+        let data = Source::Ours(partial.data_path());
         self.commit(Ready { id, root, size, dir, data, pairs })
     }
 
@@ -206,7 +230,7 @@ impl Depot {
     /// of the store.
     pub(super) fn save(&self) -> Result<(), BlobError> {
         self.end_journal()?;
-        let partials: Vec<_> = self.index().partials.values().cloned().collect();
+        let partials: Vec<_> = self.index().partials.values().flatten().cloned().collect();
         partials.iter().try_for_each(|partial| partial.save())?;
         self.age.write()
     }
@@ -221,19 +245,19 @@ impl Depot {
         self.journal().gone(id)?;
         let dir = &sealed.dir;
         let have = Have { id: *id, root: sealed.root, size: sealed.size, pieces: good };
-        super::record::write(&dir.partial_have(id), &have)?;
+        super::record::write(&dir.partial_have(id, Slot::First), &have)?;
         self.step("marks written");
         // The pairs may be what is damaged, and missing: then they are fetched with the pieces.
-        std::fs::rename(dir.tree(id), dir.partial_tree(id)).ok();
+        std::fs::rename(dir.tree(id), dir.partial_tree(id, Slot::First)).ok();
         self.step("tree taken back");
         let data = dir.data(id);
-        std::fs::rename(&data, dir.partial_data(id)).doing("setting aside", &data)?;
+        std::fs::rename(&data, dir.partial_data(id, Slot::First)).doing("setting aside", &data)?;
         self.step("data taken back");
         super::layout::remove(&dir.meta(id))?;
-        let partial = Partial::open(dir.clone(), have, self.now())?;
+        let partial = Partial::open(dir.clone(), Slot::First, have, self.now())?;
         let mut index = self.index();
         index.remove(id);
-        index.partials.insert(*id, Arc::new(partial));
+        index.add_partial(Arc::new(partial));
         Ok(bad)
     }
 
@@ -242,15 +266,21 @@ impl Depot {
     }
 
     fn partial(&self, id: &BlobId, of: (Root, u64)) -> Result<Arc<Partial>, BlobError> {
-        let partial = self.partial_of(id, of.0)?;
-        if partial.size != of.1 {
-            return Err(partial.other());
-        }
-        Ok(partial)
+        self.find_partial(id, |partial| partial.is_of(of))
     }
 
     fn partial_of(&self, id: &BlobId, root: Root) -> Result<Arc<Partial>, BlobError> {
-        let partial = self.index().partials.get(id).cloned().ok_or(BlobError::Unknown(*id))?;
-        if partial.root == root { Ok(partial) } else { Err(partial.other()) }
+        self.find_partial(id, |partial| partial.root == root)
+    }
+
+    fn find_partial(
+        &self,
+        id: &BlobId,
+        is_it: impl Fn(&Partial) -> bool,
+    ) -> Result<Arc<Partial>, BlobError> {
+        let index = self.index();
+        let first = index.partial(id).ok_or(BlobError::Unknown(*id))?;
+        let found = index.partials.get(id).into_iter().flatten().find(|partial| is_it(partial));
+        found.cloned().ok_or_else(|| first.other())
     }
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use crux_crdt::blob::{BlobId, Descriptor, PieceSet, Root};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::sync::Semaphore;
 
 use super::BlobError;
 use super::config::Config;
 use super::depot::{Depot, Have, Moved};
+use super::gates::Gates;
 use super::index::Listed;
 use super::put::Incoming;
 use super::read::Held;
@@ -17,13 +17,6 @@ use super::reader::Reader;
 use super::scrub::{Scrubbed, Step};
 use super::small::{Intake, SMALL_BYTES_MAX};
 
-/// How many short operations run at once, each at most a few pieces long and each with at most a few
-/// pieces in memory.
-const SHORT_MAX: usize = 8;
-/// How many long ones run at once: those that read a whole blob.
-const LONG_MAX: usize = 2;
-/// For how many blobs the SHA-3 follows behind at once; of others it is taken at the end.
-const FOLLOW_MAX: usize = 2;
 /// Up to which size a whole blob is read in a short operation, in bytes. Many small files then wait for
 /// the disk together.
 const SHORT_BYTES_MAX: u64 = 8 << 20;
@@ -40,45 +33,6 @@ pub struct Blobs {
     depot: Arc<Depot>,
     gates: Arc<Gates>,
     intake: Intake,
-}
-
-#[derive(Debug)]
-pub(super) struct Gates {
-    short: Semaphore,
-    long: Semaphore,
-    follow: Arc<Semaphore>,
-}
-
-impl Default for Gates {
-    fn default() -> Self {
-        let [short, long, follow] = [SHORT_MAX, LONG_MAX, FOLLOW_MAX].map(Semaphore::new);
-        Self { short, long, follow: Arc::new(follow) }
-    }
-}
-
-impl Gates {
-    /// Does a short piece of work on a thread of its own.
-    pub(super) async fn short<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, BlobError> + Send + 'static,
-    ) -> Result<T, BlobError> {
-        run(&self.short, work).await
-    }
-
-    async fn long<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, BlobError> + Send + 'static,
-    ) -> Result<T, BlobError> {
-        run(&self.long, work).await
-    }
-}
-
-async fn run<T: Send + 'static>(
-    gate: &Semaphore,
-    work: impl FnOnce() -> Result<T, BlobError> + Send + 'static,
-) -> Result<T, BlobError> {
-    let _pass = gate.acquire().await.map_err(|_| BlobError::Closed)?;
-    tokio::task::spawn_blocking(work).await.map_err(|_| BlobError::Closed)?
 }
 
 impl Blobs {
@@ -346,8 +300,8 @@ impl Blobs {
     }
 
     /// Takes in a piece of a blob of that root and size, as it travels: checked, then given room, then
-    /// written, then marked. The first of them takes the place of what is here under another root. False:
-    /// it was here already.
+    /// written, then marked. The first of a third root takes the place of the one of which less is here.
+    /// False: it was here already.
     ///
     /// # Errors
     /// [`BlobError::WrongPiece`]: whoever sent it is at fault, if it promised that root.
@@ -388,12 +342,22 @@ impl Blobs {
         self.depot.rest(id);
     }
 
-    /// Gives up a blob under way: what was fetched of it is gone. Does nothing to a sealed one.
+    /// Gives up a blob under way by one root: what was fetched by that is gone.
     ///
     /// # Errors
     /// The system refused.
-    pub async fn abandon(&self, id: BlobId) -> Result<(), BlobError> {
-        self.short(move |depot| depot.abandon(&id)).await
+    pub async fn abandon(&self, id: BlobId, of: (Root, u64)) -> Result<(), BlobError> {
+        self.short(move |depot| depot.abandon(&id, of)).await
+    }
+
+    /// Takes in a blob that is said to be one piece, as that travels, if its SHA-3 is right.
+    ///
+    /// # Errors
+    /// [`BlobError::WrongPiece`]: the piece is not of that root. [`BlobError::Mismatch`]: the root is
+    /// another file's. As [`Blobs::put`].
+    pub async fn try_piece(&self, id: BlobId, of: (Root, u64), it: Bytes) -> Result<(), BlobError> {
+        let depot = self.depot.clone();
+        self.gates.long(move || depot.try_piece(id, of, &it)).await
     }
 
     /// Writes what is not durable yet. A start after this has nothing to look for.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crux_crdt::blob::{BlobId, Root};
 
-use super::layout::Layout;
+use super::layout::{Layout, Slot};
 use super::partial::Partial;
 use super::record::{Keep, Place};
 use super::tree::has_pairs;
@@ -39,7 +39,7 @@ pub(super) struct Sealed {
     pub(super) written: Duration,
 }
 
-/// How much room is lacking.
+/// How much room is lacking, or was promised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Lack {
     pub(super) bytes: u64,
@@ -86,13 +86,16 @@ pub(super) struct Index {
     // Directories that were added once and were not there at the start.
     pub(super) missing: Vec<PathBuf>,
     pub(super) sealed: BTreeMap<BlobId, Sealed>,
-    pub(super) partials: BTreeMap<BlobId, Arc<Partial>>,
+    /// By one root or two. The first is gone on with; another one that is here rests.
+    pub(super) partials: BTreeMap<BlobId, Vec<Arc<Partial>>>,
     pub(super) keeps: BTreeMap<BlobId, Keep>,
     // Sealed blobs whose names may not be durable yet, each with the number of its renames.
     pub(super) unsettled: BTreeMap<BlobId, u64>,
     holds: BTreeMap<BlobId, usize>,
     // Bytes of streams that are coming in.
     incoming: u64,
+    // What of them is still to come, by disk: a disk does not show it as taken yet.
+    ahead: BTreeMap<u64, Lack>,
     // Bytes of sealed blobs that the store keeps itself.
     own: u64,
 }
@@ -114,7 +117,7 @@ impl Index {
 
     /// How many bytes count against the quota: of what is under way the pieces that checked.
     pub(super) fn used(&self) -> u64 {
-        let partials: u64 = self.partials.values().map(|partial| partial.bytes()).sum();
+        let partials: u64 = self.partials.values().flatten().map(|partial| partial.bytes()).sum();
         self.own + self.incoming + partials
     }
 
@@ -124,6 +127,28 @@ impl Index {
 
     pub(super) fn release(&mut self, bytes: u64) {
         self.incoming -= bytes;
+    }
+
+    /// Somebody was promised room on a disk.
+    pub(super) fn promise(&mut self, disk: u64, room: Lack) {
+        let ahead = self.ahead.entry(disk).or_default();
+        ahead.bytes += room.bytes;
+        ahead.files += room.files;
+    }
+
+    /// Room that was promised is taken, or not needed.
+    pub(super) fn redeem(&mut self, disk: u64, room: Lack) {
+        let Some(ahead) = self.ahead.get_mut(&disk) else { return };
+        ahead.bytes -= room.bytes;
+        ahead.files -= room.files;
+        if *ahead == Lack::default() {
+            self.ahead.remove(&disk);
+        }
+    }
+
+    /// What was promised on a disk and is not taken yet.
+    pub(super) fn ahead(&self, disk: u64) -> Lack {
+        self.ahead.get(&disk).copied().unwrap_or_default()
     }
 
     pub(super) fn hold(&mut self, id: BlobId) {
@@ -181,16 +206,104 @@ impl Index {
         dir: Option<&'a Arc<Layout>>,
         now: Duration,
     ) -> impl Iterator<Item = (BlobId, u64)> + 'a {
-        self.partials.iter().filter_map(move |(id, partial)| {
+        let all = self.partials.iter().flat_map(|(id, of)| of.iter().map(move |it| (id, it)));
+        all.filter_map(move |(id, partial)| {
             let is_in = dir.is_none_or(|dir| Arc::ptr_eq(dir, &partial.dir));
-            let idle = now.saturating_sub(partial.touched());
-            let is_idle = partial.is_resting() || idle >= IDLE_AFTER;
-            let is_kept = self.holds.contains_key(id)
-                || self.keeps.get(id).is_some_and(|keep| {
-                    keep.pinned || keep.reserved_until().is_some_and(|until| until > now)
-                });
-            (is_in && !is_kept && is_idle).then_some((*id, partial.bytes()))
+            (is_in && self.is_idle(partial, now)).then_some((*id, partial.bytes()))
         })
+    }
+
+    /// Whether nobody goes on with a blob under way by one root. What somebody wants kept is so by the root
+    /// that was gone on with last.
+    fn is_idle(&self, partial: &Arc<Partial>, now: Duration) -> bool {
+        let id = &partial.id;
+        let idle = now.saturating_sub(partial.touched());
+        let is_idle = partial.is_resting() || idle >= IDLE_AFTER;
+        let is_kept = self.holds.contains_key(id)
+            || self.keeps.get(id).is_some_and(|keep| {
+                keep.pinned || keep.reserved_until().is_some_and(|until| until > now)
+            });
+        let is_first = self.partial(id).is_some_and(|first| Arc::ptr_eq(first, partial));
+        is_idle && !(is_kept && is_first)
+    }
+
+    /// Takes out what nobody goes on with of a blob under way.
+    pub(super) fn take_idle(&mut self, id: &BlobId, now: Duration) -> Vec<Arc<Partial>> {
+        let of = self.partials.get(id).into_iter().flatten();
+        let idle: Vec<_> = of.filter(|it| self.is_idle(it, now)).cloned().collect();
+        idle.iter().for_each(|partial| self.take_partial(partial));
+        idle
+    }
+
+    fn take_partial(&mut self, partial: &Arc<Partial>) {
+        if let Some(of) = self.partials.get_mut(&partial.id) {
+            of.retain(|it| !Arc::ptr_eq(it, partial));
+            if of.is_empty() {
+                self.partials.remove(&partial.id);
+            }
+        }
+    }
+
+    /// Takes out one tree of a blob under way.
+    pub(super) fn take_tree(&mut self, id: &BlobId, of: (Root, u64)) -> Option<Arc<Partial>> {
+        let partial = self.partials.get(id)?.iter().find(|it| it.is_of(of))?.clone();
+        self.take_partial(&partial);
+        Some(partial)
+    }
+
+    /// Where both slots of a blob under way are taken, takes out that of which less is here.
+    pub(super) fn take_smaller(&mut self, id: &BlobId) -> Option<Arc<Partial>> {
+        let of = self.partials.get(id).filter(|of| of.len() >= Slot::ALL.len())?;
+        let smaller = of.iter().min_by_key(|it| it.bytes())?.clone();
+        self.take_partial(&smaller);
+        Some(smaller)
+    }
+
+    /// A slot for one more tree of a blob under way.
+    pub(super) fn free_slot(&self, id: &BlobId) -> Option<Slot> {
+        let of = self.partials.get(id);
+        let is_taken = |slot| of.is_some_and(|of| of.iter().any(|it| it.slot == slot));
+        Slot::ALL.into_iter().find(|slot| !is_taken(*slot))
+    }
+
+    /// What is here of a blob under way, by the root that was gone on with last.
+    pub(super) fn partial(&self, id: &BlobId) -> Option<&Arc<Partial>> {
+        self.partials.get(id)?.first()
+    }
+
+    /// Adds a blob under way, which is gone on with.
+    pub(super) fn add_partial(&mut self, partial: Arc<Partial>) {
+        self.partials.entry(partial.id).or_default().insert(0, partial);
+    }
+
+    /// Adds what an earlier run left of a blob under way.
+    pub(super) fn load_partial(&mut self, partial: Arc<Partial>) {
+        let of = self.partials.entry(partial.id).or_default();
+        of.push(partial);
+        // Nobody knows which was gone on with last.
+        of.sort_by_key(|partial| core::cmp::Reverse(partial.bytes()));
+    }
+
+    /// Somebody goes on with a blob under way by this root, and with no other one. What is here by it.
+    pub(super) fn go_on(
+        &mut self,
+        id: &BlobId,
+        by: (Root, u64),
+        now: Duration,
+    ) -> Option<Arc<Partial>> {
+        let of = self.partials.get_mut(id)?;
+        // Stable: the others stay in their order.
+        of.sort_by_key(|partial| !partial.is_of(by));
+        let (wanted, others): (Vec<_>, Vec<_>) = of.iter().partition(|it| it.is_of(by));
+        others.into_iter().for_each(|other| other.rest());
+        let wanted = wanted.into_iter().next()?;
+        wanted.touch(now);
+        Some(wanted.clone())
+    }
+
+    /// How many blobs are under way; one that is so by two roots counts twice.
+    pub(super) fn under_way(&self) -> usize {
+        self.partials.values().map(Vec::len).sum()
     }
 
     /// When a blob was of use last; none: it may not be evicted.
@@ -213,7 +326,8 @@ impl Index {
             let place = sealed.place.as_ref().map(|place| place.path.clone());
             self.listed(*id, sealed.size, (pieces, pieces), place, now)
         });
-        let partials = self.partials.iter().map(|(id, partial)| {
+        let partials = self.partials.keys().filter_map(|id| Some((id, self.partial(id)?)));
+        let partials = partials.map(|(id, partial)| {
             let have = partial.pieces();
             let held = (have.held(), have.count());
             let mut listed = self.listed(*id, partial.size, held, None, now);

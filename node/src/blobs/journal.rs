@@ -10,10 +10,11 @@
 //! * What was acknowledged is whole in a segment that is on disk, or in files that are.
 //! * A segment is deleted only after all its blobs' files were written and flushed.
 //! * The last entry about a blob decides. One that left, or that is kept another way since, has an entry
-//!   that says so, hence a start brings nothing back that was removed.
+//!   that says so, hence a start brings nothing back that was removed. The entry follows the removal, which
+//!   makes room for it on a disk that is full; until it is there, a start brings the blob back whole.
 //! * An entry is believed when its checksum holds; where one does not, the segment ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -25,7 +26,8 @@ use crux_crdt::blob::BlobId;
 
 use super::BlobError;
 use super::error::Doing as _;
-use super::layout::{Layout, remove, sync_dir};
+use super::flush;
+use super::layout::{Layout, remove};
 
 /// How long a segment gets, in bytes: what a start after a crash reads and writes again at most twice.
 const SEGMENT_BYTES: u64 = 16 << 20;
@@ -46,6 +48,9 @@ pub(super) struct Journal {
     next_number: u64,
     /// The last segment that says that a blob is here.
     puts: BTreeMap<BlobId, u64>,
+    /// Those of them that left while the disk had no room for an entry that says so: it is written with
+    /// the next one.
+    owed: BTreeSet<BlobId>,
 }
 
 #[derive(Debug)]
@@ -69,7 +74,7 @@ impl Journal {
     pub(super) fn open(dir: Arc<Layout>) -> Result<Self, BlobError> {
         let last = dir.journals().doing("reading", dir.root())?.into_iter().max();
         let next_number = last.map_or(0, |last| last + 1);
-        Ok(Self { dir, open: None, next_number, puts: BTreeMap::new() })
+        Ok(Self { dir, open: None, next_number, puts: BTreeMap::new(), owed: BTreeSet::new() })
     }
 
     /// Whose journal it is.
@@ -82,24 +87,61 @@ impl Journal {
         &mut self,
         blobs: impl Iterator<Item = (BlobId, &'a [u8])> + Clone,
     ) -> Result<Arc<File>, BlobError> {
-        let mut entries = Vec::new();
+        // First: what left may be among what comes.
+        let mut entries = self.owed();
         for (id, bytes) in blobs.clone() {
             encode(&mut entries, PUT, &id, bytes);
         }
         let (file, number) = self.append(&entries)?;
+        self.settle_owed();
         self.puts.extend(blobs.map(|(id, _)| (id, number)));
         Ok(file)
     }
 
-    /// Notes that a blob left, or is kept another way from now on. Nothing happens when the journal does
-    /// not have it. It is as durable as the removal itself.
+    /// Notes that a blob is about to leave, or to be kept another way. Nothing happens when the journal does
+    /// not have it, or when this fails. It is as durable as the removal itself.
     pub(super) fn gone(&mut self, id: &BlobId) -> Result<(), BlobError> {
-        if self.puts.remove(id).is_none() {
+        if !self.puts.contains_key(id) {
             return Ok(());
         }
-        let mut entry = Vec::new();
-        encode(&mut entry, GONE, id, &[]);
-        self.append(&entry).map(drop)
+        let is_new = self.owed.insert(*id);
+        self.write_owed().inspect_err(|_| {
+            if is_new {
+                self.owed.remove(id);
+            }
+        })
+    }
+
+    /// As [`Journal::gone`], of a blob that left already, which may have made the room for this. Where the
+    /// disk has none all the same it is noted with the next entry: a start before that brings the blob back.
+    pub(super) fn left(&mut self, id: &BlobId) {
+        if !self.puts.contains_key(id) {
+            return;
+        }
+        self.owed.insert(*id);
+        if let Err(error) = self.write_owed() {
+            tracing::warn!(blob = %id, %error, "the journal does not say yet that a blob left");
+        }
+    }
+
+    fn write_owed(&mut self) -> Result<(), BlobError> {
+        let entries = self.owed();
+        self.append(&entries)?;
+        self.settle_owed();
+        Ok(())
+    }
+
+    fn owed(&self) -> Vec<u8> {
+        let mut entries = Vec::new();
+        self.owed.iter().for_each(|id| encode(&mut entries, GONE, id, &[]));
+        entries
+    }
+
+    /// What was owed is written.
+    fn settle_owed(&mut self) {
+        for id in std::mem::take(&mut self.owed) {
+            self.puts.remove(&id);
+        }
     }
 
     fn append(&mut self, entries: &[u8]) -> Result<(Arc<File>, u64), BlobError> {
@@ -110,7 +152,9 @@ impl Journal {
         let path = self.dir.journal(segment.number);
         if let Err(err) = (&*segment.file).write_all(entries) {
             // What comes after a torn entry would not be read.
-            segment.file.set_len(segment.len).doing("writing", &path)?;
+            if segment.file.set_len(segment.len).is_err() {
+                self.open = None;
+            }
             return Err(BlobError::io("writing", &path, &err));
         }
         segment.len += entries.len() as u64;
@@ -125,7 +169,7 @@ impl Journal {
         // Appended to: where one was cut off, the next begins there.
         let file = options.create_new(true).append(true).mode(0o600).open(&path);
         let file = Arc::new(file.doing("making", &path)?);
-        sync_dir(&self.dir.partials_dir())?;
+        flush::dir(&self.dir.partials_dir())?;
         Ok(Segment { number, file, len: 0 })
     }
 
@@ -139,12 +183,20 @@ impl Journal {
     /// Deletes the segments up to a number: what they hold is durable elsewhere.
     pub(super) fn drop_to(&mut self, number: u64) -> Result<(), BlobError> {
         self.puts.retain(|_, of| *of > number);
+        self.owed.retain(|id| self.puts.contains_key(id));
         for old in self.dir.journals().doing("reading", self.dir.root())? {
             if old <= number {
                 remove(&self.dir.journal(old))?;
             }
         }
         Ok(())
+    }
+
+    /// The disk is full, until the segment is found to be torn and another one begins.
+    #[cfg(test)]
+    pub(super) fn fill_disk(&mut self) {
+        let full = OpenOptions::new().append(true).open("/dev/full").unwrap();
+        self.open.as_mut().unwrap().file = Arc::new(full);
     }
 
     /// Remembers that a blob is in the newest of the segments that a start found.
@@ -239,6 +291,36 @@ mod tests {
         let put = |bytes: &'static [u8]| Found::Put(Bytes::from_static(bytes));
         let expected = [(id(1), put(b"a")), (id(2), Found::Gone), (id(3), put(b""))];
         assert_eq!(found, expected.into_iter().collect());
+    }
+
+    #[test]
+    fn what_left_while_the_disk_was_full_is_written_later_and_what_could_not_leave_stays() {
+        let (_dir, mut journal) = journal();
+        let put = |journal: &mut Journal, n| journal.put([(id(n), &b"a"[..])].into_iter());
+        put(&mut journal, 1).unwrap();
+        put(&mut journal, 2).unwrap();
+        put(&mut journal, 3).unwrap();
+        journal.fill_disk();
+        journal.left(&id(1));
+        let here = |journal: &Journal| {
+            let found = read(journal.dir()).unwrap().into_iter();
+            let put = found.filter(|(_, found)| *found != Found::Gone);
+            put.map(|(id, _)| id.0[0]).collect::<Vec<_>>()
+        };
+        assert_eq!(here(&journal), [1, 2, 3]);
+        put(&mut journal, 4).unwrap();
+        assert_eq!(here(&journal), [2, 3, 4]);
+        journal.fill_disk();
+        journal.gone(&id(2)).unwrap_err();
+        journal.left(&id(3));
+        assert_eq!(here(&journal), [2, 4]);
+        // What comes back while it is owed is here.
+        journal.fill_disk();
+        journal.left(&id(4));
+        put(&mut journal, 4).unwrap();
+        assert_eq!(here(&journal), [2, 4]);
+        journal.gone(&id(2)).unwrap();
+        assert_eq!(here(&journal), [4]);
     }
 
     #[test]

@@ -32,7 +32,8 @@
 //!
 //! **A crash of the machine**, unlike one of the process, may lose what was not flushed. Data, hashes
 //! and records are flushed before the rename that shows them, and the directory after it; marks of
-//! pieces are flushed after the pieces. Small blobs are flushed in batches, in a journal that a start
+//! pieces are flushed after the pieces. Names that a start finds may not be durable, since the process may
+//! have ended before it flushed them: they are flushed before one of their blobs is acknowledged again. Small blobs are flushed in batches, in a journal that a start
 //! writes them from again.
 //!
 //! **Trust.** Records in a storage directory are believed at the start, because hashing everything
@@ -53,12 +54,15 @@
 //! | `tree` | the BLAKE3 tree and its proofs |
 //! | [`want`] | how somebody asks for a blob that is not here |
 //! | `layout`, `record` | names of files, and the small ones' content |
+//! | `flush` | how the disk is made to keep something |
 
 mod age;
 mod config;
 mod depot;
 mod error;
 mod fetch;
+mod flush;
+mod gates;
 mod handle;
 mod index;
 mod journal;

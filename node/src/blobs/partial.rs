@@ -1,4 +1,4 @@
-//! A blob under way.
+//! A blob under way, by one root.
 //!
 //! A piece is checked, then written, then marked; the marks go to disk after the bytes did, every
 //! [`SAVE_PIECES`]. So what is marked on disk is there, and what was written and not marked is found
@@ -11,7 +11,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
@@ -22,7 +22,8 @@ use rustix::fs::{Advice, SeekFrom};
 
 use super::BlobError;
 use super::error::Doing as _;
-use super::layout::{Layout, remove};
+use super::flush;
+use super::layout::{Layout, Slot, remove};
 use super::record::{self, Have};
 use super::tree::{Failure, Piece, Tree, has_pairs};
 
@@ -35,6 +36,7 @@ pub(super) struct Partial {
     pub(super) root: Root,
     pub(super) size: u64,
     pub(super) dir: Arc<Layout>,
+    pub(super) slot: Slot,
     data: File,
     pairs: Option<File>,
     marks: Mutex<Marks>,
@@ -67,13 +69,18 @@ struct Follow {
 impl Partial {
     /// Begins a blob, or goes on with one that `have` tells of. The record comes first, so that no
     /// data lies about that belongs to nothing.
-    pub(super) fn open(dir: Arc<Layout>, mut have: Have, now: Duration) -> Result<Self, BlobError> {
+    pub(super) fn open(
+        dir: Arc<Layout>,
+        slot: Slot,
+        mut have: Have,
+        now: Duration,
+    ) -> Result<Self, BlobError> {
         let id = have.id;
-        let (data, pairs) = (dir.partial_data(&id), dir.partial_tree(&id));
+        let (data, pairs) = (dir.partial_data(&id, slot), dir.partial_tree(&id, slot));
         if !data.exists() || (has_pairs(have.size) && !pairs.exists()) {
             have.pieces = PieceSet::none(have.size);
         }
-        record::write(&dir.partial_have(&id), &have)?;
+        record::write(&dir.partial_have(&id, slot), &have)?;
         let Have { root, size, pieces, .. } = have;
         let data = open(&data)?;
         let pairs = has_pairs(size).then(|| open(&pairs)).transpose()?;
@@ -82,7 +89,7 @@ impl Partial {
         let (writing, saving, resting) = Default::default();
         #[rustfmt::skip]
         let partial = Self {
-            id, root, size, dir, data, pairs, marks, follow, writing, saving, touched, resting,
+            id, root, size, dir, slot, data, pairs, marks, follow, writing, saving, touched, resting,
         };
         partial.find_unmarked()?;
         Ok(partial)
@@ -185,13 +192,14 @@ impl Partial {
         };
         self.sync()?;
         let have = Have { id: self.id, root: self.root, size: self.size, pieces };
-        record::write(&self.dir.partial_have(&self.id), &have)
+        record::write(&self.dir.partial_have(&self.id, self.slot), &have)
     }
 
     /// Makes the bytes and the pairs durable.
     pub(super) fn sync(&self) -> Result<(), BlobError> {
+        let path = self.dir.partial_data(&self.id);
         let mut files = std::iter::once(&self.data).chain(&self.pairs);
-        files.try_for_each(File::sync_data).map_err(|err| self.failed("writing", &err))
+        files.try_for_each(|file| flush::file(file, &path))
     }
 
     /// A piece as it travels.
@@ -237,7 +245,22 @@ impl Partial {
 
     /// Deletes its files: the record last, so that nothing is left without one.
     pub(super) fn delete(&self) -> Result<(), BlobError> {
-        delete(&self.dir, &self.id)
+        delete(&self.dir, &self.id, self.slot)
+    }
+
+    /// Whether it is by this root and of this size.
+    pub(super) fn is_of(&self, of: (Root, u64)) -> bool {
+        (self.root, self.size) == of
+    }
+
+    /// Where its bytes are.
+    pub(super) fn data_path(&self) -> PathBuf {
+        self.dir.partial_data(&self.id, self.slot)
+    }
+
+    /// Where its inner hashes are, if it has any.
+    pub(super) fn tree_path(&self) -> Option<PathBuf> {
+        has_pairs(self.size).then(|| self.dir.partial_tree(&self.id, self.slot))
     }
 
     fn tree(&self) -> Tree<'_> {
@@ -315,7 +338,7 @@ impl Partial {
     }
 
     fn failed(&self, doing: &str, err: &io::Error) -> BlobError {
-        BlobError::io(doing, &self.dir.partial_data(&self.id), err)
+        BlobError::io(doing, &self.data_path(), err)
     }
 }
 
@@ -327,10 +350,10 @@ pub(super) fn begin_writeback(file: &File, at: u64, len: u64) {
 }
 
 /// Deletes the files of a blob under way.
-pub(super) fn delete(dir: &Layout, id: &BlobId) -> Result<(), BlobError> {
-    remove(&dir.partial_data(id))?;
-    remove(&dir.partial_tree(id))?;
-    remove(&dir.partial_have(id))
+pub(super) fn delete(dir: &Layout, id: &BlobId, slot: Slot) -> Result<(), BlobError> {
+    remove(&dir.partial_data(id, slot))?;
+    remove(&dir.partial_tree(id, slot))?;
+    remove(&dir.partial_have(id, slot))
 }
 
 fn open(path: &Path) -> Result<File, BlobError> {

@@ -11,9 +11,12 @@ use crux_crdt::blob::{BLOB_BYTES_MAX, BlobHasher, Descriptor, PIECE_BYTES, Root}
 use super::BlobError;
 use super::depot::{Depot, Ready, Source};
 use super::error::Doing as _;
+use super::flush;
+use super::index::{Index, Lack};
 use super::layout::Layout;
 use super::partial::begin_writeback;
 use super::record::Place;
+use super::space::BLOB_FILES;
 use super::tree;
 
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -54,8 +57,49 @@ pub(super) struct Incoming {
     size: u64,
     // From where on the disk was not told to begin.
     begun: u64,
-    // How much room was made for it.
-    claimed: u64,
+    claim: Claim,
+}
+
+/// The room that was made for a stream.
+#[derive(Debug)]
+struct Claim {
+    depot: Arc<Depot>,
+    disk: u64,
+    bytes: u64,
+    // What of it the disk does not show as taken yet.
+    ahead: Lack,
+}
+
+impl Claim {
+    fn make(depot: &Arc<Depot>, index: &mut Index, dir: &Layout, bytes: u64) -> Self {
+        // Its file is made now, and the others are at its end.
+        let (disk, ahead) = (dir.disk(), Lack { bytes, files: BLOB_FILES - 1 });
+        index.claim(bytes);
+        index.promise(disk, ahead);
+        Self { depot: depot.clone(), disk, bytes, ahead }
+    }
+
+    fn grow(&mut self, index: &mut Index, bytes: u64) {
+        index.claim(bytes);
+        index.promise(self.disk, Lack { bytes, files: 0 });
+        self.bytes += bytes;
+        self.ahead.bytes += bytes;
+    }
+
+    /// So many bytes are on the disk.
+    fn written(&mut self, bytes: u64) {
+        let written = Lack { bytes: bytes.min(self.ahead.bytes), files: 0 };
+        self.ahead.bytes -= written.bytes;
+        self.depot.index().redeem(self.disk, written);
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut index = self.depot.index();
+        index.release(self.bytes);
+        index.redeem(self.disk, self.ahead);
+    }
 }
 
 impl Incoming {
@@ -64,12 +108,12 @@ impl Incoming {
         check_size(size)?;
         let mut index = depot.index();
         let dir = depot.make_room(&mut index, size)?;
-        index.claim(size);
+        let claim = Claim::make(depot, &mut index, &dir, size);
         drop(index);
-        let made = dir.check().and_then(|()| Temp::make(depot, &dir));
-        let temp = made.inspect_err(|_| depot.index().release(size))?;
+        dir.check()?;
+        let temp = Temp::make(depot, &dir)?;
         let (depot, hasher) = (depot.clone(), BlobHasher::default());
-        Ok(Self { depot, dir, temp, hasher, size: 0, begun: 0, claimed: size })
+        Ok(Self { depot, dir, temp, hasher, size: 0, begun: 0, claim })
     }
 
     /// How many bytes came so far.
@@ -81,15 +125,15 @@ impl Incoming {
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), BlobError> {
         let size = self.size + bytes.len() as u64;
         check_size(size)?;
-        if size > self.claimed {
-            let more = (size - self.claimed).max(PIECE_BYTES.min(size));
+        if size > self.claim.bytes {
+            let more = (size - self.claim.bytes).max(PIECE_BYTES.min(size));
             let mut index = self.depot.index();
             // What was written shows on the disk by now, so only what is new needs room.
             self.depot.grow(&mut index, &self.dir, more)?;
-            index.claim(more);
-            self.claimed += more;
+            self.claim.grow(&mut index, more);
         }
         self.temp.file.write_all(bytes).doing("writing", &self.temp.path)?;
+        self.claim.written(bytes.len() as u64);
         self.hasher.update(bytes);
         self.size = size;
         if size - self.begun >= WRITEBACK_BYTES {
@@ -102,7 +146,7 @@ impl Incoming {
     /// The stream is complete.
     pub(super) fn finish(mut self) -> Result<Descriptor, BlobError> {
         let (depot, size) = (self.depot.clone(), self.size);
-        self.temp.file.sync_data().doing("writing", &self.temp.path)?;
+        flush::file(&self.temp.file, &self.temp.path)?;
         depot.step("stream complete");
         self.temp.file.rewind().doing("reading", &self.temp.path)?;
         let (root, pairs) = build_tree(&depot, &self.dir, &self.temp.file, size, &self.temp.path)?;
@@ -110,12 +154,6 @@ impl Incoming {
         let data = Source::Ours(self.temp.path.clone());
         let pairs_path = pairs.as_ref().map(|pairs| pairs.path.clone());
         depot.commit(Ready { id, root, size, dir: self.dir.clone(), data, pairs: pairs_path })
-    }
-}
-
-impl Drop for Incoming {
-    fn drop(&mut self) {
-        self.depot.index().release(self.claimed);
     }
 }
 
@@ -145,7 +183,8 @@ pub(super) fn build_tree(
     let root = tree::build(data, size, &mut out).map_err(read_failed)?;
     let flushed = out.flush();
     drop(out);
-    flushed.and_then(|()| pairs.file.sync_data()).doing("writing", &pairs.path)?;
+    flushed.doing("writing", &pairs.path)?;
+    flush::file(&pairs.file, &pairs.path)?;
     depot.step("tree written");
     Ok((root, Some(pairs)))
 }

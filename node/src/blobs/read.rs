@@ -109,6 +109,8 @@ impl Depot {
     /// Looks at every byte of a sealed blob that failed somewhere. If only its pairs were damaged they
     /// are written anew; if bytes are, the good pieces are kept and the rest has to be fetched.
     pub(super) fn mend(&self, id: BlobId) -> Result<(), BlobError> {
+        // Not evicted while its files are moved.
+        let _here = self.keep_here(id);
         let sealed = self.sealed(&id)?;
         let data = self.open_data(&id, &sealed)?;
         let path = sealed.dir.data(&id);

@@ -5,7 +5,7 @@ use crux_crdt::blob::{BlobId, piece_count};
 
 use super::BlobError;
 use super::depot::Depot;
-use super::handle::Gates;
+use super::gates::Gates;
 use super::read::{Files, Held};
 
 /// A sealed blob, open. It is not evicted while this lives; removed, it can still be read to its end.

@@ -17,6 +17,7 @@ use crux_crdt::canon::{Canonical, DecodeError, Decoder, Encoder};
 
 use super::BlobError;
 use super::error::Doing as _;
+use super::flush;
 
 const MAGIC: &[u8; 9] = b"crux-blob";
 const CHECK_BYTES: usize = 32;
@@ -70,7 +71,20 @@ impl Keep {
         let until = now.saturating_add(time).as_millis().try_into().unwrap_or(u64::MAX);
         self.reserved_until = if time.is_zero() { 0 } else { until };
     }
+
+    /// What is believed at a start, of a record that was written at some age. A reservation lasts no longer from
+    /// now on than it did then: the age may have been another node's, or the wall clock of an older version.
+    pub(super) fn believed(self, written: Duration, now: Duration) -> Self {
+        let Some(until) = self.reserved_until() else { return self };
+        let lasts = until.checked_sub(written).unwrap_or(LASTS_MAX);
+        let latest = now.saturating_add(lasts).as_millis().try_into().unwrap_or(u64::MAX);
+        Self { reserved_until: self.reserved_until.min(latest), ..self }
+    }
 }
+
+/// How long a reservation lasts at most of which it is not known when it was made, and not ahead of the age
+/// that it counts by. Wild guess.
+const LASTS_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A blob under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,12 +199,13 @@ pub(super) fn write<T: Canonical>(path: &Path, value: &T) -> Result<(), BlobErro
     let unfinished = path.with_added_extension("new");
     let mut options = OpenOptions::new();
     options.create(true).truncate(true).write(true).mode(0o600);
-    let written = options.open(&unfinished).and_then(|mut file| {
-        file.write_all(&bytes)?;
-        file.sync_data()?;
-        fs::rename(&unfinished, path)
+    let written =
+        options.open(&unfinished).and_then(|mut file| file.write_all(&bytes).map(|()| file));
+    let written = written.doing("writing", path).and_then(|file| {
+        flush::file(&file, &unfinished)?;
+        fs::rename(&unfinished, path).doing("writing", path)
     });
-    written.inspect_err(|_| drop(fs::remove_file(&unfinished))).doing("writing", path)
+    written.inspect_err(|_| drop(fs::remove_file(&unfinished)))
 }
 
 /// Reads a record; none: there is no file, or one that does not check.

@@ -1,6 +1,6 @@
 //! Small blobs on their way in: in batches, each with one flush; see the journal.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -16,7 +16,8 @@ use super::BlobError;
 use super::age::stamp;
 use super::depot::Depot;
 use super::error::Doing as _;
-use super::index::{BLOBS_MAX, Sealed};
+use super::flush;
+use super::index::{BLOBS_MAX, Lack, Sealed};
 use super::journal::{self, Found};
 use super::layout::Layout;
 use super::record::{self, Meta};
@@ -137,7 +138,8 @@ impl Depot {
             let blobs = through().map(|coming| (coming.it.blob, &coming.bytes[..]));
             let file = self.journal().put(blobs)?;
             self.step("journal written");
-            file.sync_data().doing("writing", self.journal().dir().root())
+            let root = self.journal().dir().clone();
+            flush::file(&file, root.root())
         });
         let claimed: u64 = through().map(|coming| coming.it.size).sum();
         let show = |(coming, way): (&Coming, Way)| match (way, &written) {
@@ -146,7 +148,11 @@ impl Depot {
             (Way::Journal, Ok(())) => self.show_small(coming).map(|()| coming.it),
         };
         let results = batch.iter().zip(ways).map(show).collect();
-        self.index().release(claimed);
+        let disk = self.journal().dir().disk();
+        let mut index = self.index();
+        index.release(claimed);
+        index.redeem(disk, Lack { bytes: claimed, files: 0 });
+        drop(index);
         results
     }
 
@@ -155,9 +161,12 @@ impl Depot {
         if let Some(id) = wanted.filter(|id| *id != it.blob) {
             return Way::Done(Err(BlobError::Mismatch { id, found: it.blob, root: it.root }));
         }
-        if self.index().sealed.contains_key(&it.blob) {
-            self.touch(&it.blob);
+        // A file that is somebody else's may change: what is only registered is copied.
+        if self.touch_if(&it.blob, |sealed| sealed.place.is_none()) {
             return Way::Done(self.settle(&it.blob).and_then(|()| self.drop_partial(&it.blob)));
+        }
+        if self.index().sealed.contains_key(&it.blob) {
+            return Way::Done(self.put_bytes(&coming.bytes).map(drop));
         }
         match self.claim_small(it.size) {
             Ok(true) => Way::Journal,
@@ -177,19 +186,25 @@ impl Depot {
         let is_home = Arc::ptr_eq(&dir, &home);
         if is_home {
             index.claim(size);
+            index.promise(home.disk(), Lack { bytes: size, files: 0 });
         }
         drop(index);
         home.check().map(|()| is_home)
     }
 
     /// Writes the files of a blob that is in the journal, and shows it.
-    fn show_small(&self, coming: &Coming) -> Result<(), BlobError> {
+    fn show_small(self: &Arc<Self>, coming: &Coming) -> Result<(), BlobError> {
         let Coming { it, bytes, .. } = coming;
         let dir = self.journal().dir().clone();
-        let _committing = self.committing();
-        // Twice in one batch, or registered in place meanwhile.
-        if self.index().sealed.contains_key(&it.blob) {
+        let committing = self.committing();
+        // Twice in one batch.
+        if self.touch_if(&it.blob, |sealed| sealed.place.is_none()) {
             return self.drop_partial(&it.blob);
+        }
+        // Registered in place meanwhile.
+        if self.index().sealed.contains_key(&it.blob) {
+            drop(committing);
+            return self.put_bytes(bytes).map(drop);
         }
         let used = self.now();
         write_files(&dir, it, bytes, used)?;
@@ -202,7 +217,7 @@ impl Depot {
     /// Makes the blobs of the segments up to this one durable as files, and deletes those.
     fn flush_small(&self, segment: u64) -> Result<(), BlobError> {
         let dir = self.journal().dir().clone();
-        sync_file_system(dir.root())?;
+        flush::file_system(dir.root())?;
         self.journal().drop_to(segment)
     }
 
@@ -225,7 +240,7 @@ impl Depot {
         });
         let written =
             puts.clone().try_for_each(|(id, bytes)| write_again(dir, id, bytes, self.now()));
-        let flushed = written.and_then(|()| sync_file_system(dir.root()));
+        let flushed = written.and_then(|()| flush::file_system(dir.root()));
         let mut own = self.journal();
         let is_own = Arc::ptr_eq(own.dir(), dir);
         match flushed {
@@ -273,10 +288,4 @@ fn write_again(dir: &Layout, id: &BlobId, bytes: &Bytes, used: Duration) -> Resu
     let is_there = fs::read(dir.data(&id)).is_ok_and(|found| found == *bytes)
         && record::read::<Meta>(&dir.meta(&id)).is_some_and(|found| found == meta);
     if is_there { Ok(()) } else { write_files(dir, &it, bytes, used) }
-}
-
-/// Flushes the file system that a directory is on: once for all files of a segment.
-fn sync_file_system(dir: &Path) -> Result<(), BlobError> {
-    let synced = File::open(dir).and_then(|dir| Ok(rustix::fs::syncfs(dir)?));
-    synced.doing("writing", dir)
 }

@@ -19,7 +19,7 @@ const HEADROOM_MAX: u64 = 1 << 30;
 const FILES_HEADROOM_MAX: u64 = 1024;
 /// How many files a blob takes at most while it is made: data, hash pairs, record, how it is kept, and a
 /// directory.
-const BLOB_FILES: u64 = 5;
+pub(super) const BLOB_FILES: u64 = 5;
 
 impl Depot {
     /// Makes room for `needed` bytes more; returns the directory they go to. What is evicted for them
@@ -33,7 +33,7 @@ impl Depot {
         let mut refused = BlobError::Closed;
         let mut dirs = Vec::new();
         for dir in index.dirs.clone() {
-            match self.spare(&dir, needed) {
+            match self.spare(index, &dir, needed) {
                 Ok(spare) => dirs.push((spare, dir)),
                 Err(err) => refused = err,
             }
@@ -62,7 +62,7 @@ impl Depot {
     ) -> Result<(), BlobError> {
         self.make_quota(index, needed)?;
         // It has its files already.
-        match (Lack { files: 0, ..self.spare(dir, needed)?.lack() }) {
+        match (Lack { files: 0, ..self.spare(index, dir, needed)?.lack() }) {
             Lack { bytes: 0, .. } => Ok(()),
             lack => self.make_room_in(index, dir, needed, lack),
         }
@@ -70,11 +70,9 @@ impl Depot {
 
     /// Refuses a blob of `size` bytes that would not fit whatever were evicted for it. Nothing is evicted:
     /// nobody knows yet whether there is such a blob.
-    pub(super) fn could_fit(&self, id: &BlobId, size: u64) -> Result<(), BlobError> {
-        let index = self.index();
-        // What is here under another root would make room.
-        let replaced = index.partials.get(id).map_or(0, |partial| partial.bytes());
-        let needed = size.saturating_sub(replaced);
+    pub(super) fn could_fit(&self, size: u64) -> Result<(), BlobError> {
+        // What is here under another root would make room: it rests.
+        let (index, needed) = (self.index(), size);
         if let Some(quota) = self.config.quota {
             let over = index.used().saturating_add(needed).saturating_sub(quota);
             let lack = Lack { bytes: over, files: 0 };
@@ -83,7 +81,7 @@ impl Depot {
         }
         let mut refused = BlobError::Closed;
         for dir in &index.dirs {
-            let lack = self.spare(dir, needed)?.lack();
+            let lack = self.spare(&index, dir, needed)?.lack();
             if index.victims(lack, Some(dir), self.now()).is_some() {
                 return Ok(());
             }
@@ -111,13 +109,15 @@ impl Depot {
         self.evict(index, &victims.ok_or(BlobError::Quota { needed, quota })?)
     }
 
-    /// What a disk has to spare beyond `needed` bytes for a blob.
-    fn spare(&self, dir: &Layout, needed: u64) -> Result<Spare, BlobError> {
+    /// What a disk has to spare beyond `needed` bytes for a blob, and what was promised to others.
+    fn spare(&self, index: &Index, dir: &Layout, needed: u64) -> Result<Spare, BlobError> {
         let room = self.room(dir)?;
-        let wanted = needed.saturating_add(self.headroom(room.total));
+        let ahead = index.ahead(dir.disk());
+        let wanted = needed.saturating_add(self.headroom(room.total)).saturating_add(ahead.bytes);
         let bytes = i128::from(room.free) - i128::from(wanted);
         let files = room.files.map_or(i128::MAX, |files| {
-            i128::from(files.free) - i128::from(BLOB_FILES + files_headroom(files.total))
+            let wanted = BLOB_FILES + files_headroom(files.total) + ahead.files;
+            i128::from(files.free) - i128::from(wanted)
         });
         Ok(Spare { bytes, files })
     }
@@ -149,13 +149,18 @@ impl Depot {
         victims: &[BlobId],
     ) -> Result<(), BlobError> {
         for id in victims {
-            if let Some(sealed) = index.remove(id) {
+            if let Some(sealed) = index.sealed.get(id).cloned() {
+                self.delete_data(id, &sealed)?;
                 tracing::info!(blob = %id, size = sealed.size, "evicted");
+                index.remove(id);
                 index.keeps.remove(id);
-                self.delete(id, &sealed)?;
-            } else if let Some(partial) = index.partials.remove(id) {
-                tracing::info!(blob = %id, size = partial.bytes(), "gave up what nobody went on with");
-                partial.delete()?;
+                self.delete_beside(id, &sealed)?;
+            } else {
+                for partial in index.take_idle(id, self.now()) {
+                    let size = partial.bytes();
+                    tracing::info!(blob = %id, size, "gave up what nobody went on with");
+                    partial.delete()?;
+                }
             }
         }
         Ok(())

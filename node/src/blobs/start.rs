@@ -13,13 +13,15 @@ use crux_crdt::blob::{BLOB_BYTES_MAX, BlobHasher, BlobId};
 use super::BlobError;
 use super::age::{Age, time_of_use, write_time_of_use};
 use super::config::Config;
-use super::depot::Depot;
+use super::depot::{Depot, write_keep};
 use super::error::Doing as _;
+use super::flush;
 use super::index::{BLOBS_MAX, PARTIALS_MAX, Sealed};
 use super::journal::Journal;
-use super::layout::{Layout, remove};
+use super::layout::{Layout, Slot, remove};
 use super::partial::{self, Partial, has_len};
 use super::record::{self, DIRS_MAX, Dirs, Have, Keep, Meta};
+use super::tree::has_pairs;
 
 impl Depot {
     /// Opens the store. A directory that was added by hand and is missing now is left out, and named;
@@ -68,6 +70,7 @@ impl Depot {
             if !dirs.0.iter().any(|known| known == dir.root()) {
                 dirs.0.push(dir.root().to_owned());
                 record::write(&first.dirs(), &dirs)?;
+                flush::dir(first.root())?;
             }
         }
         Ok(self.count().saturating_sub(before))
@@ -80,7 +83,7 @@ impl Depot {
     fn open_dir_with(&self, path: &Path, scan: bool) -> Result<Arc<Layout>, BlobError> {
         let layout = Layout::open(path)?;
         let first = self.journal().dir().clone();
-        let layout = if layout == *first { first } else { Arc::new(layout) };
+        let layout = if layout.is(&first) { first } else { Arc::new(layout) };
         {
             let mut index = self.index();
             if let Some(known) = index.dirs.iter().find(|known| known.root() == layout.root()) {
@@ -119,6 +122,10 @@ impl Depot {
                 remove(&path)?;
                 continue;
             }
+            if meta.place.is_some() {
+                // A crash came between the record and the data, when one took the place of the other.
+                remove(&data)?;
+            }
             let is_damaged = meta.place.is_none() && !has_len(&data, meta.size);
             let used = time_of_use(&path).min(self.now());
             let Meta { root, size, place, .. } = meta;
@@ -136,37 +143,15 @@ impl Depot {
     }
 
     fn load_partials(&self, dir: &Arc<Layout>) -> Result<(), BlobError> {
-        for id in dir.partials("have").doing("reading", dir.root())? {
-            let have: Option<Have> = record::read(&dir.partial_have(&id));
-            let known = self.have(&id).is_some();
-            match have.filter(|have| have.id == id) {
-                // A crash came after the rename that sealed it, or before the one that unsealed it.
-                Some(_) if known => self.clear_partial(dir, &id)?,
-                Some(have) => {
-                    if self.index().partials.len() >= PARTIALS_MAX {
-                        return Err(BlobError::Limit {
-                            what: "blobs under way",
-                            max: PARTIALS_MAX,
-                        });
-                    }
-                    bring_back(&dir.tree(&id), &dir.partial_tree(&id))?;
-                    let partial = Arc::new(Partial::open(dir.clone(), have, self.now())?);
-                    // Nobody goes on with it yet; and without a piece it is a claim and no more.
-                    partial.rest();
-                    if partial.pieces().held() == 0 {
-                        partial.delete()?;
-                        continue;
-                    }
-                    self.index().partials.insert(id, partial);
-                }
-                None => partial::delete(dir, &id)?,
+        for slot in Slot::ALL {
+            for id in dir.partials("have", slot).doing("reading", dir.root())? {
+                self.load_partial(dir, id, slot)?;
             }
-        }
-        let here = |id: &BlobId| self.index().partials.contains_key(id);
-        for ending in ["data", "tree"] {
-            for id in dir.partials(ending).doing("reading", dir.root())? {
-                if !here(&id) {
-                    partial::delete(dir, &id)?;
+            for ending in ["data", "tree"] {
+                for id in dir.partials(ending, slot).doing("reading", dir.root())? {
+                    if !self.has_partial(&id, slot) {
+                        partial::delete(dir, &id, slot)?;
+                    }
                 }
             }
         }
@@ -179,19 +164,52 @@ impl Depot {
         Ok(())
     }
 
-    fn clear_partial(&self, dir: &Layout, id: &BlobId) -> Result<(), BlobError> {
-        if self.index().partials.contains_key(id) {
+    fn load_partial(&self, dir: &Arc<Layout>, id: BlobId, slot: Slot) -> Result<(), BlobError> {
+        let have: Option<Have> = record::read(&dir.partial_have(&id, slot));
+        let Some(have) = have.filter(|have| have.id == id) else {
+            return partial::delete(dir, &id, slot);
+        };
+        if self.has_partial(&id, slot) {
+            // It is under way in another directory.
             return Ok(());
         }
-        bring_back(&dir.partial_tree(id), &dir.tree(id))?;
-        partial::delete(dir, id)
+        if self.index().sealed.contains_key(&id) {
+            // A crash came after the rename that sealed it, or before the one that unsealed it.
+            if slot == Slot::First {
+                bring_back(&dir.partial_tree(&id, slot), &dir.tree(&id))?;
+            }
+            return partial::delete(dir, &id, slot);
+        }
+        if self.index().under_way() >= PARTIALS_MAX {
+            return Err(BlobError::Limit { what: "blobs under way", max: PARTIALS_MAX });
+        }
+        if has_pairs(have.size) {
+            bring_back(&dir.tree(&id), &dir.partial_tree(&id, slot))?;
+        }
+        let partial = Arc::new(Partial::open(dir.clone(), slot, have, self.now())?);
+        // Nobody goes on with it yet; and without a piece it is a claim and no more.
+        partial.rest();
+        if partial.pieces().held() == 0 {
+            return partial.delete();
+        }
+        self.index().load_partial(partial);
+        Ok(())
+    }
+
+    fn has_partial(&self, id: &BlobId, slot: Slot) -> bool {
+        self.index().partials.get(id).into_iter().flatten().any(|partial| partial.slot == slot)
     }
 
     fn load_keeps(&self, dir: &Layout) -> Result<(), BlobError> {
         for id in dir.ids("keep").doing("reading", dir.root())? {
             match record::read::<Keep>(&dir.keep(&id)) {
                 Some(keep) if self.have(&id).is_some() => {
-                    self.index().keeps.insert(id, keep);
+                    let believed = keep.believed(time_of_use(&dir.keep(&id)), self.now());
+                    if believed != keep {
+                        // So that it ends, however often the node starts until then.
+                        write_keep(dir, &id, &believed, self.now())?;
+                    }
+                    self.index().keeps.insert(id, believed);
                 }
                 _ => remove(&dir.keep(&id))?,
             }
@@ -220,6 +238,8 @@ impl Depot {
                 remove(&dir.meta(&id))?;
                 continue;
             }
+            // Whoever brought it may not have flushed it.
+            flush::file(&file, &path)?;
             std::io::Seek::rewind(&mut file).doing("reading", &path)?;
             let (root, pairs) = super::put::build_tree(self, dir, &file, size, &path)?;
             if let Some(pairs) = pairs {

@@ -38,6 +38,13 @@ pub(super) fn read(path: &Path) -> Result<Layer, Error> {
     Ok(layer)
 }
 
+/// The error that says that a file gave its settings once.
+pub(super) fn once(path: &Path) -> Error {
+    let message = "it is no regular file, and cannot be read again";
+    Error::new(Kind::InvalidConfig, message)
+        .augment(format!("the configuration file {}", path.display()))
+}
+
 /// What is wrong, at which key and in which line.
 fn describe(err: &toml::de::Error, text: &str) -> String {
     let message = err.message().trim();

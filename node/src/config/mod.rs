@@ -22,6 +22,8 @@ pub use env::Env;
 pub use layer::{Layer, Source};
 pub use settings::{Config, LogFormat};
 
+use std::path::Path;
+
 use crate::error::Error;
 use crate::secret::FlockKeys;
 
@@ -33,17 +35,23 @@ use crate::secret::FlockKeys;
 /// what the system says about a file.
 pub fn load(flags: Layer, env: &Env) -> Result<Config, Error> {
     let layers = all(flags, env)?;
-    let keys = read_secret(&layers, env)?.map_or_else(|| env.keys(), Ok)?;
+    let keys = read_secret(&layers, env, |_| true)?.map_or_else(|| env.keys(), Ok)?;
     validate::resolve(&layers, keys)
 }
 
-/// Reads and checks all layers again. A secret in the environment is there no longer.
+/// Reads and checks all layers again, without waiting for anybody. A secret in the environment is there no
+/// longer, and neither is one that came through a pipe.
 ///
 /// # Errors
-/// See [`load`].
+/// See [`load`]; [`crate::Kind::InvalidConfig`] when the settings are no regular file.
 pub(crate) fn reload(flags: &Layer, env: &Env, running: &FlockKeys) -> Result<Config, Error> {
+    let env_layer = env.layer()?;
+    let settings = flags.config.as_ref().or(env_layer.config.as_ref());
+    if let Some(settings) = settings.filter(|path| !is_read_again(path)) {
+        return Err(file::once(settings));
+    }
     let layers = all(flags.clone(), env)?;
-    let keys = read_secret(&layers, env)?.unwrap_or_else(|| running.clone());
+    let keys = read_secret(&layers, env, is_read_again)?.unwrap_or_else(|| running.clone());
     validate::resolve(&layers, keys)
 }
 
@@ -57,12 +65,24 @@ fn all(flags: Layer, env: &Env) -> Result<Vec<Layer>, Error> {
     Ok(layers)
 }
 
-/// What the secret of the highest layer that has one gives; none where that is in the environment.
-fn read_secret(layers: &[Layer], env: &Env) -> Result<Option<FlockKeys>, Error> {
+/// Whether a path gives the same again: a pipe, or a terminal, has one wait for what never comes. Of what is
+/// not there whoever reads it says so.
+fn is_read_again(path: &Path) -> bool {
+    path.metadata().map_or(true, |meta| meta.is_file())
+}
+
+/// What the secret of the highest layer that has one gives; none where that is in the environment, or in
+/// a file that is not to be read.
+fn read_secret(
+    layers: &[Layer],
+    env: &Env,
+    is_read: impl Fn(&Path) -> bool,
+) -> Result<Option<FlockKeys>, Error> {
     for layer in layers {
         let in_env = layer.source == Source::Env && env.has_secret();
         match &layer.secret_file {
             Some(_) if in_env => return Err(validate::two_secrets()),
+            Some(path) if !is_read(path) => return Ok(None),
             Some(path) => {
                 return FlockKeys::read(path)
                     .map(Some)

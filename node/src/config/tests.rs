@@ -240,6 +240,23 @@ fn what_changed_meanwhile_is_named() {
     assert_eq!(kept.keys.genesis, running.keys.genesis);
 }
 
+/// A pipe gives once what it gives, and has one wait after that.
+#[test]
+fn nothing_is_read_again_that_is_no_file() {
+    let f = Fixture::new();
+    let running = load(f.flags(), &Env::of(&[])).unwrap();
+    let pipe = f.path("pipe");
+    let (fifo, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::from_raw_mode(0o600));
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, fifo, mode, 0).unwrap();
+    let secret = Layer { secret_file: Some(pipe.clone()), ..f.flags() };
+    let kept = reload(&secret, &Env::of(&[]), &running.keys).unwrap();
+    assert_eq!(kept.keys.genesis, running.keys.genesis);
+    let settings = Layer { config: Some(pipe), ..f.flags() };
+    let err = reload(&settings, &Env::of(&[]), &running.keys).unwrap_err();
+    assert_eq!(err.kind(), Kind::InvalidConfig);
+    assert!(err.to_string().contains("read again"), "{err}");
+}
+
 #[test]
 fn the_replica_has_a_limit_of_a_sane_size() {
     let f = Fixture::new();

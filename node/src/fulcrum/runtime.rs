@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crux_client::model::NodeRef;
+use crux_crdt::record::Record;
 use crux_protocol::flock::{
     self, Batch, Command, Control, ControlId, Event, Notice, PersistError, StopReason, Ticket,
 };
 use crux_protocol::time::Instant;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
 use super::answer::answer;
@@ -57,6 +59,7 @@ pub struct Runtime {
     asks: BTreeMap<ControlId, Reply>,
     asked: u64,
     writing: Option<(Ticket, store::Persisted)>,
+    recalls: JoinSet<Option<Arc<Record>>>,
     surroundings: Surroundings,
     hush: Hush,
     stop: Option<StopReason>,
@@ -83,6 +86,7 @@ impl Runtime {
             asks: BTreeMap::new(),
             asked: 0,
             writing: None,
+            recalls: JoinSet::new(),
             surroundings,
             hush: Hush::default(),
             stop: None,
@@ -124,6 +128,11 @@ impl Runtime {
                     self.writing = None;
                     self.on_written(ticket, result).await?;
                 }
+                Some(read) = self.recalls.join_next() => {
+                    if let Ok(Some(record)) = read {
+                        self.handle(Event::Recalled { record }).await?;
+                    }
+                }
                 Some(request) = inputs.requests.recv() => self.on_request(request).await?,
                 Some(addr) = inputs.found.recv() => self.handle(Event::Found { addr }).await?,
                 () = tokio::time::sleep(due.since(now)) => {}
@@ -155,6 +164,7 @@ impl Runtime {
                     warn!(%error, "not saved");
                 }
             }
+            Command::Recall { author } => _ = self.recalls.spawn(self.store.read(author)),
             Command::Answer { id, result } => self.answer(id, result),
             Command::Changed => self.view_stale = true,
             Command::Notice(notice) => self.tell(&notice),
@@ -254,6 +264,9 @@ impl Runtime {
             Notice::JoinFailed { refusal, joining: false, .. } if may_pass(*refusal) => {
                 info!(target: NOTICES, "{notice}");
             }
+            Notice::Recovered { lost, .. } if !lost.is_empty() => {
+                warn!(target: NOTICES, "{notice}");
+            }
             Notice::JoinFailed { .. }
             | Notice::OtherFlock { .. }
             | Notice::Seed(_)
@@ -263,6 +276,8 @@ impl Runtime {
             | Notice::ReplicaFull { .. }
             | Notice::HandedOver { .. }
             | Notice::RemovedInVain { .. }
+            | Notice::LeftBehind { .. }
+            | Notice::NotTakenOver { .. }
             | Notice::TookOver { .. }
             | Notice::LostWithTwin { .. }
             | Notice::LeadLost { .. }

@@ -8,19 +8,18 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags};
+use rustix::fs::{flock, fstat, statat};
 use rustix::fs::{linkat, openat, renameat, renameat_with, unlinkat};
 use rustix::io::Errno;
 
 use super::place::Spot;
-use super::unfinished::{Leftover, Unfinished, hidden_name};
+use super::unfinished::{Leftover, Unfinished};
 use super::{Content, Disk, sync_names};
 use crate::error::{Error, Kind};
 
 /// The permission bits that are kept: not those that say as whom a program runs.
 const KEPT: u32 = 0o777;
-/// How many names are tried: a process that was killed may have left some.
-const NAMES: usize = 100;
 
 /// A file on its way to its place.
 #[derive(Debug)]
@@ -30,9 +29,9 @@ pub(super) struct Aside {
     file: File,
     // Its name until it is finished; none: it has no name.
     hidden: Option<(Unfinished, OsString)>,
-    // Whether it may replace what is at its place by then, or has to.
-    may_replace: bool,
-    has_to_replace: bool,
+    content: Content,
+    // Whether something is at its place.
+    is_taken: bool,
 }
 
 impl Aside {
@@ -41,7 +40,7 @@ impl Aside {
         let Spot { dir, name, old } = spot;
         let dir = Arc::new(dir);
         let is_plain = content == Content::Plain;
-        let has_to_replace = old.is_some();
+        let is_taken = old.is_some();
         let kept = old.filter(|_| is_plain);
         // What replaces a file is nobody else's business until it has that file's mode.
         let mode = if is_plain && kept.is_none() { 0o666 } else { 0o600 };
@@ -50,8 +49,7 @@ impl Aside {
         if let Some(old) = kept {
             take_after(&file, &old, &name)?;
         }
-        let may_replace = is_plain || has_to_replace;
-        Ok(Self { dir, name, file, hidden, may_replace, has_to_replace })
+        Ok(Self { dir, name, file, hidden, content, is_taken })
     }
 
     pub(super) fn file(&mut self) -> &mut File {
@@ -63,17 +61,22 @@ impl Aside {
         disk.step("written");
         disk.sync(&self.file)?;
         disk.step("durable");
-        let Self { dir, name, file, hidden, may_replace, has_to_replace } = self;
+        let Self { dir, name, file, hidden, content, is_taken } = self;
+        let is_secret = content == Content::Secret;
+        // Until it has its name: of two secrets for one empty file, one gets there.
+        let taken = if is_secret && is_taken { take_empty(&dir, &name)? } else { None };
+        let may_replace = !is_secret || taken.is_some();
         match hidden {
             Some((unfinished, hidden)) => {
                 unfinished.keep(|| rename(&dir, &hidden, &name, may_replace))?;
             }
-            None if has_to_replace => link_over(&dir, &file, &name)?,
+            None if is_taken && may_replace => link_over(&dir, &file, &name)?,
             None => match link(&file, &dir, &name) {
                 Err(Errno::EXIST) if may_replace => link_over(&dir, &file, &name)?,
                 linked => linked?,
             },
         }
+        drop(taken);
         disk.step("named");
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let readable = openat(&dir, ".", flags, Mode::empty()).map(File::from);
@@ -104,15 +107,33 @@ fn under_a_name<T>(
     dir: &Arc<File>,
     make: impl Fn(&OsStr) -> io::Result<T>,
 ) -> io::Result<(Unfinished, OsString, T)> {
-    for _ in 0..NAMES {
-        let name = hidden_name();
-        let left = Leftover::File { dir: dir.clone(), name: name.clone() };
-        match Unfinished::make(left, || make(&name)) {
-            Err(err) if err.kind() == io::ErrorKind::AlreadyExists => {}
-            made => return made.map(|(unfinished, made)| (unfinished, name, made)),
-        }
-    }
-    Err(io::ErrorKind::AlreadyExists.into())
+    let left = |name: &OsStr| Leftover::File { dir: dir.clone(), name: name.to_owned() };
+    Unfinished::under_a_name(left, make)
+}
+
+/// Takes an empty file that a secret is to replace: as long as what is returned lives, nobody else who asks
+/// like this has it. Fails when there is something in it, or another file in its place; none: it is gone.
+fn take_empty(dir: &File, name: &OsStr) -> io::Result<Option<File>> {
+    let open = |flags| {
+        let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        openat(dir, name, flags, Mode::empty())
+    };
+    // Over a network a lock takes a file that is open for writing.
+    let opened = open(OFlags::RDWR).or_else(|err| match err {
+        Errno::ACCESS => open(OFlags::RDONLY),
+        err => Err(err),
+    });
+    let file = match opened {
+        Ok(file) => File::from(file),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(err) => return Err(err.into()),
+    };
+    // Whoever has it is about to replace it.
+    let taken = flock(&file, FlockOperation::NonBlockingLockExclusive);
+    taken.map_err(|err| if err == Errno::WOULDBLOCK { Errno::EXIST } else { err })?;
+    let (taken, now) = (fstat(&file)?, statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?);
+    let is_there = (now.st_dev, now.st_ino, now.st_size) == (taken.st_dev, taken.st_ino, 0);
+    if is_there { Ok(Some(file)) } else { Err(io::ErrorKind::AlreadyExists.into()) }
 }
 
 /// Gives a file the mode and the owner of the one that it replaces.

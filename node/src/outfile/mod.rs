@@ -5,6 +5,7 @@
 //! | nothing | the file appears with all of its content, or not at all |
 //! | a regular file | the same; it keeps its mode and owner. A secret replaces only an empty file |
 //! | a link | what it leads to is written, and the link stays. A secret is never written through one |
+//! | what a process has open, by `/proc` or `/dev/fd` | it is added to; a secret only to what is no file |
 //! | a device, a pipe | it is written into; what it took by the time of an error stays there |
 //! | a directory, a socket | refused |
 //! | `-`, `/dev/stdout` | standard output; see [`is_stdout`] |
@@ -19,8 +20,11 @@
 //! other.
 //!
 //! In a directory where everybody writes and only owners delete, such as `/tmp`, nothing is followed, written
-//! into or replaced that somebody else put there: not this user, nor the directory's owner. The kernel
-//! does the same where it is told to (`fs.protected_symlinks` and its like), but not for all of this.
+//! into or replaced that somebody else put there: not this user, nor the directory's owner. Links on the way
+//! are looked at, too. The kernel does the same where it is told to (`fs.protected_symlinks` and its like),
+//! but not for all of this.
+//!
+//! Of two secrets that are written to one empty file at once, one is there in the end, and the other failed.
 
 mod aside;
 mod disk;

@@ -57,7 +57,11 @@ impl Place {
             _ => Path::new("."),
         };
         // What a process has open: to rename something over it would not reach that process.
-        if fs::canonicalize(dir_path).is_ok_and(|dir| dir.starts_with("/proc")) {
+        if is_in_proc(dir_path) {
+            let is_file = fs::metadata(&resolved).is_ok_and(|meta| meta.is_file());
+            if content == Content::Secret && is_file {
+                return Err(open_file(path));
+            }
             return Ok(Self::Stream { path: resolved, append: true });
         }
         let old = match fs::metadata(&resolved) {
@@ -107,24 +111,75 @@ fn refuse(path: &Path, resolved: &Path, old: Option<&Metadata>) -> Result<(), Er
 fn resolve(path: &Path) -> Result<PathBuf, Error> {
     let mut at = path.to_owned();
     for _ in 0..LINKS_MAX {
+        check_parents(path, at.parent().unwrap_or(Path::new("")))?;
         let link = match fs::symlink_metadata(&at) {
             Ok(meta) if meta.is_symlink() => meta,
             _ => return Ok(at),
         };
         let dir = at.parent().unwrap_or(Path::new("")).to_owned();
-        if let Ok(of) = fs::metadata(if dir == Path::new("") { Path::new(".") } else { &dir }) {
-            if fs::canonicalize(&dir).is_ok_and(|dir| dir.starts_with("/proc")) {
-                return Ok(at);
-            }
-            refuse_planted(path, &of, &link)?;
+        if is_in_proc(&dir) {
+            return Ok(at);
         }
+        check_link(path, &dir, &link)?;
         let target = fs::read_link(&at).map_err(|err| doing("looking at", &at, &err))?;
         at = dir.join(target);
     }
-    Err(Error::new(
-        Kind::InvalidArgument,
-        format!("{} leads through too many links", path.display()),
-    ))
+    Err(too_many_links(path))
+}
+
+/// Refuses a directory to which a link leads that somebody else put where everybody writes.
+fn check_parents(path: &Path, dir: &Path) -> Result<(), Error> {
+    let parts = |path: &Path| -> Vec<OsString> {
+        path.components().rev().map(|part| part.as_os_str().to_owned()).collect()
+    };
+    let (mut at, mut rest, mut links) = (PathBuf::new(), parts(dir), 0);
+    while let Some(part) = rest.pop() {
+        let next = at.join(part);
+        let link = fs::symlink_metadata(&next).ok().filter(Metadata::is_symlink);
+        // Those of the kernel lead where no path does.
+        let Some(link) = link.filter(|_| !is_in_proc(&at)) else {
+            at = next;
+            continue;
+        };
+        check_link(path, &at, &link)?;
+        links += 1;
+        if links > LINKS_MAX {
+            return Err(too_many_links(path));
+        }
+        let target = fs::read_link(&next).map_err(|err| doing("looking at", &next, &err))?;
+        // One that begins at the root replaces what it is joined to.
+        rest.extend(parts(&target));
+    }
+    Ok(())
+}
+
+/// Refuses to follow a link in a directory that somebody else put there.
+fn check_link(path: &Path, dir: &Path, link: &Metadata) -> Result<(), Error> {
+    match fs::metadata(here_if_empty(dir)) {
+        Ok(dir) => refuse_planted(path, &dir, link),
+        Err(_) => Ok(()),
+    }
+}
+
+fn here_if_empty(dir: &Path) -> &Path {
+    if dir == Path::new("") { Path::new(".") } else { dir }
+}
+
+fn is_in_proc(dir: &Path) -> bool {
+    fs::canonicalize(here_if_empty(dir)).is_ok_and(|dir| dir.starts_with("/proc"))
+}
+
+fn too_many_links(path: &Path) -> Error {
+    let message = format!("{} leads through too many links", path.display());
+    Error::new(Kind::InvalidArgument, message)
+}
+
+/// A secret goes to no file that a process has open: others may read it, and it would be added to what is
+/// there.
+fn open_file(path: &Path) -> Error {
+    let message = format!("{} is a file that a process has open", path.display());
+    Error::new(Kind::InvalidArgument, message)
+        .with_hint("Give the path of the file instead: it then gets mode 0600.")
 }
 
 /// Refuses what somebody else put into a directory where everybody writes.

@@ -226,6 +226,103 @@ fn a_secret_replaces_nothing_but_what_is_empty() {
     }
 }
 
+/// Both found it empty. One gets there, and the other is told; whoever comes while one is at it, too.
+#[test]
+fn of_two_secrets_for_one_empty_file_one_is_written() {
+    for unnamed in [true, false] {
+        let (dir, path) = place();
+        fs::write(&path, "").unwrap();
+        let begin = |line: &str| {
+            let mut out = begin(&path, Content::Secret, unnamed);
+            out.write_all(line.as_bytes()).unwrap();
+            out
+        };
+        let all: Vec<_> = (0..8).map(|n| (n.to_string(), begin(&n.to_string()))).collect();
+        let barrier = std::sync::Barrier::new(all.len());
+        let won: Vec<_> = std::thread::scope(|scope| {
+            let barrier = &barrier;
+            let finish = |(line, out): (String, OutFile)| {
+                scope.spawn(move || {
+                    barrier.wait();
+                    let finished = out.finish().map_err(|err| err.kind());
+                    assert!(matches!(finished, Ok(()) | Err(Kind::AlreadyExists)), "{finished:?}");
+                    finished.ok().map(|()| line)
+                })
+            };
+            let all: Vec<_> = all.into_iter().map(finish).collect();
+            all.into_iter().filter_map(|one| one.join().unwrap()).collect()
+        });
+        assert_eq!(won, [fs::read_to_string(&path).unwrap()], "one, and it is there");
+        assert_eq!(names(&dir), ["out"]);
+    }
+}
+
+#[test]
+fn a_secret_for_an_empty_file_that_went_or_was_written_to() {
+    for unnamed in [true, false] {
+        let (_dir, path) = place();
+        fs::write(&path, "").unwrap();
+        let out = begin(&path, Content::Secret, unnamed);
+        fs::remove_file(&path).unwrap();
+        out.finish().unwrap();
+        fs::write(&path, "").unwrap();
+        let out = begin(&path, Content::Secret, unnamed);
+        fs::write(&path, "theirs").unwrap();
+        assert_eq!(out.finish().unwrap_err().kind(), Kind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"theirs");
+    }
+}
+
+#[test]
+fn a_secret_is_not_added_to_a_file_that_a_process_has_open() {
+    use std::os::fd::AsRawFd as _;
+
+    let (_dir, path) = place();
+    let file = File::create(&path).unwrap();
+    for dir in ["/proc/self/fd", "/dev/fd"] {
+        let open = Path::new(dir).join(file.as_raw_fd().to_string());
+        let err = OutFile::create(&open, Content::Secret).unwrap_err();
+        assert_eq!(err.kind(), Kind::InvalidArgument, "{dir}");
+        write(&open, b"plain").unwrap();
+    }
+    let (_reader, writer) = std::io::pipe().unwrap();
+    let open = Path::new("/proc/self/fd").join(writer.as_raw_fd().to_string());
+    assert!(!OutFile::create(&open, Content::Secret).unwrap().is_file(), "a pipe takes it");
+    assert_eq!(fs::read(&path).unwrap(), b"plainplain");
+}
+
+#[test]
+fn links_of_others_are_not_followed_on_the_way_either() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root makes files of others");
+        return;
+    }
+    let (dir, _) = place();
+    let at = |name: &str| dir.path().join(name);
+    let shared = at("shared");
+    fs::create_dir(&shared).unwrap();
+    fs::set_permissions(&shared, Permissions::from_mode(0o1777)).unwrap();
+    fs::create_dir_all(at("home/deep")).unwrap();
+    symlink("../home", shared.join("own")).unwrap();
+    symlink(at("home"), shared.join("theirs")).unwrap();
+    std::os::unix::fs::lchown(shared.join("theirs"), Some(1234), None).unwrap();
+    // One's own link leads through theirs.
+    symlink("shared/theirs", at("through")).unwrap();
+    symlink(shared.join("theirs/deep/new"), at("file")).unwrap();
+    symlink("round", at("round")).unwrap();
+    for bad in ["shared/theirs/out", "shared/theirs/deep/out", "through/out", "file"] {
+        for content in [Content::Plain, Content::Secret] {
+            let err = OutFile::create(&at(bad), content).unwrap_err();
+            assert_eq!(err.kind(), Kind::PermissionDenied, "{bad}");
+        }
+    }
+    for good in ["shared/own/out", "shared/own/deep/out", "shared/own/../home/out"] {
+        write(&at(good), b"new").unwrap();
+    }
+    let err = OutFile::create(&at("round/out"), Content::Plain).unwrap_err();
+    assert_eq!(err.kind(), Kind::InvalidArgument, "{err}");
+}
+
 #[test]
 fn what_others_put_where_everybody_writes_is_left_alone() {
     let (tmp, home) = ((0o41777, 0), (0o40755, 0));

@@ -5,7 +5,7 @@
 //! nothing half-written stays, and nothing that is being removed gets its final name.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
@@ -17,6 +17,8 @@ use rustix::fs::AtFlags;
 
 /// How often a tree is removed again that somebody still writes to.
 const TRIES: usize = 1000;
+/// How many names are tried: a process that was killed may have left some.
+const NAMES: usize = 100;
 
 static ALL: Mutex<BTreeMap<u64, Leftover>> = Mutex::new(BTreeMap::new());
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
@@ -43,15 +45,27 @@ pub(crate) struct Unfinished {
 
 impl Unfinished {
     /// Registers what `make` makes. Nothing is registered when that fails.
-    pub(crate) fn make<T>(
-        what: Leftover,
-        make: impl FnOnce() -> io::Result<T>,
-    ) -> io::Result<(Self, T)> {
+    fn make<T>(what: Leftover, make: impl FnOnce() -> io::Result<T>) -> io::Result<(Self, T)> {
         let mut all = all();
         let made = make()?;
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         all.insert(number, what);
         Ok((Self { number }, made))
+    }
+
+    /// Makes something under a hidden name that nothing else has, and registers it.
+    pub(crate) fn under_a_name<T>(
+        what: impl Fn(&OsStr) -> Leftover,
+        make: impl Fn(&OsStr) -> io::Result<T>,
+    ) -> io::Result<(Self, OsString, T)> {
+        for _ in 0..NAMES {
+            let name = hidden_name();
+            match Self::make(what(&name), || make(&name)) {
+                Err(err) if err.kind() == io::ErrorKind::AlreadyExists => {}
+                made => return made.map(|(unfinished, made)| (unfinished, name, made)),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
     }
 
     /// Gives it its final name. When that fails it is removed.
@@ -85,10 +99,20 @@ impl Leftover {
     }
 }
 
-/// A short name that nobody else has, for what is written beside a place.
-pub(crate) fn hidden_name() -> OsString {
+/// A short name for what is written beside a place. A process of this number that was killed may have left
+/// something there: in a container each start has the same.
+fn hidden_name() -> OsString {
     let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
     format!(".crux-{}-{number}", std::process::id()).into()
+}
+
+/// As processes of this number that were killed left them: the next so many names are taken.
+#[cfg(test)]
+pub(crate) fn leave_names(dir: &Path, count: u64) {
+    let next = NUMBERS.load(Ordering::Relaxed);
+    for number in next..next + count {
+        fs::create_dir(dir.join(format!(".crux-{}-{number}", std::process::id()))).unwrap();
+    }
 }
 
 /// Removes all there is. Whoever calls this ends the process: nothing gets its final name any more.

@@ -3,13 +3,13 @@
 use std::io::ErrorKind;
 
 use crux_crdt::blob::{BlobId, PieceSet, Root};
-use crux_protocol::pastiche::{Event, ReadId, SealFailure, StoreFailure, WriteFailure};
+use crux_protocol::pastiche::{Event, ReadId, SealFailure, StoreFailure, TryFailure, WriteFailure};
 
 use crate::blobs::{BlobError, Blobs};
 
 pub(super) async fn begin(blobs: Blobs, blob: BlobId, root: Root, size: u64) -> Event {
     let begun = blobs.begin(blob, root, size).await;
-    Event::Begun { blob, result: begun.map_err(failure) }
+    Event::Begun { blob, root, size, result: begun.map_err(failure) }
 }
 
 pub(super) async fn write(
@@ -59,6 +59,22 @@ pub(super) async fn take(blobs: Blobs, blob: BlobId, body: Vec<u8>) -> Event {
         Err(error) => Err(SealFailure::Store(failure(error))),
     };
     Event::Sealed { blob, result }
+}
+
+/// All of a tree of one piece.
+pub(super) async fn try_piece(
+    blobs: Blobs,
+    blob: BlobId,
+    (root, size): (Root, u64),
+    body: Vec<u8>,
+) -> Event {
+    let result = match blobs.try_piece(blob, (root, size), body.into()).await {
+        Ok(()) => Ok(()),
+        Err(BlobError::WrongPiece { .. }) => Err(TryFailure::Damaged),
+        Err(BlobError::Mismatch { .. }) => Err(TryFailure::Mismatch),
+        Err(error) => Err(TryFailure::Store(failure(error))),
+    };
+    Event::Tried { blob, root, size, result }
 }
 
 pub(super) async fn read(

@@ -237,9 +237,12 @@ impl Task {
             Command::Read { read, blob, root, index } => {
                 self.disk.spawn(disk::read(blobs, read, blob, root, index));
             }
-            Command::Abandon { blob } => {
+            Command::Try { blob, root, size, body } => {
+                self.disk.spawn(disk::try_piece(blobs, blob, (root, size), body));
+            }
+            Command::Abandon { blob, root, size } => {
                 // Waited for, or else it might meet what is begun next.
-                if let Err(error) = blobs.abandon(blob).await {
+                if let Err(error) = blobs.abandon(blob, (root, size)).await {
                     warn!(%blob, %error, "pieces of no use stay");
                 }
             }
@@ -350,9 +353,12 @@ fn tell(report: &Report) {
         Report::BadPiece { peer, blob } => {
             warn!(peer = %peer.short(), %blob, "a piece that is not what its root promises");
         }
-        Report::FalseRoot { signers, blob } => {
-            let signers: Vec<_> = signers.iter().map(Principal::short).collect();
-            warn!(signers = %signers.join(" "), %blob, "they signed the root of another file");
+        Report::FalseRoot { signers, servers, blob } => {
+            let names = |peers: &[Principal]| {
+                peers.iter().map(Principal::short).collect::<Vec<_>>().join(" ")
+            };
+            let (signers, servers) = (names(signers), names(servers));
+            warn!(%signers, %servers, %blob, "they signed, or served, the root of another file");
         }
         // Whoever sends this may send it as often as it likes.
         Report::Malformed { peer } => debug!(peer = %peer.short(), "sent what no node sends"),

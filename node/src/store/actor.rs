@@ -9,7 +9,9 @@ use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crux_crdt::Principal;
 use crux_crdt::merge::Merge;
+use crux_crdt::record::Record;
 use tokio::sync::oneshot;
 
 use super::handle::{Health, StoreHandle};
@@ -26,6 +28,7 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 const WAITING_MAX: usize = 4096;
 
 type Answer = oneshot::Sender<Result<(), WriteError>>;
+type Found = oneshot::Sender<Option<Arc<Record>>>;
 
 /// What handles and the thread share.
 #[derive(Debug)]
@@ -43,6 +46,8 @@ struct Queue {
     // When what is saved is to be written.
     due: Option<Instant>,
     waiting: Vec<(Batch, Answer)>,
+    // Whose records are to be read.
+    asked: Vec<(Principal, Found)>,
     phase: Phase,
     health: Health,
 }
@@ -59,6 +64,7 @@ enum Phase {
 struct Work {
     saved: Pending,
     waiting: Vec<(Batch, Answer)>,
+    asked: Vec<(Principal, Found)>,
     last: Option<Answer>,
 }
 
@@ -104,6 +110,19 @@ impl Shared {
             self.changed.notify_one();
         }
         Ok(())
+    }
+
+    /// Asks for a record. None: too many wait, or the store is closed.
+    pub(super) fn read(&self, author: Principal) -> Option<oneshot::Receiver<Option<Arc<Record>>>> {
+        let mut queue = self.lock();
+        queue.check_open().ok()?;
+        if queue.asked.len() >= WAITING_MAX {
+            return None;
+        }
+        let (answer, answered) = oneshot::channel();
+        queue.asked.push((author, answer));
+        self.changed.notify_one();
+        Some(answered)
     }
 
     pub(super) fn health(&self) -> Health {
@@ -155,7 +174,8 @@ impl Queue {
 
     fn is_ready(&self, now: Instant) -> bool {
         let closing = matches!(self.phase, Phase::Closing(_));
-        closing || !self.waiting.is_empty() || self.due.is_some_and(|due| due <= now)
+        let asked = !self.waiting.is_empty() || !self.asked.is_empty();
+        closing || asked || self.due.is_some_and(|due| due <= now)
     }
 
     fn take(&mut self) -> Work {
@@ -169,7 +189,7 @@ impl Queue {
         self.due = None;
         self.in_flight = self.saved.len();
         let (saved, waiting) = (mem::take(&mut self.saved), mem::take(&mut self.waiting));
-        Work { saved, waiting, last }
+        Work { saved, waiting, asked: mem::take(&mut self.asked), last }
     }
 
     /// Notes how a write went; what was saved and is not durable waits for the next one.
@@ -202,8 +222,12 @@ struct Actor {
 impl Actor {
     fn run(mut self) {
         loop {
-            let Work { saved, waiting, last } = self.shared.next();
+            let Work { saved, waiting, asked, last } = self.shared.next();
+            // What is asked for may be among what was saved.
             let done = self.write(&saved, waiting);
+            for (author, answer) in asked {
+                drop(answer.send(self.read(&author)));
+            }
             if let Some(last) = last {
                 let closed = self.store.close();
                 // Nobody waits when the handle was dropped.
@@ -211,6 +235,12 @@ impl Actor {
                 return;
             }
         }
+    }
+
+    fn read(&self, author: &Principal) -> Option<Arc<Record>> {
+        let found = self.store.record(author);
+        let found = found.inspect_err(|error| tracing::warn!(%error, "the database was not read"));
+        found.ok().flatten().map(Arc::new)
     }
 
     fn write(&mut self, saved: &Pending, waiting: Vec<(Batch, Answer)>) -> Result<(), WriteError> {

@@ -11,7 +11,8 @@ use super::codec::{REMOVED_MAX, StoredRecord, Trusting, open_removed, seal_remov
 use super::disk::{Disk, FileDisk, guard};
 use super::error::Failure;
 use super::migrate::{self, STEPS};
-use super::tables::{self, FLOCK, FORMAT, INCARNATION, REMOVED, WriteTables, get};
+use super::snapshot::read_record;
+use super::tables::{self, FLOCK, FORMAT, INCARNATION, REMOVED, ReadTables, WriteTables, get};
 use super::{Batch, OpenError, Snapshot, WriteError};
 
 /// A file with less free space than this is left as it is at a start.
@@ -71,6 +72,15 @@ impl Store {
             }));
         }
         Ok(done?)
+    }
+
+    /// The record of an author as it is stored. Blocks for the disk.
+    ///
+    /// # Errors
+    /// [`WriteError`], as the next [`Store::commit`] would have; nothing was written.
+    pub fn record(&self, author: &Principal) -> Result<Option<Record>, WriteError> {
+        let Some(database) = &self.database else { return Ok(None) };
+        Ok(guard(|| read_record(&ReadTables::open(&database.begin_read()?)?, author, &self.flock))?)
     }
 
     #[cfg(test)]

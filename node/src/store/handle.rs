@@ -4,6 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use crux_crdt::Principal;
+use crux_crdt::record::Record;
 use tokio::sync::oneshot;
 
 use super::actor::Shared;
@@ -44,6 +46,13 @@ impl StoreHandle {
     /// [`WriteError::Closed`]: nothing was taken in.
     pub fn save(&self, batch: Batch) -> Result<(), WriteError> {
         self.owner.0.save(batch)
+    }
+
+    /// Reads the record of an author, once what was taken in before is written. `None`: there is none, or
+    /// it could not be read. Whoever gets it verifies it, or passes it on to somebody who does.
+    pub fn read(&self, author: Principal) -> impl Future<Output = Option<Arc<Record>>> + use<> {
+        let asked = self.owner.0.read(author);
+        async move { asked?.await.ok().flatten() }
     }
 
     /// How writing goes.

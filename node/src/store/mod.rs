@@ -8,7 +8,8 @@
 //! **Invariant**: the file holds, for each author, the record with the greatest total marker that
 //! was committed, with exactly the slots it covers; every act that was committed; what
 //! this node removed before it knew its past, up to a bound; and the greatest fence and incarnation. The
-//! slots of an author that departed are deleted: its stripped record replaces the whole one.
+//! slots of an author that departed are deleted once the engine says so: its stripped record replaces the
+//! whole one.
 //! So a write is a merge: repeating it, or doing two in the other order, gives the same content. A
 //! transaction is in the file as a whole or not at all.
 //!

@@ -8,7 +8,7 @@ use crux_crdt::sign::{Ed25519, Signed};
 use crux_crdt::{Digest, Principal};
 use redb::{Database, ReadableDatabase, ReadableTable};
 
-use super::codec::{StoredRecord, open_act, open_removed};
+use super::codec::{StoredRecord, Trusting, open_act, open_removed};
 use super::error::Failure;
 use super::tables::{INCARNATION, REMOVED, ReadTables, get};
 
@@ -53,6 +53,18 @@ fn read_records(tables: &ReadTables, flock: &Digest) -> Result<Vec<Arc<Record>>,
         records.push(Arc::new(record));
     }
     Ok(records)
+}
+
+/// The record of one author, if there is one. Its signature was verified when it was written, or when the
+/// database was opened.
+pub(super) fn read_record(
+    tables: &ReadTables,
+    author: &Principal,
+    flock: &Digest,
+) -> Result<Option<Record>, Failure> {
+    let Some(bytes) = tables.records.get(&author.0)? else { return Ok(None) };
+    let stored = StoredRecord::open(author, bytes.value(), flock, &Trusting)?;
+    stored.complete(|id| read_slot(tables, author, id)).map(Some)
 }
 
 fn read_slot(tables: &ReadTables, author: &Principal, id: &Digest) -> Result<Slot, Failure> {

@@ -112,6 +112,17 @@ fn the_bytes_of_version_2() {
     assert!(unpacked(&[0; 2 * BLOCK]).is_ok());
 }
 
+/// In a container each start of the command has the same number.
+#[test]
+fn what_a_killed_process_left_is_in_nobodys_way() {
+    let bytes = packed(tree().path()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    crate::outfile::unfinished::leave_names(dir.path(), 60);
+    unpack(&bytes[..], &dir.path().join("out")).unwrap();
+    assert_eq!(packed(&dir.path().join("out")).unwrap(), bytes);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 61, "what is another's stays");
+}
+
 #[test]
 fn names_stay_inside() {
     for name in [&b"/etc/x"[..], b"../x", b"a/../../x", b"a/..", b"..", b"", b"./."] {

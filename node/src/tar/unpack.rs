@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use super::TarError;
 use super::limits::{Limits, Tally};
 use super::reader::{Entry, Reader, What};
-use crate::outfile::unfinished::{Leftover, Unfinished, hidden_name};
+use crate::outfile::unfinished::{Leftover, Unfinished};
 use crate::outfile::{Disk, Real, sync_names};
 
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -46,10 +46,11 @@ pub(super) fn unpack_within(
         return Err(TarError::Exists(shown()));
     }
     let doing = |what: &'static str| move |err: io::Error| TarError::io(what, shown(), err);
-    let temp = parent.join(hidden_name());
-    let make = || DirBuilder::new().mode(IMPLIED).create(&temp);
-    let made = Unfinished::make(Leftover::Tree(temp.clone()), make);
-    let (unfinished, ()) = made.map_err(doing("making"))?;
+    let make = |name: &OsStr| DirBuilder::new().mode(IMPLIED).create(parent.join(name));
+    let left = |name: &OsStr| Leftover::Tree(parent.join(name));
+    let made = Unfinished::under_a_name(left, make);
+    let (unfinished, name, ()) = made.map_err(doing("making"))?;
+    let temp = parent.join(name);
     let root = File::open(&temp).map_err(doing("opening"))?;
     let mut unpacker = Unpacker::new(root, limits);
     let mut reader = Reader::new(from);

@@ -10,7 +10,8 @@ use crux_crdt::record::{
 use super::change::Rejection;
 use crate::liveness::BootNonce;
 
-/// How many changes of this run are told from those of an earlier life that is found late.
+/// How many changes of this run are told from those of an earlier life that is found late. Registrations are
+/// always among them: of removals the oldest are forgotten first.
 const TOUCHED_MAX: usize = 4 * SLOTS_MAX;
 
 /// What this node says of itself, unsigned.
@@ -22,8 +23,11 @@ pub struct Own {
     pub services: BTreeMap<ServiceKey, Registration>,
     /// The blobs that it offers.
     offers: BTreeMap<BlobId, Descriptor>,
-    /// What was registered or removed since the start, as far as it is remembered.
-    touched: BTreeSet<ServiceKey>,
+    /// What was registered or removed since the start, and when, in changes: every registration that is
+    /// there still, and the last removals.
+    touched: BTreeMap<ServiceKey, u64>,
+    /// The changes since the start.
+    changes: u64,
     /// Whether the disk held nothing of an earlier life that knew what it said.
     bare: bool,
 }
@@ -37,11 +41,11 @@ impl Own {
             services.map(|service| (key_of(service), service.clone())).collect();
         let forgot = last.is_some_and(|last| last.marker().incarnation == 0);
         let bare = last.is_none() || forgot;
-        let mut touched = if forgot { removed } else { BTreeSet::new() };
-        touched.extend(services.keys().filter(|_| forgot).cloned());
+        let removed = removed.into_iter().chain(services.keys().cloned()).filter(|_| forgot);
+        let touched = removed.map(|key| (key, 0)).collect();
         let offers = last.into_iter().flat_map(Record::offers);
         let offers = offers.map(|offer| (offer.blob, *offer)).collect();
-        Self { profile, services, offers, touched, bare }
+        Self { profile, services, offers, touched, changes: 0, bare }
     }
 
     /// Takes over the claim and the services of a record of an earlier life. What was registered or
@@ -57,10 +61,10 @@ impl Own {
             return;
         }
         let touched = &self.touched;
-        self.services.retain(|key, _| touched.contains(key));
+        self.services.retain(|key, _| touched.contains_key(key));
         for registration in record.registrations() {
             let key = key_of(registration);
-            if !touched.contains(&key) && self.services.len() < SLOTS_MAX {
+            if !touched.contains_key(&key) && self.services.len() < SLOTS_MAX {
                 self.services.insert(key, registration.clone());
             }
         }
@@ -86,7 +90,7 @@ impl Own {
             .map(|added| {
                 let key = key_of(&added);
                 let replaces = self.services.contains_key(&key);
-                let taken = !self.touched.contains(&key) && (replaces || room > 0);
+                let taken = !self.touched.contains_key(&key) && (replaces || room > 0);
                 room -= usize::from(taken && !replaces);
                 (added, taken)
             })
@@ -102,12 +106,28 @@ impl Own {
 
     /// The registrations that this run added or renewed.
     pub fn added(&self) -> impl Iterator<Item = &Registration> {
-        self.services.iter().filter(|(key, _)| self.touched.contains(*key)).map(|(_, it)| it)
+        self.services.iter().filter(|(key, _)| self.touched.contains_key(*key)).map(|(_, it)| it)
+    }
+
+    /// The registrations of earlier runs, which this one left as they are.
+    pub fn inherited(&self) -> impl Iterator<Item = &Registration> {
+        self.services.iter().filter(|(key, _)| !self.touched.contains_key(*key)).map(|(_, it)| it)
+    }
+
+    /// What this run or that record registers, and nobody does any more once this run took that over. What
+    /// this run removed itself is not among it.
+    pub fn lost_by_taking(&self, record: &Record) -> BTreeSet<ServiceKey> {
+        let mut after = self.clone();
+        after.take_over(record);
+        let all = self.services.values().chain(record.registrations()).map(key_of);
+        let removed =
+            |key: &ServiceKey| self.touched.contains_key(key) && !self.services.contains_key(key);
+        all.filter(|key| !after.services.contains_key(key) && !removed(key)).collect()
     }
 
     /// What this run removed, and what it tried to remove.
     pub fn removed(&self) -> impl Iterator<Item = &ServiceKey> {
-        self.touched.iter().filter(|key| !self.services.contains_key(*key))
+        self.touched.keys().filter(|key| !self.services.contains_key(*key))
     }
 
     /// Registers a service. One with its key keeps its instance name and gets the new rest.
@@ -151,12 +171,21 @@ impl Own {
 
     /// Whether an earlier life that is found late does not bring this one back.
     pub(super) fn is_touched(&self, key: &ServiceKey) -> bool {
-        self.touched.contains(key)
+        self.touched.contains_key(key)
     }
 
     fn touch(&mut self, key: &ServiceKey) {
-        if self.touched.len() < TOUCHED_MAX {
-            self.touched.insert(key.clone());
+        self.changes += 1;
+        self.touched.insert(key.clone(), self.changes);
+        while self.touched.len() > TOUCHED_MAX {
+            let gone = self
+                .touched
+                .iter()
+                .filter(|(it, _)| !self.services.contains_key(*it) && *it != key);
+            let Some(oldest) = gone.min_by_key(|(_, at)| **at).map(|(it, _)| it.clone()) else {
+                break;
+            };
+            self.touched.remove(&oldest);
         }
     }
 

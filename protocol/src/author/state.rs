@@ -165,6 +165,17 @@ impl State {
             || flying.map(|(_, change, _)| change).any(&is)
     }
 
+    /// The greatest fence that waits or is being written.
+    pub fn pending_fence(&self) -> Option<Claim> {
+        let flying = self.flight.iter().flat_map(|flight| &flight.commit.waiters);
+        let changes = self.queue.iter().map(|(_, change)| change);
+        let fence = |change: &Change| match change {
+            Change::Fence(claim) => Some(*claim),
+            _ => None,
+        };
+        changes.chain(flying.map(|(_, change, _)| change)).filter_map(fence).max()
+    }
+
     /// Writes what this node says at the next start, though nothing changed.
     pub const fn say_again(&mut self) {
         self.unsaid = true;

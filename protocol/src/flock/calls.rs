@@ -113,6 +113,10 @@ impl State {
         }
         let Some(incarnation) = self.strew.shown_record(&member).map(|r| r.marker().incarnation)
         else {
+            if self.forget_departed(&member) {
+                // Others retired it before.
+                return self.answer(id, Ok(Answer::Done));
+            }
             return self.answer(id, Err(ControlError::NotFound));
         };
         if incarnation >= NUMBER_LIMIT {
@@ -208,21 +212,24 @@ impl State {
         }
         match self.leader.check(claim, now) {
             Err(Refused::Held(held)) => self.reply(id, Response::Held(held).encode()),
-            Err(Refused::Beyond) => {
-                let what = format!("a command under claim {}, far above all others", claim.n);
-                self.misbehaved(claim.principal, what);
-                self.reply(id, Response::Beyond.encode());
-            }
+            // A newcomer finds an honest leader far above what it knows, too: that accuses nobody.
+            Err(Refused::Beyond) => self.reply(id, Response::Beyond.encode()),
             Ok(()) if self.leader.fence() == Some(claim) => {
                 self.reply(id, Response::Accepted.encode());
             }
             Ok(()) => {
                 self.try_disk_again();
                 if !self.author.push(Origin::Peer(id), Change::Fence(claim)) {
-                    self.reply(id, Response::Disk.encode());
+                    self.refuse_for_disk(id);
                 }
             }
         }
+    }
+
+    /// A fenced command cannot be written: lower ones are not refused for it.
+    pub(super) fn refuse_for_disk(&mut self, id: ReplyId) {
+        self.leader.on_unwritten(self.author.pending_fence());
+        self.reply(id, Response::Disk.encode());
     }
 
     /// To store a claim twice is to store it once. So who did not get it is asked once more.
@@ -319,6 +326,7 @@ impl State {
             }
         }
         self.forget_the_long_dead(now);
+        self.drop_departed(now);
         self.recover(now);
         self.stop_if_it_yields(now);
         if self.stop_at.is_some_and(|at| at <= now) {
@@ -334,7 +342,8 @@ impl State {
         let leases = self.leases.values().copied();
         let stop = self.stop_at.unwrap_or(Instant::NEVER);
         let yields = self.yield_deadline();
-        let rest = [stop, yields, self.past.deadline(), self.waiting_deadline()];
+        let (past, departed) = (self.past.deadline(), self.departed.deadline());
+        let rest = [stop, yields, past, departed, self.waiting_deadline()];
         pings.chain(stores).chain(leases).chain(rest).min().unwrap_or(Instant::NEVER)
     }
 

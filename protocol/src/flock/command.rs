@@ -55,6 +55,12 @@ pub enum Command {
     },
     /// Write when convenient. What is lost in a crash comes back from peers.
     Save(Batch),
+    /// Read the record of this author, which departed, from the disk, and answer with
+    /// [`super::Event::Recalled`] if it is there and whole.
+    Recall {
+        /// Who.
+        author: Principal,
+    },
     /// Answer a control request.
     Answer {
         /// Which.
@@ -121,6 +127,9 @@ pub enum Notice {
     Recovered {
         /// The incarnation it had.
         incarnation: u64,
+        /// What this node had registered until now, and did not say then: each as
+        /// `horde/service/revision`. It is gone.
+        lost: Vec<String>,
     },
     /// This run stops for another one of its identity. What it registered since its start, and whether a
     /// member stored it for the other run to take over.
@@ -137,6 +146,20 @@ pub enum Notice {
     },
     /// Another run of this identity stopped for this one, which took over what was registered there.
     TookOver {
+        /// Each as `horde/service/revision`.
+        services: Vec<String>,
+        /// Where the other run was reached.
+        from: Vec<String>,
+    },
+    /// This run stops for another one of its identity, which is not seen to have these: they were registered
+    /// here before the start.
+    LeftBehind {
+        /// Each as `horde/service/revision`.
+        services: Vec<String>,
+    },
+    /// Another run of this identity stopped for this one. It had these since before its start, and this run
+    /// has not.
+    NotTakenOver {
         /// Each as `horde/service/revision`.
         services: Vec<String>,
         /// Where the other run was reached.
@@ -209,11 +232,15 @@ impl fmt::Display for Notice {
                     who.short()
                 )
             }
-            Self::Recovered { incarnation } => {
+            Self::Recovered { incarnation, lost } => {
                 write!(
                     f,
                     "took over what this node said at incarnation {incarnation}, from its peers"
-                )
+                )?;
+                if lost.is_empty() {
+                    return Ok(());
+                }
+                write!(f, "; gone, since it was not said then: {}", lost.join(", "))
             }
             Self::HandedOver { services, stored: true } => write!(
                 f,
@@ -230,6 +257,18 @@ impl fmt::Display for Notice {
             Self::RemovedInVain { services } => write!(
                 f,
                 "the node that goes on does not know that this one deregistered {}",
+                services.join(", ")
+            ),
+            Self::LeftBehind { services } => write!(
+                f,
+                "registered here before the start, and lost unless the node that goes on has it, too: {}",
+                services.join(", ")
+            ),
+            Self::NotTakenOver { services, from } => write!(
+                f,
+                "a copy of this node at {} stopped, and had since before its start what this node has not: \
+                 {}; register again what is missed",
+                places(from),
                 services.join(", ")
             ),
             Self::TookOver { services, from } => write!(

@@ -1,3 +1,7 @@
+use std::sync::Arc;
+
+use crux_crdt::record::Record;
+
 use super::command::Ticket;
 use super::control::{Control, ControlId};
 use crate::link;
@@ -20,6 +24,11 @@ pub enum Event {
         id: ControlId,
         /// What.
         request: Control,
+    },
+    /// What [`super::Command::Recall`] asked for. Not sent if the disk holds no whole record of that author.
+    Recalled {
+        /// It.
+        record: Arc<Record>,
     },
     /// A place on the link where a node of this flock may be, `HOST:PORT`.
     Found {

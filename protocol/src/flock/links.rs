@@ -58,6 +58,7 @@ impl State {
             let outputs = self.liveness.on_connected(peer, now);
             self.act_on_liveness(outputs, now);
             self.ask_to_store_what_waits(peer);
+            self.recall(peer, now);
             self.send_what_waits(peer);
         }
     }
@@ -109,7 +110,7 @@ impl State {
             Some(Route::HandOver) => self.on_handed_over(body, now),
             Some(Route::Ping(ping)) => self.on_ping_answer(ping, peer, Some(body), now),
             Some(Route::Forward(control)) => self.on_forward_answer(control, Some(body)),
-            None => {}
+            Some(Route::HandBack) | None => {}
         }
     }
 
@@ -139,7 +140,7 @@ impl State {
             Some(Route::Hearsay) => self.hearing = false,
             Some(Route::Ping(ping)) => self.on_ping_failed(ping, peer, failure, now),
             Some(Route::Forward(control)) => self.on_forward_answer(control, None),
-            Some(Route::Store(_) | Route::HandOver) | None => {}
+            Some(Route::Store(_) | Route::HandOver | Route::HandBack) | None => {}
         }
     }
 

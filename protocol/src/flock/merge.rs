@@ -131,8 +131,7 @@ impl State {
         }
         let shown = shown_before && self.strew.shown_record(&author).is_some();
         self.note_record_changed(held.as_deref().filter(|_| shown), &record);
-        // Of one that departed meanwhile the replica keeps less.
-        self.unsaved.records.extend(self.strew.record(&author).cloned());
+        self.save_record(record, now);
         self.save_if_many();
         self.free_name_for(author, now);
         Ok(Merged::New)
@@ -172,7 +171,7 @@ impl State {
         let meaning = self.past.look_at(record, self.author.incarnation(), now);
         if nonce != self.past.nonce() {
             self.twins.on_record(record);
-            self.note_place(&nonce, now);
+            self.on_record_of(record, now);
         }
         if meaning == Meaning::Above {
             self.twins.name(nonce, self.past.is_heir_of(&nonce));
@@ -186,7 +185,12 @@ impl State {
 
     /// Goes on above an earlier life, once its newest record had time to be found, or none is there.
     pub(super) fn recover(&mut self, now: Instant) {
-        match self.past.take_due(now) {
+        let due = self.past.take_due(now);
+        if self.yielding.is_some() {
+            // What it finds is for the run that goes on.
+            return;
+        }
+        match due {
             Some(Due::Recover(record)) if record.profile().yields.is_some() => {
                 self.go_above(record);
             }
@@ -194,10 +198,7 @@ impl State {
             Some(Due::Outlast(incarnation)) => {
                 self.author.push(Origin::Internal, Change::Reincarnate(incarnation));
             }
-            Some(Due::Recover(record)) => {
-                self.notice(Notice::Recovered { incarnation: record.marker().incarnation });
-                self.author.push(Origin::Internal, Change::Recover(record));
-            }
+            Some(Due::Recover(record)) => self.take_over_from_earlier(record),
             Some(Due::Rise) => _ = self.author.push(Origin::Internal, Change::Reincarnate(0)),
             None => {}
         }
@@ -252,9 +253,9 @@ impl State {
     }
 
     /// Somebody became a member, left or was retired.
-    fn on_standing_changed(&mut self, changed: &BTreeSet<Principal>, _now: Instant) {
+    fn on_standing_changed(&mut self, changed: &BTreeSet<Principal>, now: Instant) {
         self.note_replica_changed();
-        self.save_stripped();
+        self.look_at_departed(now);
         let me = self.context.me;
         for who in changed.iter().filter(|who| **who != me) {
             if self.strew.membership().contains(who) && self.strew.record(who).is_none() {

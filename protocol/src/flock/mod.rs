@@ -19,6 +19,7 @@ mod calls;
 mod command;
 mod config;
 mod control;
+mod departed;
 mod dialling;
 mod event;
 mod fence;

@@ -66,12 +66,12 @@ impl State {
         if result.is_err() {
             self.retry_write_at = now + RETRY_WRITE;
         }
-        self.merge_own(&commit);
+        self.merge_own(&commit, now);
         let has = |is: fn(&Change) -> bool| commit.waiters.iter().any(|(_, change, _)| is(change));
         if has(|change| matches!(change, Change::Recover(_))) {
             self.lease_what_came_back(now);
         }
-        if result.is_ok() && has(|change| matches!(change, Change::Yield { .. })) {
+        if commit.write.record.is_some() {
             self.hand_over();
         }
         if has(|change| matches!(change, Change::Recover(_) | Change::Reincarnate(_))) {
@@ -84,12 +84,13 @@ impl State {
         }
     }
 
-    fn merge_own(&mut self, commit: &Commit) {
+    fn merge_own(&mut self, commit: &Commit, now: Instant) {
         for act in &commit.write.acts {
             self.strew.merge_act(act.clone());
             self.publish_act(act);
         }
-        self.save_stripped();
+        self.look_at_departed(now);
+        self.drop_forgotten(commit);
         if let Some(record) = &commit.write.record {
             let me = self.context.me;
             let before = self.strew.shown_record(&me).cloned();
@@ -150,7 +151,7 @@ impl State {
     fn answer_peer(&mut self, id: ReplyId, change: &Change, error: Option<PersistError>) {
         let body = match (change, error) {
             (Change::Fence(_), None) => leader::Response::Accepted.encode(),
-            (Change::Fence(_), Some(_)) => leader::Response::Disk.encode(),
+            (Change::Fence(_), Some(_)) => return self.refuse_for_disk(id),
             (_, error) => Response::encode_stored(error.is_none()),
         };
         self.reply(id, body);

@@ -9,7 +9,7 @@ use crux_crdt::Principal;
 use crux_crdt::act::Statement;
 use crux_crdt::strew::Strew;
 
-use super::command::{Batch, Notice};
+use super::command::Notice;
 use super::config::{Config, Restored};
 use super::state::State;
 use crate::context::Context;
@@ -43,30 +43,25 @@ pub struct Brought {
     pub bytes: usize,
 }
 
-/// The replica of a node that starts, and what of it is to be written again: records of departed members
-/// that are whole on the disk.
-pub(super) fn restore(config: &Config, context: &Context, restored: &Restored) -> (Strew, Batch) {
+/// The replica of a node that starts, and the departed members whose records are whole on its disk, with
+/// what these take.
+pub(super) fn restore(
+    config: &Config,
+    context: &Context,
+    restored: &Restored,
+) -> (Strew, Vec<(Principal, usize)>) {
     let mut strew = Strew::restore(context.me, &restored.acts, &restored.records);
     strew.set_limit(config.replica_max);
     let whole = restored.records.iter().filter(|record| !record.is_stripped());
-    let stripped = whole.filter_map(|record| {
-        strew.record(&record.author()).filter(|held| held.is_stripped()).cloned()
+    let departed = whole.filter(|record| {
+        let held = strew.record(&record.author());
+        held.is_some_and(|held| held.is_stripped() && held.id() == record.id())
     });
-    let records = stripped.collect();
-    (strew, Batch { records, ..Batch::default() })
+    let departed = departed.map(|record| (record.author(), record.footprint())).collect();
+    (strew, departed)
 }
 
 impl State {
-    /// Members departed: what of their records is on the disk goes, too.
-    pub(super) fn save_stripped(&mut self) {
-        let stripped = self.strew.take_stripped();
-        if stripped.is_empty() {
-            return;
-        }
-        let records = stripped.iter().filter_map(|member| self.strew.record(member));
-        self.unsaved.records.extend(records.cloned());
-    }
-
     /// There was no room for what another member has.
     pub(super) const fn note_refusal(&mut self) {
         self.room.full_at = Some(self.strew.footprint());

@@ -13,6 +13,7 @@ use super::calls::Ping;
 use super::command::{Batch, Command, Notice, Ticket};
 use super::config::{Config, Restored};
 use super::control::ControlId;
+use super::departed::Departed;
 use super::event::{Event, PersistError};
 use super::past::{Known, Past};
 use super::provisional::starts_provisional;
@@ -56,6 +57,7 @@ pub(super) enum Route {
     Hearsay,
     Store(ControlId),
     HandOver,
+    HandBack,
     Ping(u64),
     Forward(ControlId),
 }
@@ -94,6 +96,8 @@ pub struct State {
     pub(super) ticket: Option<Ticket>,
     pub(super) next_id: u64,
     pub(super) unsaved: Batch,
+    /// Departed members whose records the disk keeps for a while.
+    pub(super) departed: Departed,
     /// What is known of the room in the replica.
     pub(super) room: Room,
     pub(super) published: Option<Arc<Record>>,
@@ -143,7 +147,7 @@ impl State {
     pub fn new(config: Config, context: Context, parts: Parts, now: Instant) -> Self {
         let Parts { identity, join_key, restored, seed } = parts;
         let mut rng = StdRng::from_seed(seed);
-        let (strew, unsaved) = restore(&config, &context, &restored);
+        let (strew, departed) = restore(&config, &context, &restored);
         let last = strew.record(&context.me).cloned();
         let dial = dial::State::new(&config.join, now);
         let profile = Profile {
@@ -180,8 +184,8 @@ impl State {
         );
         liveness.set_run(twins.run(), now);
         let leader_config = config.leader.clone();
-        Self {
-            sync: sync::State::new(config.sync.clone(), context.clone(), now),
+        let mut state = Self {
+            sync: sync::State::new(config.sync.clone(), context.clone(), &seed, now),
             leader: leader::State::new(
                 leader_config,
                 context.me,
@@ -213,7 +217,8 @@ impl State {
             vouched: BTreeMap::new(),
             ticket: None,
             next_id: 0,
-            unsaved,
+            unsaved: Batch::default(),
+            departed: Departed::default(),
             room: Room::default(),
             published: None,
             shown_leader: None,
@@ -239,7 +244,9 @@ impl State {
             liveness,
             dial,
             leases,
-        }
+        };
+        departed.into_iter().for_each(|(who, bytes)| state.keep_departed(who, bytes, now));
+        state
     }
 
     /// Takes one event. The commands are to be executed in order.
@@ -249,6 +256,7 @@ impl State {
             Event::Link(event) => self.on_link(event, now),
             Event::Persisted { ticket, result } => self.on_persisted(ticket, result, now),
             Event::Control { id, request } => self.on_control(id, request, now),
+            Event::Recalled { record } => self.hand_back(&record),
             Event::Found { addr } => self.dial.on_found(&addr, now),
             Event::Wake => self.on_wake(now),
         }

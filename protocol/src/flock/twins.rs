@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use crux_crdt::record::Record;
 
@@ -48,21 +49,29 @@ struct Other {
 /// began with the lower incarnation, whose disk is older; then the lower nonce. What a run says of another
 /// one it says once: whether it is the heir is settled when it hears of it first.
 ///
+/// Of three runs each may rank before the next one in a ring, since who is whose heir depends on what they heard
+/// first. So a run that is about to stop names nobody but the one that it stops for: nobody stops for it.
+/// Only where all three name each other before any of them hears of that could all of them stop.
+///
 /// Only beacons under this node's own key count, so nobody else can stop it.
 #[derive(Debug)]
 pub(super) struct Twins {
     me: Run,
+    /// Whether it is about to stop for the one that it names.
+    yields: bool,
     /// In the order in which they were heard of.
     others: VecDeque<Other>,
     /// Where they say that they are reached, by what their records say.
     places: BTreeMap<BootNonce, Vec<String>>,
+    /// The record of another run that was seen last.
+    last: Option<Arc<Record>>,
 }
 
 impl Twins {
     /// A run that heard of no other.
     pub(super) const fn new(nonce: BootNonce, born: u64) -> Self {
         let me = Run { nonce, born, sees: None };
-        Self { me, others: VecDeque::new(), places: BTreeMap::new() }
+        Self { me, yields: false, others: VecDeque::new(), places: BTreeMap::new(), last: None }
     }
 
     /// What this run says of itself.
@@ -80,8 +89,16 @@ impl Twins {
         self.places.get(nonce).cloned().unwrap_or_default()
     }
 
+    /// What that run said, if no other one was seen since.
+    pub(super) fn said_by(&self, nonce: &BootNonce) -> Option<&Record> {
+        self.last.as_deref().filter(|record| record.marker().nonce == *nonce)
+    }
+
     /// A record of another run was seen: it tells where that is.
-    pub(super) fn on_record(&mut self, record: &Record) {
+    pub(super) fn on_record(&mut self, record: &Arc<Record>) {
+        if self.said_by(&record.marker().nonce).is_none_or(|last| last.total() < record.total()) {
+            self.last = Some(record.clone());
+        }
         if self.places.len() >= RUNS_MAX {
             self.places.pop_first();
         }
@@ -92,7 +109,7 @@ impl Twins {
     /// Another run wrote above this one: it is named before it is heard, so that it may know.
     pub(super) fn name(&mut self, nonce: BootNonce, heir: bool) {
         let heir = *self.remember(nonce).heir.get_or_insert(heir);
-        self.me.sees = Some(Sight { nonce, heir });
+        self.see(Sight { nonce, heir });
     }
 
     /// A beacon of this identity came; its signature held. `heir` and `child`: whether this run goes on from
@@ -114,15 +131,25 @@ impl Twins {
             return Outcome::News;
         }
         let heir = *self.find(theirs.nonce).heir.get_or_insert(heir);
-        let sight = Some(Sight { nonce: theirs.nonce, heir });
-        let news = self.me.sees != sight;
-        self.me.sees = sight;
+        let news = self.see(Sight { nonce: theirs.nonce, heir });
         match named {
-            Some(named) if rank(&self.me, heir) < rank(&theirs, named.heir) => Outcome::Yield,
+            Some(named) if rank(&self.me, heir) < rank(&theirs, named.heir) => {
+                self.yields = true;
+                Outcome::Yield
+            }
             Some(_) => Outcome::GoOn,
             None if news => Outcome::Name,
             None => Outcome::News,
         }
+    }
+
+    /// Names another run. Whether that is news.
+    fn see(&mut self, sight: Sight) -> bool {
+        let news = self.me.sees != Some(sight) && !self.yields;
+        if news {
+            self.me.sees = Some(sight);
+        }
+        news
     }
 
     fn remember(&mut self, nonce: BootNonce) -> &mut Other {
@@ -212,6 +239,40 @@ mod tests {
             let yields = sides.map(|side| side.yields);
             assert!(yields[0] != yields[1], "seed {seed}: {yields:?}");
         }
+    }
+
+    /// The last one is the heir of the first, whose beacon came while it listened, and began last; the second one
+    /// was cut off until then.
+    #[test]
+    fn of_three_that_rank_in_a_ring_not_all_stop() {
+        let make = |born| {
+            let twins = Twins::new([u8::try_from(born).unwrap(); 16], born);
+            Side { twins, counter: 0, yields: false }
+        };
+        let (mut first, mut second, mut last) = (make(5), make(7), make(9));
+        let beacon = first.beacon();
+        last.hear(&beacon, true, false);
+        let beacon = last.beacon();
+        first.hear(&beacon, false, false);
+        let beacon = first.beacon();
+        last.hear(&beacon, true, false);
+        assert!(last.yields, "it has three seconds to hand over what it added");
+        for _ in 0..4 {
+            for (from, to) in [(0, 1), (2, 1), (1, 0), (1, 2), (0, 2), (2, 0)] {
+                let all = [&mut first, &mut second, &mut last];
+                let beacon = all[from].beacon();
+                all[to].hear(&beacon, false, false);
+            }
+        }
+        assert!(!second.yields, "nobody stops for one that stops");
+        // The last one is gone.
+        for _ in 0..4 {
+            let beacon = first.beacon();
+            second.hear(&beacon, false, false);
+            let beacon = second.beacon();
+            first.hear(&beacon, false, false);
+        }
+        assert!(first.yields && !second.yields);
     }
 
     /// A run that ended before this one began cannot name it.

@@ -5,8 +5,16 @@
 //!
 //! The run that stops takes no further changes. It says for the last time what it says, above everything that
 //! is known of the other run, with a list of what it added since its start; has its members store that; and
-//! stops once one did, or after three seconds. The other run finds this record above its own, takes over what
-//! was added, and goes on above it ([`super::past`]).
+//! stops once one did, or after three seconds. If it is outdone meanwhile (the other run goes above it, or
+//! somebody retires this identity) it says so once more above that. The other run finds this record above its
+//! own, takes over what was added, and goes on above it ([`super::past`]).
+//!
+//! What the run that stops had registered in *earlier* runs is not taken over: the other run may never have had
+//! it, or may have removed it in an earlier run of its own, and neither disk tells which. Both name what the other
+//! run is not seen to have, so that a person decides; what a run removed since its start it knows, and does not
+//! name.
+//!
+//! A run that has nothing of either kind says nothing, since that would cost all members a record.
 
 use core::time::Duration;
 
@@ -43,6 +51,8 @@ pub(super) struct Yielding {
     stored: bool,
     /// There is nothing to hand over: it waits for nothing but to learn where the other run is.
     idle: bool,
+    /// Whether the last word was said once more, above a record of the other run.
+    repeated: bool,
 }
 
 impl State {
@@ -92,16 +102,14 @@ impl State {
             return;
         }
         let to = theirs.run.nonce;
-        let own = self.author.committed();
-        let (added, removed) = (own.added().next(), own.removed().next());
-        let quiet = added.is_none() && removed.is_none() && self.author.under_way() == 0;
-        let idle = quiet || self.past.is_listening();
+        let quiet = self.author.under_way() == 0 || self.past.is_listening();
+        let idle = quiet && self.has_nothing_for(&to);
         let until = match idle {
             true if self.twins.places(&to).is_empty() => now + LOOK_FOR,
             true => now,
             false => now + YIELD_FOR,
         };
-        self.yielding = Some(Yielding { to, until, stored: false, idle });
+        self.yielding = Some(Yielding { to, until, stored: false, idle, repeated: false });
         if !idle {
             // One more than the other run may rise to meanwhile.
             let above = self.author.incarnation().max(theirs.incarnation).saturating_add(1);
@@ -109,8 +117,18 @@ impl State {
         }
     }
 
-    /// This run's last record is on its disk: members are to store it.
+    /// Whether it has nothing that the other run is to know of.
+    fn has_nothing_for(&self, other: &BootNonce) -> bool {
+        let own = self.author.committed();
+        let (added, removed) = (own.added().next(), own.removed().next());
+        added.is_none() && removed.is_none() && self.said_only_here(other).is_empty()
+    }
+
+    /// A record of this run is on its disk: if it is its last word, members are to store it.
     pub(super) fn hand_over(&mut self) {
+        if self.yielding.is_none_or(|yielding| yielding.idle) {
+            return;
+        }
         let Some(record) = self.strew.record(&self.context.me).cloned() else { return };
         let mut frame = Encoder::default();
         RecordFrame::seal(&mut frame, &record, usize::MAX, |_| false);
@@ -134,12 +152,37 @@ impl State {
         self.yielding.is_some_and(|yielding| yielding.idle)
     }
 
-    /// A record of another run came: where that is is known.
-    pub(super) fn note_place(&mut self, of: &BootNonce, now: Instant) {
-        let waits = self.yielding.as_mut().filter(|yielding| yielding.idle && yielding.to == *of);
-        if let Some(yielding) = waits {
-            yielding.until = yielding.until.min(now);
+    /// A record of another run came. If this one stops for it: where that is is known, and whether it took
+    /// over what was handed to it; or it hides the last word, which is said once more.
+    pub(super) fn on_record_of(&mut self, other: &Record, now: Instant) {
+        let marker = other.marker();
+        let Some(mut yielding) = self.yielding.filter(|it| it.to == marker.nonce) else { return };
+        let own = self.author.committed();
+        let above =
+            (marker.incarnation, marker.nonce) > (self.author.incarnation(), self.past.nonce());
+        let took = own.added().next().is_some()
+            && own.added().all(|added| other.registrations().any(|it| it == added));
+        let spoken = own.profile.yields.is_some();
+        if !yielding.idle && !spoken && self.has_nothing_for(&yielding.to) {
+            // It waited, since it may not speak yet, and needs not.
+            self.author.retract(|change| matches!(change, Change::Yield { .. }));
+            yielding.idle =
+                !self.author.is_pending(|change| matches!(change, Change::Yield { .. }));
         }
+        let speaks = self.author.is_pending(
+            |change| matches!(change, Change::Yield { above, .. } if *above >= marker.incarnation),
+        );
+        if yielding.idle {
+            yielding.until = yielding.until.min(now);
+        } else if above && took && spoken {
+            yielding.stored = true;
+            yielding.until = yielding.until.min(now);
+        } else if above && !yielding.repeated && !speaks {
+            yielding.repeated = true;
+            let (to, above) = (yielding.to, marker.incarnation.saturating_add(1));
+            self.author.push(Origin::Internal, Change::Yield { to, above });
+        }
+        self.yielding = Some(yielding);
     }
 
     /// Stops, once it is time.
@@ -150,12 +193,16 @@ impl State {
         let own = self.author.committed();
         let added: Vec<_> = own.added().map(name_of).collect();
         let removed: Vec<_> = own.removed().map(name_of_key).collect();
+        let earlier = self.said_only_here(&yielding.to);
         if !added.is_empty() {
             let stored = yielding.stored;
             self.notice(Notice::HandedOver { services: added, stored });
         }
         if !removed.is_empty() {
             self.notice(Notice::RemovedInVain { services: removed });
+        }
+        if !earlier.is_empty() {
+            self.notice(Notice::LeftBehind { services: earlier });
         }
         let elsewhere = self.twins.places(&yielding.to);
         self.out.push(Command::Stop(StopReason::Cloned { elsewhere }));
@@ -177,9 +224,17 @@ impl State {
             self.tell_what_is_lost(lost, &marker.nonce);
             self.author.push(Origin::Internal, Change::Reincarnate(marker.incarnation));
         } else {
-            self.notice(Notice::Recovered { incarnation: marker.incarnation });
-            self.author.push(Origin::Internal, Change::Recover(record));
+            self.take_over_from_earlier(record);
         }
+    }
+
+    /// Takes over what an earlier life said, and names what goes by that: what this run had on its disk, and
+    /// that life removed or never had.
+    pub(super) fn take_over_from_earlier(&mut self, record: Arc<Record>) {
+        let lost = self.author.committed().lost_by_taking(&record);
+        let (incarnation, lost) = (record.marker().incarnation, lost.iter().map(name_of_key));
+        self.notice(Notice::Recovered { incarnation, lost: lost.collect() });
+        self.author.push(Origin::Internal, Change::Recover(record));
     }
 
     fn take_over_from_twin(&mut self, record: Arc<Record>) {
@@ -193,7 +248,14 @@ impl State {
             let from = self.twins.places(&nonce);
             self.notice(Notice::TookOver { services: names(taken), from });
         }
-        self.tell_what_is_lost(names(lost), &nonce);
+        let lost = names(lost);
+        let mut left = self.author.committed().lost_by_taking(&record);
+        left.retain(|key| !lost.contains(&name_of_key(key)));
+        self.tell_what_is_lost(lost, &nonce);
+        if !left.is_empty() {
+            let services = left.iter().map(name_of_key).collect();
+            self.notice(Notice::NotTakenOver { services, from: self.twins.places(&nonce) });
+        }
         self.author.push(Origin::Internal, Change::Recover(record));
     }
 
@@ -202,6 +264,16 @@ impl State {
             let from = self.twins.places(to);
             self.notice(Notice::LostWithTwin { services, from });
         }
+    }
+
+    /// What this run registers since before its start, and that run is not seen to register.
+    fn said_only_here(&self, other: &BootNonce) -> Vec<String> {
+        let theirs = self.twins.said_by(other);
+        let says = |service: &Registration| {
+            theirs.is_some_and(|record| record.registrations().any(|it| it.key() == service.key()))
+        };
+        let inherited = self.author.committed().inherited();
+        inherited.filter(|service| !says(service)).map(name_of).collect()
     }
 
     /// What a record registers and this run does not.

@@ -8,6 +8,7 @@ use crux_crdt::sign::Signed;
 use crux_crdt::{Digest, Principal};
 use rand::rngs::StdRng;
 
+use super::chain::Chain;
 use super::message::{Hello, Refusal, Request, Response};
 use super::path::path;
 use super::state::{
@@ -78,7 +79,7 @@ impl State {
         let chain = path(facts.strew, peer, self.context.me);
         if knows && !chain.is_empty() {
             self.enter(peer, Stage::Closing, now);
-            return vec![Output::Send { peer, request: Request::Present(chain) }];
+            return vec![Output::Send { peer, request: Request::Present(Chain::of(&chain)) }];
         }
         let mut hello = facts.hello.clone();
         hello.nonce = fresh_nonce(rng);

@@ -8,6 +8,7 @@ use crux_crdt::path::Endpoint;
 use crux_crdt::sign::Signed;
 use crux_crdt::{Digest, Principal};
 
+use super::chain::Chain;
 use super::path::PATH_MAX;
 use crate::context::Context;
 use crate::frame::{FrameError, open_acts, seal_acts};
@@ -94,7 +95,7 @@ pub enum Request {
     /// The joiner's admission of the sponsor. Answered by [`Response::Done`].
     Admission(Arc<Signed<Act>>),
     /// A chain of admissions that makes the asker a member. Answered by [`Response::Done`].
-    Present(Vec<Arc<Signed<Act>>>),
+    Present(Chain),
 }
 
 /// What is answered over `/crux/join/2`.
@@ -203,21 +204,12 @@ impl Request {
                 out.u8(CALLBACK).digest(transcript).fixed(nonce);
             }
             Self::Admission(act) => act.seal(out.u8(ADMISSION)),
-            Self::Present(acts) => seal_acts(out.u8(PRESENT), acts.iter()),
+            Self::Present(chain) => chain.encode(out.u8(PRESENT)),
         }
         out.finish()
     }
 
-    /// Who says to have signed the first act of a presented chain; `None` for other requests.
-    /// Verifies nothing.
-    pub fn first_presented(bytes: &[u8]) -> Option<Principal> {
-        let mut input = Decoder::new(bytes);
-        (input.u8("join request") == Ok(PRESENT)).then_some(())?;
-        input.count(PATH_MAX, "acts").ok()?;
-        input.principal("author").ok()
-    }
-
-    /// Verifies what is signed in it, and decodes it.
+    /// Verifies what is signed in it, a chain that is presented aside, and decodes it.
     ///
     /// # Errors
     /// The bytes are malformed or over a bound, or a signature is wrong; the peer is at fault.
@@ -237,7 +229,7 @@ impl Request {
                 nonce: input.array("nonce")?,
             },
             ADMISSION => Self::Admission(Arc::new(Signed::open(&mut input, flock, verifier)?)),
-            PRESENT => Self::Present(open_acts(&mut input, PATH_MAX, flock, verifier)?),
+            PRESENT => Self::Present(Chain::decode(&mut input)?),
             found => return Err(DecodeError::Unknown { what: "join request", found }.into()),
         };
         input.finish()?;

@@ -29,7 +29,9 @@
 //!
 //! A proof is worth something to the sponsor that made its challenge, from its joiner, for as long as
 //! the challenge is recognized: 10 to 20 s, and not after a restart. Within that time the joiner may
-//! send it again, which starts the callback again and nothing else.
+//! send it again when the first is answered, which starts the callback again and nothing else. One callback
+//! of a joiner is under way at a time: who proves the key again meanwhile, with another hello, takes
+//! its own place, or waits.
 //!
 //! Where both sides knock at once, the one with the greater principal goes on and the other one
 //! lets it in: two handshakes would take twice the connections and could end each other.
@@ -38,8 +40,9 @@
 //! pairwise, and two islands become one by one handshake. Who is alone comes to the other's flock,
 //! whoever dialled, and leaves its claim to lead behind; where both are alone, J does. Where one
 //! side knows the other as a member already, it *presents* the chain of admissions that says so,
-//! and no handshake is needed.
+//! and no handshake is needed (`chain` bounds what that costs).
 
+mod chain;
 mod challenge;
 mod config;
 mod joiner;
@@ -49,6 +52,7 @@ mod sponsor;
 mod state;
 mod transcript;
 
+pub use chain::Chain;
 pub use config::Config;
 pub use message::{Hello, Refusal, Request, Response};
 pub use path::{PATH_MAX, path};

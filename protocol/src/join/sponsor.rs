@@ -18,12 +18,18 @@ use super::state::{
 use crate::link::ReplyId;
 use crate::time::Instant;
 
+/// How many host names of one joiner are looked up: each may take as long as a dial, and the joiner's
+/// own name server decides how long it takes.
+const NAMES_CALLED_MAX: usize = 2;
+
 /// How far a sponsor is with one joiner that proved the join key.
 #[derive(Debug)]
 pub(super) struct Guest {
     stage: Stage,
     /// The transcript of the challenge.
     transcript: Digest,
+    /// Where it is called.
+    addrs: Vec<Endpoint>,
     /// Whose name it takes over.
     retire: Option<Principal>,
     /// Whether it knows no other member.
@@ -115,15 +121,32 @@ impl State {
             Err(refusal) => return fail(peer, id, refusal),
         };
         let seen_from = (facts.seen_from)(&peer);
-        let addrs: Vec<_> =
-            hello.addresses.iter().filter(|addr| may_call(addr, seen_from)).cloned().collect();
+        let addrs = to_call(&hello.addresses, seen_from);
         if addrs.is_empty() {
             return fail(peer, id, Refusal::Address);
         }
         let (stage, until) = (Stage::Calling(id), now + self.config.patience);
         let (alone, nonce) = (hello.alone, fresh_nonce(rng));
-        self.guests.insert(peer, Guest { stage, transcript, retire, alone, nonce, until });
-        vec![Output::Vouch(peer), Output::Call { peer, addrs }]
+        let guest = Guest { stage, transcript, addrs, retire, alone, nonce, until };
+        self.receive(peer, id, guest)
+    }
+
+    /// Calls a joiner. One that proved the key before, and is being called there already, goes on with
+    /// this handshake in place of the other; one that is further on, or states another address, is to
+    /// wait for its end. So a joiner has one call under way, however often it proves the key.
+    fn receive(&mut self, peer: Principal, id: ReplyId, guest: Guest) -> Vec<Output> {
+        let addrs = guest.addrs.clone();
+        match self.guests.get(&peer).map(|old| (old.stage, old.addrs == addrs)) {
+            None => {
+                self.guests.insert(peer, guest);
+                vec![Output::Vouch(peer), Output::Call { peer, addrs }]
+            }
+            Some((Stage::Calling(old), true)) => {
+                self.guests.insert(peer, guest);
+                vec![refuse(old, Refusal::Unexpected), Output::Vouch(peer)]
+            }
+            Some(_) => vec![refuse(id, Refusal::Busy)],
+        }
     }
 
     /// The new connection to a joiner stands, or nobody with its key answered.
@@ -192,6 +215,17 @@ fn check_name(
         Some(holder) if (facts.is_alive)(&holder) => Err(Refusal::NameTaken(holder)),
         holder => Ok(holder),
     }
+}
+
+/// Where a joiner is called that states these addresses.
+fn to_call(stated: &[Endpoint], seen_from: Option<IpAddr>) -> Vec<Endpoint> {
+    let mut names = 0;
+    let is_called = |addr: &&Endpoint| {
+        names += usize::from(matches!(addr.host, Host::Dns(_)));
+        addr.host.ip().is_some() || names <= NAMES_CALLED_MAX
+    };
+    let called = stated.iter().filter(|addr| may_call(addr, seen_from)).filter(is_called);
+    called.cloned().collect()
 }
 
 /// Whether a stated address may be called back: its IP is the one the joiner is seen from, or it is

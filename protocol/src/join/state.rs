@@ -10,6 +10,7 @@ use crux_crdt::strew::{Names, Strew};
 use rand::Rng;
 use rand::rngs::StdRng;
 
+use super::chain::{Chain, Checks};
 use super::challenge::Challenges;
 use super::config::Config;
 use super::joiner::Attempt;
@@ -111,13 +112,16 @@ pub struct State {
     pub(super) guests: BTreeMap<Principal, Guest>,
     /// Made with the first challenge.
     pub(super) challenges: Option<Challenges>,
+    /// For those who present.
+    checks: Checks,
 }
 
 impl State {
     /// An engine in the middle of nothing.
     pub fn new(config: Config, context: Context, identity: Arc<Identity>, key: JoinKey) -> Self {
         let (attempts, guests) = (BTreeMap::new(), BTreeMap::new());
-        Self { config, context, identity, key, attempts, guests, challenges: None }
+        let checks = Checks::new();
+        Self { config, context, identity, key, attempts, guests, challenges: None, checks }
     }
 
     /// How many handshakes are under way, of both directions.
@@ -140,11 +144,6 @@ impl State {
         facts: &Facts<'_>,
         rng: &mut StdRng,
     ) -> Vec<Output> {
-        // Who presents a chain has it begin with a member, or it is not worth its signatures.
-        let is_member = |who: &Principal| facts.strew.membership().contains(who);
-        if Request::first_presented(body).is_some_and(|first| !is_member(&first)) {
-            return vec![refuse(id, Refusal::Chain)];
-        }
         let Ok(request) = Request::decode(body, &self.context) else {
             return vec![refuse(id, Refusal::Unexpected)];
         };
@@ -158,7 +157,7 @@ impl State {
                 vec![self.on_callback(peer, id, &transcript, &nonce)]
             }
             Request::Admission(act) => self.on_admission(peer, id, act, facts),
-            Request::Present(acts) => self.on_present(peer, id, acts, facts),
+            Request::Present(chain) => self.on_present(peer, id, &chain, now, facts),
         }
     }
 
@@ -187,16 +186,22 @@ impl State {
         &mut self,
         peer: Principal,
         id: ReplyId,
-        acts: Vec<Arc<Signed<Act>>>,
+        chain: &Chain,
+        now: Instant,
         facts: &Facts<'_>,
     ) -> Vec<Output> {
-        if !leads_to(&acts, facts.strew, peer) {
-            return vec![refuse(id, Refusal::Chain)];
+        let done = Output::Reply { id, response: Response::Done };
+        if facts.strew.membership().contains(&peer) {
+            // There is nothing to be learned from it.
+            return vec![done];
         }
-        if facts.full && !facts.strew.membership().contains(&peer) {
+        if facts.full {
             return vec![refuse(id, Refusal::Full)];
         }
-        vec![Output::Merge(acts), Output::Reply { id, response: Response::Done }]
+        match chain.verify(peer, facts.strew, &self.context, &mut self.checks, now) {
+            Ok(acts) => vec![Output::Merge(acts), done],
+            Err(refusal) => vec![refuse(id, refusal)],
+        }
     }
 
     /// A response came in. A malformed one ends the attempt. `calling`: it answers the callback to a
@@ -306,23 +311,6 @@ pub(super) fn fresh_nonce(rng: &mut StdRng) -> [u8; 32] {
 /// Whether an act admits a principal.
 pub(crate) fn admits(act: &Signed<Act>, principal: Principal) -> bool {
     matches!(act.value().statement, Statement::Admit { subject, .. } if subject == principal)
-}
-
-/// Whether a chain of admissions leads from a member of this replica to the peer.
-fn leads_to(acts: &[Arc<Signed<Act>>], strew: &Strew, peer: Principal) -> bool {
-    let mut at = None;
-    for act in acts {
-        let Statement::Admit { subject, .. } = act.value().statement else { return false };
-        let linked = match at {
-            None => strew.membership().contains(&act.author()),
-            Some(previous) => previous == act.author(),
-        };
-        if !linked {
-            return false;
-        }
-        at = Some(subject);
-    }
-    at == Some(peer)
 }
 
 pub(super) use transcript::{of_callback, of_challenge, of_hello};

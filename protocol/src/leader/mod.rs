@@ -13,7 +13,7 @@
 //!
 //! **The claim is the fence**, in the same order. Every command that came from a leader carries it; a
 //! receiver keeps the greatest it saw, durably, and refuses lower ones; one that is still being
-//! written counts. A leader that meets a greater claim anywhere (a dead member's profile, a refusal),
+//! written counts, until the disk refuses it. A leader that meets a greater claim anywhere (a dead member's profile, a refusal),
 //! though it be an equal number of a greater principal, and does not hear its holder for three seconds
 //! claims one more than that: until then that one may be alive and not heard yet. Where only another
 //! member met it, having obeyed one who died at once, that one does, twice as long later, in its turn.

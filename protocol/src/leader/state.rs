@@ -149,6 +149,12 @@ impl State {
         self.greatest_seen = self.greatest_seen.max(Some(claim));
     }
 
+    /// A command that [`State::check`] let pass could not be written, and was refused. `pending` is the
+    /// greatest claim whose command is still to be written.
+    pub fn on_unwritten(&mut self, pending: Option<Claim>) {
+        self.promised = self.fence.max(pending);
+    }
+
     /// What became of the holder of the fence: it departed, and if so, this node does not hear it.
     /// Returns the fence if it is to be forgotten: durably, then by [`State::forget_fence`].
     pub fn on_holder(&mut self, departed: bool, unheard: bool, now: Instant) -> Option<Claim> {

@@ -15,6 +15,8 @@ mod command;
 mod event;
 mod failure;
 
+use core::time::Duration;
+
 pub use command::Command;
 pub use event::{DialFailure, Event, RequestFailure};
 
@@ -60,6 +62,10 @@ impl Protocol {
         }
     }
 }
+
+/// A request that is neither answered nor failed after so long is lost, and the adapter has said so;
+/// pieces of blobs aside. Who waits for less takes the word about one request for that about the next.
+pub const LOST_AFTER: Duration = Duration::from_secs(20);
 
 /// The largest gossip payload. Larger ones are not published; anti-entropy carries them.
 pub const GOSSIP_PAYLOAD_MAX: usize = 48 * 1024;

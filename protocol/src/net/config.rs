@@ -72,9 +72,14 @@ pub struct Limits {
     /// Less than 2 breaks simultaneous dials: each side closes the connection that the other
     /// keeps.
     pub per_peer_max: usize,
+    /// Connections of members. One more closes the oldest of a member that has several; else, of those
+    /// that members made, the oldest of the address that has most.
+    pub members_max: usize,
     /// Incoming connections of peers that are not members and did not prove that they may become one.
     /// One more closes the oldest of the address that has most. As many may be of those who proved it.
     pub strangers_max: usize,
+    /// How many of them may be of one IPv6 network of 48 bits. Further ones close their own.
+    pub strangers_per_network_max: usize,
     /// Incoming connections whose handshake is not finished. One more closes one that gets nowhere.
     pub pending_max: usize,
     /// How many of them only addresses may have that members have.
@@ -82,6 +87,9 @@ pub struct Limits {
     /// How many of them one address may have that no member has; one IPv6 network of 64 bits counts
     /// as one address.
     pub pending_per_address_max: usize,
+    /// How many of them one IPv6 network of 48 bits may have, which is what a site is given: it has
+    /// 65,536 such addresses.
+    pub pending_per_network_max: usize,
     /// How long a connection that nobody uses stays. Those of members are always in use, by
     /// gossip.
     pub idle: Duration,
@@ -92,13 +100,19 @@ impl Default for Limits {
         Self {
             // Two sides that dial at once, and one connection that is going down.
             per_peer_max: 3,
+            // A leader that calls all 3,000 members of a flock at once, a third of which call as well.
+            members_max: 4096,
             // Each may hold some 4 MiB of unfinished requests and windows.
             strangers_max: 64,
+            // Half.
+            strangers_per_network_max: 32,
             // A flock of 100 that reconnects to one node within one handshake time.
             pending_max: 128,
             pending_kept: 32,
             // A site behind one address that starts all its nodes at once.
             pending_per_address_max: 32,
+            // Half of what there is for strangers.
+            pending_per_network_max: 48,
             // A join is a series of requests with an engine's work in between.
             idle: Duration::from_secs(20),
         }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::link::LOST_AFTER;
+
 /// Commands that wait for the task. An engine emits a burst per event (one request per peer, say)
 /// and must not be held up by it.
 pub(super) const COMMANDS_MAX: usize = 1024;
@@ -37,8 +39,8 @@ pub(super) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A request is lost after this. libp2p counts opening the stream apart, so that a peer that went
-/// silent between the two costs twice that.
-pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// silent between the two costs twice that, which is what the engines count on.
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(LOST_AFTER.as_secs() / 2);
 
 /// The same for a piece of a blob: at 100 kB a second it takes 10 s.
 pub(super) const PIECE_TIMEOUT: Duration = Duration::from_secs(20);

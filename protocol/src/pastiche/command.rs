@@ -46,7 +46,7 @@ pub enum Command {
         response: Response,
     },
     /// Take up what is there of a blob, if there could be room for all of it. Takes no room, and leaves
-    /// pieces kept under another root until one of this root is written. Answered by
+    /// pieces kept under other roots where they are; nobody goes on with those. Answered by
     /// [`super::Event::Begun`].
     Begin {
         /// Which blob.
@@ -56,8 +56,9 @@ pub enum Command {
         /// How large it is, in bytes.
         size: u64,
     },
-    /// Verify a piece, make room for it, and write it. The first of a root takes the place of what is
-    /// kept under another one. Answered by [`super::Event::Written`].
+    /// Verify a piece, make room for it, and write it. Two trees of a blob are kept at most: the first
+    /// piece of a third takes the place of the one of which less is held. Answered by
+    /// [`super::Event::Written`].
     Write {
         /// Of which blob.
         blob: BlobId,
@@ -92,10 +93,26 @@ pub enum Command {
         /// What is said to be all of it.
         body: Vec<u8>,
     },
-    /// Throw away the pieces of a blob that is not sealed.
-    Abandon {
+    /// Verify the only piece of a tree, and take it in if its SHA-3 is right. Nothing else is written.
+    /// Answered by [`super::Event::Tried`].
+    Try {
         /// Which blob.
         blob: BlobId,
+        /// What the piece is verified against.
+        root: Root,
+        /// How large the blob of that root is, in bytes: one piece at most.
+        size: u64,
+        /// Proof and bytes.
+        body: Vec<u8>,
+    },
+    /// Throw away the pieces of a tree that was found false. Those of other trees of the blob stay.
+    Abandon {
+        /// Of which blob.
+        blob: BlobId,
+        /// Which tree.
+        root: Root,
+        /// How large the blob of that root is, in bytes.
+        size: u64,
     },
     /// What is held of a blob? Answered by [`super::Event::Looked`].
     Look {
@@ -159,7 +176,7 @@ pub enum Failure {
     /// Everybody who has it stated a tree of another file.
     #[error("every statement about it was false")]
     Lies,
-    /// Too many blobs wait already.
+    /// Too many blobs wait already, or there was no place for this one while its waiter would wait.
     #[error("too many blobs are being fetched")]
     Busy,
     /// This node's store does not take it.
@@ -177,10 +194,13 @@ pub enum Report {
         /// Of which blob.
         blob: BlobId,
     },
-    /// They signed that a root belongs to a blob, and the SHA-3 says otherwise.
+    /// A root was said to belong to a blob, and the SHA-3 says otherwise.
     FalseRoot {
-        /// Who.
+        /// Who signed that.
         signers: Vec<Principal>,
+        /// Who did not, and said that it holds all of it, which no node says that did not compare the
+        /// SHA-3.
+        servers: Vec<Principal>,
         /// Of which blob.
         blob: BlobId,
     },

@@ -64,6 +64,10 @@ pub enum Event {
     Begun {
         /// Which blob.
         blob: BlobId,
+        /// Of which tree.
+        root: Root,
+        /// How large the blob of that tree is, in bytes.
+        size: u64,
         /// The pieces that are held already.
         result: Result<PieceSet, StoreFailure>,
     },
@@ -77,6 +81,17 @@ pub enum Event {
         index: u32,
         /// Whether it is held now.
         result: Result<(), WriteFailure>,
+    },
+    /// The store answered [`super::Command::Try`].
+    Tried {
+        /// Which blob.
+        blob: BlobId,
+        /// Of which tree.
+        root: Root,
+        /// How large the blob of that tree is, in bytes.
+        size: u64,
+        /// Whether it was the blob, which is sealed then.
+        result: Result<(), TryFailure>,
     },
     /// The SHA-3 of a blob was compared.
     Sealed {
@@ -152,6 +167,17 @@ pub enum StoreFailure {
 pub enum WriteFailure {
     /// It does not belong under the root. Nothing was written.
     Damaged,
+    /// The store failed.
+    Store(StoreFailure),
+}
+
+/// Why all of a small tree was not the blob.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TryFailure {
+    /// It does not belong under the root: whoever sent it lied.
+    Damaged,
+    /// Its SHA-3 is another one: whoever stated the tree lied.
+    Mismatch,
     /// The store failed.
     Store(StoreFailure),
 }

@@ -48,6 +48,8 @@ pub(super) struct Fetch {
     pub(super) is_sealed: bool,
     /// Who sent all of it, while that is being sealed.
     pub(super) whole_from: Option<Principal>,
+    /// The tree of one piece whose SHA-3 is being compared, and who sent it.
+    pub(super) trying: Option<(Tree, Principal)>,
     /// The caller that waits, since when, and for how long without a piece.
     pub(super) waiters: BTreeMap<Waiter, (Instant, Duration)>,
     pub(super) claims: Claims,
@@ -66,6 +68,8 @@ pub(super) struct Fetch {
     pub(super) providers: BTreeSet<Principal>,
     /// Who was asked since everybody was, where there are more than places.
     pub(super) met: BTreeSet<Principal>,
+    /// When those who state a tree that many state make place again, and for how many until then.
+    pub(super) swaps: (Instant, usize),
     /// When the flock's index is asked; never: it is being asked. None: nobody was asked yet.
     pub(super) next_seek: Option<Instant>,
     /// Whether a search in the index came to its end.
@@ -85,20 +89,21 @@ pub(super) struct Fetch {
     /// Gives each fetch its own order of pieces that are equally rare.
     pub(super) seed: u64,
     pub(super) first_stated: Option<Instant>,
-    /// When a piece was verified last, or a tree refuted, or the fetch began: those who wait do so from
-    /// then on.
+    /// When a piece was verified last, or a tree refuted, or the blob was wanted first: those who wait do
+    /// so from then on.
     pub(super) moved: Instant,
     pub(super) next_round: Instant,
 }
 
 impl Fetch {
-    pub(super) fn new(blob: BlobId, seed: u64) -> Self {
+    pub(super) fn new(blob: BlobId, seed: u64, now: Instant) -> Self {
         Self {
             blob,
             stage: Stage::Seeking,
             was_begun: false,
             is_sealed: false,
             whole_from: None,
+            trying: None,
             waiters: BTreeMap::new(),
             claims: Claims::default(),
             tree: None,
@@ -110,6 +115,7 @@ impl Fetch {
             sources: BTreeSet::new(),
             providers: BTreeSet::new(),
             met: BTreeSet::new(),
+            swaps: (Instant::ORIGIN, 0),
             next_seek: None,
             is_sought: false,
             banned: BTreeSet::new(),
@@ -121,7 +127,7 @@ impl Fetch {
             crowd: false,
             seed,
             first_stated: None,
-            moved: Instant::ORIGIN,
+            moved: now,
             next_round: Instant::ORIGIN,
         }
     }
@@ -183,6 +189,10 @@ impl Fetch {
             let from = next.piece.as_ref().map(|(_, from, _)| from);
             self.claims.is_false(&next.tree) || from.is_some_and(|from| self.banned.contains(from))
         });
+        if self.challenger.is_none() {
+            let ready = self.next_ready(now).map(|tree| Challenger { tree, piece: None });
+            self.challenger = ready;
+        }
         let next = self.challenger.as_ref().map(|next| next.tree).or(next);
         if let Some(tree) = next.filter(|_| self.writing.is_empty()) {
             self.follow(tree, now, out);
@@ -192,6 +202,7 @@ impl Fetch {
     /// Gives the floor to a tree.
     fn follow(&mut self, tree: Tree, now: Instant, out: &mut Vec<Command>) {
         self.note_turn(now);
+        self.note_floor(tree);
         self.leave();
         self.tree = Some(tree);
         self.stage = Stage::Beginning;
@@ -214,11 +225,13 @@ impl Fetch {
     /// The store failed: the fetch is at its end.
     pub(super) fn on_begun(
         &mut self,
+        tree: Tree,
         result: Result<PieceSet, StoreFailure>,
         now: Instant,
         out: &mut Vec<Command>,
     ) -> Result<(), Failure> {
-        if self.stage != Stage::Beginning {
+        // It may be of an earlier fetch.
+        if self.stage != Stage::Beginning || self.tree != Some(tree) {
             return Ok(());
         }
         let challenger = self.challenger.take();
@@ -338,10 +351,13 @@ impl Fetch {
     ) -> Result<(), Failure> {
         match failure {
             SealFailure::Mismatch => {
-                self.moved = now;
                 match self.whole_from.take() {
+                    // It cost its sender nothing: those who wait do not wait longer for it.
                     Some(liar) => self.on_false_whole(liar, out),
-                    None => self.start_over(out),
+                    None => {
+                        self.moved = now;
+                        self.start_over(out);
+                    }
                 }
                 Ok(())
             }
@@ -357,27 +373,44 @@ impl Fetch {
 
     /// Follows another root, without those who signed this one.
     fn start_over(&mut self, out: &mut Vec<Command>) {
-        out.push(Command::Abandon { blob: self.blob });
         if let Some(tree) = self.tree.take() {
-            let signers = self.claims.convict(&tree);
-            for peer in &signers {
-                self.banned.insert(*peer);
-                self.peers.remove(peer);
-            }
-            out.push(Command::Report(Report::FalseRoot { signers, blob: self.blob }));
-            for peer in self.peers.values_mut().filter(|peer| peer.tree() == Some(tree)) {
-                peer.said = None;
-                peer.next_ask = Instant::ORIGIN;
-            }
-            self.trials.remove(&tree);
+            out.push(Command::Abandon { blob: self.blob, root: tree.0, size: tree.1 });
+            self.refute(tree, out);
         }
         self.first_stated = None;
         self.ask_all_again();
         self.leave();
     }
 
+    /// A tree was found false. Whoever signed it is out, and whoever said that it holds all of it: that
+    /// says only who compared the SHA-3. Others may have been deceived, and are asked again.
+    pub(super) fn refute(&mut self, tree: Tree, out: &mut Vec<Command>) {
+        let signers = self.claims.convict(&tree);
+        let has_all = |peer: &Peer| {
+            peer.tree() == Some(tree)
+                && peer.said.as_ref().is_some_and(|it| it.pieces.is_complete())
+        };
+        let servers = self.peers.iter().filter(|(_, peer)| has_all(peer)).map(|(who, _)| *who);
+        let servers: Vec<_> = servers.filter(|who| !signers.contains(who)).collect();
+        for peer in signers.iter().chain(&servers) {
+            self.banned.insert(*peer);
+            self.peers.remove(peer);
+        }
+        out.push(Command::Report(Report::FalseRoot { signers, servers, blob: self.blob }));
+        for peer in self.peers.values_mut().filter(|peer| peer.tree() == Some(tree)) {
+            peer.said = None;
+            peer.next_ask = Instant::ORIGIN;
+        }
+        self.trials.remove(&tree);
+    }
+
+    /// How many pieces are in memory that are not to be written yet.
+    pub(super) fn waiting_pieces(&self) -> usize {
+        usize::from(self.challenger.is_some()) + usize::from(self.trying.is_some())
+    }
+
     /// Whether the store looks at the whole blob: it ends by itself, and soon.
     pub(super) fn is_sealing(&self) -> bool {
-        self.stage == Stage::Sealing || self.whole_from.is_some()
+        self.stage == Stage::Sealing || self.whole_from.is_some() || self.trying.is_some()
     }
 }

@@ -1,13 +1,20 @@
 //! The peers that a fetch asks.
 
+use std::collections::BTreeMap;
+
 use crux_crdt::Principal;
 
+use super::claims::Tree;
 use super::config::Config;
 use super::fetch::Fetch;
 use super::peer::Peer;
 use super::state::Facts;
 use crate::time::Instant;
 
+/// Those who state one tree keep one place in so many when others wait that were not asked yet.
+const TREE_SHARE: usize = 4;
+/// How many of them make place within [`Config::ask_period`]: each costs a question.
+const SWAPS_MAX: usize = 4;
 /// How many trees are remembered that nobody serves any more.
 const TRIALS_MAX: usize = 256;
 
@@ -67,7 +74,8 @@ impl Fetch {
     }
 
     /// Whether one more may be asked. Who was not yet asked takes the place of one that sent no piece that
-    /// it was asked for, or of one that has nothing, unless that one offers it.
+    /// it was asked for, or of one that has nothing, unless that one offers it; and now and then of one of
+    /// many that state one tree: whoever has many keys does not keep others out.
     fn has_place(&mut self, peer: &Principal, now: Instant, config: &Config) -> bool {
         if self.peers.len() < config.peers_max {
             return true;
@@ -75,9 +83,31 @@ impl Fetch {
         let offers = |who| self.sources.contains(who) && !self.providers.contains(who);
         let is_idle =
             |who, state: &Peer| state.is_barren(now) || (state.has_nothing() && !offers(who));
+        if self.met.contains(peer) {
+            return false;
+        }
         let mut idle = self.peers.iter().filter(|(who, state)| is_idle(*who, state));
-        let idle = idle.next().map(|(who, _)| *who).filter(|_| !self.met.contains(peer));
+        let idle = idle.next().map(|(who, _)| *who).or_else(|| self.one_of_many(now, config));
         idle.is_some_and(|who| self.peers.remove(&who).is_some())
+    }
+
+    /// Of those that state the tree that most do, one that sends nothing now, if they take more places than
+    /// they may keep.
+    fn one_of_many(&mut self, now: Instant, config: &Config) -> Option<Principal> {
+        let (next, left) = &mut self.swaps;
+        if now >= *next {
+            (*next, *left) = (now + config.ask_period, SWAPS_MAX);
+        }
+        let mut places = BTreeMap::<Tree, usize>::new();
+        let trees = self.peers.values().filter_map(Peer::tree);
+        trees.for_each(|tree| *places.entry(tree).or_default() += 1);
+        let (many, count) = places.into_iter().max_by_key(|(_, count)| *count)?;
+        let of = self.peers.iter().filter(|(_, peer)| peer.tree() == Some(many));
+        let free = of.filter(|(_, peer)| peer.in_flight == 0 && !peer.asking).map(|(who, _)| *who);
+        let free = free.min_by_key(|who| self.sources.contains(who));
+        let free = free.filter(|_| count > config.peers_max / TREE_SHARE && *left > 0)?;
+        *left -= 1;
+        Some(free)
     }
 
     fn forget_trials(&mut self) {

@@ -24,10 +24,12 @@
 //! * A root and a size are claims: they take neither room nor memory of that size. Room is made piece by
 //!   piece, after each was verified, and nothing is evicted for a blob of which no piece was.
 //! * A fetch ends by success, by a failure of this node's own store, or when no piece was verified for as
-//!   long as its waiters would wait. What was fetched stays as long as there is room.
+//!   long as its waiters would wait; also while it waits for a place. What was fetched stays as long as
+//!   there is room.
 //! * A provider is dropped for one blob, and reported, for what only a faulty one does: a piece that
-//!   does not belong under the root it promised, a signature under a false root, rubbish. Silence and
-//!   being busy cost it requests, nothing else.
+//!   does not belong under the root it promised, a signature under a false root, to say that it holds all
+//!   of that (which a node says only once it compared the SHA-3), rubbish. Silence and being busy cost it
+//!   requests, nothing else.
 //! * Every request of a peer is answered once. Memory is bounded: at most
 //!   [`Config::in_flight_max`] pieces come in and [`Config::reads_max`] go out at once.
 //!
@@ -37,14 +39,16 @@
 //! is another one, its signers are skipped for this blob and shown to people.
 //!
 //! **Small blobs** come whole with the answer to what is held, in one round trip: their SHA-3 is the
-//! judge, and no root is followed. Whoever sent something else is dropped for this blob.
+//! judge, and no root is followed. Whoever sent something else is dropped for this blob. A tree of one piece
+//! that stands beside others is judged in the same way, in memory.
 //!
 //! **Which piece.** From one source in order, so that the SHA-3 follows behind. With a crowd the one
 //! that is rarest among those who hold a part, in an order of each fetcher's own, so that the same
 //! piece is not asked of a seed twice while others are not asked at all.
 //!
 //! **Who is asked.** Those that offer the blob in the strew, with no round trip, and every member that is
-//! linked, [`Config::peers_max`] at a time; who has nothing makes place for the next. If nobody offers it,
+//! linked, [`Config::peers_max`] at a time; who has nothing makes place for the next, and so do those who
+//! state the same tree as many others. If nobody offers it,
 //! and nobody who was asked has it, those of whom the flock's index (Kademlia) has heard that they hold it:
 //! the long tail, which each node states for itself ([`PROVIDED_MAX`] blobs at most). Where more are linked
 //! than there are places, the index is asked at once. Those that offer a blob and those that the index
@@ -76,7 +80,7 @@ mod wait;
 
 pub use command::{Command, Failure, Progress, Report};
 pub use config::Config;
-pub use event::{Event, ReadId, SealFailure, StoreFailure, Waiter, WriteFailure};
+pub use event::{Event, ReadId, SealFailure, StoreFailure, TryFailure, Waiter, WriteFailure};
 pub use message::{
     DESCRIPTORS_MAX, Holding, OTHERS_MAX, PIECE_BODY_MAX, Request, Response, WHOLE_BYTES_MAX,
 };

@@ -2,7 +2,7 @@
 
 use crux_crdt::blob::{BlobId, PIECE_BYTES};
 
-use super::command::Command;
+use super::command::{Command, Failure};
 use super::fetch::Stage;
 use super::message::Request;
 use super::state::{Facts, Sent, State};
@@ -25,7 +25,8 @@ impl State {
     }
 
     pub(super) fn pump(&mut self, now: Instant, facts: &Facts<'_>, out: &mut Vec<Command>) {
-        self.admit(now);
+        self.admit();
+        self.give_up_queued(now, out);
         for blob in self.active.clone() {
             let Some(fetch) = self.fetches.get_mut(&blob) else { continue };
             if fetch.meet(now, facts, &self.config) {
@@ -41,22 +42,46 @@ impl State {
             }
             self.ask_around(blob, now, out);
         }
-        self.admit(now);
+        self.admit();
         while self.ask_for_one(now, out) {}
         self.serve.pump(now, &self.config, out);
         self.provide.pump(now, facts.linked.len(), &self.config, out);
     }
 
     /// Gives free places to those who wait.
-    fn admit(&mut self, now: Instant) {
+    fn admit(&mut self) {
         while self.active.len() < self.config.fetches_max
             && let Some(blob) = self.queue.pop_front()
         {
             self.active.push_back(blob);
-            if let Some(fetch) = self.fetches.get_mut(&blob) {
-                fetch.moved = now;
+        }
+        if self.queue.is_empty() {
+            self.queue_due = Instant::NEVER;
+        }
+    }
+
+    /// Answers those who would not wait longer, and for whose blob there was no place.
+    fn give_up_queued(&mut self, now: Instant, out: &mut Vec<Command>) {
+        // There may be thousands, and they are looked at only when one is due.
+        if now < self.queue_due {
+            return;
+        }
+        let mut next = Instant::NEVER;
+        for blob in self.queue.clone() {
+            let Some(fetch) = self.fetches.get_mut(&blob) else { continue };
+            let over = fetch.waiters.extract_if(.., |_, (since, wait)| now >= *since + *wait);
+            for (waiter, _) in over {
+                self.waiters.remove(&waiter);
+                out.push(Command::Done { waiter, result: Err(Failure::Busy) });
+            }
+            let due = fetch.waiters.values().map(|(since, wait)| *since + *wait).min();
+            next = next.min(due.unwrap_or(Instant::NEVER));
+            if fetch.waiters.is_empty() {
+                self.fetches.remove(&blob);
             }
         }
+        self.queue.retain(|blob| self.fetches.contains_key(blob));
+        self.queue_due = next;
     }
 
     /// Asks those who are due what they hold.
@@ -111,10 +136,7 @@ impl State {
 
     /// Pieces that are in memory or may be any moment.
     fn in_flight(&self, now: Instant) -> usize {
-        let held = self
-            .fetches
-            .values()
-            .map(|fetch| fetch.writing.len() + usize::from(fetch.challenger.is_some()));
+        let held = self.fetches.values().map(|fetch| fetch.writing.len() + fetch.waiting_pieces());
         let pieces = || self.requests.values().filter(|sent| sent.piece.is_some());
         let late = pieces().filter(|sent| now >= sent.at + self.config.stall_min).count();
         held.sum::<usize>() + pieces().count() - late + late.div_ceil(LATE_SHARE)

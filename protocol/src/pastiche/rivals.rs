@@ -7,20 +7,39 @@
 //!
 //! **Invariants**
 //!
-//! * One tree has the floor, and only its pieces are written. Another gets it only with a piece in hand,
-//!   and only when the one before gives way.
-//! * The floor is given to a rival that delivers when the tree that has it
-//!   - brings no verified piece for [`STALL`];
-//!   - has asked for as many bytes as a rival has in all: the smaller one is cheaper to refute. So what
-//!     false trees take from this node's room and time is at most the size of the true one, each;
-//!   - had its turn of [`TURN`], is not about to end, and the rival was never tried or was faster.
-//! * Turns and patience double with each turn of a tree, so that one that is slow gets long enough, and a
-//!   tree that is followed again and again costs a factor and not the blob.
+//! * One tree has the floor, and only its pieces are written. Another gets it only when the one before
+//!   gives way, and only if it sent a piece since its last turn: it is *ready*.
+//! * The floor is given to a rival that is ready when the tree that has it
+//!   - brings no verified piece for [`STALL`], or for a part of what is left of the time that somebody
+//!     waits: many that bring nothing do not use it up together;
+//!   - has asked for as many bytes as a rival has in all: the smaller one is cheaper to refute. One that
+//!     did not end in the turns that it had waits for as long as the last one took, or until twice as many
+//!     bytes were asked for with each;
+//!   - had its turn of [`TURN`], is not about to end, and the rival was never measured, or was faster, or
+//!     is owed a turn: it had fewer by [`OWED`].
+//! * Turns and patience double with each turn of a tree, and of those that are ready one that had fewer
+//!   turns goes first.
+//! * What came of a tree that loses the floor stays, and makes room for others before anything else does;
+//!   of two that wait so the one of which more is held. A rival of one piece takes neither floor nor
+//!   room: its SHA-3 is taken in memory.
 //! * A rival that sends nothing costs one request now and then, and the one that has the floor nothing.
 //!
-//! **Order.** Trees that had no turn come first, then the faster; of equals those that were asked less
-//! often, those that more nodes signed, those that more peers serve, and then by lot: neither the bytes of
-//! a root nor a size counts.
+//! **Why a fetch ends.** Let somebody send the true tree, and all of it in a time X if it has the floor.
+//! Whoever has the floor counts a turn each time that one is over, so the true tree is owed one in the end;
+//! of those that are owed one it waits for those that had fewer, and each of these has more afterwards. So
+//! it has turn after turn, the next one twice as long. Before its time is over it loses the floor only when
+//! it is silent for longer and longer, or to a smaller tree, which then waits for longer and longer, or for
+//! twice as many bytes. Hence one of its turns is longer than X, at a cost of a factor for each tree beside
+//! it; if it is silent at all, for less than a quarter of the time that somebody waits. If what came of it
+//! stayed, which is so unless more came of another one, it ends sooner.
+//!
+//! What the false tree that is followed takes of this node's room is at most the size of the true one, or
+//! what comes of it in the time that the true one had before and did not end in; and what rests beside it
+//! makes room for it.
+//!
+//! **Order.** Trees that were not measured or are owed a turn come first, those with fewer turns before
+//! others; then the faster; of equals those that were asked less often, those that more nodes signed, those
+//! that more peers serve, and then by lot: neither the bytes of a root nor a size counts.
 
 use core::cmp::Reverse;
 use core::time::Duration;
@@ -31,8 +50,9 @@ use crux_crdt::blob::PIECE_BYTES;
 
 use super::choose::mix;
 use super::claims::Tree;
+use super::command::{Command, Failure, Report};
 use super::config::Config;
-use super::event::StoreFailure;
+use super::event::{StoreFailure, TryFailure};
 use super::fetch::{Fetch, Stage};
 use super::peer::Peer;
 use crate::time::Instant;
@@ -41,6 +61,8 @@ use crate::time::Instant;
 const TURN: Duration = Duration::from_secs(2);
 /// For how long it may bring nothing at first, while a rival would.
 const STALL: Duration = Duration::from_secs(1);
+/// It may bring nothing for this part of the time after which those who wait give up.
+const STALL_SHARE: u32 = 4;
 /// How long after one rival was asked the next is: a piece takes less, most often.
 const STAGGER: Duration = Duration::from_millis(100);
 /// All rivals are asked within this part of the time that somebody waits.
@@ -49,19 +71,25 @@ const STAGGER_SHARE: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(250);
 /// How long until a rival is asked again at first.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
-/// How often these times double at most.
-const DOUBLINGS_MAX: u32 = 8;
+/// How often these times double at most: a turn is some weeks then.
+const DOUBLINGS_MAX: u32 = 20;
+/// By how many turns a tree must have had fewer to get the next one although it was slower. So one that
+/// was found slow takes a quarter of the time of the one that is followed. With twice as many it gets it
+/// although that one is about to end.
+const OWED: u32 = 2;
 
 /// What became of a tree so far.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Trial {
     /// How many turns it had.
     turns: u32,
-    /// How fast its pieces came in the last one, in bytes a second.
-    pace: u64,
-    /// How often a piece of it was asked for while it had not the floor, and when last.
+    /// How fast its pieces came in the last turn that tells, in bytes a second; none: in none.
+    pace: Option<u64>,
+    /// How often a piece of it was asked for while it had not the floor and none came, and when last.
     asked: u32,
     asked_at: Option<Instant>,
+    /// Whether it sent a piece since its last turn.
+    is_ready: bool,
     /// Why the store does not take it.
     pub(super) refused: Option<StoreFailure>,
 }
@@ -82,8 +110,13 @@ pub(super) struct Turn {
 #[derive(Debug)]
 pub(super) struct Challenger {
     pub(super) tree: Tree,
-    /// The piece, and who sent it. An empty blob has none.
+    /// The piece, and who sent it; none: it came before the floor was free.
     pub(super) piece: Option<(u32, Principal, Vec<u8>)>,
+}
+
+/// Whether one piece is all of a tree.
+const fn is_small(tree: &Tree) -> bool {
+    tree.1 <= PIECE_BYTES
 }
 
 impl Turn {
@@ -130,20 +163,60 @@ impl Fetch {
     /// Whether the tree that has the floor, if one has, gives way to a rival that delivers.
     fn gives_way(&self, to: &Tree, now: Instant) -> bool {
         let Some(followed) = self.tree else { return true };
-        let (own, rival) = (self.trial(&followed), self.trial(to));
-        let untried = rival.turns == 0;
-        let stalled = now >= self.turn.moved + doubled(STALL, own.turns);
-        let over = self.is_past(to) && (untried || rival.pace > 0);
-        let had_its_turn = now >= self.turn.since + doubled(TURN, own.turns)
-            && !self.ends_soon(now)
-            && (untried || rival.pace > self.pace(now));
-        stalled || over || had_its_turn
+        let stalled = now >= self.stalls_at(self.trial(&followed).turns);
+        stalled || self.is_past(to, now) || self.had_its_turn(to, now)
     }
 
-    /// Whether as many bytes were asked for as a rival has in all, and there are more to ask for.
-    fn is_past(&self, rival: &Tree) -> bool {
+    /// Whether the tree that has the floor had it for long enough, as against this rival.
+    fn had_its_turn(&self, rival: &Tree, now: Instant) -> bool {
+        let (own, rival) = (self.own_turns(), self.trial(rival));
+        let behind = own.saturating_sub(rival.turns);
+        let is_due = behind >= OWED || rival.pace.is_none_or(|pace| pace > self.pace(now));
+        let ends = behind < 2 * OWED && self.ends_soon(now);
+        now >= self.turn.since + doubled(TURN, own) && is_due && !ends
+    }
+
+    /// When the tree that has the floor was silent for too long. Not as long as those who wait would be
+    /// patient: each that has the floor and brings nothing takes a part of what is left of that.
+    fn stalls_at(&self, turns: u32) -> Instant {
+        let over = self.waiters.values().map(|(since, wait)| self.moved.max(*since) + *wait);
+        let left = over.min().map_or(Duration::ZERO, |over| over.since(self.turn.moved));
+        self.turn.moved + doubled(STALL, turns).min(left / STALL_SHARE)
+    }
+
+    /// How many turns the tree that has the floor had before.
+    fn own_turns(&self) -> u32 {
+        self.tree.map_or(0, |tree| self.trial(&tree).turns)
+    }
+
+    /// Whether as many bytes were asked for as a rival has in all, and there are more to ask for. One that
+    /// did not end in its turns waits for as long as the last one took, or until twice as many bytes were
+    /// asked for with each.
+    fn is_past(&self, rival: &Tree, now: Instant) -> bool {
         let pieces = self.have.held() as usize + self.asked.len() + self.writing.len();
-        pieces < self.have.count() as usize && pieces as u64 * PIECE_BYTES >= rival.1
+        let bytes = u128::from(pieces as u64 * PIECE_BYTES);
+        let turns = self.trial(rival).turns;
+        let doubled_size = u128::from(rival.1) << turns.min(DOUBLINGS_MAX);
+        let is_due = bytes >= doubled_size || now >= self.due_after(turns);
+        let is_more = pieces < self.have.count() as usize && bytes >= u128::from(rival.1);
+        is_more && is_due && !is_small(rival)
+    }
+
+    /// When the tree that has the floor had it for as long as the last turn of one that had so many.
+    fn due_after(&self, turns: u32) -> Instant {
+        self.turn.floor + turns.checked_sub(1).map_or(Duration::ZERO, |last| doubled(TURN, last))
+    }
+
+    /// Of the rivals that are ready and to which the floor would be given, the one that is to have it.
+    pub(super) fn next_ready(&self, now: Instant) -> Option<Tree> {
+        let served = self.served().into_keys().filter(|tree| Some(*tree) != self.tree);
+        let ready = served.map(|tree| (self.trial(&tree), tree)).filter(|(trial, tree)| {
+            trial.is_ready && !self.claims.is_false(tree) && self.gives_way(tree, now)
+        });
+        let first = ready.min_by_key(|(trial, tree)| {
+            (trial.turns, Reverse(trial.pace), Reverse(self.claims.signers(tree)))
+        });
+        first.map(|(_, tree)| tree)
     }
 
     /// Bytes a second in this turn.
@@ -169,20 +242,24 @@ impl Fetch {
         let rivals = self.rivals(now, config)?;
         let next = self.rival_asked.map(|at| at + self.stagger(rivals.len()));
         let asked_now = next.is_some_and(|next| now < next);
+        let own = self.own_turns();
         let due = |tree: &Tree, trial: &Trial| {
             let again = trial.asked.saturating_sub(1);
             let rested = |at| now >= at + doubled(ASK_AGAIN, again);
-            (!asked_now || (self.tree.is_some() && self.is_past(tree)))
+            let small = is_small(tree) && self.trying.is_none();
+            (!asked_now || (self.tree.is_some() && self.is_past(tree, now)))
                 && trial.asked_at.is_none_or(rested)
-                && self.gives_way(tree, now)
+                && (small || (!is_small(tree) && self.gives_way(tree, now)))
         };
         let of = |(tree, by): (Tree, usize)| {
             let trial = self.trial(&tree);
             let (index, peer) = self.first_piece(&tree, now).filter(|_| due(&tree, &trial))?;
-            let untried = trial.turns == 0;
+            let first = trial.pace.is_none() || own.saturating_sub(trial.turns) >= OWED;
+            let turns = Reverse(if first { trial.turns } else { 0 });
             let lot = mix(self.seed ^ u64::from_be_bytes(*tree.0.0.first_chunk()?));
-            let rank = (untried, trial.pace, Reverse(trial.asked), self.claims.signers(&tree), by);
-            Some(((rank, lot), (tree, index, peer)))
+            let signers = self.claims.signers(&tree);
+            let rank = (first, turns, trial.pace, Reverse(trial.asked), signers, by, lot);
+            Some((rank, (tree, index, peer)))
         };
         rivals.into_iter().filter_map(of).max_by_key(|(rank, _)| *rank).map(|(_, piece)| piece)
     }
@@ -231,9 +308,9 @@ impl Fetch {
     /// piece of one that is no larger than what was asked for so far.
     pub(super) fn is_paused(&self, now: Instant) -> bool {
         let waits = |(tree, trial): (&Tree, &Trial)| {
-            let is_new = trial.asked == 1 || trial.pace > 0;
+            let is_new = trial.asked == 1 || trial.pace.is_some();
             let asked = trial.asked_at.is_some_and(|at| now < at + PAUSE);
-            is_new && asked && Some(*tree) != self.tree && self.is_past(tree)
+            is_new && asked && Some(*tree) != self.tree && self.is_past(tree, now)
         };
         self.challenger.is_some() || self.trials.iter().any(waits)
     }
@@ -244,19 +321,61 @@ impl Fetch {
         tree: Tree,
         (index, from, body): (u32, Principal, Vec<u8>),
         now: Instant,
+        out: &mut Vec<Command>,
     ) {
         let is_time = matches!(self.stage, Stage::Seeking | Stage::Moving);
         let is_open = !self.claims.is_false(&tree) && self.trial(&tree).refused.is_none();
-        if self.is_banned(&from) || !is_open || self.challenger.is_some() {
+        if self.is_banned(&from) || !is_open {
             return;
         }
-        if is_time && self.gives_way(&tree, now) {
+        let turns = self.trial(&tree).turns;
+        let first = |ready: Tree| turns <= self.trial(&ready).turns;
+        let is_due = is_time
+            && self.challenger.is_none()
+            && self.gives_way(&tree, now)
+            && self.next_ready(now).is_none_or(first);
+        if is_small(&tree) {
+            if is_time && self.trying.is_none() {
+                self.trying = Some((tree, from));
+                let ((root, size), blob) = (tree, self.blob);
+                out.push(Command::Try { blob, root, size, body });
+            }
+        } else if is_due {
             let piece = Some((index, from, body));
             self.challenger = Some(Challenger { tree, piece });
         } else if let Some(trial) = self.trials.get_mut(&tree) {
-            // It delivers: it is asked again as soon as it may have the floor.
+            // It delivers: it has the floor as soon as it may.
             trial.asked = 0;
             trial.asked_at = None;
+            trial.is_ready = true;
+        }
+    }
+
+    /// The SHA-3 of a tree of one piece was compared, and is another one, or could not be.
+    ///
+    /// # Errors
+    /// It is the blob, and the store failed: the fetch is at its end.
+    pub(super) fn on_tried(
+        &mut self,
+        tree: Tree,
+        failure: TryFailure,
+        out: &mut Vec<Command>,
+    ) -> Result<(), Failure> {
+        let Some((_, from)) = self.trying.take_if(|(tried, _)| *tried == tree) else {
+            return Ok(());
+        };
+        match failure {
+            TryFailure::Damaged => {
+                out.push(Command::Report(Report::BadPiece { peer: from, blob: self.blob }));
+                self.ban(from);
+                Ok(())
+            }
+            TryFailure::Mismatch => {
+                self.refute(tree, out);
+                self.recount();
+                Ok(())
+            }
+            TryFailure::Store(failure) => Err(Failure::Store(failure)),
         }
     }
 
@@ -274,9 +393,18 @@ impl Fetch {
     pub(super) fn note_turn(&mut self, now: Instant) {
         let Some(tree) = self.tree else { return };
         let pace = self.pace(now);
+        let is_full = now >= self.turn.since + TURN;
         let trial = self.trials.entry(tree).or_default();
         trial.turns = trial.turns.saturating_add(1);
-        trial.pace = pace;
+        // A short turn tells little, and one in which nothing came nothing.
+        if pace > 0 && (is_full || trial.pace.is_none()) {
+            trial.pace = Some(pace);
+        }
+    }
+
+    /// A tree gets the floor: to get it once more it has to deliver again.
+    pub(super) fn note_floor(&mut self, tree: Tree) {
+        self.trials.entry(tree).or_default().is_ready = false;
     }
 
     /// When the floor may change hands without an event.
@@ -285,14 +413,15 @@ impl Fetch {
         let own = self.tree.map(|tree| self.trial(&tree).turns);
         let turn = own.into_iter().flat_map(|turns| {
             let end = self.turn.since + doubled(TURN, turns);
-            [self.turn.moved + doubled(STALL, turns), end, end + PAUSE]
+            [self.stalls_at(turns), end, end + PAUSE]
         });
         let asked = rivals.keys().filter_map(|tree| self.trials.get(tree)).flat_map(|trial| {
             let again = doubled(ASK_AGAIN, trial.asked.saturating_sub(1));
             trial.asked_at.into_iter().flat_map(move |at| [at + PAUSE, at + again])
         });
         let next = self.rival_asked.map(|at| at + self.stagger(rivals.len()));
-        let due = turn.chain(asked).chain(next);
+        let tried = rivals.keys().map(|tree| self.due_after(self.trial(tree).turns));
+        let due = turn.chain(asked).chain(next).chain(tried);
         due.filter(|at| *at > now).min().unwrap_or(Instant::NEVER)
     }
 }

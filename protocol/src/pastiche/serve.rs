@@ -2,7 +2,7 @@
 //!
 //! Requests wait in one line per peer, and the lines take turns. Within a line the piece goes first
 //! that was sent least often, so that a seed with many fetchers sends everything once before it
-//! sends anything twice.
+//! sends anything twice; but for what waited for [`Config::waiting_max`], which goes before that.
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -29,6 +29,8 @@ const UNPACED_MAX: usize = 8;
 const DEMANDS_MAX: usize = 64;
 /// How many of those who ask for one blob are remembered.
 const ASKERS_MAX: usize = 64;
+/// For how many pieces, of all blobs, it is remembered how often they were sent.
+const SENT_MAX: usize = 64 * 1024;
 /// How long one that asked counts as fetching.
 const ASKER_LIFE: Duration = Duration::from_secs(10);
 /// The shortest rest that is asked for.
@@ -46,6 +48,7 @@ struct Look {
 /// A request for a piece.
 #[derive(Debug, Clone, Copy)]
 struct Job {
+    at: Instant,
     reply: ReplyId,
     blob: BlobId,
     root: Root,
@@ -55,6 +58,7 @@ struct Job {
 /// What is wanted of one blob.
 #[derive(Debug, Default)]
 struct Demand {
+    /// How often each piece was sent, or is being read: of those that are here.
     sent: BTreeMap<u32, u32>,
     askers: BTreeMap<Principal, Instant>,
     last: Instant,
@@ -66,8 +70,8 @@ pub(super) struct Serve {
     looks: BTreeMap<ReadId, Look>,
     lines: BTreeMap<Principal, VecDeque<Job>>,
     turns: VecDeque<Principal>,
-    /// At the store; none: nobody waits for it any longer.
-    reading: BTreeMap<ReadId, Option<Job>>,
+    /// At the store; false: nobody waits for it any longer.
+    reading: BTreeMap<ReadId, (Job, bool)>,
     /// Sent, and not yet gone.
     leaving: BTreeSet<ReplyId>,
     demands: BTreeMap<BlobId, Demand>,
@@ -109,7 +113,7 @@ impl Serve {
                 self.on_have(Look { reply, peer, blob, brief }, now, out);
             }
             Ok(Request::Piece { blob, root, index }) => {
-                let job = Job { reply, blob, root, index };
+                let job = Job { at: now, reply, blob, root, index };
                 self.on_piece(peer, job, config, out);
             }
             Err(_) => {
@@ -162,7 +166,11 @@ impl Serve {
         let Look { reply, peer, blob, brief } = self.looks.remove(&read)?;
         let response = match found {
             None => Response::Unknown,
-            Some((holding, own)) => {
+            Some((mut holding, own)) => {
+                if own.is_empty() && holding.pieces.is_complete() {
+                    // That it holds all of it says only a node that compared the SHA-3.
+                    holding.pieces.remove(holding.pieces.count().saturating_sub(1));
+                }
                 descriptors.splice(0..0, own);
                 if brief {
                     descriptors.clear();
@@ -243,20 +251,23 @@ impl Serve {
     pub(super) fn pump(&mut self, now: Instant, config: &Config, out: &mut Vec<Command>) {
         let most = self.paced(config).min(config.reads_max);
         while self.reading.len() + self.leaving.len() < most && self.up.ready() <= now {
-            let Some(job) = self.next_job() else { break };
+            let Some(job) = self.next_job(now, config) else { break };
             self.up.take(PIECE_BYTES, now);
             let read = self.read_id();
-            self.reading.insert(read, Some(job));
+            self.reading.insert(read, (job, true));
             let Job { blob, root, index, .. } = job;
             out.push(Command::Read { read, blob, root, index });
         }
     }
 
-    /// The next peer's turn: of what it asks for, what was sent least often.
-    fn next_job(&mut self) -> Option<Job> {
+    /// The next peer's turn: of what it asks for, what was sent least often, or what waited for too long. It
+    /// may have lost what it asks for again, and would take this node for one that breaks its promises.
+    fn next_job(&mut self, now: Instant, config: &Config) -> Option<Job> {
         let peer = self.turns.pop_front()?;
         let line = self.lines.get(&peer)?;
-        let least = (0..line.len()).min_by_key(|place| self.times_sent(&line[*place]))?;
+        let is_late = line.front().is_some_and(|job| now >= job.at + config.waiting_max);
+        let places = 0..if is_late { 1 } else { line.len() };
+        let least = places.min_by_key(|place| self.times_sent(&line[*place]))?;
         let line = self.lines.get_mut(&peer)?;
         let job = line.remove(least)?;
         if line.is_empty() {
@@ -264,10 +275,35 @@ impl Serve {
         } else {
             self.turns.push_back(peer);
         }
+        self.count(&job);
+        Some(job)
+    }
+
+    /// Counts that a piece is sent. Where too many are counted, those of the blob that was asked for longest
+    /// ago are forgotten; where that is this one, no more of it are counted.
+    fn count(&mut self, job: &Job) {
+        let counted: usize = self.demands.values().map(|demand| demand.sent.len()).sum();
+        if counted >= SENT_MAX && self.times_sent(job) == 0 {
+            let Some(own) = self.demands.get(&job.blob).map(|demand| demand.last) else { return };
+            let others = self.demands.iter_mut().filter(|(blob, _)| **blob != job.blob);
+            let others = others.map(|(_, demand)| demand).filter(|it| !it.sent.is_empty());
+            let oldest = others.min_by_key(|demand| demand.last);
+            let Some(oldest) = oldest.filter(|demand| demand.last <= own) else { return };
+            oldest.sent.clear();
+        }
         if let Some(demand) = self.demands.get_mut(&job.blob) {
             *demand.sent.entry(job.index).or_default() += 1;
         }
-        Some(job)
+    }
+
+    /// A piece that is not here was not sent.
+    fn uncount(&mut self, job: &Job) {
+        let Some(demand) = self.demands.get_mut(&job.blob) else { return };
+        let Some(sent) = demand.sent.get_mut(&job.index) else { return };
+        *sent -= 1;
+        if *sent == 0 {
+            demand.sent.remove(&job.index);
+        }
     }
 
     /// The store read a piece, or has it not. `pieces`: what is held of that blob by now, if a part.
@@ -278,10 +314,14 @@ impl Serve {
         pieces: impl FnOnce(&BlobId) -> Option<PieceSet>,
         out: &mut Vec<Command>,
     ) -> Option<()> {
-        let Some(job) = self.reading.remove(&read)? else {
+        let (job, is_wanted) = self.reading.remove(&read)?;
+        if bytes.is_none() {
+            self.uncount(&job);
+        }
+        if !is_wanted {
             self.up.give_back(PIECE_BYTES);
             return Some(());
-        };
+        }
         let response = match bytes {
             Some(body) => {
                 self.leaving.insert(job.reply);
@@ -308,8 +348,8 @@ impl Serve {
             // The pace is that of a line that never runs dry.
             self.last_gone = (!self.leaving.is_empty()).then_some(now);
         }
-        for job in self.reading.values_mut() {
-            job.take_if(|job| job.reply == reply);
+        for (job, is_wanted) in self.reading.values_mut() {
+            *is_wanted &= job.reply != reply;
         }
         for line in self.lines.values_mut() {
             line.retain(|job| job.reply != reply);

@@ -10,7 +10,7 @@ use super::bucket::Bucket;
 use super::claims::Tree;
 use super::command::{Command, Failure, Report};
 use super::config::Config;
-use super::event::{Event, SealFailure, Waiter};
+use super::event::{Event, SealFailure, TryFailure, Waiter};
 use super::fetch::{Fetch, Stage};
 use super::message::Response;
 use super::provide::Provide;
@@ -56,6 +56,8 @@ pub struct State {
     pub(super) active: VecDeque<BlobId>,
     /// Those of them that wait for a place.
     pub(super) queue: VecDeque<BlobId>,
+    /// Nobody who waits for a place would give up before.
+    pub(super) queue_due: Instant,
     pub(super) waiters: BTreeMap<Waiter, BlobId>,
     pub(super) requests: BTreeMap<RequestId, Sent>,
     pub(super) serve: Serve,
@@ -77,6 +79,7 @@ impl State {
             fetches: BTreeMap::new(),
             active: VecDeque::new(),
             queue: VecDeque::new(),
+            queue_due: Instant::NEVER,
             waiters: BTreeMap::new(),
             requests: BTreeMap::new(),
             next_request: 0,
@@ -97,7 +100,7 @@ impl State {
         let fetches = active.map(|fetch| fetch.deadline(now, &self.config));
         let down = Some(self.down.ready()).filter(|at| *at > now && !self.active.is_empty());
         let others = self.serve.deadline(now).min(self.provide.deadline(now));
-        fetches.chain(down).min().unwrap_or(Instant::NEVER).min(others)
+        fetches.chain(down).chain([others, self.queue_due]).min().unwrap_or(Instant::NEVER)
     }
 
     fn take_in(&mut self, event: Event, now: Instant, facts: &Facts<'_>, out: &mut Vec<Command>) {
@@ -110,17 +113,18 @@ impl State {
             Event::Replied { reply } => self.serve.on_replied(reply, now),
             Event::Response { id, body } => self.on_response(id, &body, now, facts, out),
             Event::RequestFailed { id, failure } => self.on_failed(id, failure, now, out),
-            Event::Begun { blob, result } => {
-                let Some(fetch) = self.fetches.get_mut(&blob) else { return };
-                if let Err(failure) = fetch.on_begun(result, now, out) {
-                    self.end(blob, &Err(failure), out);
-                }
+            Event::Begun { blob, root, size, result } => {
+                let Some(fetch) = self.touched(blob, out) else { return };
+                let result = fetch.on_begun((root, size), result, now, out);
+                self.end_failed(blob, &result, out);
             }
             Event::Written { blob, root, index, result } => {
-                let Some(fetch) = self.fetches.get_mut(&blob) else { return };
-                if let Err(failure) = fetch.on_written((root, index), result, now, out) {
-                    self.end(blob, &Err(failure), out);
-                }
+                let Some(fetch) = self.touched(blob, out) else { return };
+                let result = fetch.on_written((root, index), result, now, out);
+                self.end_failed(blob, &result, out);
+            }
+            Event::Tried { blob, root, size, result } => {
+                self.on_tried(blob, (root, size), result, out);
             }
             Event::Sealed { blob, result } => self.on_sealed(blob, result, now, out),
             Event::Looked { read, found } => {
@@ -163,8 +167,11 @@ impl State {
                 out.push(Command::Done { waiter, result: Err(Failure::Busy) });
                 return;
             }
-            self.fetches.insert(blob, Fetch::new(blob, self.rng.next_u64()));
+            self.fetches.insert(blob, Fetch::new(blob, self.rng.next_u64(), waits.0));
             self.queue.push_back(blob);
+        }
+        if self.queue.contains(&blob) {
+            self.queue_due = self.queue_due.min(waits.0 + waits.1);
         }
         if let Some(fetch) = self.fetches.get_mut(&blob) {
             fetch.waiters.insert(waiter, waits);
@@ -244,7 +251,7 @@ impl State {
                 if fetch.tree == Some(tree) {
                     fetch.on_piece(sent.peer, index, body, out);
                 } else {
-                    fetch.on_rival(tree, (index, sent.peer, body), now);
+                    fetch.on_rival(tree, (index, sent.peer, body), now, out);
                 }
                 return;
             }
@@ -293,6 +300,44 @@ impl State {
         }
     }
 
+    /// The fetch of a blob that the store touched, and so holds for it. If nobody goes on with it by now,
+    /// it rests again.
+    fn touched(&mut self, blob: BlobId, out: &mut Vec<Command>) -> Option<&mut Fetch> {
+        let fetch = self.fetches.get_mut(&blob);
+        if fetch.is_none() {
+            out.push(Command::Rest { blob });
+        }
+        let fetch = fetch?;
+        fetch.was_begun = true;
+        Some(fetch)
+    }
+
+    fn end_failed(&mut self, blob: BlobId, result: &Result<(), Failure>, out: &mut Vec<Command>) {
+        if result.is_err() {
+            self.end(blob, result, out);
+        }
+    }
+
+    fn on_tried(
+        &mut self,
+        blob: BlobId,
+        tree: Tree,
+        result: Result<(), TryFailure>,
+        out: &mut Vec<Command>,
+    ) {
+        let Some(fetch) = self.fetches.get_mut(&blob) else { return };
+        match result {
+            Ok(()) => {
+                fetch.is_sealed = true;
+                self.end(blob, &Ok(()), out);
+            }
+            Err(failure) => {
+                let result = fetch.on_tried(tree, failure, out);
+                self.end_failed(blob, &result, out);
+            }
+        }
+    }
+
     fn on_sealed(
         &mut self,
         blob: BlobId,
@@ -307,9 +352,8 @@ impl State {
                 self.end(blob, &Ok(()), out);
             }
             Err(failure) => {
-                if let Err(failure) = fetch.on_unsealed(failure, now, out) {
-                    self.end(blob, &Err(failure), out);
-                }
+                let result = fetch.on_unsealed(failure, now, out);
+                self.end_failed(blob, &result, out);
             }
         }
     }

@@ -26,7 +26,8 @@
 //! session.
 //!
 //! Few sessions run at once, and a slow peer does not keep others waiting: see `places`. Peers that
-//! stall, `k` of them, delay the sessions with all others by at most `k × 2 s / 3`, once. A replica that
+//! stall delay one whose sessions are short by 2 s at most, or, `k` of them that never stalled before, by
+//! `k × 2 s / 3` in five hours. A replica that
 //! is full (`crux_crdt::strew`) does not take everything, so it rests for a minute after a session
 //! that brought what it has no room for; the invariant holds below the limit only.
 //!

@@ -8,31 +8,44 @@
 //! peers lose: it does not matter whether the peer answers slowly, leads in circles or has a new
 //! lie in every answer. An honest peer uses milliseconds. Of each peer
 //!
-//! * the one that used least comes first;
+//! * the one that used least comes first, to a [`GRAIN`];
+//! * of those, one that never held a place for a grain at a stretch, and of those again the one that
+//!   was served least recently. A peer that was never served counts as one that is slow. Among
+//!   newcomers chance decides: an order drawn when the node starts, for which nobody can make its key;
 //! * it keeps its place until its use exceeds that of a waiting peer by [`QUANTUM`]. What it used
 //!   in earlier sessions counts, so a peer is protected for one quantum and not for one in each session;
-//! * one percent of the time that passes is forgiven.
+//! * one percent of the time that passes is forgiven; that it was slow, a hundred times later.
 //!
-//! So `k` peers that stall, none of which stalled before, delay the others by at most
-//! `k × QUANTUM / (places − 1)`, once: 16 by 11 s. Afterwards they delay nobody whose use is less;
-//! and as long as fewer than one peer in all places ended a session well before it stalled,
-//! the kept place delays a peer that ended well by nothing.
+//! So peers that stall delay a peer whose sessions are short by no more than one quantum, however many
+//! they are. Before it come only those that were never slow in the last hours either: `k` that stall
+//! after a short session delay it by at most `k × QUANTUM / (places − 1)` in five hours: 16 by 11 s.
+//! Only a peer that is new here, or slow itself, waits so long again after 200 s. And as long as fewer
+//! than one peer in all places ended a session well before it stalled, the kept place delays a peer
+//! that ended well by nothing.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crux_crdt::Principal;
+use crux_crdt::hash::sha3;
+use crux_crdt::{Digest, Principal};
 
 use crate::time::Instant;
 
 /// For how long a peer may hold a place that one with less use waits for: a session of an honest
 /// peer takes a tenth of it. A guess.
 pub(super) const QUANTUM: Duration = Duration::from_secs(2);
-/// A session uses at least this, so that peers of equal speed take turns.
+/// Peers that used their places equally long to this count as equal, and a session that takes longer is
+/// a slow one: a tenth of [`QUANTUM`].
+const GRAIN: Duration = Duration::from_millis(200);
+/// A session uses at least this: none is free.
 const USE_MIN: Duration = Duration::from_millis(1);
 /// One in so many parts of the time that passes is forgiven.
 const FORGIVEN_ONE_IN: u32 = 100;
-/// Of how many peers the use is remembered. A member that is not linked and used least goes first.
+/// The same of the longest time that a peer held a place: of one quantum in five hours and a half.
+const LONGEST_FORGIVEN_ONE_IN: u32 = 10_000;
+/// Of how many peers the use is remembered. Of those that are not linked the one that used least is
+/// forgotten first.
 const ACCOUNTS_MAX: usize = 4_096;
 
 /// What a peer used.
@@ -45,14 +58,50 @@ struct Account {
     holds_since: Option<Instant>,
     /// Whether its last session ended well.
     well: bool,
+    /// For how long it held a place at a stretch, at most. As of `at`.
+    longest: Duration,
+    /// When it gave up a place last.
+    served: Instant,
 }
 
 impl Account {
+    /// One that takes its first place.
+    const fn new(now: Instant) -> Self {
+        Self {
+            used: Duration::ZERO,
+            at: now,
+            holds_since: None,
+            well: false,
+            longest: Duration::ZERO,
+            served: Instant::ORIGIN,
+        }
+    }
+
     fn used(&self, now: Instant) -> Duration {
         let forgiven = now.since(self.at) / FORGIVEN_ONE_IN;
-        let running = self.holds_since.map_or(Duration::ZERO, |since| now.since(since));
-        self.used.saturating_sub(forgiven) + running
+        self.used.saturating_sub(forgiven) + self.running(now)
     }
+
+    fn longest(&self, now: Instant) -> Duration {
+        let forgiven = now.since(self.at) / LONGEST_FORGIVEN_ONE_IN;
+        self.longest.saturating_sub(forgiven).max(self.running(now))
+    }
+
+    fn running(&self, now: Instant) -> Duration {
+        self.holds_since.map_or(Duration::ZERO, |since| now.since(since))
+    }
+}
+
+/// Who comes before whom: the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    /// What it used, in whole grains.
+    grains: u128,
+    slow: bool,
+    served: Instant,
+    /// Its number in an order that nobody knows.
+    drawn: u64,
+    peer: Principal,
 }
 
 /// The peer that loses its place; none: there is a free one.
@@ -72,12 +121,17 @@ pub(super) enum Place {
 pub(super) struct Places {
     most: usize,
     accounts: BTreeMap<Principal, Account>,
+    /// Makes the order among newcomers.
+    order: u64,
 }
 
 impl Places {
-    /// `most` places, all free. One of several is kept for peers whose last session ended well.
-    pub(super) const fn new(most: usize) -> Self {
-        Self { most, accounts: BTreeMap::new() }
+    /// `most` places, all free. One of several is kept for peers whose last session ended well. `seed`:
+    /// of the order among newcomers.
+    pub(super) fn new(most: usize, seed: &[u8; 32]) -> Self {
+        let Digest([a, b, c, d, e, f, g, h, ..]) = sha3("crux/sync/order/1", &[seed]);
+        let order = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        Self { most, accounts: BTreeMap::new(), order }
     }
 
     /// Whether a peer holds a place.
@@ -100,6 +154,7 @@ impl Places {
     pub(super) fn next<'a>(
         &mut self,
         waiting: impl Iterator<Item = &'a Principal>,
+        linked: &BTreeSet<Principal>,
         now: Instant,
     ) -> Option<(Principal, Place)> {
         let (peer, loser) = self.firsts(waiting, now).into_iter().find_map(|peer| {
@@ -109,9 +164,8 @@ impl Places {
         if let Some(loser) = loser {
             self.leave(&loser, false, now);
         }
-        let fresh = Account { used: Duration::ZERO, at: now, holds_since: None, well: false };
-        self.accounts.entry(peer).or_insert(fresh).holds_since = Some(now);
-        self.forget_some(now);
+        self.accounts.entry(peer).or_insert(Account::new(now)).holds_since = Some(now);
+        self.forget_some(linked, now);
         Some((peer, if loser.is_some() { Place::OfAnother } else { Place::Free }))
     }
 
@@ -123,7 +177,7 @@ impl Places {
     ) -> Option<Instant> {
         let due = self.firsts(waiting, now).into_iter().filter_map(|peer| {
             let (used, _) = self.look(&peer, now).err()??;
-            Some((self.used(&peer, now) + QUANTUM).saturating_sub(used))
+            Some(self.may_displace(&peer, now).saturating_sub(used))
         });
         // Never at once: what is due now was looked at.
         due.min().map(|wait| now + wait.max(USE_MIN))
@@ -134,6 +188,10 @@ impl Places {
         let Some(account) = self.accounts.get_mut(peer) else { return };
         let least = account.holds_since.map_or(Duration::ZERO, |_| USE_MIN);
         account.used = account.used(now).max(least);
+        account.longest = account.longest(now);
+        if account.holds_since.is_some() {
+            account.served = now;
+        }
         (account.at, account.holds_since, account.well) = (now, None, well);
     }
 
@@ -152,15 +210,44 @@ impl Places {
         waiting: impl Iterator<Item = &'a Principal>,
         now: Instant,
     ) -> Vec<Principal> {
-        let mut first: [Option<(Duration, Principal)>; 2] = [None; 2];
+        let mut first: [Option<Rank>; 2] = [None; 2];
         for peer in waiting {
-            let this = (self.used(peer, now), *peer);
+            let this = self.rank(peer, now);
             let of_all = [true, self.is_well(peer)];
             for (best, _) in first.iter_mut().zip(of_all).filter(|(_, counts)| *counts) {
                 *best = Some(best.map_or(this, |best| best.min(this)));
             }
         }
-        first.into_iter().flatten().map(|(_, peer)| peer).collect()
+        first.into_iter().flatten().map(|rank| rank.peer).collect()
+    }
+
+    fn rank(&self, peer: &Principal, now: Instant) -> Rank {
+        let account = self.accounts.get(peer);
+        let longest = account.map_or(QUANTUM, |account| account.longest(now));
+        Rank {
+            grains: self.used(peer, now).as_nanos() / GRAIN.as_nanos(),
+            slow: longest >= GRAIN,
+            served: account.map_or(Instant::ORIGIN, |account| account.served),
+            drawn: self.drawn(peer),
+            peer: *peer,
+        }
+    }
+
+    /// The number of a peer. Mixing is enough: who does not know the order learns little of it, since it
+    /// decides only among peers that were never served.
+    fn drawn(&self, peer: &Principal) -> u64 {
+        peer.0.chunks(8).fold(self.order, |mixed, word| {
+            let word = word.iter().fold(0, |all, byte| all << 8 | u64::from(*byte));
+            let mixed = (mixed ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            mixed ^ (mixed >> 29)
+        })
+    }
+
+    /// From what use on a peer loses its place to this one: all of one grain displace the same.
+    fn may_displace(&self, peer: &Principal, now: Instant) -> Duration {
+        let used = self.used(peer, now);
+        let beyond = used.as_nanos() % GRAIN.as_nanos();
+        used.saturating_sub(Duration::from_nanos(u64::try_from(beyond).unwrap_or(0))) + QUANTUM
     }
 
     /// The peer that loses a place to this one now, if any has to; else, where there is no place for it yet, who is
@@ -174,17 +261,21 @@ impl Places {
             return Ok(None);
         }
         let losers = self.holders().filter(|(_, account)| !(kept && account.well));
-        let next = losers.map(|(loser, account)| (account.used(now), *loser)).max();
+        let next = losers.map(|(loser, account)| (account.used(now), self.rank(loser, now))).max();
+        let next = next.map(|(used, rank)| (used, rank.peer));
         match next {
-            Some((used, loser)) if used >= self.used(peer, now) + QUANTUM => Ok(Some(loser)),
+            Some((used, loser)) if used >= self.may_displace(peer, now) => Ok(Some(loser)),
             next => Err(next),
         }
     }
 
-    fn forget_some(&mut self, now: Instant) {
+    fn forget_some(&mut self, linked: &BTreeSet<Principal>, now: Instant) {
         if self.accounts.len() > ACCOUNTS_MAX {
             let idle = self.accounts.iter().filter(|(_, account)| account.holds_since.is_none());
-            let least = idle.min_by_key(|(_, account)| account.used(now));
+            let least = idle.min_by_key(|(peer, account)| {
+                let slow = Reverse(account.longest(now));
+                (linked.contains(*peer), account.used(now), slow)
+            });
             if let Some(peer) = least.map(|(peer, _)| *peer) {
                 self.accounts.remove(&peer);
             }

@@ -9,6 +9,7 @@ use super::message::{
     ACTS_MAX, ITEMS_MAX, Piece, RANGES_MAX, RECORDS_MAX, RecordsWanted, Request, Roots, SetKind,
 };
 use super::refused::Refused;
+use crate::link::LOST_AFTER;
 use crate::time::Instant;
 
 /// Fan-out of a range that differs. From the design, page 01.
@@ -24,10 +25,13 @@ const REQUESTS_MAX: usize = 2_000;
 /// How many ranges wait to be compared: 100,000 acts in lists of 32 make some 3,000. What does not
 /// fit is found by the next comparison.
 const RANGES_WAITING_MAX: usize = 16 * 1024;
-/// How long an answer may take: longer than the network waits for one.
-pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+/// How long an answer may take: longer than the network waits for one, so that its word about this
+/// session never comes when there is another one.
+pub(super) const ANSWER_WITHIN: Duration = LOST_AFTER.saturating_add(Duration::from_secs(1));
 /// How many acts, and how many records, wait to be fetched; in the same way.
 const WANTED_MAX: usize = 128 * 1024;
+/// What all sessions without a place may remember together: four times what one may.
+pub(super) const PARKED_ITEMS_MAX: usize = 4 * (RANGES_WAITING_MAX + WANTED_MAX);
 
 /// Pulls from one peer what it has and this node lacks.
 #[derive(Debug)]
@@ -80,6 +84,11 @@ impl Session {
         self.requests <= REQUESTS_MAX
     }
 
+    /// How much it remembers: some 100 bytes each.
+    pub(super) fn items(&self) -> usize {
+        self.ranges.len() + self.acts.len() + self.records.len() + self.asked.len()
+    }
+
     /// Whether the peer owes an answer.
     pub(super) const fn is_owed(&self) -> bool {
         self.asking.is_some()
@@ -117,14 +126,18 @@ impl Session {
     }
 
     fn find_next(&mut self, strew: &Strew) -> Option<Request> {
+        // What fills a request is fetched at once: it is not to be found again by the next session.
+        if self.acts.len() >= ACTS_MAX {
+            return Some(self.ask_acts());
+        }
+        if self.records.len() >= RECORDS_MAX {
+            return Some(self.ask_records(strew));
+        }
         if let Some((set, _)) = self.ranges.front() {
             return Some(self.ask_ranges(*set, strew));
         }
         if !self.acts.is_empty() {
-            let rest = self.acts.iter().nth(ACTS_MAX).copied();
-            let later = rest.map(|rest| self.acts.split_off(&rest)).unwrap_or_default();
-            let ids = std::mem::replace(&mut self.acts, later);
-            return Some(Request::Acts(ids.into_iter().collect()));
+            return Some(self.ask_acts());
         }
         if self.registers_later {
             self.registers_later = false;
@@ -132,6 +145,13 @@ impl Session {
             return Some(self.ask_ranges(SetKind::Registers, strew));
         }
         (!self.records.is_empty()).then(|| self.ask_records(strew))
+    }
+
+    fn ask_acts(&mut self) -> Request {
+        let rest = self.acts.iter().nth(ACTS_MAX).copied();
+        let later = rest.map(|rest| self.acts.split_off(&rest)).unwrap_or_default();
+        let ids = std::mem::replace(&mut self.acts, later);
+        Request::Acts(ids.into_iter().collect())
     }
 
     fn ask_ranges(&mut self, set: SetKind, strew: &Strew) -> Request {
@@ -158,7 +178,8 @@ impl Session {
         Request::Records(wanted)
     }
 
-    /// Takes in what differs.
+    /// Takes in what differs. Parts of a range are compared before what waits already, so that lists
+    /// come soon and few ranges wait.
     pub(super) fn on_pieces(
         &mut self,
         set: SetKind,
@@ -166,6 +187,7 @@ impl Session {
         strew: &Strew,
         refused: &Refused,
     ) {
+        let mut parts = Vec::new();
         for piece in pieces {
             match piece {
                 Piece::Items(items) => {
@@ -174,13 +196,14 @@ impl Session {
                 }
                 Piece::Range(bounds, print) => {
                     let mine = index(strew, set).fingerprint_of(bounds).digest();
-                    if mine != print && bounds.is_proper() && self.ranges.len() < RANGES_WAITING_MAX
-                    {
-                        self.ranges.push_back((set, bounds));
+                    if mine != print && bounds.is_proper() {
+                        parts.push((set, bounds));
                     }
                 }
             }
         }
+        parts.truncate(RANGES_WAITING_MAX.saturating_sub(self.ranges.len()));
+        parts.into_iter().rev().for_each(|part| self.ranges.push_front(part));
     }
 
     fn want(&mut self, set: SetKind, key: Digest, value: Digest, strew: &Strew) {

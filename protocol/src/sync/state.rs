@@ -21,7 +21,7 @@ use crate::time::Instant;
 pub struct State {
     pub(super) config: Config,
     context: Context,
-    linked: BTreeSet<Principal>,
+    pub(super) linked: BTreeSet<Principal>,
     // Those that hold a place, and those that lost theirs.
     pub(super) sessions: BTreeMap<Principal, Session>,
     pub(super) places: Places,
@@ -42,15 +42,15 @@ pub struct State {
 }
 
 impl State {
-    /// An engine without links.
-    pub fn new(config: Config, context: Context, now: Instant) -> Self {
+    /// An engine without links. `seed`: of what is left to chance.
+    pub fn new(config: Config, context: Context, seed: &[u8; 32], now: Instant) -> Self {
         let (next_roots, sessions_max) = (now + config.roots_period, config.sessions_max);
         Self {
             config,
             context,
             linked: BTreeSet::new(),
             sessions: BTreeMap::new(),
-            places: Places::new(sessions_max),
+            places: Places::new(sessions_max, seed),
             waiting: BTreeMap::new(),
             place_at: Instant::NEVER,
             owing: BTreeMap::new(),

@@ -9,12 +9,9 @@ use crux_crdt::strew::Strew;
 use super::message::{Piece, Roots, SetKind};
 use super::output::Output;
 use super::places::Place;
-use super::session::{ANSWER_WITHIN, Asking, Session};
+use super::session::{ANSWER_WITHIN, Asking, PARKED_ITEMS_MAX, Session};
 use super::state::State;
 use crate::time::Instant;
-
-/// How many sessions that lost their place are kept, to go on where they were.
-const PARKED_MAX: usize = 4;
 
 impl State {
     /// Whether this is what the peer owes. What it owes to a session that was given up is as good.
@@ -52,6 +49,7 @@ impl State {
         };
         if !self.places.holds(&peer) {
             self.waiting.entry(peer).or_insert_with(|| Roots::of(strew));
+            self.limit_parked(now);
             return self.start_waiting(now, strew);
         }
         if let Some(request) = session.next(strew, now) {
@@ -72,7 +70,7 @@ impl State {
     /// Gives the places there are to those who wait.
     pub(super) fn start_waiting(&mut self, now: Instant, strew: &Strew) -> Vec<Output> {
         let mut out = Vec::new();
-        while let Some((peer, place)) = self.places.next(ready(&self.waiting, &self.owing), now) {
+        while let Some((peer, place)) = self.next_place(now) {
             if place == Place::OfAnother {
                 self.limit_parked(now);
             }
@@ -103,14 +101,23 @@ impl State {
         }
     }
 
-    /// A session lost its place. It goes on where it was when it has one again, unless too many do.
+    fn next_place(&mut self, now: Instant) -> Option<(Principal, Place)> {
+        self.places.next(ready(&self.waiting, &self.owing), &self.linked, now)
+    }
+
+    /// A session without a place goes on where it was when it has one again, unless all of them remember
+    /// too much: then the one that remembers most is given up. A peer that stalls has no means against
+    /// one whose differences are few: its own session is the heavier one.
     fn limit_parked(&mut self, now: Instant) {
-        let parked = self.sessions.keys().filter(|peer| !self.places.holds(peer));
-        if parked.clone().count() <= PARKED_MAX {
-            return;
-        }
-        let most = parked.max_by_key(|peer| self.places.used(peer, now)).copied();
-        if let Some(peer) = most {
+        let places = &self.places;
+        let parked = self.sessions.iter().filter(|(peer, _)| !places.holds(peer));
+        let mut parked: Vec<_> = parked.map(|(peer, session)| (session.items(), *peer)).collect();
+        let mut items: usize = parked.iter().map(|(items, _)| items).sum();
+        parked.sort_unstable();
+        while items > PARKED_ITEMS_MAX
+            && let Some((most, peer)) = parked.pop()
+        {
+            items -= most;
             self.give_up(peer, now);
         }
     }

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use crux_crdt::act::Statement;
 use crux_crdt::blob::{BlobId, Descriptor, Root};
-use crux_crdt::record::{Frontier, Marker, OFFERS_MAX, Profile, Registration};
+use crux_crdt::record::{Frontier, Marker, OFFERS_MAX, Profile, Registration, SLOTS_MAX};
 use crux_protocol::author::{Change, Origin, Own, Rejection, State, Write};
 
 use crate::fixture::{context, identity, principal};
@@ -163,4 +163,33 @@ fn a_retired_node_goes_on_above_the_incarnation_that_ended_under_its_own_nonce()
     state.push(Origin::Internal, Change::Reincarnate(8));
     let record = write(&mut state).record.unwrap();
     assert_eq!(record.marker(), Marker { incarnation: 9, nonce: [8; 16], seq: 0 });
+}
+
+/// So many changes in one run are more than are remembered; what is registered always is.
+#[test]
+fn a_run_knows_what_it_registered_however_much_it_changed_before() {
+    let mut state = engine();
+    let key = |number: u16| {
+        let registration = registration(&format!("s{number}"), 1);
+        let (horde, service, rev) = registration.key();
+        (horde.clone(), service.clone(), rev.clone())
+    };
+    state.push(Origin::Internal, Change::Register(registration("first", 1)));
+    for number in 0..1_100 {
+        let service = registration(&format!("s{number}"), 1);
+        state.push(Origin::Internal, Change::Register(service));
+        state.push(Origin::Internal, Change::Deregister(key(number)));
+    }
+    state.push(Origin::Internal, Change::Register(registration("last", 1)));
+    write(&mut state);
+    state.finish(true).unwrap();
+    let own = state.committed();
+    let added: Vec<_> = own.added().map(|it| it.service.to_string()).collect();
+    assert_eq!(added, ["first", "last"]);
+    let removed: Vec<_> = own.removed().collect();
+    assert_eq!(removed.len(), 4 * SLOTS_MAX - 2, "as many as there is room for");
+    assert!(removed.contains(&&key(1_099)) && !removed.contains(&&key(0)), "the last of them");
+    state.push(Origin::Internal, Change::Yield { to: [7; 16], above: 9 });
+    let word = write(&mut state).record.unwrap();
+    assert_eq!(word.profile().yields.as_ref().unwrap().since.len(), 2);
 }

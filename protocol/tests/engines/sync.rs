@@ -9,7 +9,7 @@ use crux_protocol::sync::{
 use crate::fixture::{at, context, principal, record, rng, strew};
 
 fn engine(me: u8) -> State {
-    State::new(Config::default(), context(me), at(0))
+    State::new(Config::default(), context(me), &[7; 32], at(0))
 }
 
 fn roots(strew: &Strew) -> Request {
@@ -236,18 +236,18 @@ fn an_answer_to_another_question_ends_a_session() {
 }
 
 #[test]
-fn roots_instead_of_an_answer_hold_a_session_for_fifteen_seconds_only() {
+fn roots_instead_of_an_answer_hold_a_session_no_longer_than_silence() {
     let mine = strew(1, 2);
     let lies = Roots { registers: Digest([9; 32]), acts: Digest([9; 32]) };
     let body = Response::encode_roots(&lies, &Aside::default());
     let mut state = engine(1);
     state.on_connected(principal(2), &mine, &Aside::default());
-    for second in 0..15 {
+    for second in 0..21 {
         state.on_response(principal(2), &body, at(second * 1_000), &mine);
         state.on_wake(at(second * 1_000 + 1), &mine, &Aside::default(), &mut rng());
         assert!(state.is_busy(), "after {second} s");
     }
-    state.on_wake(at(15_000), &mine, &Aside::default(), &mut rng());
+    state.on_wake(at(21_000), &mine, &Aside::default(), &mut rng());
     assert!(!state.is_busy());
 }
 
@@ -306,4 +306,26 @@ fn refused_with_rest(full: bool, rest: u64) {
     let body = answer(&mut engine(2), 1, &ranges, &theirs);
     let next = request(state.on_response(principal(2), &body, at(rest + 2), &mine));
     assert_eq!(next, Some(Request::Acts(ids)));
+}
+
+/// The network counts opening a stream and the answer apart.
+#[test]
+fn a_session_ends_after_the_network_said_that_its_request_is_lost() {
+    let (mine, theirs) = (strew(1, 2), strew(2, 5));
+    let mut state = engine(1);
+    state.on_connected(principal(2), &mine, &Aside::default());
+    let other = Response::encode_roots(&Roots::of(&theirs), &Aside::default());
+    let out = state.on_response(principal(2), &other, at(0), &mine);
+    assert!(matches!(request(out), Some(Request::Ranges { .. })));
+    let lost = at(0) + crux_protocol::link::LOST_AFTER;
+    state.on_wake(lost, &mine, &Aside::default(), &mut rng());
+    assert!(state.is_busy(), "the answer may still come");
+    // An adapter that breaks its promise holds no place for ever.
+    let mut now = lost;
+    while state.is_busy() {
+        now = state.deadline();
+        assert!(now <= lost + std::time::Duration::from_secs(2));
+        state.on_wake(now, &mine, &Aside::default(), &mut rng());
+    }
+    assert!(now > lost);
 }

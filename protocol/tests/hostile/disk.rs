@@ -104,3 +104,23 @@ fn a_fenced_command_has_a_full_disk_say_again_whether_it_is_full() {
     assert!(accepted, "at once: {:?}", rig.links);
     assert!(!rig.state.is_read_only());
 }
+
+/// What a disk refused was not obeyed: an honest leader below it is.
+#[test]
+fn a_command_that_the_disk_refused_does_not_stand_against_lower_ones() {
+    let leader = who(2);
+    let mut rig = Rig::with_member(&leader, Profile::default());
+    let under = |incarnation, claim| {
+        let profile = Profile { claim, ..Profile::default() };
+        command(&record(&leader, marker(incarnation), profile))
+    };
+    let ask = |rig: &mut Rig, body| {
+        let reply = rig.request(leader.principal(), Protocol::Call, body).expect("an answer");
+        Response::decode(&reply).expect("well made")
+    };
+    rig.disk = Disk::Full;
+    assert_eq!(ask(&mut rig, under(2, 9)), Response::Disk);
+    rig.disk = Disk::Good;
+    assert_eq!(ask(&mut rig, under(3, 4)), Response::Accepted);
+    assert_eq!(rig.state.fence().map(|fence| fence.n), Some(4));
+}

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crux_crdt::Digest;
 use crux_crdt::act::Statement;
 use crux_crdt::canon::{Canonical, Encoder};
 use crux_crdt::record::{Profile, Record};
-use crux_crdt::sign::Identity;
+use crux_crdt::sign::{Identity, Signed};
 use crux_protocol::flock::{Answer, Control, Event, Notice, Restored};
 use crux_protocol::leader::{CLAIM_LIMIT, CLAIM_STEP, Claim, Response};
 use crux_protocol::link::{self, Protocol, Topic, Verdict};
@@ -65,9 +66,9 @@ fn one_command_under_the_last_claim_does_not_end_leadership() {
     let last = claiming(&liar(), 2, LAST);
     assert_eq!(commands(&mut rig, command(&last)), Response::Beyond);
     assert_eq!(rig.state.fence(), None);
-    let named =
-        |it: &Notice| matches!(it, Notice::Misbehaved { peer, .. } if *peer == liar().principal());
-    assert!(rig.notices.iter().any(named), "{:?}", rig.notices);
+    // So far above is an honest leader of an old flock, too, to a newcomer.
+    let accused = |it: &Notice| matches!(it, Notice::Misbehaved { .. });
+    assert!(!rig.notices.iter().any(accused), "{:?}", rig.notices);
     goes(&mut rig, &liar());
     assert_eq!(pings(&mut rig).principal, rig.state.me());
 }
@@ -87,6 +88,11 @@ fn a_command_counts_only_for_a_claim_that_its_sender_signed() {
     none.header().seal(&mut without);
     without.bytes(&none.profile().to_canonical());
     assert_eq!(commands(&mut rig, without.finish()), Response::NotLeading);
+    let mut unsigned = Encoder::default();
+    unsigned.u8(1);
+    Signed::sign(signed.header().value().clone(), &Digest([8; 32]), &liar()).seal(&mut unsigned);
+    unsigned.bytes(&signed.profile().to_canonical());
+    assert_eq!(commands(&mut rig, unsigned.finish()), Response::NotLeading);
     let stolen = command(&claiming(&who(7), 2, 3));
     assert_eq!(commands(&mut rig, stolen), Response::NotLeading);
     assert_eq!(rig.state.fence(), None);

@@ -8,7 +8,7 @@ use crux_crdt::record::{Header, INCARNATION_LIMIT, Marker, Profile};
 use crux_crdt::sign::{Identity, Signed};
 use crux_protocol::flock::{Control, ControlError, Event, Notice as FlockNotice, Restored};
 use crux_protocol::frame::RecordFrame;
-use crux_protocol::join;
+use crux_protocol::join::{self, Chain};
 use crux_protocol::link::{self, Protocol, Topic, Verdict};
 use crux_protocol::liveness::{Beacon, Evidence, Liveness, Notice, Run, Suspicion};
 use crux_protocol::sync::{self, Request};
@@ -40,7 +40,7 @@ fn what_a_stranger_says_is_not_kept() {
         rig.connect(stranger.principal(), false);
         let admission = join::Request::Admission(admit(&stranger, &who(1)));
         rig.request(stranger.principal(), Protocol::Join, admission.encode());
-        let chain = join::Request::Present(vec![admit(&stranger, &stranger)]);
+        let chain = join::Request::Present(Chain::of(&[admit(&stranger, &stranger)]));
         rig.request(stranger.principal(), Protocol::Join, chain.encode());
         // Passed on by a member, it is the same.
         let data = sealed_act(&admit(&stranger, &who(1)));

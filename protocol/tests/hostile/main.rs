@@ -2,6 +2,7 @@
 //! engine by itself, with every event written out.
 
 mod alone;
+mod departed;
 mod disk;
 mod fences;
 mod join_by_hand;

@@ -138,6 +138,8 @@ pub(crate) struct Rig {
     pub(crate) notices: Vec<Notice>,
     pub(crate) written: Vec<Batch>,
     pub(crate) saved: Vec<Batch>,
+    /// Whose records are to be read from the disk.
+    pub(crate) recalled: Vec<Principal>,
     pub(crate) answers: Vec<Result<Answer, ControlError>>,
     /// Why it stopped, if it did.
     pub(crate) stopped: Option<StopReason>,
@@ -198,6 +200,7 @@ impl Rig {
             notices: Vec::new(),
             written: Vec::new(),
             saved: Vec::new(),
+            recalled: Vec::new(),
             answers: Vec::new(),
             stopped: None,
             stuck: None,
@@ -245,6 +248,7 @@ impl Rig {
                         events.push(Event::Persisted { ticket, result });
                     }
                     Command::Save(batch) => self.saved.push(batch),
+                    Command::Recall { author } => self.recalled.push(author),
                     Command::Stop(reason) => self.stopped = Some(reason),
                     Command::Changed => {}
                 }

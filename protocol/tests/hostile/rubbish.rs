@@ -10,7 +10,7 @@ use crux_crdt::sign::{Signed, Verifier};
 use crux_crdt::{Digest, Principal};
 use crux_protocol::context::{Apart, Context};
 use crux_protocol::frame::RecordFrame;
-use crux_protocol::join::{Hello, Refusal, Request, Response};
+use crux_protocol::join::{Chain, Hello, Refusal, Request, Response};
 use crux_protocol::link::{Protocol, Topic};
 use crux_protocol::liveness::{Beacon, Notice, Run};
 use crux_protocol::{leader, sync};
@@ -52,7 +52,7 @@ fn join_requests() -> Vec<Vec<u8>> {
         Request::Proof { hello, nonce: [5; 32], proof: [6; 32] },
         Request::Callback { transcript: Digest([7; 32]), nonce: [8; 32] },
         Request::Admission(admit(&who(5), &who(1))),
-        Request::Present(vec![admit(&who(6), &who(4)), admit(&who(4), &who(5))]),
+        Request::Present(Chain::of(&[admit(&who(6), &who(4)), admit(&who(4), &who(5))])),
     ];
     requests.iter().map(Request::encode).collect()
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crux_crdt::Digest;
+use crux_crdt::act::Statement;
 use crux_crdt::record::{Marker, Profile};
 use crux_crdt::sign::{Identity, Signed};
 use crux_protocol::flock::{Notice, Restored, StopReason};
@@ -11,7 +12,9 @@ use crux_protocol::link::{self, Protocol, Topic, Verdict};
 use crux_protocol::liveness::{self, Beacon, BootNonce, Run, Sight};
 use crux_protocol::sync::{Aside, Request, Response, Roots};
 
-use crate::rig::{FLOCK, Rig, admit, marker, record, record_with, sealed, who};
+use crate::rig::{
+    FLOCK, Rig, act, admit, marker, record, record_of, record_with, sealed, sealed_act, who,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -58,6 +61,20 @@ fn run_of(rig: &mut Rig) -> Run {
         Ok(liveness::Notice::Beacon(beacon)) => beacon.value().run,
         other => panic!("no beacon: {other:?}"),
     }
+}
+
+/// What the node says of its run in a beacon that it published.
+fn beaconed(rig: &Rig) -> Run {
+    let runs = rig.links.iter().find_map(|command| match command {
+        link::Command::Publish { topic: Topic::Beat, data } => {
+            match liveness::Notice::decode(data, &rig.context()) {
+                Ok(liveness::Notice::Beacon(beacon)) => Some(beacon.value().run),
+                _ => None,
+            }
+        }
+        _ => None,
+    });
+    runs.expect("it beacons")
 }
 
 fn other_run(nonce: BootNonce, born: u64) -> Run {
@@ -300,4 +317,170 @@ fn who_goes_on_beacons_above_a_copy_that_only_beaconed() {
     rig.run(SECOND * 15);
     assert_eq!(rig.stopped, None);
     assert_eq!(rig.own().expect("it spoke").marker().incarnation, 10);
+}
+
+/// Whether the node asked a member to store its record since the links were looked at last.
+fn asked_to_store(rig: &Rig) -> bool {
+    rig.links.iter().any(|command| match command {
+        link::Command::Request { body, .. } => {
+            matches!(Request::decode(body), Ok(Request::Store(_)))
+        }
+        _ => false,
+    })
+}
+
+fn names(service: &str) -> Vec<String> {
+    vec![format!("main/{service}/r1")]
+}
+
+/// A copy was started so often that it counts as the newer one, and its disk is older than the last run of
+/// the original: what that run registered is on the original's disk only.
+#[test]
+fn who_stops_says_and_names_what_only_an_earlier_run_of_it_registered() {
+    let mut rig = restarted(marker(3));
+    let mine = run_of(&mut rig);
+    let other = other_run([0xff; 16], 9);
+    rig.links.clear();
+    hear(&mut rig, beacon(&who(1), 1, 9, naming(other, mine.nonce, false)));
+    let word = rig.own().expect("it spoke").clone();
+    let yields = word.profile().yields.as_ref().expect("its last word, though it added nothing");
+    assert!(yields.to == other.nonce && yields.since.is_empty());
+    assert_eq!(word.registrations().count(), 1);
+    assert!(asked_to_store(&rig));
+    rig.run(SECOND * 4);
+    assert!(rig.stopped.is_some());
+    let named = Notice::LeftBehind { services: names("old") };
+    assert!(rig.notices.contains(&named), "{:?}", rig.notices);
+}
+
+#[test]
+fn who_stops_says_nothing_that_the_other_run_says_too() {
+    let mut rig = restarted(marker(3));
+    let mine = run_of(&mut rig);
+    let other = other_run([0xff; 16], 9);
+    let at = Marker { incarnation: 9, nonce: other.nonce, seq: 0 };
+    let theirs = record_with(&who(1), at, Profile::default(), &["more", "old"]);
+    rig.gossip(who(2).principal(), Topic::Registry, sealed(&theirs));
+    hear(&mut rig, beacon(&who(1), 1, 9, naming(other, mine.nonce, false)));
+    rig.run(SECOND * 2);
+    assert!(rig.stopped.is_some());
+    assert_eq!(rig.own().expect("it spoke").profile().yields, None);
+    let told = |it: &Notice| matches!(it, Notice::LeftBehind { .. } | Notice::HandedOver { .. });
+    assert!(!rig.notices.iter().any(told), "{:?}", rig.notices);
+}
+
+/// Whether it was removed here in an earlier run, or never was here, no disk tells.
+#[test]
+fn what_the_copy_had_since_before_its_start_is_named_and_not_taken_over() {
+    let mut rig = restarted(marker(3));
+    let mine = run_of(&mut rig);
+    assert!(rig.register("gone", None));
+    let gone = crux_protocol::flock::Control::Deregister {
+        horde: "main".parse().expect("a label"),
+        service: "gone".parse().expect("a name"),
+        rev: "r1".parse().expect("a name"),
+    };
+    assert!(rig.control(gone).expect("an answer").is_ok());
+    let word = last_word(mine.nonce, &["added", "earlier", "gone", "old"], &["added"]);
+    rig.gossip(who(2).principal(), Topic::Registry, sealed(&word));
+    rig.run(SECOND);
+    let mut services = rig.services();
+    services.sort();
+    assert_eq!(services, ["added", "old"]);
+    let left = Notice::NotTakenOver { services: names("earlier"), from: vec![] };
+    assert!(rig.notices.contains(&left), "{:?}", rig.notices);
+    let lost = |it: &Notice| matches!(it, Notice::LostWithTwin { .. });
+    assert!(!rig.notices.iter().any(lost), "{:?}", rig.notices);
+}
+
+/// A run of this identity wrote, beaconed to nobody that this one hears, and is gone.
+#[test]
+fn who_goes_on_from_a_dead_run_names_what_that_did_not_say() {
+    let mut rig = restarted(marker(3));
+    let at = Marker { incarnation: 9, nonce: [9; 16], seq: 3 };
+    let theirs = record_with(&who(1), at, Profile::default(), &["theirs"]);
+    assert!(rig.register("mine", None));
+    rig.gossip(who(2).principal(), Topic::Registry, sealed(&theirs));
+    rig.run(SECOND * 11);
+    let mut services = rig.services();
+    services.sort();
+    assert_eq!(services, ["mine", "theirs"]);
+    let told = Notice::Recovered { incarnation: 9, lost: names("old") };
+    assert!(rig.notices.contains(&told), "{:?}", rig.notices);
+}
+
+/// A member that lies retires this identity just then: members do not store the last word as it was.
+#[test]
+fn who_is_retired_while_it_stops_says_its_last_word_above_that() {
+    let mut rig = restarted(marker(3));
+    let mine = run_of(&mut rig);
+    assert!(rig.register("added", None));
+    let other = other_run([0xff; 16], 9);
+    hear(&mut rig, beacon(&who(1), 1, 9, naming(other, mine.nonce, false)));
+    assert_eq!(rig.own().expect("it spoke").marker().incarnation, 11);
+    let subject = who(1).principal();
+    let lie = Statement::Retire { subject, incarnation: 20 };
+    let lie = sealed_act(&act(&who(2), 2, lie));
+    rig.gossip(who(2).principal(), Topic::Membership, lie);
+    let word = rig.own().expect("it spoke").clone();
+    assert_eq!(word.marker().incarnation, 21);
+    let yields = word.profile().yields.as_ref().expect("its last word");
+    assert!(word.slots().keys().filter(|slot| yields.added(slot)).count() == 1);
+    assert!(asked_to_store(&rig), "once more, since the first one is nobody's any more");
+    rig.run(SECOND * 4);
+    assert!(rig.stopped.is_some());
+}
+
+/// The other run rises at the same time, for a reason of its own, and hides the last word.
+#[test]
+fn who_is_outdone_while_it_stops_says_its_last_word_once_more_above_that() {
+    let mut rig = restarted(marker(3));
+    let mine = run_of(&mut rig);
+    assert!(rig.register("added", None));
+    let other = other_run([0xff; 16], 9);
+    hear(&mut rig, beacon(&who(1), 1, 9, naming(other, mine.nonce, false)));
+    let word = rig.own().expect("it spoke").clone();
+    let rises = |rig: &mut Rig, incarnation, all: bool| {
+        let at = Marker { incarnation, nonce: other.nonce, seq: 0 };
+        let slots = word.slots().values().map(|slot| (**slot).clone()).filter(|_| all);
+        let theirs = record_of(&who(1), at, Profile::default(), slots);
+        rig.gossip(who(2).principal(), Topic::Registry, sealed(&theirs));
+    };
+    rises(&mut rig, 30, false);
+    assert_eq!(rig.own().expect("it spoke").marker().incarnation, 32);
+    assert!(asked_to_store(&rig));
+    // Then the other one goes above that with what was handed over: that is an answer.
+    rises(&mut rig, 33, true);
+    rig.run(Duration::from_millis(1));
+    assert!(rig.stopped.is_some());
+    assert_eq!(rig.own().expect("it spoke").marker().incarnation, 32);
+    let handed = Notice::HandedOver { services: names("added"), stored: true };
+    assert!(rig.notices.contains(&handed), "{:?}", rig.notices);
+}
+
+/// A copy of a disk that was not in use, started beside the one that goes on: it must not speak yet, and sees
+/// meanwhile that there is no need to.
+#[test]
+fn who_learns_while_it_listens_that_the_other_run_says_the_same_stops_without_a_word() {
+    let (me, other) = (who(1), who(2));
+    let acts = vec![admit(&me, &other), admit(&other, &me)];
+    let last = record_with(&me, marker(3), Profile::default(), &["old"]);
+    let records = vec![record(&other, marker(1), Profile::default()), last];
+    let mut rig = Rig::restored(Restored { known_key: true, records, acts, ..Restored::default() });
+    rig.connect(other.principal(), true);
+    // To ask for it would be to compare, and it would listen no more.
+    let mine = beaconed(&rig);
+    let run = other_run([0xff; 16], 4);
+    hear(&mut rig, beacon(&me, 1, 4, naming(run, mine.nonce, false)));
+    rig.run(SECOND);
+    assert!(rig.stopped.is_none(), "it waits to say what the other one may lack");
+    let at = Marker { incarnation: 4, nonce: run.nonce, seq: 0 };
+    let theirs = record_with(&me, at, Profile::default(), &["old"]);
+    rig.gossip(other.principal(), Topic::Registry, sealed(&theirs));
+    rig.run(SECOND);
+    assert!(rig.stopped.is_some());
+    let words = rig.written.iter().flat_map(|batch| &batch.records);
+    assert_eq!(words.filter(|record| record.author() == me.principal()).count(), 0);
+    let told = |it: &Notice| matches!(it, Notice::LeftBehind { .. });
+    assert!(!rig.notices.iter().any(told), "{:?}", rig.notices);
 }

@@ -82,10 +82,12 @@ impl Asked {
         }
     }
 
-    /// The store reads a piece; no room, and the peer is told to come later.
-    fn read_next(&mut self, id: u64, now: Instant) -> Option<u32> {
-        let read = Event::Read { read: ReadId(id), bytes: None };
-        let out = handle(&mut self.state, read, now);
+    /// The store read a piece, or has it not, and what is answered is gone: what is read next.
+    fn read_next(&mut self, id: u64, bytes: Option<Vec<u8>>, now: Instant) -> Option<u32> {
+        let mut out = handle(&mut self.state, Event::Read { read: ReadId(id), bytes }, now);
+        if let [Command::Reply { reply, .. }] = out[..] {
+            out = handle(&mut self.state, Event::Replied { reply }, now);
+        }
         out.iter().find_map(|command| match command {
             Command::Read { index, .. } => Some(*index),
             _ => None,
@@ -156,8 +158,22 @@ fn of_what_a_peer_asks_for_that_goes_first_which_was_sent_least_often() {
     for index in [0, 1, 0, 2] {
         assert_eq!(node.ask(2, piece(index), at(0)), []);
     }
-    let order: Vec<_> = (2..=5).filter_map(|id| node.read_next(id, at(1))).collect();
+    let order: Vec<_> = (2..=5).filter_map(|id| node.read_next(id, Some(vec![1]), at(1))).collect();
     assert_eq!(order, [1, 2, 0, 0]);
+}
+
+/// Whoever lost a piece asks for it again, and for others that it has not.
+#[test]
+fn a_piece_that_was_sent_before_is_not_passed_over_for_ever() {
+    let mut node = Asked::new(Config { reads_max: 1, ..Config::default() });
+    node.look(1, BLOB, true, at(0));
+    node.ask(1, piece(0), at(0));
+    for index in 0..4 {
+        assert_eq!(node.ask(1, piece(index), at(0)), []);
+    }
+    assert_eq!(node.read_next(2, Some(vec![1]), at(499)), Some(1), "it was sent before");
+    assert_eq!(node.read_next(3, Some(vec![1]), at(500)), Some(0), "and waited for long enough");
+    assert_eq!(node.read_next(4, Some(vec![1]), at(500)), Some(2));
 }
 
 /// With a rate, a piece that was not read did not go out: the next one may at once.
@@ -300,7 +316,12 @@ fn who_signed_a_false_tree_does_not_count_again() {
         it.now += 60;
         let out = it.handle(Event::Wake);
         assert_eq!(asked_first(&out), lie);
-        let out = it.handle(Event::Begun { blob: BLOB, result: Ok(PieceSet::none(SIZE)) });
+        let out = it.handle(Event::Begun {
+            blob: BLOB,
+            root: lie,
+            size: SIZE,
+            result: Ok(PieceSet::none(SIZE)),
+        });
         let body = Response::Piece { pieces: None, body: vec![1] }.encode();
         it.handle(Event::Response { id: request_of(&out), body });
         it.handle(Event::Written { blob: BLOB, root: lie, index: 0, result: Ok(()) });
@@ -308,7 +329,8 @@ fn who_signed_a_false_tree_does_not_count_again() {
         let out = it.handle(mismatch);
         let mut signers = vec![principal(5), principal(6)];
         signers.sort();
-        let report = Command::Report(Report::FalseRoot { signers, blob: BLOB });
+        let report =
+            Command::Report(Report::FalseRoot { signers, servers: vec![principal(1)], blob: BLOB });
         assert!(out.contains(&report), "{out:?}");
         // They sign another one together, and one honest node signs the right one.
         it.now = 1_000;
@@ -324,4 +346,64 @@ fn who_signed_a_false_tree_does_not_count_again() {
         let out = it.handle(Event::Wake);
         assert_eq!(asked_first(&out), truth, "one signed it, and nobody who counts the other");
     }
+}
+
+/// What is asked for and is not here is counted for nothing: a peer may ask for any index.
+#[test]
+fn a_piece_that_is_not_here_is_not_remembered_as_sent() {
+    let mut node = Asked::new(Config { reads_max: 1, ..Config::default() });
+    node.look(1, BLOB, true, at(0));
+    node.ask(1, piece(0), at(0));
+    for index in [0, 1] {
+        assert_eq!(node.ask(2, piece(index), at(0)), []);
+    }
+    // Piece 0 is being read, so it counts, unless it is not here.
+    assert_eq!(node.read_next(2, None, at(1)), Some(0), "no later than the other");
+}
+
+/// How often pieces were sent is remembered of so many, and then those of the blob go that was asked
+/// for longest ago.
+#[test]
+fn so_many_pieces_are_remembered_as_sent() {
+    const SENT_MAX: u32 = 64 * 1024;
+    let mut node = Asked::new(Config { reads_max: 1, ..Config::default() });
+    let (old, new) = (blob(1), blob(2));
+    node.look(1, old, true, at(0));
+    node.look(1, new, true, at(1));
+    let of = |blob, index| Request::Piece { blob, root: ROOT, index };
+    let sent = |node: &mut Asked, blob, index| {
+        let out = node.ask(1, of(blob, index), at(2));
+        let [Command::Read { read, .. }] = out[..] else { panic!("{out:?}") };
+        handle(&mut node.state, Event::Read { read, bytes: Some(vec![1]) }, at(2));
+        let reply = ReplyId(node.replies);
+        handle(&mut node.state, Event::Replied { reply }, at(2));
+    };
+    // What goes first of two pieces of a blob, the first of which was sent.
+    let first = |node: &mut Asked, blob: BlobId| {
+        let out = node.ask(9, of(new, u32::MAX >> 12), at(3));
+        let [Command::Read { read, .. }] = out[..] else { panic!("{out:?}") };
+        node.ask(2, of(blob, 0), at(3));
+        node.ask(2, of(blob, 900_000), at(3));
+        let mut next = Some(read);
+        let mut order = Vec::new();
+        while let Some(read) = next {
+            let out = handle(&mut node.state, Event::Read { read, bytes: None }, at(3));
+            next = out.iter().find_map(|command| match command {
+                Command::Read { read, index, .. } => {
+                    order.push(*index);
+                    Some(*read)
+                }
+                _ => None,
+            });
+        }
+        order[0]
+    };
+    sent(&mut node, old, 0);
+    for index in 0..SENT_MAX - 1 {
+        sent(&mut node, new, index);
+    }
+    assert_eq!(first(&mut node, new), 900_000, "it was not sent");
+    sent(&mut node, new, SENT_MAX);
+    assert_eq!(first(&mut node, old), 0, "one beyond: the older blob's are forgotten");
+    assert_eq!(first(&mut node, new), 900_000, "and not those of the other");
 }

@@ -8,7 +8,7 @@ use crux_crdt::blob::{Descriptor, PieceSet};
 use crux_protocol::link::{ReplyId, RequestFailure, RequestId};
 use crux_protocol::pastiche::{
     Command, Config, Event, Facts, Failure, Holding, Progress, Report, Request, Response,
-    SealFailure, State, Waiter, WriteFailure,
+    SealFailure, State, TryFailure, Waiter, WriteFailure,
 };
 use crux_protocol::time::Instant;
 
@@ -66,7 +66,8 @@ fn moving() -> State {
     assert_eq!(handle(&mut state, get(1), at(0)), [first]);
     let begin = Command::Begin { blob: BLOB, root: ROOT, size: SIZE };
     assert_eq!(handle(&mut state, answer(1, &have(PieceSet::all(SIZE))), at(1)), [begin]);
-    let begun = Event::Begun { blob: BLOB, result: Ok(PieceSet::none(SIZE)) };
+    let begun =
+        Event::Begun { blob: BLOB, root: ROOT, size: SIZE, result: Ok(PieceSet::none(SIZE)) };
     assert_eq!(handle(&mut state, begun, at(2)), [ask(2, 0), ask(3, 1)]);
     state
 }
@@ -141,7 +142,7 @@ fn what_is_held_already_is_not_fetched() {
     handle(&mut state, answer(1, &have(PieceSet::all(SIZE))), at(1));
     let mut held = PieceSet::all(SIZE);
     held.remove(1);
-    let begun = Event::Begun { blob: BLOB, result: Ok(held) };
+    let begun = Event::Begun { blob: BLOB, root: ROOT, size: SIZE, result: Ok(held) };
     assert_eq!(handle(&mut state, begun, at(2)), [ask(2, 1)]);
 }
 
@@ -240,4 +241,153 @@ fn a_request_that_is_rubbish_is_answered_and_reported() {
     let out = handle(&mut state, Event::Request { reply, peer, body: vec![9; 3] }, at(0));
     let report = Command::Report(crux_protocol::pastiche::Report::Malformed { peer });
     assert_eq!(out, [report, Command::Reply { reply, response: Response::Unknown }]);
+}
+
+/// A node that has the mover fetch from it is gone, or its user; what the store was doing ends later.
+#[test]
+fn what_the_store_touches_for_nobody_rests_again() {
+    let mut state = moving();
+    handle(&mut state, answer(2, &sent(0)), at(3));
+    let rest = [Command::Rest { blob: BLOB }];
+    assert_eq!(handle(&mut state, Event::Cancel { waiter: Waiter(1) }, at(4)), rest);
+    assert_eq!(handle(&mut state, written(0), at(5)), rest);
+    let begun =
+        || Event::Begun { blob: BLOB, root: ROOT, size: SIZE, result: Ok(PieceSet::none(SIZE)) };
+    assert_eq!(handle(&mut state, begun(), at(6)), rest);
+    // The same when another get came, and went before it began anything.
+    handle(&mut state, get(2), at(7));
+    assert_eq!(handle(&mut state, written(0), at(8)), []);
+    assert_eq!(handle(&mut state, Event::Cancel { waiter: Waiter(2) }, at(9)), rest);
+}
+
+#[test]
+fn what_an_earlier_fetch_began_is_not_taken_for_another_tree() {
+    let mut state = moving();
+    handle(&mut state, Event::Cancel { waiter: Waiter(1) }, at(3));
+    handle(&mut state, get(2), at(4));
+    handle(&mut state, answer(4, &have(PieceSet::all(SIZE))), at(5));
+    let begun =
+        |root, size| Event::Begun { blob: BLOB, root, size, result: Ok(PieceSet::none(size)) };
+    let other = crux_crdt::blob::Root([1; 32]);
+    assert_eq!(handle(&mut state, begun(other, SIZE), at(6)), []);
+    assert_eq!(handle(&mut state, begun(ROOT, mib(9)), at(6)), []);
+    assert_eq!(handle(&mut state, begun(ROOT, SIZE), at(7)).len(), 2, "two are asked for");
+}
+
+/// Those that wait for a place wait no longer than they said, each.
+#[test]
+fn a_get_that_waits_for_a_place_ends_in_its_time() {
+    let config = Config { fetches_max: 1, peers_max: 1, ..Config::default() };
+    let mut state = State::new(config, context(0), [1; 32]);
+    let get = |number: u8, seconds| Event::Get {
+        waiter: Waiter(number.into()),
+        blob: crux_crdt::blob::BlobId([number.min(3); 32]),
+        wait: Duration::from_secs(seconds),
+    };
+    assert_eq!(handle(&mut state, get(1, 60), at(0)).len(), 1, "asks for it");
+    for (number, seconds) in [(2, 7), (3, 5), (4, 6)] {
+        assert_eq!(handle(&mut state, get(number, seconds), at(0)), [], "waits");
+    }
+    let busy = |waiter| Command::Done { waiter: Waiter(waiter), result: Err(Failure::Busy) };
+    let done = |out: &[Command]| -> Vec<Command> {
+        out.iter().filter(|it| matches!(it, Command::Done { .. })).cloned().collect()
+    };
+    let mut ended = Vec::new();
+    let mut now = at(0);
+    while now < at(6_500) {
+        now = state.deadline(now);
+        for command in done(&handle(&mut state, Event::Wake, now)) {
+            ended.push((now, command));
+        }
+    }
+    assert_eq!(ended, [(at(5_000), busy(3)), (at(6_000), busy(4))], "to the moment");
+    // The second gets a place, and with it no more time than it has.
+    handle(&mut state, Event::Cancel { waiter: Waiter(1) }, at(6_600));
+    assert_eq!(done(&handle(&mut state, Event::Wake, at(6_999))), []);
+    let nobody = Command::Done { waiter: Waiter(2), result: Err(Failure::NobodyHas) };
+    assert_eq!(done(&handle(&mut state, Event::Wake, at(7_000))), [nobody]);
+}
+
+/// Any number of keys may send it.
+#[test]
+fn what_is_not_the_blob_prolongs_no_wait() {
+    let mut state = engine();
+    handle(&mut state, get(1), at(0));
+    handle(&mut state, answer(1, &Response::Whole(b"a lie".to_vec())), at(9_000));
+    let mismatch = Event::Sealed { blob: BLOB, result: Err(SealFailure::Mismatch) };
+    handle(&mut state, mismatch, at(9_001));
+    let out = handle(&mut state, Event::Wake, at(10_000));
+    assert!(matches!(out[0], Command::Done { waiter: Waiter(1), result: Err(_) }), "{out:?}");
+}
+
+/// Node 1 says, and does not sign, that it holds all of another tree, which is one byte.
+#[test]
+fn a_tree_of_one_piece_is_refuted_in_memory_and_who_served_it_is_named() {
+    let lie = crux_crdt::blob::Root([9; 32]);
+    let mut state = State::new(Config::default(), context(0), [1; 32]);
+    let out = handle(&mut state, get(1), at(0));
+    let asked = |to| {
+        let of = |command: &Command| match command {
+            Command::Send { id: RequestId(id), peer, .. } => {
+                (*peer == principal(to)).then_some(*id)
+            }
+            _ => None,
+        };
+        out.iter().find_map(of).expect("it is asked")
+    };
+    handle(&mut state, answer(asked(2), &have(PieceSet::all(SIZE))), at(1));
+    handle(&mut state, Event::Wake, at(60));
+    let result = Ok(PieceSet::none(SIZE));
+    let begun = Event::Begun { blob: BLOB, root: ROOT, size: SIZE, result };
+    assert_eq!(handle(&mut state, begun, at(61)), [ask(3, 0), ask(4, 1)]);
+    let holding = Holding { root: lie, size: 1, pieces: PieceSet::all(1) };
+    let stated = Response::Have { holding, descriptors: Vec::new(), others: Vec::new() };
+    let request = Request::Piece { blob: BLOB, root: lie, index: 0 };
+    let first = Command::Send { id: RequestId(5), peer: principal(1), request };
+    assert_eq!(handle(&mut state, answer(asked(1), &stated), at(62)), [first]);
+    let body = piece(lie, 0);
+    let attempt = Command::Try { blob: BLOB, root: lie, size: 1, body: body.clone() };
+    let sent_it = Response::Piece { pieces: None, body };
+    assert_eq!(handle(&mut state, answer(5, &sent_it), at(63)), [attempt], "nothing is begun");
+    let result = Err(TryFailure::Mismatch);
+    let tried = Event::Tried { blob: BLOB, root: lie, size: 1, result };
+    let (signers, servers) = (Vec::new(), vec![principal(1)]);
+    let report = Command::Report(Report::FalseRoot { signers, servers, blob: BLOB });
+    assert_eq!(handle(&mut state, tried, at(64)), [report]);
+    // It is asked nothing more, and the other goes on.
+    assert_eq!(handle(&mut state, answer(3, &sent(0)), at(65)), [write(0), ask(6, 2)]);
+    let out = handle(&mut state, Event::Wake, at(5_000));
+    assert!(
+        !out.iter().any(|it| matches!(it, Command::Send { peer, .. } if *peer == principal(1)))
+    );
+}
+
+/// The blob itself may be the rival: then it is there at once.
+#[test]
+fn a_tree_of_one_piece_that_is_right_ends_the_fetch() {
+    let mut world = crate::world::World::new(4, &Config::default(), Some(1_000_000));
+    world.nodes[0].store.keep(BLOB, ROOT, 70_000);
+    for liar in [2, 3] {
+        world.nodes[liar].store.keep(BLOB, crux_crdt::blob::Root([9; 32]), mib(30));
+    }
+    world.get(1, 1, WAIT);
+    assert!(world.run(Duration::from_secs(3), |world| world.all_done(1..2)));
+    assert_eq!(world.nodes[1].done[0].1, Ok(()));
+    assert!(world.nodes[1].store.writes.len() <= 3, "{:?}", world.nodes[1].store.writes);
+}
+
+/// Only who compared the SHA-3 says that it holds all.
+#[test]
+fn what_is_complete_and_not_sealed_is_said_to_lack_a_piece() {
+    let mut state = engine();
+    let body = Request::Have { blob: BLOB, brief: true }.encode();
+    let ask = Event::Request { reply: ReplyId(1), peer: principal(1), body };
+    let out = handle(&mut state, ask, at(0));
+    let [Command::Look { read, .. }] = out[..] else { panic!("{out:?}") };
+    let holding = Holding { root: ROOT, size: SIZE, pieces: PieceSet::all(SIZE) };
+    let out = handle(&mut state, Event::Looked { read, found: Some((holding, Vec::new())) }, at(1));
+    let [Command::Reply { response: Response::Have { holding, .. }, .. }] = &out[..] else {
+        panic!("{out:?}")
+    };
+    assert_eq!(holding.pieces.iter().collect::<Vec<_>>(), [0, 1]);
 }

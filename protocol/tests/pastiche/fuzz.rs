@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crux_crdt::Principal;
-use crux_crdt::blob::{BLOB_BYTES_MAX, PieceSet, piece_count};
+use crux_crdt::blob::{BLOB_BYTES_MAX, PIECE_BYTES, PieceSet, piece_count};
 use crux_crdt::sign::Verifier;
 use crux_protocol::context::Context;
 use crux_protocol::link::{ReplyId, RequestId};
 use crux_protocol::pastiche::{
     Command, Config, DESCRIPTORS_MAX, Event, Facts, Holding, OTHERS_MAX, PIECE_BODY_MAX, Request,
-    Response, State, WHOLE_BYTES_MAX, Waiter,
+    Response, State, TryFailure, WHOLE_BYTES_MAX, Waiter,
 };
 use proptest::prelude::*;
 
@@ -163,9 +163,13 @@ fn obey(
             *owed.get_mut(&reply).expect("somebody asked") += 1;
             events.push(Event::Replied { reply });
         }
-        Command::Begin { blob, size, .. } => {
+        Command::Begin { blob, root, size } => {
             assert!(size <= BLOB_BYTES_MAX);
-            events.push(Event::Begun { blob, result: Ok(PieceSet::none(size)) });
+            events.push(Event::Begun { blob, root, size, result: Ok(PieceSet::none(size)) });
+        }
+        Command::Try { blob, root, size, .. } => {
+            assert!(size <= PIECE_BYTES);
+            events.push(Event::Tried { blob, root, size, result: Err(TryFailure::Mismatch) });
         }
         Command::Write { blob, root, index, .. } => {
             events.push(Event::Written { blob, root, index, result: Ok(()) });

@@ -87,7 +87,10 @@ fn a_false_root_is_found_out_its_signers_shown_and_another_followed() {
     assert_eq!(world.nodes[3].done[0].1, Ok(()));
     let mut signers = vec![principal(0), principal(1)];
     signers.sort();
-    assert_eq!(world.nodes[3].reports, [Report::FalseRoot { signers, blob: BLOB }]);
+    assert_eq!(
+        world.nodes[3].reports,
+        [Report::FalseRoot { signers, servers: Vec::new(), blob: BLOB }]
+    );
     assert!(world.nodes[3].store.kept[&BLOB].sealed);
 }
 

@@ -6,6 +6,7 @@ mod bounds;
 mod codec;
 mod commands;
 mod fixture;
+mod floor;
 mod fuzz;
 mod lies;
 mod rivals;

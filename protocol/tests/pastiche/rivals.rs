@@ -63,8 +63,10 @@ fn a_false_tree_that_delivers_takes_no_more_room_than_the_blob() {
         for liars in [1, 5, 15] {
             let mut world = beside(liars, size, Manner::Honest);
             is_got(&mut world, Duration::from_secs(10));
-            let most = world.nodes[1].store.most;
-            assert!(most <= TRUE_SIZE, "{size} bytes, {liars} liars: {most}");
+            let store = &world.nodes[1].store;
+            assert!(store.most <= TRUE_SIZE, "{size} bytes, {liars} liars: {}", store.most);
+            let all = store.most_of_all;
+            assert!(all <= 2 * TRUE_SIZE, "{size} bytes, {liars} liars: {all}, with what rests");
         }
     }
 }
@@ -182,7 +184,12 @@ fn a_small_blob_is_taken_whole_whatever_tree_is_followed_meanwhile() {
     state.handle(answer(asked(1), lie), at(1), &facts);
     let out = state.handle(Event::Wake, at(60), &facts);
     assert!(matches!(out[..], [Command::Begin { .. }]), "{out:?}");
-    let begun = Event::Begun { blob: BLOB, result: Ok(PieceSet::none(mib(20))) };
+    let begun = Event::Begun {
+        blob: BLOB,
+        root: Root([LIE; 32]),
+        size: mib(20),
+        result: Ok(PieceSet::none(mib(20))),
+    };
     state.handle(begun, at(61), &facts);
     let whole = answer(asked(2), Response::Whole(b"all of it".to_vec()));
     let take = Command::Take { blob: BLOB, body: b"all of it".to_vec() };

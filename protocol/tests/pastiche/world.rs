@@ -35,6 +35,8 @@ pub(crate) enum Manner {
     Rubbish,
     /// It sends one piece, and then none for so many seconds.
     Trickle(u64),
+    /// It sends the first piece as often as it is asked for, and is busy for all others.
+    FirstOnly,
 }
 
 pub(crate) struct Node {
@@ -253,7 +255,7 @@ impl World {
             }
             Command::Reply { reply, response } => return self.reply(node, reply, &response),
             Command::Begin { blob, root, size } => {
-                Event::Begun { blob, result: store.begin(blob, root, size) }
+                Event::Begun { blob, root, size, result: store.begin(blob, root, size) }
             }
             Command::Write { blob, root, size, index, body } => {
                 let result = store.write((blob, root, size), index, &body);
@@ -268,8 +270,12 @@ impl World {
             }
             // Nobody here holds a small one.
             Command::Take { .. } => return,
-            Command::Abandon { blob } => {
-                store.kept.remove(&blob);
+            Command::Try { blob, root, size, body } => {
+                let result = store.try_piece((blob, root, size), &body);
+                Event::Tried { blob, root, size, result }
+            }
+            Command::Abandon { blob, root, size } => {
+                store.abandon(blob, root, size);
                 return;
             }
             Command::Look { read, blob } => {
@@ -354,6 +360,10 @@ impl World {
             }
             Manner::Fickle => Response::Unknown.encode(),
             Manner::Rubbish => vec![0xee; 9],
+            Manner::FirstOnly => match response {
+                Response::Piece { body, .. } if body.ends_with(&[0; 4]) => honest,
+                _ => Response::Busy { retry_after: Duration::from_secs(1) }.encode(),
+            },
             Manner::Trickle(seconds) => {
                 arrives = arrives.max(self.nodes[node].trickles);
                 self.nodes[node].trickles = arrives + Duration::from_secs(seconds);

@@ -55,6 +55,10 @@ impl Trace {
             Event::Control { id, request } => {
                 self.line(at, format_args!("n{host} < Control {} {request:?}", id.0));
             }
+            Event::Recalled { record } => {
+                let (author, marker) = (self.name(&record.author()), record.marker());
+                self.line(at, format_args!("n{host} < Recalled {author} {}", marker.incarnation));
+            }
             Event::Found { addr } => self.line(at, format_args!("n{host} < Found {addr}")),
             Event::Wake => self.line(at, format_args!("n{host} < Wake")),
         }
@@ -105,6 +109,7 @@ impl Trace {
             Command::Save(batch) => {
                 format!("Save {} records {} acts", batch.records.len(), batch.acts.len())
             }
+            Command::Recall { author } => format!("Recall {}", self.name(author)),
             Command::Notice(notice) => format!("Notice: {notice}"),
             other => format!("{other:?}"),
         };

@@ -1,7 +1,9 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crux_crdt::Principal;
+use crux_crdt::record::Record;
 use crux_protocol::flock::{
     self, Batch, Command, Control, ControlId, Event, Notice, PersistError, StopReason,
 };
@@ -26,6 +28,8 @@ const WAKES_MAX: u32 = 200;
 const WRITE_MICROS_MAX: u64 = 12_000;
 /// How long a write may wait that need not be durable.
 const SAVE_DELAY: Duration = Duration::from_millis(300);
+/// How long a read takes.
+const READ_DELAY: Duration = Duration::from_millis(2);
 
 /// Everything there is.
 #[derive(Debug)]
@@ -255,6 +259,15 @@ impl World {
                 self.check_merged(at, &batch);
                 let number = self.hosts[at.host].disk.write(None, batch);
                 self.queue.push(self.now + SAVE_DELAY, Happening::Written(at, number));
+            }
+            Command::Recall { author } => {
+                let whole = |record: &&Arc<Record>| !record.is_stripped();
+                let record = self.hosts[at.host].disk.record(&author).filter(whole).cloned();
+                let event = record.map(|record| Event::Recalled { record });
+                let when = self.now + READ_DELAY;
+                event.into_iter().for_each(|event| {
+                    self.queue.push(when, Happening::Tell(at, event.into()));
+                });
             }
             Command::Answer { id, result } => {
                 let full_at = self.hosts[at.host].disk.full_at(self.now);

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::fixture::*;
 use crate::blobs::BlobError;
+use crate::blobs::record::{self, Keep};
 use crux_crdt::blob::BlobId;
 
 const KIB: usize = 1024;
@@ -89,6 +90,46 @@ async fn times_that_are_ahead_count_as_now_and_end_no_reservation() {
         again.put(&noise(10 * KIB, seed)[..]).await.unwrap();
     }
     assert_eq!((again.have(&ids[0]), again.have(&ids[2])), (None, None), "not for ever");
+}
+
+/// A reservation of another node's, whose age was another one, or of a version that counted by the wall clock.
+#[tokio::test]
+async fn a_reservation_from_elsewhere_lasts_as_long_as_it_did_there() {
+    let (f, ids) = three().await;
+    let ahead = 50 * YEAR;
+    let reserve = |id: &BlobId, until: Duration, written: Duration| {
+        let until = until.as_millis().try_into().unwrap();
+        let keep = Keep { pinned: false, reserved_until: until };
+        record::write(&f.beside(id, "keep"), &keep).unwrap();
+        let record = File::options().write(true).open(f.beside(id, "keep")).unwrap();
+        record.set_modified(SystemTime::UNIX_EPOCH + written).unwrap();
+    };
+    reserve(&ids[0], ahead + Duration::from_secs(600), ahead);
+    // By a copy that kept no times: nobody knows.
+    reserve(&ids[1], ahead, ahead + YEAR);
+    // One that this version's predecessor made a while ago.
+    let age = Duration::from_secs(400);
+    reserve(&ids[2], age + Duration::from_secs(5000), ahead);
+    let left = |blobs: &crate::blobs::Blobs| {
+        let of = |id: &BlobId| {
+            let listed = blobs.list().into_iter().find(|listed| listed.id == *id).unwrap();
+            listed.reserved_for.map(|left| left.as_secs())
+        };
+        ids.iter().map(of).collect::<Vec<_>>()
+    };
+    let again = f.again().await;
+    let found = left(&again);
+    assert!(found[0].is_some_and(|left| (590..=600).contains(&left)), "{found:?}");
+    assert!(found[1].is_some_and(|left| left <= YEAR.as_secs()), "{found:?}");
+    assert!(found[2].is_some_and(|left| (4900..=5400).contains(&left)), "{found:?}");
+    f.pass(500);
+    again.save().await.unwrap();
+    let found = left(&f.again().await);
+    assert!(
+        found[0].is_some_and(|left| left <= 100),
+        "it is not longer after each start: {found:?}"
+    );
+    assert!(found[1].is_some_and(|left| left <= YEAR.as_secs() - 500), "{found:?}");
 }
 
 #[tokio::test]

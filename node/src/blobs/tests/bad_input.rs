@@ -82,7 +82,7 @@ async fn a_size_that_is_a_lie_is_found_out_by_the_first_piece() {
         let written = f.blobs.write_piece(it.blob, (it.root, size), 3, pieces[3].clone()).await;
         assert_eq!(written, Err(wrong), "{size}");
         assert!(f.blobs.path(it.blob).await.is_err());
-        f.blobs.abandon(it.blob).await.unwrap();
+        f.blobs.abandon(it.blob, (it.root, size)).await.unwrap();
         assert_eq!(f.files(), Vec::<String>::new());
     }
 }

@@ -196,3 +196,107 @@ async fn only_so_many_are_under_way() {
     begin(256).await.unwrap();
     assert_eq!(f.blobs.list().len(), 256);
 }
+
+/// The pieces of that many trees of one blob, the first of which is its own.
+async fn trees(sizes: &[usize]) -> Vec<(Descriptor, Vec<Bytes>)> {
+    let mut all: Vec<(Descriptor, Vec<Bytes>)> = Vec::new();
+    for (seed, size) in (1..).zip(sizes) {
+        let (it, pieces) = pieces(&noise(*size, seed)).await;
+        let blob = all.first().map_or(it.blob, |(first, _)| first.blob);
+        all.push((Descriptor { blob, ..it }, pieces));
+    }
+    all
+}
+
+async fn write_some(f: &Fixture, (it, pieces): &(Descriptor, Vec<Bytes>), count: u32) {
+    for (index, piece) in (0..count).zip(pieces) {
+        write(f, *it, index, piece).await.unwrap();
+    }
+}
+
+/// How many pieces are here of a tree that is gone on with.
+async fn go_on(f: &Fixture, (it, _): &(Descriptor, Vec<Bytes>)) -> u32 {
+    f.blobs.begin(it.blob, it.root, it.size).await.unwrap().held()
+}
+
+#[tokio::test]
+async fn what_came_of_one_root_stays_beside_another_and_over_a_start() {
+    let f = Fixture::new().await;
+    let trees = trees(&[6 * MIB, 5 * MIB, MIB / 2]).await;
+    write_some(&f, &trees[0], 4).await;
+    write_some(&f, &trees[1], 2).await;
+    assert_eq!((go_on(&f, &trees[0]).await, go_on(&f, &trees[1]).await), (4, 2));
+    let served = f.blobs.read_piece(trees[0].0.blob, trees[0].0.root, 3).await;
+    assert_eq!(served.as_ref(), Ok(&trees[0].1[3]), "served by both");
+    assert!(f.blobs.read_piece(trees[1].0.blob, trees[1].0.root, 1).await.is_ok());
+    let again = f.again().await;
+    assert_eq!(again.have(&trees[0].0.blob).unwrap().pieces.held(), 4, "the larger one");
+    assert_eq!(again.list().len(), 1);
+    for ((it, pieces), held) in trees.iter().zip([4, 2, 0]) {
+        let begun = again.begin(it.blob, it.root, it.size).await.unwrap();
+        assert_eq!(begun.held(), held);
+        for (index, piece) in (0..).zip(pieces).skip(held as usize).filter(|_| held == 4) {
+            again.write_piece(it.blob, (it.root, it.size), index, piece.clone()).await.unwrap();
+        }
+    }
+    let (it, _) = trees[0];
+    assert_eq!(again.seal(it.blob, (it.root, it.size)).await, Ok(it));
+    let partial = |name: &String| name.starts_with("partial");
+    assert!(!f.files().iter().any(partial), "nothing is left of the other: {:?}", f.files());
+}
+
+#[tokio::test]
+async fn a_third_root_takes_the_place_of_the_one_of_which_less_is_here() {
+    let f = Fixture::new().await;
+    let trees = trees(&[6 * MIB, 5 * MIB, 4 * MIB, 3 * MIB]).await;
+    write_some(&f, &trees[0], 5).await;
+    write_some(&f, &trees[1], 3).await;
+    write_some(&f, &trees[2], 1).await;
+    write_some(&f, &trees[3], 2).await;
+    let mut held = Vec::new();
+    for tree in &trees {
+        held.push(go_on(&f, tree).await);
+    }
+    assert_eq!(held, [5, 0, 0, 2]);
+    // What is found false goes, and the other stays.
+    let (it, lie) = (trees[0].0, trees[3].0);
+    f.blobs.abandon(lie.blob, (lie.root, lie.size)).await.unwrap();
+    assert_eq!((go_on(&f, &trees[3]).await, go_on(&f, &trees[0]).await), (0, 5));
+    write_some(&f, &trees[3], 3).await;
+    let sealed = f.blobs.seal(lie.blob, (lie.root, lie.size)).await.unwrap_err();
+    assert!(matches!(sealed, BlobError::Mismatch { .. }), "{sealed}");
+    assert_eq!(f.blobs.begin(it.blob, it.root, it.size).await.unwrap().held(), 5);
+}
+
+/// What rests is evicted for the root that is gone on with, and that one for nothing.
+#[tokio::test]
+async fn what_rests_of_another_root_makes_room_for_the_one_that_is_gone_on_with() {
+    let f = quota(8 * MIB).await;
+    let trees = trees(&[6 * MIB, 8 * MIB]).await;
+    write_some(&f, &trees[0], 3).await;
+    write_some(&f, &trees[1], 6).await;
+    assert_eq!((go_on(&f, &trees[0]).await, go_on(&f, &trees[1]).await), (0, 6));
+    let err = put(&f, 3 * MIB, 9).await.unwrap_err();
+    assert!(matches!(err, BlobError::Quota { .. }), "somebody goes on with it: {err}");
+}
+
+#[tokio::test]
+async fn a_tree_of_one_piece_is_tried_and_leaves_nothing_if_it_is_a_lie() {
+    let f = Fixture::new().await;
+    let trees = trees(&[MIB, MIB / 2, 2 * MIB]).await;
+    let of = |it: Descriptor| (it.root, it.size);
+    let (it, good) = &trees[0];
+    let attempt = |of, piece: &Bytes| f.blobs.try_piece(it.blob, of, piece.clone());
+    write_some(&f, &trees[2], 1).await;
+    let before = f.files();
+    let lie = attempt(of(trees[1].0), &trees[1].1[0]).await.unwrap_err();
+    assert!(matches!(lie, BlobError::Mismatch { .. }), "{lie}");
+    let wrong = attempt(of(trees[1].0), &good[0]).await;
+    assert_eq!(wrong, Err(BlobError::WrongPiece { id: it.blob, index: 0 }));
+    let large = attempt(of(trees[2].0), &trees[2].1[0]).await.unwrap_err();
+    assert!(matches!(large, BlobError::TooLarge { .. }), "{large}");
+    assert_eq!(f.files(), before);
+    assert_eq!(attempt(of(*it), &good[0]).await, Ok(()));
+    assert!(f.blobs.have(&it.blob).unwrap().sealed);
+    assert!(!f.files().iter().any(|name| name.starts_with("partial")), "{:?}", f.files());
+}

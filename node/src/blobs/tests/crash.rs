@@ -1,7 +1,7 @@
 //! A process that ends between any two steps leaves a store that is one of two: as before, or as
 //! after. The directory is copied at each step and opened as a start would find it.
 
-use std::sync::{PoisonError, mpsc};
+use std::sync::PoisonError;
 
 use super::fixture::*;
 use crate::blobs::{Blobs, Config};
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 impl Fixture {
     /// Copies the store at every step from here on.
     fn watch(&self) {
-        let crashes = Crashes { of: self.root(), copies: Vec::new() };
+        let crashes = Crashes { of: self.root(), disk: None, copies: Vec::new() };
         *self.stage.crashes.lock().unwrap_or_else(PoisonError::into_inner) = Some(crashes);
     }
 
@@ -142,14 +142,6 @@ async fn what_a_stream_left_is_cleared_and_records_that_do_not_check_count_for_n
 }
 
 impl Fixture {
-    /// Stops whoever comes to this step first, until what is returned is used.
-    fn pause(&self, at: &'static str) -> (mpsc::Receiver<()>, mpsc::SyncSender<()>) {
-        let (reached, is_reached) = mpsc::sync_channel(1);
-        let (go_on, goes_on) = mpsc::sync_channel(1);
-        *self.stage.pause.lock().unwrap() = Some(Pause { at, reached, goes_on });
-        (is_reached, go_on)
-    }
-
     fn saw(&self, step: &str) -> bool {
         self.stage.steps.lock().unwrap().contains(&step)
     }

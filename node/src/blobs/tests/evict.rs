@@ -109,6 +109,67 @@ async fn another_disk_takes_what_the_first_cannot() {
     assert!(matches!(err, BlobError::DiskFull { free: 0, .. }), "{err}");
 }
 
+/// The journal has no room for the word that a blob left before the blob made it.
+#[tokio::test]
+async fn a_full_disk_is_made_room_on_by_what_is_still_in_the_journal() {
+    let f = quota(100 * KIB).await;
+    let old = put(&f, 40 * KIB, 0).await.unwrap();
+    let young = put(&f, 40 * KIB, 1).await.unwrap();
+    f.blobs.depot().journal().fill_disk();
+    let large = put(&f, 60 * KIB + 5 * KIB, 2).await.unwrap();
+    assert_eq!((f.blobs.have(&old), f.blobs.have(&young)), (None, None));
+    assert!(!f.data(&old).exists() && !f.data(&young).exists(), "there is room");
+    let again = f.again().await;
+    assert_eq!((again.count(), again.have(&large).is_some()), (1, true), "none is back");
+}
+
+#[tokio::test]
+async fn what_cannot_be_deleted_is_not_forgotten() {
+    let f = quota(100 * KIB).await;
+    let id = put(&f, 90 * KIB, 0).await.unwrap();
+    // In the way of a deletion, also of root's.
+    std::fs::remove_file(f.data(&id)).unwrap();
+    std::fs::create_dir(f.data(&id)).unwrap();
+    put(&f, 20 * KIB, 1).await.unwrap_err();
+    assert!(f.blobs.have(&id).is_some());
+    f.blobs.remove(id).await.unwrap_err();
+    assert!(f.blobs.have(&id).is_some());
+    std::fs::remove_dir(f.data(&id)).unwrap();
+    put(&f, 20 * KIB, 1).await.unwrap();
+    assert_eq!(f.blobs.have(&id), None);
+}
+
+#[tokio::test]
+async fn room_that_somebody_was_promised_is_nobody_elses() {
+    let f = Fixture::new().await;
+    let free = |mib: usize| f.stage.free.store((mib * MIB) as u64, Ordering::Relaxed);
+    let begin = |mib: usize| f.blobs.begin_put((mib * MIB) as u64);
+    free(10);
+    let mut first = begin(6).await.unwrap();
+    let err = begin(5).await.unwrap_err();
+    assert!(matches!(err, BlobError::DiskFull { .. }), "{err}");
+    let second = begin(4).await.unwrap();
+    drop(second);
+    // Four of six are written, and show on the disk.
+    first.write(noise(4 * MIB, 1)).await.unwrap();
+    free(6);
+    begin(5).await.unwrap_err();
+    begin(4).await.unwrap();
+    first.write(noise(2 * MIB, 2)).await.unwrap();
+    free(4);
+    first.finish().await.unwrap();
+    begin(4).await.unwrap();
+    free(1 << 20);
+    // Five files for one, one of which is made at once; a twentieth of all stays.
+    *f.stage.files.lock().unwrap() = Some(Files { free: 58, total: 1000 });
+    f.blobs.pin(f.blobs.list()[0].id).await.unwrap();
+    let first = begin(1).await.unwrap();
+    let err = begin(1).await.unwrap_err();
+    assert!(matches!(err, BlobError::NoFiles { .. }), "{err}");
+    drop(first);
+    begin(1).await.unwrap();
+}
+
 /// A disk that has bytes for much, and files for little.
 #[tokio::test]
 async fn a_disk_keeps_some_files_too() {

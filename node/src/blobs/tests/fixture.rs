@@ -11,6 +11,7 @@ use bytes::Bytes;
 use crux_crdt::blob::{BlobHasher, BlobId, Descriptor, Root};
 use tempfile::TempDir;
 
+use super::power::{Disk, LOSSES};
 use crate::blobs::{BlobError, Blobs, Config, Files, Room, World};
 
 pub(super) const MIB: usize = 1 << 20;
@@ -25,6 +26,8 @@ pub(super) struct Stage {
     pub(super) seconds: AtomicU64,
     pub(super) free: AtomicU64,
     pub(super) files: Mutex<Option<Files>>,
+    /// A directory on a disk of its own, without room.
+    pub(super) full: Mutex<Option<PathBuf>>,
     pub(super) crashes: Mutex<Option<Crashes>>,
     pub(super) steps: Mutex<Vec<&'static str>>,
     pub(super) pause: Mutex<Option<Pause>>,
@@ -41,7 +44,22 @@ pub(super) struct Pause {
 #[derive(Debug)]
 pub(super) struct Crashes {
     pub(super) of: PathBuf,
+    /// Set: the machine loses power, else the process ends.
+    pub(super) disk: Option<Arc<Disk>>,
     pub(super) copies: Vec<(&'static str, TempDir)>,
+}
+
+impl Crashes {
+    fn copy(&mut self, what: &'static str) {
+        if let Some(disk) = &self.disk {
+            let lost = LOSSES.map(|(names, bytes)| (what, disk.lose(names, bytes)));
+            self.copies.extend(lost);
+            return;
+        }
+        let copy = tempfile::tempdir().unwrap();
+        copy_tree(&self.of, copy.path());
+        self.copies.push((what, copy));
+    }
 }
 
 impl World for Stage {
@@ -49,9 +67,11 @@ impl World for Stage {
         Duration::from_secs(self.seconds.load(Ordering::Relaxed))
     }
 
-    fn room(&self, _: &Path) -> io::Result<Room> {
+    fn room(&self, dir: &Path) -> io::Result<Room> {
         let files = *self.files.lock().unwrap();
-        Ok(Room { free: self.free.load(Ordering::Relaxed), total: 1 << 50, files })
+        let is_full = self.full.lock().unwrap().as_deref() == Some(dir);
+        let free = if is_full { 0 } else { self.free.load(Ordering::Relaxed) };
+        Ok(Room { free, total: 1 << 50, files })
     }
 
     fn step(&self, what: &'static str) {
@@ -62,9 +82,7 @@ impl World for Stage {
             pause.goes_on.recv().unwrap();
         }
         if let Some(crashes) = &mut *self.crashes.lock().unwrap() {
-            let copy = tempfile::tempdir().unwrap();
-            copy_tree(&crashes.of, copy.path());
-            crashes.copies.push((what, copy));
+            crashes.copy(what);
         }
     }
 }
@@ -82,11 +100,22 @@ impl Fixture {
     }
 
     pub(super) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::within(tempfile::tempdir().unwrap(), change).await
+    }
+
+    /// A store on a disk that may lose power, and has nothing on it before.
+    pub(super) async fn on_disk() -> (Self, Arc<Disk>) {
         let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::at(dir.path());
+        (Self::within(dir, |_| ()).await, disk)
+    }
+
+    async fn within(dir: TempDir, change: impl FnOnce(&mut Config)) -> Self {
         let stage = Arc::new(Stage {
             seconds: AtomicU64::new(1_000_000),
             free: AtomicU64::new(1 << 40),
             files: Mutex::new(None),
+            full: Mutex::new(None),
             crashes: Mutex::new(None),
             steps: Mutex::default(),
             pause: Mutex::new(None),
@@ -97,6 +126,14 @@ impl Fixture {
         change(&mut config);
         let blobs = Blobs::open(config.clone()).await.unwrap();
         Self { dir, stage, config, blobs }
+    }
+
+    /// Stops whoever comes to this step first, until what is returned is used.
+    pub(super) fn pause(&self, at: &'static str) -> (mpsc::Receiver<()>, mpsc::SyncSender<()>) {
+        let (reached, is_reached) = mpsc::sync_channel(1);
+        let (go_on, goes_on) = mpsc::sync_channel(1);
+        *self.stage.pause.lock().unwrap() = Some(Pause { at, reached, goes_on });
+        (is_reached, go_on)
     }
 
     /// The same directory, opened again; what was open of it is not closed, as after a crash.

@@ -128,7 +128,7 @@ async fn what_is_given_up_leaves_nothing() {
     f.blobs.begin(it.blob, it.root, it.size).await.unwrap();
     f.blobs.write_piece(it.blob, (it.root, it.size), 0, pieces[0].clone()).await.unwrap();
     f.blobs.pin(it.blob).await.unwrap();
-    f.blobs.abandon(it.blob).await.unwrap();
+    f.blobs.abandon(it.blob, (it.root, it.size)).await.unwrap();
     assert_eq!((f.blobs.have(&it.blob), f.files()), (None, Vec::new()));
 }
 

@@ -85,7 +85,7 @@ async fn a_registered_file_stays_where_it_is() {
 }
 
 #[tokio::test]
-async fn registering_replaces_the_copy_and_a_copy_does_not_replace_the_registration() {
+async fn registering_replaces_the_copy_and_a_copy_the_registration() {
     let f = Fixture::new().await;
     let bytes = noise(MIB + 1, 1);
     let path = f.file("f", &bytes);
@@ -93,8 +93,10 @@ async fn registering_replaces_the_copy_and_a_copy_does_not_replace_the_registrat
     assert_eq!(f.blobs.register_in_place(path.clone()).await.unwrap(), it);
     assert!(!f.data(&it.blob).exists());
     assert_eq!(f.blobs.put(&bytes[..]).await.unwrap(), it);
-    assert_eq!(f.blobs.path(it.blob).await.unwrap(), path);
+    assert_eq!(f.blobs.path(it.blob).await.unwrap(), f.data(&it.blob));
     assert_eq!(read_all(&f.again().await, it.blob).await.unwrap(), bytes);
+    f.blobs.register_in_place(path.clone()).await.unwrap();
+    assert_eq!(f.blobs.path(it.blob).await.unwrap(), path);
 }
 
 #[tokio::test]

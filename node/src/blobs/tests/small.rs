@@ -33,7 +33,7 @@ async fn what_was_acknowledged_is_there_though_its_files_were_lost() {
 #[tokio::test]
 async fn a_small_put_is_there_once_the_journal_has_it() {
     let f = Fixture::new().await;
-    let crashes = Crashes { of: f.root(), copies: Vec::new() };
+    let crashes = Crashes { of: f.root(), disk: None, copies: Vec::new() };
     *f.stage.crashes.lock().unwrap() = Some(crashes);
     let it = f.blobs.put(&b"abc"[..]).await.unwrap();
     let crashed = f.stage.crashes.lock().unwrap().take().unwrap().copies;

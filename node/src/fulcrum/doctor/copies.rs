@@ -15,6 +15,8 @@ const NAMED_MAX: usize = 64;
 pub struct Copies {
     took: BTreeSet<String>,
     lost: BTreeSet<String>,
+    /// What a copy had, or this node's own disk, and this node says no more: removed or lost, nobody knows.
+    doubtful: BTreeSet<String>,
     /// How many more were lost than are named.
     unnamed: usize,
 }
@@ -25,6 +27,8 @@ impl Copies {
         let (services, into) = match notice {
             Notice::TookOver { services, .. } => (services, &mut self.took),
             Notice::LostWithTwin { services, .. } => (services, &mut self.lost),
+            Notice::NotTakenOver { services, .. } => (services, &mut self.doubtful),
+            Notice::Recovered { lost, .. } => (lost, &mut self.doubtful),
             _ => return,
         };
         for service in services {
@@ -58,6 +62,14 @@ pub(super) fn check(state: &State, copies: &Copies) -> Check {
             CheckResult::Warn,
             format!("two nodes beacon with the key of {}", names.join(", ")),
             "One of the two stops within half a minute. Delete the data directory of the copy.",
+        );
+    }
+    if !copies.doubtful.is_empty() {
+        return line(
+            "copies",
+            CheckResult::Warn,
+            format!("said by a copy of this node, or before: {}{more}", list(&copies.doubtful)),
+            "Register again what is missed. Give each machine a data directory of its own.",
         );
     }
     if !copies.took.is_empty() {

@@ -169,3 +169,17 @@ proptest! {
         });
     }
 }
+
+#[test]
+fn a_record_is_read_as_it_was_taken_in_last() {
+    let disk = MemoryDisk::default();
+    let handle = spawn(&disk, NEVER);
+    let whole = record(1, 4, 0..9);
+    handle.save(records([record(1, 3, 0..2), whole.clone()])).unwrap();
+    assert_eq!(wait(handle.read(principal(1))), Some(whole.clone()));
+    assert_eq!(wait(handle.read(principal(2))), None);
+    handle.save(records([whole.stripped().into()])).unwrap();
+    assert!(wait(handle.read(principal(1))).unwrap().is_stripped());
+    wait(handle.close()).unwrap();
+    assert_eq!(wait(handle.read(principal(1))), None);
+}

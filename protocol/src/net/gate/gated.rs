@@ -157,10 +157,8 @@ impl<B: NetworkBehaviour> Gated<B> {
             self.familiar.see(peer, from);
         }
         self.turned.count(Why::Strangers, room.of_stranger.map(|(_, group)| group));
-        let yielding = room.of_stranger.map(|(id, _)| id).into_iter().chain(room.of_same);
-        // Those that yield to a stranger are other peers' than those that yield to a peer, but the
-        // swarm finds a connection by its id alone.
-        self.closing.extend(yielding.map(|id| (peer, id)));
+        // Those that yield may be other peers', but the swarm finds a connection by its id alone.
+        self.closing.extend(room.yielding().map(|id| (peer, id)));
         Ok(open)
     }
 

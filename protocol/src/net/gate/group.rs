@@ -12,7 +12,22 @@ pub(crate) enum Group {
     V6([u8; 8]),
 }
 
+/// What one customer of a provider has: the 48 bits of an IPv6 network that a site is given, with 65,536
+/// groups in it. An IPv4 address is one of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Network {
+    V4(Ipv4Addr),
+    V6([u8; 6]),
+}
+
 impl Group {
+    pub(crate) const fn network(self) -> Network {
+        match self {
+            Self::V4(ip) => Network::V4(ip),
+            Self::V6([a, b, c, d, e, f, ..]) => Network::V6([a, b, c, d, e, f]),
+        }
+    }
+
     pub(crate) fn of(ip: IpAddr) -> Self {
         match ip.to_canonical() {
             IpAddr::V4(ip) => Self::V4(ip),
@@ -115,6 +130,14 @@ mod tests {
         assert_ne!(group("2001:db8:1:2::4"), group("2001:db8:1:3::4"));
         assert_eq!(group("::ffff:10.0.0.1"), group("10.0.0.1"));
         assert_ne!(group("10.0.0.1"), group("10.0.0.2"));
+    }
+
+    #[test]
+    fn a_site_is_one_network_and_an_ipv4_address_another() {
+        let network = |ip: &str| group(ip).network();
+        assert_eq!(network("2001:db8:1:2::4"), network("2001:db8:1:ffff::9"));
+        assert_ne!(network("2001:db8:1::4"), network("2001:db8:2::4"));
+        assert_ne!(network("10.0.0.1"), network("10.0.0.2"));
     }
 
     #[test]

@@ -21,7 +21,8 @@
 //! ```
 //!
 //! Before that a connection waits in the [lobby], and it may be closed again so that others find room:
-//! pending ones there, those of strangers in the [table].
+//! pending ones there, those of strangers in the [table]; and there, beyond a bound that an honest flock
+//! does not reach, those of members.
 //!
 //! Invariants. A handler of the inner behaviour exists exactly on the connections that the inner
 //! behaviour was shown. What a decision was does not depend on what [`Gated::admit`] is told later.

@@ -81,7 +81,10 @@ impl Disk {
     fn apply(&mut self, batch: Batch) {
         for record in batch.records {
             let held = self.record(&record.author());
-            if held.is_none_or(|held| held.total() < record.total()) {
+            let strips = |held: &Arc<Record>| {
+                held.total() == record.total() && record.is_stripped() && !held.is_stripped()
+            };
+            if held.is_none_or(|held| held.total() < record.total() || strips(held)) {
                 self.records.insert(record.author(), record);
             }
         }

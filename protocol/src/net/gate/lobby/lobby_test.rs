@@ -25,6 +25,7 @@ impl World {
                 pending_max: 6,
                 pending_kept: 2,
                 pending_per_address_max: 2,
+                pending_per_network_max: 3,
                 ..Limits::default()
             },
             now: Instant::now(),
@@ -130,6 +131,27 @@ fn an_address_has_its_share_and_loses_its_own() {
     let network: Vec<_> =
         ["2001:db8::1", "2001:db8::2", "2001:db8::3"].map(|from| world.come(from)).into();
     assert_eq!(closed(&network), [0]);
+}
+
+/// A site has 65,536 networks of 64 bits.
+#[test]
+fn a_site_has_its_share_and_loses_its_own() {
+    let mut world = World::new();
+    let other = world.come("192.0.2.7");
+    let mut site: Vec<_> = (1..=3).map(|n| world.come(&format!("2001:db8:9:{n}::1"))).collect();
+    assert_eq!(closed(&site), []);
+    site.extend((4..=9).map(|n| world.come(&format!("2001:db8:9:{n}::1"))));
+    assert_eq!(closed(&site), [0, 1, 2, 3, 4, 5]);
+    assert_eq!(closed([&other]), [], "the oldest of all");
+}
+
+#[test]
+fn members_are_not_counted_with_their_site() {
+    let mut world = World::new();
+    world.familiar = Familiar::new([ip("2001:db8:9:1::1")]);
+    let members: Vec<_> = (0..3).map(|_| world.come("2001:db8:9:1::2")).collect();
+    let strangers: Vec<_> = (2..=4).map(|n| world.come(&format!("2001:db8:9:{n}::1"))).collect();
+    assert_eq!((closed(&members), closed(&strangers)), (vec![], vec![]));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //!   from a stranger's address?  of that address as many as may be  ─▶ one of that address goes
+//!            │                  of its network                     ─▶ one of its largest address
 //!            │                  of all strangers' addresses        ─▶ one of the largest address
 //!            ▼
 //!   of all as many as may be ─▶ one of the address that has most
@@ -16,7 +17,8 @@
 //! else the one that advanced longest ago. Advancing takes a whole message, and only so often.
 //!
 //! **Invariants.** There are at most [`Limits::pending_max`] pending connections, of one address that
-//! is no member's at most [`Limits::pending_per_address_max`], and all of those leave
+//! is no member's at most [`Limits::pending_per_address_max`], of such addresses in one network at
+//! most [`Limits::pending_per_network_max`], and all of those leave
 //! [`Limits::pending_kept`] for members' addresses. A connection whose handshake goes on keeps its
 //! place until as many others came, or advanced, since it did: silence and slowness of others,
 //! from its own address too, cannot keep it out.
@@ -66,6 +68,8 @@ impl Lobby {
             let share = limits.pending_max.saturating_sub(limits.pending_kept);
             let max = limits.pending_per_address_max;
             closed.extend(self.make_room(from, max, |group| group == from, now)?);
+            let network = |group: Group| group.network() == from.network() && stranger(group);
+            closed.extend(self.make_room(from, limits.pending_per_network_max, network, now)?);
             closed.extend(self.make_room(from, share, stranger, now)?);
         }
         closed.extend(self.make_room(from, limits.pending_max, |_| true, now)?);

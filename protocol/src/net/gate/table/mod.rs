@@ -1,5 +1,6 @@
 //! Which connections there are, and on which of them the gate is open.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use libp2p::PeerId;
@@ -30,6 +31,10 @@ impl Link {
     const fn is_strangers(&self) -> bool {
         self.inbound && !self.open && !self.closing
     }
+
+    const fn is_members(&self) -> bool {
+        self.open && !self.closing
+    }
 }
 
 /// A connection that may not be made.
@@ -56,6 +61,16 @@ pub(super) struct Room {
     pub(super) of_stranger: Option<(ConnectionId, Group)>,
     /// Of the same peer.
     pub(super) of_same: Option<ConnectionId>,
+    /// Of another member.
+    pub(super) of_member: Option<ConnectionId>,
+}
+
+impl Room {
+    /// All of them.
+    pub(super) fn yielding(&self) -> impl Iterator<Item = ConnectionId> {
+        let of_stranger = self.of_stranger.map(|(id, _)| id);
+        of_stranger.into_iter().chain(self.of_same).chain(self.of_member)
+    }
 }
 
 /// All established connections.
@@ -63,9 +78,15 @@ pub(super) struct Room {
 /// Connection ids grow, so that the smallest is the oldest.
 ///
 /// **Invariant**: there are at most [`Limits::strangers_max`] connections of strangers that proved
-/// nothing, and as many of those who did. A stranger that comes is let in; of those that proved
+/// nothing, of one network at most [`Limits::strangers_per_network_max`], and as many of those who did.
+/// A stranger that comes is let in; of those that proved
 /// nothing the oldest of the address that has most goes. So a stranger that proves what it can at
 /// once gets through however many others prove nothing.
+///
+/// **Invariant**: there are at most [`Limits::members_max`] connections of members. One that comes is
+/// let in, and the one that is missed least goes: a second one of a member; else one that a member
+/// made, because those that this node made are what its engines asked for. So whoever has many keys
+/// closes its own connections first where it has them from few addresses.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     links: BTreeMap<ConnectionId, Link>,
@@ -81,37 +102,84 @@ impl Table {
         limits: &Limits,
     ) -> Result<Room, Refusal> {
         let mut room = Room::default();
-        if link.is_strangers() && self.unproved().count() >= limits.strangers_max {
-            let goes = self.least_wanted(Some(link.from));
-            room.of_stranger = Some(goes.ok_or(Refusal::Strangers)?);
+        if link.is_strangers() {
+            room.of_stranger = self.room_for_stranger(link.from, limits)?;
         }
         room.of_same = self.surplus_of(&link.peer, limits);
-        for id in room.of_stranger.map(|(id, _)| id).into_iter().chain(room.of_same) {
-            self.close(id);
+        room.yielding().for_each(|id| self.close(id));
+        if link.open && self.members().count() >= limits.members_max {
+            room.of_member = self.least_missed(&link);
+            room.of_member.into_iter().for_each(|id| self.close(id));
         }
         self.of_peer.entry(link.peer).or_default().insert(id);
         self.links.insert(id, link);
         Ok(room)
     }
 
-    /// The connections of strangers that proved nothing, the oldest first.
-    fn unproved(&self) -> impl Iterator<Item = (ConnectionId, Group)> {
-        let all = self.links.iter().filter(|(_, link)| link.is_strangers() && !link.kept);
-        all.map(|(id, link)| (*id, link.from))
+    /// The connection of a stranger that goes for one that comes from there, if one has to.
+    fn room_for_stranger(
+        &self,
+        from: Group,
+        limits: &Limits,
+    ) -> Result<Option<(ConnectionId, Group)>, Refusal> {
+        let near = |group: Group| group.network() == from.network();
+        let goes = if self.unproved(near).count() >= limits.strangers_per_network_max {
+            self.least_wanted(Some(from), near)
+        } else if self.unproved(|_| true).count() >= limits.strangers_max {
+            self.least_wanted(Some(from), |_| true)
+        } else {
+            return Ok(None);
+        };
+        goes.map(Some).ok_or(Refusal::Strangers)
     }
 
-    /// The oldest connection of a stranger that proved nothing, of the address that has most, with the
-    /// one that comes.
-    fn least_wanted(&self, comes: Option<Group>) -> Option<(ConnectionId, Group)> {
+    /// The connections of strangers that proved nothing, of some addresses, the oldest first.
+    fn unproved(&self, of: impl Fn(Group) -> bool) -> impl Iterator<Item = (ConnectionId, Group)> {
+        let all = self.links.iter();
+        all.filter(move |(_, link)| link.is_strangers() && !link.kept && of(link.from))
+            .map(|(id, link)| (*id, link.from))
+    }
+
+    /// The oldest connection of a stranger that proved nothing, of the one of some addresses that has
+    /// most, with the one that comes.
+    fn least_wanted(
+        &self,
+        comes: Option<Group>,
+        of: impl Fn(Group) -> bool,
+    ) -> Option<(ConnectionId, Group)> {
         let mut held: BTreeMap<Group, usize> = comes.into_iter().map(|from| (from, 1)).collect();
-        self.unproved().for_each(|(_, from)| *held.entry(from).or_default() += 1);
+        self.unproved(&of).for_each(|(_, from)| *held.entry(from).or_default() += 1);
         let most = held.values().max()?;
-        self.unproved().find(|(_, from)| held.get(from) == Some(most))
+        self.unproved(&of).find(|(_, from)| held.get(from) == Some(most))
+    }
+
+    /// The connections of members.
+    fn members(&self) -> impl Iterator<Item = (ConnectionId, &Link)> {
+        self.links.iter().filter(|(_, link)| link.is_members()).map(|(id, link)| (*id, link))
+    }
+
+    /// The connection of a member that goes for another one.
+    fn least_missed(&self, comes: &Link) -> Option<ConnectionId> {
+        let mut at = BTreeMap::from([(comes.from, usize::from(comes.inbound))]);
+        let mut of = BTreeMap::from([(comes.peer, 1)]);
+        for (_, link) in self.members() {
+            *at.entry(link.from).or_default() += usize::from(link.inbound);
+            *of.entry(link.peer).or_default() += 1;
+        }
+        let missed = |id: ConnectionId, link: &Link| {
+            (
+                of.get(&link.peer) == Some(&1),
+                !link.inbound,
+                Reverse(at.get(&link.from).copied()),
+                id,
+            )
+        };
+        self.members().min_by_key(|(id, link)| missed(*id, link)).map(|(id, _)| id)
     }
 
     /// Returns a connection of a stranger that may go, if there is one.
     pub(super) fn relieve(&self) -> Option<(PeerId, ConnectionId, Group)> {
-        let (id, from) = self.least_wanted(None)?;
+        let (id, from) = self.least_wanted(None, |_| true)?;
         Some((self.links.get(&id)?.peer, id, from))
     }
 

@@ -110,6 +110,70 @@ fn those_who_proved_it_are_bounded_too() {
     assert_eq!(come(&mut table, 6, 6), Some(id(4)), "it found no place among them");
 }
 
+/// A site has 65,536 networks of 64 bits, each with an address for every stranger.
+#[test]
+fn strangers_of_one_site_close_their_own_only() {
+    let mut table = Table::default();
+    let limits = Limits { strangers_max: 6, strangers_per_network_max: 3, ..Limits::default() };
+    let mut come = |n: u8, from: String| {
+        let from = Group::of(from.parse().expect("an address"));
+        of_stranger(table.insert(id(n.into()), Link::new(peer(n), from, false, true), &limits))
+    };
+    assert_eq!(come(1, "192.0.2.1".to_owned()), None);
+    assert_eq!(come(2, "2001:db8:7::1".to_owned()), None);
+    let site = |n| format!("2001:db8:9:{n}::1");
+    assert_eq!([3, 4, 5].map(|n| come(n, site(n))), [None; 3], "as many as may be");
+    assert_eq!([6, 7, 8].map(|n| come(n, site(n))), [3, 4, 5].map(|n| Some(id(n))));
+    assert_eq!(come(9, "192.0.2.2".to_owned()), None, "the places of others are free");
+}
+
+/// Members by number, of which there may be more than a byte counts.
+fn member(n: u16, from: u8, inbound: bool) -> Link {
+    let mut key = [7; 32];
+    key[..2].copy_from_slice(&n.to_be_bytes());
+    Link::new(peer_of(&Principal(key)), at(from), true, inbound)
+}
+
+fn of_member(made: Result<Room, Refusal>) -> Option<ConnectionId> {
+    let room = made.expect("not refused");
+    assert_eq!((room.of_stranger, room.of_same), (None, None));
+    room.of_member
+}
+
+#[test]
+fn members_have_so_many_connections_and_the_one_that_is_missed_least_goes() {
+    let mut table = Table::default();
+    let limits = Limits { members_max: 5, ..Limits::default() };
+    let mut come = |n, link| of_member(table.insert(id(n), link, &limits));
+    let first =
+        [(1, 1, 1, false), (2, 2, 2, true), (3, 3, 3, true), (4, 4, 3, true), (5, 3, 4, true)];
+    for (n, who, from, inbound) in first {
+        assert_eq!(come(n, member(who, from, inbound)), None);
+    }
+    assert_eq!(come(6, member(6, 5, true)), Some(id(3)), "one of two of a member");
+    assert_eq!(come(7, member(7, 5, true)), Some(id(6)), "of the address that has most");
+    assert_eq!(come(8, member(8, 6, true)), Some(id(2)), "all have one: the oldest");
+    assert_eq!(come(9, member(4, 3, true)), Some(id(4)), "its own");
+    assert_eq!(come(10, member(10, 7, false)), Some(id(5)), "this node dialled the oldest");
+    for n in [7, 8, 9] {
+        assert!(come(n + 10, member(20, 9, false)).is_some());
+    }
+    assert_eq!(table.members().count(), 5);
+}
+
+#[test]
+fn a_large_flock_that_is_called_at_once_is_linked_as_a_whole() {
+    let (mut table, limits) = (Table::default(), Limits::default());
+    let flock = 3_000;
+    let all = (1..=flock).map(|n| (n, false)).chain((1..=flock).map(|n| (n, true)));
+    for (number, (n, inbound)) in all.enumerate() {
+        table.insert(id(number), member(n, 1, inbound), &limits).expect("not refused");
+    }
+    assert_eq!(table.members().count(), limits.members_max);
+    let linked: BTreeSet<_> = table.members().map(|(_, link)| link.peer).collect();
+    assert_eq!(linked.len(), usize::from(flock), "each has one");
+}
+
 #[test]
 fn without_a_place_strangers_are_refused() {
     let limits = Limits { strangers_max: 0, ..Limits::default() };
