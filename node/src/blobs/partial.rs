@@ -197,7 +197,7 @@ impl Partial {
 
     /// Makes the bytes and the pairs durable.
     pub(super) fn sync(&self) -> Result<(), BlobError> {
-        let path = self.dir.partial_data(&self.id);
+        let path = self.dir.partial_data(&self.id, self.slot);
         let mut files = std::iter::once(&self.data).chain(&self.pairs);
         files.try_for_each(|file| flush::file(file, &path))
     }
