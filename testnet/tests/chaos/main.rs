@@ -1,4 +1,4 @@
-//! A short run of chaos on real processes, and a scenario. The long amount is a command, in the README.
+//! A short run of chaos on real processes, and a scenario. The long amount is a command, in docs/develop/testing.md.
 
 use std::path::PathBuf;
 use std::time::Duration;
