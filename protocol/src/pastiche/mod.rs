@@ -74,6 +74,8 @@ mod peer;
 mod provide;
 mod pump;
 mod rivals;
+#[cfg(test)]
+mod rivals_test;
 mod serve;
 mod state;
 mod wait;
