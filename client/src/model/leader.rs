@@ -15,6 +15,6 @@ pub struct Leader {
     /// Its key.
     #[serde(serialize_with = "text")]
     pub principal: Principal,
-    /// The claim, which is the fencing epoch. Ordered by (epoch, principal).
-    pub epoch: u64,
+    /// The number it leads under, and the fencing token of its commands. Ordered by (term, principal).
+    pub term: u64,
 }

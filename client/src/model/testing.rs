@@ -12,7 +12,7 @@ use super::{
 };
 
 pub(crate) fn leader() -> Leader {
-    Leader { node: "n2".parse().unwrap(), principal: Principal([2; 32]), epoch: 7 }
+    Leader { node: "n2".parse().unwrap(), principal: Principal([2; 32]), term: 7 }
 }
 
 /// One with everything that may be missing, and one without.

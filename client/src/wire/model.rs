@@ -23,7 +23,7 @@ impl Message for Leader {
         v1::LeaderInfo {
             node: self.node.to_string(),
             principal: self.principal.to_string(),
-            epoch: self.epoch,
+            term: self.term,
         }
     }
 
@@ -31,7 +31,7 @@ impl Message for Leader {
         Ok(Self {
             node: parse("leader.node", &wire.node)?,
             principal: parse("leader.principal", &wire.principal)?,
-            epoch: wire.epoch,
+            term: wire.term,
         })
     }
 }

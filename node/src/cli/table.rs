@@ -31,7 +31,7 @@ pub(super) fn short(principal: &Principal) -> String {
 pub(super) fn leader(leader: Option<&Leader>) -> String {
     match leader {
         Some(leader) => {
-            format!("{} ({}, epoch {})", leader.node, short(&leader.principal), leader.epoch)
+            format!("{} ({}, term {})", leader.node, short(&leader.principal), leader.term)
         }
         None => "none".to_owned(),
     }

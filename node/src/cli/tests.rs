@@ -175,7 +175,7 @@ async fn common_options_stand_anywhere_after_the_name() {
     assert_eq!(ran.out, wanted);
     let line = "leader --data-dir D ping --json";
     let ran = tokio::task::block_in_place(|| run_in(&node.dir, &[], line));
-    assert_eq!((ran.exit, ran.json()["leader"]["epoch"].as_u64()), (0, Some(7)));
+    assert_eq!((ran.exit, ran.json()["leader"]["term"].as_u64()), (0, Some(7)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

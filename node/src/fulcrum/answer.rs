@@ -62,7 +62,7 @@ fn leader_pinged(pinged: Pinged, state: &flock::State) -> LeaderPinged {
         leader: Leader {
             node: state.names().of(&pinged.claim.principal),
             principal: pinged.claim.principal,
-            epoch: pinged.claim.n,
+            term: pinged.claim.n,
         },
         accepted: pinged.accepted.into_iter().collect(),
         failed: pinged.failed.into_iter().collect(),

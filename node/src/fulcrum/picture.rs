@@ -80,7 +80,7 @@ pub(super) fn leader(state: &flock::State) -> Option<Leader> {
     state.leader().map(|claim| Leader {
         node: state.names().of(&claim.principal),
         principal: claim.principal,
-        epoch: claim.n,
+        term: claim.n,
     })
 }
 

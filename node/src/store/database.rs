@@ -245,8 +245,8 @@ fn put_removed(tables: &mut WriteTables<'_>, removed: &[ServiceKey]) -> Result<b
 
 fn stored_fence(tables: &WriteTables<'_>) -> Result<Option<(u64, Principal)>, Failure> {
     let stored = tables.fence.get(())?.map(|found| {
-        let (epoch, principal) = found.value();
-        (epoch, Principal(*principal))
+        let (term, principal) = found.value();
+        (term, Principal(*principal))
     });
     Ok(stored)
 }

@@ -32,8 +32,8 @@ impl Snapshot {
     pub(super) fn read(database: &Database, flock: &Digest) -> Result<Self, Failure> {
         let tables = ReadTables::open(&database.begin_read()?)?;
         let fence = tables.fence.get(())?.map(|found| {
-            let (epoch, principal) = found.value();
-            (epoch, Principal(*principal))
+            let (term, principal) = found.value();
+            (term, Principal(*principal))
         });
         let incarnation = get(&tables.meta, INCARNATION)?.map_or(0, u64::from_be_bytes);
         let records = read_records(&tables, flock)?;

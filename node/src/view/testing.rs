@@ -54,7 +54,7 @@ pub(crate) fn view() -> View {
         principal: principal("n1"),
         incarnation: 3,
         state_digest: Digest([0x5d; 32]),
-        leader: Some(Leader { node, principal: principal("n2"), epoch: 7 }),
+        leader: Some(Leader { node, principal: principal("n2"), term: 7 }),
         joining: Joining::Joined,
         members,
         services: vec![service("n1", "web", "r1"), service("n2", "ntp3", "r2.1")],

@@ -197,7 +197,7 @@ impl fmt::Display for Notice {
             Self::Leader(None) => f.write_str("no leader"),
             Self::Leader(Some((node, claim))) => {
                 let who = claim.principal.short();
-                write!(f, "{node} ({who}) leads with claim {}", claim.n)
+                write!(f, "{node} ({who}) leads under term {}", claim.n)
             }
             Self::LeadLost { node, claim } => {
                 let who = claim.principal.short();

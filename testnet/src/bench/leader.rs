@@ -80,7 +80,7 @@ async fn kill_leader(cluster: &mut Cluster) -> Result<Duration, Error> {
 async fn until_commanded(client: &NodeClient, old: &Leader, majority: usize) {
     loop {
         if let Ok(Ok(answer)) = timeout(PING_WITHIN, client.leader_ping()).await
-            && answer.leader.epoch > old.epoch
+            && answer.leader.term > old.term
             && answer.accepted.len() >= majority
         {
             return;

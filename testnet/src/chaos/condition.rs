@@ -8,7 +8,7 @@ use super::rig::Rig;
 use crate::process::{FlockStatus, NodeSaid};
 use crate::scenario::{Condition, Hosts, Seen};
 
-/// Who leads: name and epoch.
+/// Who leads: name and term.
 pub(super) type Leader = (String, u64);
 
 /// Nothing if the condition holds, else what was seen instead. Remembers who leads where one flock or
@@ -68,7 +68,7 @@ async fn settled(
         said.leader().filter(|leads| said.0.iter().any(|one| one.node == leads.node.as_str()));
     match leads {
         Some(leads) if all && (!same_state || said.digest().is_some()) => {
-            *leader = Some((leads.node.to_string(), leads.epoch));
+            *leader = Some((leads.node.to_string(), leads.term));
             Ok(())
         }
         _ => Err(said.to_string()),
@@ -79,7 +79,7 @@ async fn same_leader(rig: &mut Rig, leader: Option<&Leader>) -> Result<(), Strin
     let up = up(rig);
     let said = ask(rig, &up).await;
     let name =
-        |status: &Status| status.leader.as_ref().map(|leads| (leads.node.to_string(), leads.epoch));
+        |status: &Status| status.leader.as_ref().map(|leads| (leads.node.to_string(), leads.term));
     let differs = said.answered().any(|status| name(status).as_ref() != leader);
     if differs { Err(format!("{leader:?} led; now:\n{said}")) } else { Ok(()) }
 }

@@ -26,8 +26,8 @@ pub struct Value(pub u32);
 /// A fence: the claim of a leader. Claims are in this order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Claim {
-    /// Its epoch.
-    pub epoch: u64,
+    /// Its term.
+    pub term: u64,
     /// Whose it is.
     pub principal: String,
 }
@@ -112,7 +112,7 @@ pub struct Look {
     pub incarnation: u64,
     /// The digest of its state.
     pub digest: String,
-    /// Who leads: the name, and the epoch.
+    /// Who leads: the name, and the term.
     pub leader: Option<(String, u64)>,
     /// How many are alive to it,
     pub alive: u32,
@@ -261,7 +261,7 @@ impl Value {
 
 impl fmt::Display for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {}", self.epoch, crate::view::short(&self.principal))
+        write!(f, "{} of {}", self.term, crate::view::short(&self.principal))
     }
 }
 

@@ -33,7 +33,7 @@ fn look(status: Status) -> Look {
     Look {
         incarnation: status.incarnation,
         digest: status.state_digest.to_string(),
-        leader: status.leader.map(|leader| (leader.node.to_string(), leader.epoch)),
+        leader: status.leader.map(|leader| (leader.node.to_string(), leader.term)),
         alive: counts.alive,
         suspect: counts.suspect,
         dead: counts.dead,

@@ -192,7 +192,7 @@ async fn finale(rig: &mut Rig, digests: [Vec<Option<String>>; 2]) -> Finale {
     let seen = rig.cluster().ask_all().await;
     let said = || seen.0.iter().map(|node| node.said.as_ref().ok());
     let leader = |said: Option<&Status>| {
-        said?.leader.as_ref().map(|leader| format!("{} at {}", leader.node, leader.epoch))
+        said?.leader.as_ref().map(|leader| format!("{} at {}", leader.node, leader.term))
     };
     let nodes = clients_up(rig);
     let reader = Client::new(usize::MAX, 0, nodes.clone(), rig.recorder(), Duration::ZERO);

@@ -180,8 +180,8 @@ impl Client {
         let answer = within(self.nodes[host].leader_ping()).await;
         let outcome = outcome(&answer);
         let stored = answer.ok().map(|answer| {
-            let (epoch, principal) = (answer.leader.epoch, answer.leader.principal.to_string());
-            (Claim { epoch, principal }, keys(&answer.accepted))
+            let (term, principal) = (answer.leader.term, answer.leader.principal.to_string());
+            (Claim { term, principal }, keys(&answer.accepted))
         });
         self.record(host, from, Asked::Ping(stored), outcome);
     }

@@ -82,7 +82,7 @@ struct Script<'a> {
     /// Of these a call failed: they may be there or not.
     unsure: Services,
     watched: Vec<Condition<Hosts>>,
-    /// Who led when a flock or component last settled: name and epoch.
+    /// Who led when a flock or component last settled: name and term.
     leader: Option<(String, u64)>,
 }
 
@@ -262,7 +262,7 @@ impl Script<'_> {
         if !alive || !one {
             return Err(lines());
         }
-        self.leader = Some((leader.node.clone(), leader.epoch));
+        self.leader = Some((leader.node.clone(), leader.term));
         self.nothing_lost(who).await
     }
 
@@ -292,7 +292,7 @@ impl Script<'_> {
             return Err(lines());
         }
         let leader = all.first().and_then(|status| status.leader.as_ref());
-        self.leader = leader.map(|leader| (leader.node.clone(), leader.epoch));
+        self.leader = leader.map(|leader| (leader.node.clone(), leader.term));
         Ok(())
     }
 
@@ -314,7 +314,7 @@ impl Script<'_> {
     async fn same_leader(&self) -> Result<(), String> {
         for host in self.fleet.running().iter() {
             let status = self.fleet.status(host).await?;
-            let now = status.leader.as_ref().map(|leader| (leader.node.clone(), leader.epoch));
+            let now = status.leader.as_ref().map(|leader| (leader.node.clone(), leader.term));
             if now != self.leader {
                 return Err(format!("{:?} led; {}: {status}", self.leader, NODES[host]));
             }

@@ -18,7 +18,7 @@ pub(super) struct Status {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct Leader {
     pub(super) node: String,
-    pub(super) epoch: u64,
+    pub(super) term: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -62,7 +62,7 @@ impl fmt::Display for Status {
         let Members { alive, suspect, dead } = self.members;
         write!(f, "alive {alive}, suspect {suspect}, dead {dead}; services {}; ", self.services)?;
         match &self.leader {
-            Some(leader) => write!(f, "leader {} at {}; ", leader.node, leader.epoch)?,
+            Some(leader) => write!(f, "leader {} at {}; ", leader.node, leader.term)?,
             None => f.write_str("no leader; ")?,
         }
         write!(f, "digest {}", crate::view::short(&self.state_digest))
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     fn status(digest: &str, leader: Option<&str>, alive: usize) -> Status {
-        let leader = leader.map(|node| Leader { node: node.to_owned(), epoch: 1 });
+        let leader = leader.map(|node| Leader { node: node.to_owned(), term: 1 });
         let members = Members { alive, suspect: 0, dead: 0 };
         let principal = String::new();
         Status { principal, state_digest: digest.to_owned(), leader, members, services: 0 }
@@ -106,10 +106,10 @@ mod tests {
 
     #[test]
     fn what_a_node_prints_is_read() {
-        let text = r#"{"flock":"x","state_digest":"ab","leader":{"node":"n1","principal":"p","epoch":3},
+        let text = r#"{"flock":"x","state_digest":"ab","leader":{"node":"n1","principal":"p","term":3},
             "members":{"alive":5,"suspect":0,"dead":1},"services":2,"blobs":0}"#;
         let read: Status = serde_json::from_str(text).expect("a status");
         assert_eq!(read.members, Members { alive: 5, suspect: 0, dead: 1 });
-        assert_eq!(read.leader.map(|leader| leader.epoch), Some(3));
+        assert_eq!(read.leader.map(|leader| leader.term), Some(3));
     }
 }

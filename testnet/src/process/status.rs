@@ -100,7 +100,7 @@ impl fmt::Display for OneLine<'_> {
         let counts = status.members;
         write!(f, "alive {}, suspect {}, dead {}", counts.alive, counts.suspect, counts.dead)?;
         match &status.leader {
-            Some(leader) => write!(f, "; leader {} at {}", leader.node, leader.epoch)?,
+            Some(leader) => write!(f, "; leader {} at {}", leader.node, leader.term)?,
             None => write!(f, "; no leader")?,
         }
         write!(
@@ -124,7 +124,7 @@ mod tests {
         let leader = leader.map(|name| Leader {
             node: name.parse().expect("a name"),
             principal: Principal([1; 32]),
-            epoch: 1,
+            term: 1,
         });
         let status = Status {
             flock: "f".parse().expect("a name"),

@@ -79,7 +79,7 @@ impl<T: FnMut(Chapter)> Story<'_, T> {
         self.cluster.node(at).kill()?;
         let new = until_next_leader(self.cluster, old).await?;
         let (was, is) = (&old.node, &new.node);
-        self.tell(format!("leader {was} killed; {is} leads at claim {}", new.epoch), since);
+        self.tell(format!("leader {was} killed; {is} leads under term {}", new.term), since);
         Ok(new)
     }
 
@@ -110,9 +110,9 @@ impl<T: FnMut(Chapter)> Story<'_, T> {
     async fn is_lied_to(&mut self) -> Result<(), Error> {
         let since = Instant::now();
         let (leader, obeyed) = liar::commands(self.cluster).await?;
-        let (node, term) = (&leader.node, leader.epoch);
+        let (node, term) = (&leader.node, leader.term);
         let tried = "a member commanded under term 281474976710655, then the leader was killed";
-        self.tell(format!("{tried}; {node} leads at claim {term} and {obeyed} obey"), since);
+        self.tell(format!("{tried}; {node} leads under term {term} and {obeyed} obey"), since);
 
         let since = Instant::now();
         let took = liar::claims(self.cluster).await?.as_secs_f64();
@@ -194,8 +194,8 @@ fn expect_leader(statuses: &FlockStatus, expected: &Leader) -> Result<(), Error>
         return Ok(());
     }
     Err(Error::Broken(format!(
-        "{} should still lead, and {} does at claim {}",
-        expected.node, leader.node, leader.epoch
+        "{} should still lead, and {} does under term {}",
+        expected.node, leader.node, leader.term
     )))
 }
 

@@ -49,7 +49,7 @@ async fn a_leader_that_comes_back_does_not_take_over() {
     })
     .await;
     let new = next.leader().cloned().expect("agreed");
-    assert!(new.epoch > old.epoch);
+    assert!(new.term > old.term);
 
     ok(cluster.node(at).start());
     let back = agreed(&mut cluster).await;

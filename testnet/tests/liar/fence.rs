@@ -45,7 +45,7 @@ async fn a_term_that_a_member_stated_ends_with_it() {
     let mut cluster = flock(3, &[]).await;
     let liar = lies(&spec(&cluster, Lie::Term), "told 3 members").await;
     let leads =
-        |seen: &FlockStatus| seen.leader().is_some_and(|leader| leader.epoch == (1 << 48) - 1);
+        |seen: &FlockStatus| seen.leader().is_some_and(|leader| leader.term == (1 << 48) - 1);
     ok(cluster
         .until("the liar leads, as whoever states the greatest term does", WITHIN, leads)
         .await);

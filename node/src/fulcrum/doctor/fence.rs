@@ -34,7 +34,7 @@ fn judge(leader: Option<Held>, fence: Option<Held>) -> Check {
         (Some(leader), Some(fence)) if leader.claim < fence.claim => {
             let (holder, n) = (&fence.name, fence.claim.n);
             let detail = format!(
-                "this node refuses the commands of {}, which leads with claim {}: it obeyed claim {n} \
+                "this node refuses the commands of {}, which leads under term {}: it obeyed term {n} \
                  of {holder}",
                 leader.name, leader.claim.n
             );
@@ -47,7 +47,7 @@ fn judge(leader: Option<Held>, fence: Option<Held>) -> Check {
             line(NAME, CheckResult::Fail, detail, &hint)
         }
         (Some(leader), _) => {
-            ok(NAME, format!("{} leads with claim {}, and is obeyed", leader.name, leader.claim.n))
+            ok(NAME, format!("{} leads under term {}, and is obeyed", leader.name, leader.claim.n))
         }
     }
 }

@@ -150,7 +150,7 @@ fn pendings() -> impl Strategy<Value = Pending> {
             acts: acts.into_iter().map(|(who, number)| act(who, number)).collect(),
             // A fence that is forgotten makes the order matter: it is not of the laws.
             forgotten: Vec::new(),
-            fence: fence.map(|(epoch, who)| (epoch, principal(who))),
+            fence: fence.map(|(term, who)| (term, principal(who))),
             incarnation,
             removed: removed.iter().map(|service| key(service)).collect(),
         });

@@ -49,8 +49,8 @@ impl Story {
         self.call(host, from, Asked::Query(shown), Outcome::Done);
     }
 
-    fn ping(&mut self, from: u64, epoch: u64, accepted: &[&str]) {
-        let claim = Claim { epoch, principal: "p0".to_owned() };
+    fn ping(&mut self, from: u64, term: u64, accepted: &[&str]) {
+        let claim = Claim { term, principal: "p0".to_owned() };
         let accepted = accepted.iter().map(|&name| name.to_owned()).collect();
         self.call(1, from, Asked::Ping(Some((claim, accepted))), Outcome::Done);
     }
