@@ -6,7 +6,7 @@ python_for_tests() {
         export PYTHON=python3
     elif [[ -x $venv/bin/python ]] || python3 -m venv "$venv" >/dev/null 2>&1; then
         if "$venv/bin/python" -c 'import grpc, grpc_tools' 2>/dev/null ||
-            "$venv/bin/pip" install --quiet grpcio grpcio-tools >/dev/null 2>&1; then
+            "$venv/bin/pip" install --quiet --retries 1 --timeout 10 grpcio grpcio-tools >/dev/null 2>&1; then
             export PYTHON=$venv/bin/python
         fi
     fi

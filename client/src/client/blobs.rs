@@ -9,10 +9,10 @@ use tokio_stream::{Stream, StreamExt as _};
 use tonic::transport::Channel;
 use tonic::{Request as Call, Streaming};
 
-use super::{Client, told};
+use super::{Client, failed, told};
 use crate::error::Error;
 use crate::model::Progress;
-use crate::op::{ANSWER_BYTES_MAX, Taken};
+use crate::op::{ANSWER_BYTES_MAX, Effect, Taken};
 use crate::wire::Message as _;
 use crate::wire::field::{parse, present};
 
@@ -71,7 +71,8 @@ impl Client {
             None => part(Part::Finish(v1::PutFinish {})),
         }));
         let answered = self.blobs().put(parts).await;
-        let wire = answered.map_err(|status| told(&status, self.limit))?.into_inner();
+        let failed = |status| failed(Effect::Works, &status, self.limit);
+        let wire = answered.map_err(failed)?.into_inner();
         Ok(Taken { id: parse("blob", &wire.id)?, size: wire.size })
     }
 

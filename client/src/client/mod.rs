@@ -74,7 +74,7 @@ impl Client {
         let mut call = Call::new(op.to_wire());
         if O::EFFECT == Effect::Works {
             let answered = O::send(self.channel.clone(), call).await;
-            let answered = answered.map_err(|status| told(&status, self.limit))?;
+            let answered = answered.map_err(|status| failed(O::EFFECT, &status, self.limit))?;
             return O::answer_from_wire(answered.get_ref());
         }
         // The node is told how long this side waits.
@@ -104,10 +104,7 @@ impl Client {
     ) -> Result<T, Error> {
         match timeout(self.limit.saturating_add(SLACK), call).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
-            Ok(Err(status)) if status.details().is_empty() && !is_unsent(&status) => {
-                Err(lost(effect, transport(&status, self.limit)))
-            }
-            Ok(Err(status)) => Err(told(&status, self.limit)),
+            Ok(Err(status)) => Err(failed(effect, &status, self.limit)),
             Err(_) => Err(lost(effect, silence(self.limit))),
         }
     }
@@ -118,6 +115,15 @@ fn endpoint() -> Endpoint {
     // Of a stream that is dropped early more comes, and by default a connection bears that so many
     // times and ends. The node is no stranger.
     Endpoint::from_static("http://node.crux.invalid").http2_max_local_error_reset_streams(None)
+}
+
+/// The node's words, or what became of the connection and, with it, of the operation.
+fn failed(effect: Effect, status: &GrpcStatus, limit: Duration) -> Error {
+    if status.details().is_empty() && !is_unsent(status) {
+        lost(effect, transport(status, limit))
+    } else {
+        told(status, limit)
+    }
 }
 
 /// The node's words, or what became of the connection.
@@ -163,8 +169,8 @@ fn silence(limit: Duration) -> Error {
 /// After an error that the node did not put into words, a write may or may not have happened.
 fn lost(effect: Effect, err: Error) -> Error {
     match effect {
-        Effect::Reads | Effect::Works => err,
-        Effect::Writes => err
+        Effect::Reads => err,
+        Effect::Writes | Effect::Works => err
             .with_state(StateChanged::Unknown)
             .with_hint("Look before trying again: the node may have done it."),
     }
@@ -185,4 +191,19 @@ fn unreachable(data_dir: &Path, err: &io::Error) -> Error {
     );
     let error = Error::new(Kind::NoNode, format!("no node answers at {dir}")).with_hint(hint);
     error.with_field("data_dir", dir.to_string()).with_field("cause", err.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The connection was there and is lost: what changes something may have done it.
+    #[test]
+    fn what_was_sent_and_not_answered_may_have_been_done() {
+        let lost = GrpcStatus::unavailable("the connection ended");
+        let state = |effect| failed(effect, &lost, Duration::ZERO).state_changed();
+        assert_eq!(state(Effect::Reads), StateChanged::No);
+        assert_eq!(state(Effect::Writes), StateChanged::Unknown);
+        assert_eq!(state(Effect::Works), StateChanged::Unknown);
+    }
 }

@@ -115,7 +115,7 @@ kinds! {
     BlobUnsealed        "blob_unsealed"        FAILED_PRECONDITION Refused  Caller      true
     /// An archive that would write outside of its directory, or holds what no tree of files does.
     UnsafeArchive       "unsafe_archive"       INVALID_ARGUMENT    Refused  Peer        false
-    /// A command under a claim lower than the one already accepted.
+    /// A command under a term lower than the one already accepted.
     Fenced              "fenced"               ABORTED             Refused  Peer        true
     /// The answer did not come in time.
     TimedOut            "timed_out"            DEADLINE_EXCEEDED   TimedOut Environment true

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::json::text;
 
-/// Who leads, and under which claim. Equal on nodes that agree.
+/// The leader, and its term. Equal on nodes that agree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Leader {
     /// The node, as it is shown.

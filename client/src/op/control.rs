@@ -48,7 +48,7 @@ pub struct GetStatus;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetLeader;
 
-/// Has every live member store the leader's claim. Refused with
+/// Has every live member store the leader's term. Refused with
 /// [`NoLeader`](crate::Kind::NoLeader), [`Fenced`](crate::Kind::Fenced).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeaderPing;
@@ -56,11 +56,11 @@ pub struct LeaderPing;
 /// What became of a leader ping.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaderPinged {
-    /// Under whose claim it ran.
+    /// The leader that it ran under.
     pub leader: Leader,
-    /// Who stored the claim durably, the leader included.
+    /// The members that stored the term durably, the leader included.
     pub accepted: Vec<Principal>,
-    /// Who holds a greater claim, or did not answer.
+    /// The members that hold a greater term, or did not answer.
     pub failed: Vec<Principal>,
 }
 

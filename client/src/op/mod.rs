@@ -24,7 +24,8 @@
 //! | `node/src/cli/VERB.rs` | its arguments, and how the answer reads |
 //! | `node/src/cli/mod.rs` | that there is such a verb |
 //!
-//! One that only reads the view has an `impl Serve` in `node/src/api/service.rs` in place of the `From`.
+//! One that only reads the view has an `impl Serve` in `node/src/api/service.rs` in place of the `From`,
+//! and its name in `Class::of` of `node/src/api/calls.rs`.
 //! What several operations answer with is in [`model`](crate::model).
 
 pub mod blobs;
@@ -93,7 +94,7 @@ pub enum Effect {
     Reads,
     /// May change state: after a lost answer nobody can tell.
     Writes,
-    /// Takes as long as it takes, as hashing does: a client sets no limit.
+    /// As [`Effect::Writes`], and takes as long as it takes, as hashing does: a client sets no limit.
     Works,
 }
 

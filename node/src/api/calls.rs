@@ -22,7 +22,7 @@ use super::limits::{LONG_PER_CONNECTION, Limits, UNTAKEN_BYTES_MAX};
 use super::seats::{Line, Open};
 use super::untaken::Untaken;
 use super::whole::whole;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, StateChanged};
 
 /// What a call is counted as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,7 +170,11 @@ where
             };
             let answer = inner.call(request).await?;
             if !class.is_long() {
-                return Ok(calls.untaken.keep(answer).await);
+                let lost = match class {
+                    Class::Read => StateChanged::No,
+                    _ => StateChanged::Unknown,
+                };
+                return Ok(calls.untaken.keep(answer, lost).await);
             }
             Ok(answer.map(|body| Body::new(Held { body, _place: place })))
         })

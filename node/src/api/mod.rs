@@ -6,6 +6,8 @@
 //! | `limits` | how much is taken at once, from all callers together |
 //! | `seats` | which connections are served, and which are closed |
 //! | `calls` | how many calls of each kind are open |
+//! | `whole` | a request is there whole before it counts |
+//! | `untaken` | answers that wait to be taken |
 //! | `server` | serves Control, health and reflection until told to stop |
 //! | `serve` | how an operation of the client's becomes a handler |
 //! | `service` | the Control service: what reads looks at the view, the rest goes to the fulcrum |
@@ -29,6 +31,7 @@
 //! | other calls that the node has to work for | 192 | `busy`, `UNAVAILABLE` |
 //! | `status`, `leader`, `members`, `services`, `resolve`, health checks | any number | |
 //! | long calls of one connection | 64 | `limit_reached`, `RESOURCE_EXHAUSTED` |
+//! | bytes of answers that callers have not taken | 64 MiB | the call of which nothing was taken for longest ends with `limit_reached` |
 //!
 //! With fewer descriptors, a quarter of them are connections, 16 at least, and the rest in proportion.
 //! A connection that makes no call is closed after 10 s; one that made some, 5 min after the last. A

@@ -5,7 +5,7 @@
 //! to the connection in parts, as the caller has room for them, and the rest waits here.
 //!
 //! **Invariant**: what waits takes at most as many bytes as there may be, or is one answer. When another
-//! one comes, those go of which nothing was taken for longest; their calls fail. The transport has up to 400 kB of a call
+//! one comes, those go of which nothing was taken for longest; their calls fail, with a status. The transport has up to 400 kB of a call
 //! beside that, if the caller says that it has the room and then reads nothing.
 
 use std::collections::BTreeMap;
@@ -33,19 +33,27 @@ pub(super) struct Untaken(Arc<Mutex<Table>>);
 #[derive(Debug)]
 struct Table {
     /// By when something of them was taken last.
-    waiting: BTreeMap<u64, Bytes>,
+    waiting: BTreeMap<u64, Left>,
     next: u64,
     /// What all of them take.
     total: usize,
     max: usize,
 }
 
+/// What is left of an answer.
+#[derive(Debug)]
+struct Left {
+    bytes: Bytes,
+    /// What it takes: parts that were handed over stay in memory until the last one was.
+    cost: usize,
+}
+
 impl Table {
-    fn insert(&mut self, bytes: Bytes) -> u64 {
-        self.total += bytes.len() + EACH;
+    fn insert(&mut self, left: Left) -> u64 {
+        self.total += left.cost;
         let id = self.next;
         self.next += 1;
-        self.waiting.insert(id, bytes);
+        self.waiting.insert(id, left);
         while self.total > self.max && self.waiting.len() > 1 {
             let longest = self.waiting.first_key_value().map(|(id, _)| *id);
             longest.into_iter().for_each(|id| drop(self.remove(id)));
@@ -53,10 +61,10 @@ impl Table {
         id
     }
 
-    fn remove(&mut self, id: u64) -> Option<Bytes> {
-        let bytes = self.waiting.remove(&id)?;
-        self.total -= bytes.len() + EACH;
-        Some(bytes)
+    fn remove(&mut self, id: u64) -> Option<Left> {
+        let left = self.waiting.remove(&id)?;
+        self.total -= left.cost;
+        Some(left)
     }
 }
 
@@ -67,8 +75,13 @@ impl Untaken {
         Self(Arc::new(Mutex::new(table)))
     }
 
-    /// The same answer to a short call, which waits here. It is there as a whole, or soon will be.
-    pub(super) async fn keep(&self, answer: http::Response<Body>) -> http::Response<Body> {
+    /// The same answer to a short call, which waits here. It is there as a whole, or soon will be. `lost` says
+    /// whether the call may have changed something, for the case that its answer has to go.
+    pub(super) async fn keep(
+        &self,
+        answer: http::Response<Body>,
+        lost: StateChanged,
+    ) -> http::Response<Body> {
         let (parts, mut body) = answer.into_parts();
         let (mut all, mut end) = (Vec::new(), None);
         while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
@@ -82,8 +95,9 @@ impl Untaken {
             [one] => std::mem::take(one),
             many => many.concat().into(),
         };
-        let id = (!bytes.is_empty()).then(|| self.table().insert(bytes));
-        let rest = Rest { untaken: self.clone(), id, end };
+        let cost = bytes.len() + EACH;
+        let id = (!bytes.is_empty()).then(|| self.table().insert(Left { bytes, cost }));
+        let rest = Rest { untaken: self.clone(), id, end, lost };
         http::Response::from_parts(parts, Body::new(rest))
     }
 
@@ -92,13 +106,15 @@ impl Untaken {
     }
 }
 
-/// What is left of an answer.
+/// An answer on its way to the caller.
 #[derive(Debug)]
 struct Rest {
     untaken: Untaken,
     /// Where it waits; none once all of it is taken.
     id: Option<u64>,
     end: Option<http::HeaderMap>,
+    /// What is said of the state when the answer had to go.
+    lost: StateChanged,
 }
 
 impl Rest {
@@ -106,10 +122,10 @@ impl Rest {
     fn part(&mut self, id: u64) -> Option<Bytes> {
         self.id = None;
         let mut table = self.untaken.table();
-        let mut bytes = table.remove(id)?;
-        let part = bytes.split_to(bytes.len().min(PART));
-        if !bytes.is_empty() {
-            self.id = Some(table.insert(bytes));
+        let mut left = table.remove(id)?;
+        let part = left.bytes.split_to(left.bytes.len().min(PART));
+        if !left.bytes.is_empty() {
+            self.id = Some(table.insert(left));
         }
         Some(part)
     }
@@ -126,19 +142,27 @@ impl HttpBody for Rest {
         let Some(id) = self.id else {
             return Poll::Ready(self.end.take().map(|end| Ok(Frame::trailers(end))));
         };
-        let part = self.part(id).map(Frame::data).ok_or_else(|| {
-            let what = "nothing of the answer was taken while other callers waited for theirs";
-            let hint = "Read the answer of one call before you make many others.";
-            let error = Error::new(Kind::LimitReached, what).with_hint(hint);
-            to_status(&error.with_state(StateChanged::Unknown))
-        });
-        Poll::Ready(Some(part))
+        if let Some(part) = self.part(id) {
+            return Poll::Ready(Some(Ok(Frame::data(part))));
+        }
+        // An error of the body would reset the stream, and the caller would not learn why.
+        self.end = None;
+        let mut end = http::HeaderMap::new();
+        let refused = refusal(self.lost).add_header(&mut end);
+        Poll::Ready(Some(refused.map(|()| Frame::trailers(end))))
     }
 
     /// A refusal has no body: its status goes with the headers, and they end it.
     fn is_end_stream(&self) -> bool {
         self.id.is_none() && self.end.is_none()
     }
+}
+
+/// The status of a call whose answer had to go.
+fn refusal(lost: StateChanged) -> tonic::Status {
+    let what = "nothing of the answer was taken while other callers waited for theirs";
+    let hint = "Read the answer of one call before you make many others.";
+    to_status(&Error::new(Kind::LimitReached, what).with_hint(hint).with_state(lost))
 }
 
 impl Drop for Rest {
@@ -149,6 +173,8 @@ impl Drop for Rest {
 
 #[cfg(test)]
 mod tests {
+    use crux_client::wire::from_status;
+
     use super::*;
 
     /// An answer of so many bytes, all of them this one.
@@ -161,7 +187,7 @@ mod tests {
             )])),
         ];
         let body = Body::new(Frames(frames.into_iter().collect()));
-        untaken.keep(http::Response::new(body)).await.into_body()
+        untaken.keep(http::Response::new(body), StateChanged::No).await.into_body()
     }
 
     struct Frames(std::collections::VecDeque<Frame<Bytes>>);
@@ -191,7 +217,14 @@ mod tests {
                     assert!(data.len() <= PART);
                     all.extend_from_slice(&data);
                 }
-                Err(_) => ended = true,
+                Err(frame) => {
+                    let end = frame.into_trailers().expect("data or trailers");
+                    let status = tonic::Status::from_header_map(&end).expect("a status");
+                    if status.code() != tonic::Code::Ok {
+                        return Err(status);
+                    }
+                    ended = true;
+                }
             }
         }
         Ok((all, ended))
@@ -207,7 +240,8 @@ mod tests {
             assert!(ended && all == vec![7; size], "{size}");
             assert_eq!(untaken.table().total, 0);
         }
-        let refusal = untaken.keep(http::Response::new(Body::default())).await;
+        let refusal = http::Response::new(Body::default());
+        let refusal = untaken.keep(refusal, StateChanged::No).await;
         assert!(refusal.body().is_end_stream());
     }
 
@@ -234,11 +268,25 @@ mod tests {
                 }
                 Err(status) => {
                     assert_eq!(status.code(), tonic::Code::ResourceExhausted);
+                    assert_eq!(from_status(&status).kind(), Kind::LimitReached);
                     lost.push(number);
                 }
             }
         }
         assert_eq!(lost, [1, 2]);
+        assert_eq!(untaken.table().total, 0);
+    }
+
+    /// The bytes of an answer are one block of memory, so a caller that leaves the last byte holds all of it.
+    #[tokio::test]
+    async fn an_answer_takes_all_its_memory_until_the_last_of_it_is_taken() {
+        let untaken = Untaken::new(1 << 20);
+        let mut body = answer(&untaken, 2 * PART + 1, 7).await;
+        for _ in 0..2 {
+            next(&mut body).await.unwrap().unwrap();
+            assert_eq!(untaken.table().total, 2 * PART + 1 + EACH);
+        }
+        next(&mut body).await.unwrap().unwrap();
         assert_eq!(untaken.table().total, 0);
     }
 

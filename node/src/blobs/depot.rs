@@ -241,6 +241,8 @@ impl Depot {
 
     /// Removes what a directory has of a blob that is in another one now.
     fn move_out(&self, id: &BlobId, from: &Layout, to: &Layout) -> Result<(), BlobError> {
+        // Until its names are durable there, the blob is here.
+        to.sync_shard(id)?;
         let keep = self.index().keeps.get(id).copied();
         keep.map_or(Ok(()), |keep| write_keep(to, id, &keep, self.now()))?;
         [from.meta(id), from.tree(id), from.keep(id)].iter().try_for_each(|path| remove(path))

@@ -10,7 +10,7 @@ use crux_crdt::blob::{
 use super::BlobError;
 use super::depot::{Depot, Ready, Source};
 use super::error::Doing as _;
-use super::index::PARTIALS_MAX;
+use super::index::{PARTIALS_MAX, Victim};
 use super::layout::Slot;
 use super::partial::Partial;
 use super::record::Have;
@@ -97,8 +97,8 @@ impl Depot {
     ) -> Result<Arc<Partial>, BlobError> {
         let mut index = self.index();
         if index.under_way() >= PARTIALS_MAX {
-            let idle: Vec<_> = index.idle(None, self.now()).map(|(id, _)| id).take(1).collect();
-            self.evict(&mut index, &idle)?;
+            let idle = index.idle(None, self.now()).next().cloned();
+            self.evict(&mut index, &idle.map(Victim::Partial).into_iter().collect::<Vec<_>>())?;
         }
         if index.under_way() >= PARTIALS_MAX {
             return Err(BlobError::Limit { what: "blobs under way", max: PARTIALS_MAX });
@@ -253,6 +253,9 @@ impl Depot {
         let data = dir.data(id);
         std::fs::rename(&data, dir.partial_data(id, Slot::First)).doing("setting aside", &data)?;
         self.step("data taken back");
+        // Lost with the power, the names would be lost with the record: all that is good goes then.
+        super::flush::dir(&dir.partials_dir())?;
+        self.step("what was taken back is durable");
         super::layout::remove(&dir.meta(id))?;
         let partial = Partial::open(dir.clone(), Slot::First, have, self.now())?;
         let mut index = self.index();

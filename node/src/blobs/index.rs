@@ -79,6 +79,16 @@ pub struct Listed {
     pub registered: Option<PathBuf>,
 }
 
+/// What is evicted. A blob may be sealed and under way at once, in two directories or for a moment while it is
+/// sealed, so its id does not say what goes.
+#[derive(Debug, Clone)]
+pub(super) enum Victim {
+    /// A tree of a blob under way that nobody goes on with.
+    Partial(Arc<Partial>),
+    /// A sealed blob.
+    Sealed(BlobId),
+}
+
 /// Everything the store knows.
 #[derive(Debug, Default)]
 pub(super) struct Index {
@@ -170,7 +180,7 @@ impl Index {
         lack: Lack,
         dir: Option<&Arc<Layout>>,
         now: Duration,
-    ) -> Option<Vec<BlobId>> {
+    ) -> Option<Vec<Victim>> {
         let is_in = |sealed: &Sealed| dir.is_none_or(|dir| Arc::ptr_eq(dir, &sealed.dir));
         if lack == Lack::default() {
             return Some(Vec::new());
@@ -186,30 +196,33 @@ impl Index {
             })
             .collect();
         order.sort_unstable();
-        let idle = self.idle(dir, now).map(|(id, size)| (now, id, size, PARTIAL_FILES));
+        let order = order.into_iter();
+        let order = order.map(|(_, id, size, files)| (Victim::Sealed(id), size, files));
+        let idle = self
+            .idle(dir, now)
+            .map(|partial| (Victim::Partial(partial.clone()), partial.bytes(), PARTIAL_FILES));
         let mut left = lack;
         let mut victims = Vec::new();
-        for (_, id, size, files) in idle.chain(order) {
+        for (victim, size, files) in idle.chain(order) {
             if left == Lack::default() {
                 break;
             }
             left.bytes = left.bytes.saturating_sub(size);
             left.files = left.files.saturating_sub(files);
-            victims.push(id);
+            victims.push(victim);
         }
         (left == Lack::default()).then_some(victims)
     }
 
-    /// Blobs under way that nobody goes on with, with the room that they hold.
+    /// What is under way and nobody goes on with.
     pub(super) fn idle<'a>(
         &'a self,
         dir: Option<&'a Arc<Layout>>,
         now: Duration,
-    ) -> impl Iterator<Item = (BlobId, u64)> + 'a {
-        let all = self.partials.iter().flat_map(|(id, of)| of.iter().map(move |it| (id, it)));
-        all.filter_map(move |(id, partial)| {
+    ) -> impl Iterator<Item = &'a Arc<Partial>> + 'a {
+        self.partials.values().flatten().filter(move |partial| {
             let is_in = dir.is_none_or(|dir| Arc::ptr_eq(dir, &partial.dir));
-            (is_in && self.is_idle(partial, now)).then_some((*id, partial.bytes()))
+            is_in && self.is_idle(partial, now)
         })
     }
 
@@ -227,15 +240,8 @@ impl Index {
         is_idle && !(is_kept && is_first)
     }
 
-    /// Takes out what nobody goes on with of a blob under way.
-    pub(super) fn take_idle(&mut self, id: &BlobId, now: Duration) -> Vec<Arc<Partial>> {
-        let of = self.partials.get(id).into_iter().flatten();
-        let idle: Vec<_> = of.filter(|it| self.is_idle(it, now)).cloned().collect();
-        idle.iter().for_each(|partial| self.take_partial(partial));
-        idle
-    }
-
-    fn take_partial(&mut self, partial: &Arc<Partial>) {
+    /// Takes out one tree of a blob under way.
+    pub(super) fn take_partial(&mut self, partial: &Arc<Partial>) {
         if let Some(of) = self.partials.get_mut(&partial.id) {
             of.retain(|it| !Arc::ptr_eq(it, partial));
             if of.is_empty() {
@@ -244,7 +250,7 @@ impl Index {
         }
     }
 
-    /// Takes out one tree of a blob under way.
+    /// Takes out the tree with this root of a blob under way.
     pub(super) fn take_tree(&mut self, id: &BlobId, of: (Root, u64)) -> Option<Arc<Partial>> {
         let partial = self.partials.get(id)?.iter().find(|it| it.is_of(of))?.clone();
         self.take_partial(&partial);

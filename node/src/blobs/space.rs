@@ -3,13 +3,11 @@
 use std::cmp::Reverse;
 use std::sync::{Arc, MutexGuard};
 
-use crux_crdt::blob::BlobId;
-
 use super::BlobError;
 use super::config::Room;
 use super::depot::Depot;
 use super::error::Doing as _;
-use super::index::{Index, Lack};
+use super::index::{Index, Lack, Victim};
 use super::layout::Layout;
 
 /// The share of a disk that stays free, one part in so many, and the most that it has to be.
@@ -146,19 +144,22 @@ impl Depot {
     pub(super) fn evict(
         &self,
         index: &mut MutexGuard<'_, Index>,
-        victims: &[BlobId],
+        victims: &[Victim],
     ) -> Result<(), BlobError> {
-        for id in victims {
-            if let Some(sealed) = index.sealed.get(id).cloned() {
-                self.delete_data(id, &sealed)?;
-                tracing::info!(blob = %id, size = sealed.size, "evicted");
-                index.remove(id);
-                index.keeps.remove(id);
-                self.delete_beside(id, &sealed)?;
-            } else {
-                for partial in index.take_idle(id, self.now()) {
-                    let size = partial.bytes();
+        for victim in victims {
+            match victim {
+                Victim::Sealed(id) => {
+                    let Some(sealed) = index.sealed.get(id).cloned() else { continue };
+                    self.delete_data(id, &sealed)?;
+                    tracing::info!(blob = %id, size = sealed.size, "evicted");
+                    index.remove(id);
+                    index.keeps.remove(id);
+                    self.delete_beside(id, &sealed)?;
+                }
+                Victim::Partial(partial) => {
+                    let (id, size) = (&partial.id, partial.bytes());
                     tracing::info!(blob = %id, size, "gave up what nobody went on with");
+                    index.take_partial(partial);
                     partial.delete()?;
                 }
             }

@@ -21,7 +21,7 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Have every live member store the leader's claim, and show who did
+    /// Have every live member store the leader's term, and show who did
     ///
     /// Changes nothing else: it shows that the leader's commands are accepted.
     Ping(Ping),

@@ -95,7 +95,7 @@ fn error(error: &ControlError) -> Error {
         ControlError::LeaderSilent => {
             (Kind::PeerUnreachable, "Try again in a second: if it died, another one will lead.")
         }
-        ControlError::Fenced => (Kind::Fenced, "Try again: the leader claims anew above it."),
+        ControlError::Fenced => (Kind::Fenced, "Try again: the leader takes a greater term."),
         ControlError::Alive => {
             (Kind::Refused, "Stop it first, or run `leave` on it, or wait until it is shown dead.")
         }

@@ -46,7 +46,7 @@ struct Queue {
     // When what is saved is to be written.
     due: Option<Instant>,
     waiting: Vec<(Batch, Answer)>,
-    // Whose records are to be read.
+    // The authors of the records that are to be read.
     asked: Vec<(Principal, Found)>,
     phase: Phase,
     health: Health,

@@ -196,10 +196,10 @@ pub enum Report {
     },
     /// A root was said to belong to a blob, and the SHA-3 says otherwise.
     FalseRoot {
-        /// Who signed that.
+        /// The members that signed this root.
         signers: Vec<Principal>,
-        /// Who did not, and said that it holds all of it, which no node says that did not compare the
-        /// SHA-3.
+        /// The members that did not sign it and said that they hold all of it: a node says so only after it
+        /// compared the SHA-3.
         servers: Vec<Principal>,
         /// Of which blob.
         blob: BlobId,

@@ -311,7 +311,7 @@ impl Serve {
         &mut self,
         read: ReadId,
         bytes: Option<Vec<u8>>,
-        pieces: impl FnOnce(&BlobId) -> Option<PieceSet>,
+        pieces: impl FnOnce(&BlobId, &Root) -> Option<PieceSet>,
         out: &mut Vec<Command>,
     ) -> Option<()> {
         let (job, is_wanted) = self.reading.remove(&read)?;
@@ -325,7 +325,7 @@ impl Serve {
         let response = match bytes {
             Some(body) => {
                 self.leaving.insert(job.reply);
-                Response::Piece { pieces: pieces(&job.blob), body }
+                Response::Piece { pieces: pieces(&job.blob, &job.root), body }
             }
             None => {
                 self.up.give_back(PIECE_BYTES);

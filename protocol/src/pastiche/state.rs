@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use core::time::Duration;
 use crux_crdt::Principal;
-use crux_crdt::blob::{BlobId, Descriptor, PIECE_BYTES, PieceSet};
+use crux_crdt::blob::{BlobId, Descriptor, PIECE_BYTES, PieceSet, Root};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -136,7 +136,7 @@ impl State {
             Event::LookedWhole { read, body } => self.serve.on_looked_whole(read, body, out),
             Event::Read { read, bytes } => {
                 let fetches = &self.fetches;
-                let part = |blob: &BlobId| part_of(fetches.get(blob)?);
+                let part = |blob: &BlobId, root: &Root| part_of(fetches.get(blob)?, root);
                 self.serve.on_read(read, bytes, part, out);
             }
             Event::Stored { kept, others } => {
@@ -369,7 +369,9 @@ impl State {
     }
 }
 
-/// What is held of a blob that is being fetched.
-fn part_of(fetch: &Fetch) -> Option<PieceSet> {
-    (fetch.stage == Stage::Moving).then(|| fetch.have.clone())
+/// What is held of a blob that is being fetched by this root. Of another tree that is here, because it was
+/// followed once, only the store knows.
+fn part_of(fetch: &Fetch, root: &Root) -> Option<PieceSet> {
+    let follows = fetch.tree.is_some_and(|(followed, _)| followed == *root);
+    (follows && fetch.stage == Stage::Moving).then(|| fetch.have.clone())
 }

@@ -92,7 +92,7 @@ impl Account {
     }
 }
 
-/// Who comes before whom: the least first.
+/// The order in which peers get a place: the least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     /// What it used, in whole grains.

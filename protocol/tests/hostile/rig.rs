@@ -138,7 +138,7 @@ pub(crate) struct Rig {
     pub(crate) notices: Vec<Notice>,
     pub(crate) written: Vec<Batch>,
     pub(crate) saved: Vec<Batch>,
-    /// Whose records are to be read from the disk.
+    /// The authors of the records that are to be read from the disk.
     pub(crate) recalled: Vec<Principal>,
     pub(crate) answers: Vec<Result<Answer, ControlError>>,
     /// Why it stopped, if it did.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crux_crdt::Principal;
-use crux_crdt::blob::{Descriptor, PieceSet};
+use crux_crdt::blob::{Descriptor, PieceSet, Root};
 use crux_protocol::link::{ReplyId, RequestFailure, RequestId};
 use crux_protocol::pastiche::{
     Command, Config, Event, Facts, Failure, Holding, Progress, Report, Request, Response,
@@ -124,6 +124,30 @@ fn a_fetch_from_the_first_question_to_the_seal() {
     let done = Command::Done { waiter: Waiter(1), result: Ok(()) };
     assert_eq!(handle(&mut state, sealed, at(9)), [done]);
     assert_eq!(state.deadline(at(9)), Instant::NEVER, "nothing is left of it");
+}
+
+/// Pieces of a tree that was followed once are served, too: what is here of the other tells nothing of it.
+#[test]
+fn what_is_held_is_said_of_the_tree_that_is_followed() {
+    for (root, is_said) in [(ROOT, true), (Root([0xee; 32]), false)] {
+        let mut state = moving();
+        handle(&mut state, answer(2, &sent(0)), at(3));
+        handle(&mut state, written(0), at(4));
+        let asked = Request::Piece { blob: BLOB, root, index: 0 }.encode();
+        let request = Event::Request { reply: ReplyId(9), peer: principal(1), body: asked };
+        let read =
+            handle(&mut state, request, at(5)).into_iter().find_map(|command| match command {
+                Command::Read { read, .. } => Some(read),
+                _ => None,
+            });
+        let read = Event::Read { read: read.expect("it looks"), bytes: Some(vec![5]) };
+        let pieces =
+            handle(&mut state, read, at(6)).into_iter().find_map(|command| match command {
+                Command::Reply { response: Response::Piece { pieces, .. }, .. } => Some(pieces),
+                _ => None,
+            });
+        assert_eq!(pieces.expect("a piece").is_some(), is_said);
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::rig::Rig;
 use crate::process::{FlockStatus, NodeSaid};
 use crate::scenario::{Condition, Hosts, Seen};
 
-/// Who leads: name and term.
+/// The leader: name and term.
 pub(super) type Leader = (String, u64);
 
 /// Nothing if the condition holds, else what was seen instead. Remembers who leads where one flock or

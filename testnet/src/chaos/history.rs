@@ -112,7 +112,7 @@ pub struct Look {
     pub incarnation: u64,
     /// The digest of its state.
     pub digest: String,
-    /// Who leads: the name, and the term.
+    /// The leader: its name, and the term.
     pub leader: Option<(String, u64)>,
     /// How many are alive to it,
     pub alive: u32,

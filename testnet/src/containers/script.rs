@@ -82,7 +82,7 @@ struct Script<'a> {
     /// Of these a call failed: they may be there or not.
     unsure: Services,
     watched: Vec<Condition<Hosts>>,
-    /// Who led when a flock or component last settled: name and term.
+    /// The leader when a flock or component last settled: name and term.
     leader: Option<(String, u64)>,
 }
 

@@ -8,7 +8,7 @@ use crate::blobs::BlobError;
 use crate::blobs::want::{Pantry, care};
 use crux_crdt::blob::{BlobId, Descriptor};
 
-fn flip(path: &std::path::Path, at: u64) {
+pub(super) fn flip(path: &std::path::Path, at: u64) {
     let file = fs::File::options().read(true).write(true).open(path).unwrap();
     let mut byte = [0];
     file.read_exact_at(&mut byte, at).unwrap();

@@ -2,7 +2,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::fixture::*;
-use crate::blobs::{BlobError, Files};
+use crate::blobs::{BlobError, Blobs, Config, Files};
 use crate::error::{Error, Kind};
 use crux_crdt::blob::{BlobId, Root};
 
@@ -36,6 +36,28 @@ async fn the_one_that_was_of_no_use_for_longest_goes() {
     put(&f, 10 * KIB, 11).await.unwrap();
     assert_eq!((f.blobs.have(&ids[0]), f.blobs.have(&ids[1]).is_some()), (None, true));
     assert_eq!(f.again().await.count(), 4);
+}
+
+/// A blob is sealed in one directory and under way in another: the one that rests goes, and not the other.
+#[tokio::test]
+async fn a_sealed_blob_is_not_taken_for_a_tree_of_it_that_rests() {
+    let f = quota(6 * MIB).await;
+    let bytes = noise(3 * MIB, 1);
+    let (it, pieces) = pieces(&bytes).await;
+    for index in [0, 2] {
+        let piece = pieces[index as usize].clone();
+        f.blobs.write_piece(it.blob, (it.root, it.size), index, piece).await.unwrap();
+    }
+    f.blobs.rest(&it.blob);
+    let second = f.dir.path().join("second");
+    let other = Blobs::open(Config::new(vec![second.clone()])).await.unwrap();
+    other.put(&bytes[..]).await.unwrap();
+    drop(other);
+    assert_eq!(f.blobs.add_dir(second, false).await, Ok(1));
+    put(&f, 2 * MIB, 2).await.unwrap();
+    assert!(f.blobs.have(&it.blob).unwrap().sealed);
+    assert_eq!(read_all(&f.blobs, it.blob).await.unwrap(), bytes);
+    assert!(!f.root().join(format!("partial/{}.have", it.blob)).exists());
 }
 
 #[tokio::test]

@@ -220,3 +220,21 @@ async fn pieces_that_are_marked_outlive_it() {
     let blobs = open(disk.lose(Left::Flushed, Left::All).path()).await;
     assert_eq!(blobs.have(&it.blob).map_or(0, |have| have.pieces.held()) % 2, 0);
 }
+
+/// A damaged blob goes back to where blobs under way are; its record goes last.
+#[tokio::test]
+async fn the_good_pieces_of_a_damaged_blob_outlive_it() {
+    let (f, disk) = Fixture::on_disk().await;
+    let bytes = noise(3 * MIB, 1);
+    let it = f.blobs.put(&bytes[..]).await.unwrap();
+    super::damage::flip(&f.data(&it.blob), MIB as u64 + 5);
+    let scrubbed = f.blobs.scrub(None).await.unwrap();
+    assert_eq!(scrubbed.damaged, [(it.blob, 1)]);
+    // What is flushed with it makes the end of the record durable, too.
+    f.blobs.pin(it.blob).await.unwrap();
+    for (names, left) in LOSSES {
+        let blobs = open(disk.lose(names, left).path()).await;
+        let held = blobs.have(&it.blob).map_or(0, |have| have.pieces.held());
+        assert!(held >= 2, "{names:?} {left:?}: {held}");
+    }
+}

@@ -228,13 +228,13 @@ fn admitted(length: u8) -> (Vec<Arc<Signed<Act>>>, Principal) {
 fn a_chain_costs_a_check_for_each_act_that_is_new_and_follows_from_one_that_held() {
     let (mut sponsor, checked) = counting();
     let cost = || checked.0.swap(0, Ordering::Relaxed);
-    // Who is a member here, and acts that are held.
+    // From a member, and acts that are held.
     let known = Chain::of(&[admission(SPONSOR, 3)]);
     assert!(matches!(replied(&sponsor.ask(3, 1, &Request::Present(known)), 1), Response::Done));
     let elsewhere = Chain::of(&[admission(SPONSOR, 3), admission(3, SPONSOR)]);
     assert_eq!(refused(&sponsor.ask(9, 2, &Request::Present(elsewhere))), Refusal::Chain);
     assert_eq!(cost(), 0);
-    // Who has no member's key. Of these acts each was signed by somebody else than it should.
+    // From a peer without a member's key. Each of these acts has another signer than it says.
     let (other, (chain, last)) = (Identity::from_seed(&[77; 32]), admitted(200));
     let beside: Vec<_> = (0..200).map(|_| admits(&other, other.principal())).collect();
     let forged = [vec![beside[0].clone()], [&chain[..1], &beside[..]].concat()];
