@@ -12,7 +12,7 @@ deny() {
         cargo deny --locked check bans licenses sources
     else
         echo "Skipped: cargo-deny is not installed (cargo install cargo-deny --locked)."
-        echo "The test testnet/tests/architecture.rs checks the bans that matter most."
+        echo "The test testnet/tests/architecture checks the bans that matter most."
     fi
 }
 

@@ -1,5 +1,5 @@
 //! Mistakes that the simulator must catch, one at a time. In no released build: only the feature
-//! `planted` has them, and only the testnet's own tests switch it on.
+//! `planted` has them, and only a test of the simulator switches it on.
 
 use core::cell::Cell;
 

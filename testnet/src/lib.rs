@@ -6,7 +6,7 @@
 //!    │  ──► view ──┘      │                   bench  figures, with the peers' from the same run
 //!    ├──► chaos ─► proxy ─┤                  chaos  faults of every kind, and a judgement
 //!    │        peer ◄─ bench└─► wait
-//!    └──► sim                                sim    the engines alone, in virtual time
+//!    └──► crux_sim                           sim    the engines alone, in virtual time
 //! ```
 //!
 //! * [`process`] starts, stops, kills and asks real nodes. A node is this same program with the
@@ -16,10 +16,10 @@
 //! * [`view`] shows a flock as a table.
 //! * [`story`] is the demo.
 //! * [`containers`] is the same in containers, on networks that can be cut.
-//! * [`scenario`] is what happens to a flock, as data, whoever runs it.
 //! * [`chaos`] breaks real nodes, and by [`proxy`] the links between them, while clients work.
 //! * [`liar`] is a member that lies, or a stranger, for real nodes to withstand.
-//! * [`sim`] drives the engines without sockets, from a seed.
+//! * [`crux_sim`] drives the engines without sockets, from a seed; its scenarios say as data what happens
+//!   to a flock, and chaos and containers run them too.
 //! * [`mod@bench`] measures, and [`peer`] runs what a user would pick instead.
 //!
 //! # Invariant
@@ -41,8 +41,6 @@ pub mod output;
 pub mod peer;
 pub mod process;
 pub mod proxy;
-pub mod scenario;
-pub mod sim;
 pub mod story;
 pub mod view;
 pub mod wait;

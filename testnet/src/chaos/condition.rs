@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use crux_client::model::{Member, MemberState, Status};
+use crux_sim::scenario::{Condition, Hosts, Seen};
 
 use super::rig::Rig;
 use crate::process::{FlockStatus, NodeSaid};
-use crate::scenario::{Condition, Hosts, Seen};
 
 /// The leader: name and term.
 pub(super) type Leader = (String, u64);

@@ -2,10 +2,11 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crux_sim::scenario::{Cut, Hosts};
+
 use super::history::State;
 use crate::liar::Lie;
 use crate::proxy::Rule;
-use crate::scenario::{Cut, Hosts};
 
 /// Something that is wrong for some time. It prints as a scenario's operations do.
 #[derive(Debug, Clone, PartialEq, Eq)]

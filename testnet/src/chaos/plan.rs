@@ -13,12 +13,12 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crux_sim::scenario::{Cut, Hosts};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::Fault;
 use crate::liar::Lie;
-use crate::scenario::{Cut, Hosts};
 
 /// How many faults at a time: more would only hide each other.
 const AT_ONCE_MAX: usize = 3;

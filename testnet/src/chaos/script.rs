@@ -9,6 +9,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crux_sim::scenario::{Condition, Hosts, Op, Request, Scenario, Step};
 use tokio::time::{Instant, sleep};
 
 use super::Fault;
@@ -19,7 +20,6 @@ use super::run::{Options, Ran, finish, observers};
 use super::workload::Client;
 use crate::Error;
 use crate::process::Home;
-use crate::scenario::{Condition, Hosts, Op, Request, Scenario, Step};
 
 /// How much longer than in virtual time something may take.
 pub const SLACK: u32 = 3;

@@ -4,13 +4,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crux_sim::scenario::{self, Scenario, Step};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::Error;
 use crate::chaos::{self, Options, Plan, Ran, Report};
 use crate::output::{note, say, write_file};
 use crate::process::Home;
-use crate::scenario::{self, Scenario, Step};
 
 /// How many nodes a plan is for.
 const NODES: u16 = 7;
@@ -67,7 +67,7 @@ impl Course {
         };
         let scenario = find(name)?;
         let nodes = args.nodes.map_or(scenario.nodes, usize::from);
-        let steps = scenario.draw(nodes, crate::scenario::seed_of(args.seed));
+        let steps = scenario.draw(nodes, crux_sim::scenario::seed_of(args.seed));
         Ok((Self::Scenario(scenario, steps), nodes))
     }
 }

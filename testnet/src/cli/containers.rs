@@ -47,7 +47,7 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
             stop::or_stopped(told).await
         }
         Some(scenario) => {
-            let steps = scenario.draw(scenario.nodes, crate::scenario::seed_of(args.seed));
+            let steps = scenario.draw(scenario.nodes, crux_sim::scenario::seed_of(args.seed));
             let told =
                 |at: Duration, what: &str| say(format_args!("{:8.3} s  {what}", at.as_secs_f64()));
             let ran =

@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table};
+use crux_sim::Violation;
+use crux_sim::bench::{Growth, growth, join, part, plot};
+use crux_sim::scenario::Cut;
 
 use crate::Error;
 use crate::output::{note, say, write_file};
-use crate::scenario::Cut;
-use crate::sim::Violation;
-use crate::sim::bench::{Growth, growth, join, part, plot};
 
 /// Measure in virtual time what flocks of several sizes cost and how fast they are
 #[derive(Debug, clap::Args)]

@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Instant;
 
+use crux_sim::scenario::{Scenario, library};
+use crux_sim::{Options, Report, Writes, choose, run as run_one};
+
 use super::scale;
 use crate::Error;
 use crate::output::{note, say};
-use crate::scenario::{Scenario, library};
-use crate::sim::{Options, Report, Writes, choose, run as run_one};
 
 /// How many reports may wait for an earlier one that is not done yet.
 const REPORTS_MAX: usize = 64;

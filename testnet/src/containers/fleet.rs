@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use crux_sim::scenario::Hosts;
+
 use super::status::{Shown, Status};
 use super::{Compose, Engine, NODES};
 use crate::Error;
-use crate::scenario::Hosts;
 
 /// How a container is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

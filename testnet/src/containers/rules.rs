@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use crux_sim::scenario::{Condition, Hosts, Op, Request, Step};
+
 use crate::Error;
-use crate::scenario::{Condition, Hosts, Op, Request, Step};
 
 /// How many nodes the compose file has.
 pub(super) const HOSTS: usize = super::NODES.len();
@@ -78,7 +79,7 @@ fn check_condition(what: &Condition<Hosts>) -> Result<(), &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{Scenario, library};
+    use crux_sim::scenario::{Scenario, library};
 
     fn refusal(text: &str) -> String {
         let scenario = Scenario::parse("test", &format!("nodes 5\n{text}")).expect("a scenario");

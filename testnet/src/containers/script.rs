@@ -18,13 +18,13 @@
 
 use std::time::{Duration, Instant};
 
+use crux_sim::scenario::{Condition, Hosts, Op, Request, Scenario, Seen, Step};
 use tokio::time::sleep;
 
 use super::fleet::{Fleet, Services};
 use super::status::agree;
 use super::{Compose, Engine, NODES, rules};
 use crate::Error;
-use crate::scenario::{Condition, Hosts, Op, Request, Scenario, Seen, Step};
 use crate::wait;
 
 /// How much longer than in virtual time something may take: each look starts a process per node.

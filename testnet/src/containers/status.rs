@@ -1,8 +1,7 @@
 use std::fmt;
 
+use crux_sim::scenario::Seen;
 use serde::Deserialize;
-
-use crate::scenario::Seen;
 
 /// What a node in a container says of the flock: a part of `crux-node status --json`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crux_sim::scenario::{self, Cut, Hosts, Op};
 use crux_testnet::chaos::history::{Outcome, State};
 use crux_testnet::chaos::{Fault, Options, Plan, Planned, Ran, Report, picture, run, run_script};
 use crux_testnet::process::Home;
-use crux_testnet::scenario::{self, Cut, Hosts, Op};
 
 const NODES: usize = 5;
 

@@ -1,0 +1,155 @@
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use crux_crdt::act::Act;
+use crux_crdt::record::{Record, ServiceKey};
+use crux_crdt::sign::Signed;
+use crux_crdt::{Digest, Principal};
+use crux_protocol::flock::{Batch, Restored, Ticket};
+use crux_protocol::leader::Claim;
+use crux_protocol::time::Instant;
+use rand::RngExt;
+use rand::rngs::StdRng;
+
+/// For how many writes a disk keeps room that has none.
+const IDLE_WRITES: usize = 16;
+
+/// A write that is not durable yet.
+#[derive(Debug)]
+struct Write {
+    number: u64,
+    ticket: Option<Ticket>,
+    batch: Batch,
+}
+
+/// What many disks hold.
+#[derive(Debug, Default)]
+pub(crate) struct Stock {
+    pub(crate) records: BTreeMap<Principal, Arc<Record>>,
+    pub(crate) acts: BTreeMap<Digest, Arc<Signed<Act>>>,
+}
+
+/// A disk: what is on it survives a crash, what is on the way to it may not.
+#[derive(Debug, Default)]
+pub(crate) struct Disk {
+    /// What was there in the beginning; the rest is newer.
+    stock: Arc<Stock>,
+    records: BTreeMap<Principal, Arc<Record>>,
+    acts: BTreeMap<Digest, Arc<Signed<Act>>>,
+    fence: Option<Claim>,
+    removed: BTreeSet<ServiceKey>,
+    /// Acts that came onto it lately.
+    lately: Vec<Arc<Signed<Act>>>,
+    queue: VecDeque<Write>,
+    next: u64,
+    /// Whether it refuses what must be durable.
+    pub(crate) full: bool,
+    /// When it last took writes again.
+    emptied_at: Option<Instant>,
+}
+
+impl Disk {
+    /// Puts on it what others have, too.
+    pub(crate) fn stock(&mut self, stock: Arc<Stock>) {
+        self.stock = stock;
+    }
+
+    /// Takes a write. It is durable once [`Disk::finish`] is called with the number returned.
+    pub(crate) fn write(&mut self, ticket: Option<Ticket>, batch: Batch) -> u64 {
+        self.next += 1;
+        self.queue.push_back(Write { number: self.next, ticket, batch });
+        self.next
+    }
+
+    /// Makes everything up to a number durable, in order. Returns whom to tell, and whether it is.
+    pub(crate) fn finish(&mut self, number: u64) -> Vec<(Ticket, bool)> {
+        let mut done = Vec::new();
+        while self.queue.front().is_some_and(|write| write.number <= number)
+            && let Some(write) = self.queue.pop_front()
+        {
+            if !self.full {
+                self.apply(write.batch);
+            }
+            done.extend(write.ticket.map(|ticket| (ticket, !self.full)));
+        }
+        if self.queue.is_empty() {
+            self.queue.shrink_to(IDLE_WRITES);
+        }
+        done
+    }
+
+    fn apply(&mut self, batch: Batch) {
+        for record in batch.records {
+            let held = self.record(&record.author());
+            let strips = |held: &Arc<Record>| {
+                held.total() == record.total() && record.is_stripped() && !held.is_stripped()
+            };
+            if held.is_none_or(|held| held.total() < record.total() || strips(held)) {
+                self.records.insert(record.author(), record);
+            }
+        }
+        self.lately.extend(batch.acts.iter().cloned());
+        self.acts.extend(batch.acts.into_iter().map(|act| (act.id(), act)));
+        self.fence = self.fence.filter(|fence| Some(*fence) != batch.forgotten).max(batch.fence);
+        self.removed.extend(batch.removed);
+    }
+
+    /// The process died: of what is on the way, some first part reaches the disk.
+    pub(crate) fn crash(&mut self, rng: &mut StdRng) {
+        let kept = rng.random_range(0..=self.queue.len());
+        for write in self.queue.drain(..).take(kept).collect::<Vec<_>>() {
+            if !self.full {
+                self.apply(write.batch);
+            }
+        }
+    }
+
+    /// It takes writes again.
+    pub(crate) fn empty(&mut self, now: Instant) {
+        if std::mem::take(&mut self.full) {
+            self.emptied_at = Some(now);
+        }
+    }
+
+    /// When it was last full, if it ever was.
+    pub(crate) fn full_at(&self, now: Instant) -> Option<Instant> {
+        if self.full { Some(now) } else { self.emptied_at }
+    }
+
+    /// What is durable, on another disk.
+    pub(crate) fn copy(&self) -> Self {
+        let (records, acts) = (self.records.clone(), self.acts.clone());
+        let (stock, removed) = (self.stock.clone(), self.removed.clone());
+        Self { stock, records, acts, fence: self.fence, removed, ..Self::default() }
+    }
+
+    /// The record of an author that is durable.
+    pub(crate) fn record(&self, author: &Principal) -> Option<&Arc<Record>> {
+        self.records.get(author).or_else(|| self.stock.records.get(author))
+    }
+
+    /// The acts that became durable since this was asked last.
+    pub(crate) fn take_new_acts(&mut self) -> Vec<Arc<Signed<Act>>> {
+        std::mem::take(&mut self.lately)
+    }
+
+    /// The fence that is durable.
+    pub(crate) const fn fence(&self) -> Option<Claim> {
+        self.fence
+    }
+
+    /// Another disk, empty.
+    pub(crate) fn wipe(&mut self) {
+        *self = Self { next: self.next, ..Self::default() };
+    }
+
+    pub(crate) fn restore(&self, known_key: bool) -> Restored {
+        Restored {
+            known_key,
+            records: self.stock.records.values().chain(self.records.values()).cloned().collect(),
+            acts: self.stock.acts.values().chain(self.acts.values()).cloned().collect(),
+            fence: self.fence,
+            removed: self.removed.clone(),
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The seams between the parts, read from the manifests, the lock file and the sources.
+//!
+//! What clippy cannot say, because it sees one crate at a time: who may depend on whom, which part
+//! alone names a library, and that a library whose types cross a seam is there once. `deny.toml` says
+//! some of it again, and licences, for those who have cargo-deny.
+
+#![expect(clippy::unwrap_used, reason = "a workspace that cannot be read fails the test")]
+
+mod manifest;
+mod source;
+
+use std::collections::BTreeSet;
+
+use toml::Value;
+
+use manifest::{dependencies, locked, toml_file, tree};
+use source::{has_segments, is_of_family, paths, sources};
+
+/// Each member of the workspace, and the members it may depend on.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("crdt", &[]),
+    ("proto", &[]),
+    ("client", &["crdt", "proto"]),
+    ("protocol", &["crdt"]),
+    ("sim", &["crdt", "protocol"]),
+    ("node", &["crdt", "proto", "client", "protocol"]),
+    ("testnet", &["crdt", "client", "protocol", "sim", "node"]),
+];
+
+/// Libraries, with those that share their first name, and the places that may name them.
+const OWNERS: &[(&str, &[&str])] = &[
+    ("libp2p", &["protocol/src/net"]),
+    ("redb", &["node/src/store"]),
+    // The story has a service of its own, which a node finds and the story calls.
+    ("tonic", &["proto", "client/src", "node/src/api", "testnet/src/story"]),
+    ("prost", &["proto"]),
+    ("tokio", &["client", "protocol/src/net", "protocol/tests", "node", "testnet"]),
+];
+
+/// Parts of a node that front ends use, and the front ends, which they must not name.
+const CORE: &[&str] = &["node/src/fulcrum", "node/src/view", "node/src/store", "node/src/pastiche"];
+const FRONT_ENDS: &[&str] = &["crate::api", "crate::cli"];
+
+/// Code where one seed makes one history, and the exception within.
+const PURE: &[&str] = &["crdt/src", "protocol/src", "sim/src"];
+const IMPURE: &str = "protocol/src/net";
+
+/// What such code must not name.
+const ENTROPY: &[&str] = &[
+    "HashMap",
+    "HashSet",
+    "Instant::now",
+    "SystemTime",
+    "rand::rng",
+    "std::env",
+    "std::fs",
+    "std::process",
+    "std::thread",
+];
+
+/// Libraries of which there is one version: their types cross our seams, or theirs is our security.
+const ONE_VERSION: &[&str] =
+    &["libp2p", "tonic", "prost", "redb", "ed25519-dalek", "sha3", "blake3"];
+
+/// Libraries that nobody brings in: they need something of the system.
+const BANNED: &[&str] = &["openssl", "openssl-sys", "native-tls"];
+
+#[test]
+fn members_depend_only_on_those_below() {
+    let members = toml_file("Cargo.toml")["workspace"]["members"].clone();
+    let members: Vec<String> = members.try_into().unwrap();
+    assert_eq!(members, LAYERS.iter().map(|(member, _)| *member).collect::<Vec<_>>());
+    for (member, below) in LAYERS {
+        for dependency in dependencies(member) {
+            let Some(other) = dependency.strip_prefix("crux-") else { continue };
+            // A crate's tests may name the crate itself, to switch a feature on.
+            let allowed = other == *member || below.contains(&other);
+            assert!(allowed, "{member} must not depend on {dependency}");
+        }
+    }
+}
+
+#[test]
+fn a_library_is_named_only_where_it_belongs() {
+    let sources = sources(LAYERS.iter().map(|(member, _)| *member));
+    for (library, places) in OWNERS {
+        for (member, _) in LAYERS {
+            let owns = places.iter().any(|place| place.split('/').next() == Some(member));
+            for dependency in dependencies(member) {
+                let allowed = owns || !is_of_family(&dependency, library, '-');
+                assert!(allowed, "{member} must not depend on {dependency}");
+            }
+        }
+        let elsewhere = sources.iter().filter(|line| !places.iter().any(|at| line.is_in(at)));
+        for line in elsewhere {
+            let names = paths(&line.code).any(|path| {
+                path.split_once("::").is_some_and(|(head, _)| is_of_family(head, library, '_'))
+            });
+            assert!(!names, "{} names {library}; only {places:?} may", line.at());
+        }
+    }
+}
+
+#[test]
+fn the_core_of_a_node_names_no_front_end() {
+    for line in sources(CORE.iter().copied()) {
+        for front_end in FRONT_ENDS {
+            let named = paths(&line.code).any(|path| has_segments(path, front_end));
+            assert!(!named, "{} names {front_end}", line.at());
+        }
+    }
+}
+
+#[test]
+fn engines_are_pure() {
+    for line in sources(PURE.iter().copied()).iter().filter(|line| !line.is_in(IMPURE)) {
+        for word in ENTROPY {
+            let named = paths(&line.code).any(|path| has_segments(path, word));
+            assert!(!named, "{} names {word}: it differs from run to run", line.at());
+        }
+    }
+}
+
+/// Who may speak of the feature that has mistakes on purpose: who has it, and whose tests need it.
+const PLANTERS: &[&str] = &["crdt", "sim", "testnet"];
+
+#[test]
+fn no_build_makes_mistakes_unless_told_to() {
+    for (member, _) in LAYERS {
+        let manifest = toml_file(&format!("{member}/Cargo.toml"));
+        let features = manifest.get("features").and_then(Value::as_table);
+        let default = features.and_then(|features| features.get("default"));
+        let named = |value: &Value| value.to_string().contains("planted");
+        assert!(!default.is_some_and(named), "{member} makes mistakes by default");
+        let has = features.is_some_and(|features| features.contains_key("planted"));
+        assert_eq!(has, PLANTERS.contains(member), "{member}");
+        for key in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            assert!(!manifest.get(key).is_some_and(named), "{member} switches mistakes on");
+        }
+    }
+    let workspace = toml_file("Cargo.toml")["workspace"].to_string();
+    assert!(!workspace.contains("planted"), "the workspace switches mistakes on");
+}
+
+/// Members that bring little with them: how much at most, as lines of `cargo tree`, and what never.
+const LIGHT: &[(&str, usize, &[&str])] = &[
+    ("crux-client", 110, &["libp2p", "redb", "clap", "axum"]),
+    ("crux-sim", 64, &["libp2p", "tokio", "futures", "tonic", "prost", "redb", "clap"]),
+];
+
+#[test]
+fn the_client_and_the_simulator_bring_little_with_them() {
+    for (package, lines_max, never) in LIGHT {
+        let lines = tree(package);
+        assert!(lines.len() <= *lines_max, "{package}, {}: {lines:?}", lines.len());
+        assert!(lines.iter().any(|line| line.starts_with("crux-crdt ")), "{lines:?}");
+        for name in lines.iter().filter_map(|line| line.split(' ').next()) {
+            let banned = never.iter().any(|library| is_of_family(name, library, '-'));
+            assert!(!banned, "{package} brings {name}");
+        }
+    }
+}
+
+#[test]
+fn there_is_one_version_of_what_crosses_seams() {
+    let locked = locked();
+    for name in ONE_VERSION {
+        let versions = locked.get(*name).map(Vec::as_slice).unwrap_or_default();
+        assert_eq!(versions.len(), 1, "{name}: {versions:?}");
+    }
+}
+
+#[test]
+fn nothing_banned_and_nothing_from_elsewhere_is_locked() {
+    let locked = locked();
+    for name in BANNED {
+        assert!(!locked.contains_key(*name), "{name} is in Cargo.lock");
+    }
+    let sources: BTreeSet<_> =
+        locked.values().flatten().filter_map(|(_, from)| from.as_ref()).collect();
+    let registries = sources.iter().filter(|from| from.starts_with("registry+")).count();
+    assert_eq!((sources.len(), registries), (1, 1), "one registry, and no repository: {sources:?}");
+    let members = locked.values().flatten().filter(|(_, from)| from.is_none()).count();
+    assert_eq!(members, LAYERS.len(), "packages without a source are the members");
+}
+
+#[test]
+fn the_checks_see_what_they_look_for() {
+    let named = |code: &str| -> Vec<String> { paths(code).map(str::to_owned).collect() };
+    assert_eq!(named("use tonic_health::pb;"), ["use", "tonic_health::pb"]);
+    assert_eq!(named("let x: &::redb::Table<'_> = y"), ["let", "x:", "redb::Table", "_", "y"]);
+    assert!(is_of_family("tonic_health", "tonic", '_') && is_of_family("tonic", "tonic", '_'));
+    assert!(!is_of_family("tonics", "tonic", '_'));
+    assert!(has_segments("std::time::Instant::now", "Instant::now"));
+    assert!(has_segments("HashMap", "HashMap") && !has_segments("HashMapper", "HashMap"));
+    assert!(!has_segments("SeededInstant::now", "Instant::now"));
+    let sources = sources(["protocol/src/net"]);
+    assert!(sources.iter().any(|line| line.code.contains("libp2p::")));
+}
