@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Kind};
 use crate::outfile::{Disk, Real};
 use crate::secret::{Format, random, read_line, write_new_on};
-use crate::startup::DATABASE_NAME;
+use crate::store::DATABASE_NAME;
 
 /// The name of the key file in the data directory.
 pub const KEY_NAME: &str = "principal.key";

@@ -38,10 +38,7 @@ use crate::identity::{self, Key};
 use crate::lock::DataDir;
 use crate::pastiche;
 use crate::secret::{leave_no_trace, random};
-use crate::store::{OpenError, Snapshot, Store, StoreHandle};
-
-/// The name of the database in the data directory.
-pub const DATABASE_NAME: &str = "crux.redb";
+use crate::store::{DATABASE_NAME, OpenError, Snapshot, Store, StoreHandle};
 
 /// The name of the first directory for blobs in the data directory.
 pub const BLOBS_NAME: &str = "blobs";

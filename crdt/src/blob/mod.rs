@@ -31,6 +31,12 @@ pub const PIECE_BYTES: u64 = 1 << 20;
 /// The most bytes that the proof of one piece takes: two hashes for each level of the tree above it.
 pub const PROOF_BYTES_MAX: u64 = 64 * (BLOB_BYTES_MAX / PIECE_BYTES).ilog2() as u64;
 
+/// The most bytes that a piece takes with its proof, as one message carries them. A store proves groups
+/// of 16 KiB, so the proof of 1 MiB out of 1 TiB is below 6 KiB, wherever it puts the hashes within
+/// the piece.
+pub const PIECE_BODY_MAX: usize = 1024 * 1024 + 16 * 1024;
+const _: () = assert!(PIECE_BODY_MAX as u64 > PIECE_BYTES + PROOF_BYTES_MAX);
+
 /// How many pieces a blob of `size` bytes has.
 ///
 /// At most 2^20 for every size up to [`BLOB_BYTES_MAX`]; greater sizes count as that one.

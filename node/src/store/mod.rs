@@ -52,6 +52,9 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
+/// The name of the database in the data directory.
+pub const DATABASE_NAME: &str = "crux.redb";
+
 pub use batch::Batch;
 pub use database::Store;
 pub use error::{OpenError, WriteError};

@@ -17,6 +17,8 @@ mod failure;
 
 use core::time::Duration;
 
+use crux_crdt::blob::PIECE_BODY_MAX;
+
 pub use command::Command;
 pub use event::{DialFailure, Event, RequestFailure};
 
@@ -58,7 +60,7 @@ impl Protocol {
             Self::Sync => 4 * 1024 * 1024,
             Self::Call => 64 * 1024,
             // A piece, or what is held of a blob of 1 TiB with all its statements.
-            Self::Pastiche => crate::pastiche::PIECE_BODY_MAX + 8 * 1024,
+            Self::Pastiche => PIECE_BODY_MAX + 8 * 1024,
         }
     }
 }
@@ -69,6 +71,10 @@ pub const LOST_AFTER: Duration = Duration::from_secs(20);
 
 /// The largest gossip payload. Larger ones are not published; anti-entropy carries them.
 pub const GOSSIP_PAYLOAD_MAX: usize = 48 * 1024;
+
+/// How many blobs one node states that it has, by [`Command::Provide`]: as many as other members
+/// remember of it. The rest is found by asking around.
+pub const PROVIDED_MAX: usize = 1024;
 
 /// Names a dial in its answer. Chosen by the engine, never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

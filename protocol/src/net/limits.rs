@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::link::LOST_AFTER;
+use crate::link::{LOST_AFTER, PROVIDED_MAX};
 
 /// Commands that wait for the task. An engine emits a burst per event (one request per peer, say)
 /// and must not be held up by it.
@@ -89,7 +89,7 @@ pub(super) const HOLDERS_FOUND_MAX: usize = 64;
 pub(super) const HOLDERS_PER_BLOB_MAX: usize = 20;
 
 /// Blobs of one member that this node remembers: as many as an honest one states at most.
-pub(super) const PROVIDED_PER_MEMBER_MAX: usize = crate::pastiche::PROVIDED_MAX;
+pub(super) const PROVIDED_PER_MEMBER_MAX: usize = PROVIDED_MAX;
 
 /// Statements remembered, of all members. Where all state as much as they may, each node keeps some
 /// 20,000; one takes some 100 bytes.

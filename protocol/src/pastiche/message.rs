@@ -2,7 +2,7 @@ use core::time::Duration;
 
 use crux_crdt::Principal;
 use crux_crdt::blob::{
-    BLOB_BYTES_MAX, BlobId, Descriptor, PIECE_BYTES, PROOF_BYTES_MAX, PieceSet, Root, piece_count,
+    BLOB_BYTES_MAX, BlobId, Descriptor, PIECE_BODY_MAX, PieceSet, Root, piece_count,
 };
 use crux_crdt::canon::{Canonical, DecodeError, Decoder, Encoder};
 use crux_crdt::sign::Signed;
@@ -14,10 +14,6 @@ use crate::frame::FrameError;
 pub const DESCRIPTORS_MAX: usize = 8;
 /// How many other nodes that fetch the blob an answer names.
 pub const OTHERS_MAX: usize = 16;
-/// How large a piece with its proof may be. With groups of 16 KiB a proof of 1 MiB out of 1 TiB is
-/// below 6 KiB, wherever the store puts the hashes within the piece.
-pub const PIECE_BODY_MAX: usize = 1024 * 1024 + 16 * 1024;
-const _: () = assert!(PIECE_BODY_MAX as u64 > PIECE_BYTES + PROOF_BYTES_MAX);
 /// Up to which size a blob comes whole with the answer to what is held of it, in bytes: then its SHA-3
 /// decides, with no root and no second round trip. Small, since everybody who has it sends it.
 pub const WHOLE_BYTES_MAX: usize = 16 * 1024;

@@ -50,8 +50,8 @@
 //! linked, [`Config::peers_max`] at a time; who has nothing makes place for the next, and so do those who
 //! state the same tree as many others. If nobody offers it,
 //! and nobody who was asked has it, those of whom the flock's index (Kademlia) has heard that they hold it:
-//! the long tail, which each node states for itself ([`PROVIDED_MAX`] blobs at most). Where more are linked
-//! than there are places, the index is asked at once. Those that offer a blob and those that the index
+//! the long tail, which each node states for itself ([`PROVIDED_MAX`](crate::link::PROVIDED_MAX) blobs at
+//! most). Where more are linked than there are places, the index is asked at once. Those that offer a blob and those that the index
 //! names are linked for it if they are not. What the index says is hearsay: who lies there costs a question.
 //!
 //! How much is in flight from a provider follows what it delivers: the window grows while pieces come
@@ -83,8 +83,5 @@ mod wait;
 pub use command::{Command, Failure, Progress, Report};
 pub use config::Config;
 pub use event::{Event, ReadId, SealFailure, StoreFailure, TryFailure, Waiter, WriteFailure};
-pub use message::{
-    DESCRIPTORS_MAX, Holding, OTHERS_MAX, PIECE_BODY_MAX, Request, Response, WHOLE_BYTES_MAX,
-};
-pub use provide::PROVIDED_MAX;
+pub use message::{DESCRIPTORS_MAX, Holding, OTHERS_MAX, Request, Response, WHOLE_BYTES_MAX};
 pub use state::{Facts, State};

@@ -23,10 +23,8 @@ use crux_crdt::blob::BlobId;
 
 use super::command::Command;
 use super::config::Config;
+use crate::link::PROVIDED_MAX;
 use crate::time::Instant;
-
-/// How many blobs one node states that it has: the rest is found by asking around.
-pub const PROVIDED_MAX: usize = 1024;
 
 /// What is stated of one blob.
 #[derive(Debug, Clone, Copy)]

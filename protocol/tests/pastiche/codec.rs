@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crux_crdt::blob::PieceSet;
+use crux_crdt::blob::{PIECE_BODY_MAX, PieceSet};
 use crux_protocol::link::Protocol;
-use crux_protocol::pastiche::{Holding, PIECE_BODY_MAX, Request, Response, WHOLE_BYTES_MAX};
+use crux_protocol::pastiche::{Holding, Request, Response, WHOLE_BYTES_MAX};
 use proptest::prelude::*;
 
 use crate::fixture::{BLOB, ROOT, context, descriptor, mib, principal};

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crux_crdt::Principal;
-use crux_crdt::blob::{BLOB_BYTES_MAX, PIECE_BYTES, PieceSet, piece_count};
+use crux_crdt::blob::{BLOB_BYTES_MAX, PIECE_BODY_MAX, PIECE_BYTES, PieceSet, piece_count};
 use crux_crdt::sign::Verifier;
 use crux_protocol::context::Context;
 use crux_protocol::link::{ReplyId, RequestId};
 use crux_protocol::pastiche::{
-    Command, Config, DESCRIPTORS_MAX, Event, Facts, Holding, OTHERS_MAX, PIECE_BODY_MAX, Request,
-    Response, State, TryFailure, WHOLE_BYTES_MAX, Waiter,
+    Command, Config, DESCRIPTORS_MAX, Event, Facts, Holding, OTHERS_MAX, Request, Response, State,
+    TryFailure, WHOLE_BYTES_MAX, Waiter,
 };
 use proptest::prelude::*;
 

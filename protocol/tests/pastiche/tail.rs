@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use crux_crdt::Principal;
 use crux_crdt::blob::BlobId;
-use crux_protocol::link::{RequestFailure, RequestId};
-use crux_protocol::pastiche::{
-    Command, Config, Event, Facts, PROVIDED_MAX, Request, Response, State, Waiter,
-};
+use crux_protocol::link::{PROVIDED_MAX, RequestFailure, RequestId};
+use crux_protocol::pastiche::{Command, Config, Event, Facts, Request, Response, State, Waiter};
 use crux_protocol::time::Instant;
 
 use crate::fixture::{BLOB, ROOT, at, context, mib, principal};
