@@ -19,6 +19,6 @@ deny() {
 step "formatting" cargo fmt --all --check
 step "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
 step "engines without the network" \
-    cargo clippy -p crux-protocol --no-default-features --locked -- -D warnings
+    cargo clippy -p crux-protocol -p crux-sim --no-default-features --locked -- -D warnings
 step "documentation" doc
 step "dependencies" deny
