@@ -13,24 +13,20 @@ use crux_client::{Client, Error, parse};
 /// What this does; returns where others find the service.
 pub(crate) async fn register(data_dir: &Path) -> Result<String, Error> {
     let client = Client::connect(data_dir, Duration::from_secs(10)).await?;
-    let (service, rev) = (
-        parse::service_name("the service", "greeter")?,
-        parse::service_name("the revision", "v1")?,
-    );
-    let horde = parse::horde("main")?;
+    let key = parse::service_key("main", "greeter", "v1", 0)?;
     let registered = client
         .call(&Register {
-            service: service.clone(),
-            rev: rev.clone(),
+            key: key.clone(),
             endpoint: parse::endpoint("127.0.0.1:8080")?,
-            horde: horde.clone(),
+            labels: parse::labels([parse::label_pair("zone=b")?])?,
             // Gone a minute after this program stops to renew it.
             lease: Some(Duration::from_secs(60)),
             sync: 0,
+            sync_within: None,
         })
         .await?;
     let found = client.call(&Resolve { name: registered.instance }).await?;
-    client.call(&Deregister { service, rev, horde }).await?;
+    client.call(&Deregister { key }).await?;
     Ok(format!("{} is at {}", found.path, found.net_id.endpoint))
 }
 

@@ -1,4 +1,4 @@
-//! What programs link to talk to a node: values, errors, and a client of the control API.
+//! The library for programs that talk to a node: values, errors, and a client of the control API.
 //!
 //! ```no_run
 //! # async fn list() -> Result<(), crux_client::Error> {
@@ -17,15 +17,16 @@
 //!
 //! | module | what it has |
 //! |---|---|
-//! | [`model`] | what answers are made of; each type prints and serializes as the command line shows it |
-//! | [`op`] | what a node can be asked: a struct for each operation, with the type of its answer |
+//! | [`model`] | the values in answers; each type prints and serializes as the command line shows it |
+//! | [`op`] | the operations of a node: a struct for each, with the type of its answer |
+//! | [`order`] | the order in which names are shown |
 //! | [`error`] | kinds of errors, hints, gRPC codes and exit codes |
-//! | [`parse`] | what people write, with errors that say what to write instead |
-//! | [`wire`] | everything to and from the messages of `crux.v1`: here and nowhere else |
-//! | [`socket`] | where a node's socket is |
+//! | [`parse`] | parsers of what people type, with errors that say what to type instead |
+//! | [`wire`] | conversion to and from the messages of `crux.v1`: here and nowhere else |
+//! | [`socket`] | the path of a node's socket |
 //!
-//! [`Client`] is the other end of the API that a node serves on the socket in its data directory. It
-//! takes and gives plain values; only [`wire`] and the traits of [`op`] show messages.
+//! [`Client`] calls the API that a node serves on the socket in its data directory. It takes and gives
+//! plain values; only [`wire`] and the traits of [`op`] show messages.
 //!
 //! This crate builds on `crux-crdt` and `crux-proto` and has few dependencies, because others link it.
 
@@ -33,6 +34,7 @@ mod client;
 pub mod error;
 pub mod model;
 pub mod op;
+pub mod order;
 pub mod parse;
 pub mod socket;
 pub mod wire;

@@ -5,10 +5,10 @@
 //!
 //! | module | what | merge rule | who may write |
 //! |---|---|---|---|
-//! | [`record`] | what a node says of itself: header, profile, slots | greatest marker wins, whole | that node |
+//! | [`record`] | a node's statement about itself: header, profile, slots | greatest marker wins, whole | that node |
 //! | [`act`] | membership statements | union | members |
 //! | [`strew`] | one node's replica of all of it | both of the above | – |
-//! | [`blob`] | what is said of a file by who has it | none: a statement stands by itself | who sealed it |
+//! | [`blob`] | a holder's statement about a file | none: each statement counts alone | a member that sealed it |
 //! | [`lww`] | a last-writer-wins register over `crdts` | greatest marker | – |
 //!
 //! The rest serves them: [`canon`] (the one encoding that is signed), [`sign`] (verify, then decode),

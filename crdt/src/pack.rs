@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// Builds a map anew, so that its nodes are full. Those of one that was filled in ascending order, as
+/// Rebuilds a map, so that its nodes are full. Those of one that was filled in ascending order, as
 /// from a disk, are little more than half full, and a replica is mostly maps.
 pub fn pack<K: Ord, V>(map: &mut BTreeMap<K, V>) {
     *map = core::mem::take(map).into_iter().collect();

@@ -28,7 +28,7 @@ pub enum Bug {
     FenceOrder,
     /// A node does not find its fence on its disk.
     FenceForgotten,
-    /// Whoever starts claims at once.
+    /// A node that starts claims the lead at once.
     EagerClaim,
     /// Neither beats nor beacons take a suspicion back.
     NoRefutation,

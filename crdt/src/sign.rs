@@ -12,13 +12,15 @@ use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
 use crate::hash::sha3;
 use crate::{Digest, Principal};
 
-/// The largest signed body.
+/// The largest signed body, of values that state no other bound.
 pub const SIGNED_BODY_MAX: usize = 16 * 1024;
 
 /// A value that a node signs.
 pub trait Signable: Canonical {
     /// Keeps the signatures and ids of different kinds apart, e.g. `crux/header/1`.
     const DOMAIN: &'static str;
+    /// The largest encoding, in bytes.
+    const BODY_MAX: usize = SIGNED_BODY_MAX;
 }
 
 /// Checks signatures. The simulator hands in one that remembers what it checked.
@@ -83,6 +85,16 @@ pub enum OpenError {
     Body(DecodeError),
 }
 
+impl OpenError {
+    /// The version or kind that this build does not know, if that is why, and its number.
+    pub const fn unknown(&self) -> Option<(&'static str, u8)> {
+        match self {
+            Self::Envelope(error) | Self::Body(error) => error.unknown(),
+            Self::Signature => None,
+        }
+    }
+}
+
 /// A value together with its author's signature, which held when this was made.
 #[derive(Clone)]
 pub struct Signed<T> {
@@ -110,7 +122,7 @@ impl<T: Signable> Signed<T> {
         flock: &Digest,
         verifier: &dyn Verifier,
     ) -> Result<Self, OpenError> {
-        let (author, signature, body) = split(input).map_err(OpenError::Envelope)?;
+        let (author, signature, body) = split(input, T::BODY_MAX).map_err(OpenError::Envelope)?;
         if !verifier.verify(&author, &message::<T>(flock, &author, body), &signature) {
             return Err(OpenError::Signature);
         }
@@ -135,7 +147,7 @@ pub fn seal_parts<T: Signable>(
 }
 
 impl<T> Signed<T> {
-    /// Who signed.
+    /// The signer.
     pub const fn author(&self) -> Principal {
         self.author
     }
@@ -182,10 +194,13 @@ impl<T: fmt::Debug> fmt::Debug for Signed<T> {
     }
 }
 
-fn split<'a>(input: &mut Decoder<'a>) -> Result<(Principal, [u8; 64], &'a [u8]), DecodeError> {
+fn split<'a>(
+    input: &mut Decoder<'a>,
+    body_max: usize,
+) -> Result<(Principal, [u8; 64], &'a [u8]), DecodeError> {
     let author = input.principal("author")?;
     let signature = input.array("signature")?;
-    Ok((author, signature, input.bytes(SIGNED_BODY_MAX, "signed body")?))
+    Ok((author, signature, input.bytes(body_max, "signed body")?))
 }
 
 fn message<T: Signable>(flock: &Digest, author: &Principal, body: &[u8]) -> Vec<u8> {

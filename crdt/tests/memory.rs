@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crux_crdt::act::{Act, Statement};
+use crux_crdt::act::{ACT_BYTES_MAX, ACTS_BYTES_PER_AUTHOR_MAX, Act, Statement};
 use crux_crdt::canon::{Canonical as _, Decoder, Encoder};
 use crux_crdt::record::{
-    Frontier, Header, Marker, Profile, Record, Registration, SLOT_BYTES_MAX, Slot, slots_root,
+    Frontier, Header, Marker, Profile, Record, Registration, SERVICE_LABELS_MAX, SLOT_BYTES_MAX,
+    ServiceKey, Slot, slots_root,
 };
 use crux_crdt::sign::{Signed, Verifier, seal_parts};
 use crux_crdt::strew::Strew;
@@ -38,7 +39,15 @@ fn author(n: u32) -> Principal {
 }
 
 fn admission(by: u32, number: u64, of: u32) -> Arc<Signed<Act>> {
-    let statement = Statement::Admit { subject: author(of), generation: number };
+    let statement = Statement::admit(author(of), number);
+    Arc::new(unsigned(by, &Act { number, previous: Digest::default(), statement }))
+}
+
+/// The greatest act of a kind that this build does not know.
+fn unknown(by: u32, number: u64) -> Arc<Signed<Act>> {
+    let mut statement = vec![1; ACT_BYTES_MAX - 41];
+    statement[0] = 200;
+    let statement = Statement::from_canonical(&statement).unwrap();
     Arc::new(unsigned(by, &Act { number, previous: Digest::default(), statement }))
 }
 
@@ -54,13 +63,17 @@ fn record(by: u32, slots: impl Iterator<Item = Slot>) -> Arc<Record> {
     Arc::new(Record::new(unsigned(by, &header), profile, slots).unwrap())
 }
 
-fn service(by: u32, n: u32) -> Slot {
+fn service(by: u32, n: u32, labels: usize) -> Slot {
     Slot::Registration(Registration {
-        horde: "main".parse().unwrap(),
-        service: format!("service-{n}").parse().unwrap(),
-        rev: "v1.2.3".parse().unwrap(),
+        key: ServiceKey {
+            horde: "main".parse().unwrap(),
+            service: format!("service-{n}").parse().unwrap(),
+            rev: "v1.2.3".parse().unwrap(),
+            ordinal: 0,
+        },
         endpoint: format!("node-{by}.example.com:8080").parse().unwrap(),
         instance: format!("svc-{by}-{n}"),
+        labels: (0..labels).map(|label| (format!("k{label}"), "v".to_owned())).collect(),
         lease: None,
     })
 }
@@ -85,7 +98,16 @@ fn a_replica_takes_no_more_than_it_says() {
         for n in 1..2_000 {
             strew.merge_act(admission(0, u64::from(n), n));
             strew.merge_act(admission(n, 1, 0));
-            strew.merge_record(record(n, (0..10).map(|service| self::service(n, service))));
+            strew.merge_record(record(n, (0..10).map(|it| service(n, it, 0))));
+        }
+    });
+    // Many small strings: more memory than bytes.
+    let labels = cost(&mut strew, |strew| {
+        for n in 1..40 {
+            let slots = (0..256).map(|it| service(200_000 + n, it, SERVICE_LABELS_MAX));
+            let whole = record(200_000 + n, slots);
+            strew.merge_act(admission(0, 4_000 + u64::from(n), 200_000 + n));
+            strew.merge_record(whole);
         }
     });
     let bodies = cost(&mut strew, |strew| {
@@ -107,7 +129,25 @@ fn a_replica_takes_no_more_than_it_says() {
             }
         }
     });
-    for (what, (measured, said)) in [("members", members), ("bodies", bodies), ("acts", acts)] {
+    // Members that write what nobody here knows, as much as they can.
+    let liars = 4;
+    let unknown = cost(&mut strew, |strew| {
+        for by in 10..10 + liars {
+            for number in 2..400 {
+                strew.merge_act(unknown(by, number));
+            }
+        }
+    });
+    let most = liars as usize * ACTS_BYTES_PER_AUTHOR_MAX;
+    assert!(unknown.0 <= most + most / 8, "{} MiB of unknown acts", unknown.0 >> 20);
+    let all = [
+        ("members", members),
+        ("labels", labels),
+        ("bodies", bodies),
+        ("acts", acts),
+        ("unknown", unknown),
+    ];
+    for (what, (measured, said)) in all {
         println!("{what}: {} KiB measured, {} KiB said", measured >> 10, said >> 10);
         assert!(measured <= said, "{what}: {measured} bytes where {said} are said");
         assert!(said <= 4 * measured, "{what}: {measured} bytes where {said} are said");

@@ -1,4 +1,4 @@
-//! This program, executed anew in the same process: some things can only be said before a program
+//! This program, re-executed in the same process: some things can only be said before a program
 //! starts.
 
 use std::path::PathBuf;

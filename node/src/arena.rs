@@ -7,7 +7,7 @@
 //! and comes from caches that each thread has in any case, what is large they allocate seldom.
 //!
 //! glibc takes the number from the environment as a program starts, or from a call that is not
-//! safe. So the program executes itself anew, once, with the variable set.
+//! safe. So the program re-executes itself, once, with the variable set.
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod glibc {
@@ -20,7 +20,7 @@ mod glibc {
     /// All its settings in one.
     const TUNABLES: &str = "GLIBC_TUNABLES";
 
-    /// Executes this program anew with one heap, unless somebody chose a number. Where that cannot
+    /// Re-executes this program with one heap, unless somebody chose a number. Where that cannot
     /// be done it runs all the same, with more addresses reserved.
     pub(crate) fn have_one() {
         let is_chosen = [ARENAS, TUNABLES].iter().any(|name| std::env::var_os(name).is_some());

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crux_client::model::WallTime;
 use crux_protocol::time::Instant;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -14,6 +15,12 @@ pub fn now() -> Instant {
 /// How far the wall clock is ahead of the boot-time clock. Changes when somebody sets the clock.
 pub fn wall_offset() -> Duration {
     read(ClockId::Realtime).saturating_sub(read(ClockId::Boottime))
+}
+
+/// The wall clock, for people: engines never hear of it.
+pub fn wall() -> WallTime {
+    let unix_ms = read(ClockId::Realtime).as_millis();
+    WallTime { unix_ms: u64::try_from(unix_ms).unwrap_or(u64::MAX) }
 }
 
 fn read(clock: ClockId) -> Duration {

@@ -5,6 +5,7 @@
 //! and which of them belong together, but not to what flock. What is found is a place to dial, no
 //! more: who answers there proves itself like everyone else.
 
+use std::future::Future;
 use std::net::SocketAddr;
 
 use crux_crdt::Principal;
@@ -12,38 +13,20 @@ use crux_crdt::path::Endpoint;
 use data_encoding::HEXLOWER;
 use mdns_sd::{ServiceDaemon, ServiceEvent, ServiceInfo};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
-/// A running discovery. Dropping the task stops it.
-#[derive(Debug)]
-pub struct Discovery {
-    /// Keeps it running.
-    pub task: Task,
-    /// What it found: `HOST:PORT`.
-    pub found: mpsc::Receiver<String>,
-}
+/// Stops the library's thread when dropped.
+struct Daemon(ServiceDaemon);
 
-/// Stops the discovery when dropped.
-pub struct Task {
-    daemon: ServiceDaemon,
-    browse: JoinHandle<()>,
-}
-
-impl std::fmt::Debug for Task {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Task").finish_non_exhaustive()
-    }
-}
-
-impl Drop for Task {
+impl Drop for Daemon {
     fn drop(&mut self) {
-        self.browse.abort();
         // It ends by itself when the process does; what it says of that is of no use here.
-        drop(self.daemon.shutdown());
+        drop(self.0.shutdown());
     }
 }
 
-/// Announces this node on the link, and looks for others, under the tag of the flock.
+/// Announces this node on the link, and looks for others, under the tag of the flock; `found` gets where they
+/// are, as `HOST:PORT`. What is returned has to be polled for that. It stops the discovery when dropped, and
+/// ends by itself only when the library's thread does.
 ///
 /// # Errors
 /// The machine has no multicast, or its port 5353 is taken exclusively.
@@ -52,20 +35,21 @@ pub fn start(
     me: Principal,
     addresses: &[Endpoint],
     found: mpsc::Sender<String>,
-) -> Result<Task, mdns_sd::Error> {
+) -> Result<impl Future<Output = ()> + Send + 'static, mdns_sd::Error> {
     // Service names have at most 15 bytes (RFC 6335).
     let tag = HEXLOWER.encode(&tag[..5]);
     let kind = format!("_crux{tag}._tcp.local.");
-    let daemon = ServiceDaemon::new()?;
+    let daemon = Daemon(ServiceDaemon::new()?);
     let instance = me.short();
     for addr in addresses.iter().filter_map(Endpoint::socket_addr) {
         let host = format!("{instance}.local.");
         let none: [(&str, &str); 0] = [];
         let info = ServiceInfo::new(&kind, &instance, &host, addr.ip(), addr.port(), &none[..])?;
-        daemon.register(info)?;
+        daemon.0.register(info)?;
     }
-    let events = daemon.browse(&kind)?;
-    let browse = tokio::spawn(async move {
+    let events = daemon.0.browse(&kind)?;
+    Ok(async move {
+        let _daemon = daemon;
         while let Ok(event) = events.recv_async().await {
             if let ServiceEvent::ServiceResolved(service) = event {
                 for ip in service.get_addresses() {
@@ -75,6 +59,5 @@ pub fn start(
                 }
             }
         }
-    });
-    Ok(Task { daemon, browse })
+    })
 }

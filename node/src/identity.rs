@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Kind};
+use crate::modes;
 use crate::outfile::{Disk, Real};
 use crate::secret::{Format, random, read_line, write_new_on};
 use crate::store::DATABASE_NAME;
@@ -44,7 +45,7 @@ impl fmt::Debug for Key {
 ///
 /// # Errors
 /// [`Kind::InvalidSecret`] when the file holds something else, which is never replaced: the node would
-/// be another one. Otherwise what the system says.
+/// be another one; [`Kind::PermissionDenied`] when everybody may write it. Otherwise what the system says.
 pub fn load_or_make(data_dir: &Path) -> Result<Key, Error> {
     load_or_make_on(data_dir, &Real)
 }
@@ -61,7 +62,7 @@ fn load_or_make_on(data_dir: &Path, disk: &dyn Disk) -> Result<Key, Error> {
             make(&path, disk)
         }
         Ok(file) => {
-            let seed = read(file).map_err(|err| err.augment(doing()))?;
+            let seed = read(file, &path).map_err(|err| err.augment(doing()))?;
             Ok(Key { seed, is_new: false })
         }
         Err(err) if err.kind() == ErrorKind::NotFound => make(&path, disk),
@@ -87,7 +88,8 @@ fn lost() -> Error {
     )
 }
 
-fn read(file: File) -> Result<Zeroizing<[u8; 32]>, Error> {
+fn read(file: File, path: &Path) -> Result<Zeroizing<[u8; 32]>, Error> {
+    modes::refuse_writable(&file, path)?;
     let line = read_line(file)?;
     let content = FORMAT.decode(line.trim_end()).map_err(Error::from)?;
     let seed = content.as_slice().try_into().map(Zeroizing::new);
@@ -122,6 +124,22 @@ mod tests {
         std::fs::write(path_in(dir.path()), "crux-principal1-aaaa\n").unwrap();
         assert_eq!(load_or_make(dir.path()).unwrap_err().kind(), Kind::InvalidSecret);
         assert_eq!(std::fs::read(path_in(dir.path())).unwrap(), b"crux-principal1-aaaa\n");
+    }
+
+    #[test]
+    fn a_key_that_everybody_may_write_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(load_or_make(dir.path()).unwrap());
+        let chmod = |mode| {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(path_in(dir.path()), mode).unwrap();
+        };
+        chmod(0o660);
+        assert!(load_or_make(dir.path()).is_ok(), "the log warns");
+        chmod(0o606);
+        let err = load_or_make(dir.path()).unwrap_err();
+        assert_eq!(err.kind(), Kind::PermissionDenied);
+        assert!(err.to_string().contains("principal.key"), "{err}");
     }
 
     /// A step, and the key file after it.

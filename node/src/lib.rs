@@ -12,18 +12,20 @@
 //! | [`cli`] | one file per verb; speaks to a running node only through the control API |
 //! | [`config`] | defaults < file < environment < flags, merged and checked once |
 //! | [`startup`] | brings a node up and down: a list to read aloud |
+//! | [`parts`] | the tasks and threads of a node: supervised, named, stopped in order |
 //! | [`fulcrum`] | the loop that drives `crux_protocol::flock`, and what people see of it |
 //! | [`blobs`] | files by their hash: kept, checked, evicted |
 //! | [`tar`] | directories as one file, packed one way and unpacked with distrust |
-//! | [`outfile`] | files that commands write for whoever called them |
+//! | [`outfile`] | files that commands write for their callers |
 //! | [`store`] | the database; the only place that names redb |
 //! | [`api`] | the control API; within the node the only place that names tonic |
 //! | [`pastiche`] | moves blobs between stores |
 //! | [`discovery`] | finds nodes of the flock on the link |
 //! | [`identity`], [`lock`], [`secret`] | the node's key, its directory, the flock's secret |
+//! | `modes`, `nodes`, `rejoin` | who may read secrets; which nodes run here; that who left stays away |
 //! | [`view`] | what is shown; its types, and [`error`], are those of `crux_client` |
 //! | `plain` | text of others, as it is shown |
-//! | `arena`, `again` | one heap for all threads; the program executed anew |
+//! | `arena`, `again` | one heap for all threads; re-executing the program |
 //! | [`shutdown`], `reload`, `private` | signals, settings read again, memory that nobody else reads |
 //! | `telemetry`, `burst` | the log, which nobody waits for, and how much of it repeats |
 
@@ -39,10 +41,14 @@ pub mod discovery;
 pub mod fulcrum;
 pub mod identity;
 pub mod lock;
+mod modes;
+mod nodes;
 pub mod outfile;
+pub mod parts;
 pub mod pastiche;
 mod plain;
 mod private;
+mod rejoin;
 mod reload;
 pub mod secret;
 pub mod shutdown;

@@ -5,7 +5,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::error::Error;
 
 /// Has no core dump be written of this process, and no other process of the same user read its memory
-/// (root may). Call it first: after it executes itself anew a program has to say so again.
+/// (root may). Call it first: after a re-exec a program has to call it again.
 ///
 /// # Errors
 /// What the system says.

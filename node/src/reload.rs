@@ -1,10 +1,10 @@
-//! What SIGHUP does: the node reads its settings again, and goes on.
+//! SIGHUP: the node reads its settings again, and continues.
 //!
 //! The flags and the environment are those of the start; the files may have changed. What is logged
 //! changes at once. Of any other setting that differs the log says that it takes a restart, and of a
 //! secret file that now holds another flock's secret, too. When something is wrong with the settings,
 //! the log says what, and nothing changes. A secret that came through a pipe is not read again, as little as
-//! one in the environment: nobody waits for a pipe in which nothing comes. There is no log file to open anew: the log goes to standard
+//! one in the environment: nobody waits for a pipe in which nothing comes. There is no log file to reopen: the log goes to standard
 //! error.
 
 use std::sync::Arc;
@@ -65,5 +65,5 @@ impl Reload {
 
 fn refuse(err: &Error) {
     let hint = err.hint().unwrap_or_default();
-    error!(%err, hint, "SIGHUP: the settings are wrong; the node goes on with those it has");
+    error!(%err, hint, "SIGHUP: the settings are wrong; the node keeps its present ones");
 }

@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::error::{Error, Exit};
+use crate::parts::{Part, Pulse, Stop, Supervisor};
 
 /// A second signal to stop counts only after this long: a terminal and a program around the node may
 /// both pass one Ctrl-C on.
@@ -59,36 +60,49 @@ fn catch(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Error> {
 /// `give_up` and ends the process.
 ///
 /// # Errors
-/// What the system says when signals cannot be caught.
-pub fn requested(
+/// What the system says when signals cannot be caught, or no thread is left.
+pub fn requested<F: FnOnce() + Send + 'static>(
+    parts: &Supervisor,
     with_stdin: bool,
-    give_up: impl FnOnce() + Send + 'static,
-) -> Result<impl Future<Output = ()> + Send, Error> {
-    let mut stops = Stops::catch()?;
-    let closed = with_stdin.then(stdin_closed).transpose()?;
-    Ok(async move {
-        let closed = async {
-            match closed {
-                Some(closed) => drop(closed.await),
-                None => std::future::pending().await,
-            }
-        };
-        let cause = tokio::select! {
-            signal = stops.next() => signal,
-            () = closed => "standard input closed",
-        };
-        tracing::info!(cause, "stopping");
-        tokio::spawn(async move {
-            let first = Instant::now();
-            let mut second = stops.next().await;
-            while first.elapsed() < TWICE {
-                second = stops.next().await;
-            }
-            tracing::warn!(cause = second, "told to stop twice: ends at once");
-            give_up();
-            std::process::exit(Exit::Failed.code().into());
-        });
-    })
+    give_up: F,
+) -> Result<impl Future<Output = ()> + Send + use<F>, Error> {
+    let stops = Stops::catch()?;
+    let closed = with_stdin.then(|| stdin_closed(parts)).transpose()?;
+    let (stop, stopped) = oneshot::channel();
+    // A second signal counts until the end.
+    parts.task(Part::Signals, Stop::Never, wait_for_two(stops, closed, stop, give_up));
+    // Where the part failed, the node stops, too.
+    Ok(async move { drop(stopped.await) })
+}
+
+/// Says `stop` at the first signal, and ends the process at the second.
+async fn wait_for_two(
+    mut stops: Stops,
+    closed: Option<oneshot::Receiver<()>>,
+    stop: oneshot::Sender<()>,
+    give_up: impl FnOnce(),
+) {
+    let closed = async {
+        match closed {
+            Some(closed) => drop(closed.await),
+            None => std::future::pending().await,
+        }
+    };
+    let cause = tokio::select! {
+        signal = stops.next() => signal,
+        () = closed => "standard input closed",
+    };
+    tracing::info!(cause, "stopping");
+    let first = Instant::now();
+    // The node may be stopping already.
+    stop.send(()).ok();
+    let mut second = stops.next().await;
+    while first.elapsed() < TWICE {
+        second = stops.next().await;
+    }
+    tracing::warn!(cause = second, "told to stop twice: ends at once");
+    give_up();
+    std::process::exit(Exit::Failed.code().into());
 }
 
 /// SIGHUP, caught from the call on, also where it was ignored so far, as under `nohup`.
@@ -107,7 +121,7 @@ pub fn hangups() -> Result<tokio::signal::unix::Signal, Error> {
 /// What the system says when signals cannot be caught.
 pub fn outlive_others() -> Result<(), Error> {
     let file_limit = SignalKind::from_raw(Signal::XFSZ.as_raw());
-    // Whoever catches one once ignores it for the life of the process.
+    // A process that catches one once ignores it for the rest of its life.
     [file_limit, SignalKind::user_defined1(), SignalKind::user_defined2()]
         .into_iter()
         .try_for_each(|kind| catch(kind).map(drop))
@@ -115,14 +129,16 @@ pub fn outlive_others() -> Result<(), Error> {
 
 /// Resolves when standard input closes. A thread of its own reads it, because a read that blocks in
 /// the runtime would keep the runtime from ending; the thread ends with the process.
-fn stdin_closed() -> Result<oneshot::Receiver<()>, Error> {
+fn stdin_closed(parts: &Supervisor) -> Result<oneshot::Receiver<()>, Error> {
     let (close, closed) = oneshot::channel();
-    let read = move || {
+    let read = move |pulse: &Pulse| {
         let mut buf = [0; 256];
         while std::io::stdin().read(&mut buf).is_ok_and(|len| len > 0) {}
+        pulse.beat();
         // Nobody may be waiting any more.
         close.send(()).ok();
     };
-    let thread = std::thread::Builder::new().name("stdin".to_owned()).spawn(read);
-    thread.map(|_| closed).map_err(|err| Error::io("watching standard input", &err))
+    parts.stops_thread(Part::Stdin, Stop::Never);
+    let thread = parts.thread(Part::Stdin, read);
+    thread.map(|()| closed).map_err(|err| Error::io("watching standard input", &err))
 }

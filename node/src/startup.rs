@@ -1,8 +1,10 @@
 //! Brings a node up, and down again.
 //!
-//! Up: the port is free → the directory is ours → who we are → what we knew → the control socket →
-//! the network → the loop. Down, in the reverse order: the loop stops taking events, the control API
-//! finishes its calls, the network closes its connections, and the database writes what waits.
+//! Up: the port is free → the directory is ours → the control socket, which takes connections and answers
+//! none yet, so that commands wait for a node that starts → who we are → what we knew → the network → the loop.
+//! Down, in the reverse order: the loop stops taking events, the control API finishes its calls, the network
+//! closes its connections, and the database writes what waits. What runs meanwhile is a [`Part`] each; one
+//! that fails takes the node down the same way.
 //! A start that is refused leaves nothing behind but, at most, a directory with a key, a lock file and
 //! a database without content.
 
@@ -21,8 +23,9 @@ use crux_protocol::context::{Apart, Context};
 use crux_protocol::flock::{self, Parts, Restored};
 use crux_protocol::genesis::{Genesis, JoinKey};
 use crux_protocol::leader::Claim;
+use crux_protocol::link;
 use crux_protocol::net::{self, Net};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::info;
 use zeroize::Zeroizing;
 
@@ -31,14 +34,18 @@ use crate::blobs::want::{Pantry, Wanted, care};
 use crate::blobs::{self, Blobs};
 use crate::clock;
 use crate::config::Config;
-use crate::discovery::{self, Discovery};
+use crate::discovery;
 use crate::error::{Error, Kind};
+use crate::fulcrum::request::Request;
 use crate::fulcrum::{Handle, Inputs, Runtime, Surroundings, Wire};
 use crate::identity::{self, Key};
 use crate::lock::DataDir;
-use crate::pastiche;
+use crate::nodes::Nodes;
+use crate::parts::{Part, Stop, Supervisor, finished};
 use crate::secret::{leave_no_trace, random};
 use crate::store::{DATABASE_NAME, OpenError, Snapshot, Store, StoreHandle};
+use crate::view::View;
+use crate::{modes, pastiche, rejoin};
 
 /// The name of the first directory for blobs in the data directory.
 pub const BLOBS_NAME: &str = "blobs";
@@ -57,27 +64,54 @@ const REQUESTS_MAX: usize = 256;
 const FOUND_MAX: usize = 64;
 /// How long the network may take to close its connections.
 const CLOSE_MAX: Duration = Duration::from_secs(2);
+/// How long the control API may take for the calls under way: the two seconds that it gives them, and one.
+const API_MAX: Duration = Duration::from_secs(3);
 
-/// Runs a node until `shutdown` resolves, and stops it without leaving the flock.
+/// Runs a node until `shutdown` resolves or a part fails, and stops it without leaving the flock.
 ///
 /// # Errors
-/// Why it could not start; then nothing was changed. Or why it stopped by itself.
-pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> Result<(), Error> {
+/// Why it could not start; then nothing was changed. Or why it stopped by itself:
+/// [`Kind::PartFailed`] when a part did.
+pub async fn run(
+    config: Config,
+    parts: &Supervisor,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), Error> {
     check_port(config.listen)?;
     crux_client::socket::path_in(&config.data_dir)?;
-    let socket_path = config.data_dir.clone();
+    // Until everything is written.
     let _dir = DataDir::lock(&config.data_dir)?;
+    let result = run_parts(config, parts, shutdown).await;
+    let stopped = parts.stop().await;
+    info!("stopped");
+    parts.failure().map_or(result, Err).and(stopped)
+}
+
+/// Starts one part after the other, and runs the loop until it ends.
+async fn run_parts(
+    config: Config,
+    parts: &Supervisor,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), Error> {
+    let socket = Socket::bind(&config.data_dir)?;
+    let _listed = Nodes::of_process().list(&config.data_dir);
     let key = leave_no_trace(|| identity::load_or_make(&config.data_dir))?;
+    [Some(identity::path_in(&config.data_dir)), config.secret_file.clone()]
+        .iter()
+        .flatten()
+        .for_each(|path| modes::warn_if_readable(path));
     let genesis = config.keys.genesis.clone();
     let (store, snapshot) = open_store(&config.data_dir, &genesis)?;
-    let store = store.spawn().map_err(|err| Error::io("starting the database's thread", &err))?;
-    let (pantry, wishes) = open_blobs(&config).await?;
-    let socket = Socket::bind(&socket_path)?;
-    let net = spawn_network(&config, &key.seed, &genesis, &snapshot).await?;
+    if !config.rejoin {
+        rejoin::refuse_left(&snapshot, &Identity::from_seed(&key.seed).principal())?;
+    }
+    let store = start_store(store, parts)?;
+    let (pantry, wishes) = start_blobs(&config, parts).await?;
+    let net = start_network(&config, &key.seed, &genesis, &snapshot).await?;
     let addresses = own_addresses(&config, net.listening.first().copied())?;
     let listening = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     info!(flock = %genesis.flock, principal = %net.me, addresses = %listening, "started");
-    let discovery = discover(&config, &addresses, net.me);
+    let found = discover(&config, parts, &addresses, net.me);
     let identity = Arc::new(Identity::from_seed(&key.seed));
     let context = Context {
         flock: genesis.flock_id(),
@@ -88,29 +122,28 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
     let signer = (identity, context);
     let state = engine(&config, &signer, &key, &addresses, snapshot)?;
     drop(key);
-    let caring = tokio::spawn(care(pantry.clone(), SCRUB_REST, SCRUB_RATE));
-    let result = serve(
-        config,
-        genesis,
-        addresses,
-        signer,
-        state,
-        net,
-        store.clone(),
-        (pantry.clone(), wishes),
-        socket,
-        shutdown,
-        discovery,
-    )
-    .await;
-    caring.abort();
-    if let Err(error) = pantry.blobs.save().await {
-        tracing::warn!(%error, "blobs under way are looked through at the next start");
-    }
-    let closed = store.close().await.map_err(|err| {
-        Error::new(Kind::Io, err.to_string()).augment("closing the database").with_hint(err.hint())
-    });
-    result.and(closed)
+    let around = surroundings(&config, &genesis, addresses, &pantry.blobs, &net, parts);
+    let Net { commands, events, bulk, task, .. } = net;
+    let network = async move {
+        finished(task.await);
+    };
+    parts.task(Part::Network, Stop::wait(CLOSE_MAX), network);
+    let wire = Wire::new(commands.clone(), events);
+    let (mut runtime, view) = Runtime::new(state, around, wire, store);
+    let (requests_in, requests) = mpsc::channel(REQUESTS_MAX);
+    let mover = Mover { signer, wishes, view: view.clone(), requests: requests_in.clone() };
+    start_mover(&config, parts, &pantry.blobs, mover, commands, bulk)?;
+    let caring = care(pantry.clone(), SCRUB_REST, SCRUB_RATE);
+    parts.task(Part::BlobScrub, Stop::Drop, caring);
+    let handle = Handle { view, requests: requests_in };
+    start_api(parts, socket, handle, pantry, config.preload);
+    let stop = async {
+        tokio::select! {
+            () = shutdown => {}
+            () = parts.failed() => {}
+        }
+    };
+    parts.here(Part::Loop, runtime.run(Inputs { requests, found }, stop)).await
 }
 
 /// Refused before anything is made: whoever holds the port may be this node's other start.
@@ -121,7 +154,26 @@ fn check_port(listen: SocketAddr) -> Result<(), Error> {
     match TcpListener::bind(listen) {
         Ok(_) => Ok(()),
         Err(err) if err.kind() == std::io::ErrorKind::AddrInUse => Err(port_in_use(listen)),
-        Err(err) => Err(Error::io(format!("listening on {listen}"), &err)),
+        Err(err) => Err(cannot_listen(listen, &err)),
+    }
+}
+
+fn cannot_listen(listen: SocketAddr, err: &std::io::Error) -> Error {
+    use std::io::ErrorKind as Io;
+    let error = Error::io(format!("listening on {listen}"), err);
+    match err.kind() {
+        Io::AddrNotAvailable => error.with_hint(format!(
+            "No interface of this machine has the address {}; `ip address` lists those it has. Where \
+             others reach it at another one, say --listen {}:{} --advertise {listen}.",
+            listen.ip(),
+            if listen.is_ipv4() { "0.0.0.0" } else { "[::]" },
+            listen.port()
+        )),
+        Io::PermissionDenied => error.with_hint(
+            "Ports below 1024 are for root and for processes with CAP_NET_BIND_SERVICE; choose a greater \
+             one with --listen.",
+        ),
+        _ => error,
     }
 }
 
@@ -143,14 +195,40 @@ fn open_store(data_dir: &Path, genesis: &Genesis) -> Result<(Store, Snapshot), E
     })
 }
 
+fn start_store(store: Store, parts: &Supervisor) -> Result<StoreHandle, Error> {
+    let store = store.spawn(parts);
+    let store = store.map_err(|err| Error::io("starting the database's thread", &err))?;
+    let closes = store.clone();
+    let close = async move {
+        closes.close().await.map_err(|err| {
+            let error = Error::new(Kind::Io, err.to_string());
+            error.augment("closing the database").with_hint(err.hint())
+        })
+    };
+    parts.stops_thread(Part::Database, Stop::Ask(Box::pin(close), Duration::MAX));
+    Ok(store)
+}
+
 /// What the store of blobs holds, and what is wanted of others. It stays as it is when the start is refused later.
-async fn open_blobs(config: &Config) -> Result<(Pantry, mpsc::Receiver<Wanted>), Error> {
+async fn start_blobs(
+    config: &Config,
+    parts: &Supervisor,
+) -> Result<(Pantry, mpsc::Receiver<Wanted>), Error> {
     let first = config.data_dir.join(BLOBS_NAME);
     let dirs = [first].into_iter().chain(config.blob_dirs.iter().cloned());
     let mut blobs = blobs::Config::new(dirs.collect());
     blobs.quota = config.blob_quota;
+    blobs.parts = parts.clone();
     let opened = Blobs::open(blobs).await;
     let blobs = opened.map_err(|err| Error::from(err).augment("opening the store of blobs"))?;
+    let saves = blobs.clone();
+    let save = async move {
+        if let Err(error) = saves.save().await {
+            tracing::warn!(%error, "blobs under way are looked through at the next start");
+        }
+        Ok(())
+    };
+    parts.stops_thread(Part::BlobIntake, Stop::Ask(Box::pin(save), Duration::MAX));
     let (wishes_in, wishes) = mpsc::channel(WISHES_MAX);
     Ok((Pantry { blobs, wishes: Some(wishes_in) }, wishes))
 }
@@ -164,7 +242,7 @@ async fn preload(blobs: Blobs, dir: Option<PathBuf>) {
     }
 }
 
-async fn spawn_network(
+async fn start_network(
     config: &Config,
     seed: &Zeroizing<[u8; 32]>,
     genesis: &Genesis,
@@ -174,7 +252,7 @@ async fn spawn_network(
     network.members = Arc::new(snapshot.records.iter().map(|record| record.author()).collect());
     net::spawn(network).await.map_err(|err| match err {
         net::Error::AddressInUse { addr } => port_in_use(addr),
-        net::Error::Listen { addr, source } => Error::io(format!("listening on {addr}"), &source),
+        net::Error::Listen { addr, source } => cannot_listen(addr, &source),
         other => Error::new(Kind::Internal, other.to_string()),
     })
 }
@@ -213,19 +291,25 @@ fn outward_ip(config: &Config, addr: SocketAddr) -> Result<std::net::IpAddr, Err
         .with_hint("Say where others reach this node with --advertise HOST:PORT."))
 }
 
-fn discover(config: &Config, addresses: &[Endpoint], me: Principal) -> Option<Discovery> {
+/// Gives places of other nodes on the link; none where they are not looked for.
+fn discover(
+    config: &Config,
+    parts: &Supervisor,
+    addresses: &[Endpoint],
+    me: Principal,
+) -> mpsc::Receiver<String> {
+    let (found_in, found) = mpsc::channel(FOUND_MAX);
     let only_here = addresses.iter().all(|a| a.host.ip().is_some_and(|ip| ip.is_loopback()));
     if !config.mdns || only_here {
-        return None;
+        return found;
     }
-    let (found_in, found) = mpsc::channel(FOUND_MAX);
     match discovery::start(&config.keys.discovery, me, addresses, found_in) {
-        Ok(task) => Some(Discovery { task, found }),
+        Ok(browse) => parts.task(Part::Discovery, Stop::Drop, browse),
         Err(error) => {
             tracing::warn!(%error, "nodes on the link are not looked for; --join works all the same");
-            None
         }
     }
+    found
 }
 
 fn engine(
@@ -254,40 +338,49 @@ fn engine(
     Ok(flock::State::new(engine, context.clone(), parts, clock::now()))
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of a node, each handed over once")]
-async fn serve(
-    config: Config,
-    genesis: Genesis,
+/// What `doctor` looks at besides the engine.
+fn surroundings(
+    config: &Config,
+    genesis: &Genesis,
     addresses: Vec<Endpoint>,
-    (identity, context): (Arc<Identity>, Context),
-    state: flock::State,
-    net: Net,
-    store: StoreHandle,
-    (pantry, wishes): (Pantry, mpsc::Receiver<Wanted>),
-    socket: Socket,
-    shutdown: impl Future<Output = ()> + Send,
-    discovery: Option<Discovery>,
-) -> Result<(), Error> {
-    let preloaded = preload(pantry.blobs.clone(), config.preload);
-    let surroundings = Surroundings {
+    blobs: &Blobs,
+    net: &Net,
+    parts: &Supervisor,
+) -> Surroundings {
+    Surroundings {
         flock: genesis.flock.clone(),
         flock_id: genesis.flock_id(),
-        data_dir: config.data_dir,
-        secret_file: config.secret_file,
+        data_dir: config.data_dir.clone(),
+        secret_file: config.secret_file.clone(),
         addresses,
-        name: config.name,
+        name: config.name.clone(),
         wall_offset: clock::wall_offset(),
-        blob_dirs: pantry.blobs.dirs(),
-        missing_blob_dirs: pantry.blobs.missing_dirs(),
+        blob_dirs: blobs.dirs(),
+        missing_blob_dirs: blobs.missing_dirs(),
         other_flocks: std::collections::BTreeSet::new(),
-        turned: net.turned,
+        turned: net.turned.clone(),
         copies: Default::default(),
-    };
-    let Net { commands, events, bulk, task, .. } = net;
-    let wire = Wire::new(commands.clone(), events);
-    let (runtime, view) = Runtime::new(state, surroundings, wire, store);
-    let (requests_in, requests) = mpsc::channel(REQUESTS_MAX);
-    pastiche::spawn(pastiche::Parts {
+        parts: parts.clone(),
+    }
+}
+
+/// What the mover has of the node, besides blobs and network.
+struct Mover {
+    signer: (Arc<Identity>, Context),
+    wishes: mpsc::Receiver<Wanted>,
+    view: watch::Receiver<Arc<View>>,
+    requests: mpsc::Sender<Request>,
+}
+
+fn start_mover(
+    config: &Config,
+    parts: &Supervisor,
+    blobs: &Blobs,
+    Mover { signer: (identity, context), wishes, view, requests }: Mover,
+    network: mpsc::Sender<link::Command>,
+    bulk: mpsc::Receiver<link::Event>,
+) -> Result<(), Error> {
+    let (mover, offers) = pastiche::mover(pastiche::Parts {
         config: crux_protocol::pastiche::Config {
             up_rate: config.blob_up_rate,
             down_rate: config.blob_down_rate,
@@ -296,31 +389,31 @@ async fn serve(
         context,
         identity,
         seed: *random()?,
-        blobs: pantry.blobs.clone(),
+        blobs: blobs.clone(),
         wishes,
-        view: view.clone(),
-        fulcrum: Some(requests_in.clone()),
-        offers_max: crux_crdt::record::OFFERS_MAX,
-        network: commands,
+        view,
+        fulcrum: Some(requests),
+        network,
         bulk,
     });
-    let (stop_api, api_stopped) = oneshot::channel::<()>();
-    let handle = Handle { view, requests: requests_in };
-    let stop = async { drop(api_stopped.await) };
-    let api = tokio::spawn(api::serve(socket, handle, pantry, preloaded, stop));
-    let (mdns, found) = discovery.map_or_else(
-        || (None, mpsc::channel(1).1),
-        |discovery| (Some(discovery.task), discovery.found),
-    );
-    let inputs = Inputs { requests, found };
-    let result = runtime.run(inputs, shutdown).await;
-    drop(mdns);
-    drop(stop_api);
-    let served = api.await.unwrap_or_else(|err| Err(Error::new(Kind::Internal, err.to_string())));
-    // The loop dropped its channels: the network closes its connections and ends.
-    if tokio::time::timeout(CLOSE_MAX, task).await.is_err() {
-        tracing::warn!("the network did not close its connections in time");
-    }
-    info!("stopped");
-    result.and(served)
+    parts.task(Part::BlobMover, Stop::Drop, mover);
+    parts.task(Part::BlobOffers, Stop::Drop, offers);
+    Ok(())
+}
+
+fn start_api(
+    parts: &Supervisor,
+    socket: Socket,
+    handle: Handle,
+    pantry: Pantry,
+    preloads: Option<PathBuf>,
+) {
+    let (stop, stopped) = oneshot::channel::<()>();
+    let preloaded = preload(pantry.blobs.clone(), preloads);
+    let serve = api::serve(socket, handle, pantry, preloaded, async { drop(stopped.await) });
+    let ask = async move {
+        drop(stop);
+        Ok(())
+    };
+    parts.task(Part::Api, Stop::Ask(Box::pin(ask), API_MAX), serve);
 }

@@ -9,7 +9,10 @@ use rustix::process::{Pid, Signal, kill_process};
 
 fn crux_node() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crux-node"));
-    command.env_remove("CRUX_DATA_DIR").stdin(Stdio::null());
+    for name in ["CRUX_DATA_DIR", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "HOME"] {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null());
     command
 }
 

@@ -25,6 +25,18 @@ pub enum FrameError {
     Record(#[from] RecordError),
 }
 
+impl FrameError {
+    /// The version or kind that this build does not know, if that is why, and its number: the bytes hold as far
+    /// as they were read, so another version of Crux made them, rather than a peer that lies.
+    pub const fn unknown(&self) -> Option<(&'static str, u8)> {
+        match self {
+            Self::Decode(error) => error.unknown(),
+            Self::Open(error) => error.unknown(),
+            Self::Record(_) => None,
+        }
+    }
+}
+
 /// A verified header with what came along. Its bodies may not be complete.
 #[derive(Debug, Clone)]
 pub struct RecordFrame {

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crux_crdt::act::After;
 use crux_crdt::canon::Encoder;
 use crux_crdt::hash::sha3;
 use crux_crdt::name::Label;
@@ -68,14 +69,23 @@ impl Genesis {
     }
 }
 
-/// The symmetric key of the join handshake. Zeroized, never printed.
+/// The symmetric key of the join handshake, and the evicted principals that it excludes. The key is zeroized
+/// and never printed.
 #[derive(Clone)]
-pub struct JoinKey(Zeroizing<[u8; 32]>);
+pub struct JoinKey {
+    key: Zeroizing<[u8; 32]>,
+    after: After,
+}
 
 impl JoinKey {
-    /// The key that stems from the initial secret.
+    /// The key that stems from the initial secret. It excludes nobody.
     pub fn initial(secret: &InitialSecret) -> Self {
-        Self(secret.derive("join"))
+        Self { key: secret.derive("join"), after: After::default() }
+    }
+
+    /// The evicted principals that it excludes: an admission under it names them.
+    pub const fn after(&self) -> &After {
+        &self.after
     }
 
     /// HMAC-SHA3-256 of a role and a transcript.
@@ -89,7 +99,8 @@ impl JoinKey {
     }
 
     fn mac(&self, role: &str, transcript: &Digest) -> SimpleHmac<Sha3_256> {
-        let mut mac = SimpleHmac::<Sha3_256>::new_from_slice(&*self.0).expect("HMAC takes any key");
+        let mut mac =
+            SimpleHmac::<Sha3_256>::new_from_slice(&*self.key).expect("HMAC takes any key");
         mac.update(&(role.len() as u64).to_be_bytes());
         mac.update(role.as_bytes());
         mac.update(&transcript.0);

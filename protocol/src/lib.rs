@@ -4,12 +4,12 @@
 //!            flock::Event                        flock::Command
 //!  link, disk, person, clock ─▶ flock::State ─▶ link, disk, person
 //!                               │
-//!     author   what this node says, durable before published
+//!     author   this node's own records, durable before published
 //!     sync     anti-entropy: the guarantee behind gossip
 //!     liveness who is alive
-//!     leader   who leads, and the fence
+//!     leader   the leader's term, and the fence
 //!     join     the handshake that admits
-//!     dial     whom to dial, and when
+//!     dial     which peers to dial, and when
 //!
 //! Beside it, with events and commands of its own: [`pastiche`], the blob mover.
 //! ```
@@ -22,6 +22,7 @@ pub mod agreement;
 pub mod author;
 pub mod context;
 pub mod dial;
+pub mod fact;
 pub mod flock;
 pub mod frame;
 pub mod genesis;

@@ -7,7 +7,7 @@ use crux_protocol::time::Instant;
 /// Times how long it takes from a request until a node holds what came of it.
 #[derive(Debug, Default)]
 pub(super) struct Probe {
-    /// Whose next record is waited for.
+    /// The members whose next record is awaited.
     open: BTreeMap<Principal, Asked>,
     done: Vec<Vec<Duration>>,
 }

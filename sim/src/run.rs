@@ -1,7 +1,8 @@
 use core::num::NonZeroU16;
 use core::time::Duration;
+use std::collections::BTreeMap;
 
-use crux_protocol::flock::Control;
+use crux_protocol::flock::{Control, STORE_PATIENCE};
 use crux_protocol::leader::Claim;
 use crux_protocol::time::Instant;
 
@@ -253,8 +254,7 @@ fn ask(world: &mut World, host: usize, request: &Request<Hosts>) {
             register_at(world, host, *service, *port, *sync);
         }
         Request::Deregister(service) => {
-            let (horde, service, rev) = names_of(*service);
-            world.ask(host, Control::Deregister { horde, service, rev });
+            world.ask(host, Control::Deregister(key_of(*service)));
         }
         Request::Ping => world.ask(host, Control::LeaderPing),
         Request::Leave => {
@@ -277,13 +277,17 @@ pub(super) fn register(world: &mut World, host: usize, service: Service, sync: u
 }
 
 fn register_at(world: &mut World, host: usize, service: Service, port: NonZeroU16, sync: u32) {
-    let (horde, service, rev) = names_of(service);
+    let (key, labels) = (key_of(service), BTreeMap::new());
     let endpoint = format!("10.9.0.1:{port}").parse().expect("an address and a port");
-    world.ask(host, Control::Register { horde, service, rev, endpoint, lease: None, sync });
+    let (lease, patience) = (None, STORE_PATIENCE);
+    world.ask(host, Control::Register { key, endpoint, labels, lease, sync, patience });
 }
 
-fn names_of(service: Service) -> crux_protocol::author::ServiceKey {
-    let horde = crux_crdt::name::Label::main_horde();
-    let name = service.to_string().parse().expect("letters and digits make a name");
-    (horde, name, "v1".parse().expect("a letter and a digit make a name"))
+fn key_of(service: Service) -> crux_protocol::author::ServiceKey {
+    crux_protocol::author::ServiceKey {
+        horde: crux_crdt::name::Label::main_horde(),
+        service: service.to_string().parse().expect("letters and digits make a name"),
+        rev: "v1".parse().expect("a letter and a digit make a name"),
+        ordinal: 0,
+    }
 }

@@ -89,7 +89,7 @@ impl Trace {
                 format!("RequestFailed {} to {} {failure:?}", id.0, self.name(peer))
             }
             E::Beat { peer, incarnation, counter } => {
-                format!("Beat of {} {incarnation}.{counter}", self.name(peer))
+                format!("Heartbeat of {} {incarnation}.{counter}", self.name(peer))
             }
             other => format!("{other:?}"),
         }
@@ -141,7 +141,7 @@ impl Trace {
             }
             C::SetAddresses { peer, .. } => format!("SetAddresses {}", self.name(peer)),
             C::Find { peer } => format!("Find {}", self.name(peer)),
-            C::Beat { incarnation, counter } => format!("Beat {incarnation}.{counter}"),
+            C::Beat { incarnation, counter } => format!("Heartbeat {incarnation}.{counter}"),
             C::Provide { blob } => format!("Provide {blob}"),
             C::Withdraw { blob } => format!("Withdraw {blob}"),
             C::Seek { blob } => format!("Seek {blob}"),

@@ -15,6 +15,12 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Another testnet runs in this directory. Nothing was started.
+    #[error(
+        "a testnet runs in {path} already; stop that one, or give another directory with --dir",
+        path = .0.display()
+    )]
+    HomeTaken(PathBuf),
     /// No block of free ports was found on the loopback address.
     #[error("found no {needed} free ports in a row between {first} and {last} on 127.0.0.1")]
     NoPorts {

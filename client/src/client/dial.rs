@@ -1,5 +1,7 @@
 //! How the client's connection gets to the socket.
 
+use std::error::Error;
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 use tonic::codegen::Service;
 use tonic::transport::Uri;
+
+use crate::socket::SOCKET_NAME;
 
 /// How long to wait before the socket is dialled again whose queue is full.
 const REDIAL: Duration = Duration::from_millis(20);
@@ -25,40 +29,58 @@ pub(super) async fn dial(path: &Path) -> io::Result<UnixStream> {
     }
 }
 
-/// Whether the system said that nobody listens: then nothing was sent.
-pub(super) fn is_nobody(err: &io::Error) -> bool {
-    matches!(err.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)
+/// No connection was made: whatever was to be sent over it was not.
+#[derive(Debug)]
+pub(super) struct Undialled {
+    pub(super) data_dir: PathBuf,
+    pub(super) cause: io::Error,
+}
+
+impl fmt::Display for Undialled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no connection to the node of {}", self.data_dir.display())
+    }
+}
+
+impl Error for Undialled {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.cause)
+    }
 }
 
 /// Gives the channel its connections, whatever address it asks for.
 #[derive(Debug)]
 pub(super) struct Dialler {
-    path: PathBuf,
+    data_dir: PathBuf,
     /// A connection that is there already.
     first: Option<UnixStream>,
 }
 
 impl Dialler {
-    pub(super) const fn new(path: PathBuf, first: Option<UnixStream>) -> Self {
-        Self { path, first }
+    /// Of the node of a data directory.
+    pub(super) const fn new(data_dir: PathBuf, first: Option<UnixStream>) -> Self {
+        Self { data_dir, first }
     }
 }
 
 impl Service<Uri> for Dialler {
     type Response = TokioIo<UnixStream>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+    type Error = Undialled;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Undialled>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Undialled>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let (first, path) = (self.first.take(), self.path.clone());
+        let (first, data_dir) = (self.first.take(), self.data_dir.clone());
         Box::pin(async move {
             let stream = match first {
                 Some(stream) => stream,
-                None => dial(&path).await?,
+                None => match dial(&data_dir.join(SOCKET_NAME)).await {
+                    Ok(stream) => stream,
+                    Err(cause) => return Err(Undialled { data_dir, cause }),
+                },
             };
             Ok(TokioIo::new(stream))
         })

@@ -15,9 +15,9 @@ use tonic::{Request as Call, Response, Status as GrpcStatus};
 
 use crate::error::{Error, Fault, Kind, StateChanged};
 use crate::op::{self, ANSWER_BYTES_MAX, Effect};
-use crate::socket::{SOCKET_NAME, path_in};
+use crate::socket::path_in;
 use crate::wire::from_status;
-use dial::{Dialler, dial, is_nobody};
+use dial::{Dialler, Undialled, dial};
 
 mod blobs;
 mod dial;
@@ -50,7 +50,7 @@ impl Client {
         let stream = dialled
             .map_err(|_| no_node(&io::ErrorKind::TimedOut.into()))?
             .map_err(|err| no_node(&err))?;
-        let dialler = Dialler::new(path, Some(stream));
+        let dialler = Dialler::new(data_dir.to_owned(), Some(stream));
         let channel = timeout(limit, endpoint().connect_with_connector(dialler)).await;
         let channel = channel
             .map_err(|_| no_node(&io::ErrorKind::TimedOut.into()))?
@@ -58,18 +58,18 @@ impl Client {
         Ok(Self { channel, limit })
     }
 
-    /// A client of the node of a data directory, whether it runs yet or not. Connects at the first call.
-    /// Must be called inside a runtime.
+    /// A client of the node of a data directory, whether it runs yet or not. Connects at the first call,
+    /// which fails as [`Client::connect`] does. Must be called inside a runtime.
     pub fn lazy(data_dir: &Path, limit: Duration) -> Self {
-        let dialler = Dialler::new(data_dir.join(SOCKET_NAME), None);
+        let dialler = Dialler::new(data_dir.to_owned(), None);
         Self { channel: endpoint().connect_with_connector_lazy(dialler), limit }
     }
 
     /// Asks the node for an operation, and waits for its answer.
     ///
     /// # Errors
-    /// [`Kind::TimedOut`], [`Kind::NoNode`] when the connection broke, and what the node answers: see
-    /// the operation.
+    /// [`Kind::TimedOut`], [`Kind::NoNode`] when the connection broke, those of [`Client::connect`] when it
+    /// could not be made again, and what the node answers: see the operation.
     pub async fn call<O: op::Call>(&self, op: &O) -> Result<O::Answer, Error> {
         let mut call = Call::new(op.to_wire());
         if O::EFFECT == Effect::Works {
@@ -119,7 +119,7 @@ fn endpoint() -> Endpoint {
 
 /// The node's words, or what became of the connection and, with it, of the operation.
 fn failed(effect: Effect, status: &GrpcStatus, limit: Duration) -> Error {
-    if status.details().is_empty() && !is_unsent(status) {
+    if status.details().is_empty() && undialled(status).is_none() {
         lost(effect, transport(status, limit))
     } else {
         told(status, limit)
@@ -134,16 +134,19 @@ fn told(status: &GrpcStatus, limit: Duration) -> Error {
 /// A status that the node did not put into words: it came from the connection, or from a stranger.
 fn transport(status: &GrpcStatus, limit: Duration) -> Error {
     use tonic::Code::{Cancelled, DeadlineExceeded};
+    if let Some(Undialled { data_dir, cause }) = undialled(status) {
+        return unreachable(data_dir, cause);
+    }
     if matches!(status.code(), Cancelled | DeadlineExceeded) {
         return silence(limit);
     }
     broken(status).unwrap_or_else(|| from_status(status))
 }
 
-/// Whether no connection could be made: the node never saw the call.
-fn is_unsent(status: &GrpcStatus) -> bool {
+/// Why no connection could be made, if none could: the node never saw the call.
+fn undialled(status: &GrpcStatus) -> Option<&Undialled> {
     let causes = std::iter::successors(std::error::Error::source(status), |err| err.source());
-    causes.filter_map(|err| err.downcast_ref::<io::Error>()).any(is_nobody)
+    causes.filter_map(|err| err.downcast_ref()).next()
 }
 
 /// The error for a connection that broke, if that is what the status says: then it has a cause on
@@ -169,6 +172,9 @@ fn silence(limit: Duration) -> Error {
 /// After an error that the node did not put into words, a write may or may not have happened.
 fn lost(effect: Effect, err: Error) -> Error {
     match effect {
+        Effect::Reads if err.kind() == Kind::NoNode => {
+            err.with_hint("The node ended, or did not start: its log says why.")
+        }
         Effect::Reads => err,
         Effect::Writes | Effect::Works => err
             .with_state(StateChanged::Unknown)
@@ -178,6 +184,9 @@ fn lost(effect: Effect, err: Error) -> Error {
 
 /// The error for a socket that nobody answers at.
 fn unreachable(data_dir: &Path, err: &io::Error) -> Error {
+    if let Err(too_long) = path_in(data_dir) {
+        return too_long;
+    }
     let dir = data_dir.display();
     if err.kind() == io::ErrorKind::PermissionDenied {
         let message = format!("this user may not talk to the node of {dir}");
@@ -197,6 +206,8 @@ fn unreachable(data_dir: &Path, err: &io::Error) -> Error {
 mod tests {
     use super::*;
 
+    use crate::op::{GetStatus, Leave};
+
     /// The connection was there and is lost: what changes something may have done it.
     #[test]
     fn what_was_sent_and_not_answered_may_have_been_done() {
@@ -205,5 +216,44 @@ mod tests {
         assert_eq!(state(Effect::Reads), StateChanged::No);
         assert_eq!(state(Effect::Writes), StateChanged::Unknown);
         assert_eq!(state(Effect::Works), StateChanged::Unknown);
+    }
+
+    /// Nothing listens in a directory that is not there.
+    #[tokio::test]
+    async fn a_lazy_client_says_who_does_not_answer_and_what_to_do() {
+        let dir = Path::new("/proc/crux-nowhere");
+        let limit = Duration::from_secs(9);
+        let client = Client::lazy(dir, limit);
+        let connected = Client::connect(dir, limit).await.unwrap_err();
+        let read = client.call(&GetStatus).await.unwrap_err();
+        let write = client.call(&Leave).await.unwrap_err();
+        for error in [read, write] {
+            assert_eq!(error.kind(), Kind::NoNode);
+            assert_eq!(error.to_string(), connected.to_string());
+            assert_eq!(error.hint(), connected.hint());
+            assert_eq!(error.state_changed(), StateChanged::No, "it was not sent");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lazy_client_says_that_the_path_is_too_long() {
+        let dir = Path::new("/proc").join("x".repeat(200));
+        let error = Client::lazy(&dir, Duration::from_secs(9)).call(&Leave).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::SocketPathTooLong);
+        assert_eq!(error.state_changed(), StateChanged::No);
+    }
+
+    /// Nothing was sent to a socket that this user may not connect to.
+    #[test]
+    fn who_may_not_connect_changed_nothing() {
+        let (data_dir, cause) = ("/data".into(), io::ErrorKind::PermissionDenied.into());
+        let status = GrpcStatus::from_error(Box::new(Undialled { data_dir, cause }));
+        let error = failed(Effect::Writes, &status, Duration::ZERO);
+        assert_eq!(
+            (error.kind(), error.state_changed()),
+            (Kind::PermissionDenied, StateChanged::No)
+        );
+        assert_eq!(error.fault(), Fault::Caller);
+        assert!(error.hint().is_some());
     }
 }

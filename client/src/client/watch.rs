@@ -21,10 +21,10 @@ pub struct Watch {
 pub enum WatchEvent {
     /// The whole answer; first, and again when the reader fell behind. Replaces what was known.
     Snapshot {
-        /// The services, ordered by path.
+        /// The services, ordered by path and ordinal.
         services: Vec<Service>,
     },
-    /// New, or changed: replaces the one with the same path.
+    /// New, or changed: replaces the one with the same path and ordinal.
     Added {
         /// The service as it is.
         service: Service,

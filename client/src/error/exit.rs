@@ -12,17 +12,43 @@ pub enum Exit {
     Failed = 1,
     /// The command line, a name or the configuration is wrong.
     Usage = 2,
-    /// What was asked for does not exist.
+    /// The thing that the command names does not exist.
     NotFound = 3,
     /// No node answers.
     NoNode = 4,
     /// Refused: not now, or not by this caller.
     Refused = 5,
-    /// The answer did not come in time.
+    /// The answer did not arrive in time.
     TimedOut = 6,
 }
 
 impl Exit {
+    /// Every way to end.
+    pub const ALL: [Self; 7] = [
+        Self::Done,
+        Self::Failed,
+        Self::Usage,
+        Self::NotFound,
+        Self::NoNode,
+        Self::Refused,
+        Self::TimedOut,
+    ];
+
+    /// What it means, as a sentence.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "Done.",
+            Self::Failed => "Tried and failed.",
+            Self::Usage => {
+                "The command line, a name, a setting or the secret's line is wrong, or `--yes` is missing."
+            }
+            Self::NotFound => "The thing that the command names does not exist.",
+            Self::NoNode => "No node answers.",
+            Self::Refused => "Refused: not now, or not by this caller.",
+            Self::TimedOut => "The answer did not arrive in time.",
+        }
+    }
+
     /// The number.
     pub const fn code(self) -> u8 {
         self as u8

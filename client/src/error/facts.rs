@@ -18,7 +18,7 @@ pub enum StateChanged {
     Unknown,
 }
 
-/// Whose fault an error is.
+/// The party at fault for an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {
     /// The one who asked: the request itself is wrong.

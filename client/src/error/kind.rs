@@ -2,21 +2,29 @@
 
 use core::fmt;
 
-use super::{Exit, Fault};
+use super::{Exit, Fault, StateChanged};
 
-/// What a [`Kind`] means to machines.
+/// What a [`Kind`] means to machines and people. The page `docs/reference/errors.md` shows all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
     /// The stable name, snake case.
     pub name: &'static str,
+    /// What happened, as a sentence.
+    pub meaning: &'static str,
     /// The number of the gRPC status code.
     pub grpc: i32,
+    /// The name of that code.
+    pub grpc_name: &'static str,
     /// How a command that meets it ends.
     pub exit: Exit,
-    /// Whose fault it is, unless the error says otherwise.
+    /// The party at fault, unless the error says otherwise.
     pub fault: Fault,
     /// Whether the same request may succeed later, unless the error says otherwise.
     pub retryable: bool,
+    /// Whether state may have changed: each that an error of this kind can say, the usual one first.
+    pub states: &'static [StateChanged],
+    /// What a person can do, where the error has no hint of its own.
+    pub advice: &'static str,
 }
 
 /// Numbers of gRPC status codes, as google.rpc.Code defines them.
@@ -37,24 +45,32 @@ mod grpc {
 }
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident $name:literal $grpc:ident $exit:ident $fault:ident $retry:literal)*) => {
+    ($(
+        $(#[doc = $doc:literal])* $kind:ident
+        $name:literal $grpc:ident $exit:ident $fault:ident $retry:literal
+        [$($state:ident)*] $advice:literal
+    )*) => {
         /// What went wrong, for machines. The names are stable: scripts and clients branch on them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Kind { $($(#[$doc])* $kind,)* }
+        pub enum Kind { $($(#[doc = $doc])* $kind,)* }
 
         impl Kind {
             /// Every kind.
             pub const ALL: &'static [Self] = &[$(Self::$kind,)*];
 
-            /// What the kind means to machines: the one table.
+            /// What the kind means to machines and people: the one table.
             pub const fn row(self) -> Row {
                 match self {
                     $(Self::$kind => Row {
                         name: $name,
+                        meaning: concat!($($doc,)*).trim_ascii(),
                         grpc: grpc::$grpc,
+                        grpc_name: stringify!($grpc),
                         exit: Exit::$exit,
                         fault: Fault::$fault,
                         retryable: $retry,
+                        states: &[$(StateChanged::$state,)*],
+                        advice: $advice,
                     },)*
                 }
             }
@@ -63,82 +79,123 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// The command line or a request is wrong in itself.
+    /// A command line or a request is wrong in itself.
     InvalidArgument     "invalid_argument"     INVALID_ARGUMENT    Usage    Caller      false
-    /// A name of a service, node, horde or flock breaks the rules.
+        [No] "Correct the part that the message quotes; `--help` shows the form."
+    /// The name of a service, node, horde or flock breaks the rules.
     InvalidName         "invalid_name"         INVALID_ARGUMENT    Usage    Caller      false
+        [No] "Choose a name that follows the rule in the message."
     /// A FlockId, query, NetId, KeyId or address is malformed.
     InvalidPath         "invalid_path"         INVALID_ARGUMENT    Usage    Caller      false
-    /// A configuration key or value is unknown or wrong.
+        [No] "Write the path or address in the form that the hint shows."
+    /// A setting is unknown, or its value is wrong.
     InvalidConfig       "invalid_config"       INVALID_ARGUMENT    Usage    Caller      false
-    /// The secret string is truncated, mistyped, of another version or none at all.
+        [No] "Correct the setting at the place that the message names, then start again."
+    /// The line of a secret is truncated, mistyped, of another version or not a secret.
     InvalidSecret       "invalid_secret"       INVALID_ARGUMENT    Usage    Caller      false
-    /// A dangerous command without `--yes`, and nobody there to ask.
+        [No] "Copy the whole line again, from `crux1-` to `-end`."
+    /// A dangerous command ran without `--yes`, and without a terminal on which to ask.
     NotConfirmed        "not_confirmed"        FAILED_PRECONDITION Usage    Caller      false
-    /// What was asked for does not exist.
+        [No] "Add `--yes` if you mean it."
+    /// The thing that the request names does not exist.
     NotFound            "not_found"            NOT_FOUND           NotFound Caller      false
-    /// No such blob, neither here nor anywhere else that was asked.
+        [No] "List what exists: `services --all`, `members`, `blob ls`."
+    /// No node that was asked has the blob.
     BlobUnknown         "blob_unknown"         NOT_FOUND           NotFound Caller      true
+        [No] "Put the blob on a node, or start a node that has it."
     /// No node answers at the data directory.
     NoNode              "no_node"              UNAVAILABLE         NoNode   Environment true
+        [No Unknown] "Start the node, or name its data directory with `--data-dir`."
     /// The node is stopping.
     ShuttingDown        "shutting_down"        UNAVAILABLE         NoNode   Node        true
-    /// Refused by a rule that no other kind names.
+        [No Unknown] "Repeat the command after the node started again."
+    /// A rule refuses the request, and no other kind names it.
     Refused             "refused"              FAILED_PRECONDITION Refused  Caller      false
+        [No] "Do what the hint says first."
     /// The caller may not do that.
     PermissionDenied    "permission_denied"    PERMISSION_DENIED   Refused  Caller      false
-    /// It exists already and is never overwritten.
+        [No] "Run the command as the node's user or as root, or change the owner or mode of the file."
+    /// The target exists already and is never overwritten.
     AlreadyExists       "already_exists"       ALREADY_EXISTS      Refused  Caller      false
+        [No] "Choose another name, or remove the existing file yourself."
     /// A live node holds the name.
     NameTaken           "name_taken"           ALREADY_EXISTS      Refused  Caller      false
+        [No] "Start with another `--name`, or stop the holder."
     /// Another process runs on the same data directory.
     DataDirInUse        "data_dir_in_use"      FAILED_PRECONDITION Refused  Caller      false
+        [No] "Stop that process, or give this node a data directory of its own."
     /// The data directory belongs to another flock than the secret.
     WrongFlock          "wrong_flock"          FAILED_PRECONDITION Refused  Caller      false
-    /// The other side has another secret or belongs to another flock.
+        [No] "Use the secret of that flock, or another data directory."
+    /// The peer has another secret or belongs to another flock.
     WrongSecret         "wrong_secret"         PERMISSION_DENIED   Refused  Peer        false
-    /// A port the node needs is in use.
+        [No] "Give both nodes the same secret."
+    /// A port that the node needs is in use.
     PortInUse           "port_in_use"          FAILED_PRECONDITION Refused  Environment true
+        [No] "Stop the process that has the port, or choose another with `--listen`."
     /// The path of the control socket is longer than the system allows.
     SocketPathTooLong   "socket_path_too_long" FAILED_PRECONDITION Refused  Caller      false
+        [No] "Choose a data directory with a shorter path."
     /// The database is damaged.
     DatabaseCorrupt     "database_corrupt"     DATA_LOSS           Refused  Environment false
-    /// Over a limit of the flock.
+        [No] "Set the file aside as the hint says; the node fetches its registry from its peers."
+    /// The request exceeds a limit.
     LimitReached        "limit_reached"        RESOURCE_EXHAUSTED  Refused  Caller      false
-    /// No room on the disk: the node reads and does not write.
+        [No Unknown] "Ask for less, remove something, or use another node."
+    /// The disk is full: the node reads and does not write.
     DiskFull            "disk_full"            RESOURCE_EXHAUSTED  Refused  Environment true
+        [No] "Make room on the disk; nothing has to be restarted."
     /// The node has more requests than it can take.
     Busy                "busy"                 UNAVAILABLE         Refused  Node        true
-    /// Blobs would take more room than they may.
+        [No] "Try again in a moment."
+    /// Blobs would take more room than `--blob-quota` or the disk allows.
     Quota               "quota"                RESOURCE_EXHAUSTED  Refused  Caller      false
+        [No] "Remove or unpin blobs, or raise `--blob-quota`."
     /// The blob is still being fetched.
     BlobUnsealed        "blob_unsealed"        FAILED_PRECONDITION Refused  Caller      true
-    /// An archive that would write outside of its directory, or holds what no tree of files does.
+        [No] "Wait until `blob ls` shows it sealed, or `blob get` it."
+    /// An archive is malformed, or would write outside of its directory.
     UnsafeArchive       "unsafe_archive"       INVALID_ARGUMENT    Refused  Peer        false
-    /// A command under a term lower than the one already accepted.
+        [No] "Do not trust the archive; ask the member that made it."
+    /// A command had a lower term than the one that a member obeys already.
     Fenced              "fenced"               ABORTED             Refused  Peer        true
-    /// The answer did not come in time.
+        [No] "Try again: the leader takes a greater term."
+    /// The answer did not arrive in time.
     TimedOut            "timed_out"            DEADLINE_EXCEEDED   TimedOut Environment true
-    /// Nobody leads right now.
+        [No Yes Unknown] "Look whether it was done, then try again with a greater `--timeout`."
+    /// No member leads now.
     NoLeader            "no_leader"            FAILED_PRECONDITION Failed   Environment true
+        [No] "Try again in a second; `members` shows why."
     /// Another node does not answer.
     PeerUnreachable     "peer_unreachable"     UNAVAILABLE         Failed   Peer        true
+        [No Unknown] "Check that node and the network between, then try again."
     /// A check of `doctor` failed.
     CheckFailed         "check_failed"         FAILED_PRECONDITION Failed   Environment false
-    /// A blob is no longer what was written to the disk.
+        [No] "Follow the hint of each check that is not `ok`."
+    /// The stored bytes of a blob changed on the disk.
     BlobDamaged         "blob_damaged"         DATA_LOSS           Failed   Environment true
-    /// Bytes that are not what they were said to be.
+        [No] "Run `blob get`, which fetches the lost pieces again, and check the disk."
+    /// Fetched bytes do not match the blob's hash.
     BlobMismatch        "blob_mismatch"        DATA_LOSS           Failed   Peer        true
+        [No] "The log names the members at fault; fetch it again, or put the file again."
     /// A file changed while it was read, or since it was registered.
     ChangedWhileRead    "changed_while_read"   ABORTED             Failed   Caller      true
-    /// Not built, or not by this version.
+        [No] "Try again when nothing writes the file."
+    /// This version, or this system, cannot do that.
     Unsupported         "unsupported"          UNIMPLEMENTED       Failed   Node        false
-    /// The system refused to read or write.
+        [No] "Use a version or system that can."
+    /// The system failed to read or write.
     Io                  "io"                   UNKNOWN             Failed   Environment false
-    /// A bug.
+        [No Unknown] "The message has the system's reason: check the file, its mode and the disk."
+    /// A part of the node panicked or ended early, and the node stopped: a bug in Crux.
+    PartFailed          "part_failed"          INTERNAL            Failed   Node        true
+        [No] "Report it with the log; the supervisor may start the node again."
+    /// A bug in Crux.
     Internal            "internal"             INTERNAL            Failed   Node        false
-    /// The reader of the output is gone. Commands end in silence and call it done.
+        [No Unknown] "Report it, with the message and the node's log."
+    /// The reader of the output closed it. Commands end in silence, with success.
     BrokenPipe          "broken_pipe"          UNKNOWN             Done     Caller      false
+        [No] "Nothing."
 }
 
 impl Kind {
@@ -201,9 +258,22 @@ mod tests {
     }
 
     #[test]
+    fn every_kind_says_what_happened_and_what_to_do() {
+        for kind in Kind::ALL {
+            let Row { name, meaning, advice, states, .. } = kind.row();
+            for text in [meaning, advice] {
+                let is_sentence = text.starts_with(char::is_uppercase) && text.ends_with('.');
+                assert!(is_sentence && !text.contains("  "), "{name}: {text:?}");
+            }
+            // What `Error::new` says.
+            assert_eq!(states.first(), Some(&StateChanged::No), "{name}");
+        }
+    }
+
+    #[test]
     fn the_table() {
         let row = |kind: &Kind| {
-            let Row { name, grpc, exit, fault, retryable } = kind.row();
+            let Row { name, grpc, exit, fault, retryable, .. } = kind.row();
             format!("{name} {grpc} {} {fault} {retryable}", exit.code())
         };
         let table: Vec<_> = Kind::ALL.iter().map(row).collect();

@@ -22,6 +22,8 @@ struct Body {
     /// Innermost first.
     context: Vec<String>,
     hint: Option<String>,
+    /// What is said where nobody has a better hint.
+    general_hint: Option<&'static str>,
     state_changed: StateChanged,
     fault: Fault,
     retryable: bool,
@@ -37,6 +39,7 @@ impl Error {
             message: message.into(),
             context: Vec::new(),
             hint: None,
+            general_hint: None,
             state_changed: StateChanged::No,
             fault: row.fault,
             retryable: row.retryable,
@@ -45,7 +48,7 @@ impl Error {
     }
 
     /// The system's error, with what was being done. Tells a full disk, a broken pipe, a time-out
-    /// and missing permission from the rest.
+    /// and missing permission from the rest. Has a general hint, in whose place any other one goes.
     pub fn io(doing: impl Into<String>, err: &std::io::Error) -> Self {
         use std::io::ErrorKind as Io;
         let kind = match err.kind() {
@@ -55,7 +58,8 @@ impl Error {
             Io::PermissionDenied => Kind::PermissionDenied,
             _ => Kind::Io,
         };
-        let error = Self::new(kind, err.to_string()).augment(doing);
+        let mut error = Self::new(kind, err.to_string()).augment(doing);
+        error.0.general_hint = general_hint(err.kind());
         error.with_fault(Fault::Environment)
     }
 
@@ -118,7 +122,7 @@ impl Error {
 
     /// What the person can do next.
     pub fn hint(&self) -> Option<&str> {
-        self.0.hint.as_deref()
+        self.0.hint.as_deref().or(self.0.general_hint)
     }
 
     /// Whether state changed.
@@ -126,7 +130,7 @@ impl Error {
         self.0.state_changed
     }
 
-    /// Whose fault it is.
+    /// The party at fault.
     pub fn fault(&self) -> Fault {
         self.0.fault
     }
@@ -145,6 +149,34 @@ impl Error {
     pub fn exit(&self) -> Exit {
         self.0.kind.row().exit
     }
+}
+
+/// What a person can do about an error of the system, where nothing more is known.
+fn general_hint(kind: std::io::ErrorKind) -> Option<&'static str> {
+    use std::io::ErrorKind as Io;
+    Some(match kind {
+        Io::NotFound => "Check the path: the file, or a directory on the way to it, is missing.",
+        Io::NotADirectory => "Check the path: a file is where a directory should be.",
+        Io::IsADirectory => "Give the path of a file; that is a directory.",
+        Io::AlreadyExists => "Remove what is there, or give another path.",
+        Io::PermissionDenied => "Check the owner and the mode, or run as another user.",
+        Io::ReadOnlyFilesystem => {
+            "The file system is mounted read-only. Mount it writable, or give a path on another one."
+        }
+        Io::StorageFull | Io::QuotaExceeded => "Make room on the disk, then try again.",
+        Io::FileTooLarge => "The file system, or a limit of this process, allows no larger file.",
+        Io::InvalidFilename => "Give a shorter path, or another name.",
+        Io::AddrInUse => "Stop the process that has this address, or choose another port.",
+        Io::AddrNotAvailable => {
+            "No interface of this machine has that address; `ip address` lists those it has."
+        }
+        Io::NetworkDown | Io::NetworkUnreachable | Io::HostUnreachable => {
+            "Check the network of this machine; `ip route` shows where it leads."
+        }
+        Io::OutOfMemory => "The machine is out of memory. Stop something, then try again.",
+        Io::TimedOut => "Try again, or give it more time.",
+        _ => return None,
+    })
 }
 
 impl fmt::Display for Error {
@@ -232,6 +264,29 @@ mod tests {
         assert_eq!(io(std::io::ErrorKind::StorageFull).kind(), Kind::DiskFull);
         let denied = io(std::io::ErrorKind::PermissionDenied);
         assert_eq!((denied.kind(), denied.fault()), (Kind::PermissionDenied, Fault::Environment));
+    }
+
+    #[test]
+    fn an_error_of_the_system_has_a_hint_until_somebody_knows_better() {
+        use std::io::ErrorKind as Io;
+        for kind in [
+            Io::NotFound,
+            Io::NotADirectory,
+            Io::IsADirectory,
+            Io::AlreadyExists,
+            Io::PermissionDenied,
+            Io::ReadOnlyFilesystem,
+            Io::StorageFull,
+            Io::AddrInUse,
+            Io::AddrNotAvailable,
+            Io::TimedOut,
+        ] {
+            let error = Error::io("writing f", &std::io::Error::from(kind));
+            assert!(error.hint().is_some(), "{kind:?}");
+            let json = serde_json::to_value(&error).unwrap();
+            assert_eq!(json["hint"].as_str(), error.hint());
+            assert_eq!(error.with_hint("better").hint(), Some("better"), "{kind:?}");
+        }
     }
 
     #[test]

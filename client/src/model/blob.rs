@@ -5,6 +5,17 @@ use std::time::Duration;
 
 use crux_crdt::blob::BlobId;
 
+use super::Prefix;
+
+/// A blob, as a person names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BlobRef {
+    /// By its id.
+    Id(BlobId),
+    /// By the first digits of its id.
+    Prefix(Prefix),
+}
+
 /// A blob of a node, whole or under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blob {

@@ -5,7 +5,7 @@ use serde::Serialize;
 /// One line of `doctor`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What was looked at, snake case.
+    /// The name of the check, snake case.
     pub name: String,
     /// How it is.
     pub result: CheckResult,

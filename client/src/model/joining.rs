@@ -9,9 +9,9 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Joining {
-    /// It was told of nobody and knows nobody: it begins a flock.
+    /// It has no seed peer and knows nobody: it begins a flock.
     Alone,
-    /// It was told of others, and none of them has let it in yet.
+    /// It has seed peers, and none of them has let it in yet.
     Pending,
     /// The same, and no entry of `--join` leads anywhere: `doctor` says why.
     Failed,

@@ -9,6 +9,7 @@ use crux_crdt::name::Label;
 use crux_crdt::path::Endpoint;
 use serde::Serialize;
 
+use super::WallTime;
 use super::json::{text, text_or_null};
 use crate::error::UnknownWord;
 
@@ -27,6 +28,11 @@ pub struct Member {
     /// What this node holds it for.
     #[serde(serialize_with = "text")]
     pub state: MemberState,
+    /// Since when this node holds it for that: at the earliest since this node's start.
+    #[serde(serialize_with = "text")]
+    pub since: WallTime,
+    /// The version of Crux that it says it runs; `None` where it says nothing.
+    pub version: Option<String>,
     /// How often it started, as far as this node knows.
     pub incarnation: u64,
     /// What its operator said about it.

@@ -10,16 +10,20 @@ mod json;
 mod leader;
 mod member;
 mod node_ref;
+mod prefix;
 mod service;
 mod status;
 #[cfg(test)]
 pub(crate) mod testing;
+mod wall_time;
 
-pub use blob::{Blob, Progress, Scrubbed};
+pub use blob::{Blob, BlobRef, Progress, Scrubbed};
 pub use check::{Check, CheckResult};
 pub use joining::Joining;
 pub use leader::Leader;
 pub use member::{Member, MemberState};
 pub use node_ref::NodeRef;
+pub use prefix::Prefix;
 pub use service::{Service, ServiceStatus};
 pub use status::{MemberCounts, Status};
+pub use wall_time::WallTime;

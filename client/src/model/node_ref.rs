@@ -5,10 +5,12 @@ use core::fmt;
 use crux_crdt::Principal;
 use crux_crdt::name::{Label, NameError};
 
+use super::Prefix;
+
 /// A node, as a person names it. Prints as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NodeRef {
-    /// By the name shown.
+    /// By the name shown; or by the first digits of its key, where no node has that name.
     Name(Label),
     /// By its key.
     Principal(Principal),
@@ -16,7 +18,7 @@ pub enum NodeRef {
 
 impl NodeRef {
     /// 64 hex digits are a principal, all else is a name. A name has at most 63 characters, so the
-    /// two never mix up.
+    /// two never mix up. A name may also be a [`Prefix`] of a principal.
     ///
     /// # Errors
     /// When it is neither.
@@ -24,6 +26,14 @@ impl NodeRef {
         match s.parse() {
             Ok(principal) => Ok(Self::Principal(principal)),
             Err(_) => s.parse().map(Self::Name),
+        }
+    }
+
+    /// The first digits of a principal that it may be; `None` where it is a whole one, or no digits.
+    pub fn prefix(&self) -> Option<Prefix> {
+        match self {
+            Self::Name(name) => Prefix::parse(name.as_str()).ok(),
+            Self::Principal(_) => None,
         }
     }
 }

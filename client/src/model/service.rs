@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::str::FromStr;
+use std::collections::BTreeMap;
 
 use crux_crdt::path::{FlockId, KeyId, NetId};
 use serde::ser::SerializeStruct as _;
@@ -12,8 +13,11 @@ use crate::error::UnknownWord;
 /// One instance of a service, registered by one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
-    /// Where it stands. Unique: registering the same path again replaces the instance.
+    /// Where it is in the flock. Several instances may have one path.
     pub path: FlockId,
+    /// Which instance at its path it is; 0 where there is one. Path and ordinal are unique together:
+    /// registering the same again replaces the rest.
+    pub ordinal: u16,
     /// Its name, unique in the flock.
     pub instance: String,
     /// Where it is reached.
@@ -24,6 +28,15 @@ pub struct Service {
     pub status: ServiceStatus,
     /// Whether its node is alive and its lease runs.
     pub live: bool,
+    /// What its caller said about it.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Service {
+    /// What tells it from every other service, and orders services.
+    pub const fn key(&self) -> (&FlockId, u16) {
+        (&self.path, self.ordinal)
+    }
 }
 
 /// What a service says about itself. Ordered from best to worst for a caller.
@@ -69,17 +82,19 @@ impl FromStr for ServiceStatus {
     }
 }
 
-/// `{path, instance, net_id, key_id, status, node}`. Whether it is live is not in it: what is not
+/// `{path, ordinal, instance, net_id, key_id, status, node, labels}`. Whether it is live is not in it: what is not
 /// live is shown only to those who ask for all.
 impl Serialize for Service {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("Service", 6)?;
+        let mut object = serializer.serialize_struct("Service", 8)?;
         object.serialize_field("path", &self.path.to_string())?;
+        object.serialize_field("ordinal", &self.ordinal)?;
         object.serialize_field("instance", &self.instance)?;
         object.serialize_field("net_id", &self.net_id.to_string())?;
         object.serialize_field("key_id", &self.key_id.as_ref().map(KeyId::to_string))?;
         object.serialize_field("status", self.status.as_str())?;
         object.serialize_field("node", self.path.node.as_str())?;
+        object.serialize_field("labels", &self.labels)?;
         object.end()
     }
 }

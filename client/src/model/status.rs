@@ -29,7 +29,7 @@ pub struct Status {
     /// Covers durable records only; still while nothing changes.
     #[serde(serialize_with = "text")]
     pub state_digest: Digest,
-    /// Who leads, from this node's view.
+    /// The leader, from this node's view.
     pub leader: Option<Leader>,
     /// Whether it is in a flock with others.
     pub joining: Joining,

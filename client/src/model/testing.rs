@@ -8,7 +8,7 @@ use crux_crdt::{Digest, Principal};
 
 use super::{
     Blob, Check, CheckResult, Joining, Leader, Member, MemberCounts, MemberState, Scrubbed,
-    Service, ServiceStatus, Status,
+    Service, ServiceStatus, Status, WallTime,
 };
 
 pub(crate) fn leader() -> Leader {
@@ -37,19 +37,22 @@ pub(crate) fn statuses() -> [Status; 2] {
     [full, bare]
 }
 
-/// One in each state, of which the last has no address.
+/// One in each state, of which the last has neither an address nor a version.
 pub(crate) fn members() -> Vec<Member> {
     let member = |state| Member {
         node: "n1".parse().unwrap(),
         principal: Principal([1; 32]),
         addr: Some("127.0.0.1:7000".parse().unwrap()),
         state,
+        since: WallTime { unix_ms: 1_796_045_429_000 },
+        version: Some("0.1.0".to_owned()),
         incarnation: 1,
         labels: BTreeMap::from([("site".to_owned(), "lab".to_owned())]),
     };
     let mut members: Vec<_> = MemberState::ALL.into_iter().map(member).collect();
     if let Some(last) = members.last_mut() {
         last.addr = None;
+        last.version = None;
     }
     members
 }
@@ -59,11 +62,13 @@ pub(crate) fn services() -> Vec<Service> {
     let key = Principal([1; 32]);
     let service = |status| Service {
         path: "/dev/main/n1/web/r1".parse().unwrap(),
+        ordinal: u16::from(status != ServiceStatus::Up),
         instance: "svc-n1web".to_owned(),
         net_id: format!("/r1/{key}/net/127.0.0.1:9000").parse().unwrap(),
         key_id: None,
         status,
         live: status == ServiceStatus::Up,
+        labels: BTreeMap::from([("zone".to_owned(), "b".to_owned())]),
     };
     ServiceStatus::ALL.into_iter().map(service).collect()
 }

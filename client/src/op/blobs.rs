@@ -12,7 +12,7 @@ use super::{
     ANSWER_BYTES_MAX, Call, Effect, Op, Wire, bare_answer, bare_request, calls_over, whole_answer,
 };
 use crate::error::{Error, Kind};
-use crate::model::{Blob, Scrubbed};
+use crate::model::{Blob, Prefix, Scrubbed};
 use crate::parse;
 use crate::wire::Message;
 use crate::wire::field;
@@ -24,6 +24,7 @@ macro_rules! blobs_calls {
     ($macro:ident! { $($first:tt)* }) => {
         $macro! { $($first)*
             list_blobs: ListBlobs, Reads;
+            find_blob: FindBlob, Reads;
             remove_blob: RemoveBlob, Writes;
             blob_path: BlobPath, Reads;
             keep_blob: KeepBlob, Writes;
@@ -40,11 +41,24 @@ blobs_calls!(calls_over! { BlobsClient: });
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListBlobs;
 
-/// Removes a blob from the node. Refused with [`BlobUnknown`](Kind::BlobUnknown).
+/// Asks for the one blob whose id begins with some digits. Refused with
+/// [`BlobUnknown`](Kind::BlobUnknown), and with [`InvalidArgument`](Kind::InvalidArgument) when several do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindBlob {
+    /// The digits.
+    pub prefix: Prefix,
+    /// Look among the blobs that members offer in the registry too, and not only on the node.
+    pub elsewhere: bool,
+}
+
+/// Removes a blob from the node. Refused with [`BlobUnknown`](Kind::BlobUnknown), and with
+/// [`NotConfirmed`](Kind::NotConfirmed) when it is pinned and `pinned` does not say that it may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RemoveBlob {
     /// Which.
     pub id: BlobId,
+    /// Also if it is pinned.
+    pub pinned: bool,
 }
 
 /// Asks where a blob lies on the node's machine. Refused with [`BlobUnknown`](Kind::BlobUnknown),
@@ -121,6 +135,36 @@ impl Wire for ListBlobs {
     }
 }
 
+impl Op for FindBlob {
+    type Answer = BlobId;
+}
+
+impl Wire for FindBlob {
+    type Request = v1::FindBlobRequest;
+    type Response = v1::FindBlobResponse;
+
+    fn to_wire(&self) -> v1::FindBlobRequest {
+        v1::FindBlobRequest { prefix: self.prefix.to_string(), elsewhere: self.elsewhere }
+    }
+
+    fn from_wire(wire: &v1::FindBlobRequest) -> Result<Self, Error> {
+        let prefix = Prefix::parse(&wire.prefix).map_err(|err| {
+            Error::new(Kind::InvalidArgument, err.to_string())
+                .augment("prefix")
+                .with_hint("Give 4 to 63 of the first digits.")
+        })?;
+        Ok(Self { prefix, elsewhere: wire.elsewhere })
+    }
+
+    fn answer_to_wire(answer: &BlobId) -> v1::FindBlobResponse {
+        v1::FindBlobResponse { id: answer.to_string() }
+    }
+
+    fn answer_from_wire(wire: &v1::FindBlobResponse) -> Result<BlobId, Error> {
+        field::parse("id", &wire.id)
+    }
+}
+
 impl Op for RemoveBlob {
     type Answer = ();
 }
@@ -129,11 +173,11 @@ impl Wire for RemoveBlob {
     type Request = v1::RemoveBlobRequest;
 
     fn to_wire(&self) -> v1::RemoveBlobRequest {
-        v1::RemoveBlobRequest { id: self.id.to_string() }
+        v1::RemoveBlobRequest { id: self.id.to_string(), pinned: self.pinned }
     }
 
     fn from_wire(wire: &v1::RemoveBlobRequest) -> Result<Self, Error> {
-        Ok(Self { id: parse::blob(&wire.id)? })
+        Ok(Self { id: parse::blob(&wire.id)?, pinned: wire.pinned })
     }
 
     bare_answer!(RemoveBlobResponse);
@@ -277,8 +321,14 @@ mod tests {
             let op = KeepBlob { id: id(), keep };
             assert_eq!(KeepBlob::from_wire(&op.to_wire()), Ok(op));
         }
-        let op = RemoveBlob { id: id() };
-        assert_eq!(RemoveBlob::from_wire(&op.to_wire()), Ok(op));
+        for pinned in [false, true] {
+            let op = RemoveBlob { id: id(), pinned };
+            assert_eq!(RemoveBlob::from_wire(&op.to_wire()), Ok(op));
+        }
+        for elsewhere in [false, true] {
+            let op = FindBlob { prefix: Prefix::parse("abcd").unwrap(), elsewhere };
+            assert_eq!(FindBlob::from_wire(&op.to_wire()), Ok(op));
+        }
         let op = AddBlobDir { path: "/d".to_owned(), scan: true };
         assert_eq!(AddBlobDir::from_wire(&op.to_wire()), Ok(op));
     }

@@ -1,10 +1,11 @@
 //! The operations of the Control service.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crux_crdt::Principal;
-use crux_crdt::name::{Label, ServiceName};
 use crux_crdt::path::{Endpoint, FlockId, NetId, Query};
+use crux_crdt::record::ServiceKey;
 use crux_proto::v1::{self, control_client::ControlClient};
 use tonic::transport::Channel;
 
@@ -72,18 +73,20 @@ pub struct GetMembers;
 /// [`LimitReached`](crate::Kind::LimitReached), [`DiskFull`](crate::Kind::DiskFull).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Register {
-    /// The service.
-    pub service: ServiceName,
-    /// Its revision.
-    pub rev: ServiceName,
+    /// What names it on the node: registering the same key again replaces the rest.
+    pub key: ServiceKey,
     /// Where it is reached.
     pub endpoint: Endpoint,
-    /// The horde it belongs to.
-    pub horde: Label,
+    /// Free labels, at most [`SERVICE_LABELS_MAX`](crux_crdt::record::SERVICE_LABELS_MAX); see
+    /// [`parse::labels`].
+    pub labels: BTreeMap<String, String>,
     /// Gone that long after the last register of the same; `None` stays until deregistered.
     pub lease: Option<Duration>,
     /// How many other members must have stored it before the answer.
     pub sync: u32,
+    /// How long the node waits for them, at most 50 s; then it answers how many did. `None`: 8 s. A caller
+    /// that waits less long than this learns nothing.
+    pub sync_within: Option<Duration>,
 }
 
 /// A service was published.
@@ -101,15 +104,11 @@ pub struct Registered {
 /// [`NotFound`](crate::Kind::NotFound).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deregister {
-    /// The service.
-    pub service: ServiceName,
-    /// Its revision.
-    pub rev: ServiceName,
-    /// The horde it belongs to.
-    pub horde: Label,
+    /// What names it on the node.
+    pub key: ServiceKey,
 }
 
-/// Asks for the services that a query matches, ordered by path.
+/// Asks for the services that a query matches, ordered by path and ordinal.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GetServices {
     /// Which.
@@ -130,7 +129,7 @@ pub struct Resolve {
 /// [`NotFound`](crate::Kind::NotFound), and [`Refused`](crate::Kind::Refused) when it is alive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forget {
-    /// Whom.
+    /// The member to forget.
     pub node: NodeRef,
 }
 
@@ -228,23 +227,26 @@ impl Wire for Register {
     fn to_wire(&self) -> v1::RegisterRequest {
         let millis = |lease: Duration| u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
         v1::RegisterRequest {
-            service: self.service.to_string(),
-            rev: self.rev.to_string(),
+            service: self.key.service.to_string(),
+            rev: self.key.rev.to_string(),
             address: self.endpoint.to_string(),
-            horde: self.horde.to_string(),
+            horde: self.key.horde.to_string(),
             lease_ms: self.lease.map(millis),
             sync: self.sync,
+            ordinal: self.key.ordinal.into(),
+            labels: self.labels.clone().into_iter().collect(),
+            sync_within_ms: self.sync_within.map(millis),
         }
     }
 
     fn from_wire(wire: &v1::RegisterRequest) -> Result<Self, Error> {
         Ok(Self {
-            service: parse::service_name("the service name", &wire.service)?,
-            rev: parse::service_name("the revision", &wire.rev)?,
+            key: parse::service_key(&wire.horde, &wire.service, &wire.rev, wire.ordinal)?,
             endpoint: parse::endpoint(&wire.address)?,
-            horde: parse::horde(&wire.horde)?,
+            labels: parse::labels(wire.labels.clone())?,
             lease: wire.lease_ms.map(Duration::from_millis).map(parse::lease).transpose()?,
             sync: wire.sync,
+            sync_within: wire.sync_within_ms.map(Duration::from_millis),
         })
     }
 
@@ -274,18 +276,16 @@ impl Wire for Deregister {
 
     fn to_wire(&self) -> v1::DeregisterRequest {
         v1::DeregisterRequest {
-            service: self.service.to_string(),
-            rev: self.rev.to_string(),
-            horde: self.horde.to_string(),
+            service: self.key.service.to_string(),
+            rev: self.key.rev.to_string(),
+            horde: self.key.horde.to_string(),
+            ordinal: self.key.ordinal.into(),
         }
     }
 
     fn from_wire(wire: &v1::DeregisterRequest) -> Result<Self, Error> {
-        Ok(Self {
-            service: parse::service_name("the service name", &wire.service)?,
-            rev: parse::service_name("the revision", &wire.rev)?,
-            horde: parse::horde(&wire.horde)?,
-        })
+        let key = parse::service_key(&wire.horde, &wire.service, &wire.rev, wire.ordinal)?;
+        Ok(Self { key })
     }
 
     bare_answer!(DeregisterResponse);

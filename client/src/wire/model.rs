@@ -14,6 +14,7 @@ use super::field::{parse, present};
 use crate::error::Error;
 use crate::model::{
     Blob, Check, CheckResult, Leader, Member, MemberCounts, Progress, Scrubbed, Service, Status,
+    WallTime,
 };
 
 impl Message for Leader {
@@ -100,6 +101,8 @@ impl Message for Member {
             principal: self.principal.to_string(),
             addr: self.addr.as_ref().map(Endpoint::to_string).unwrap_or_default(),
             state: self.state.to_string(),
+            since_unix_ms: self.since.unix_ms,
+            version: self.version.clone().unwrap_or_default(),
             incarnation: self.incarnation,
             labels: self.labels.clone().into_iter().collect(),
         }
@@ -107,11 +110,14 @@ impl Message for Member {
 
     fn from_wire(wire: &v1::Member) -> Result<Self, Error> {
         let addr = Some(&wire.addr).filter(|addr| !addr.is_empty());
+        let version = Some(&wire.version).filter(|version| !version.is_empty());
         Ok(Self {
             node: parse("node", &wire.node)?,
             principal: parse("principal", &wire.principal)?,
             addr: addr.map(|addr| parse("addr", addr)).transpose()?,
             state: parse("state", &wire.state)?,
+            since: WallTime { unix_ms: wire.since_unix_ms },
+            version: version.cloned(),
             incarnation: wire.incarnation,
             labels: wire.labels.clone().into_iter().collect(),
         })
@@ -130,17 +136,21 @@ impl Message for Service {
             status: self.status.to_string(),
             node: self.path.node.to_string(),
             live: self.live,
+            ordinal: self.ordinal.into(),
+            labels: self.labels.clone().into_iter().collect(),
         }
     }
 
     fn from_wire(wire: &v1::Service) -> Result<Self, Error> {
         Ok(Self {
             path: parse("path", &wire.path)?,
+            ordinal: present("ordinal", wire.ordinal.try_into().ok())?,
             instance: wire.instance.clone(),
             net_id: parse("net_id", &wire.net_id)?,
             key_id: wire.key_id.as_ref().map(|id| parse("key_id", id)).transpose()?,
             status: parse("status", &wire.status)?,
             live: wire.live,
+            labels: wire.labels.clone().into_iter().collect(),
         })
     }
 }

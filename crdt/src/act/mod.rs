@@ -2,16 +2,35 @@
 //!
 //! An act counts by itself, by its signature and its author's membership. Acts of one author are
 //! chained, so that a header's [`crate::record::Frontier`] can say how far they went.
+//!
+//! **Invariant**: an act whose kind this build does not know is kept and passed on byte for byte, takes
+//! room as any other does, and changes nothing that is shown.
 
-use std::fmt;
+mod after;
+mod later;
+mod statement;
 
+pub use after::{AFTER_MAX, After, PREFIX_BYTES};
+pub use later::Later;
+pub use statement::{NUMBER_LIMIT, Statement};
+
+use crate::Digest;
 use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
-use crate::record::decode_incarnation;
 use crate::sign::Signable;
-use crate::{Digest, Principal};
 
 /// How many acts an author may sign.
 pub const ACTS_PER_AUTHOR_MAX: u64 = 10_000;
+/// The largest act, in bytes without its envelope: an eviction of a later version lists 8 bytes for each
+/// principal that the operator knows, so some 16,000 of them.
+pub const ACT_BYTES_MAX: usize = 128 * 1024;
+/// How large all acts of one author may be together, in bytes without their envelopes. Ten thousand of the
+/// kinds that this build signs take less than 1 MiB; 128 of the largest ones fit.
+pub const ACTS_BYTES_PER_AUTHOR_MAX: usize = 16 * 1024 * 1024;
+
+/// The version of the encoding.
+const VERSION: u8 = 2;
+/// What an act has before its statement: version, number and previous act.
+const HEAD_BYTES: usize = 1 + 8 + 32;
 
 /// A membership statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,97 +43,36 @@ pub struct Act {
     pub statement: Statement,
 }
 
-/// What an act says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Statement {
-    /// The author vouches for the subject: a handshake with both factors succeeded.
-    Admit {
-        /// Who is admitted.
-        subject: Principal,
-        /// 1 + the greatest generation the author knew. The smallest one that stands is the
-        /// subject's seniority.
-        generation: u64,
-    },
-    /// The author leaves gracefully; it may come back with a higher incarnation.
-    Leave {
-        /// The incarnation that ends.
-        incarnation: u64,
-    },
-    /// The subject is gone for long. It undoes this by publishing a higher incarnation.
-    Retire {
-        /// Who is retired.
-        subject: Principal,
-        /// Headers at or below this incarnation leave the state.
-        incarnation: u64,
-    },
+impl Act {
+    /// How many bytes it takes without its envelope.
+    pub fn bytes(&self) -> usize {
+        HEAD_BYTES + self.statement.bytes()
+    }
+
+    /// What it takes in memory beyond its own size, in bytes.
+    pub(crate) fn heap(&self) -> usize {
+        self.statement.heap()
+    }
 }
 
-/// Generations, and incarnations that others are retired at, are below this, so that a retired node
-/// always has a greater incarnation to come back with, whatever a lying member says.
-pub const NUMBER_LIMIT: u64 = 1 << 48;
-
-const ADMIT: u8 = 1;
-const LEAVE: u8 = 2;
-const RETIRE: u8 = 3;
-
 impl Signable for Act {
-    const DOMAIN: &'static str = "crux/act/1";
+    const DOMAIN: &'static str = "crux/act/2";
+    const BODY_MAX: usize = ACT_BYTES_MAX;
 }
 
 impl Canonical for Act {
     fn encode(&self, out: &mut Encoder) {
-        out.u8(1).u64(self.number).digest(&self.previous);
-        match &self.statement {
-            Statement::Admit { subject, generation } => {
-                out.u8(ADMIT).principal(subject).u64(*generation)
-            }
-            Statement::Leave { incarnation } => out.u8(LEAVE).u64(*incarnation),
-            Statement::Retire { subject, incarnation } => {
-                out.u8(RETIRE).principal(subject).u64(*incarnation)
-            }
-        };
+        out.u8(VERSION).u64(self.number).digest(&self.previous);
+        self.statement.encode(out);
     }
 
     fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        input.version("act version", 1)?;
+        input.version("act version", VERSION)?;
         let number = input.u64("act number")?;
         if !(1..=ACTS_PER_AUTHOR_MAX).contains(&number) {
             return Err(DecodeError::Invalid("act number"));
         }
         let previous = input.digest("previous act")?;
-        let statement = match input.u8("act kind")? {
-            ADMIT => Statement::Admit {
-                subject: input.principal("subject")?,
-                generation: decode_number(input, "generation")?,
-            },
-            LEAVE => Statement::Leave { incarnation: decode_incarnation(input)? },
-            RETIRE => Statement::Retire {
-                subject: input.principal("subject")?,
-                incarnation: decode_number(input, "incarnation")?,
-            },
-            found => return Err(DecodeError::Unknown { what: "act kind", found }),
-        };
-        Ok(Self { number, previous, statement })
-    }
-}
-
-fn decode_number(input: &mut Decoder<'_>, what: &'static str) -> Result<u64, DecodeError> {
-    match input.u64(what)? {
-        number if number < NUMBER_LIMIT => Ok(number),
-        _ => Err(DecodeError::Invalid(what)),
-    }
-}
-
-impl fmt::Display for Statement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Admit { subject, generation } => {
-                write!(f, "admit {} (generation {generation})", subject.short())
-            }
-            Self::Leave { incarnation } => write!(f, "leave at incarnation {incarnation}"),
-            Self::Retire { subject, incarnation } => {
-                write!(f, "retire {} at incarnation {incarnation}", subject.short())
-            }
-        }
+        Ok(Self { number, previous, statement: Statement::decode(input)? })
     }
 }

@@ -10,7 +10,7 @@ pub enum DecodeError {
     #[error("{0} bytes are left over")]
     Trailing(usize),
     /// A count or length is over its bound.
-    #[error("{what}: {found} is over the limit of {limit}")]
+    #[error("{what}: {found} exceeds the limit of {limit}")]
     TooLarge {
         /// What is too large.
         what: &'static str,
@@ -30,6 +30,16 @@ pub enum DecodeError {
     /// A value that breaks a rule of its type.
     #[error("invalid {0}")]
     Invalid(&'static str),
+}
+
+impl DecodeError {
+    /// The version or kind that this build does not know, if that is why, and its number.
+    pub const fn unknown(&self) -> Option<(&'static str, u8)> {
+        match self {
+            Self::Unknown { what, found } => Some((what, *found)),
+            _ => None,
+        }
+    }
 }
 
 /// Reads canonical bytes; never allocates more than the bytes it was given.

@@ -35,7 +35,7 @@ pub enum NameError {
     Char {
         /// The character.
         found: char,
-        /// Where it stands.
+        /// Its position.
         at: usize,
         /// What may stand there, in words.
         expected: &'static str,
@@ -45,7 +45,7 @@ pub enum NameError {
     Reserved,
 }
 
-/// Refuses the empty string and those over `max` bytes. First, so that no other check reads on.
+/// Refuses the empty string and those longer than `max` bytes. First, so that no other check reads it.
 pub(super) fn check_len(s: &str, max: usize) -> Result<(), NameError> {
     match s.len() {
         0 => Err(NameError::Empty),

@@ -1,6 +1,7 @@
 //! Names that may appear in DNS.
 
 use core::fmt;
+use core::net::IpAddr;
 use core::str::FromStr;
 use std::sync::Arc;
 
@@ -26,10 +27,25 @@ impl Label {
         &self.0
     }
 
+    /// The label that is nearest to what somebody wrote, to suggest it: of a host's name the part before
+    /// the first dot, in lower case, with `-` for what is not allowed. None if nothing is left of it.
+    pub fn nearest(s: &str) -> Option<Self> {
+        nearest(s, Self::MAX)
+    }
+
     /// The horde that everyone is in: `main`.
     pub fn main_horde() -> Self {
         Self("main".into())
     }
+}
+
+/// As [`Label::nearest`], of at most `max` bytes.
+pub(super) fn nearest(s: &str, max: usize) -> Option<Label> {
+    // Of an address the first part says little.
+    let host = if s.parse::<IpAddr>().is_ok() { s } else { s.split('.').next().unwrap_or(s) };
+    let allowed = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let label: String = host.chars().map(allowed).take(max).collect();
+    label.trim_matches('-').parse().ok()
 }
 
 impl FromStr for Label {
@@ -85,6 +101,25 @@ mod tests {
         assert!(matches!(err("a_b"), NameError::Char { found: '_', at: 1, .. }));
         assert!(matches!(err("a.b"), NameError::Char { found: '.', at: 1, .. }));
         assert!("9-to-5".parse::<Label>().is_ok());
+    }
+
+    #[test]
+    fn the_nearest_label_is_what_somebody_meant() {
+        for (written, meant) in [
+            ("web01.example.org", "web01"),
+            ("Web_01", "web-01"),
+            ("10.0.0.7", "10-0-0-7"),
+            ("fe80::1", "fe80--1"),
+            ("-a-", "a"),
+            ("köln", "k-ln"),
+            ("main", "main"),
+        ] {
+            assert_eq!(Label::nearest(written), meant.parse().ok(), "{written}");
+        }
+        for nothing in ["", ".", "---", "東京", ".example.org"] {
+            assert_eq!(Label::nearest(nothing), None, "{nothing}");
+        }
+        assert_eq!(Label::nearest(&"a".repeat(99)), "a".repeat(63).parse().ok());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use core::fmt;
 use core::str::FromStr;
 
 use super::error::check_len;
+use super::label::nearest;
 use super::{Label, NameError};
 use crate::id::Principal;
 
@@ -29,6 +30,11 @@ impl NodeName {
     /// The name as a label: how the holder is shown.
     pub fn as_label(&self) -> &Label {
         &self.0
+    }
+
+    /// The name that is nearest to what somebody wrote, to suggest it: see [`Label::nearest`].
+    pub fn nearest(s: &str) -> Option<Self> {
+        nearest(s, Self::MAX)?.try_into().ok()
     }
 
     /// How a node is shown whose name another one holds: `name-x-` and six digits of its principal.
@@ -115,6 +121,14 @@ mod tests {
         assert!(NodeName::try_from(label).is_err());
         assert!("node-1".parse::<NodeName>().is_ok());
         assert!("Node".parse::<NodeName>().is_err());
+    }
+
+    #[test]
+    fn the_nearest_name_is_short_enough_and_not_reserved() {
+        let nearest = |s: &str| NodeName::nearest(s).map(|name| name.to_string());
+        assert_eq!(nearest("web01.example.org").as_deref(), Some("web01"));
+        assert_eq!(nearest(&"a".repeat(99)), Some("a".repeat(55)));
+        assert_eq!(nearest("node-deadbeef.example.org"), None);
     }
 
     #[test]

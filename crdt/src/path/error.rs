@@ -33,7 +33,7 @@ pub enum PathError {
         source: NameError,
     },
     /// `*` together with other characters.
-    #[error("the {part} part is {found:?}: `*` stands for a whole part, not for a piece of one")]
+    #[error("the {part} part is {found:?}: `*` matches a whole part, not a piece of one")]
     Glob {
         /// Which part.
         part: &'static str,
@@ -51,7 +51,7 @@ pub enum PathError {
     /// The word that tells kinds of paths apart is another one.
     #[error("the third part is {found:?} instead of `{expected}`")]
     Word {
-        /// What stands there in this kind of path.
+        /// The word expected there in this kind of path.
         expected: &'static str,
         /// What was given.
         found: String,
@@ -70,10 +70,10 @@ pub enum EndpointError {
         /// What was given.
         found: String,
     },
-    /// The port is no number from 1 to 65535.
-    #[error("{found:?} is no port; a port is a number from 1 to 65535")]
+    /// The port is not a number from 1 to 65535.
+    #[error("invalid port {found:?}: expected 1 to 65535")]
     Port {
-        /// What stands behind the last colon.
+        /// The text behind the last colon.
         found: String,
     },
     /// The host is none.
@@ -88,19 +88,19 @@ pub enum HostError {
     #[error("it is empty")]
     Empty,
     /// A colon outside of brackets.
-    #[error("{found:?} has a colon; an IPv6 address stands in brackets, as in [::1]:80")]
+    #[error("{found:?} has a colon; write an IPv6 address in brackets, as in [::1]:80")]
     Brackets {
         /// What was given.
         found: String,
     },
     /// No IPv6 address in the brackets.
-    #[error("{found:?} is no IPv6 address")]
+    #[error("invalid IPv6 address {found:?}")]
     Ipv6 {
         /// What was given.
         found: String,
     },
     /// The last label is a number, so it is meant as an IPv4 address and is none.
-    #[error("{found:?} is no IPv4 address")]
+    #[error("invalid IPv4 address {found:?}")]
     Ipv4 {
         /// What was given.
         found: String,

@@ -12,7 +12,7 @@ pub(super) const FORM: &str = "/flock/horde/node/service/rev";
 /// What the parts of a [`FlockId`] are called, in order.
 pub(super) const PARTS: [&str; 5] = ["flock", "horde", "node", "service", "rev"];
 
-/// Where a service stands: `/flock/horde/node/service/rev`, five parts.
+/// The place of a service: `/flock/horde/node/service/rev`, five parts.
 ///
 /// The order is that of the parts, so services of one node stand together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -7,7 +7,7 @@ use core::str::FromStr;
 use super::{HostError, cut};
 use crate::name::{Label, NameError};
 
-/// A host, as a caller reaches it. IPv6 stands in brackets, without a zone.
+/// A host, as a caller reaches it. IPv6 is in brackets, without a zone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Host {
     /// `192.0.2.1`

@@ -1,4 +1,4 @@
-//! Paths: where a service stands in the flock, where it is reached, which key it answers with.
+//! Paths: the place of a service in the flock, its address, and the key it answers with.
 //!
 //! | type | form |
 //! |---|---|
@@ -8,8 +8,8 @@
 //! | [`KeyId`] | `/rev/principal/keys/fingerprint` |
 //! | [`Endpoint`] | `host:port` |
 //!
-//! Parsing accepts a few spellings of a host and of a query; printing gives exactly one. Who needs
-//! unique bytes prints what was parsed and compares.
+//! Parsing accepts a few spellings of a host and of a query; printing gives exactly one. A
+//! caller that needs unique bytes prints the parsed value and compares.
 
 mod endpoint;
 mod error;

@@ -1,18 +1,14 @@
 use std::collections::BTreeMap;
 
-use super::{LaterFields, Yields};
+use super::{LaterFields, Yields, labels};
 use crate::Digest;
 use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
 use crate::hash::sha3;
-use crate::name::{NodeName, ServiceName};
+use crate::name::NodeName;
 use crate::path::Endpoint;
 
 /// How many labels a node may carry.
 pub const LABELS_MAX: usize = 32;
-/// How long a label's key may be, in bytes.
-pub const LABEL_KEY_BYTES_MAX: usize = 63;
-/// How long a label's value may be, in bytes.
-pub const LABEL_VALUE_BYTES_MAX: usize = 255;
 
 const ADDRESSES_MAX: usize = 8;
 const VERSION_BYTES_MAX: usize = 32;
@@ -80,10 +76,7 @@ impl Canonical for Profile {
         for address in &self.addresses {
             out.str(&address.to_string());
         }
-        out.count(self.labels.len());
-        for (key, value) in &self.labels {
-            out.str(key).str(value);
-        }
+        labels::encode(&self.labels, out);
         out.fixed(&self.agreement_key).u64(self.claim).u8(u8::from(self.draining));
         out.str(&self.version);
         let mut known = Vec::new();
@@ -102,7 +95,7 @@ impl Canonical for Profile {
         let mut profile = Self {
             name,
             addresses,
-            labels: decode_labels(input)?,
+            labels: labels::decode(input, LABELS_MAX)?,
             agreement_key: input.array("agreement key")?,
             claim: decode_claim(input)?,
             draining: input.bool("draining")?,
@@ -132,21 +125,6 @@ fn decode_name(input: &mut Decoder<'_>) -> Result<Option<NodeName>, DecodeError>
         "" => Ok(None),
         text => text.parse().map(Some).map_err(|_| DecodeError::Invalid("node name")),
     }
-}
-
-fn decode_labels(input: &mut Decoder<'_>) -> Result<BTreeMap<String, String>, DecodeError> {
-    let count = input.count(LABELS_MAX, "labels")?;
-    let mut labels: BTreeMap<String, String> = BTreeMap::new();
-    for _ in 0..count {
-        // As in the configuration: a key with a space or a `=` reads like several labels.
-        let key: ServiceName = input.parse(LABEL_KEY_BYTES_MAX, "label key")?;
-        let (key, value) = (key.as_str(), input.text(LABEL_VALUE_BYTES_MAX, "label value")?);
-        if labels.last_key_value().is_some_and(|(last, _)| last.as_str() >= key) {
-            return Err(DecodeError::Invalid("order of labels"));
-        }
-        labels.insert(key.to_owned(), value.to_owned());
-    }
-    Ok(labels)
 }
 
 fn decode_claim(input: &mut Decoder<'_>) -> Result<u64, DecodeError> {

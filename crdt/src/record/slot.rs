@@ -1,30 +1,109 @@
-use super::Registration;
+use super::SLOT_BYTES_MAX;
 use crate::Digest;
-use crate::blob::Descriptor;
-use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
+use crate::canon::{DecodeError, Decoder, Encoder};
 use crate::hash::sha3;
 
-/// How many slots a node may have.
-pub const SLOTS_MAX: usize = 256;
-/// How large a slot may be, in bytes.
-pub const SLOT_BYTES_MAX: usize = 8 * 1024;
+/// Makes of a table of slot kinds, one row each:
+///
+/// * the enum [`Slot`](super::Slot) with its codec, and the enum [`SlotKey`](super::SlotKey);
+/// * [`SlotKind`](super::SlotKind) for each value;
+/// * the list [`ROWS`](super::ROWS), and the check that the bounds of all kinds fit
+///   [`SLOTS_MAX`](super::SLOTS_MAX).
+macro_rules! slot_kinds {
+    ($(
+        $(#[$doc:meta])+
+        $number:literal => $kind:ident keyed $key:ty;
+        $name:literal, at most $most:literal, owner $owner:ident, shown $shown:ident.
+    )+) => {
+        /// One content-addressed statement of a node, covered by its header.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Slot {
+            $($(#[$doc])+ $kind($kind),)+
+            /// Of a kind that this version does not know.
+            Later(Later),
+        }
 
-/// How many blobs a node offers, so that most of its slots stay for services.
-pub const OFFERS_MAX: usize = 64;
+        /// Tells the slots of one author apart.
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum SlotKey {
+            $($(#[$doc])+ $kind($key),)+
+        }
 
-const REGISTRATION: u8 = 1;
-const OFFER: u8 = 2;
+        /// Every kind of slot, by number.
+        pub const ROWS: &[&Row] = &[$(<$kind as SlotKind>::ROW),+];
 
-/// One content-addressed statement of a node, covered by its header.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Slot {
-    /// A service it offers.
-    Registration(Registration),
-    /// A blob that it holds, sealed, and gives to every member.
-    Offer(Descriptor),
-    /// Of a kind that this version does not know.
-    Later(Later),
+        $(impl SlotKind for $kind {
+            const ROW: &'static Row = &Row {
+                number: $number,
+                name: $name,
+                most: $most,
+                owner: Owner::$owner,
+                shown: Shown::$shown,
+            };
+
+            fn of(slot: &Slot) -> Option<&Self> {
+                if let Slot::$kind(value) = slot { Some(value) } else { None }
+            }
+
+            fn into_slot(self) -> Slot {
+                Slot::$kind(self)
+            }
+
+            fn slot_key(key: Self::Key) -> SlotKey {
+                SlotKey::$kind(key)
+            }
+        })+
+
+        impl Slot {
+            /// The row of its kind; `None` if this version does not know it.
+            pub const fn row(&self) -> Option<&'static Row> {
+                match self {
+                    $(Self::$kind(_) => Some(<$kind as SlotKind>::ROW),)+
+                    Self::Later(_) => None,
+                }
+            }
+
+            /// Tells it from the other slots of its author. `None` if this version does not know its kind:
+            /// then only its id does.
+            pub fn key(&self) -> Option<SlotKey> {
+                match self {
+                    $(Self::$kind(value) => Some(SlotKey::$kind(value.key())),)+
+                    Self::Later(_) => None,
+                }
+            }
+
+            /// What it takes in memory beside its encoding and what any slot takes, in bytes.
+            pub(super) fn overhead(&self) -> usize {
+                match self {
+                    $(Self::$kind(value) => value.overhead(),)+
+                    Self::Later(_) => 0,
+                }
+            }
+        }
+
+        impl Canonical for Slot {
+            fn encode(&self, out: &mut Encoder) {
+                match self {
+                    $(Self::$kind(value) => {
+                        out.u8($number);
+                        value.encode(out);
+                    })+
+                    Self::Later(later) => later.encode(out),
+                }
+            }
+
+            fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+                match input.u8("slot kind")? {
+                    $($number => <$kind>::decode(input).map(Self::$kind),)+
+                    kind => Later::decode(kind, input).map(Self::Later),
+                }
+            }
+        }
+
+        const _: () = assert!(0 $(+ $most)+ <= super::SLOTS_MAX, "the kinds fit a record");
+    };
 }
+pub(super) use slot_kinds;
 
 /// A slot of a kind that came after this version. It is kept and passed on as it is, so that the rest of
 /// its record is shown; it means nothing here.
@@ -39,58 +118,29 @@ impl Later {
     pub const fn kind(&self) -> u8 {
         self.kind
     }
-}
 
-impl Slot {
-    /// The hash under which a header covers it.
-    pub fn id(&self) -> Digest {
-        Self::id_of(&self.to_canonical())
+    pub(super) fn encode(&self, out: &mut Encoder) {
+        out.u8(self.kind).fixed(&self.body);
     }
 
-    /// The id of the slot with this encoding.
-    pub(super) fn id_of(bytes: &[u8]) -> Digest {
-        sha3("crux/slot/1", &[bytes])
-    }
-
-    /// Whether every bound holds. What is decoded always does; what a node makes of a request is
-    /// checked here before it is signed, because a slot that no one can decode hides all others.
-    pub fn is_within_bounds(&self) -> bool {
-        let bytes = self.to_canonical();
-        bytes.len() <= SLOT_BYTES_MAX && Self::from_canonical(&bytes).as_ref() == Ok(self)
-    }
-}
-
-impl Canonical for Slot {
-    fn encode(&self, out: &mut Encoder) {
-        match self {
-            Self::Registration(registration) => {
-                out.u8(REGISTRATION);
-                registration.encode(out);
-            }
-            Self::Offer(descriptor) => {
-                out.u8(OFFER);
-                descriptor.encode(out);
-            }
-            Self::Later(Later { kind, body }) => _ = out.u8(*kind).fixed(body),
+    /// Reads what follows the number of a kind that has no row.
+    pub(super) fn decode(kind: u8, input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        if kind == 0 {
+            return Err(DecodeError::Unknown { what: "slot kind", found: 0 });
+        }
+        // A slot stands alone wherever it is kept or sent, so what is left is all of it.
+        let body = input.take(input.remaining(), "slot")?.to_vec();
+        if body.len() < SLOT_BYTES_MAX {
+            Ok(Self { kind, body })
+        } else {
+            Err(DecodeError::Invalid("slot"))
         }
     }
+}
 
-    fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        match input.u8("slot kind")? {
-            REGISTRATION => Registration::decode(input).map(Self::Registration),
-            OFFER => Descriptor::decode(input).map(Self::Offer),
-            0 => Err(DecodeError::Unknown { what: "slot kind", found: 0 }),
-            // A slot stands alone wherever it is kept or sent, so what is left is all of it.
-            kind => {
-                let body = input.take(input.remaining(), "slot")?.to_vec();
-                if body.len() < SLOT_BYTES_MAX {
-                    Ok(Self::Later(Later { kind, body }))
-                } else {
-                    Err(DecodeError::Invalid("slot"))
-                }
-            }
-        }
-    }
+/// The id of the slot with this encoding: a header covers the slot under it.
+pub(super) fn id_of(bytes: &[u8]) -> Digest {
+    sha3("crux/slot/2", &[bytes])
 }
 
 /// The root over slot ids in ascending order. The ids MUST be sorted and unique.

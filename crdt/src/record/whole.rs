@@ -1,8 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Header, Marker, Profile, Registration, SLOTS_MAX, Slot, slots_root};
-use crate::blob::Descriptor;
+use super::slot::id_of;
+use super::{
+    Header, KindFull, Marker, Profile, Registration, SLOTS_MAX, Slot, SlotKind, slots_root,
+};
 use crate::canon::Canonical;
 use crate::sign::Signed;
 use crate::{Digest, Principal};
@@ -17,14 +19,14 @@ pub enum RecordError {
     #[error("the slots are not those that the header covers")]
     Slots,
     /// More than [`SLOTS_MAX`] slots.
-    #[error("{0} slots are over the limit of {SLOTS_MAX}")]
+    #[error("{0} slots exceed the limit of {SLOTS_MAX}")]
     TooManySlots(usize),
-    /// Two slots have the key of one registration.
-    #[error("two slots register the same service")]
-    DuplicateRegistration,
-    /// Two slots offer one blob.
-    #[error("two slots offer the same blob")]
-    DuplicateOffer,
+    /// More slots of one kind than its row allows.
+    #[error("more than {} {}", .0.most, .0.name)]
+    TooManyOfKind(KindFull),
+    /// Two slots of one kind, of which this is the name, have one key.
+    #[error("two {0} have one key")]
+    DuplicateKey(&'static str),
 }
 
 /// What a record takes in memory beside its profile and slots: header, indexes, names, what engines keep of a
@@ -68,25 +70,16 @@ impl Record {
         // The root covers ids; only the hash ties a body to its id.
         let bodies_match = slots.iter().all(|(id, slot)| {
             let body = slot.to_canonical();
-            cost += SLOT_COST + body.len();
-            Slot::id_of(&body) == *id
+            cost += SLOT_COST + slot.overhead() + body.len();
+            id_of(&body) == *id
         });
         let root_matches =
             slots_root(slots.keys()) == header.value().slots_root || crate::planted!(HeadersOnly);
         if !bodies_match || !root_matches {
             return Err(RecordError::Slots);
         }
-        let record = Self { header, profile, slots, cost, stripped: false };
-        let mut keys: Vec<_> = record.registrations().map(Registration::key).collect();
-        keys.sort_unstable();
-        if keys.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err(RecordError::DuplicateRegistration);
-        }
-        let offers: BTreeSet<_> = record.offers().map(|offer| offer.blob).collect();
-        if offers.len() != record.offers().count() {
-            return Err(RecordError::DuplicateOffer);
-        }
-        Ok(record)
+        check_kinds(slots.values())?;
+        Ok(Self { header, profile, slots, cost, stripped: false })
     }
 
     /// The same without its slots: what is kept of an author that departed. It has the same id, is never
@@ -127,7 +120,7 @@ impl Record {
         RECORD_COST + self.cost
     }
 
-    /// Who wrote it.
+    /// The node that wrote it.
     pub const fn author(&self) -> Principal {
         self.header.author()
     }
@@ -162,19 +155,30 @@ impl Record {
         &self.slots
     }
 
-    /// The services among the slots.
-    pub fn registrations(&self) -> impl Iterator<Item = &Registration> {
-        self.slots.values().filter_map(|slot| match &**slot {
-            Slot::Registration(registration) => Some(registration),
-            Slot::Offer(_) | Slot::Later(_) => None,
-        })
+    /// The values of one kind among the slots.
+    pub fn of<K: SlotKind>(&self) -> impl Iterator<Item = &K> {
+        self.slots.values().filter_map(|slot| K::of(slot))
     }
 
-    /// The blobs among the slots.
-    pub fn offers(&self) -> impl Iterator<Item = &Descriptor> {
-        self.slots.values().filter_map(|slot| match &**slot {
-            Slot::Registration(_) | Slot::Later(_) => None,
-            Slot::Offer(descriptor) => Some(descriptor),
-        })
+    /// The services among the slots.
+    pub fn registrations(&self) -> impl Iterator<Item = &Registration> {
+        self.of()
     }
+}
+
+/// Whether each slot has a key of its own, and each kind is within its bound.
+fn check_kinds<'a>(slots: impl Iterator<Item = &'a Arc<Slot>>) -> Result<(), RecordError> {
+    let (mut keys, mut counts) = (BTreeSet::new(), BTreeMap::<u8, usize>::new());
+    for slot in slots {
+        let (Some(row), Some(key)) = (slot.row(), slot.key()) else { continue };
+        if !keys.insert(key) {
+            return Err(RecordError::DuplicateKey(row.name));
+        }
+        let count = counts.entry(row.number).or_default();
+        *count += 1;
+        if *count > row.most {
+            return Err(RecordError::TooManyOfKind(KindFull::of(row)));
+        }
+    }
+    Ok(())
 }

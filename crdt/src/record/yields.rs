@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::SLOTS_MAX;
+use super::{Registration, SlotKind as _};
 use crate::Digest;
 use crate::canon::{DecodeError, Decoder, Encoder};
 
@@ -9,8 +9,8 @@ use crate::canon::{DecodeError, Decoder, Encoder};
 pub struct Yields {
     /// The boot nonce of the run that goes on.
     pub to: [u8; 16],
-    /// The slots that this run added since its start, by the first eight bytes of their ids: the rest was on
-    /// its disk, which may be older than the other's.
+    /// The registrations that this run added since its start, by the first eight bytes of their ids: the rest
+    /// was on its disk, which may be older than the other's.
     pub since: BTreeSet<[u8; 8]>,
 }
 
@@ -29,10 +29,12 @@ impl Yields {
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut input = Decoder::new(bytes);
-        let (to, mut since) = (input.array("run that goes on")?, BTreeSet::new());
+        let (to, mut since) = (input.array("continuing run")?, BTreeSet::new());
         while input.remaining() > 0 {
             let head: [u8; 8] = input.array("slot added since the start")?;
-            if since.last().is_some_and(|last| *last >= head) || since.len() == SLOTS_MAX {
+            if since.last().is_some_and(|last| *last >= head)
+                || since.len() == Registration::ROW.most
+            {
                 return Err(DecodeError::Invalid("slots added since the start"));
             }
             since.insert(head);

@@ -1,13 +1,21 @@
 use std::collections::BTreeMap;
 
 use crate::Principal;
+use crate::act::Act;
 use crate::pack::pack;
 
 /// What an act takes in memory, with its places in the indexes and what members and engines keep of a
-/// subject. Measured by `tests/memory.rs`.
-pub(super) const ACT_COST: usize = 1024;
+/// subject; a list or an unknown body that it has aside. Measured by `tests/memory.rs`.
+const ACT_COST: usize = 1024;
 /// The least that a further author takes: two admissions and a small record.
 const AUTHOR_COST: usize = 8 * 1024;
+
+/// What an act takes in memory, in bytes.
+pub(super) fn cost_of(act: &Act) -> usize {
+    // The allocator rounds large blocks up, to pages at most.
+    let heap = act.heap();
+    ACT_COST + heap + heap / 16
+}
 
 /// What each author takes of a replica, and how much there may be.
 ///

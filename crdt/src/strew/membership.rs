@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::act::{Act, NUMBER_LIMIT, Statement};
 use crate::pack::pack;
@@ -39,7 +40,7 @@ pub struct Departure {
     pub kind: DepartureKind,
 }
 
-/// Who is a member, as a function of the acts and of whose view it is.
+/// The members, as a function of the acts and of the observing node.
 ///
 /// Members are the principals reachable from oneself over admissions. A join admits both ways, so
 /// this is the same set for all of them. It only grows; departures only accumulate.
@@ -47,8 +48,8 @@ pub struct Departure {
 pub struct Membership {
     members: BTreeMap<Principal, Seniority>,
     departures: BTreeMap<Principal, Departure>,
-    // Statements of authors that are not members: they count from the moment they are.
-    dormant: BTreeMap<Principal, BTreeMap<Digest, Statement>>,
+    // Acts of authors that are not members: they count from the moment they are.
+    dormant: BTreeMap<Principal, BTreeSet<Arc<Signed<Act>>>>,
     generation_max: u64,
 }
 
@@ -70,34 +71,28 @@ impl Membership {
     }
 
     /// Takes in an act that was not taken in before. Returns whose standing changed.
-    pub(super) fn apply(&mut self, act: &Signed<Act>) -> BTreeSet<Principal> {
+    pub(super) fn apply(&mut self, act: &Arc<Signed<Act>>) -> BTreeSet<Principal> {
         let mut changed = BTreeSet::new();
-        let mut work = vec![(act.author(), act.id(), act.value().statement)];
-        while let Some((author, id, statement)) = work.pop() {
-            if !self.contains(&author) {
-                self.dormant.entry(author).or_default().insert(id, statement);
+        let mut work = vec![Arc::clone(act)];
+        while let Some(act) = work.pop() {
+            if !self.contains(&act.author()) {
+                self.dormant.entry(act.author()).or_default().insert(act);
                 continue;
             }
-            if let Some(woken) = self.count(author, id, statement, &mut changed) {
-                let statements = self.dormant.remove(&woken).unwrap_or_default();
-                work.extend(statements.into_iter().map(|(id, what)| (woken, id, what)));
+            if let Some(woken) = self.count(&act, &mut changed) {
+                work.extend(self.dormant.remove(&woken).unwrap_or_default());
             }
         }
         changed
     }
 
-    /// Counts one statement of a member. Returns who became a member by it.
-    fn count(
-        &mut self,
-        author: Principal,
-        id: Digest,
-        statement: Statement,
-        changed: &mut BTreeSet<Principal>,
-    ) -> Option<Principal> {
-        match statement {
-            Statement::Admit { subject, generation } => {
+    /// Counts one act of a member. Returns the principal that became a member by it.
+    fn count(&mut self, act: &Signed<Act>, changed: &mut BTreeSet<Principal>) -> Option<Principal> {
+        match act.value().statement {
+            Statement::Later(_) => None,
+            Statement::Admit { subject, generation, .. } => {
                 self.generation_max = self.generation_max.max(generation);
-                let seniority = Seniority { generation, admission: id };
+                let seniority = Seniority { generation, admission: act.id() };
                 let before = self.members.get(&subject).copied();
                 if before.is_none_or(|before| seniority < before) {
                     self.members.insert(subject, seniority);
@@ -106,7 +101,8 @@ impl Membership {
                 before.is_none().then_some(subject)
             }
             Statement::Leave { incarnation } => {
-                self.depart(author, Departure { incarnation, kind: DepartureKind::Left }, changed);
+                let departure = Departure { incarnation, kind: DepartureKind::Left };
+                self.depart(act.author(), departure, changed);
                 None
             }
             Statement::Retire { subject, incarnation } => {

@@ -7,33 +7,39 @@
 //!   acts of members ─────────────────────────▶ acts index ───────┘
 //! ```
 //!
-//! **Invariant**: what is shown, the indexes and the digest are functions of the set of merged
-//! records and acts and of whose replica it is, never of the order, number or grouping of merges.
+//! **Invariant**: the shown records, the indexes and the digest are functions of the set of merged
+//! records and acts and of the replica's own node, never of the order, number or grouping of merges.
 //! Replicas of members of one flock that merged the same records have the same digest.
 //!
-//! It holds because each register takes the greatest of what it saw, acts only accumulate, and
+//! It holds because each register takes the greatest value it saw, acts only accumulate, and
 //! membership is reachability in a graph that only grows. A record whose author is not (yet) a
-//! member is kept and not shown; whoever feeds the strew bounds how much of that there can be. Of an
-//! author that left or was retired, the slots are dropped: at that incarnation nobody shows them again.
+//! member is kept and not shown; the caller bounds how many of these there can be. The slots of an
+//! author that left or was retired are dropped: at that incarnation nobody shows them again.
 //!
-//! Two exceptions, which take a member that lies:
+//! An act of a kind that this build does not know is held and compared as any other, so that it reaches every
+//! replica; nothing that is shown depends on it.
 //!
-//! * of an author that signs more than [`ACTS_PER_AUTHOR_MAX`](crate::act::ACTS_PER_AUTHOR_MAX) acts, a
+//! Two exceptions, which only a lying member causes:
+//!
+//! * of an author that signs more than [`ACTS_PER_AUTHOR_MAX`](crate::act::ACTS_PER_AUTHOR_MAX) acts, or more
+//!   than [`ACTS_BYTES_PER_AUTHOR_MAX`](crate::act::ACTS_BYTES_PER_AUTHOR_MAX) bytes of them, a
 //!   replica keeps those that came first, and replicas may then differ;
 //! * an author is bounded, the number of authors is not. So a replica may have a limit, in bytes
 //!   ([`Strew::set_limit`]). Below it all of the above holds. At the limit it is *full*: it takes in no
 //!   further author, and a known one may grow up to the limit divided by the number of authors, or
 //!   change within what it takes already. So the whole takes at most twice the limit, whatever members sign,
-//!   and honest authors, which are small, go on. This node's own records and acts are always taken.
-//!   From then on replicas may differ by who came first.
+//!   and honest authors, which are small, can still change. This node's own records and acts are always
+//!   taken. From then on replicas may differ by which author came first.
 
 mod footprint;
 mod index;
+mod kind;
 mod membership;
 mod names;
 mod state;
 
 pub use index::{Bounds, Index};
+pub use kind::Kind;
 pub use membership::{Departure, DepartureKind, Membership, Seniority};
 pub use names::Names;
 pub use state::{ActOutcome, RecordOutcome, Strew};

@@ -34,7 +34,7 @@ impl Names {
             let who = record.author();
             let shown = match &record.profile().name {
                 None => unnamed(&who),
-                // Who departed holds no name, and is shown by it as long as nobody does.
+                // A departed member holds no name, and is shown by it until another member holds it.
                 Some(name) if holders.get(name).is_none_or(|holder| *holder == who) => {
                     name.as_label().clone()
                 }
@@ -58,7 +58,7 @@ impl Names {
         }
     }
 
-    /// Who holds a name.
+    /// The member that holds a name.
     pub fn holder(&self, name: &NodeName) -> Option<Principal> {
         self.holders.get(name).copied()
     }

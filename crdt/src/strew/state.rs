@@ -1,10 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::footprint::{ACT_COST, Footprint};
-use super::{Index, Membership};
-use crate::act::{ACTS_PER_AUTHOR_MAX, Act, Statement};
-use crate::blob::{BlobId, Descriptor};
+use super::footprint::{Footprint, cost_of};
+use super::{Index, Kind, Membership};
+use crate::act::{ACTS_BYTES_PER_AUTHOR_MAX, ACTS_PER_AUTHOR_MAX, Act, Statement};
+use crate::canon::Encoder;
 use crate::hash::sha3;
 use crate::lww::Register;
 use crate::merge::Merge;
@@ -42,11 +42,12 @@ impl RecordOutcome {
 /// What merging an act did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActOutcome {
-    /// It is new. Whose standing changed by it.
+    /// It is new; these principals' standing changed by it.
     New(BTreeSet<Principal>),
     /// It was there.
     Known,
-    /// Its author signed more acts than [`ACTS_PER_AUTHOR_MAX`]. It was not taken in.
+    /// Its author signed more acts than [`ACTS_PER_AUTHOR_MAX`], or more bytes of them than
+    /// [`ACTS_BYTES_PER_AUTHOR_MAX`]. It was not taken in.
     TooMany,
     /// The replica is full, and the act would bring a member or make its author take more. It was not
     /// taken in.
@@ -57,6 +58,10 @@ pub enum ActOutcome {
 struct Chain {
     ids: Vec<Digest>,
     frontier: Frontier,
+    /// How many bytes its acts have, without their envelopes.
+    bytes: usize,
+    /// What its acts take in memory.
+    cost: usize,
 }
 
 /// One node's replica. See the module for its invariant.
@@ -183,15 +188,17 @@ impl Strew {
         if self.acts.contains_key(&act.id()) {
             return ActOutcome::Known;
         }
-        let signed = self.chains.get(&act.author()).map_or(0, |chain| chain.ids.len());
-        if signed as u64 >= ACTS_PER_AUTHOR_MAX {
+        let (bytes, cost) = (act.value().bytes(), cost_of(act.value()));
+        if self.has_signed_too_much(&act.author(), bytes) {
             return ActOutcome::TooMany;
         }
-        if !self.has_room_for(&act) {
+        if !self.has_room_for(&act, cost) {
             return ActOutcome::NoRoom;
         }
         let chain = self.chains.entry(act.author()).or_default();
         chain.ids.push(act.id());
+        chain.bytes += bytes;
+        chain.cost += cost;
         let reach = Frontier { count: act.value().number, head: act.id() };
         if (reach.count, reach.head) > (chain.frontier.count, chain.frontier.head) {
             chain.frontier = reach;
@@ -200,7 +207,7 @@ impl Strew {
             self.acts_index.insert(act.id(), act.id());
         }
         let changed = self.membership.apply(&act);
-        self.footprint.grow(act.author(), ACT_COST);
+        self.footprint.grow(act.author(), cost);
         self.acts.insert(act.id(), act);
         for principal in &changed {
             self.wake(*principal);
@@ -218,11 +225,20 @@ impl Strew {
         }
     }
 
-    fn has_room_for(&self, act: &Signed<Act>) -> bool {
+    /// Whether an act with this many bytes would be one too many of its author.
+    fn has_signed_too_much(&self, author: &Principal, bytes: usize) -> bool {
+        self.chains.get(author).is_some_and(|chain| {
+            chain.ids.len() as u64 >= ACTS_PER_AUTHOR_MAX
+                || chain.bytes + bytes > ACTS_BYTES_PER_AUTHOR_MAX
+        })
+    }
+
+    fn has_room_for(&self, act: &Signed<Act>, cost: usize) -> bool {
         let author = act.author();
+        let takes = || self.footprint.takes(&author, self.footprint.of(&author) + cost);
         match act.value().statement {
             Statement::Admit { subject, .. } if !self.membership.contains(&subject) => {
-                self.footprint.takes_another(&author)
+                self.footprint.takes_another(&author) && takes()
             }
             Statement::Leave { incarnation } if self.frees(&author, &author, incarnation) => true,
             Statement::Retire { subject, incarnation }
@@ -230,7 +246,7 @@ impl Strew {
             {
                 true
             }
-            _ => self.footprint.takes(&author, self.footprint.of(&author) + ACT_COST),
+            _ => takes(),
         }
     }
 
@@ -244,8 +260,7 @@ impl Strew {
 
     /// What an author takes once this is its record.
     fn cost(&self, author: &Principal, record: &Record) -> usize {
-        let acts = self.chains.get(author).map_or(0, |chain| chain.ids.len());
-        record.footprint() + acts * ACT_COST
+        record.footprint() + self.chains.get(author).map_or(0, |chain| chain.cost)
     }
 
     /// Whether the author of a record departed at its incarnation, so that it is not shown again. This
@@ -298,14 +313,6 @@ impl Strew {
         self.records.keys().filter_map(|author| self.shown_record(author))
     }
 
-    /// Who offers a blob, and what they state of it. Looks through all offers.
-    pub fn holders(&self, blob: &BlobId) -> impl Iterator<Item = (Principal, &Descriptor)> {
-        self.shown().flat_map(move |record| {
-            let offers = record.offers().filter(move |offer| offer.blob == *blob);
-            offers.map(move |offer| (record.author(), offer))
-        })
-    }
-
     /// Every record, shown or not, by author.
     pub fn records(&self) -> impl Iterator<Item = &Arc<Record>> {
         self.records.values().map(Register::value)
@@ -326,7 +333,7 @@ impl Strew {
         self.chains.get(author).map(|chain| chain.frontier).unwrap_or_default()
     }
 
-    /// Who is a member.
+    /// The members.
     pub const fn membership(&self) -> &Membership {
         &self.membership
     }
@@ -341,14 +348,32 @@ impl Strew {
         &self.acts_index
     }
 
-    /// Equal on replicas that show the same. Covers durable records only.
-    pub fn digest(&self) -> Digest {
-        let acts = self.acts_index.fingerprint().digest();
-        if crate::planted!(DigestIgnoresRecords) {
-            return acts;
+    /// The set of a kind that is reconciled; none of a kind that this build does not know.
+    pub const fn index(&self, kind: Kind) -> Option<&Index> {
+        match kind {
+            Kind::ACT => Some(&self.acts_index),
+            Kind::RECORD => Some(&self.registers_index),
+            _ => None,
         }
-        let registers = self.registers_index.fingerprint().digest();
-        sha3("crux/state/1", &[&registers.0, &acts.0])
+    }
+
+    /// The fingerprint of each set, in ascending order of kinds.
+    pub fn roots(&self) -> impl Iterator<Item = (Kind, Digest)> {
+        let root = |kind| Some((kind, self.index(kind)?.fingerprint().digest()));
+        Kind::KNOWN.into_iter().filter_map(root)
+    }
+
+    /// Equal on replicas that show the same. Covers durable records only. A kind of which there is nothing is
+    /// left out, so that it changes nothing where a later version knows more kinds.
+    pub fn digest(&self) -> Digest {
+        let mut out = Encoder::default();
+        for (kind, root) in self.roots() {
+            let ignored = kind == Kind::RECORD && crate::planted!(DigestIgnoresRecords);
+            if !ignored && self.index(kind).is_some_and(|index| !index.is_empty()) {
+                out.u8(kind.0).digest(&root);
+            }
+        }
+        sha3("crux/state/2", &[&out.finish()])
     }
 }
 

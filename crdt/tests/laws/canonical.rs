@@ -1,12 +1,13 @@
 use std::time::Duration;
 
-use crux_crdt::act::{ACTS_PER_AUTHOR_MAX, Act};
+use crux_crdt::Principal;
+use crux_crdt::act::{ACT_BYTES_MAX, ACTS_PER_AUTHOR_MAX, AFTER_MAX, Act, After, Statement};
 use crux_crdt::blob::{BLOB_BYTES_MAX, BlobId, Descriptor, Root};
 use crux_crdt::canon::{Canonical, DecodeError};
 use crux_crdt::laws::check_canonical;
 use crux_crdt::record::{
     FIELDS_BYTES_MAX, LABEL_KEY_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, PROFILE_BYTES_MAX,
-    Profile, Slot,
+    Profile, Registration, SERVICE_LABELS_MAX, SLOT_BYTES_MAX, ServiceKey, Slot,
 };
 use proptest::prelude::*;
 
@@ -41,8 +42,32 @@ proptest! {
     }
 
     #[test]
-    fn act(value in acts()) {
+    fn any_slot(value in slots()) {
+        // What follows a slot of an unknown kind would be a part of it; a slot is never followed by anything.
+        prop_assert_eq!(Slot::from_canonical(&value.to_canonical()), Ok(value.clone()));
+        prop_assert!(value.is_within_bounds());
+        prop_assert_eq!(value.row().is_none(), matches!(value, Slot::Later(_)));
+    }
+
+    #[test]
+    fn service_key(value in service_keys()) {
         check_canonical(&value);
+        let other = ServiceKey { ordinal: value.ordinal ^ 1, ..value.clone() };
+        prop_assert_ne!(value.to_string(), other.to_string());
+    }
+
+    #[test]
+    fn act(value in known_acts()) {
+        check_canonical(&value);
+        prop_assert_eq!(value.bytes(), value.to_canonical().len());
+    }
+
+    /// Its body has no end of its own, so a part of it is another act.
+    #[test]
+    fn act_of_any_kind(value in acts()) {
+        let bytes = value.to_canonical();
+        prop_assert_eq!(value.bytes(), bytes.len());
+        prop_assert_eq!(Act::from_canonical(&bytes), Ok(value));
     }
 
     #[test]
@@ -74,6 +99,15 @@ fn what_breaks_a_bound_is_told_before_it_is_signed() {
     assert!(!slot(|one| one.instance = "x".repeat(64)));
     assert!(!slot(|one| one.lease = Some(Duration::ZERO)));
     assert!(!slot(|one| one.lease = Some(Duration::from_micros(1500))));
+    let many = |count| (0..count).map(|n| (format!("k{n}"), String::new())).collect();
+    assert!(slot(|one| one.key.ordinal = u16::MAX));
+    let of = |labels| Slot::Registration(Registration { labels, ..registration("ntp") });
+    assert!(of(many(SERVICE_LABELS_MAX)).is_within_bounds());
+    assert!(!of(many(SERVICE_LABELS_MAX + 1)).is_within_bounds());
+    let label = |key: String, value: String| of([(key, value)].into()).is_within_bounds();
+    assert!(label("k".repeat(LABEL_KEY_BYTES_MAX), "v".repeat(LABEL_VALUE_BYTES_MAX)));
+    assert!(!label("k".repeat(LABEL_KEY_BYTES_MAX + 1), String::new()));
+    assert!(!label("k".to_owned(), "v".repeat(LABEL_VALUE_BYTES_MAX + 1)));
     let labels = (0..=LABELS_MAX).map(|n| (format!("k{n}"), String::new()));
     let (labels, most) = (labels.clone().collect(), labels.skip(1).collect());
     assert!(!Profile { labels, ..Profile::default() }.is_within_bounds());
@@ -123,7 +157,7 @@ fn fields_of_a_profile_have_one_order_and_a_bound() {
     assert_eq!(refuse(&[(1, vec![0])]), DecodeError::Invalid("provisional"));
     let heads = |heads: &[u8]| heads.iter().flat_map(|head| [*head; 8]).collect::<Vec<_>>();
     let since = DecodeError::Invalid("slots added since the start");
-    assert_eq!(refuse(&[(2, vec![7; 15])]), DecodeError::Truncated("run that goes on"));
+    assert_eq!(refuse(&[(2, vec![7; 15])]), DecodeError::Truncated("continuing run"));
     assert_eq!(refuse(&[(2, heads(&[7, 7, 2, 1]))]), since);
     assert_eq!(refuse(&[(2, heads(&[7, 7, 1, 1]))]), since);
     let over = [(3, vec![0; FIELDS_BYTES_MAX]), (4, vec![0])];
@@ -158,6 +192,28 @@ fn the_longest_profile_fits_its_frame() {
 }
 
 #[test]
+fn the_longest_registration_fits_its_slot() {
+    let host = format!("{}.{}", vec!["x".repeat(63); 3].join("."), "y".repeat(61));
+    let longest = Registration {
+        key: ServiceKey {
+            horde: "h".repeat(55).parse().unwrap(),
+            service: "s".repeat(63).parse().unwrap(),
+            rev: "r".repeat(63).parse().unwrap(),
+            ordinal: u16::MAX,
+        },
+        endpoint: format!("{host}:65535").parse().unwrap(),
+        instance: "i".repeat(63),
+        labels: (0..SERVICE_LABELS_MAX)
+            .map(|n| (format!("k{n:0>62}"), "v".repeat(LABEL_VALUE_BYTES_MAX)))
+            .collect(),
+        lease: Some(Duration::MAX),
+    };
+    let slot = Slot::Registration(longest).to_canonical();
+    assert!(slot.len() <= SLOT_BYTES_MAX, "{} bytes", slot.len());
+    assert!(Slot::from_canonical(&slot).is_ok());
+}
+
+#[test]
 fn a_profile_of_another_version_is_refused() {
     let mut bytes = Profile::default().to_canonical();
     for version in [1, 3] {
@@ -178,11 +234,76 @@ fn a_short_lease_ends() {
 #[test]
 fn an_act_has_a_place_in_its_chain() {
     for number in [0, ACTS_PER_AUTHOR_MAX + 1] {
-        let statement = crux_crdt::act::Statement::Leave { incarnation: 1 };
+        let statement = Statement::Leave { incarnation: 1 };
         let act = Act { number, previous: crux_crdt::Digest::default(), statement };
         let refused = Act::from_canonical(&act.to_canonical());
         assert_eq!(refused, Err(DecodeError::Invalid("act number")));
     }
+}
+
+/// An act of a kind that came after this build is read, and keeps its bytes up to the greatest size.
+#[test]
+fn an_act_of_a_later_kind_is_kept_as_it_is_up_to_a_bound() {
+    let of = |statement: Vec<u8>| {
+        let first = Act {
+            number: 1,
+            previous: crux_crdt::Digest::default(),
+            statement: Statement::Leave { incarnation: 1 },
+        };
+        let head = first.to_canonical();
+        [&head[..41], &statement].concat()
+    };
+    let largest = of(vec![4; ACT_BYTES_MAX - 41]);
+    assert_eq!(largest.len(), ACT_BYTES_MAX);
+    let act = Act::from_canonical(&largest).unwrap();
+    assert_eq!((act.bytes(), act.to_canonical()), (ACT_BYTES_MAX, largest));
+    let Statement::Later(later) = &act.statement else { panic!("{act:?}") };
+    assert_eq!((later.kind(), later.body().len()), (4, ACT_BYTES_MAX - 42));
+    let over = Act::from_canonical(&of(vec![4; ACT_BYTES_MAX - 40]));
+    assert!(matches!(over, Err(DecodeError::TooLarge { what: "act", .. })), "{over:?}");
+    assert!(Act::from_canonical(&of(vec![255])).is_ok(), "an empty body");
+    let none = Act::from_canonical(&of(vec![0, 1]));
+    assert_eq!(none, Err(DecodeError::Invalid("act kind")), "no kind has this number");
+}
+
+#[test]
+fn an_act_of_another_version_is_refused() {
+    let statement = Statement::Leave { incarnation: 1 };
+    let act = Act { number: 1, previous: crux_crdt::Digest::default(), statement };
+    let mut bytes = act.to_canonical();
+    for version in [1, 3] {
+        bytes[0] = version;
+        let refused = Act::from_canonical(&bytes);
+        assert_eq!(refused, Err(DecodeError::Unknown { what: "act version", found: version }));
+    }
+}
+
+#[test]
+fn whom_a_join_key_excludes_is_listed_in_one_order_and_bounded() {
+    let key = |n: u16| {
+        let mut key = [7; 32];
+        key[..2].copy_from_slice(&n.to_be_bytes());
+        Principal(key)
+    };
+    let all: Vec<_> = (0..=1024).rev().map(key).collect();
+    assert_eq!(AFTER_MAX, 1024);
+    assert_eq!(After::of(&all), None);
+    let most = After::of(&all[1..]).unwrap();
+    check_canonical(&most);
+    assert!(most.names(&key(0)) && most.names(&key(1023)) && !most.names(&key(1024)));
+    assert!(After::default().is_empty() && !most.is_empty());
+    assert_eq!(After::of([&key(1), &key(1)]), After::of([&key(1)]), "each is named once");
+    let two = After::of([&key(1), &key(2)]).unwrap().to_canonical();
+    let mut swapped = two.clone();
+    swapped[4..].rotate_left(8);
+    let mut twice = two;
+    twice[5] = 2;
+    for bytes in [swapped, twice] {
+        let refused = After::from_canonical(&bytes);
+        assert_eq!(refused, Err(DecodeError::Invalid("order of evicted principals")));
+    }
+    let over = After::from_canonical(&1025_u32.to_be_bytes());
+    assert!(matches!(over, Err(DecodeError::TooLarge { limit: 1024, .. })), "{over:?}");
 }
 
 #[test]
@@ -220,6 +341,10 @@ fn no_string_of_a_record_commands_a_terminal_or_hides() {
         assert_eq!(Profile::from_canonical(&version.to_canonical()), refused("version"));
         assert!(!version.is_within_bounds());
         let mut service = registration("ntp");
+        service.labels = [("zone".to_owned(), text.to_owned())].into();
+        let labelled = Slot::Registration(service.clone()).to_canonical();
+        assert_eq!(Slot::from_canonical(&labelled), Err(DecodeError::Invalid("label value")));
+        service.labels.clear();
         service.instance = format!("svc{text}");
         let slot = Slot::Registration(service);
         let slot = Slot::from_canonical(&slot.to_canonical());

@@ -5,7 +5,7 @@ use crux_crdt::Principal;
 use crux_crdt::act::Act;
 use crux_crdt::blob::{Descriptor, PieceSet};
 use crux_crdt::canon::{Canonical, Decoder};
-use crux_crdt::record::{Header, Marker, Profile, Registration, Slot};
+use crux_crdt::record::{Header, Marker, Profile, Registration, ServiceKey, Slot};
 use crux_crdt::sign::{Ed25519, Signable, Signed, Verifier};
 use proptest::prelude::*;
 
@@ -39,6 +39,7 @@ fn feed_all(bytes: &[u8]) {
     decode::<Header>(bytes);
     decode::<Profile>(bytes);
     decode::<Registration>(bytes);
+    decode::<ServiceKey>(bytes);
     decode::<Slot>(bytes);
     decode::<Act>(bytes);
     decode::<Descriptor>(bytes);
@@ -83,6 +84,8 @@ proptest! {
     #[test]
     fn a_count_is_no_allocation(bytes in prop::collection::vec(any::<u8>(), 0..16)) {
         // A version byte and then the greatest counts: the limit holds, not the memory.
-        feed_all(&[&[1, 0xff, 0xff, 0xff, 0xff][..], &bytes].concat());
+        for version in [1, 2] {
+            feed_all(&[&[version, 0xff, 0xff, 0xff, 0xff][..], &bytes].concat());
+        }
     }
 }

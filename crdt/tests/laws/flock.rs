@@ -5,15 +5,19 @@ use std::sync::{Arc, LazyLock};
 
 use crux_crdt::act::{Act, Statement};
 use crux_crdt::blob::Descriptor;
+use crux_crdt::canon::Canonical as _;
 use crux_crdt::name::NodeName;
 use crux_crdt::record::{
-    Frontier, Header, Marker, Profile, Record, Registration, Slot, slots_root,
+    Frontier, Header, Marker, Offer, Profile, Record, RecordError, Registration, SLOT_BYTES_MAX,
+    ServiceKey, Slot, slots_root,
 };
 use crux_crdt::sign::{Identity, Signed};
 use crux_crdt::strew::Strew;
 use crux_crdt::{Digest, Principal};
 use proptest::prelude::*;
 use proptest::sample::Index;
+
+use crate::values::{later, with_fields};
 
 pub(crate) const FLOCK: Digest = Digest([7; 32]);
 pub(crate) const NODES_MAX: usize = 5;
@@ -61,18 +65,46 @@ pub(crate) fn act(author: usize, number: u64, previous: Digest, statement: State
 
 pub(crate) fn admit(author: usize, subject: usize, generation: u64) -> Item {
     let subject = principal(subject);
-    act(author, 1, Digest::default(), Statement::Admit { subject, generation })
+    act(author, 1, Digest::default(), Statement::admit(subject, generation))
 }
 
 pub(crate) fn registration(service: &str) -> Registration {
     Registration {
-        horde: "main".parse().unwrap(),
-        service: service.parse().unwrap(),
-        rev: "r1".parse().unwrap(),
+        key: ServiceKey {
+            horde: "main".parse().unwrap(),
+            service: service.parse().unwrap(),
+            rev: "r1".parse().unwrap(),
+            ordinal: 0,
+        },
         endpoint: "127.0.0.1:80".parse().unwrap(),
         instance: format!("svc-{service}"),
+        labels: BTreeMap::new(),
         lease: None,
     }
+}
+
+/// A slot of a kind that no version knows, as large as a slot may be, distinct for each number.
+pub(crate) fn later_slot(number: u16) -> Slot {
+    let mut bytes = vec![0x5a; SLOT_BYTES_MAX];
+    bytes[0] = 0x7f;
+    bytes[1..3].copy_from_slice(&number.to_be_bytes());
+    Slot::from_canonical(&bytes).unwrap()
+}
+
+/// A record of a node with these slots, whatever they are.
+pub(crate) fn record_of(
+    author: usize,
+    slots: impl IntoIterator<Item = Slot>,
+) -> Result<Record, RecordError> {
+    let slots: BTreeMap<_, _> = slots.into_iter().map(|slot| (slot.id(), Arc::new(slot))).collect();
+    let profile = Profile::default();
+    let header = Header {
+        marker: Marker { incarnation: 1, ..Marker::default() },
+        slots_root: slots_root(slots.keys()),
+        profile_hash: profile.hash(),
+        acts: Frontier::default(),
+    };
+    Record::new(Signed::sign(header, &FLOCK, identity(author)), profile, slots)
 }
 
 /// What a generated record says.
@@ -83,7 +115,15 @@ pub(crate) struct Draft {
     pub(crate) name: Option<NodeName>,
     pub(crate) provisional: bool,
     pub(crate) services: Vec<String>,
+    /// Each service has so many instances more, under further ordinals.
+    pub(crate) more: u16,
+    /// Every registration has them.
+    pub(crate) labels: BTreeMap<String, String>,
     pub(crate) offers: Vec<Descriptor>,
+    /// Slots of kinds that this version does not know.
+    pub(crate) later: Vec<Slot>,
+    /// The tags of profile fields that this version does not know.
+    pub(crate) fields: Vec<u8>,
 }
 
 impl Draft {
@@ -114,9 +154,15 @@ impl Draft {
 
     pub(crate) fn sign(&self) -> Arc<Record> {
         let (name, provisional) = (self.name.clone(), self.provisional);
-        let profile = Profile { name, provisional, ..Profile::default() };
-        let services = self.services.iter().map(|name| Slot::Registration(registration(name)));
-        let slots = services.chain(self.offers.iter().copied().map(Slot::Offer));
+        let profile = Profile { name, ..Profile::default() };
+        let known = provisional.then(|| (1, Vec::new()));
+        let fields = self.fields.iter().map(|tag| (*tag, b"later".to_vec()));
+        let profile = with_fields(&profile, &known.into_iter().chain(fields).collect::<Vec<_>>());
+        let profile = Profile::from_canonical(&profile).unwrap();
+        let services = self.services.iter().flat_map(|name| self.instances(name));
+        let services = services.map(Slot::Registration);
+        let offers = self.offers.iter().map(|offer| Slot::Offer(Offer(*offer)));
+        let slots = services.chain(offers).chain(self.later.iter().cloned());
         let slots: BTreeMap<_, _> = slots.map(|slot| (slot.id(), Arc::new(slot))).collect();
         let header = Header {
             marker: self.marker,
@@ -126,6 +172,15 @@ impl Draft {
         };
         let header = Signed::sign(header, &FLOCK, identity(self.author));
         Arc::new(Record::new(header, profile, slots).unwrap())
+    }
+
+    fn instances(&self, name: &str) -> impl Iterator<Item = Registration> {
+        let one = Registration { labels: self.labels.clone(), ..registration(name) };
+        (0..=self.more).map(move |ordinal| {
+            let mut one = one.clone();
+            one.key.ordinal = ordinal;
+            one
+        })
     }
 
     pub(crate) fn item(&self) -> Item {
@@ -143,14 +198,23 @@ fn drafts(nodes: usize) -> impl Strategy<Value = Draft> {
     let names = prop::option::of(prop::sample::select(vec!["ash", "birch", "cedar"]));
     let services = prop::sample::subsequence(vec!["ntp", "dns", "web"], 0..=3);
     let names = (names, any::<bool>());
-    (0..nodes, marker, names, services).prop_map(|(author, marker, (name, firm), services)| Draft {
-        author,
-        marker,
-        name: name.map(|name| name.parse().unwrap()),
-        provisional: !firm,
-        services: services.into_iter().map(str::to_owned).collect(),
-        offers: Vec::new(),
-    })
+    let later = prop::sample::subsequence(vec![vec![0x7f, 1], vec![0x7f, 2], vec![3]], 0..=2);
+    let fields = prop::sample::subsequence(vec![9, 200], 0..=2);
+    let rest = (0..2_u16, any::<bool>(), later, fields);
+    (0..nodes, marker, names, services, rest).prop_map(
+        |(author, marker, (name, firm), services, (more, labelled, later, fields))| Draft {
+            author,
+            marker,
+            name: name.map(|name| name.parse().unwrap()),
+            provisional: !firm,
+            services: services.into_iter().map(str::to_owned).collect(),
+            more,
+            labels: labelled.then(|| ("zone".to_owned(), "b".to_owned())).into_iter().collect(),
+            offers: Vec::new(),
+            later: later.iter().map(|bytes| Slot::from_canonical(bytes).unwrap()).collect(),
+            fields,
+        },
+    )
 }
 
 #[derive(Debug, Clone)]
@@ -164,10 +228,8 @@ struct ActDraft {
 
 fn act_drafts(nodes: usize) -> impl Strategy<Value = ActDraft> {
     let statement = prop_oneof![
-        4 => (0..nodes, 0..4_u64).prop_map(|(subject, generation)| Statement::Admit {
-            subject: principal(subject),
-            generation,
-        }),
+        4 => (0..nodes, 0..4_u64).prop_map(|(subject, generation)| Statement::admit(principal(subject), generation)),
+        1 => (0..3_u8).prop_map(|body| later(9, &[body])),
         1 => (0..4_u64).prop_map(|incarnation| Statement::Leave { incarnation }),
         1 => (0..nodes, 0..4_u64).prop_map(|(subject, incarnation)| Statement::Retire {
             subject: principal(subject),

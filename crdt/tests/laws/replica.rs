@@ -8,18 +8,19 @@ use crux_crdt::blob::{BlobId, Descriptor, Root};
 use crux_crdt::canon::Canonical as _;
 use crux_crdt::name::NodeName;
 use crux_crdt::record::{
-    Frontier, Header, Marker, Profile, Record, RecordError, SLOT_BYTES_MAX, Slot, slots_root,
+    KindFull, Marker, Offer, Owner, ROWS, Record, RecordError, Registration, SLOT_BYTES_MAX,
+    SLOTS_MAX, Slot, SlotKind as _, SlotSet,
 };
-use crux_crdt::sign::Signed;
-use crux_crdt::strew::{DepartureKind, Names, RecordOutcome, Strew};
+use crux_crdt::strew::{DepartureKind, Kind, Names, RecordOutcome, Strew};
 use proptest::prelude::*;
 
 use crate::flock::*;
+use crate::values::later;
 
 fn services(strew: &Strew, node: usize) -> Vec<String> {
     let record = strew.shown_record(&principal(node));
     let registrations = record.into_iter().flat_map(|record| record.registrations());
-    let mut services: Vec<_> = registrations.map(|one| one.service.to_string()).collect();
+    let mut services: Vec<_> = registrations.map(|one| one.key.service.to_string()).collect();
     services.sort();
     services
 }
@@ -115,8 +116,10 @@ fn a_blob_is_held_by_those_who_offer_it_and_are_shown() {
         Draft::new(2, 1, 1).offering(&[offer(4)]).item(),
     ];
     let strew = replica(0, &items);
-    let holders: Vec<_> = strew.holders(&blob).map(|(who, offer)| (who, *offer)).collect();
-    assert_eq!(holders, [(principal(1), offer(3))]);
+    let offers =
+        strew.shown().flat_map(|record| record.of::<Offer>().map(|it| (record.author(), it)));
+    let holders: Vec<_> = offers.filter(|(_, Offer(offer))| offer.blob == blob).collect();
+    assert_eq!(holders, [(principal(1), &Offer(offer(3)))]);
 }
 
 #[test]
@@ -124,18 +127,9 @@ fn a_slot_of_a_later_version_hides_nothing_and_is_passed_on_as_it_is() {
     let later = Slot::from_canonical(&[9, 1, 2, 3]).unwrap();
     assert_eq!(later.to_canonical(), [9, 1, 2, 3]);
     assert!(matches!(&later, Slot::Later(it) if it.kind() == 9) && later.is_within_bounds());
+    assert_eq!((later.row(), later.key()), (None, None), "it has no row and no key");
     let known = Slot::Registration(registration("dns"));
-    let slots: BTreeMap<_, _> =
-        [later, known].into_iter().map(|slot| (slot.id(), slot.into())).collect();
-    let profile = Profile::default();
-    let header = Header {
-        marker: Marker::default(),
-        slots_root: slots_root(slots.keys()),
-        profile_hash: profile.hash(),
-        acts: Frontier::default(),
-    };
-    let header = Signed::sign(header, &FLOCK, identity(1));
-    let record = Record::new(header, profile, slots).unwrap();
+    let record = record_of(1, [later, known]).unwrap();
     assert_eq!((record.slots().len(), record.registrations().count()), (2, 1));
     let largest = [vec![9], vec![0; SLOT_BYTES_MAX - 1]].concat();
     assert!(Slot::from_canonical(&largest).is_ok());
@@ -143,23 +137,133 @@ fn a_slot_of_a_later_version_hides_nothing_and_is_passed_on_as_it_is() {
     assert!(Slot::from_canonical(&[0, 1]).is_err(), "no kind has this number");
 }
 
+fn offer(number: u8, size: u64) -> Slot {
+    Slot::Offer(Offer(Descriptor { blob: BlobId([number; 32]), root: Root([7; 32]), size }))
+}
+
+/// An act of a later kind changes nothing that is shown; it is held, and compared with other replicas, as
+/// soon as its author is a member.
 #[test]
-fn one_blob_offered_twice_makes_no_record() {
-    let offer = |size| Descriptor { blob: BlobId([6; 32]), root: Root([7; 32]), size };
-    let two = [Slot::Offer(offer(1)), Slot::Offer(offer(2))];
-    let slots: BTreeMap<_, _> = two.into_iter().map(|slot| (slot.id(), slot.into())).collect();
-    let profile = Profile::default();
-    let header = Header {
-        marker: Marker::default(),
-        slots_root: slots_root(slots.keys()),
-        profile_hash: profile.hash(),
-        acts: Frontier::default(),
-    };
-    let header = Signed::sign(header, &FLOCK, identity(1));
-    assert_eq!(Record::new(header, profile, slots), Err(RecordError::DuplicateOffer));
+fn an_act_of_a_later_version_is_held_and_counts_for_nothing() {
+    let unknown = act(1, 2, Digest::default(), later(200, b"evict everybody"));
+    let items = [admit(0, 1, 1), Draft::new(1, 1, 1).named("ash").with(&["dns"]).item()];
+    let mut strew = replica(0, [&unknown]);
+    assert!(strew.acts_index().is_empty(), "its author is a stranger");
+    items.iter().for_each(|item| item.merge_into(&mut strew));
+    let before = view(&replica(0, &items));
+    let after = view(&strew);
+    assert_eq!((&after.shown, &after.names), (&before.shown, &before.names));
+    assert_eq!(
+        strew.membership().members().collect::<Vec<_>>(),
+        replica(0, &items).membership().members().collect::<Vec<_>>()
+    );
+    assert_ne!(after.digest, before.digest, "sync sees it");
+    let Item::Act(act) = &unknown else { panic!("an act") };
+    assert!(strew.acts_index().get(&act.id()).is_some());
+    assert_eq!(strew.act(&act.id()).unwrap().value(), act.value());
+    assert_eq!(strew.frontier(&principal(1)).count, 2);
+}
+
+/// What a later version knows besides is no part of the digest while there is none of it: two builds beacon
+/// the same.
+#[test]
+fn the_digest_leaves_out_kinds_of_which_there_is_nothing() {
+    let strew = replica(0, &[admit(0, 1, 1)]);
+    let roots: Vec<_> = strew.roots().collect();
+    assert_eq!(roots.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), Kind::KNOWN);
+    let covered = [&[Kind::ACT.0][..], &roots[0].1.0].concat();
+    assert_eq!(strew.digest(), crux_crdt::hash::sha3("crux/state/2", &[&covered]));
+    assert!(strew.index(Kind(3)).is_none());
+}
+
+fn instance(number: u16) -> Slot {
+    let mut one = registration("web");
+    one.key.ordinal = number;
+    Slot::Registration(one)
+}
+
+#[test]
+fn two_slots_of_one_key_make_no_record() {
+    let twice = record_of(1, [offer(6, 1), offer(6, 2)]);
+    assert_eq!(twice, Err(RecordError::DuplicateKey("offers of blobs")));
+    let mut other = registration("web");
+    other.instance = "svc-other".to_owned();
+    let twice = record_of(1, [instance(0), Slot::Registration(other)]);
+    assert_eq!(twice, Err(RecordError::DuplicateKey("registrations")));
+    // Another ordinal is another key.
+    let both = record_of(1, [instance(0), instance(1)]).unwrap();
+    let ordinals: Vec<_> = both.registrations().map(|one| one.key.ordinal).collect();
+    assert_eq!(ordinals.len(), 2);
+}
+
+#[test]
+fn each_kind_has_a_bound_and_all_of_them_fit_a_record() {
+    let full = |name| KindFull { name, most: ROWS.iter().find(|it| it.name == name).unwrap().most };
+    let services: Vec<_> = (0..257).map(instance).collect();
+    let offers: Vec<_> = (0..65).map(|number| offer(number, 1)).collect();
+    assert!(record_of(1, services[..256].iter().chain(&offers[..64]).cloned()).is_ok());
+    let refused = |slots: &[Slot]| record_of(1, slots.to_vec()).unwrap_err();
+    assert_eq!(refused(&services), RecordError::TooManyOfKind(full("registrations")));
+    assert_eq!(refused(&offers), RecordError::TooManyOfKind(full("offers of blobs")));
+    assert_eq!(
+        full("registrations").to_string(),
+        "this node has 256 registrations, which is the limit"
+    );
+}
+
+#[test]
+fn an_author_has_640_slots_whatever_their_kinds_are() {
+    let known = (0..256).map(instance).chain((0..64).map(|number| offer(number, 1)));
+    let rest = (0..320).map(later_slot);
+    assert_eq!(record_of(1, known.clone().chain(rest)).unwrap().slots().len(), SLOTS_MAX);
+    let one_more = record_of(1, known.chain((0..321).map(later_slot)));
+    assert_eq!(one_more, Err(RecordError::TooManySlots(641)));
+    assert!(record_of(1, (0..640).map(later_slot)).is_ok(), "a later version has these kinds");
+    assert_eq!(record_of(1, (0..641).map(later_slot)), Err(RecordError::TooManySlots(641)));
+}
+
+#[test]
+fn a_set_says_when_it_is_full_and_drops_nothing() {
+    let offer =
+        |number| Offer(Descriptor { blob: BlobId([number; 32]), root: Root([7; 32]), size: 1 });
+    let set = SlotSet::new((0..64).map(offer)).unwrap();
+    assert_eq!((set.row().number, set.slots().count()), (2, 64));
+    assert_eq!(SlotSet::new((0..65).map(offer)), Err(KindFull::of(Offer::ROW)));
+    // Of a record: what a part of the node owns. What callers own is not a set, nor what nobody knows.
+    let slots = set.slots().cloned().chain([instance(0), later_slot(0)]);
+    assert_eq!(SlotSet::all_of(&record_of(1, slots).unwrap()), [set]);
+}
+
+#[test]
+fn every_row_is_distinct_and_registrations_alone_are_of_callers() {
+    for (at, row) in ROWS.iter().enumerate() {
+        assert!(ROWS[..at].iter().all(|it| it.number < row.number && it.name != row.name));
+    }
+    let callers: Vec<_> = ROWS.iter().filter(|row| row.owner == Owner::Callers).collect();
+    assert_eq!(callers, [&Registration::ROW]);
 }
 
 proptest! {
+    /// Whatever is merged with it, and in whatever order: what this version does not know leaves a replica as it
+    /// came, and so does everything else.
+    #[test]
+    fn what_is_shown_has_the_bytes_that_its_author_signed(items in histories()) {
+        let signed: BTreeMap<Digest, _> = items
+            .iter()
+            .filter_map(|item| match item {
+                Item::Record(record) => Some((record.id(), record.clone())),
+                Item::Act(_) => None,
+            })
+            .collect();
+        let bytes = |record: &Record| -> Vec<_> {
+            let slots = record.slots().values().map(|slot| slot.to_canonical());
+            std::iter::once(record.profile().to_canonical()).chain(slots).collect()
+        };
+        for record in replica(0, &items).shown() {
+            prop_assert_eq!(bytes(record), bytes(&signed[&record.id()]));
+        }
+    }
+
     /// A name that is claimed has one holder: of those who claim it and are shown, the most senior firm one,
     /// or the most senior if all are provisional.
     #[test]

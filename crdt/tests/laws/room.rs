@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crux_crdt::act::{ACTS_PER_AUTHOR_MAX, Act, NUMBER_LIMIT, Statement};
+use crux_crdt::act::{
+    ACT_BYTES_MAX, ACTS_BYTES_PER_AUTHOR_MAX, ACTS_PER_AUTHOR_MAX, AFTER_MAX, Act, After,
+    NUMBER_LIMIT, Statement,
+};
 use crux_crdt::canon::{Canonical as _, Decoder, Encoder};
 use crux_crdt::merge::Merge as _;
 use crux_crdt::record::{
@@ -33,7 +36,7 @@ fn sign_act(by: &Identity, number: u64, statement: Statement) -> Arc<Signed<Act>
 }
 
 fn admission(by: &Identity, of: &Identity, number: u64) -> Arc<Signed<Act>> {
-    sign_act(by, number, Statement::Admit { subject: of.principal(), generation: number })
+    sign_act(by, number, Statement::admit(of.principal(), number))
 }
 
 /// A record with so many of the largest slots there are, distinct for each `seq`.
@@ -182,6 +185,69 @@ fn who_is_forgotten_makes_room_even_where_there_is_none() {
     assert_eq!(strew.merge_record(bulky(&newcomer, 0, 10)), RecordOutcome::Newer);
 }
 
+/// The greatest act of a kind that this build does not know, distinct for each number.
+fn unknown(by: &Identity, number: u64) -> Arc<Signed<Act>> {
+    sign_act(by, number, crate::values::later(200, &vec![1; ACT_BYTES_MAX - 42]))
+}
+
+/// 128 acts of the greatest size fill the bound of an author, whatever there is room for.
+#[test]
+fn unknown_acts_of_one_author_have_a_bound_in_bytes() {
+    let mut strew = replica(0, [&admit(0, 1, 1)]);
+    let most = ACTS_BYTES_PER_AUTHOR_MAX / ACT_BYTES_MAX;
+    for number in 1..=most as u64 {
+        let outcome = strew.merge_act(unknown(identity(1), number));
+        assert!(matches!(outcome, ActOutcome::New(_)), "{number}: {outcome:?}");
+    }
+    let held = strew.footprint_of(&principal(1));
+    assert!(held >= ACTS_BYTES_PER_AUTHOR_MAX - most * 42, "{held} bytes are said");
+    let next = strew.merge_act(unknown(identity(1), most as u64 + 1));
+    assert_eq!(next, ActOutcome::TooMany);
+    // Not even a small one fits; another author, and this node, go on.
+    let small = sign_act(identity(1), 500, Statement::Leave { incarnation: 1 });
+    assert_eq!(strew.merge_act(small), ActOutcome::TooMany);
+    let own = strew.merge_act(admission(identity(0), &author(1), 2));
+    assert!(matches!(own, ActOutcome::New(_)));
+    assert_eq!(strew.footprint_of(&principal(1)), held);
+}
+
+/// All of them together are bounded by the limit of the replica, as records are.
+#[test]
+fn unknown_acts_of_a_crowd_take_twice_the_limit_at_most() {
+    let mut strew = limited();
+    let honest = author(900);
+    strew.merge_act(admission(identity(0), &honest, 1));
+    let mut refused = 0;
+    for n in 0..6 {
+        let newcomer = author(n);
+        strew.merge_act(admission(identity(1), &newcomer, u64::from(n) + 1));
+        for number in 1..5 {
+            let outcome = strew.merge_act(unknown(&newcomer, number));
+            refused += usize::from(outcome == ActOutcome::NoRoom);
+        }
+    }
+    assert!(refused > 10, "{refused} of 24 acts of 128 KiB have no room in 1 MiB");
+    assert!(strew.footprint() <= 2 * LIMIT, "{}", strew.footprint());
+    assert!(strew.footprint() > LIMIT / 2, "they are counted: {}", strew.footprint());
+    // A small author goes on.
+    let retire = Statement::Retire { subject: Principal([9; 32]), incarnation: 1 };
+    let outcome = strew.merge_act(sign_act(&honest, 1, retire));
+    assert!(matches!(outcome, ActOutcome::New(_)), "{outcome:?}");
+}
+
+/// An admission may name evicted principals: what these take counts, too.
+#[test]
+fn a_list_in_an_admission_takes_room() {
+    let mut strew = replica(0, [&admit(0, 1, 1)]);
+    let evicted: Vec<_> = (0..1024).map(|n| author(n).principal()).collect();
+    let after = After::of(&evicted).unwrap();
+    let before = strew.footprint();
+    let subject = author(2000).principal();
+    strew.merge_act(sign_act(identity(1), 1, Statement::Admit { subject, generation: 2, after }));
+    assert!(strew.footprint() - before >= AFTER_MAX * 8);
+    assert!(strew.membership().contains(&subject), "whatever it names");
+}
+
 #[test]
 fn of_a_departed_author_the_record_is_kept_without_its_slots() {
     let whole = bulky(identity(1), 1, 3);
@@ -257,10 +323,10 @@ fn two_slots_that_register_one_service_make_no_record() {
     two.instance = "svc-other".to_owned();
     let slots = |all: [Slot; 2]| all.map(|slot| (slot.id(), Arc::new(slot))).into();
     let twice = slots([Slot::Registration(one.clone()), Slot::Registration(two)]);
-    assert_eq!(made(identity(1), 1, twice), Err(RecordError::DuplicateRegistration));
+    assert_eq!(made(identity(1), 1, twice), Err(RecordError::DuplicateKey("registrations")));
     // Another revision of it is another service.
     let mut three = registration("dns");
-    three.rev = "r2".parse().unwrap();
+    three.key.rev = "r2".parse().unwrap();
     let both = slots([Slot::Registration(one), Slot::Registration(three)]);
     assert_eq!(made(identity(1), 1, both).map(|record| record.slots().len()), Ok(2));
 }
@@ -310,7 +376,7 @@ fn the_last_generation_there_is_can_be_named_and_no_later_one() {
     admit(1, 2, NUMBER_LIMIT - 1).merge_into(&mut strew);
     let generation = strew.membership().next_generation();
     assert_eq!(generation, NUMBER_LIMIT - 1);
-    let statement = Statement::Admit { subject: principal(3), generation };
+    let statement = Statement::admit(principal(3), generation);
     let next = Act { number: 1, previous: Digest::default(), statement };
     assert_eq!(Act::from_canonical(&next.to_canonical()), Ok(next));
 }

@@ -9,7 +9,8 @@ use proptest::prelude::*;
 
 use crate::flock::*;
 
-/// Who is reachable from `me` over admissions: what membership means, computed the slow way.
+/// The principals reachable from `me` over admissions: the definition of membership, computed the
+/// slow way.
 fn reachable(me: Principal, items: &[Item]) -> BTreeSet<Principal> {
     let mut members = BTreeSet::from([me]);
     loop {
@@ -36,7 +37,7 @@ fn ended(members: &BTreeSet<Principal>, items: &[Item]) -> BTreeMap<Principal, u
         let (who, incarnation) = match act.value().statement {
             Statement::Leave { incarnation } => (act.author(), incarnation),
             Statement::Retire { subject, incarnation } => (subject, incarnation),
-            Statement::Admit { .. } => continue,
+            Statement::Admit { .. } | Statement::Later(_) => continue,
         };
         if members.contains(&act.author()) {
             let known = ended.entry(who).or_insert(incarnation);

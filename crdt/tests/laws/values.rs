@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crux_crdt::act::{ACTS_PER_AUTHOR_MAX, Act, NUMBER_LIMIT, Statement};
+use crux_crdt::act::{ACTS_PER_AUTHOR_MAX, Act, After, NUMBER_LIMIT, Statement};
 use crux_crdt::blob::{BLOB_BYTES_MAX, BlobId, Descriptor, PIECE_BYTES, PieceSet, Root};
 use crux_crdt::canon::{Canonical, Encoder};
 use crux_crdt::path::Endpoint;
 use crux_crdt::record::{
-    Frontier, Header, INCARNATION_LIMIT, LaterFields, Marker, Profile, Registration, Slot,
+    Frontier, Header, INCARNATION_LIMIT, LaterFields, Marker, Offer, Profile, Registration,
+    SERVICE_LABELS_MAX, ServiceKey, Slot,
 };
 use crux_crdt::{Digest, Principal};
 use proptest::prelude::*;
@@ -103,31 +104,71 @@ fn plain_profiles() -> impl Strategy<Value = Profile> {
 
 pub(crate) fn registrations() -> impl Strategy<Value = Registration> {
     let lease = prop::option::of((1..=u64::MAX).prop_map(Duration::from_millis));
-    (LABEL, SERVICE, SERVICE, endpoints(), "svc-[a-z2-7]{10}", lease).prop_map(
-        |(horde, service, rev, endpoint, instance, lease)| Registration {
-            horde: horde.parse().unwrap(),
-            service: service.parse().unwrap(),
-            rev: rev.parse().unwrap(),
+    let labels = prop::collection::btree_map(SERVICE, plain_text(), 0..=SERVICE_LABELS_MAX);
+    (service_keys(), endpoints(), "svc-[a-z2-7]{10}", labels, lease).prop_map(
+        |(key, endpoint, instance, labels, lease)| Registration {
+            key,
             endpoint,
             instance,
+            labels,
             lease,
         },
     )
 }
 
-pub(crate) fn slots() -> impl Strategy<Value = Slot> {
-    prop_oneof![registrations().prop_map(Slot::Registration), descriptors().prop_map(Slot::Offer),]
+pub(crate) fn service_keys() -> impl Strategy<Value = ServiceKey> {
+    let ordinal = prop_oneof![Just(0), any::<u16>()];
+    (LABEL, SERVICE, SERVICE, ordinal).prop_map(|(horde, service, rev, ordinal)| ServiceKey {
+        horde: horde.parse().unwrap(),
+        service: service.parse().unwrap(),
+        rev: rev.parse().unwrap(),
+        ordinal,
+    })
 }
 
+/// Of every kind that there is, and of those that there are not.
+pub(crate) fn slots() -> impl Strategy<Value = Slot> {
+    let later = (3..=u8::MAX, prop::collection::vec(any::<u8>(), 0..300));
+    let later = later
+        .prop_map(|(kind, body)| Slot::from_canonical(&[&[kind][..], &body].concat()).unwrap());
+    prop_oneof![
+        registrations().prop_map(Slot::Registration),
+        descriptors().prop_map(|offer| Slot::Offer(Offer(offer))),
+        later,
+    ]
+}
+
+/// A statement of a kind that came after this build.
+pub(crate) fn later(kind: u8, body: &[u8]) -> Statement {
+    Statement::from_canonical(&[&[kind], body].concat()).unwrap()
+}
+
+/// Acts of the kinds that this build knows, and of later ones.
 pub(crate) fn acts() -> impl Strategy<Value = Act> {
+    let body = prop::collection::vec(any::<u8>(), 0..60);
+    let unknown = (4..=u8::MAX, body).prop_map(|(kind, body)| later(kind, &body));
+    acts_that_say(prop_oneof![3 => statements(), 1 => unknown])
+}
+
+/// Acts of the kinds that this build knows.
+pub(crate) fn known_acts() -> impl Strategy<Value = Act> {
+    acts_that_say(statements())
+}
+
+fn statements() -> impl Strategy<Value = Statement> {
     let subject = || any::<[u8; 32]>().prop_map(Principal);
-    let statement = prop_oneof![
-        (subject(), 0..NUMBER_LIMIT)
-            .prop_map(|(subject, generation)| Statement::Admit { subject, generation }),
+    let after = prop::collection::vec(subject(), 0..4).prop_map(|of| After::of(&of).unwrap());
+    prop_oneof![
+        (subject(), 0..NUMBER_LIMIT, after).prop_map(|(subject, generation, after)| {
+            Statement::Admit { subject, generation, after }
+        }),
         (0..INCARNATION_LIMIT).prop_map(|incarnation| Statement::Leave { incarnation }),
         (subject(), 0..NUMBER_LIMIT)
             .prop_map(|(subject, incarnation)| Statement::Retire { subject, incarnation }),
-    ];
+    ]
+}
+
+fn acts_that_say(statement: impl Strategy<Value = Statement>) -> impl Strategy<Value = Act> {
     (1..=ACTS_PER_AUTHOR_MAX, digests(), statement).prop_map(|(number, previous, statement)| Act {
         number,
         previous,

@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crux_client::model::{Blob, Scrubbed};
 use crux_client::op::{
-    self, AddBlobDir, BlobPath, Keep, KeepBlob, ListBlobs, RegisterFile, RemoveBlob, Scrub, Taken,
-    Wire,
+    self, AddBlobDir, BlobPath, FindBlob, Keep, KeepBlob, ListBlobs, RegisterFile, RemoveBlob,
+    Scrub, Taken, Wire,
 };
 use crux_client::parse;
 use crux_client::wire::to_status;
 use crux_crdt::blob::BlobId;
+use crux_crdt::record::Offer;
 use crux_proto::v1;
 use futures::{Stream, StreamExt as _, stream};
 use tokio::sync::watch;
@@ -21,14 +23,20 @@ use super::serve::{Answer, Serve, answered, handle};
 use crate::blobs::want::{Fetch, Pantry, Progress, WAIT};
 use crate::blobs::{self, BlobError, Reader};
 use crate::error::{Error, Kind};
+use crate::view::View;
 
 #[cfg(test)]
 mod tests;
+
+/// How many blobs that begin alike are looked for on a node, and in the registry: more than an error names.
+const FOUND_MAX: usize = 16;
 
 /// The Blobs service.
 #[derive(Debug, Clone)]
 pub(super) struct Service {
     pub(super) pantry: Pantry,
+    /// What the node sees of the flock.
+    pub(super) view: watch::Receiver<Arc<View>>,
     /// Turns true when the server stops: streams end then.
     pub(super) closing: watch::Receiver<bool>,
 }
@@ -97,9 +105,37 @@ impl Serve<ListBlobs> for Service {
     }
 }
 
+impl Serve<FindBlob> for Service {
+    async fn serve(&self, op: FindBlob) -> Result<BlobId, Error> {
+        let range = op.prefix.range();
+        let range = BlobId(*range.start())..=BlobId(*range.end());
+        let mut found = self.pantry.blobs.between(range.clone(), FOUND_MAX);
+        if op.elsewhere {
+            let view = self.view.borrow();
+            found.extend(view.said.between::<Offer>(range).take(FOUND_MAX));
+            found.sort_unstable();
+            found.dedup();
+        }
+        match found.as_slice() {
+            [] => Err(Error::new(Kind::BlobUnknown, format!("no blob begins with {}", op.prefix))
+                .with_hint("`blob ls` lists what this node holds. Of others give the whole id.")),
+            [id] => Ok(*id),
+            several => {
+                let several = several.iter().map(|id| (id.to_string(), String::new()));
+                Err(op.prefix.ambiguous("blobs", several))
+            }
+        }
+    }
+}
+
 impl Serve<RemoveBlob> for Service {
     async fn serve(&self, op: RemoveBlob) -> Result<(), Error> {
-        Ok(self.pantry.blobs.remove(op.id).await?)
+        let blobs = &self.pantry.blobs;
+        match op.pinned {
+            true => blobs.remove(op.id).await?,
+            false => blobs.remove_unpinned(op.id).await?,
+        }
+        Ok(())
     }
 }
 
@@ -109,7 +145,10 @@ impl Serve<BlobPath> for Service {
         if path.to_str().is_some() {
             return Ok(path);
         }
-        Err(Error::new(Kind::Unsupported, format!("the path {} is no text", path.display())))
+        Err(Error::new(
+            Kind::Unsupported,
+            format!("the path {} is not valid UTF-8", path.display()),
+        ))
     }
 }
 

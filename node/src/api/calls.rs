@@ -29,7 +29,7 @@ use crate::error::{Error, Kind, StateChanged};
 enum Class {
     /// Answered from what the node shows.
     Read,
-    /// A stream that goes on until somebody ends it.
+    /// A stream that lasts until somebody ends it.
     Watch,
     /// A blob on its way.
     Transfer,

@@ -6,29 +6,29 @@
 //! | `limits` | how much is taken at once, from all callers together |
 //! | `seats` | which connections are served, and which are closed |
 //! | `calls` | how many calls of each kind are open |
-//! | `whole` | a request is there whole before it counts |
-//! | `untaken` | answers that wait to be taken |
-//! | `server` | serves Control, health and reflection until told to stop |
+//! | `whole` | a request counts once it arrived whole |
+//! | `untaken` | answers that callers have not taken yet |
+//! | `server` | serves Control, health and reflection until it is stopped |
 //! | `serve` | how an operation of the client's becomes a handler |
-//! | `service` | the Control service: what reads looks at the view, the rest goes to the fulcrum |
+//! | `service` | the Control service: reads use the view, the rest goes to the fulcrum |
 //! | `blobs` | the Blobs service: streams in and out |
 //! | `feed` | what `Watch` streams |
 //!
-//! Every message is read and written by `crux_client`, so that a node and its clients agree. Within the
-//! node this is the only place that names tonic. Reading looks into the published view and never waits
-//! for the fulcrum; writing asks it through a bounded channel, with a time-out.
+//! `crux_client` reads and writes every message, so that a node and its clients agree. Within the node
+//! this is the only place that names tonic. A read uses the published view and never waits for the
+//! fulcrum; a write asks the fulcrum through a bounded channel, with a time-out.
 //!
 //! # Limits
 //!
-//! Neither streams nor idle connections keep a short call waiting. Of a process that may open 2,048
-//! files or more, all callers together have at most
+//! Neither streams nor idle connections delay a short call. In a process that may open 2,048 files or
+//! more, all callers together have at most
 //!
 //! | at once | at most | beyond |
 //! |---|---|---|
 //! | connections | 512 | the one that is idle for longest is closed in favour of the newcomer |
 //! | watches (also of health, and reflection) | 128 | `limit_reached`, `RESOURCE_EXHAUSTED` |
 //! | puts and gets of blobs | 128 | `limit_reached`, `RESOURCE_EXHAUSTED` |
-//! | other calls that the node has to work for | 192 | `busy`, `UNAVAILABLE` |
+//! | other calls for which the node has to work | 192 | `busy`, `UNAVAILABLE` |
 //! | `status`, `leader`, `members`, `services`, `resolve`, health checks | any number | |
 //! | long calls of one connection | 64 | `limit_reached`, `RESOURCE_EXHAUSTED` |
 //! | bytes of answers that callers have not taken | 64 MiB | the call of which nothing was taken for longest ends with `limit_reached` |

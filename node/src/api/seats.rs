@@ -199,7 +199,7 @@ impl Line {
     /// Opens a call; none where the connection has as many long ones as it may.
     pub(super) fn open(&self, long: bool) -> Option<Open> {
         let mut table = self.seats.table();
-        // The connection may be gone while its last request is looked at.
+        // The connection may be gone while its last request is checked.
         if let Some(seat) = table.seats.get_mut(&self.id) {
             if long && seat.long >= LONG_PER_CONNECTION {
                 return None;

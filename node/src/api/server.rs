@@ -24,10 +24,14 @@ use crate::fulcrum::Handle;
 /// would only delay the end.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How long a node that starts may take until it shows itself among the members. One write to the disk, mostly;
+/// where that fails, as on a full disk, commands have to be answered all the same.
+const SHOWN_WITHIN: Duration = Duration::from_secs(1);
+
 /// The longest part of a put, in bytes: a chunk of 1 MiB, and some.
 const PART_BYTES_MAX: usize = 1024 * 1024 + 64 * 1024;
 
-/// Serves the control API on a socket until `shutdown` resolves; health says *serving* of the blobs
+/// Serves the control API on a socket, from the moment that the node shows itself, until `shutdown` resolves; health says *serving* of the blobs
 /// once `ready` does. Then says *not serving*, closes silent connections, ends the streams, finishes the
 /// calls under way for at most two seconds, and removes the socket.
 ///
@@ -40,6 +44,7 @@ pub async fn serve(
     ready: impl Future<Output = ()> + Send,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
+    shown(&handle).await;
     let (close, closing) = watch::channel(false);
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<ControlServer<Service>>().await;
@@ -49,7 +54,8 @@ pub async fn serve(
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()
         .map_err(|err| internal("building the reflection service", &err))?;
-    let blobs = blobs::Service { pantry: pantry.clone(), closing: closing.clone() };
+    let (view, of_blobs) = (handle.view.clone(), pantry.clone());
+    let blobs = blobs::Service { pantry: of_blobs, view, closing: closing.clone() };
     let blobs = BlobsServer::new(blobs).max_decoding_message_size(PART_BYTES_MAX);
     let seen = Seen::default();
     let service = Service { handle, pantry, seen, closing: closing.clone() };
@@ -87,6 +93,14 @@ pub async fn serve(
         Ok(ended) => ended.map_err(|err| internal("serving", &err)),
         Err(_) => Ok(()),
     }
+}
+
+/// Resolves when the node shows itself, or does not within [`SHOWN_WITHIN`]. A command right after the start would
+/// otherwise hear of a flock of none. Those that are connected wait.
+async fn shown(handle: &Handle) {
+    let mut views = handle.view.clone();
+    let shown = views.wait_for(|view| view.members.iter().any(|it| it.principal == view.principal));
+    drop(tokio::time::timeout(SHOWN_WITHIN, shown).await);
 }
 
 /// Resolves when the server is to stop.

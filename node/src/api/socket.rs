@@ -109,7 +109,7 @@ fn clear(path: &Path) -> Result<(), Error> {
         Err(err) => return Err(Error::io("looking for an old socket", &err)),
     };
     if !file.file_type().is_socket() {
-        return Err(Error::new(Kind::AlreadyExists, "a file that is no socket is in the way")
+        return Err(Error::new(Kind::AlreadyExists, "a file that is not a socket is in the way")
             .with_hint("Move the file away."));
     }
     if StdStream::connect(path).is_ok() {

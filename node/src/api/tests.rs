@@ -1,5 +1,6 @@
 //! A real server on a real socket, a fake fulcrum behind it, the real client in front.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,8 @@ use crux_client::op::{
     LeaderPinged, Leave, Register, Registered, Resolve,
 };
 use crux_client::socket::SOCKET_NAME;
-use crux_client::{Client, Watch, WatchEvent};
+use crux_client::{Client, Watch, WatchEvent, parse};
+use crux_crdt::record::ServiceKey;
 use crux_protocol::flock::Control;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -104,17 +106,17 @@ fn react(request: Request) {
 
 fn engine(control: Control, reply: Reply) {
     match (control, reply) {
-        (Control::Register { service: name, .. }, Reply::Registered(reply))
-            if name.as_str() == "full" =>
+        (Control::Register { key, .. }, Reply::Registered(reply))
+            if key.service.as_str() == "full" =>
         {
             answer(reply, Err(full()));
         }
-        (Control::Register { service: name, rev, .. }, Reply::Registered(reply)) => {
-            let found = service("n1", name.as_str(), rev.as_str());
+        (Control::Register { key, .. }, Reply::Registered(reply)) => {
+            let found = service("n1", key.service.as_str(), key.rev.as_str());
             let (path, instance, net_id) = (found.path, found.instance, found.net_id);
             answer(reply, Ok(Registered { path, instance, net_id }));
         }
-        (Control::Deregister { service, .. }, Reply::Done(reply)) if service.as_str() != "web" => {
+        (Control::Deregister(key), Reply::Done(reply)) if key.to_string() != "main/web/r1" => {
             answer(reply, Err(Error::new(Kind::NotFound, "not registered here")));
         }
         (Control::LeaderPing, Reply::Pinged(reply)) => {
@@ -148,14 +150,18 @@ fn check(name: &str, result: CheckResult, hint: Option<&str>) -> Check {
     Check { name: name.to_owned(), result, detail, hint: hint.map(str::to_owned) }
 }
 
+fn key(service: &str, ordinal: u32) -> ServiceKey {
+    parse::service_key("main", service, "r1", ordinal).unwrap()
+}
+
 fn register(name: &str) -> Register {
     Register {
-        service: name.parse().unwrap(),
-        rev: "r1".parse().unwrap(),
+        key: key(name, 0),
         endpoint: "127.0.0.1:9000".parse().unwrap(),
-        horde: "main".parse().unwrap(),
+        labels: BTreeMap::new(),
         lease: Some(Duration::from_secs(5)),
         sync: 1,
+        sync_within: None,
     }
 }
 
@@ -186,14 +192,12 @@ async fn writing_asks_the_fulcrum() {
     let client = node.client().await;
     let registered = client.call(&register("web")).await.unwrap();
     assert_eq!(registered.path.to_string(), "/dev/main/n1/web/r1");
-    let deregister = |name: &str| Deregister {
-        service: name.parse().unwrap(),
-        rev: "r1".parse().unwrap(),
-        horde: "main".parse().unwrap(),
-    };
-    assert_eq!(client.call(&deregister("web")).await, Ok(()));
-    let err = client.call(&deregister("ntp")).await.unwrap_err();
-    assert_eq!(err.kind(), Kind::NotFound);
+    let deregister = |name: &str, ordinal| Deregister { key: key(name, ordinal) };
+    assert_eq!(client.call(&deregister("web", 0)).await, Ok(()));
+    for absent in [deregister("ntp", 0), deregister("web", 1)] {
+        let err = client.call(&absent).await.unwrap_err();
+        assert_eq!(err.kind(), Kind::NotFound);
+    }
     assert_eq!(client.call(&LeaderPing).await.unwrap().failed, [principal("n3")]);
     let node = NodeRef::Principal(principal("n4"));
     assert_eq!(client.call(&Forget { node }).await, Ok(principal("n4")));
@@ -216,7 +220,7 @@ async fn a_watch_follows_the_view_and_ends_with_the_node() {
     let mut watch = client.watch(&"*/*/*/web".parse().unwrap(), false).await.unwrap();
     assert_eq!(watch.next().await, Ok(Some(WatchEvent::Snapshot { services: vec![] })));
     node.views.send_replace(Arc::new(view()));
-    let service = service("n1", "web", "r1");
+    let service = view().services.remove(0);
     assert_eq!(watch.next().await, Ok(Some(WatchEvent::Added { service })));
     node.stop().await;
     assert_eq!(watch.next().await.unwrap_err().kind(), Kind::ShuttingDown);

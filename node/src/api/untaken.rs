@@ -113,7 +113,7 @@ struct Rest {
     /// Where it waits; none once all of it is taken.
     id: Option<u64>,
     end: Option<http::HeaderMap>,
-    /// What is said of the state when the answer had to go.
+    /// What the error says about the state when the answer had to go.
     lost: StateChanged,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Reservations and the order of last uses outlive the process, and anybody may set the wall clock. So
 //! the store counts its **age**: for how long it was open so far. The age advances with the boot-time
-//! clock, which nobody sets and which goes on while the machine sleeps, and continues at the next start
+//! clock, which nobody sets and which runs while the machine sleeps, and continues at the next start
 //! from where it was.
 //!
 //! **Invariants**

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::parts::Supervisor;
+
 /// How long a blob is reserved when nobody says.
 pub const RESERVE: Duration = Duration::from_secs(600);
 
@@ -20,12 +22,20 @@ pub struct Config {
     pub headroom: Option<u64>,
     /// Time and disks.
     pub world: Arc<dyn World>,
+    /// Starts the threads of the store.
+    pub parts: Supervisor,
 }
 
 impl Config {
     /// The defaults, with these directories.
     pub fn new(dirs: Vec<PathBuf>) -> Self {
-        Self { dirs, quota: None, headroom: None, world: Arc::new(System) }
+        Self {
+            dirs,
+            quota: None,
+            headroom: None,
+            world: Arc::new(System),
+            parts: Supervisor::default(),
+        }
     }
 }
 

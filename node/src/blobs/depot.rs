@@ -15,6 +15,8 @@ use super::error::Doing as _;
 use super::index::{BLOBS_MAX, Index, Listed, Sealed};
 use super::journal::Journal;
 use super::layout::{Layout, remove};
+use super::partial::Partial;
+use super::put::Claim;
 use super::record::{self, Keep, Meta, Place};
 
 /// What is here of a blob.
@@ -64,6 +66,10 @@ pub(super) struct Ready {
     /// Where the bytes are; both durable.
     pub(super) data: Source,
     pub(super) pairs: Option<PathBuf>,
+    /// The room that was made for it.
+    pub(super) claim: Option<Claim>,
+    /// What was under way of it, where the bytes are that of one: given up meanwhile, they are another one's.
+    pub(super) partial: Option<Arc<Partial>>,
 }
 
 /// Where the bytes of a blob are that is about to be sealed.
@@ -164,8 +170,9 @@ impl Depot {
         Ok(descriptor)
     }
 
-    /// Makes the names of a sealed blob durable, unless they are. Whoever acknowledges a blob calls this,
-    /// also when somebody else put it: that one may still be waiting for the disk, or have ended before it did.
+    /// Makes the names of a sealed blob durable, unless they are. A caller that acknowledges a blob
+    /// calls this first, also when another one put it: that one may still wait for the disk, or have
+    /// ended before it did.
     pub(super) fn settle(&self, id: &BlobId) -> Result<(), BlobError> {
         let (renames, dir) = {
             let index = self.index();
@@ -190,8 +197,11 @@ impl Depot {
     /// The renames of a commit, unless the blob is there already. A copy takes the place of a registration,
     /// and a registration that of a copy.
     fn show(&self, ready: Ready, meta: &Path) -> Result<(), BlobError> {
-        let Ready { id, root, size, dir, data, pairs } = ready;
+        let Ready { id, root, size, dir, data, pairs, mut claim, partial } = ready;
         let _committing = self.committing();
+        if partial.is_some_and(|partial| !self.index().is_under_way(&partial)) {
+            return Err(BlobError::Unsealed(id));
+        }
         let _here = self.keep_here(id);
         let place = data.place();
         let held = self.index().sealed.get(&id).cloned();
@@ -219,6 +229,7 @@ impl Depot {
         let (used, renames) = (self.now(), self.next_number());
         let sealed = Sealed { root, size, dir: dir.clone(), place, used, written: used };
         let mut index = self.index();
+        claim.iter_mut().for_each(|claim| claim.end(&mut index));
         index.insert(id, sealed);
         index.unsettled.insert(id, renames);
         drop(index);
@@ -248,15 +259,19 @@ impl Depot {
         [from.meta(id), from.tree(id), from.keep(id)].iter().try_for_each(|path| remove(path))
     }
 
-    /// Forgets what was under way of a blob.
+    /// Forgets what was under way of a blob. The commits are locked: its files are known by name, and another
+    /// one takes the name as soon as it is out of the index.
     pub(super) fn drop_partial(&self, id: &BlobId) -> Result<(), BlobError> {
         let partials = self.index().partials.remove(id);
         partials.into_iter().flatten().try_for_each(|partial| partial.delete())
     }
 
-    /// Forgets what was under way of a blob by one root.
-    pub(super) fn drop_tree(&self, id: &BlobId, of: (Root, u64)) -> Result<(), BlobError> {
+    /// Gives up what was under way of a blob by one root. Nothing happens when nothing was. How the blob is
+    /// kept stays for another tree of it: a tree that is false says nothing about the blob.
+    pub(super) fn abandon(&self, id: &BlobId, of: (Root, u64)) -> Result<(), BlobError> {
+        let _committing = self.committing();
         let partial = self.index().take_tree(id, of);
+        self.step("given up");
         partial.map_or(Ok(()), |partial| partial.delete())
     }
 
@@ -342,11 +357,24 @@ impl Depot {
         Ok(BlobError::Changed(place.path.clone()))
     }
 
-    /// Removes a blob, sealed or under way. Whoever reads it reads on; a registered file stays.
+    /// As [`Depot::remove`], but not what is pinned.
+    pub(super) fn remove_unpinned(&self, id: &BlobId) -> Result<(), BlobError> {
+        if self.index().keeps.get(id).is_some_and(|keep| keep.pinned) {
+            return Err(BlobError::Pinned(*id));
+        }
+        self.remove(id)
+    }
+
+    /// Removes a blob, sealed or under way. Open readers continue; a registered file stays.
     pub(super) fn remove(&self, id: &BlobId) -> Result<(), BlobError> {
         let known = self.have(id).is_some();
         self.forget_if(id, |_| true)?;
+        let _committing = self.committing();
         self.drop_partial(id)?;
+        // Put again meanwhile, it may be kept again.
+        if known && self.have(id).is_none() {
+            self.forget_keep(id)?;
+        }
         if known { Ok(()) } else { Err(BlobError::Unknown(*id)) }
     }
 
@@ -393,19 +421,6 @@ impl Depot {
         deleted.and_then(|()| remove(&dir.keep(id)))
     }
 
-    /// Gives up what was under way of a blob by one root. Nothing happens when nothing was.
-    pub(super) fn abandon(&self, id: &BlobId, of: (Root, u64)) -> Result<(), BlobError> {
-        self.drop_tree(id, of)?;
-        let mut index = self.index();
-        let is_here = index.sealed.contains_key(id) || index.partials.contains_key(id);
-        if !is_here && index.keeps.remove(id).is_some() {
-            let dirs = index.dirs.clone();
-            drop(index);
-            dirs.iter().try_for_each(|dir| remove(&dir.keep(id)))?;
-        }
-        Ok(())
-    }
-
     /// Changes how a blob is kept. It is here, sealed or under way.
     pub(super) fn keep(&self, id: &BlobId, change: impl Fn(&mut Keep)) -> Result<Keep, BlobError> {
         let _committing = self.committing();
@@ -420,6 +435,10 @@ impl Depot {
         };
         self.step("found to be kept");
         change(&mut keep);
+        // Of a tree in another directory that was given up.
+        let dirs = self.index().dirs.clone();
+        let mut others = dirs.iter().filter(|other| !Arc::ptr_eq(other, &dir));
+        others.try_for_each(|other| remove(&other.keep(id)))?;
         if keep == Keep::default() {
             remove(&dir.keep(id))?;
             self.index().keeps.remove(id);
@@ -428,6 +447,16 @@ impl Depot {
             self.index().keeps.insert(*id, keep);
         }
         Ok(keep)
+    }
+
+    /// Forgets how a blob is kept that is not here.
+    fn forget_keep(&self, id: &BlobId) -> Result<(), BlobError> {
+        let (keep, dirs) = {
+            let mut index = self.index();
+            (index.keeps.remove(id), index.dirs.clone())
+        };
+        let mut dirs = dirs.iter().filter(|_| keep.is_some());
+        dirs.try_for_each(|dir| remove(&dir.keep(id)))
     }
 
     /// Keeps a blob, if it is here, from being evicted while what is returned lives.

@@ -33,9 +33,9 @@ pub enum BlobError {
         /// How many pieces are lost.
         bad: u32,
     },
-    /// Every piece is what the root promised, and all together are not the blob. Whoever signed that
-    /// root for this blob lied. What was fetched is gone.
-    #[error("what was fetched as the blob {id} is {found}: the root {root} is of another file")]
+    /// Every piece is what the root promised, and all together are not the blob. The signer of
+    /// that root for this blob lied. The fetched bytes were deleted.
+    #[error("the bytes fetched as the blob {id} are {found}: the root {root} is of another file")]
     Mismatch {
         /// What was asked for.
         id: BlobId,
@@ -62,6 +62,9 @@ pub enum BlobError {
         /// The size it is under way with.
         size: u64,
     },
+    /// It is pinned, and only what is not was to be removed.
+    #[error("the blob {0} is pinned")]
+    Pinned(BlobId),
     /// Over the quota, and nothing that may be evicted makes enough room.
     #[error("{needed} bytes more do not fit into the quota of {quota} bytes for blobs")]
     Quota {
@@ -109,7 +112,7 @@ pub enum BlobError {
     #[error("the file {} changed", .0.display())]
     Changed(PathBuf),
     /// Not a regular file.
-    #[error("{} is no regular file", .0.display())]
+    #[error("{} is not a regular file", .0.display())]
     NotAFile(PathBuf),
     /// A storage directory is no longer the one that was opened.
     #[error("the blob directory {} was replaced by another one", .0.display())]
@@ -149,6 +152,7 @@ impl BlobError {
             Self::Damaged { .. } => Kind::BlobDamaged,
             Self::Mismatch { .. } | Self::WrongPiece { .. } => Kind::BlobMismatch,
             Self::OtherRoot { .. } | Self::Swapped(_) => Kind::Refused,
+            Self::Pinned(_) => Kind::NotConfirmed,
             Self::Quota { .. } => Kind::Quota,
             Self::DiskFull { .. } | Self::NoFiles { .. } => Kind::DiskFull,
             Self::TooLarge { .. } | Self::Limit { .. } => Kind::LimitReached,
@@ -164,9 +168,10 @@ impl BlobError {
         Some(match self {
             Self::Unknown(_) => "`blob ls` lists what this node holds.",
             Self::Damaged { .. } => "`blob get` fetches the rest from other nodes; check the disk.",
+            Self::Pinned(_) => "Unpin it first, or remove it with `blob rm --yes`.",
             Self::Quota { .. } => {
-                "Remove or unpin blobs, or raise the quota with --blob-quota. What is pinned, \
-                 reserved, registered or in use is never evicted."
+                "Remove or unpin blobs, or raise the quota with --blob-quota. Blobs that are \
+                 pinned, reserved, registered or in use are never evicted."
             }
             Self::DiskFull { .. } => "Make room on the disk; nothing has to be restarted.",
             Self::NoFiles { .. } => {

@@ -1,6 +1,6 @@
 //! Blobs that come in from other nodes, piece by piece.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use bytes::Bytes;
 use crux_crdt::blob::{
@@ -10,10 +10,12 @@ use crux_crdt::blob::{
 use super::BlobError;
 use super::depot::{Depot, Ready, Source};
 use super::error::Doing as _;
-use super::index::{PARTIALS_MAX, Victim};
+use super::index::{Index, Lack, PARTIALS_MAX, Victim};
 use super::layout::Slot;
 use super::partial::Partial;
+use super::put::Claim;
 use super::record::Have;
+use super::space::BLOB_FILES;
 use super::tree;
 
 impl Depot {
@@ -39,7 +41,7 @@ impl Depot {
     /// Takes in a piece as it travels; false: it was here already. The first one of a third root takes the
     /// place of the one of which less is here.
     pub(super) fn write_piece(
-        &self,
+        self: &Arc<Self>,
         id: BlobId,
         (root, size): (Root, u64),
         index: u32,
@@ -60,7 +62,7 @@ impl Depot {
     /// What a piece that checked is written to, with room for that piece; none: it is here, or being
     /// written.
     fn partial_for(
-        &self,
+        self: &Arc<Self>,
         id: BlobId,
         (root, size): (Root, u64),
         piece: u32,
@@ -90,36 +92,42 @@ impl Depot {
     }
 
     fn make_partial(
-        &self,
+        self: &Arc<Self>,
         id: BlobId,
         (root, size): (Root, u64),
         piece: u32,
     ) -> Result<Arc<Partial>, BlobError> {
         let mut index = self.index();
-        if index.under_way() >= PARTIALS_MAX {
-            let idle = index.idle(None, self.now()).next().cloned();
-            self.evict(&mut index, &idle.map(Victim::Partial).into_iter().collect::<Vec<_>>())?;
-        }
-        if index.under_way() >= PARTIALS_MAX {
-            return Err(BlobError::Limit { what: "blobs under way", max: PARTIALS_MAX });
-        }
+        self.make_place(&mut index)?;
         let bytes = piece_len(size, piece);
         let dir = self.make_room(&mut index, bytes)?;
         // Claimed while its files are made, so that nobody else takes the room.
-        index.claim(bytes);
+        let ahead = Lack { bytes, files: BLOB_FILES };
+        let mut claim = Claim::make(self, &mut index, &dir, bytes, ahead);
         let slot = index.free_slot(&id).unwrap_or(Slot::First);
         drop(index);
+        self.step("room made");
         let have = Have { id, root, size, pieces: PieceSet::none(size) };
         let opened = dir.check().and_then(|()| Partial::open(dir, slot, have, self.now()));
-        let mut index = self.index();
-        index.release(bytes);
         let partial = Arc::new(opened?);
+        let mut index = self.index();
+        claim.end(&mut index);
         partial.expect(piece);
         index.add_partial(partial.clone());
         Ok(partial)
     }
 
-    /// Nobody goes on with a blob under way: it makes room for others before anything else does.
+    /// Makes a place for one more blob under way.
+    fn make_place(&self, index: &mut MutexGuard<'_, Index>) -> Result<(), BlobError> {
+        if index.under_way() < PARTIALS_MAX {
+            return Ok(());
+        }
+        let idle = index.idle(None, self.now()).min_by_key(|partial| partial.bytes()).cloned();
+        let full = BlobError::Limit { what: "blobs under way", max: PARTIALS_MAX };
+        self.evict(index, &[Victim::Partial(idle.ok_or(full)?)])
+    }
+
+    /// Nobody fetches a partial blob any more: it makes room for others before anything else does.
     pub(super) fn rest(&self, id: &BlobId) {
         self.index().partials.get(id).into_iter().flatten().for_each(|partial| partial.rest());
     }
@@ -206,7 +214,7 @@ impl Depot {
             if bad > 0 {
                 return Err(BlobError::Damaged { id, bad });
             }
-            self.drop_tree(&id, (root, size))?;
+            self.abandon(&id, (root, size))?;
             return Err(BlobError::Mismatch { id, found, root });
         }
         partial.sync()?;
@@ -214,7 +222,8 @@ impl Depot {
         let dir = partial.dir.clone();
         let pairs = partial.tree_path();
         let data = Source::Ours(partial.data_path());
-        self.commit(Ready { id, root, size, dir, data, pairs })
+        let (claim, partial) = (None, Some(partial));
+        self.commit(Ready { id, root, size, dir, data, pairs, claim, partial })
     }
 
     /// An empty blob has no piece that could check.
@@ -236,12 +245,19 @@ impl Depot {
     }
 
     /// Takes what is left of a damaged blob back to where blobs under way are. Its good pieces count
-    /// as fetched. Returns how many do not.
+    /// as fetched, and rest until somebody fetches the others. Returns how many do not count.
+    ///
+    /// Where as many are under way as may be, and none of them rests, it stays as it is: what of it is read
+    /// is checked, and the next look finds it again.
     pub(super) fn demote(&self, id: &BlobId, good: PieceSet) -> Result<u32, BlobError> {
         let _committing = self.committing();
         let sealed = self.index().sealed.get(id).cloned();
         let Some(sealed) = sealed.filter(|sealed| sealed.place.is_none()) else { return Ok(0) };
         let bad = good.count() - good.held();
+        if let Err(error) = self.make_place(&mut self.index()) {
+            tracing::warn!(blob = %id, bad, %error, "a damaged blob stays as it is");
+            return Ok(bad);
+        }
         self.journal().gone(id)?;
         let dir = &sealed.dir;
         let have = Have { id: *id, root: sealed.root, size: sealed.size, pieces: good };
@@ -258,6 +274,7 @@ impl Depot {
         self.step("what was taken back is durable");
         super::layout::remove(&dir.meta(id))?;
         let partial = Partial::open(dir.clone(), Slot::First, have, self.now())?;
+        partial.rest();
         let mut index = self.index();
         index.remove(id);
         index.add_partial(Arc::new(partial));

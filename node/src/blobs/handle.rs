@@ -1,3 +1,4 @@
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,8 +51,9 @@ impl Blobs {
     /// # Errors
     /// As [`Blobs::open`].
     pub fn open_blocking(config: Config) -> Result<Self, BlobError> {
+        let parts = config.parts.clone();
         let depot = Depot::open(config)?;
-        let intake = Intake::start(depot.clone());
+        let intake = Intake::start(depot.clone(), &parts);
         let intake = intake.map_err(|err| BlobError::io("starting a thread", "".as_ref(), &err))?;
         Ok(Self { depot, gates: Arc::default(), intake })
     }
@@ -180,6 +182,19 @@ impl Blobs {
     /// As [`Blobs::reader`].
     pub async fn path(&self, id: BlobId) -> Result<PathBuf, BlobError> {
         self.short(move |depot| depot.path(&id)).await
+    }
+
+    /// The ids between two of what is here, sealed or under way, in order; at most `most`.
+    pub fn between(&self, ids: RangeInclusive<BlobId>, most: usize) -> Vec<BlobId> {
+        self.depot.index().between(ids, most)
+    }
+
+    /// As [`Blobs::remove`], but not what is pinned.
+    ///
+    /// # Errors
+    /// [`BlobError::Unknown`], [`BlobError::Pinned`].
+    pub async fn remove_unpinned(&self, id: BlobId) -> Result<(), BlobError> {
+        self.short(move |depot| depot.remove_unpinned(&id)).await
     }
 
     /// Removes a blob, sealed or under way, and whatever kept it. A registered file stays where it is.
@@ -365,12 +380,12 @@ impl Blobs {
     /// # Errors
     /// The system refused. Nothing is lost by that: what is not marked is found again.
     pub async fn save(&self) -> Result<(), BlobError> {
-        self.short(Depot::save).await
+        self.short(|depot| depot.save()).await
     }
 
     async fn short<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Depot) -> Result<T, BlobError> + Send + 'static,
+        work: impl FnOnce(&Arc<Depot>) -> Result<T, BlobError> + Send + 'static,
     ) -> Result<T, BlobError> {
         let depot = self.depot.clone();
         self.gates.short(move || work(&depot)).await

@@ -6,6 +6,7 @@
 //! ages of the store: no clock that anybody sets counts.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +22,6 @@ use super::tree::has_pairs;
 pub(super) const BLOBS_MAX: usize = 1_000_000;
 /// How many blobs are under way at once. Each costs two open files.
 pub(super) const PARTIALS_MAX: usize = 256;
-/// How many files a blob under way takes, at least.
-const PARTIAL_FILES: u64 = 2;
 /// A blob under way that nobody touched for that long makes room for others, also if nobody said that it
 /// rests: whoever went on with it is gone. Wild guess.
 pub(super) const IDLE_AFTER: Duration = Duration::from_secs(24 * 3600);
@@ -156,9 +155,13 @@ impl Index {
         }
     }
 
-    /// What was promised on a disk and is not taken yet.
+    /// What was promised on a disk and is not taken yet: with the pieces that are being written.
     pub(super) fn ahead(&self, disk: u64) -> Lack {
-        self.ahead.get(&disk).copied().unwrap_or_default()
+        let partials =
+            self.partials.values().flatten().filter(|partial| partial.dir.disk() == disk);
+        let coming: u64 = partials.map(|partial| partial.coming()).sum();
+        let Lack { bytes, files } = self.ahead.get(&disk).copied().unwrap_or_default();
+        Lack { bytes: bytes + coming, files }
     }
 
     pub(super) fn hold(&mut self, id: BlobId) {
@@ -200,7 +203,7 @@ impl Index {
         let order = order.map(|(_, id, size, files)| (Victim::Sealed(id), size, files));
         let idle = self
             .idle(dir, now)
-            .map(|partial| (Victim::Partial(partial.clone()), partial.bytes(), PARTIAL_FILES));
+            .map(|partial| (Victim::Partial(partial.clone()), partial.bytes(), partial.files()));
         let mut left = lack;
         let mut victims = Vec::new();
         for (victim, size, files) in idle.chain(order) {
@@ -238,6 +241,13 @@ impl Index {
             });
         let is_first = self.partial(id).is_some_and(|first| Arc::ptr_eq(first, partial));
         is_idle && !(is_kept && is_first)
+    }
+
+    /// Whether this one is under way, and not another one of the same blob.
+    pub(super) fn is_under_way(&self, partial: &Arc<Partial>) -> bool {
+        self.partials
+            .get(&partial.id)
+            .is_some_and(|of| of.iter().any(|it| Arc::ptr_eq(it, partial)))
     }
 
     /// Takes out one tree of a blob under way.
@@ -342,6 +352,17 @@ impl Index {
         });
         let mut all: Vec<_> = sealed.chain(partials).collect();
         all.sort_unstable_by_key(|listed| listed.id);
+        all
+    }
+
+    /// The ids between two, sealed or under way, in order; at most `most`.
+    pub(super) fn between(&self, ids: RangeInclusive<BlobId>, most: usize) -> Vec<BlobId> {
+        let sealed = self.sealed.range(ids.clone()).map(|(id, _)| *id).take(most);
+        let partials = self.partials.range(ids).map(|(id, _)| *id).take(most);
+        let mut all: Vec<_> = sealed.chain(partials).collect();
+        all.sort_unstable();
+        all.dedup();
+        all.truncate(most);
         all
     }
 

@@ -70,14 +70,14 @@ pub(super) enum Found {
 }
 
 impl Journal {
-    /// A journal that goes on after the segments that lie there.
+    /// A journal that continues after the segments on the disk.
     pub(super) fn open(dir: Arc<Layout>) -> Result<Self, BlobError> {
         let last = dir.journals().doing("reading", dir.root())?.into_iter().max();
         let next_number = last.map_or(0, |last| last + 1);
         Ok(Self { dir, open: None, next_number, puts: BTreeMap::new(), owed: BTreeSet::new() })
     }
 
-    /// Whose journal it is.
+    /// The directory that it is the journal of.
     pub(super) fn dir(&self) -> &Arc<Layout> {
         &self.dir
     }

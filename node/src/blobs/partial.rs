@@ -47,7 +47,7 @@ pub(super) struct Partial {
     // Held while marks go to disk: two at once would take each other's file away.
     saving: Mutex<()>,
     touched: Mutex<Duration>,
-    // Whether nobody goes on with it.
+    // Whether nobody fetches it.
     resting: AtomicBool,
 }
 
@@ -60,6 +60,12 @@ struct Marks {
     unsaved: u32,
 }
 
+impl Marks {
+    fn coming(&self, size: u64) -> u64 {
+        self.coming.iter().map(|index| piece_len(size, *index)).sum()
+    }
+}
+
 #[derive(Debug, Default)]
 struct Follow {
     hasher: BlobHasher,
@@ -67,7 +73,7 @@ struct Follow {
 }
 
 impl Partial {
-    /// Begins a blob, or goes on with one that `have` tells of. The record comes first, so that no
+    /// Begins a blob, or continues one that `have` describes. The record comes first, so that no
     /// data lies about that belongs to nothing.
     pub(super) fn open(
         dir: Arc<Layout>,
@@ -105,18 +111,18 @@ impl Partial {
         *self.touched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Somebody goes on with it.
+    /// Somebody fetches it.
     pub(super) fn touch(&self, now: Duration) {
         self.resting.store(false, Ordering::Relaxed);
         *self.touched.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }
 
-    /// Nobody goes on with it.
+    /// Nobody fetches it.
     pub(super) fn rest(&self) {
         self.resting.store(true, Ordering::Relaxed);
     }
 
-    /// Whether nobody goes on with it.
+    /// Whether nobody fetches it.
     pub(super) fn is_resting(&self) -> bool {
         self.resting.load(Ordering::Relaxed)
     }
@@ -128,8 +134,17 @@ impl Partial {
         let last = marks.pieces.count().saturating_sub(1);
         let short = PIECE_BYTES - piece_len(self.size, last).min(PIECE_BYTES);
         let short = if marks.pieces.contains(last) { short } else { 0 };
-        let coming: u64 = marks.coming.iter().map(|index| piece_len(self.size, *index)).sum();
-        u64::from(marks.pieces.held()) * PIECE_BYTES - short + coming
+        u64::from(marks.pieces.held()) * PIECE_BYTES - short + marks.coming(self.size)
+    }
+
+    /// How many of these bytes are being written: the disk does not show them as taken yet.
+    pub(super) fn coming(&self) -> u64 {
+        self.marks().coming(self.size)
+    }
+
+    /// How many files it takes.
+    pub(super) fn files(&self) -> u64 {
+        if self.pairs.is_some() { 3 } else { 2 }
     }
 
     /// Whether a piece is neither here nor being written.
@@ -170,7 +185,7 @@ impl Partial {
         self.pairs.as_ref().map_or(Ok(()), |pairs| piece.write_pairs(pairs))
     }
 
-    /// As [`Partial::save`], unless somebody is about it: whoever writes next sees to the rest.
+    /// As [`Partial::save`], unless another thread does: the next writer takes care of the rest.
     fn save_soon(&self) -> Result<(), BlobError> {
         match self.saving.try_lock() {
             Ok(saving) => self.save_with(&saving),

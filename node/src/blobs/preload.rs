@@ -88,7 +88,7 @@ fn files_of(dir: &Path) -> Result<Vec<PathBuf>, BlobError> {
                 kind if kind.is_dir() => dirs.push(entry.path()),
                 // Where it leads may be another one tomorrow.
                 kind if kind.is_symlink() => {
-                    tracing::warn!(path = %entry.path().display(), "a link is no file; left out");
+                    tracing::warn!(path = %entry.path().display(), "left out: a link is not a regular file");
                 }
                 _ => files.push(entry.path()),
             }

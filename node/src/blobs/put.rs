@@ -60,9 +60,9 @@ pub(super) struct Incoming {
     claim: Claim,
 }
 
-/// The room that was made for a stream.
+/// The room that was made for a blob that comes in. It counts against the quota until the blob does.
 #[derive(Debug)]
-struct Claim {
+pub(super) struct Claim {
     depot: Arc<Depot>,
     disk: u64,
     bytes: u64,
@@ -71,9 +71,15 @@ struct Claim {
 }
 
 impl Claim {
-    fn make(depot: &Arc<Depot>, index: &mut Index, dir: &Layout, bytes: u64) -> Self {
-        // Its file is made now, and the others are at its end.
-        let (disk, ahead) = (dir.disk(), Lack { bytes, files: BLOB_FILES - 1 });
+    /// Claims so many bytes, and promises what of the disk they will take.
+    pub(super) fn make(
+        depot: &Arc<Depot>,
+        index: &mut Index,
+        dir: &Layout,
+        bytes: u64,
+        ahead: Lack,
+    ) -> Self {
+        let disk = dir.disk();
         index.claim(bytes);
         index.promise(disk, ahead);
         Self { depot: depot.clone(), disk, bytes, ahead }
@@ -87,18 +93,23 @@ impl Claim {
     }
 
     /// So many bytes are on the disk.
-    fn written(&mut self, bytes: u64) {
+    pub(super) fn written(&mut self, bytes: u64) {
         let written = Lack { bytes: bytes.min(self.ahead.bytes), files: 0 };
         self.ahead.bytes -= written.bytes;
         self.depot.index().redeem(self.disk, written);
+    }
+
+    /// The blob counts from now on, under the same lock. Nothing of this is left for its end.
+    pub(super) fn end(&mut self, index: &mut Index) {
+        index.release(std::mem::take(&mut self.bytes));
+        index.redeem(self.disk, std::mem::take(&mut self.ahead));
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        let mut index = self.depot.index();
-        index.release(self.bytes);
-        index.redeem(self.disk, self.ahead);
+        let depot = self.depot.clone();
+        self.end(&mut depot.index());
     }
 }
 
@@ -108,7 +119,9 @@ impl Incoming {
         check_size(size)?;
         let mut index = depot.index();
         let dir = depot.make_room(&mut index, size)?;
-        let claim = Claim::make(depot, &mut index, &dir, size);
+        // Its file is made now, and the others are at its end.
+        let ahead = Lack { bytes: size, files: BLOB_FILES - 1 };
+        let claim = Claim::make(depot, &mut index, &dir, size, ahead);
         drop(index);
         dir.check()?;
         let temp = Temp::make(depot, &dir)?;
@@ -153,7 +166,9 @@ impl Incoming {
         let id = std::mem::take(&mut self.hasher).finish();
         let data = Source::Ours(self.temp.path.clone());
         let pairs_path = pairs.as_ref().map(|pairs| pairs.path.clone());
-        depot.commit(Ready { id, root, size, dir: self.dir.clone(), data, pairs: pairs_path })
+        let Self { dir, claim, temp: _temp, .. } = self;
+        let (claim, partial) = (Some(claim), None);
+        depot.commit(Ready { id, root, size, dir, data, pairs: pairs_path, claim, partial })
     }
 }
 
@@ -285,6 +300,7 @@ impl Depot {
         foreign.check()?;
         let pairs_path = pairs.as_ref().map(|pairs| pairs.path.clone());
         let data = Source::Place(foreign.place);
-        self.commit(Ready { id, root, size, dir, data, pairs: pairs_path })
+        let (claim, partial) = (None, None);
+        self.commit(Ready { id, root, size, dir, data, pairs: pairs_path, claim, partial })
     }
 }

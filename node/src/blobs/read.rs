@@ -107,7 +107,7 @@ impl Depot {
     }
 
     /// Looks at every byte of a sealed blob that failed somewhere. If only its pairs were damaged they
-    /// are written anew; if bytes are, the good pieces are kept and the rest has to be fetched.
+    /// are rewritten; if bytes are, the good pieces are kept and the rest has to be fetched.
     pub(super) fn mend(&self, id: BlobId) -> Result<(), BlobError> {
         // Not evicted while its files are moved.
         let _here = self.keep_here(id);
@@ -123,7 +123,7 @@ impl Depot {
                     let to = sealed.dir.tree(&id);
                     std::fs::rename(&pairs.path, &to).doing("mending", &to)?;
                 }
-                tracing::warn!(blob = %id, "the hashes of a blob were damaged; they were written anew");
+                tracing::warn!(blob = %id, "the hashes of a blob were damaged; they were rewritten");
                 return Ok(());
             }
             Ok(_) | Err(BlobError::Changed(_)) => {}

@@ -13,7 +13,7 @@ pub(super) const STEP_PIECES: u32 = 16;
 /// What a scrub found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scrubbed {
-    /// How many blobs were looked at.
+    /// How many blobs were verified.
     pub blobs: u64,
     /// How many bytes.
     pub bytes: u64,
@@ -26,9 +26,9 @@ pub struct Scrubbed {
 
 /// How far the scrub of one blob got.
 pub(super) enum Step {
-    /// This many bytes were looked at, and there is more.
+    /// This many bytes were verified, and there is more.
     More(u64),
-    /// This many bytes were looked at, and that was the last of them.
+    /// This many bytes were verified, and those were the last.
     Done(u64),
 }
 

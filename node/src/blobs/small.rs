@@ -20,7 +20,9 @@ use super::flush;
 use super::index::{BLOBS_MAX, Lack, Sealed};
 use super::journal::{self, Found};
 use super::layout::Layout;
+use super::put::Claim;
 use super::record::{self, Meta};
+use crate::parts::{Part, Pulse, Supervisor};
 
 /// The largest blob that goes through the journal, in bytes. It is in memory as a whole.
 pub(super) const SMALL_BYTES_MAX: u64 = 64 * 1024;
@@ -29,6 +31,10 @@ const WAITING_MAX: usize = 256;
 /// How many are flushed together at most: half of what may wait, so that one batch is made while the
 /// other is flushed.
 const BATCH_MAX: usize = 128;
+
+/// How many files a small blob takes at most: its bytes, its record and a directory. The journal has its
+/// own.
+const SMALL_FILES: u64 = 3;
 
 /// A small blob that comes in, and who waits for it.
 #[derive(Debug)]
@@ -47,15 +53,13 @@ pub(super) struct Intake {
 
 impl Intake {
     /// Starts the thread, and one for the flushes that nobody waits for.
-    pub(super) fn start(depot: Arc<Depot>) -> std::io::Result<Self> {
+    pub(super) fn start(depot: Arc<Depot>, parts: &Supervisor) -> std::io::Result<Self> {
         let (jobs, waiting) = mpsc::channel(WAITING_MAX);
         let (ended_in, ended) = std::sync::mpsc::sync_channel(1);
         let of = Arc::downgrade(&depot);
-        std::thread::Builder::new()
-            .name("blobs-flush".to_owned())
-            .spawn(move || flush(&of, &ended))?;
-        let work = move || take_in(&depot, waiting, &ended_in);
-        std::thread::Builder::new().name("blobs-small".to_owned()).spawn(work)?;
+        parts.thread(Part::BlobFlush, move |pulse| flush(&of, &ended, pulse))?;
+        let work = move |pulse: &Pulse| take_in(&depot, waiting, &ended_in, pulse);
+        parts.thread(Part::BlobIntake, work)?;
         Ok(Self { jobs })
     }
 
@@ -73,9 +77,15 @@ impl Intake {
 }
 
 /// Takes in what waits, a batch at a time.
-fn take_in(depot: &Arc<Depot>, mut waiting: mpsc::Receiver<Job>, ended: &SyncSender<u64>) {
+fn take_in(
+    depot: &Arc<Depot>,
+    mut waiting: mpsc::Receiver<Job>,
+    ended: &SyncSender<u64>,
+    pulse: &Pulse,
+) {
     let mut jobs = Vec::with_capacity(BATCH_MAX);
     while waiting.blocking_recv_many(&mut jobs, BATCH_MAX) > 0 {
+        pulse.beat();
         let batch = jobs.drain(..).map(|job| (Coming::new(job.bytes, job.wanted), job.done));
         let (coming, done): (Vec<_>, Vec<_>) = batch.unzip();
         for (done, result) in done.into_iter().zip(depot.take_small(&coming)) {
@@ -92,8 +102,9 @@ fn take_in(depot: &Arc<Depot>, mut waiting: mpsc::Receiver<Job>, ended: &SyncSen
 }
 
 /// Makes the blobs of segments that ended durable as files, and deletes the segments.
-fn flush(depot: &Weak<Depot>, ended: &Ends<u64>) {
+fn flush(depot: &Weak<Depot>, ended: &Ends<u64>, pulse: &Pulse) {
     while let Ok(segment) = ended.recv() {
+        pulse.beat();
         let Some(depot) = depot.upgrade() else { return };
         if let Err(error) = depot.flush_small(segment) {
             tracing::warn!(%error, "the journal of small blobs stays until the next flush");
@@ -121,7 +132,7 @@ impl Coming {
 /// What becomes of one of a batch.
 enum Way {
     /// Through the journal; room was made for it.
-    Journal,
+    Journal(Claim),
     /// It is here already, or is refused.
     Done(Result<(), BlobError>),
 }
@@ -129,10 +140,10 @@ enum Way {
 impl Depot {
     /// Takes in small blobs; each is durable when this returns, or refused.
     fn take_small(self: &Arc<Self>, batch: &[Coming]) -> Vec<Result<Descriptor, BlobError>> {
-        let ways: Vec<_> = batch.iter().map(|coming| self.way(coming)).collect();
+        let mut ways: Vec<_> = batch.iter().map(|coming| self.way(coming)).collect();
         let through = || {
             let all = batch.iter().zip(&ways);
-            all.filter(|(_, way)| matches!(way, Way::Journal)).map(|(coming, _)| coming)
+            all.filter(|(_, way)| matches!(way, Way::Journal(_))).map(|(coming, _)| coming)
         };
         let written = through().next().map_or(Ok(()), |_| {
             let blobs = through().map(|coming| (coming.it.blob, &coming.bytes[..]));
@@ -141,19 +152,17 @@ impl Depot {
             let root = self.journal().dir().clone();
             flush::file(&file, root.root())
         });
-        let claimed: u64 = through().map(|coming| coming.it.size).sum();
+        for (coming, way) in batch.iter().zip(&mut ways) {
+            if let Way::Journal(claim) = way {
+                claim.written(coming.it.size);
+            }
+        }
         let show = |(coming, way): (&Coming, Way)| match (way, &written) {
             (Way::Done(result), _) => result.map(|()| coming.it),
-            (Way::Journal, Err(err)) => Err(err.clone()),
-            (Way::Journal, Ok(())) => self.show_small(coming).map(|()| coming.it),
+            (Way::Journal(_), Err(err)) => Err(err.clone()),
+            (Way::Journal(claim), Ok(())) => self.show_small(coming, claim).map(|()| coming.it),
         };
-        let results = batch.iter().zip(ways).map(show).collect();
-        let disk = self.journal().dir().disk();
-        let mut index = self.index();
-        index.release(claimed);
-        index.redeem(disk, Lack { bytes: claimed, files: 0 });
-        drop(index);
-        results
+        batch.iter().zip(ways).map(show).collect()
     }
 
     fn way(self: &Arc<Self>, coming: &Coming) -> Way {
@@ -163,37 +172,40 @@ impl Depot {
         }
         // A file that is somebody else's may change: what is only registered is copied.
         if self.touch_if(&it.blob, |sealed| sealed.place.is_none()) {
-            return Way::Done(self.settle(&it.blob).and_then(|()| self.drop_partial(&it.blob)));
+            let settled = self.settle(&it.blob);
+            let _committing = self.committing();
+            return Way::Done(settled.and_then(|()| self.drop_partial(&it.blob)));
         }
         if self.index().sealed.contains_key(&it.blob) {
             return Way::Done(self.put_bytes(&coming.bytes).map(drop));
         }
         match self.claim_small(it.size) {
-            Ok(true) => Way::Journal,
-            Ok(false) => Way::Done(self.put_bytes(&coming.bytes).map(drop)),
+            Ok(Some(claim)) => Way::Journal(claim),
+            Ok(None) => Way::Done(self.put_bytes(&coming.bytes).map(drop)),
             Err(err) => Way::Done(Err(err)),
         }
     }
 
-    /// Makes room for a small blob. False: it has to go to a directory that has no journal.
-    fn claim_small(&self, size: u64) -> Result<bool, BlobError> {
+    /// Makes room for a small blob. `None`: it has to go to a directory that has no journal.
+    fn claim_small(self: &Arc<Self>, size: u64) -> Result<Option<Claim>, BlobError> {
         let home = self.journal().dir().clone();
         let mut index = self.index();
         if index.sealed.len() >= BLOBS_MAX {
             return Err(BlobError::Limit { what: "blobs", max: BLOBS_MAX });
         }
         let dir = self.make_room(&mut index, size)?;
-        let is_home = Arc::ptr_eq(&dir, &home);
-        if is_home {
-            index.claim(size);
-            index.promise(home.disk(), Lack { bytes: size, files: 0 });
+        if !Arc::ptr_eq(&dir, &home) {
+            return Ok(None);
         }
+        // Once in the journal, and once as files.
+        let ahead = Lack { bytes: 2 * size, files: SMALL_FILES };
+        let claim = Claim::make(self, &mut index, &home, size, ahead);
         drop(index);
-        home.check().map(|()| is_home)
+        home.check().map(|()| Some(claim))
     }
 
     /// Writes the files of a blob that is in the journal, and shows it.
-    fn show_small(self: &Arc<Self>, coming: &Coming) -> Result<(), BlobError> {
+    fn show_small(self: &Arc<Self>, coming: &Coming, mut claim: Claim) -> Result<(), BlobError> {
         let Coming { it, bytes, .. } = coming;
         let dir = self.journal().dir().clone();
         let committing = self.committing();
@@ -203,14 +215,19 @@ impl Depot {
         }
         // Registered in place meanwhile.
         if self.index().sealed.contains_key(&it.blob) {
-            drop(committing);
+            drop((committing, claim));
             return self.put_bytes(bytes).map(drop);
         }
         let used = self.now();
         write_files(&dir, it, bytes, used)?;
         self.step("small blob written");
         let Descriptor { blob, root, size } = *it;
-        self.index().insert(blob, Sealed { root, size, dir, place: None, used, written: used });
+        let sealed = Sealed { root, size, dir, place: None, used, written: used };
+        let mut index = self.index();
+        claim.end(&mut index);
+        index.insert(blob, sealed);
+        drop(index);
+        self.step("small blob shown");
         self.drop_partial(&blob)
     }
 

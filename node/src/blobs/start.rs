@@ -16,7 +16,7 @@ use super::config::Config;
 use super::depot::{Depot, write_keep};
 use super::error::Doing as _;
 use super::flush;
-use super::index::{BLOBS_MAX, PARTIALS_MAX, Sealed};
+use super::index::{BLOBS_MAX, PARTIALS_MAX, Sealed, Victim};
 use super::journal::Journal;
 use super::layout::{Layout, Slot, remove};
 use super::partial::{self, Partial, has_len};
@@ -180,20 +180,26 @@ impl Depot {
             }
             return partial::delete(dir, &id, slot);
         }
-        if self.index().under_way() >= PARTIALS_MAX {
-            return Err(BlobError::Limit { what: "blobs under way", max: PARTIALS_MAX });
-        }
         if has_pairs(have.size) {
             bring_back(&dir.tree(&id), &dir.partial_tree(&id, slot))?;
         }
         let partial = Arc::new(Partial::open(dir.clone(), slot, have, self.now())?);
-        // Nobody goes on with it yet; and without a piece it is a claim and no more.
+        // Nobody fetches it yet; and without a piece it is only a claim.
         partial.rest();
         if partial.pieces().held() == 0 {
             return partial.delete();
         }
-        self.index().load_partial(partial);
-        Ok(())
+        let mut index = self.index();
+        index.load_partial(partial);
+        if index.under_way() <= PARTIALS_MAX {
+            return Ok(());
+        }
+        // A version that set damaged blobs aside without a bound left so many. Of those, the one goes of
+        // which least is here.
+        let all = index.partials.values().flatten();
+        let least = all.min_by_key(|partial| partial.bytes()).cloned();
+        let least: Vec<_> = least.into_iter().map(Victim::Partial).collect();
+        self.evict(&mut index, &least)
     }
 
     fn has_partial(&self, id: &BlobId, slot: Slot) -> bool {
@@ -238,7 +244,7 @@ impl Depot {
                 remove(&dir.meta(&id))?;
                 continue;
             }
-            // Whoever brought it may not have flushed it.
+            // The process that wrote it may not have flushed it.
             flush::file(&file, &path)?;
             std::io::Seek::rewind(&mut file).doing("reading", &path)?;
             let (root, pairs) = super::put::build_tree(self, dir, &file, size, &path)?;

@@ -108,7 +108,7 @@ pub(super) fn check(root: Root, size: u64, index: u32, encoded: &[u8]) -> Option
 }
 
 impl Piece {
-    /// Writes the pairs of the proof. Whoever else writes one of them writes the same.
+    /// Writes the pairs of the proof. Any other writer of one of them writes the same.
     pub(super) fn write_pairs(&self, pairs: &File) -> io::Result<()> {
         self.pairs.iter().try_for_each(|(at, pair)| pairs.write_all_at(pair, *at))
     }

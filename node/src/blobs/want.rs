@@ -22,8 +22,8 @@ pub struct Progress {
     pub providers: u32,
 }
 
-/// A wish for a blob. Whoever takes it in MUST answer `done` once the blob is sealed here, or is not
-/// going to be; it may stop when nobody listens to that any more.
+/// A fetch request for a blob. Its receiver MUST answer `done` once the blob is sealed here, or will
+/// not be; it may stop when nobody waits for that answer any more.
 #[derive(Debug)]
 pub struct Wanted {
     /// Which one.

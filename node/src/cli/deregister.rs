@@ -3,7 +3,7 @@
 use crux_client::op::Deregister;
 use crux_client::parse;
 
-use super::{Ui, Wait};
+use super::{Ui, Wait, table};
 use crate::error::Error;
 
 /// Remove a registration of the node
@@ -18,16 +18,17 @@ pub(super) struct Args {
     /// Horde it belongs to
     #[arg(long, value_name = "H", default_value = "main")]
     horde: String,
+    /// Instance, as it was registered
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    ordinal: u16,
     #[command(flatten)]
     wait: Wait,
 }
 
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
-    let deregister = Deregister {
-        service: parse::service_name("the service name", &args.service)?,
-        rev: parse::service_name("the revision", &args.rev)?,
-        horde: parse::horde(&args.horde)?,
-    };
+    let key = parse::service_key(&args.horde, &args.service, &args.rev, args.ordinal.into())?;
+    let deregister = Deregister { key };
     ui.call(&deregister, args.wait)?;
-    ui.say(&format!("Deregistered {} {}", deregister.service, deregister.rev))
+    let ordinal = table::ordinal(args.ordinal);
+    ui.say(&format!("Deregistered {} {}{ordinal}", deregister.key.service, deregister.key.rev))
 }

@@ -3,6 +3,7 @@
 use crux_client::model::{Check, CheckResult};
 use crux_client::op::Doctor;
 
+use super::table::Cell;
 use super::{Ui, Wait, table};
 use crate::error::{Error, Kind};
 
@@ -58,9 +59,9 @@ fn verdict(checks: &[Check], strict: bool) -> Result<(), Error> {
 pub(super) fn text(checks: &[Check]) -> String {
     let mut rows = Vec::new();
     for check in checks {
-        rows.push([check.result.as_str().to_owned(), check.name.clone(), check.detail.clone()]);
-        let hint =
-            check.hint.iter().map(|hint| [String::new(), String::new(), format!("→ {hint}")]);
+        let result = Cell::painted(check.result, check.result.as_str());
+        rows.push([result, check.name.as_str().into(), check.detail.as_str().into()]);
+        let hint = check.hint.iter().map(|hint| ["".into(), "".into(), format!("→ {hint}").into()]);
         rows.extend(hint);
     }
     table::render(["RESULT", "CHECK", "DETAIL"], rows)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Why a word is no duration.
+/// Why a word is not a duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum DurationError {
     /// Not a whole number followed by a unit.

@@ -4,8 +4,9 @@ use std::ffi::OsString;
 
 use clap::error::ErrorKind;
 
-use super::Ui;
 use super::output::to_json;
+use super::paint::{Colour, paint};
+use super::{Ui, unknown};
 use crate::error::{Error, Exit, Kind, StateChanged};
 use crate::plain;
 
@@ -14,14 +15,16 @@ pub(super) fn report(err: &Error, ui: &mut Ui) -> Exit {
     if err.kind() == Kind::BrokenPipe {
         return err.exit();
     }
-    let text = if ui.json() { to_json(err).unwrap_or_else(|_| err.to_string()) } else { text(err) };
-    ui.note(&text);
+    match ui.json() {
+        true => ui.note(&to_json(err).unwrap_or_else(|_| err.to_string())),
+        false => ui.note_painted(&text(err)),
+    }
     err.exit()
 }
 
 /// An error in lines for people.
 fn text(err: &Error) -> String {
-    let mut text = format!("Error: {}", plain::line(&err.to_string()));
+    let mut text = format!("{} {}", paint(Colour::Bad, "Error:"), plain::line(&err.to_string()));
     match err.state_changed() {
         StateChanged::No => {}
         StateChanged::Yes => text.push_str("\nPart of it was done."),
@@ -35,7 +38,9 @@ fn text(err: &Error) -> String {
 }
 
 /// What the parser of the command line has to say: help for those who ask, or an error.
-pub(super) fn usage(err: &clap::Error, args: &[OsString], ui: &mut Ui) -> Exit {
+pub(super) fn usage(mut err: clap::Error, args: &[OsString], ui: &mut Ui) -> Exit {
+    let first = args.iter().skip(1).filter_map(|arg| arg.to_str());
+    unknown::explain(&mut err, first.into_iter().find(|arg| !arg.starts_with('-')));
     let text = err.render().to_string();
     match err.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {

@@ -74,7 +74,7 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     ui.told(&answer, said, has_secret)?;
     match operator_path {
         Some(path) => ui.note(&format!(
-            "Wrote the operator's key to {}\nKeep it offline: whoever has it will decide for the flock. Nothing uses it yet.",
+            "Wrote the operator's key to {}\nKeep it offline: its holder will decide for the flock. Nothing uses it yet.",
             shown(&path)
         )),
         None => ui.note(NO_OPERATOR),

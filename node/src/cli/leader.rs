@@ -2,6 +2,7 @@
 
 use crux_client::model::Member;
 use crux_client::op::{GetLeader, GetMembers, LeaderPing, LeaderPinged};
+use crux_client::order;
 use crux_crdt::Principal;
 use serde_json::json;
 
@@ -50,6 +51,11 @@ fn ping(args: &Ping, ui: &mut Ui) -> Result<(), Error> {
         Ok((pinged, client.call(&GetMembers).await?))
     };
     let (pinged, members) = block_on(talk)?;
+    let pinged = LeaderPinged {
+        accepted: by_name(&pinged.accepted, &members),
+        failed: by_name(&pinged.failed, &members),
+        ..pinged
+    };
     let keys =
         |all: &[Principal]| -> Vec<String> { all.iter().map(Principal::to_string).collect() };
     let answer = json!({
@@ -60,15 +66,22 @@ fn ping(args: &Ping, ui: &mut Ui) -> Result<(), Error> {
     ui.answer(&answer, || text(&pinged, &members))
 }
 
+fn name(who: &Principal, members: &[Member]) -> String {
+    let member = members.iter().find(|member| member.principal == *who);
+    member.map_or_else(|| table::short(who), |member| member.node.to_string())
+}
+
+/// In the order of what they are called.
+fn by_name(all: &[Principal], members: &[Member]) -> Vec<Principal> {
+    let mut named: Vec<_> = all.iter().map(|who| (name(who, members), *who)).collect();
+    named.sort_by(|(a, x), (b, y)| order::by_name(a, b).then_with(|| x.cmp(y)));
+    named.into_iter().map(|(_, who)| who).collect()
+}
+
 pub(super) fn text(pinged: &LeaderPinged, members: &[Member]) -> String {
-    let name = |who: &Principal| {
-        let member = members.iter().find(|member| member.principal == *who);
-        member.map_or_else(|| table::short(who), |member| member.node.to_string())
-    };
-    let names = |all: &[Principal]| {
-        let mut names: Vec<_> = all.iter().map(name).collect();
-        names.sort_unstable();
-        if names.is_empty() { "none".to_owned() } else { names.join(" ") }
+    let names = |all: &[Principal]| match all {
+        [] => "none".to_owned(),
+        all => all.iter().map(|who| name(who, members)).collect::<Vec<_>>().join(" "),
     };
     format!(
         "leader    {}\naccepted  {}\nfailed    {}",

@@ -7,7 +7,8 @@ use crate::error::Error;
 
 /// Leave the flock, then stop the node
 ///
-/// Others do not miss it and raise no alarm. Its registrations go with it.
+/// Others do not miss it and raise no alarm. Its registrations go with it. It does not start again on its
+/// data directory until `run --rejoin`, whatever a supervisor does.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]

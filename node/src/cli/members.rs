@@ -3,40 +3,43 @@
 use crux_client::model::Member;
 use crux_client::op::GetMembers;
 
+use super::live::{self, Live};
+use super::output::to_json;
+use super::table::Cell;
 use super::{Ui, Wait, table};
 use crate::error::Error;
 
 /// List every member the node knows, in any state
+///
+/// By name, n2 before n10. SINCE is when this node began to show the member in its state, at the earliest
+/// its own start; VERSION is the one that the member says it runs.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
+    #[command(flatten)]
+    live: Live,
     #[command(flatten)]
     wait: Wait,
 }
 
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
-    let members = ui.call(&GetMembers, args.wait)?;
-    ui.answer(&members, || text(&members))
-}
-
-/// A value in which there is a space could pass for several labels.
-fn label(key: &str, value: &str) -> String {
-    if value.contains([' ', '"']) { format!("{key}={value:?}") } else { format!("{key}={value}") }
+    let shown = (|members: &Vec<Member>| to_json(members), |members: &Vec<Member>| text(members));
+    live::list(&GetMembers, (args.wait, args.live), ui, &shown).map(drop)
 }
 
 pub(super) fn text(members: &[Member]) -> String {
     let row = |member: &Member| {
-        let labels = member.labels.iter().map(|(key, value)| label(key, value));
         [
-            member.node.to_string(),
-            table::short(&member.principal),
-            member.addr.as_ref().map_or("-".to_owned(), ToString::to_string),
-            member.state.to_string(),
-            member.incarnation.to_string(),
-            labels.collect::<Vec<_>>().join(" "),
+            Cell::from(member.node.to_string()),
+            table::short(&member.principal).into(),
+            member.addr.as_ref().map_or("-".to_owned(), ToString::to_string).into(),
+            Cell::painted(member.state, member.state.as_str()),
+            member.since.to_string().into(),
+            member.version.as_deref().unwrap_or("-").into(),
+            member.incarnation.to_string().into(),
+            table::labels(&member.labels).into(),
         ]
     };
-    let header = ["NODE", "PRINCIPAL", "ADDR", "STATE", "INCARNATION", "LABELS"];
-    let mut by_name: Vec<_> = members.iter().collect();
-    by_name.sort_by(|a, b| a.node.cmp(&b.node));
-    table::render(header, by_name.into_iter().map(row).collect())
+    let header =
+        ["NODE", "PRINCIPAL", "ADDR", "STATE", "SINCE", "VERSION", "INCARNATION", "LABELS"];
+    table::render(header, members.iter().map(row).collect())
 }

@@ -4,8 +4,8 @@
 //! through [`Ui`] and talk to a node through [`crux_client`]; none prints by itself, none knows
 //! gRPC.
 //!
-//! What scripts rely on: with `--json` standard output holds exactly one JSON document (`watch` and
-//! `blob put`: one per line) or nothing; hints, progress and errors go to standard error, each a line,
+//! What scripts rely on: with `--json` standard output holds exactly one JSON document (`watch`, `blob put`
+//! and lists with `-w`: one per line) or nothing; hints, progress and errors go to standard error, each a line,
 //! an error as one object; exit codes are those of [`Exit`].
 
 mod blob;
@@ -14,13 +14,16 @@ mod deregister;
 mod doctor;
 mod duration;
 mod error;
+mod find;
 mod forget;
 mod keygen;
 mod leader;
 mod leave;
+mod live;
 mod man;
 mod members;
 mod output;
+mod paint;
 mod register;
 mod resolve;
 mod run;
@@ -29,6 +32,7 @@ mod status;
 mod table;
 #[cfg(test)]
 mod tests;
+mod unknown;
 mod watch;
 
 use std::ffi::OsString;
@@ -36,7 +40,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 pub use output::Ui;
 
@@ -63,7 +67,7 @@ const COMMON: &str = "Common options";
 /// What every command takes, in any position after its name.
 #[derive(Debug, Clone, Args)]
 struct Common {
-    /// Data directory of the node, or CRUX_DATA_DIR
+    /// Data directory of the node, or CRUX_DATA_DIR; else /var/lib/crux or your only node
     #[arg(long, global = true, value_name = "D", help_heading = COMMON)]
     data_dir: Option<PathBuf>,
     /// Print one JSON document, and errors as one JSON object
@@ -72,6 +76,10 @@ struct Common {
     /// Do not ask before doing what cannot be undone
     #[arg(long, global = true, help_heading = COMMON)]
     yes: bool,
+    /// When to colour text: on a terminal without NO_COLOR (auto), always or never
+    #[arg(long, global = true, value_name = "auto|always|never", default_value = "auto")]
+    #[arg(hide_possible_values = true, hide_default_value = true, help_heading = COMMON)]
+    color: paint::When,
 }
 
 /// How long to wait.
@@ -102,6 +110,11 @@ enum Command {
     Man(man::Args),
 }
 
+/// The parser of the command line, for pages that show it.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the command that this process's arguments name.
 pub fn main() -> ExitCode {
     main_from(std::env::args_os())
@@ -121,7 +134,7 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>, mut ui: Ui) -> Exit {
             ui.adopt(&cli.common);
             dispatch(cli.command, &mut ui)
         }
-        Err(err) => return error::usage(&err, &args, &mut ui),
+        Err(err) => return error::usage(err, &args, &mut ui),
     };
     let result = result.and_then(|()| ui.flush());
     result.map_or_else(|err| error::report(&err, &mut ui), |()| Exit::Done)

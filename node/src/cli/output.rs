@@ -11,9 +11,11 @@ use crux_client::op::Call;
 use rustix::fs::FileType;
 use serde::Serialize;
 
-use super::{Common, Wait};
+use super::paint::{When, finish};
+use super::{Common, Wait, find};
 use crate::config::Env;
 use crate::error::{Error, Kind};
+use crate::nodes::Nodes;
 use crate::outfile;
 use crate::plain;
 
@@ -28,9 +30,15 @@ pub struct Ui {
     terminal: bool,
     /// Whether standard output is a file, which others may read.
     out_is_file: bool,
+    /// Whether what is printed for people is coloured: on standard output, and on standard error.
+    colours: (bool, bool),
     json: bool,
     yes: bool,
     data_dir: Option<PathBuf>,
+    /// Where to look for a node when nobody names one.
+    nodes: Nodes,
+    /// Whether standard output is a terminal.
+    screen: bool,
 }
 
 impl fmt::Debug for Ui {
@@ -48,6 +56,11 @@ impl Ui {
         let mut ui = Self::new(Box::new(io::stdout()), Box::new(io::stderr()), Env::of_process());
         ui.interactive = interactive;
         ui.terminal = io::stderr().is_terminal();
+        if takes_colours() {
+            ui.colours = (io::stdout().is_terminal(), ui.terminal);
+        }
+        ui.screen = io::stdout().is_terminal();
+        ui.nodes = Nodes::of_process();
         ui.out_is_file = rustix::fs::fstat(io::stdout())
             .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
         ui
@@ -57,7 +70,36 @@ impl Ui {
     pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, env: Env) -> Self {
         let (interactive, json, yes, data_dir) = (false, false, false, None);
         let (terminal, out_is_file) = (false, false);
-        Self { out, err, env, interactive, terminal, out_is_file, json, yes, data_dir }
+        let colours = (false, false);
+        let (nodes, screen) = (Nodes::default(), false);
+        Self {
+            out,
+            err,
+            env,
+            interactive,
+            terminal,
+            out_is_file,
+            colours,
+            json,
+            yes,
+            data_dir,
+            nodes,
+            screen,
+        }
+    }
+
+    /// Looks for nodes there when nobody names one.
+    #[cfg(test)]
+    pub(super) fn with_nodes(mut self, nodes: Nodes) -> Self {
+        self.nodes = nodes;
+        self
+    }
+
+    /// Prints as to a terminal.
+    #[cfg(test)]
+    pub(super) fn with_screen(mut self) -> Self {
+        self.screen = true;
+        self
     }
 
     /// Takes what all commands are told.
@@ -65,6 +107,21 @@ impl Ui {
         self.json |= common.json;
         self.yes |= common.yes;
         self.data_dir = common.data_dir.clone();
+        match common.color {
+            When::Auto => {}
+            When::Always => self.colours = (true, true),
+            When::Never => self.colours = (false, false),
+        }
+    }
+
+    /// Whether standard output is coloured.
+    pub(super) fn colours(&self) -> bool {
+        self.colours.0
+    }
+
+    /// Whether what goes to standard error for people is coloured.
+    pub(super) fn colours_errors(&self) -> bool {
+        self.colours.1
     }
 
     /// Whether answers and errors are JSON.
@@ -77,14 +134,25 @@ impl Ui {
         self.terminal
     }
 
+    /// Whether a person sees what changes on standard output.
+    pub(super) fn has_screen(&self) -> bool {
+        self.screen
+    }
+
+    /// How many lines the terminal at standard output has; `None` if it does not say.
+    pub(super) fn rows(&self) -> Option<usize> {
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+        Some(usize::from(size.ws_row)).filter(|rows| *rows > 0)
+    }
+
+    /// Whether what cannot be undone is to be done without asking.
+    pub(super) fn yes(&self) -> bool {
+        self.yes
+    }
+
     /// The environment.
     pub(super) fn env(&self) -> &Env {
         &self.env
-    }
-
-    /// The data directory that the flag names.
-    pub(super) fn data_dir_flag(&self) -> Option<PathBuf> {
-        self.data_dir.clone()
     }
 
     /// Has notes and errors go elsewhere from now on.
@@ -106,24 +174,43 @@ impl Ui {
         if self.json {
             return self.print(&to_json(value)?);
         }
-        self.print(&text())
+        self.print_painted(&text())
     }
 
     /// Prints text for people to standard output; nothing with `--json`.
     pub(super) fn say(&mut self, text: &str) -> Result<(), Error> {
-        if self.json { Ok(()) } else { self.print(text) }
+        if self.json { Ok(()) } else { self.print_painted(text) }
     }
 
-    /// Prints a line to standard error. Who cannot read it goes without.
+    /// Prints a line to standard error. A closed standard error loses it.
     pub(super) fn note(&mut self, text: &str) {
+        self.note_plain(&plain::lines(text));
+    }
+
+    /// The same, for text with painted words.
+    pub(super) fn note_painted(&mut self, text: &str) {
+        let text = finish(text, self.colours.1);
+        self.note_plain(&text);
+    }
+
+    fn note_plain(&mut self, text: &str) {
         // In one piece, so that nothing comes between.
-        let written = self.err.write_all(format!("{}\n", plain::lines(text)).as_bytes());
+        let written = self.err.write_all(format!("{text}\n").as_bytes());
         written.and_then(|()| self.err.flush()).ok();
     }
 
     /// Prints to standard output and ends the line.
     pub(super) fn print(&mut self, text: &str) -> Result<(), Error> {
-        let text = plain::lines(text);
+        self.print_plain(&plain::lines(text))
+    }
+
+    /// The same, for text with painted words.
+    pub(super) fn print_painted(&mut self, text: &str) -> Result<(), Error> {
+        let text = finish(text, self.colours.0);
+        self.print_plain(&text)
+    }
+
+    fn print_plain(&mut self, text: &str) -> Result<(), Error> {
         let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
         let written = write!(self.out, "{text}{end}").and_then(|()| self.out.flush());
         written.map_err(|err| Error::io("printing", &err))
@@ -197,16 +284,13 @@ impl Ui {
         if line.trim() == "yes" { Ok(()) } else { Err(refused("the answer was not yes")) }
     }
 
-    /// Connects to the node of the data directory.
+    /// Connects to the node of the data directory, or to the one that is found.
     ///
     /// # Errors
-    /// [`Kind::InvalidArgument`] without a data directory, [`Kind::NoNode`] when nobody answers.
+    /// See [`find::connect`].
     pub(super) async fn connect(&self, limit: Duration) -> Result<Client, Error> {
-        let dir = self.data_dir.clone().or_else(|| self.env.data_dir()).ok_or_else(|| {
-            Error::new(Kind::InvalidArgument, "no data directory is given")
-                .with_hint("Give --data-dir D, or set CRUX_DATA_DIR.")
-        })?;
-        Client::connect(&dir, limit).await
+        let named = self.data_dir.clone().or_else(|| self.env.data_dir());
+        find::connect(named, &self.nodes, limit).await
     }
 
     /// Asks the node of the data directory for one operation, and waits for its answer.
@@ -216,6 +300,12 @@ impl Ui {
     pub(super) fn call<O: Call>(&self, op: &O, wait: Wait) -> Result<O::Answer, Error> {
         block_on(async { self.connect(wait.timeout).await?.call(op).await })
     }
+}
+
+/// Whether this process's terminal takes colours, and its user wants them: see no-color.org.
+fn takes_colours() -> bool {
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !no_color && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// One line of JSON.

@@ -1,19 +1,24 @@
 //! `register`
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crux_client::op::Register;
 use crux_client::parse;
 use serde_json::json;
 
-use super::{Ui, Wait, duration};
+use super::{Ui, Wait, duration, table};
 use crate::error::Error;
+
+/// How much of `--timeout` is left for the disk of this node and for the answer. Wild guess.
+const ANSWER_MARGIN: Duration = Duration::from_millis(500);
 
 /// Register a service of the node
 ///
 /// Returns when the registration is durable. It stays until `deregister`, over crashes and restarts,
-/// and is live while the node is alive; with `--lease` it goes by itself. The same service, revision
-/// and horde again replaces the address and renews the lease.
+/// and is live while the node is alive; with `--lease` it expires. Registering the same service,
+/// revision, horde and ordinal again replaces address and labels and renews the lease. A node has at
+/// most 256 registrations.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Name of the service: a letter, then letters, digits, `_`, `-`, `.`
@@ -26,10 +31,17 @@ pub(super) struct Args {
     /// Horde it belongs to
     #[arg(long, value_name = "H", default_value = "main")]
     horde: String,
-    /// Gone that long after the last register of the same
+    /// Instance, where several of this service and revision run on the node
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    ordinal: u16,
+    /// Label of the registration; may be given up to 16 times
+    #[arg(long, value_name = "K=V")]
+    label: Vec<String>,
+    /// Expire the registration after this long unless it is renewed
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     lease: Option<Duration>,
-    /// How many other members must have stored it before this returns
+    /// How many other members must have stored it before this returns. If fewer did within --timeout, the
+    /// error says how many, and the registration stays
     #[arg(long, value_name = "K", default_value_t = 0)]
     sync: u32,
     #[command(flatten)]
@@ -38,18 +50,41 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let register = Register {
-        service: parse::service_name("the service name", &args.service)?,
-        rev: parse::service_name("the revision", &args.rev)?,
+        key: parse::service_key(&args.horde, &args.service, &args.rev, args.ordinal.into())?,
         endpoint: parse::endpoint(&args.address)?,
-        horde: parse::horde(&args.horde)?,
+        labels: labels(&args.label)?,
         lease: args.lease,
         sync: args.sync,
+        sync_within: Some(patience(args.wait.timeout)),
     };
     let registered = ui.call(&register, args.wait)?;
     let answer = json!({
         "path": registered.path.to_string(),
+        "ordinal": args.ordinal,
         "instance": registered.instance,
         "net_id": registered.net_id.to_string(),
     });
-    ui.answer(&answer, || format!("Registered {} as {}", registered.path, registered.instance))
+    let place = table::place(&registered.path, args.ordinal);
+    ui.answer(&answer, || format!("Registered {place} as {}", registered.instance))
+}
+
+fn labels(all: &[String]) -> Result<BTreeMap<String, String>, Error> {
+    let pairs = all.iter().map(|label| parse::label_pair(label));
+    parse::labels(pairs.collect::<Result<Vec<_>, _>>()?)
+}
+
+/// How long the node may wait for other members, so that its answer is here before this command gives up.
+fn patience(timeout: Duration) -> Duration {
+    timeout.saturating_sub(ANSWER_MARGIN.min(timeout / 4))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_comes_before_the_command_gives_up() {
+        let millis = |ms| patience(Duration::from_millis(ms)).as_millis();
+        assert_eq!((millis(0), millis(100), millis(1000), millis(10_000)), (0, 75, 750, 9500));
+    }
 }

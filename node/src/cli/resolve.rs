@@ -2,12 +2,12 @@
 
 use crux_client::op::Resolve;
 
-use super::{Ui, Wait};
+use super::{Ui, Wait, table};
 use crate::error::Error;
 
 /// Pick one live instance of a service and print its address
 ///
-/// The name is an instance's, a service's, or a generic one: `ntp` also stands for `ntp3`, `ntp_2.3`
+/// The name is an instance's, a service's, or a generic one: `ntp` also matches `ntp3`, `ntp_2.3`
 /// and `ntp-edge`. A path with `*` in any part is a query. Services that are up come first.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -21,7 +21,9 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let service = ui.call(&Resolve { name: args.name.clone() }, args.wait)?;
     ui.answer(&service, || service.net_id.endpoint.to_string())?;
     if !ui.json() {
-        ui.note(&format!("{} ({})", service.path, service.status));
+        let mut said = vec![table::place(&service.path, service.ordinal)];
+        said.extend(Some(table::labels(&service.labels)).filter(|labels| !labels.is_empty()));
+        ui.note(&format!("{} ({})", said.join("  "), service.status));
     }
     Ok(())
 }

@@ -3,31 +3,38 @@
 use crux_client::model::Service;
 use crux_client::op::GetServices;
 use crux_client::parse;
+use crux_crdt::name::{Label, ServiceName};
 use crux_crdt::path::Query;
 
+use super::live::{self, Live};
+use super::output::to_json;
+use super::table::Cell;
 use super::{Ui, Wait, table};
 use crate::error::Error;
 
 /// List services
 ///
-/// A query is a path /flock/horde/node/service/rev with `*` in any part. The leading slash and
-/// trailing `/*` parts may be left out; no query lists all.
+/// A query is the name of a service, or a path /flock/horde/node/service/rev with `*` in any part, of which
+/// the leading slash and trailing `/*` parts may be left out. No query lists all.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Which services, as in '/dev/main/*/ntp3'
+    /// Which services, as in ntp3 or '/dev/main/*/ntp3'
     #[arg(default_value = "", hide_default_value = true)]
     query: String,
     /// Also those whose node is not alive
     #[arg(long)]
     all: bool,
     #[command(flatten)]
+    live: Live,
+    #[command(flatten)]
     wait: Wait,
 }
 
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let query = parse::query(&args.query)?;
-    let services = ui.call(&GetServices { query: query.clone(), all: args.all }, args.wait)?;
-    ui.answer(&services, || text(&services, args.all))?;
+    let op = GetServices { query: query.clone(), all: args.all };
+    let shown = (|all: &Vec<Service>| to_json(all), |all: &Vec<Service>| text(all, args.all));
+    let services = live::list(&op, (args.wait, args.live), ui, &shown)?;
     if services.is_empty()
         && let Some(hint) = hint(&query)
     {
@@ -36,15 +43,20 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     Ok(())
 }
 
-/// Who asks for one word mostly means a service, and a query begins with the flock.
+/// One word is a service, or the flock if it comes after a slash; the other one may have been meant.
 fn hint(query: &Query) -> Option<String> {
-    let word = query.flock.as_ref()?;
-    (*query == Query { flock: Some(word.clone()), ..Query::default() }).then(|| {
-        format!(
-            "{word} is the flock in this query. For a service: `services '*/*/*/{word}'`, \
-             or `resolve {word}`."
-        )
-    })
+    let of_service = |name: &ServiceName| Query { service: Some(name.clone()), ..Query::default() };
+    let of_flock = |name: &Label| Query { flock: Some(name.clone()), ..Query::default() };
+    match (&query.service, &query.flock) {
+        (Some(word), _) if *query == of_service(word) => Some(format!(
+            "No live service is called {word}. `--all` shows those whose node is not alive, too; \
+             `resolve {word}` also takes services that it is a generic name for; a flock is a path: `/{word}`."
+        )),
+        (_, Some(word)) if *query == of_flock(word) => {
+            Some(format!("{word} is the flock in this query. For a service: `services {word}`."))
+        }
+        _ => None,
+    }
 }
 
 pub(super) fn text(services: &[Service], all: bool) -> String {
@@ -54,9 +66,15 @@ pub(super) fn text(services: &[Service], all: bool) -> String {
             true => format!("{}, {live}", service.status),
             false => service.status.to_string(),
         };
-        let endpoint = service.net_id.endpoint.to_string();
-        [service.path.to_string(), endpoint, status, service.instance.clone()]
+        [
+            Cell::from(service.path.to_string()),
+            service.ordinal.to_string().into(),
+            Cell::painted(service.status, status),
+            service.net_id.endpoint.to_string().into(),
+            service.instance.as_str().into(),
+            table::labels(&service.labels).into(),
+        ]
     };
-    let header = ["PATH", "ADDRESS", "STATUS", "INSTANCE"];
+    let header = ["PATH", "ORDINAL", "STATUS", "ADDRESS", "INSTANCE", "LABELS"];
     table::render(header, services.iter().map(row).collect())
 }

@@ -1,19 +1,50 @@
 //! Tables for people.
 
+use std::collections::BTreeMap;
+
 use comfy_table::{ContentArrangement, Table, presets};
 use crux_client::model::{Leader, Service};
 use crux_crdt::Principal;
+use crux_crdt::path::FlockId;
 
+use super::paint::{Colour, paint};
 use crate::plain;
+
+/// What is in one place of a table.
+#[derive(Debug, Clone)]
+pub(super) struct Cell {
+    text: String,
+    colour: Option<Colour>,
+}
+
+impl Cell {
+    /// A word that says how something is.
+    pub(super) fn painted(colour: impl Into<Colour>, word: impl Into<String>) -> Self {
+        Self { text: word.into(), colour: Some(colour.into()) }
+    }
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self { text: text.into(), colour: None }
+    }
+}
 
 /// A table without lines, whose columns are as wide as they need. The last one is not padded. A cell
 /// takes one line, whatever is in it.
-pub(super) fn render<const N: usize>(header: [&str; N], rows: Vec<[String; N]>) -> String {
+pub(super) fn render<const N: usize, C: Into<Cell>>(
+    header: [&str; N],
+    rows: Vec<[C; N]>,
+) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header);
-    table.add_rows(rows.into_iter().map(|row| row.map(|cell| plain::line(&cell).into_owned())));
+    let shown = |cell: C| {
+        let Cell { text, colour } = cell.into();
+        colour.map_or_else(|| plain::line(&text).into_owned(), |colour| paint(colour, &text))
+    };
+    table.add_rows(rows.into_iter().map(|row| row.map(shown)));
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
@@ -37,7 +68,32 @@ pub(super) fn leader(leader: Option<&Leader>) -> String {
     }
 }
 
+/// Labels in one cell. A value in which there is a space could pass for several.
+pub(super) fn labels(labels: &BTreeMap<String, String>) -> String {
+    let label = |(key, value): (&String, &String)| match value.contains([' ', '"']) {
+        true => format!("{key}={value:?}"),
+        false => format!("{key}={value}"),
+    };
+    labels.iter().map(label).collect::<Vec<_>>().join(" ")
+}
+
+/// Which of several instances it is, in words; nothing for the first one.
+pub(super) fn ordinal(ordinal: u16) -> String {
+    if ordinal == 0 { String::new() } else { format!(" (ordinal {ordinal})") }
+}
+
+/// A path, and which instance there.
+pub(super) fn place(path: &FlockId, ordinal: u16) -> String {
+    format!("{path}{}", self::ordinal(ordinal))
+}
+
 /// A service in one line.
 pub(super) fn service(service: &Service) -> String {
-    format!("{}  {}  {}", service.path, service.net_id.endpoint, service.status)
+    let place = place(&service.path, service.ordinal);
+    let status = paint(service.status.into(), service.status.as_str());
+    let line = format!("{place}  {status}  {}", service.net_id.endpoint);
+    match labels(&service.labels) {
+        labels if labels.is_empty() => line,
+        labels => format!("{line}  {labels}"),
+    }
 }

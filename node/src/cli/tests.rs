@@ -1,9 +1,10 @@
 //! Commands from the command line to the output, against a real API server with a fake fulcrum.
 
+mod first;
+
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use clap::CommandFactory as _;
 use tempfile::TempDir;
 
 use super::*;
@@ -84,24 +85,204 @@ fn alone(line: &str) -> Ran {
     run_in(&tempfile::tempdir().unwrap(), &[], line)
 }
 
-#[test]
-fn the_reference() {
-    let mut root = Cli::command().term_width(100);
-    root.build();
-    let mut pages = Vec::new();
-    let mut queue = vec![root];
-    while let Some(mut command) = queue.pop() {
-        let help = command.render_long_help();
-        pages.push(format!(
-            "## {}
+/// Commands that only read, and a line of each that a node answers.
+const READS: [(&str, &str); 11] = [
+    ("status", "status"),
+    ("leader", "leader"),
+    ("leader ping", "leader ping"),
+    ("members", "members"),
+    ("services", "services --all"),
+    ("resolve", "resolve ntp"),
+    ("doctor", "doctor"),
+    ("blob ls", "blob ls"),
+    ("blob scrub", "blob scrub"),
+    ("completions", "completions bash"),
+    ("man", "man"),
+];
 
-{help}",
-            command.get_bin_name().unwrap_or("crux-node")
-        ));
-        let subcommands = command.get_subcommands().filter(|sub| sub.get_name() != "help");
-        queue.extend(subcommands.cloned().collect::<Vec<_>>().into_iter().rev());
+/// Commands that read and have a test of their own: of a stream, and of a blob that has to be there.
+const READS_ELSEWHERE: [&str; 3] = ["watch", "blob get", "blob path"];
+
+/// Commands that change something, or run.
+const WRITES: [&str; 13] = [
+    "keygen",
+    "run",
+    "register",
+    "deregister",
+    "forget",
+    "leave",
+    "blob put",
+    "blob rm",
+    "blob pin",
+    "blob unpin",
+    "blob reserve",
+    "blob register",
+    "blob add-dir",
+];
+
+/// The commands below one, each with those before it.
+fn commands(command: &clap::Command, before: &str) -> Vec<String> {
+    let below = command.get_subcommands().filter(|it| it.get_name() != "help");
+    below
+        .flat_map(|it| {
+            let name = format!("{before} {}", it.get_name()).trim_start().to_owned();
+            let below = commands(it, &name);
+            // Of those with commands below only `leader` is one itself.
+            let is_one = below.is_empty() || name == "leader";
+            is_one.then_some(name).into_iter().chain(below)
+        })
+        .collect()
+}
+
+#[test]
+fn every_command_is_known_to_read_or_to_write() {
+    let mut found = commands(&Cli::command(), "");
+    let mut known: Vec<_> = READS.iter().map(|(name, _)| *name).collect();
+    known.extend(READS_ELSEWHERE.iter().chain(&WRITES));
+    found.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(found, known, "a new command that reads needs a line among READS");
+}
+
+/// Twice, since an unordered map has another order each time.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_that_reads_answers_in_one_json_document_and_always_the_same() {
+    let mut view = view();
+    for n in 0..32 {
+        view.members[0].labels.insert(format!("label{n}"), n.to_string());
     }
-    insta::assert_snapshot!(pages.join("\n"));
+    let node = FakeNode::start(view);
+    for (name, line) in READS {
+        let [first, second] = [(); 2].map(|()| run(&node, &format!("{line} --json")));
+        assert_eq!((first.exit, first.err.as_str()), (0, ""), "{name}");
+        first.json();
+        assert_eq!(first.out, second.out, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_and_json_have_one_order_in_which_n2_is_before_n10() {
+    let mut view = view();
+    view.members.iter_mut().zip(["n1", "n2", "n10"]).for_each(|(member, name)| {
+        member.node = name.parse().unwrap();
+    });
+    view.services = ["n10", "n2", "n1"].map(|node| service(node, "web", "r1")).into();
+    let node = FakeNode::start(view);
+    let first = |line: &str| line.split_whitespace().next().map(str::to_owned);
+    for (line, field) in [("members", "node"), ("services", "path")] {
+        let table = run(&node, line).out;
+        let table: Vec<_> = table.lines().skip(1).filter_map(first).collect();
+        let json = run(&node, &format!("{line} --json")).json();
+        let json: Vec<_> = json
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one[field].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(table, json, "{line}");
+        assert!(table[1].contains("n2") && table[2].contains("n10"), "{line}: {table:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn states_are_coloured_only_where_that_is_asked_for() {
+    let node = FakeNode::start(view());
+    for line in ["members", "services --all", "doctor", "resolve nothing"] {
+        let plain = run(&node, line);
+        let [always, never] =
+            ["always", "never"].map(|when| run(&node, &format!("{line} --color {when}")));
+        assert_eq!(plain.shown(), never.shown(), "{line}");
+        assert!(!plain.shown().contains('\x1b'), "no terminal is there: {line}");
+        let coloured = always.shown();
+        assert!(coloured.contains("\x1b[3"), "{line}: {coloured}");
+        let bare = ["\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[2m", "\x1b[0m"]
+            .iter()
+            .fold(coloured, |text, command| text.replace(command, ""));
+        assert_eq!(bare, plain.shown(), "columns stay where they are: {line}");
+    }
+    let members = run(&node, "members --color always").out;
+    for painted in ["\x1b[32malive\x1b[0m", "\x1b[33msuspect\x1b[0m", "\x1b[31mdead\x1b[0m"] {
+        assert!(members.contains(painted), "{members}");
+    }
+    for line in ["members --json", "resolve nothing --json"] {
+        let ran = run(&node, &format!("{line} --color always"));
+        assert!(!ran.shown().contains('\x1b'), "{line}");
+    }
+}
+
+#[test]
+fn words_of_other_tools_are_explained() {
+    for (line, instead) in [
+        ("version", "`crux-node --version`"),
+        ("agent", "`crux-node run`"),
+        ("start --data-dir D", "`crux-node run`"),
+        ("list", "`crux-node members`"),
+        ("info", "`crux-node status`"),
+        ("blob list", "`crux-node blob ls`"),
+        ("run --no-mdns", "`--mdns off`"),
+        ("run --port=80", "`--listen`"),
+        ("membres", "'members'"),
+    ] {
+        let ran = alone(line);
+        assert_eq!((ran.exit, ran.out.as_str()), (2, ""), "{line}");
+        assert!(ran.err.contains("tip: ") && ran.err.contains(instead), "{}", ran.err);
+        let json: serde_json::Value =
+            serde_json::from_str(&alone(&format!("{line} --json")).err).unwrap();
+        assert!(json["hint"].as_str().unwrap().contains(instead), "{json}");
+    }
+    insta::assert_snapshot!("unknown", alone("list").shown());
+}
+
+/// What the system refuses is said with what to do about it.
+#[test]
+fn errors_of_the_system_have_a_hint() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let file = file.display().to_string();
+    let secret = dir.path().join("s").display().to_string();
+    let keygen = format!("keygen --flock dev --no-operator --out {secret}");
+    assert_eq!(run_in(&dir, &[], &keygen).exit, 0);
+    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let held = held.local_addr().unwrap();
+    let at = dir.path().display();
+    let run = format!("run --mdns off --secret-file {secret} --stop-with-stdin");
+    for (line, exit, hint) in [
+        (format!("{run} --data-dir {file} --listen 127.0.0.1:0"), 2, "a directory"),
+        (format!("{run} --data-dir {file}/below --listen 127.0.0.1:0"), 1, "a file is where"),
+        (
+            format!("{run} --data-dir {at}/d --listen 198.51.100.77:7117"),
+            1,
+            "--advertise 198.51.100.77:7117",
+        ),
+        (format!("{run} --data-dir {at}/d --listen {held}"), 5, "another port"),
+        (format!("{run} --data-dir {at}/d --config {file}/c"), 1, "a file is where"),
+        (format!("{run} --data-dir {at}/d --config {at}/c"), 3, "--config"),
+        (format!("man --out {at}/nowhere"), 1, "Make the directory first."),
+        (format!("man --out {file}"), 2, "a directory"),
+        (format!("keygen --flock dev --out {at}/nowhere/s --no-operator"), 1, "Check the path"),
+    ] {
+        let ran = run_in(&dir, &[], &format!("{line} --json"));
+        assert_eq!(ran.exit, exit, "{line} {}", ran.err);
+        let error = ran.err.lines().last().unwrap_or_default();
+        let error: serde_json::Value = serde_json::from_str(error).unwrap();
+        assert!(error["hint"].as_str().is_some_and(|it| it.contains(hint)), "{line} {error}");
+    }
+}
+
+#[test]
+fn a_name_with_a_domain_is_refused_with_the_one_to_take() {
+    let dir = tempfile::tempdir().unwrap();
+    let secret = dir.path().join("s").display().to_string();
+    let keygen = |flock: &str| {
+        run_in(&dir, &[], &format!("keygen --flock {flock} --no-operator --out {secret}"))
+    };
+    let refused = keygen("Lab.example.org");
+    assert!(refused.exit == 2 && refused.err.contains("Try lab. "), "{}", refused.err);
+    assert_eq!(keygen("lab").exit, 0);
+    let line = format!("run --data-dir D --secret-file {secret} --name web01.example.org");
+    let ran = run_in(&dir, &[], &line);
+    insta::assert_snapshot!("name_with_a_domain", ran.shown());
 }
 
 #[test]
@@ -118,9 +299,13 @@ async fn answers_for_people() {
         "leader ping",
         "members",
         "register web r1 127.0.0.1:9000 --lease 10s",
+        "register web r1 127.0.0.1:9001 --ordinal 1 --label zone=b --label rack=7",
         "deregister web r1",
         "services",
         "services --all */*/n2",
+        "services web",
+        "services dev",
+        "services /dev/other",
         "resolve ntp",
         "forget n4 --yes",
         "leave --yes",
@@ -211,7 +396,16 @@ fn errors_for_people_and_scripts() {
     for line in ["status --data-dir D", "status --data-dir D --json", "doctor --data-dir D"] {
         insta::assert_snapshot!(file_name("no node", line), alone(line).shown());
     }
-    for line in ["services --json a*", "register 3 r1 a:1", "bogus --json", "leave", "status"] {
+    let usage = [
+        "services --json a*",
+        "services 3",
+        "register 3 r1 a:1",
+        "register web r1 0.0.0.0:80",
+        "register web r1 a:1 --label zone",
+        "bogus --json",
+        "leave",
+    ];
+    for line in usage {
         let ran = alone(line);
         assert_eq!((ran.exit, ran.out.as_str()), (2, ""), "{line}");
         insta::assert_snapshot!(file_name("usage", line), ran.shown());
@@ -371,7 +565,7 @@ fn a_table_has_a_line_for_each_row_whatever_is_in_it() {
     let forged = "x\nroot  0a0a0a0a  127.0.0.1:1  alive\x1b[2J\u{202e}";
     view.members[0].labels.insert("site".to_owned(), forged.to_owned());
     view.members[0].labels.insert("disk".to_owned(), "ssd admin=yes".to_owned());
-    let text = members::text(&view.members);
+    let text = paint::finish(&members::text(&view.members), false);
     assert_eq!(text.lines().count(), 1 + view.members.len(), "{text}");
     assert!(text.chars().all(|c| c == '\n' || crux_crdt::text::is_plain(c)), "{text:?}");
     assert!(text.contains("disk=\"ssd admin=yes\""), "{text}");

@@ -15,7 +15,7 @@ use crate::error::Error;
 /// {"event": "added", "service": {…}} or {"event": "removed", "service": {…}}.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Which services, as in '/dev/main/*/ntp3'
+    /// Which services, as in ntp3 or '/dev/main/*/ntp3'
     #[arg(default_value = "", hide_default_value = true)]
     query: String,
     /// Also those whose node is not alive
@@ -31,8 +31,10 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
         let client = ui.connect(args.wait.timeout).await?;
         let mut watch = client.watch(&query, args.all).await?;
         while let Some(event) = watch.next().await? {
-            let line = if ui.json() { to_json(&event)? } else { text(&event) };
-            ui.print(&line)?;
+            match ui.json() {
+                true => ui.print(&to_json(&event)?)?,
+                false => ui.print_painted(&text(&event))?,
+            }
         }
         Ok(())
     })

@@ -7,8 +7,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 pub(super) const LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 7117);
 
-/// On: it costs a packet now and then, and two nodes on a desk find each other.
-pub(super) const MDNS: bool = true;
-
-/// What this project says, and what others warn of.
-pub(super) const LOG: &str = "warn,crux_node=info,crux_protocol=info";
+/// What this project says, and what others warn of: but for two libraries that warn of what happens in every
+/// start. Gossipsub does of a message that came from a peer and was about to be published here, too, and yamux
+/// of a connection that the peer closed first, as one of two that dialled each other.
+pub(super) const LOG: &str =
+    "warn,crux_node=info,crux_protocol=info,libp2p_gossipsub=error,yamux=error";

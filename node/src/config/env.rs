@@ -6,34 +6,18 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use super::{Layer, Source};
+use super::shape::Shape;
+use super::{Layer, ROWS, Row};
 use crate::error::{Error, Kind};
 use crate::secret::{FlockKeys, SECRET_FD, SECRET_VAR, SecretString, take_from_process};
 
 /// What the names of all settings start with.
 const PREFIX: &str = "CRUX_";
 
-/// The variables that are settings, without the prefix.
-const KEYS: [&str; 18] = [
-    "ADVERTISE",
-    "BLOB_DIRS",
-    "BLOB_DOWN_RATE",
-    "BLOB_QUOTA",
-    "BLOB_UP_RATE",
-    "CONFIG",
-    "DATA_DIR",
-    "JOIN",
-    "LABELS",
-    "LISTEN",
-    "LOG",
-    "LOG_FORMAT",
-    "MDNS",
-    "NAME",
-    "PRELOAD",
-    "REPLICA_MAX",
-    "SECRET_FILE",
-    "STOP_WITH_STDIN",
-];
+/// The variable of a setting.
+pub(super) fn variable(key: &str) -> String {
+    format!("{PREFIX}{}", key.to_ascii_uppercase())
+}
 
 /// The `CRUX_*` variables, of this process or made up by a test.
 #[derive(Clone)]
@@ -99,86 +83,30 @@ impl Env {
     /// The settings among the variables.
     pub(super) fn layer(&self) -> Result<Layer, Error> {
         self.refuse_unknown()?;
-        Ok(Layer {
-            source: Source::Env,
-            config: self.path("CONFIG"),
-            secret_file: self.path("SECRET_FILE"),
-            listen: self.text("LISTEN")?,
-            data_dir: self.path("DATA_DIR"),
-            advertise: self.list("ADVERTISE")?,
-            name: self.text("NAME")?,
-            join: self.list("JOIN")?,
-            labels: self.labels()?,
-            stop_with_stdin: self.switch("STOP_WITH_STDIN")?,
-            mdns: self.switch("MDNS")?,
-            blob_dirs: self
-                .list("BLOB_DIRS")?
-                .map(|dirs| dirs.into_iter().map(Into::into).collect()),
-            preload: self.path("PRELOAD"),
-            blob_quota: self.text("BLOB_QUOTA")?,
-            blob_up_rate: self.text("BLOB_UP_RATE")?,
-            blob_down_rate: self.text("BLOB_DOWN_RATE")?,
-            replica_max: self.text("REPLICA_MAX")?,
-            log: self.text("LOG")?,
-            log_format: self.text("LOG_FORMAT")?,
-        })
+        Layer::of_env(self)
     }
 
     fn refuse_unknown(&self) -> Result<(), Error> {
-        let known = |name: &str| {
-            [SECRET_VAR, SECRET_FD].contains(&name)
-                || name.strip_prefix(PREFIX).is_some_and(|key| KEYS.contains(&key))
-        };
+        let settings: Vec<String> = ROWS.iter().map(Row::variable).collect();
+        let known =
+            |name: &String| [SECRET_VAR, SECRET_FD].contains(&&**name) || settings.contains(name);
         let unknown = self.vars.keys().find(|name| !known(name) && !is_service_link(name));
         match unknown {
             Some(name) => {
-                let message = format!("{name} in the environment is no setting");
-                let keys = KEYS.map(|key| format!("{PREFIX}{key}")).join(", ");
+                let message = format!("unknown setting {name} in the environment");
+                let settings = settings.join(", ");
                 let err = Error::new(Kind::InvalidConfig, message).with_field("key", name);
-                Err(err.with_hint(format!("The settings are {SECRET_VAR}, {keys}.")))
+                Err(err.with_hint(format!("The settings are {SECRET_VAR}, {settings}.")))
             }
             None => Ok(()),
         }
     }
 
-    fn path(&self, key: &str) -> Option<PathBuf> {
-        self.vars.get(&format!("{PREFIX}{key}")).map(PathBuf::from)
-    }
-
-    fn text(&self, key: &str) -> Result<Option<String>, Error> {
-        let name = format!("{PREFIX}{key}");
-        let Some(value) = self.vars.get(&name) else { return Ok(None) };
-        match value.to_str() {
-            Some(text) => Ok(Some(text.to_owned())),
-            None => Err(wrong(&name, "is no text")),
-        }
-    }
-
-    /// Entries are separated by commas; an empty variable is an empty list.
-    fn list(&self, key: &str) -> Result<Option<Vec<String>>, Error> {
-        let split = |text: String| -> Vec<String> {
-            let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-            entries.map(str::to_owned).collect()
-        };
-        Ok(self.text(key)?.map(split))
-    }
-
-    fn labels(&self) -> Result<Option<BTreeMap<String, String>>, Error> {
-        let Some(entries) = self.list("LABELS")? else { return Ok(None) };
-        let pair = |entry: String| match entry.split_once('=') {
-            Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
-            None => Err(wrong("CRUX_LABELS", "is no list of k=v with commas between")),
-        };
-        entries.into_iter().map(pair).collect::<Result<_, _>>().map(Some)
-    }
-
-    fn switch(&self, key: &str) -> Result<Option<bool>, Error> {
-        match self.text(key)?.as_deref() {
-            None => Ok(None),
-            Some("1" | "true" | "on" | "yes") => Ok(Some(true)),
-            Some("0" | "false" | "off" | "no") => Ok(Some(false)),
-            Some(_) => Err(wrong(&format!("{PREFIX}{key}"), "is neither on nor off")),
-        }
+    /// What the variable of a setting says.
+    pub(super) fn read<S: Shape>(&self, key: &str) -> Result<Option<S::Written>, Error> {
+        let name = variable(key);
+        let value = self.vars.get(&name);
+        value.map(|value| S::of_variable(&name, value)).transpose()
     }
 }
 
@@ -189,8 +117,4 @@ fn is_service_link(name: &str) -> bool {
         || name.contains("_SERVICE_PORT")
         || name.contains("_PORT_")
         || name.ends_with("_PORT")
-}
-
-fn wrong(name: &str, what: &str) -> Error {
-    Error::new(Kind::InvalidConfig, format!("{name} {what}")).with_field("key", name)
 }

@@ -18,9 +18,9 @@ pub(super) fn read(path: &Path) -> Result<Layer, Error> {
     let doing = || format!("the configuration file {}", path.display());
     let mut text = String::new();
     let file = File::open(path).map_err(|err| match err.kind() {
-        io::ErrorKind::NotFound => {
-            Error::new(Kind::NotFound, "there is no such file").augment(doing())
-        }
+        io::ErrorKind::NotFound => Error::new(Kind::NotFound, "there is no such file")
+            .augment(doing())
+            .with_hint("Give --config, or CRUX_CONFIG, the path of a file that is there."),
         _ => Error::io(doing(), &err),
     })?;
     let read = file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text);
@@ -40,7 +40,7 @@ pub(super) fn read(path: &Path) -> Result<Layer, Error> {
 
 /// The error that says that a file gave its settings once.
 pub(super) fn once(path: &Path) -> Error {
-    let message = "it is no regular file, and cannot be read again";
+    let message = "it is not a regular file, and cannot be read again";
     Error::new(Kind::InvalidConfig, message)
         .augment(format!("the configuration file {}", path.display()))
 }

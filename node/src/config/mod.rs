@@ -1,11 +1,6 @@
 //! The configuration of a node: defaults < file < environment < flags, merged and checked once.
 //!
-//! | setting | flag | environment | file |
-//! |---|---|---|---|
-//! | secret | `--secret-file F` | `CRUX_SECRET` or `CRUX_SECRET_FILE` | `secret_file` |
-//! | address to listen at | `--listen` | `CRUX_LISTEN` | `listen` |
-//! | data directory | `--data-dir` | `CRUX_DATA_DIR` | `data_dir` |
-//! | … | `--some-key` | `CRUX_SOME_KEY` | `some_key` |
+//! [`ROWS`] has them, each with its flag, its variable and its key in the file; see `settings`.
 //!
 //! A higher layer replaces a lower one's value as a whole, lists too. A key that nobody knows is
 //! refused in every layer, because a slip that is silently ignored is the worst of settings. Every
@@ -14,13 +9,14 @@
 mod defaults;
 mod env;
 mod file;
-mod layer;
 mod settings;
+mod shape;
+mod source;
 mod validate;
 
 pub use env::Env;
-pub use layer::{Layer, Source};
-pub use settings::{Config, LogFormat};
+pub use settings::{Config, Layer, LogFormat, ROWS, Row};
+pub use source::Source;
 
 use std::path::Path;
 
@@ -36,7 +32,7 @@ use crate::secret::FlockKeys;
 pub fn load(flags: Layer, env: &Env) -> Result<Config, Error> {
     let layers = all(flags, env)?;
     let keys = read_secret(&layers, env, |_| true)?.map_or_else(|| env.keys(), Ok)?;
-    validate::resolve(&layers, keys)
+    Config::resolve(&layers, keys)
 }
 
 /// Reads and checks all layers again, without waiting for anybody. A secret in the environment is there no
@@ -52,7 +48,7 @@ pub(crate) fn reload(flags: &Layer, env: &Env, running: &FlockKeys) -> Result<Co
     }
     let layers = all(flags.clone(), env)?;
     let keys = read_secret(&layers, env, is_read_again)?.unwrap_or_else(|| running.clone());
-    validate::resolve(&layers, keys)
+    Config::resolve(&layers, keys)
 }
 
 /// All layers, highest first.

@@ -18,7 +18,7 @@ impl Fixture {
         let dir = tempfile::tempdir().unwrap();
         let secret = SecretString::generate("dev".parse().unwrap(), None).unwrap();
         let line = secret.expose().to_string();
-        std::fs::write(dir.path().join("secret"), &line).unwrap();
+        crate::secret::write_new(&dir.path().join("secret"), &line).unwrap();
         Self { dir, line }
     }
 
@@ -130,7 +130,7 @@ fn no_key_that_nobody_knows() {
     let err = f.refuses_file("name = 'a'\nsecret = 'b'\n");
     assert!(err.contains("unknown field `secret`") && err.ends_with("(line 2)"), "{err}");
     let err = f.refuses(&[("CRUX_LISTNE", "x")]);
-    assert_eq!(err, "CRUX_LISTNE in the environment is no setting");
+    assert_eq!(err, "unknown setting CRUX_LISTNE in the environment");
     let links = [("CRUX_SERVICE_HOST", "10.0.0.1"), ("CRUX_PORT_7117_TCP", "x")];
     assert!(load(f.flags(), &Env::of(&links)).is_ok());
 }
@@ -141,7 +141,7 @@ fn what_is_wrong_is_named_with_where_it_came_from() {
     let mut flags = f.flags();
     flags.listen = Some("localhost:1".to_owned());
     let err = load(flags, &Env::of(&[])).unwrap_err();
-    assert_eq!(err.to_string(), "--listen: \"localhost:1\" is no IP:PORT");
+    assert_eq!(err.to_string(), "--listen: invalid address \"localhost:1\": expected IP:PORT");
     let err = f.refuses(&[("CRUX_LISTEN", "127.0.0.1:65534")]);
     assert!(err.starts_with("CRUX_LISTEN: port 65534 leaves no room"), "{err}");
     let err = f.refuses_file("name = 'No'\n");
@@ -178,8 +178,13 @@ fn sizes_have_units() {
     let quota = |text: &str| {
         load(f.flags(), &Env::of(&[("CRUX_BLOB_QUOTA", text)])).unwrap().blob_quota.unwrap()
     };
-    assert_eq!((quota("0"), quota("17"), quota("2KiB")), (0, 17, 2048));
+    assert_eq!((quota("1"), quota("17"), quota("2KiB")), (1, 17, 2048));
     assert_eq!((quota("3MiB"), quota("1GiB"), quota("1TiB")), (3 << 20, 1 << 30, 1 << 40));
+    for nothing in ["0", "0GiB"] {
+        let err = load(f.flags(), &Env::of(&[("CRUX_BLOB_QUOTA", nothing)])).unwrap_err();
+        assert_eq!(err.to_string(), "CRUX_BLOB_QUOTA: 0 bytes hold no blob");
+        assert!(err.hint().is_some_and(|hint| hint.starts_with("Leave it out")));
+    }
     let none = load(f.flags(), &Env::of(&[])).unwrap();
     assert_eq!((none.blob_quota, none.blob_up_rate, none.blob_down_rate), (None, None, None));
     let rates = [("CRUX_BLOB_UP_RATE", "5000000"), ("CRUX_BLOB_DOWN_RATE", "2MiB")];
@@ -205,7 +210,8 @@ fn directories_for_blobs_are_absolute_and_few() {
         |text: &str| load(f.flags(), &Env::of(&[("CRUX_BLOB_DIRS", text)])).unwrap().blob_dirs;
     assert_eq!(dirs("/a, /b"), [Path::new("/a"), Path::new("/b")]);
     assert!(
-        f.refuses(&[("CRUX_BLOB_DIRS", "/a,b")]).starts_with("CRUX_BLOB_DIRS: b is no absolute")
+        f.refuses(&[("CRUX_BLOB_DIRS", "/a,b")])
+            .starts_with("CRUX_BLOB_DIRS: b is not an absolute")
     );
     let many = vec!["/a"; 17].join(",");
     assert!(f.refuses(&[("CRUX_BLOB_DIRS", &many)]).contains("17 entries, at most 16"));
@@ -272,4 +278,135 @@ fn the_replica_has_a_limit_of_a_sane_size() {
     assert_eq!(wrong, "CRUX_REPLICA_MAX: 16777215 bytes are too few: at least 16MiB");
     let wrong = f.refuses(&[("CRUX_REPLICA_MAX", "much")]);
     assert!(wrong.starts_with("CRUX_REPLICA_MAX: "), "{wrong}");
+}
+
+/// A value for the setting in each way to write it: flag, variable, file.
+fn written(row: &Row, dir: &Path) -> (Vec<String>, String, String) {
+    let secret = dir.join("secret").display().to_string();
+    let value = match row.key {
+        "config" => dir.join("crux.toml").display().to_string(),
+        "secret_file" => secret,
+        _ => match row.value {
+            "F" | "D" => "/x".to_owned(),
+            "IP:PORT" | "HOST:PORT" => "127.0.0.1:7".to_owned(),
+            "K=V" => "k=v".to_owned(),
+            "on|off" => "off".to_owned(),
+            "SIZE" | "RATE" => "17MiB".to_owned(),
+            "DIRECTIVES" => "error".to_owned(),
+            "FORMAT" => "json".to_owned(),
+            "N" => "x".to_owned(),
+            "" => String::new(),
+            other => panic!("what is a value of {other}?"),
+        },
+    };
+    let flag = [format!("--{}", row.flag)].into_iter();
+    let flag = flag.chain((!value.is_empty()).then(|| value.clone())).collect();
+    let toml = match (row.key, row.value) {
+        (_, "K=V") => "{ k = 'v' }".to_owned(),
+        (_, "on|off") => "false".to_owned(),
+        (_, "") => "true".to_owned(),
+        ("blob_dirs" | "join" | "advertise", _) => format!("['{value}']"),
+        _ => format!("'{value}'"),
+    };
+    let variable = if value.is_empty() { "on".to_owned() } else { value };
+    (flag, variable, toml)
+}
+
+/// The flags of a command line of `run`.
+fn parsed(args: &[String]) -> Layer {
+    use clap::{Args as _, FromArgMatches as _};
+    let command = clap::Command::new("run").no_binary_name(true);
+    let data_dir = clap::Arg::new("data_dir").long("data-dir");
+    let command = command.arg(data_dir.value_parser(clap::value_parser!(PathBuf)));
+    let matches = Layer::augment_args(command).try_get_matches_from(args).unwrap();
+    Layer::from_arg_matches(&matches).unwrap()
+}
+
+/// A row is all that a flag, a variable and a key of the file need, and all three say the same.
+#[test]
+fn every_setting_has_a_flag_a_variable_and_a_key() {
+    let f = Fixture::new();
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operate/configuration.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let none = load(f.flags(), &Env::of(&[])).unwrap();
+    for row in ROWS {
+        let (flag, variable, toml) = written(row, f.dir.path());
+        std::fs::write(f.path("crux.toml"), "").unwrap();
+        let flags = Layer { secret_file: Some(f.path("secret")), ..parsed(&flag) };
+        let flags = Layer { data_dir: flags.data_dir.or(Some(f.path("d"))), ..flags };
+        let by_flag = load(flags, &Env::of(&[])).unwrap();
+        let bare = |keep: &str| {
+            let flags = f.flags();
+            let kept = |key: &str| key != keep;
+            let secret_file = flags.secret_file.filter(|_| kept("secret_file"));
+            Layer { secret_file, data_dir: flags.data_dir.filter(|_| kept("data_dir")), ..flags }
+        };
+        let name = row.variable();
+        let vars = [(name.as_str(), variable.as_str())];
+        let by_variable = load(bare(row.key), &Env::of(&vars)).unwrap();
+        let differs = |other: &Config| by_flag.differences(other);
+        assert_eq!(differs(&by_variable), [""; 0], "{}", row.key);
+        if row.in_file {
+            std::fs::write(f.path("crux.toml"), format!("{} = {toml}\n", row.key)).unwrap();
+            let config = Some(f.path("crux.toml"));
+            let by_file = load(Layer { config, ..bare(row.key) }, &Env::of(&[])).unwrap();
+            let differ: Vec<_> =
+                differs(&by_file).into_iter().filter(|key| *key != "config").collect();
+            assert_eq!(differ, [""; 0], "{}", row.key);
+        }
+        let shows = none.differences(&by_flag).contains(&row.key) || none.log != by_flag.log;
+        assert!(shows || row.key == "secret_file", "{} was not set", row.key);
+        let printed = [format!("`--{}`", row.flag), format!("`{name}`")];
+        let mut rows = page.lines().filter(|line| line.starts_with("| "));
+        let line = rows.find(|line| printed.iter().all(|cell| line.contains(cell)));
+        let line = line.unwrap_or_else(|| panic!("the page lacks {}", row.key));
+        assert!(line.contains(row.default), "{line}: {}", row.default);
+    }
+}
+
+/// How many product files name a setting. With another one it is the row, and its use.
+#[test]
+fn a_setting_is_named_in_two_files() {
+    fn search(dir: &Path, word: &str, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                search(&path, word, found);
+            } else if path.extension().is_some_and(|end| end == "rs")
+                && !path.ends_with("tests.rs")
+                && std::fs::read_to_string(&path).unwrap().contains(word)
+            {
+                found.push(path);
+            }
+        }
+    }
+    for (key, used) in [
+        ("blob_quota", "startup.rs"),
+        ("blob_up_rate", "startup.rs"),
+        ("blob_down_rate", "startup.rs"),
+        ("stop_with_stdin", "cli/run.rs"),
+    ] {
+        assert!(ROWS.iter().any(|row| row.key == key));
+        let mut found = Vec::new();
+        search(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), key, &mut found);
+        found.sort();
+        let ends = |path: &PathBuf| path.ends_with(used) || path.ends_with("config/settings.rs");
+        assert!(found.len() == 2 && found.iter().all(ends), "{key}: {found:?}");
+    }
+}
+
+#[test]
+fn what_libraries_warn_of_in_every_start_is_not_logged_by_default() {
+    use tracing::Level;
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    let filter = tracing_subscriber::EnvFilter::new(super::defaults::LOG);
+    let log = tracing_subscriber::registry().with(filter);
+    tracing::subscriber::with_default(log, || {
+        assert!(!tracing::enabled!(target: "libp2p_gossipsub", Level::WARN));
+        assert!(!tracing::enabled!(target: "yamux::connection", Level::WARN));
+        assert!(tracing::enabled!(target: "yamux::connection", Level::ERROR));
+        assert!(tracing::enabled!(target: "libp2p_swarm", Level::WARN));
+        assert!(tracing::enabled!(target: "crux_node::notice", Level::INFO));
+    });
 }

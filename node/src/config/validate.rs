@@ -1,4 +1,4 @@
-//! Merges the layers and checks every value, once.
+//! Checks values. Each check gets the value of the highest layer that has one, or none.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -7,14 +7,13 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crux_crdt::name::ServiceName;
+use crux_crdt::name::{NodeName, ServiceName};
 use crux_crdt::path::{Endpoint, Host};
 use crux_crdt::text::is_plain;
 use crux_protocol::flock::{REPLICA_MAX, REPLICA_MAX_LEAST};
 
-use super::{Config, Layer, LogFormat, defaults};
+use super::{Layer, LogFormat, defaults};
 use crate::error::{Error, Kind};
-use crate::secret::FlockKeys;
 
 /// The greatest port to listen at: the next two are the node's too.
 const PORT_MAX: u16 = u16::MAX - 2;
@@ -26,40 +25,13 @@ const BLOB_DIRS_MAX: usize = 16;
 const LABEL_VALUE_BYTES_MAX: usize = 255;
 
 /// A value with the key as its layer spells it.
-struct Found<'a, T> {
+pub(super) struct Found<'a, T> {
     value: &'a T,
     key: String,
 }
 
-/// Takes each setting from the first layer that has it, and checks it. `layers`: highest first.
-pub(super) fn resolve(layers: &[Layer], keys: FlockKeys) -> Result<Config, Error> {
-    let secret_file = find(layers, "secret_file", |layer| layer.secret_file.as_ref());
-    let data_dir = find(layers, "data_dir", |layer| layer.data_dir.as_ref());
-    Ok(Config {
-        keys,
-        secret_file: secret_file.map(|found| found.value.clone()),
-        listen: listen(layers)?,
-        data_dir: data_dir.ok_or_else(no_data_dir)?.value.clone(),
-        advertise: advertise(layers)?,
-        name: name(layers)?,
-        join: join(layers)?,
-        labels: labels(layers)?,
-        stop_with_stdin: layers.iter().find_map(|layer| layer.stop_with_stdin).unwrap_or(false),
-        mdns: layers.iter().find_map(|layer| layer.mdns).unwrap_or(defaults::MDNS),
-        blob_dirs: blob_dirs(layers)?,
-        preload: layers.iter().find_map(|layer| layer.preload.clone()),
-        blob_quota: bytes(find(layers, "blob_quota", |layer| layer.blob_quota.as_ref()))?,
-        blob_up_rate: rate(find(layers, "blob_up_rate", |layer| layer.blob_up_rate.as_ref()))?,
-        blob_down_rate: rate(find(layers, "blob_down_rate", |layer| {
-            layer.blob_down_rate.as_ref()
-        }))?,
-        replica_max: replica_max(layers)?,
-        log: log(layers)?,
-        log_format: log_format(layers)?,
-    })
-}
-
-fn find<'a, T>(
+/// The value of the first layer that has one.
+pub(super) fn find<'a, T>(
     layers: &'a [Layer],
     key: &str,
     get: impl Fn(&'a Layer) -> Option<&'a T>,
@@ -83,13 +55,13 @@ fn parse<T: FromStr<Err: Display>, F>(found: &Found<'_, F>, text: &str) -> Resul
     text.parse().map_err(|err| found.wrong(err))
 }
 
-fn listen(layers: &[Layer]) -> Result<SocketAddr, Error> {
-    let Some(found) = find(layers, "listen", |layer| layer.listen.as_ref()) else {
+pub(super) fn listen(found: Option<Found<'_, String>>) -> Result<SocketAddr, Error> {
+    let Some(found) = found else {
         return Ok(defaults::LISTEN);
     };
     let addr: SocketAddr = found.value.parse().map_err(|_| {
         found
-            .wrong(format!("{:?} is no IP:PORT", found.value))
+            .wrong(format!("invalid address {:?}: expected IP:PORT", found.value))
             .with_hint("As in 127.0.0.1:7117, 0.0.0.0:7117 or [::]:7117; port 0 picks one.")
     })?;
     if addr.port() > PORT_MAX {
@@ -100,8 +72,7 @@ fn listen(layers: &[Layer]) -> Result<SocketAddr, Error> {
     Ok(addr)
 }
 
-fn advertise(layers: &[Layer]) -> Result<Vec<Endpoint>, Error> {
-    let found = find(layers, "advertise", |layer| layer.advertise.as_ref());
+pub(super) fn advertise(found: Option<Found<'_, Vec<String>>>) -> Result<Vec<Endpoint>, Error> {
     let Some(found) = found else {
         return Ok(Vec::new());
     };
@@ -113,8 +84,7 @@ fn advertise(layers: &[Layer]) -> Result<Vec<Endpoint>, Error> {
     }
 }
 
-fn join(layers: &[Layer]) -> Result<Vec<Endpoint>, Error> {
-    let found = find(layers, "join", |layer| layer.join.as_ref());
+pub(super) fn join(found: Option<Found<'_, Vec<String>>>) -> Result<Vec<Endpoint>, Error> {
     found.map_or(Ok(Vec::new()), |found| endpoints(&found, JOIN_MAX))
 }
 
@@ -125,21 +95,24 @@ fn endpoints(found: &Found<'_, Vec<String>>, max: usize) -> Result<Vec<Endpoint>
     found.value.iter().map(|text| parse(found, text)).collect()
 }
 
-fn name(layers: &[Layer]) -> Result<Option<crux_crdt::name::NodeName>, Error> {
-    let found = find(layers, "name", |layer| layer.name.as_ref());
+pub(super) fn name(found: Option<Found<'_, String>>) -> Result<Option<NodeName>, Error> {
     let parse = |found: Found<'_, String>| {
         parse(&found, found.value).map_err(|err: Error| {
-            err.with_hint(
-                "A node's name is at most 55 lower-case letters, digits and `-`, because it \
-                 appears in DNS.",
-            )
+            let instead = NodeName::nearest(found.value);
+            let instead = instead.map_or(String::new(), |name| format!("Try {name}. "));
+            err.with_hint(format!(
+                "{instead}A node's name is one label of DNS, without the domain: at most {} \
+                 lower-case letters, digits and `-`.",
+                NodeName::MAX
+            ))
         })
     };
     found.map(parse).transpose()
 }
 
-fn labels(layers: &[Layer]) -> Result<BTreeMap<String, String>, Error> {
-    let found = find(layers, "labels", |layer| layer.labels.as_ref());
+pub(super) fn labels(
+    found: Option<Found<'_, BTreeMap<String, String>>>,
+) -> Result<BTreeMap<String, String>, Error> {
     let Some(found) = found else { return Ok(BTreeMap::new()) };
     if found.value.len() > LABELS_MAX {
         return Err(found.wrong(format!("{} labels, at most {LABELS_MAX}", found.value.len())));
@@ -158,24 +131,20 @@ fn labels(layers: &[Layer]) -> Result<BTreeMap<String, String>, Error> {
     Ok(found.value.clone())
 }
 
-fn blob_dirs(layers: &[Layer]) -> Result<Vec<PathBuf>, Error> {
-    let Some(found) = find(layers, "blob_dirs", |layer| layer.blob_dirs.as_ref()) else {
-        return Ok(Vec::new());
-    };
+pub(super) fn blob_dirs(found: Option<Found<'_, Vec<PathBuf>>>) -> Result<Vec<PathBuf>, Error> {
+    let Some(found) = found else { return Ok(Vec::new()) };
     if found.value.len() > BLOB_DIRS_MAX {
         return Err(found.wrong(format!("{} entries, at most {BLOB_DIRS_MAX}", found.value.len())));
     }
     match found.value.iter().find(|dir| !dir.is_absolute()) {
         // It is remembered, and the next start may be elsewhere.
-        Some(dir) => Err(found.wrong(format!("{} is no absolute path", dir.display()))),
+        Some(dir) => Err(found.wrong(format!("{} is not an absolute path", dir.display()))),
         None => Ok(found.value.clone()),
     }
 }
 
-fn replica_max(layers: &[Layer]) -> Result<usize, Error> {
-    let Some(found) = find(layers, "replica_max", |layer| layer.replica_max.as_ref()) else {
-        return Ok(REPLICA_MAX);
-    };
+pub(super) fn replica(found: Option<Found<'_, String>>) -> Result<usize, Error> {
+    let Some(found) = found else { return Ok(REPLICA_MAX) };
     let key = found.key.clone();
     let least = REPLICA_MAX_LEAST >> 20;
     let size = bytes(Some(found))?.unwrap_or_default();
@@ -187,11 +156,21 @@ fn replica_max(layers: &[Layer]) -> Result<usize, Error> {
     })
 }
 
+/// Some take 0 for no limit and others for no blobs, and a node that keeps none evicts what it has.
+pub(super) fn quota(found: Option<Found<'_, String>>) -> Result<Option<u64>, Error> {
+    if let Some(found) = found.as_ref().filter(|found| size(found.value) == Some(0)) {
+        return Err(found.wrong("0 bytes hold no blob").with_hint(
+            "Leave it out to let blobs take what the disks hold, or give how much they may take, as in 20GiB.",
+        ));
+    }
+    bytes(found)
+}
+
 fn bytes(found: Option<Found<'_, String>>) -> Result<Option<u64>, Error> {
     let size = |found: Found<'_, String>| {
         size(found.value).ok_or_else(|| {
             found
-                .wrong(format!("{:?} is no size", found.value))
+                .wrong(format!("invalid size {:?}", found.value))
                 .with_hint("As in 500MiB, 20GiB or 1073741824.")
         })
     };
@@ -199,11 +178,11 @@ fn bytes(found: Option<Found<'_, String>>) -> Result<Option<u64>, Error> {
 }
 
 /// Bytes a second. None at all would be a way to say that nothing moves, which no setting means.
-fn rate(found: Option<Found<'_, String>>) -> Result<Option<NonZeroU64>, Error> {
+pub(super) fn rate(found: Option<Found<'_, String>>) -> Result<Option<NonZeroU64>, Error> {
     let rate = |found: Found<'_, String>| {
         size(found.value).and_then(NonZeroU64::new).ok_or_else(|| {
             found
-                .wrong(format!("{:?} is no rate", found.value))
+                .wrong(format!("invalid rate {:?}", found.value))
                 .with_hint("In bytes a second, as in 500KiB, 20MiB or 5000000.")
         })
     };
@@ -225,16 +204,16 @@ fn size(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
-fn log(layers: &[Layer]) -> Result<String, Error> {
-    let Some(found) = find(layers, "log", |layer| layer.log.as_ref()) else {
+pub(super) fn log(found: Option<Found<'_, String>>) -> Result<String, Error> {
+    let Some(found) = found else {
         return Ok(defaults::LOG.to_owned());
     };
     parse::<tracing_subscriber::EnvFilter, _>(&found, found.value)?;
     Ok(found.value.clone())
 }
 
-fn log_format(layers: &[Layer]) -> Result<LogFormat, Error> {
-    let Some(found) = find(layers, "log_format", |layer| layer.log_format.as_ref()) else {
+pub(super) fn log_format(found: Option<Found<'_, String>>) -> Result<LogFormat, Error> {
+    let Some(found) = found else {
         return Ok(LogFormat::default());
     };
     match found.value.as_str() {
@@ -255,6 +234,28 @@ pub(super) fn no_secret() -> Error {
 pub(super) fn two_secrets() -> Error {
     Error::new(Kind::InvalidConfig, "both CRUX_SECRET and CRUX_SECRET_FILE are set")
         .with_hint("Unset one of them.")
+}
+
+pub(super) fn data_dir(found: Option<Found<'_, PathBuf>>) -> Result<PathBuf, Error> {
+    path(found)?.ok_or_else(no_data_dir)
+}
+
+/// Any path. What is there is seen when it is opened.
+#[expect(clippy::unnecessary_wraps, reason = "the shape of a check")]
+pub(super) fn path(found: Option<Found<'_, PathBuf>>) -> Result<Option<PathBuf>, Error> {
+    Ok(found.map(|found| found.value.clone()))
+}
+
+/// A switch that is on unless it is set.
+#[expect(clippy::unnecessary_wraps, reason = "the shape of a check")]
+pub(super) fn on(found: Option<Found<'_, bool>>) -> Result<bool, Error> {
+    Ok(found.is_none_or(|found| *found.value))
+}
+
+/// A switch that is off unless it is set.
+#[expect(clippy::unnecessary_wraps, reason = "the shape of a check")]
+pub(super) fn off(found: Option<Found<'_, bool>>) -> Result<bool, Error> {
+    Ok(found.is_some_and(|found| *found.value))
 }
 
 fn no_data_dir() -> Error {

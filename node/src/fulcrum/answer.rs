@@ -76,11 +76,17 @@ fn error(error: &ControlError) -> Error {
             (Kind::NotFound, "`services` lists what is registered; a node removes only its own.")
         }
         ControlError::Rejected(Rejection::Profile) => (Kind::InvalidArgument, "Give fewer."),
+        ControlError::Rejected(Rejection::Slot(_)) => {
+            (Kind::InvalidArgument, "Give fewer or shorter labels.")
+        }
         ControlError::Rejected(Rejection::Incarnation) => {
             (Kind::Refused, "It stays listed as dead; nothing else comes of it.")
         }
-        ControlError::Rejected(_) => {
-            (Kind::LimitReached, "Deregister something, or register it on another node.")
+        ControlError::Rejected(Rejection::Full(_)) => {
+            (Kind::LimitReached, "Remove one of them, or do it on another node.")
+        }
+        ControlError::Rejected(Rejection::TooManyActs(_)) => {
+            (Kind::LimitReached, "Do it on another node.")
         }
         ControlError::DiskFull => {
             (Kind::DiskFull, "Make room on the disk; nothing has to be restarted.")
@@ -89,7 +95,8 @@ fn error(error: &ControlError) -> Error {
         ControlError::Busy => (Kind::Busy, "Try again in a moment."),
         ControlError::NotStored { .. } => (
             Kind::TimedOut,
-            "It stays registered here and spreads on; `members` shows who is alive.",
+            "It stays registered here and spreads on. Run the same again with a longer --timeout to hear of \
+             more, or with a smaller --sync; `members` shows who is alive.",
         ),
         ControlError::NoLeader => (Kind::NoLeader, "Try again in a second; `members` shows why."),
         ControlError::LeaderSilent => {
@@ -100,7 +107,7 @@ fn error(error: &ControlError) -> Error {
             (Kind::Refused, "Stop it first, or run `leave` on it, or wait until it is shown dead.")
         }
         ControlError::Yields => {
-            (Kind::Refused, "Ask the node that goes on; the log of this one says where that is.")
+            (Kind::Refused, "Ask the node that continues; the log of this one has its address.")
         }
         ControlError::NotFound => (Kind::NotFound, "`members` lists who there is."),
     };

@@ -31,6 +31,7 @@ impl Hush {
         let joining = matches!(notice, Notice::JoinFailed { joining: true, .. });
         let max = match notice {
             Notice::Misbehaved { .. }
+            | Notice::OtherVersion { .. }
             | Notice::SignedTwice(_)
             | Notice::ReplicaFull { .. }
             | Notice::JoinFailed { joining: false, .. } => MISDEEDS_MAX,

@@ -2,21 +2,22 @@
 //!
 //! ```text
 //!        network ──▶ ┌──────────────────────────────┐ ──▶ network
-//!  control API ───▶ │ Runtime   one loop, no logic │ ──▶ store ──▶ (durable) ──┐
-//!   store answers ─▶ │   │ Event        ▲ Command   │ ──▶ control API            │
-//!         clock ──▶ │   ▼              │           │ ──▶ View, for readers      │
-//!     discovery ──▶ │ flock::State     pure        │                            │
-//!                    └──────────────────────────────┘ ◀──────────────────────────┘
+//!   control API ───▶ │ Runtime   one loop, no logic │ ──▶ store ──▶ (durable) ──┐
+//!  store answers ──▶ │   │ Event        ▲ Command   │ ──▶ control API           │
+//!         clock ───▶ │   ▼              │           │ ──▶ View, for readers     │
+//!     discovery ───▶ │ flock::State     pure        │                           │
+//!                    └──────────────────────────────┘ ◀─────────────────────────┘
 //! ```
 //!
-//! Everything that can be wrong is in `crux_protocol::flock`, which is pure. The loop here takes one
-//! thing at a time, hands it in with the time, and executes the commands in order. Readers never
-//! wait for it: they look at the [`View`](crate::view::View) it published last.
+//! All decisions are in `crux_protocol::flock`, which is pure. The loop here takes one event at a time,
+//! hands it in with the time, and executes the commands in order. Readers never wait for the loop: they
+//! read the [`View`](crate::view::View) that it published last.
 
 mod answer;
 mod doctor;
 mod handle;
 mod hush;
+mod named;
 mod picture;
 pub mod request;
 mod runtime;

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use crux_client::model::{Joining, Leader, Member, MemberState, Service, ServiceStatus};
-use crux_crdt::blob::{BlobId, Descriptor};
+use crux_client::model::{Joining, Leader, Member, MemberState, Service, ServiceStatus, WallTime};
+use crux_client::order;
 use crux_crdt::name::Label;
 use crux_crdt::path::{FlockId, NetId};
-use crux_crdt::record::{Record, Registration};
+use crux_crdt::record::{Record, Registration, Shown};
 use crux_crdt::{Digest, Principal};
 use crux_protocol::dial::{self, Outcome};
 use crux_protocol::flock;
 use crux_protocol::link::DialFailure;
 
-use crate::view::View;
+use crate::view::{Said, View};
 
 /// What stays the same while the node runs.
 #[derive(Debug, Clone)]
@@ -21,8 +21,8 @@ pub(super) struct Frame {
     pub(super) flock_id: Digest,
 }
 
-/// The view of a node's state.
-pub(super) fn draw(frame: &Frame, state: &flock::State) -> View {
+/// The view of a node's state, after the members that were shown before.
+pub(super) fn draw(frame: &Frame, state: &flock::State, before: &[Member], now: WallTime) -> View {
     let me = state.me();
     let members = state.members();
     let states: BTreeMap<Principal, flock::MemberState> =
@@ -39,9 +39,9 @@ pub(super) fn draw(frame: &Frame, state: &flock::State) -> View {
         state_digest: state.strew().digest(),
         leader: leader(state),
         joining: joining(state),
-        members: members.into_iter().map(member).collect(),
+        members: shown(members, before, now),
         services,
-        holders: holders(state),
+        said: said(state),
     }
 }
 
@@ -65,17 +65,20 @@ fn joining(state: &flock::State) -> Joining {
     }
 }
 
-fn holders(state: &flock::State) -> BTreeMap<BlobId, Vec<(Principal, Descriptor)>> {
-    let mut holders: BTreeMap<_, Vec<_>> = BTreeMap::new();
+/// The slots of the kinds that are found by their key.
+fn said(state: &flock::State) -> Said {
+    let mut said = Said::default();
     for record in state.strew().shown() {
-        for offer in record.offers() {
-            holders.entry(offer.blob).or_default().push((record.author(), *offer));
+        for slot in record.slots().values() {
+            if slot.row().is_some_and(|row| row.shown == Shown::ByKey) {
+                said.add(record.author(), slot);
+            }
         }
     }
-    holders
+    said
 }
 
-/// Who leads, as it is shown.
+/// The leader, as it is shown.
 pub(super) fn leader(state: &flock::State) -> Option<Leader> {
     state.leader().map(|claim| Leader {
         node: state.names().of(&claim.principal),
@@ -84,12 +87,30 @@ pub(super) fn leader(state: &flock::State) -> Option<Leader> {
     })
 }
 
-fn member(member: flock::MemberView) -> Member {
+/// The members by name, each since it is in its state.
+fn shown(members: Vec<flock::MemberView>, before: &[Member], now: WallTime) -> Vec<Member> {
+    let before: BTreeMap<_, _> =
+        before.iter().map(|member| (member.principal, (member.state, member.since))).collect();
+    let since = |member: Member| match before.get(&member.principal) {
+        Some((state, since)) if *state == member.state => Member { since: *since, ..member },
+        _ => member,
+    };
+    let mut members: Vec<_> = members.into_iter().map(|it| since(member(it, now))).collect();
+    members.sort_by(|a, b| {
+        let names = order::by_name(a.node.as_str(), b.node.as_str());
+        names.then_with(|| a.principal.cmp(&b.principal))
+    });
+    members
+}
+
+fn member(member: flock::MemberView, now: WallTime) -> Member {
     Member {
         node: member.node,
         principal: member.principal,
         addr: member.addresses.into_iter().next(),
         state: member_state(member.state),
+        since: now,
+        version: Some(member.version).filter(|version| !version.is_empty()),
         incarnation: member.incarnation,
         labels: member.labels,
     }
@@ -116,11 +137,13 @@ fn services<'a>(
     let state = states.get(&principal).copied().unwrap_or(flock::MemberState::Dead);
     record.registrations().map(move |registration| Service {
         path: path(frame, &node, registration),
+        ordinal: registration.key.ordinal,
         instance: registration.instance.clone(),
         net_id: net_id(principal, registration),
         key_id: None,
         status: status(state),
         live: matches!(state, flock::MemberState::Alive | flock::MemberState::Suspect),
+        labels: registration.labels.clone(),
     })
 }
 
@@ -139,14 +162,48 @@ const fn status(state: flock::MemberState) -> ServiceStatus {
 pub(super) fn path(frame: &Frame, node: &Label, registration: &Registration) -> FlockId {
     FlockId {
         flock: frame.flock.clone(),
-        horde: registration.horde.clone(),
+        horde: registration.key.horde.clone(),
         node: node.clone(),
-        service: registration.service.clone(),
-        rev: registration.rev.clone(),
+        service: registration.key.service.clone(),
+        rev: registration.key.rev.clone(),
     }
 }
 
 /// Where a registration is reached.
 pub(super) fn net_id(principal: Principal, registration: &Registration) -> NetId {
-    NetId { rev: registration.rev.clone(), principal, endpoint: registration.endpoint.clone() }
+    NetId { rev: registration.key.rev.clone(), principal, endpoint: registration.endpoint.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(node: &str, key: u8, state: flock::MemberState) -> flock::MemberView {
+        flock::MemberView {
+            node: node.parse().unwrap(),
+            principal: Principal([key; 32]),
+            addresses: vec![],
+            state,
+            incarnation: 1,
+            labels: BTreeMap::new(),
+            version: if key == 1 { "0.1.0".to_owned() } else { String::new() },
+        }
+    }
+
+    #[test]
+    fn members_are_by_name_and_each_since_it_is_in_its_state() {
+        use flock::MemberState::{Alive, Dead, Suspect};
+        let at = |unix_ms| WallTime { unix_ms };
+        let first = vec![seen("n10", 1, Alive), seen("n2", 2, Alive), seen("n1", 3, Alive)];
+        let first = shown(first, &[], at(5));
+        let names: Vec<_> = first.iter().map(|member| member.node.as_str()).collect();
+        assert_eq!(names, ["n1", "n2", "n10"]);
+        assert_eq!(first.iter().map(|it| it.since).max(), Some(at(5)));
+        assert_eq!((first[2].version.as_deref(), &first[0].version), (Some("0.1.0"), &None));
+        // One changed, another one took its name, and one is new.
+        let then = vec![seen("n2", 1, Alive), seen("n3", 2, Suspect), seen("n4", 4, Dead)];
+        let then = shown(then, &first, at(9));
+        let since: Vec<_> = then.iter().map(|it| (it.node.as_str(), it.since.unix_ms)).collect();
+        assert_eq!(since, [("n2", 5), ("n3", 9), ("n4", 9)]);
+    }
 }

@@ -10,8 +10,8 @@ use crux_client::op::{
     Deregister, Doctor, Forget, LeaderPing, LeaderPinged, Leave, Op, Register, Registered,
 };
 use crux_crdt::Principal;
-use crux_crdt::blob::Descriptor;
-use crux_protocol::flock::Control;
+use crux_crdt::record::SlotSet;
+use crux_protocol::flock::{Control, STORE_PATIENCE};
 use tokio::sync::oneshot;
 
 use crate::error::Error;
@@ -29,15 +29,15 @@ pub struct Asked<O: Op> {
     pub reply: ReplyTo<O::Answer>,
 }
 
-/// Offers these blobs and no others; answered when durable.
+/// Says these slots of their kind in the node's record and no others; answered when durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Offer(pub Vec<Descriptor>);
+pub struct Set(pub SlotSet);
 
 /// Dials a member that is not linked; answered before it is known whether it answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reach(pub Principal);
 
-impl Op for Offer {
+impl Op for Set {
     type Answer = ();
 }
 
@@ -71,16 +71,16 @@ pub enum Reply {
 
 impl From<Asked<Register>> for Request {
     fn from(Asked { op, reply }: Asked<Register>) -> Self {
-        let Register { horde, service, rev, endpoint, lease, sync } = op;
-        let register = Control::Register { horde, service, rev, endpoint, lease, sync };
+        let Register { key, endpoint, labels, lease, sync, sync_within } = op;
+        let patience = sync_within.unwrap_or(STORE_PATIENCE);
+        let register = Control::Register { key, endpoint, labels, lease, sync, patience };
         Self::Engine(register, Reply::Registered(reply))
     }
 }
 
 impl From<Asked<Deregister>> for Request {
     fn from(Asked { op, reply }: Asked<Deregister>) -> Self {
-        let Deregister { horde, service, rev } = op;
-        Self::Engine(Control::Deregister { horde, service, rev }, Reply::Done(reply))
+        Self::Engine(Control::Deregister(op.key), Reply::Done(reply))
     }
 }
 
@@ -108,9 +108,9 @@ impl From<Asked<Doctor>> for Request {
     }
 }
 
-impl From<Asked<Offer>> for Request {
-    fn from(Asked { op, reply }: Asked<Offer>) -> Self {
-        Self::Engine(Control::Offer(op.0), Reply::Done(reply))
+impl From<Asked<Set>> for Request {
+    fn from(Asked { op, reply }: Asked<Set>) -> Self {
+        Self::Engine(Control::Set(op.0), Reply::Done(reply))
     }
 }
 

@@ -19,12 +19,14 @@ use super::answer::answer;
 use super::doctor;
 use super::doctor::Surroundings;
 use super::hush::{Hush, may_pass};
+use super::named::pick;
 use super::picture::{Frame, draw};
 use super::request::{Reply, Request};
 use super::wire::Wire;
 use crate::burst::Say;
 use crate::clock;
 use crate::error::{Error, Kind};
+use crate::parts::finished;
 use crate::store::{self, StoreHandle, WriteError};
 use crate::telemetry::{NOTICES, leave_out};
 use crate::view::View;
@@ -60,6 +62,8 @@ pub struct Runtime {
     asked: u64,
     writing: Option<(Ticket, store::Persisted)>,
     recalls: JoinSet<Option<Arc<Record>>>,
+    /// What `doctor` waits for; as many as the control API takes calls.
+    examinations: JoinSet<()>,
     surroundings: Surroundings,
     hush: Hush,
     stop: Option<StopReason>,
@@ -74,7 +78,7 @@ impl Runtime {
         store: StoreHandle,
     ) -> (Self, watch::Receiver<Arc<View>>) {
         let frame = Frame { flock: surroundings.flock.clone(), flock_id: surroundings.flock_id };
-        let (view, shown) = watch::channel(Arc::new(draw(&frame, &state)));
+        let (view, shown) = watch::channel(Arc::new(draw(&frame, &state, &[], clock::wall())));
         let runtime = Self {
             state,
             frame,
@@ -87,6 +91,7 @@ impl Runtime {
             asked: 0,
             writing: None,
             recalls: JoinSet::new(),
+            examinations: JoinSet::new(),
             surroundings,
             hush: Hush::default(),
             stop: None,
@@ -94,12 +99,12 @@ impl Runtime {
         (runtime, shown)
     }
 
-    /// Runs until `shutdown` resolves or the engine stops the node.
+    /// Runs until `shutdown` resolves or the engine stops the node. The network runs until this is dropped.
     ///
     /// # Errors
     /// [`Kind::Refused`] when this identity runs elsewhere; [`Kind::Internal`] when the network ended.
     pub async fn run(
-        mut self,
+        &mut self,
         mut inputs: Inputs,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), Error> {
@@ -129,9 +134,12 @@ impl Runtime {
                     self.on_written(ticket, result).await?;
                 }
                 Some(read) = self.recalls.join_next() => {
-                    if let Ok(Some(record)) = read {
+                    if let Some(record) = finished(read).flatten() {
                         self.handle(Event::Recalled { record }).await?;
                     }
+                }
+                Some(examined) = self.examinations.join_next() => {
+                    finished(examined);
                 }
                 Some(request) = inputs.requests.recv() => self.on_request(request).await?,
                 Some(addr) = inputs.found.recv() => self.handle(Event::Found { addr }).await?,
@@ -201,7 +209,7 @@ impl Runtime {
             },
             Request::Doctor(reply) => {
                 let checks = doctor::examine(&self.state, &self.surroundings, &self.store);
-                tokio::spawn(async move { answer(reply, Ok(checks.await)) });
+                self.examinations.spawn(async move { answer(reply, Ok(checks.await)) });
                 return Ok(());
             }
         };
@@ -213,18 +221,13 @@ impl Runtime {
 
     fn find(&self, node: &NodeRef) -> Result<crux_crdt::Principal, Error> {
         let members = self.state.members();
-        let found = members.iter().find(|member| match node {
-            NodeRef::Name(name) => member.node == *name,
-            NodeRef::Principal(principal) => member.principal == *principal,
-        });
-        found.map(|member| member.principal).ok_or_else(|| {
-            Error::new(Kind::NotFound, "no such member").with_hint("`members` lists who there is.")
-        })
+        let members: Vec<_> = members.into_iter().map(|it| (it.node, it.principal)).collect();
+        pick(&members, node)
     }
 
     fn answer(&mut self, id: ControlId, result: Result<flock::Answer, flock::ControlError>) {
         let Some(reply) = self.asks.remove(&id) else { return };
-        // Whoever reads after the answer sees what was done.
+        // A caller that reads after the answer sees the change.
         self.draw(clock::now());
         reply.send(result, &self.frame, &self.state);
     }
@@ -238,7 +241,9 @@ impl Runtime {
 
     fn draw(&mut self, now: Instant) {
         self.view_stale = false;
-        self.view.send_replace(Arc::new(draw(&self.frame, &self.state)));
+        let before = self.view.borrow().clone();
+        let view = draw(&self.frame, &self.state, &before.members, clock::wall());
+        self.view.send_replace(Arc::new(view));
         let took = clock::now().since(now);
         // A small view costs microseconds; rounding that down to no rest keeps it immediate.
         let rest = if took < Duration::from_millis(1) { Duration::ZERO } else { took };
@@ -269,6 +274,7 @@ impl Runtime {
             }
             Notice::JoinFailed { .. }
             | Notice::OtherFlock { .. }
+            | Notice::OtherVersion { .. }
             | Notice::Seed(_)
             | Notice::Misbehaved { .. }
             | Notice::SignedTwice(_)
@@ -321,7 +327,7 @@ fn stopped(reason: StopReason) -> Result<(), Error> {
                 elsewhere.join(", ")
             };
             let message = format!(
-                "this node's key is in use elsewhere, at {place}, and the other one goes on"
+                "this node's key is in use elsewhere, at {place}, and the other one continues"
             );
             Err(Error::new(Kind::Refused, message).with_hint(
                 "Stop one of them. A copy of a data directory needs a key of its own: delete \

@@ -128,7 +128,7 @@ fn take_empty(dir: &File, name: &OsStr) -> io::Result<Option<File>> {
         Err(Errno::NOENT) => return Ok(None),
         Err(err) => return Err(err.into()),
     };
-    // Whoever has it is about to replace it.
+    // The holder of the lock is about to replace it.
     let taken = flock(&file, FlockOperation::NonBlockingLockExclusive);
     taken.map_err(|err| if err == Errno::WOULDBLOCK { Errno::EXIST } else { err })?;
     let (taken, now) = (fstat(&file)?, statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?);

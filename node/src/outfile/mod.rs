@@ -1,30 +1,29 @@
-//! Files that a command writes for whoever called it: one rule for all of them.
+//! Files that a command writes for its caller: one rule for all of them.
 //!
 //! | what is at the place | what happens |
 //! |---|---|
 //! | nothing | the file appears with all of its content, or not at all |
 //! | a regular file | the same; it keeps its mode and owner. A secret replaces only an empty file |
-//! | a link | what it leads to is written, and the link stays. A secret is never written through one |
-//! | what a process has open, by `/proc` or `/dev/fd` | it is added to; a secret only to what is no file |
-//! | a device, a pipe | it is written into; what it took by the time of an error stays there |
+//! | a link | its target is written, and the link stays. A secret is never written through one |
+//! | a file that a process has open, by `/proc` or `/dev/fd` | it is appended to; a secret goes only to pipes and devices |
+//! | a device, a pipe | it is written into; what it took before an error stays there |
 //! | a directory, a socket | refused |
 //! | `-`, `/dev/stdout` | standard output; see [`is_stdout`] |
 //!
 //! **How.** A regular file is written without a name where the file system can do that (`O_TMPFILE`), so
 //! that no end of the process leaves anything behind. Elsewhere, and for directories, it is written under a
-//! short name beside the place; that name is registered in `unfinished` before it is made, and removed on
-//! an error and on SIGINT, SIGTERM and SIGHUP. The content is flushed before it gets its name, and the
+//! short name in the same directory; that name is registered in `unfinished` before it is made, and removed
+//! on an error and on SIGINT, SIGTERM and SIGHUP. The content is flushed before it gets its name, and the
 //! directory after. So after a crash of the machine a file is as before, or whole; never empty.
 //!
-//! **Invariant.** Whatever gets a name while a signal is handled is whole: naming and removing exclude each
-//! other.
+//! **Invariant.** A file that gets its name while a signal is handled is whole: naming and removing exclude
+//! each other.
 //!
-//! In a directory where everybody writes and only owners delete, such as `/tmp`, nothing is followed, written
-//! into or replaced that somebody else put there: not this user, nor the directory's owner. Links on the way
-//! are looked at, too. The kernel does the same where it is told to (`fs.protected_symlinks` and its like),
-//! but not for all of this.
+//! In a sticky directory where everybody writes, such as `/tmp`, no command follows, writes into or replaces
+//! a file of another user, except of the directory's owner. Links on the way are checked, too. The kernel
+//! does the same where it is configured to (`fs.protected_symlinks` and its like), but not for all of this.
 //!
-//! Of two secrets that are written to one empty file at once, one is there in the end, and the other failed.
+//! If two secrets are written to one empty file at once, one remains, and the other write fails.
 
 mod aside;
 mod disk;

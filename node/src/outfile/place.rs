@@ -98,11 +98,13 @@ fn refuse(path: &Path, resolved: &Path, old: Option<&Metadata>) -> Result<(), Er
             .with_hint("Name a file in it."));
     }
     if old.is_some_and(|old| old.file_type().is_socket()) {
-        return Err(Error::new(Kind::AlreadyExists, format!("{shown} is a socket")));
+        return Err(Error::new(Kind::AlreadyExists, format!("{shown} is a socket"))
+            .with_hint("Give the path of a file, or one at which there is nothing yet."));
     }
     let bytes = resolved.as_os_str().as_bytes();
     if resolved.file_name().is_none() || bytes.ends_with(b"/") || bytes.ends_with(b"/.") {
-        return Err(Error::new(Kind::InvalidArgument, format!("{shown} names no file")));
+        return Err(Error::new(Kind::InvalidArgument, format!("{shown} names no file"))
+            .with_hint("Give the path of a file: a directory, and a name in it."));
     }
     Ok(())
 }
@@ -171,7 +173,7 @@ fn is_in_proc(dir: &Path) -> bool {
 
 fn too_many_links(path: &Path) -> Error {
     let message = format!("{} leads through too many links", path.display());
-    Error::new(Kind::InvalidArgument, message)
+    Error::new(Kind::InvalidArgument, message).with_hint("Give the path of the file itself.")
 }
 
 /// A secret goes to no file that a process has open: others may read it, and it would be added to what is
@@ -190,9 +192,8 @@ fn refuse_planted(path: &Path, dir: &Metadata, found: &Metadata) -> Result<(), E
     }
     let message =
         format!("{} is somebody else's, in a directory where everybody writes", path.display());
-    Err(Error::new(Kind::PermissionDenied, message).with_hint(
-        "Give another path: whoever made it would see, or choose, where the output goes.",
-    ))
+    Err(Error::new(Kind::PermissionDenied, message)
+        .with_hint("Give another path: its owner would see, or choose, where the output goes."))
 }
 
 /// Whether something in a directory (its mode and owner) belongs neither to the caller nor to the owner of

@@ -1,8 +1,8 @@
 //! What has a name already and is not finished: removed on an error, and when a signal ends the process.
 //!
 //! A name is registered under the lock under which it is made, and leaves the registry under the lock
-//! under which it gets its final name. Whoever handles a signal takes the lock for good. So
-//! nothing half-written stays, and nothing that is being removed gets its final name.
+//! under which it gets its final name. The handler of a signal takes the lock for
+//! good. So nothing half-written stays, and nothing that is being removed gets its final name.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -115,7 +115,7 @@ pub(crate) fn leave_names(dir: &Path, count: u64) {
     }
 }
 
-/// Removes all there is. Whoever calls this ends the process: nothing gets its final name any more.
+/// Removes all there is. The caller ends the process: nothing gets its final name any more.
 pub(super) fn remove_all() -> MutexGuard<'static, BTreeMap<u64, Leftover>> {
     let all = all();
     all.values().for_each(Leftover::remove);

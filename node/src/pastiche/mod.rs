@@ -1,22 +1,22 @@
 //! Moves blobs: the task between the mover's engine, the blob store and the network.
 //!
 //! ```text
-//!    wishes ──▶ [bounded] ──▶ ┌─ task ───────────────────┐ ──▶ network   link::Command
+//!  requests ──▶ [bounded] ──▶ ┌─ task ───────────────────┐ ──▶ network   link::Command
 //!   network ──▶ bulk events ▶ │ crux_protocol::pastiche  │ ──▶ Blobs     begin, write, seal, read
-//!   View    ──▶ who is there▶ │ pure                     │ ◀── one future each, all at once
+//!   View    ──▶ members ────▶ │ pure                     │ ◀── one future each, all at once
 //!                             └──────────────────────────┘
 //! ```
 //!
-//! It decides nothing. What the engine asks of the store runs beside it, so that a slow disk holds up
-//! the disk's answers and nothing else; how much runs at once is the engine's bound
-//! (`Config::in_flight_max`, `Config::reads_max`), and the store's own.
+//! The task decides nothing. Requests of the engine to the store run beside it, so that a slow disk
+//! delays only the disk's answers; the engine's bound (`Config::in_flight_max`, `Config::reads_max`) and
+//! the store's own limit how many run at once.
 //!
-//! Who is asked for a blob: those that offer it, those that Kademlia names, then every member that is not
-//! shown dead. A peer to which there is no connection fails its request at once; if it is said to hold the
-//! blob, the fulcrum links it.
+//! The mover asks these for a blob: members that offer it, members that Kademlia names, then every
+//! member that is not shown dead. A request to a peer without a connection fails at once; if that peer
+//! may hold the blob, the fulcrum dials it.
 //!
-//! `offers` looks every two seconds what is here: what is pinned or registered goes into the offer slots
-//! of the node's record, as far as there are any, and the mover states the rest in Kademlia.
+//! `offers` checks every two seconds which blobs are here: pinned and registered ones go into the offer
+//! slots of the node's record, as far as there are any, and the mover states the rest in Kademlia.
 
 mod disk;
 mod offers;
@@ -25,4 +25,4 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-pub use task::{Parts, spawn};
+pub use task::{Parts, mover};

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crux_protocol::pastiche::{
 };
 use crux_protocol::time::Instant;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tracing::{Instrument, debug, warn};
 
 use super::disk;
@@ -24,6 +25,7 @@ use crate::blobs::want::{Progress, Wanted};
 use crate::clock;
 use crate::error::{Error, Kind};
 use crate::fulcrum::request::{Asked, Reach, Request};
+use crate::parts::finished;
 use crate::view::View;
 
 /// How often it is looked whether those who wait are still there.
@@ -42,25 +44,25 @@ pub struct Parts {
     pub seed: [u8; 32],
     /// Where blobs are kept.
     pub blobs: Blobs,
-    /// Who wants what.
+    /// Fetch requests.
     pub wishes: mpsc::Receiver<Wanted>,
-    /// Who is there, and who offers what.
+    /// The members, and their offers.
     pub view: watch::Receiver<Arc<View>>,
     /// Takes what this node offers; none: it offers nothing.
     pub fulcrum: Option<mpsc::Sender<Request>>,
-    /// How many blobs it offers in the strew, [`OFFERS_MAX`](crux_crdt::record::OFFERS_MAX) at most.
-    pub offers_max: usize,
     /// Takes requests and replies.
     pub network: mpsc::Sender<link::Command>,
     /// Gives what is about blobs.
     pub bulk: mpsc::Receiver<link::Event>,
 }
 
-/// Starts the mover. It ends with the network or the fulcrum.
-pub fn spawn(parts: Parts) -> JoinHandle<()> {
+/// The mover, and what tells it and the fulcrum what is to be offered. Both run once they are polled, and
+/// end with the network or the fulcrum.
+pub fn mover(
+    parts: Parts,
+) -> (impl Future<Output = ()> + Send + 'static, impl Future<Output = ()> + Send + 'static) {
     let (stored_in, stored) = mpsc::channel(1);
-    let strew = parts.fulcrum.clone().map(|fulcrum| (fulcrum, parts.offers_max));
-    tokio::spawn(offers::run(parts.blobs.clone(), strew, stored_in));
+    let offers = offers::run(parts.blobs.clone(), parts.fulcrum.clone(), stored_in);
     let state = State::new(parts.config, parts.context.clone(), parts.seed);
     let task = Task {
         state,
@@ -70,7 +72,7 @@ pub fn spawn(parts: Parts) -> JoinHandle<()> {
         network: parts.network,
         fulcrum: parts.fulcrum,
         linked: BTreeSet::new(),
-        holders: BTreeMap::new(),
+        seen: parts.view.borrow().clone(),
         members: BTreeSet::new(),
         waiting: BTreeMap::new(),
         next_waiter: 0,
@@ -80,7 +82,7 @@ pub fn spawn(parts: Parts) -> JoinHandle<()> {
     let span = tracing::error_span!("pastiche");
     let (wishes, bulk, view) = (parts.wishes, parts.bulk, parts.view);
     let inputs = Inputs { wishes, bulk, view, stored };
-    tokio::spawn(task.run(inputs).instrument(span))
+    (task.run(inputs).instrument(span), offers)
 }
 
 struct Inputs {
@@ -98,7 +100,8 @@ struct Task {
     network: mpsc::Sender<link::Command>,
     fulcrum: Option<mpsc::Sender<Request>>,
     linked: BTreeSet<Principal>,
-    holders: BTreeMap<BlobId, Vec<(Principal, Descriptor)>>,
+    /// The view that it saw last.
+    seen: Arc<View>,
     members: BTreeSet<Principal>,
     waiting: BTreeMap<Waiter, Wanted>,
     next_waiter: u64,
@@ -110,7 +113,8 @@ struct Task {
 
 impl Task {
     async fn run(mut self, mut inputs: Inputs) {
-        self.see(&inputs.view.borrow_and_update().clone());
+        let view = inputs.view.borrow_and_update().clone();
+        self.see(view);
         let mut looked = clock::now();
         loop {
             let now = clock::now();
@@ -124,7 +128,7 @@ impl Task {
                     Some(event) => of_link(event),
                     None => return,
                 },
-                Some(event) = self.disk.join_next() => event.ok(),
+                Some(joined) = self.disk.join_next() => finished(joined),
                 Some(wanted) = inputs.wishes.recv() => self.on_wanted(wanted),
                 Some(Stored { kept, others }) = inputs.stored.recv() => {
                     Some(Event::Stored { kept, others })
@@ -133,7 +137,8 @@ impl Task {
                     if changed.is_err() {
                         return;
                     }
-                    self.see(&inputs.view.borrow_and_update().clone());
+                    let view = inputs.view.borrow_and_update().clone();
+                    self.see(view);
                     Some(Event::Wake)
                 }
                 () = tokio::time::sleep(due.since(now)) => Some(Event::Wake),
@@ -151,13 +156,13 @@ impl Task {
     }
 
     /// Learns who is there.
-    fn see(&mut self, view: &View) {
+    fn see(&mut self, view: Arc<View>) {
         let others = view.members.iter().filter(|member| member.principal != view.principal);
         let linked = others.filter(|member| member.state <= MemberState::Suspect);
         self.linked = linked.map(|member| member.principal).collect();
         let members = view.members.iter().filter(|member| member.state != MemberState::Evicted);
         self.members = members.map(|member| member.principal).collect();
-        self.holders.clone_from(&view.holders);
+        self.seen = view;
     }
 
     fn on_wanted(&mut self, wanted: Wanted) -> Option<Event> {
@@ -199,7 +204,7 @@ impl Task {
         let facts = Facts {
             linked: &self.linked,
             is_member: &|principal| self.members.contains(principal),
-            holders: &|blob| self.holders.get(blob).cloned().unwrap_or_default(),
+            holders: &|blob| offers::holders(&self.seen, blob),
         };
         self.state.handle(event, clock::now(), &facts)
     }
@@ -331,10 +336,10 @@ fn explain(blob: BlobId, failure: &Failure) -> Error {
         ),
         Failure::Stalled => (
             Kind::TimedOut,
-            "What came of it stays; try again, or wait longer for a piece with --timeout.",
+            "The fetched pieces stay; try again, or wait longer for a piece with --timeout.",
         ),
         Failure::Lies => {
-            (Kind::BlobMismatch, "The log names the nodes that signed it; put the file anew.")
+            (Kind::BlobMismatch, "The log names the nodes that signed it; put the file again.")
         }
         Failure::Busy => (Kind::Busy, "Try again in a moment."),
         Failure::Store(StoreFailure::Quota) => {
@@ -360,7 +365,7 @@ fn tell(report: &Report) {
             let (signers, servers) = (names(signers), names(servers));
             warn!(%signers, %servers, %blob, "they signed, or served, the root of another file");
         }
-        // Whoever sends this may send it as often as it likes.
+        // A peer may send this as often as it likes.
         Report::Malformed { peer } => debug!(peer = %peer.short(), "sent what no node sends"),
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crux_client::model::{Member, MemberState};
+use crux_client::model::{Member, MemberState, WallTime};
 use crux_crdt::blob::{BlobId, PIECE_BYTES};
 use crux_crdt::sign::{Ed25519, Identity};
 use crux_crdt::{Digest, Principal};
@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{Parts, spawn};
+use super::{Parts, mover};
 use crate::blobs::want::{Fetch, Pantry};
 use crate::blobs::{self, Blobs};
 use crate::error::Kind;
@@ -52,6 +52,8 @@ fn view(count: u8, me: u8) -> View {
         principal: identity(number).principal(),
         addr: None,
         state: MemberState::Alive,
+        since: WallTime::default(),
+        version: None,
         incarnation: 1,
         labels: std::collections::BTreeMap::new(),
     };
@@ -85,7 +87,7 @@ async fn start_with(
     let blobs = Blobs::open(store).await.unwrap();
     let (view_in, view) = watch::channel(Arc::new(view(count, number)));
     let (wishes_in, wishes) = mpsc::channel(16);
-    let mover = spawn(Parts {
+    let (mover, offers) = mover(Parts {
         config,
         context: Context {
             flock: FLOCK,
@@ -99,10 +101,11 @@ async fn start_with(
         wishes,
         view,
         fulcrum: None,
-        offers_max: 0,
         network: net.commands.clone(),
         bulk: net.bulk,
     });
+    tokio::spawn(offers);
+    let mover = tokio::spawn(mover);
     Node {
         me: net.me,
         addr: net.listening[0],

@@ -9,13 +9,14 @@ use zeroize::Zeroizing;
 use super::line::LINE_MAX;
 use super::{SecretError, SecretString};
 use crate::error::{Error, Kind};
+use crate::modes;
 use crate::outfile::{Content, Disk, OutFile, Real};
 
 /// Reads the secret of a flock from a file.
 ///
 /// # Errors
 /// [`Kind::NotFound`] when there is no file, [`Kind::InvalidSecret`] when there is no secret in it,
-/// otherwise what the system says. Each names the file.
+/// [`Kind::PermissionDenied`] when everybody may write it; otherwise what the system says. Each names the file.
 pub fn read_secret(path: &Path) -> Result<SecretString, Error> {
     let doing = || format!("the secret file {}", path.display());
     let file = File::open(path).map_err(|err| match err.kind() {
@@ -24,6 +25,7 @@ pub fn read_secret(path: &Path) -> Result<SecretString, Error> {
             .with_hint("Make one with `crux-node keygen --flock NAME --out F`."),
         _ => Error::io(doing(), &err),
     })?;
+    modes::refuse_writable(&file, path).map_err(|err| err.augment(doing()))?;
     let line = read_line(file).map_err(|err| err.augment(doing()))?;
     line.parse().map_err(|err| Error::from(err).augment(doing()))
 }
@@ -99,5 +101,26 @@ mod tests {
         assert_eq!(read_secret(&path).unwrap().expose(), secret);
         std::fs::write(&path, [0xff, 0xfe]).unwrap();
         assert_eq!(read_secret(&path).unwrap_err().kind(), Kind::InvalidSecret);
+    }
+
+    #[test]
+    fn a_secret_that_everybody_may_write_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        let secret = SecretString::generate("dev".parse().unwrap(), None).unwrap().expose();
+        write_new(&path, &secret).unwrap();
+        for (mode, is_read) in
+            [(0o600, true), (0o400, true), (0o644, true), (0o660, true), (0o602, false)]
+        {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            match read_secret(&path) {
+                Ok(read) => assert!(is_read && read.expose() == secret, "{mode:o}"),
+                Err(err) => {
+                    assert!(!is_read, "{mode:o}: {err}");
+                    assert_eq!(err.kind(), Kind::PermissionDenied);
+                    assert!(err.hint().is_some_and(|hint| hint.contains("chmod 600")), "{err}");
+                }
+            }
+        }
     }
 }

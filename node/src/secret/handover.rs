@@ -2,7 +2,7 @@
 //!
 //! A process's environment is readable for its user in `/proc` for as long as the process lives,
 //! whatever the process does to its own copy, and children inherit it. So the process that finds a
-//! secret there puts it into an anonymous file and executes itself anew, under the same process id,
+//! secret there puts it into an anonymous file and re-executes itself, under the same process id,
 //! with the variable taken out. The new image reads the file and empties it.
 
 use std::collections::BTreeMap;
@@ -72,7 +72,7 @@ fn restart_without(line: &str) -> Error {
     let mut again = again();
     again.env_remove(SECRET_VAR);
     again.env(SECRET_FD, file.as_raw_fd().to_string());
-    Error::io("executing this program anew", &again.exec())
+    Error::io("re-executing this program", &again.exec())
         .with_hint("Give the secret in a file, with --secret-file.")
 }
 

@@ -34,7 +34,7 @@ impl OperatorKey {
         &self.0
     }
 
-    /// The line that holds it. Whoever calls this writes it where only its owner reads.
+    /// The line that holds it. The caller writes it where only its owner reads.
     pub fn expose(&self) -> Zeroizing<String> {
         FORMAT.encode(self.0.as_bytes())
     }

@@ -36,7 +36,7 @@ impl SecretString {
         &self.0
     }
 
-    /// The line that holds it. Whoever calls this writes it where only its owner reads.
+    /// The line that holds it. The caller writes it where only its owner reads.
     pub fn expose(&self) -> Zeroizing<String> {
         let Parts { flock, operator, secret } = &self.0;
         // One allocation of the final size: growing would leave copies behind.

@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use super::handle::{Health, StoreHandle};
 use super::pending::Pending;
 use super::{Batch, Store, WriteError};
+use crate::parts::{Part, Pulse, Supervisor};
 
 /// How long what was saved may stay in memory. The price is one fsync in that time on a busy node.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
@@ -69,19 +70,23 @@ struct Work {
 }
 
 impl Store {
-    /// Hands the store to a thread of its own.
+    /// Hands the store to a thread of its own, [`Part::Database`].
     ///
     /// # Errors
     /// The system gives no thread. The database is closed.
-    pub fn spawn(self) -> io::Result<StoreHandle> {
-        self.spawn_flushing(FLUSH_AFTER)
+    pub fn spawn(self, parts: &Supervisor) -> io::Result<StoreHandle> {
+        self.spawn_flushing(parts, FLUSH_AFTER)
     }
 
-    pub(super) fn spawn_flushing(self, flush_after: Duration) -> io::Result<StoreHandle> {
+    pub(super) fn spawn_flushing(
+        self,
+        parts: &Supervisor,
+        flush_after: Duration,
+    ) -> io::Result<StoreHandle> {
         let queue = Mutex::new(Queue::default());
         let shared = Arc::new(Shared { queue, changed: Condvar::new(), flush_after });
         let actor = Actor { shared: shared.clone(), store: self };
-        std::thread::Builder::new().name("crux-store".to_owned()).spawn(move || actor.run())?;
+        parts.thread(Part::Database, move |pulse| actor.run(pulse))?;
         Ok(StoreHandle::new(shared))
     }
 }
@@ -220,9 +225,10 @@ struct Actor {
 }
 
 impl Actor {
-    fn run(mut self) {
+    fn run(mut self, pulse: &Pulse) {
         loop {
             let Work { saved, waiting, asked, last } = self.shared.next();
+            pulse.beat();
             // What is asked for may be among what was saved.
             let done = self.write(&saved, waiting);
             for (author, answer) in asked {
@@ -255,7 +261,7 @@ impl Actor {
         }
         self.shared.lock().note(&done, saved, self.shared.flush_after);
         for answer in answers {
-            // Who dropped the receiver does not want to know.
+            // A caller that dropped the receiver does not want to know.
             drop(answer.send(done.clone()));
         }
         done

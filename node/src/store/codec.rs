@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crux_crdt::act::Act;
 use crux_crdt::canon::{Canonical, DecodeError, Decoder, Encoder};
 use crux_crdt::record::{
-    Header, KEY_PART_BYTES_MAX, Marker, Profile, Record, SLOTS_MAX, ServiceKey, Slot,
+    Header, Marker, Profile, Record, Registration, SLOTS_MAX, ServiceKey, Slot, SlotKind as _,
 };
 use crux_crdt::sign::{OpenError, Signed, Verifier};
 use crux_crdt::{Digest, Principal};
@@ -18,10 +18,10 @@ use super::error::Failure;
 /// Ends a stripped record.
 const STRIPPED: u8 = 1;
 /// The version of what was removed.
-const REMOVED_VERSION: u8 = 1;
+const REMOVED_VERSION: u8 = 2;
 /// How many keys that may have. Further ones are not kept: who removes so many before it meets anybody has
 /// little of an earlier life left.
-pub(super) const REMOVED_MAX: usize = 4 * SLOTS_MAX;
+pub(super) const REMOVED_MAX: usize = 4 * Registration::ROW.most;
 
 /// A record without the bodies of its slots.
 #[derive(Debug)]
@@ -138,9 +138,7 @@ impl Verifier for Trusting {
 pub(super) fn seal_removed(removed: &BTreeSet<ServiceKey>) -> Vec<u8> {
     let mut out = Encoder::default();
     out.u8(REMOVED_VERSION).count(removed.len());
-    for (horde, service, rev) in removed {
-        out.str(horde.as_str()).str(service.as_str()).str(rev.as_str());
-    }
+    removed.iter().for_each(|key| key.encode(&mut out));
     out.finish()
 }
 
@@ -150,12 +148,8 @@ pub(super) fn open_removed(bytes: &[u8]) -> Result<BTreeSet<ServiceKey>, Failure
     let all = || {
         input.version("removals", REMOVED_VERSION)?;
         let count = input.count(REMOVED_MAX, "removals")?;
-        let mut key = || {
-            let horde = input.parse(KEY_PART_BYTES_MAX, "horde")?;
-            let service = input.parse(KEY_PART_BYTES_MAX, "service")?;
-            Ok((horde, service, input.parse(KEY_PART_BYTES_MAX, "revision")?))
-        };
-        let keys = (0..count).map(|_| key()).collect::<Result<_, DecodeError>>()?;
+        let keys = (0..count).map(|_| ServiceKey::decode(&mut input));
+        let keys = keys.collect::<Result<_, DecodeError>>()?;
         input.finish().map(|()| keys)
     };
     all().map_err(|err| Failure::damaged(format_args!("what was removed: {err}")))

@@ -53,7 +53,7 @@ impl Store {
     ///
     /// # Errors
     /// [`WriteError`]: nothing of the batch counts as durable, what was durable before still is.
-    /// The database is opened again by the next call, so that writing goes on when there is room.
+    /// The database is opened again by the next call, so that writing continues when there is room.
     pub fn commit(&mut self, batch: &Batch) -> Result<(), WriteError> {
         let Self { disk, flock, database } = self;
         let done = guard(|| {

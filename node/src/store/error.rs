@@ -17,9 +17,9 @@ pub enum OpenError {
     OtherFlock {
         /// The database.
         path: PathBuf,
-        /// Whose it is.
+        /// The flock it belongs to.
         found: Digest,
-        /// Whose it should be.
+        /// The flock it should belong to.
         expected: Digest,
     },
     /// A newer Crux made it; this one does not know its format and does not touch it.
@@ -48,7 +48,7 @@ pub enum OpenError {
         /// The oldest format this build reads.
         known: u32,
     },
-    /// It is damaged, or no database. The disk's fault, or of whoever changed the file. Trying
+    /// It is damaged, or no database. The fault is the disk's, or of a program that changed the file. Trying
     /// again does not help.
     #[error("the database {} is damaged: {what}", .path.display())]
     Damaged {

@@ -49,7 +49,7 @@ impl StoreHandle {
     }
 
     /// Reads the record of an author, once what was taken in before is written. `None`: there is none, or
-    /// it could not be read. Whoever gets it verifies it, or passes it on to somebody who does.
+    /// it could not be read. The caller verifies it, or passes it on to a peer that does.
     pub fn read(&self, author: Principal) -> impl Future<Output = Option<Arc<Record>>> + use<> {
         let asked = self.owner.0.read(author);
         async move { asked?.await.ok().flatten() }

@@ -4,6 +4,9 @@
 //! transaction together with the new format number: a crash leaves the old database whole. A step
 //! reads tables under their old names, writes them under new ones and deletes the old ones; it
 //! stays here, with its own definitions of the old layout, as long as that format may be met.
+//!
+//! Formats below [`OLDEST`] have no step: their records and acts are signed by their authors in encodings that
+//! this build does not read, and nobody else can bring them up to date. They were never released.
 
 use redb::{Database, WriteTransaction};
 
@@ -13,29 +16,30 @@ use super::tables::{FORMAT, WriteTables};
 /// Brings a database from format `n` to `n + 1`.
 pub(super) type Step = fn(&WriteTransaction) -> Result<(), Failure>;
 
-/// `STEPS[i]` starts from format `i + 1`.
-pub(super) const STEPS: &[Step] = &[tagged_profiles];
+/// The oldest format that this build reads. Format 1 had profiles of version 1, format 2 acts of version 1.
+pub(super) const OLDEST: u32 = 3;
 
-/// Format 2 holds profiles of version 2, and stripped records. A profile is signed by its author, so
-/// nobody else can bring one of version 1 up to date; format 1 was never released.
-const fn tagged_profiles(_: &WriteTransaction) -> Result<(), Failure> {
-    Err(Failure::Older { found: 1, known: 2 })
-}
+/// `STEPS[i]` starts from format `OLDEST + i`.
+pub(super) const STEPS: &[Step] = &[];
 
 /// The format that `steps` lead to; with [`STEPS`], the one this build writes.
 pub(super) fn format_after(steps: &[Step]) -> u32 {
-    u32::try_from(steps.len()).map_or(u32::MAX, |steps| steps.saturating_add(1))
+    u32::try_from(steps.len()).map_or(u32::MAX, |steps| steps.saturating_add(OLDEST))
 }
 
 /// The steps that a database of format `found` still needs.
 ///
 /// # Errors
-/// It is newer than `steps` lead to, or there is no such format.
+/// It is newer than `steps` lead to, older than what they start from, or there is no such format.
 pub(super) fn remaining(found: u32, steps: &[Step]) -> Result<&[Step], Failure> {
-    let known = format_after(steps);
-    let done = found.checked_sub(1).ok_or_else(|| Failure::damaged("it has format 0"))?;
+    if found == 0 {
+        return Err(Failure::damaged("it has format 0"));
+    }
+    let Some(done) = found.checked_sub(OLDEST) else {
+        return Err(Failure::Older { found, known: OLDEST });
+    };
     let rest = usize::try_from(done).ok().and_then(|done| steps.get(done..));
-    rest.ok_or(Failure::Newer { found, known })
+    rest.ok_or(Failure::Newer { found, known: format_after(steps) })
 }
 
 /// Runs steps that lead to the format `reached`, if there are any.

@@ -5,22 +5,21 @@
 //!              ◀── durable ────────────────────────────────────────────────── fsync ◀──── redb file
 //! ```
 //!
-//! **Invariant**: the file holds, for each author, the record with the greatest total marker that
-//! was committed, with exactly the slots it covers; every act that was committed; what
-//! this node removed before it knew its past, up to a bound; and the greatest fence and incarnation. The
-//! slots of an author that departed are deleted once the engine says so: its stripped record replaces the
-//! whole one.
+//! **Invariant**: the file holds, for each author, the committed record with the greatest marker, with
+//! exactly the slots it covers; every committed act; up to a bound, what this node removed before it
+//! learned its record of previous incarnations; and the greatest fence and incarnation. Once the engine
+//! says that an author departed, its stripped record replaces the whole one, and its slots are deleted.
 //! So a write is a merge: repeating it, or doing two in the other order, gives the same content. A
 //! transaction is in the file as a whole or not at all.
 //!
-//! **What an unclean shutdown may lose**: what [`StoreHandle::save`] took in the last second and no
-//! later [`StoreHandle::persist`] carried along. Nothing that `persist` answered `Ok` for. What is
-//! lost comes back from peers, because only what others wrote is saved that way.
+//! **An unclean shutdown may lose** what [`StoreHandle::save`] took in the last second and no later
+//! [`StoreHandle::persist`] carried along, and nothing that `persist` answered with `Ok`. The lost part
+//! comes back from peers, because `save` takes only what others wrote.
 //!
-//! **What is read is not trusted.** Opening checks the checksum of every page, then the signature
+//! **The content is not trusted.** Opening checks the checksum of every page, then the signature
 //! of every record and act, and that each belongs to this flock. A database that fails is not
 //! repaired by guessing: the error names it damaged and says how to set it aside. Panics inside
-//! redb are damage too (unless the process aborts on panic). One thing cannot be told apart: a file
+//! redb count as damage too (unless the process aborts on panic). One case cannot be detected: a file
 //! that was both killed in use and damaged within its last commit opens as it was before that
 //! commit, because a torn commit looks the same.
 //!

@@ -11,9 +11,11 @@ use super::Batch;
 
 /// Batches merged into one: what the actor writes next.
 ///
-/// It cannot outgrow the strew, which holds what it points to: one record for each author, each act
-/// once, nor what the author engine remembers of removals. So it needs no bound of its own, however
-/// long a disk stays full.
+/// However long a disk stays full, it needs no bound of its own: it has one record for each author and each
+/// act once, which the strew holds, too, except that of a departed author the strew holds a stripped record where
+/// this may hold a whole one. Those take what the flock engine keeps of departed members, at most as much as the replica;
+/// of any beyond that, a stripped one replaces the whole one here. Removals are those that the author engine remembers,
+/// and forgotten fences those of members that were forgotten.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pending {
     records: BTreeMap<Principal, Arc<Record>>,

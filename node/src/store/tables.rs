@@ -17,13 +17,13 @@ const RECORDS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("rec
 /// rewrites one body.
 const SLOTS: TableDefinition<'_, (&[u8; 32], &[u8; 32]), &[u8]> = TableDefinition::new("slots-1");
 /// Act id → envelope.
-const ACTS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("acts-1");
+const ACTS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("acts-2");
 /// The highest fence that was accepted.
 const FENCE: TableDefinition<'_, (), (u64, &[u8; 32])> = TableDefinition::new("fence-1");
 
 /// The format of the database: a big-endian `u32`.
 pub(super) const FORMAT: &str = "format";
-/// Whose database it is: the flock's id.
+/// The id of the flock to which the database belongs.
 pub(super) const FLOCK: &str = "flock";
 /// The incarnation this node runs as: a big-endian `u64`.
 pub(super) const INCARNATION: &str = "incarnation";
@@ -85,7 +85,7 @@ pub(super) fn format(transaction: &ReadTransaction) -> Result<u32, Failure> {
     format.map(u32::from_be_bytes).ok_or_else(|| Failure::damaged("it has no format"))
 }
 
-/// Whose database of the present format it is.
+/// The flock to which a database of the present format belongs.
 pub(super) fn flock(transaction: &ReadTransaction) -> Result<Digest, Failure> {
     let flock = get(&transaction.open_table(META)?, FLOCK)?;
     flock.map(Digest).ok_or_else(|| Failure::damaged("it has no flock"))

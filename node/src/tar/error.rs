@@ -5,8 +5,8 @@ use crate::error::{Error, Kind};
 /// Why a tree was not packed or an archive not unpacked. Nothing is left of what was unpacked.
 #[derive(Debug, thiserror::Error)]
 pub enum TarError {
-    /// It would write outside of its directory, or holds what no plain tree does. Whoever made it is
-    /// at fault.
+    /// It would write outside of its directory, or holds what no plain tree does. Its
+    /// maker is at fault.
     #[error("{name:?}: {why}")]
     Unsafe {
         /// The entry.
@@ -15,7 +15,7 @@ pub enum TarError {
         why: &'static str,
     },
     /// It is no tar archive, or cut off.
-    #[error("this is no whole tar archive: {0}")]
+    #[error("the tar archive is not whole: {0}")]
     Malformed(&'static str),
     /// More entries, or deeper, than is taken.
     #[error("an archive has at most {max} {what}")]

@@ -1,4 +1,4 @@
-//! One block of 512 bytes that stands before each entry, by POSIX.1-1988 (ustar).
+//! One block of 512 bytes before each entry, by POSIX.1-1988 (ustar).
 
 use super::{BLOCK, TarError};
 
@@ -63,8 +63,8 @@ impl Header {
         if &block[MAGIC][..5] != b"ustar" {
             return Err(TarError::Malformed("a header is of a format before 1988"));
         }
-        let size = octal(&block[SIZE]).ok_or(TarError::Malformed("a size is no number"))?;
-        let mode = octal(&block[MODE]).ok_or(TarError::Malformed("a mode is no number"))?;
+        let size = octal(&block[SIZE]).ok_or(TarError::Malformed("a size is not a number"))?;
+        let mode = octal(&block[MODE]).ok_or(TarError::Malformed("a mode is not a number"))?;
         let is_posix = block[MAGIC][5] == 0;
         let prefix = if is_posix { text(&block[PREFIX]) } else { &[] };
         let mut name = prefix.to_vec();

@@ -166,11 +166,11 @@ fn links_stay_inside() {
 fn nothing_is_written_through_a_link() {
     let err =
         refused(&[(b'5', b"d", b"", b""), (b'2', b"l", b"d", b""), (b'0', b"l/x", b"", b"x")]);
-    assert!(err.contains("no directory and has content"), "{err}");
+    assert!(err.contains("not a directory and has content"), "{err}");
     let err = refused(&[(b'2', b"l", b"x", b""), (b'0', b"l", b"", b"x")]);
     assert!(err.contains("there twice"), "{err}");
     let err = refused(&[(b'0', b"f", b"", b"x"), (b'0', b"f/x", b"", b"x")]);
-    assert!(err.contains("no directory and has content"), "{err}");
+    assert!(err.contains("not a directory and has content"), "{err}");
 }
 
 #[test]

@@ -165,7 +165,7 @@ impl Unpacker {
                 }
                 Err(Errno::NOTDIR | Errno::LOOP) => {
                     let name = parts[..=depth].join(&b'/');
-                    return Err(TarError::not_safe(&name, "it is no directory and has content"));
+                    return Err(TarError::not_safe(&name, "it is not a directory and has content"));
                 }
                 Err(err) => return Err(failed(err.into())),
             };

@@ -1,9 +1,9 @@
-//! Where log lines go: to standard error, so that standard output stays for answers.
+//! The log: lines go to standard error, so that standard output has answers only.
 //!
 //! | module | what it does |
 //! |---|---|
-//! | `outlet` | a queue and a thread: nobody waits for who reads the log |
-//! | `flood` | a bound on what each place in the program says |
+//! | `outlet` | a queue and a thread: the node never waits for the reader of its log |
+//! | `flood` | a rate limit for each place in the program that logs |
 
 mod flood;
 mod outlet;
@@ -16,6 +16,7 @@ use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt, reload};
 
 use crate::config::{Config, LogFormat};
 use crate::error::{Error, Kind};
+use crate::parts::Supervisor;
 pub(crate) use flood::{NOTICES, leave_out, left_out};
 pub(crate) use outlet::{Health, Outlet};
 
@@ -52,13 +53,13 @@ impl Log {
     }
 }
 
-/// Starts logging as configured, and logs panics. Where somebody already did, as in tests, what this
+/// Starts logging as configured, coloured or not, and logs panics. Where somebody already did, as in tests, what this
 /// process logs goes where it went.
 ///
 /// # Errors
 /// What the system says when there is no thread for it.
-pub(crate) fn init(config: &Config) -> Result<Log, Error> {
-    let outlet = Outlet::to_stderr(config.log_format);
+pub(crate) fn init(config: &Config, colours: bool, parts: &Supervisor) -> Result<Log, Error> {
+    let outlet = Outlet::to_stderr(config.log_format, parts);
     let outlet = outlet.map_err(|err| Error::io("starting the log", &err))?;
     let (filter, handle) = reload::Layer::new(EnvFilter::new(&config.log));
     let lines = fmt::layer()
@@ -66,7 +67,7 @@ pub(crate) fn init(config: &Config) -> Result<Log, Error> {
         // Told to standard error as well, which may be what failed.
         .log_internal_errors(false);
     let lines = match config.log_format {
-        LogFormat::Text => lines.fmt_fields(crate::plain::fields()).with_ansi(ansi()).boxed(),
+        LogFormat::Text => lines.fmt_fields(crate::plain::fields()).with_ansi(colours).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
     let flood = flood::Flood::new(outlet.clone());
@@ -92,10 +93,4 @@ fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
         }
         _ => tracing::error!(at, thread, "a bug, the thread panicked: {message}"),
     }
-}
-
-/// Colour only for a terminal, and only for those who want it.
-fn ansi() -> bool {
-    use std::io::IsTerminal as _;
-    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }

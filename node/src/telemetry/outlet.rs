@@ -24,6 +24,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 
 use crate::config::LogFormat;
+use crate::parts::{Part, Pulse, Stop, Supervisor};
 
 /// How many bytes of lines wait to be written.
 const BYTES_MAX: usize = 1024 * 1024;
@@ -98,6 +99,13 @@ impl Queue {
         Some(item)
     }
 
+    /// The one that was popped is lost: who wrote it is gone.
+    fn abandon(&mut self) {
+        if self.writing.take().is_some() {
+            self.lost += 1;
+        }
+    }
+
     /// What became of the one that was popped.
     fn written(&mut self, item: &Item, ok: bool) {
         self.writing = None;
@@ -118,6 +126,11 @@ impl Queue {
             None => self.missing += lines,
         }
     }
+}
+
+/// A descriptor of its own: whoever waits in the standard one holds a lock that others need.
+fn descriptor() -> io::Result<File> {
+    Ok(File::from(io::stderr().as_fd().try_clone_to_owned()?))
 }
 
 /// The line, or the beginning of it.
@@ -142,18 +155,37 @@ struct Shared {
 }
 
 impl Outlet {
-    /// An outlet to standard error, with its thread.
+    /// An outlet to standard error, with its thread, [`Part::Log`].
     ///
     /// # Errors
     /// What the system says when it has no descriptor or no thread left.
-    pub(super) fn to_stderr(format: LogFormat) -> io::Result<Self> {
-        // A descriptor of its own: whoever waits in the standard one holds a lock that others need.
-        let file = File::from(io::stderr().as_fd().try_clone_to_owned()?);
+    pub(super) fn to_stderr(format: LogFormat, parts: &Supervisor) -> io::Result<Self> {
         let outlet = Self::new(format);
-        let writer = outlet.clone();
-        let thread = std::thread::Builder::new().name("log".to_owned());
-        thread.spawn(move || writer.write_to(file))?;
+        outlet.start(parts, descriptor()?)?;
+        parts.stops_thread(Part::Log, Stop::Never);
         Ok(outlet)
+    }
+
+    fn start(&self, parts: &Supervisor, to: impl Write + Send + 'static) -> io::Result<()> {
+        let writer = self.clone();
+        parts.thread(Part::Log, move |pulse| writer.write_to(to, pulse))
+    }
+
+    /// Has another thread write what is left, where the first one panicked: the error that ends the node is
+    /// a line, too. Does nothing while the thread runs.
+    pub(crate) fn mend(&self, parts: &Supervisor) {
+        if parts.running().contains(&Part::Log) {
+            return;
+        }
+        // Without a thread or a descriptor nobody reads the last words; the exit code tells.
+        descriptor().and_then(|file| self.restart(file)).ok();
+    }
+
+    /// What the thread had begun with is lost; what waits is written.
+    fn restart(&self, to: impl Write + Send + 'static) -> io::Result<()> {
+        self.queue().abandon();
+        // Of its end nobody needs to know.
+        self.start(&Supervisor::default(), to)
     }
 
     fn new(format: LogFormat) -> Self {
@@ -185,9 +217,10 @@ impl Outlet {
     }
 
     /// Writes what is queued, for ever.
-    fn write_to(&self, mut to: impl Write) {
+    fn write_to(&self, mut to: impl Write, pulse: &Pulse) {
         loop {
             let item = self.next();
+            pulse.beat();
             let ok = match &item {
                 Item::Line(line) => write_all(&mut to, line),
                 Item::Missing(lines) => {
@@ -289,6 +322,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+    use crate::parts;
 
     fn line(n: usize) -> String {
         format!("line {n:06} {}\n", "x".repeat(80))
@@ -300,7 +334,7 @@ mod tests {
         let (mut reader, writer) = io::pipe().unwrap();
         let outlet = Outlet::new(LogFormat::Text);
         let thread = outlet.clone();
-        std::thread::spawn(move || thread.write_to(writer));
+        thread.start(&Supervisor::default(), writer).unwrap();
         let begun = Instant::now();
         (0..20_000).for_each(|n| outlet.push(line(n).as_bytes()));
         outlet.flush();
@@ -363,13 +397,35 @@ mod tests {
         }
         let (outlet, tried) = (Outlet::new(LogFormat::Text), Arc::new(AtomicUsize::new(0)));
         let (thread, gone) = (outlet.clone(), Gone(tried.clone()));
-        std::thread::spawn(move || thread.write_to(gone));
+        thread.start(&Supervisor::default(), gone).unwrap();
         let begun = Instant::now();
         (0..10).for_each(|n| outlet.push(line(n).as_bytes()));
         outlet.flush();
         let times = tried.load(Ordering::Relaxed);
         let most = 1 + usize::try_from(begun.elapsed().as_secs()).unwrap();
         assert!((1..=most).contains(&times), "{times} times");
+    }
+
+    /// What the node says last is written although the thread that writes is gone.
+    #[test]
+    fn another_thread_writes_what_a_panic_left() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let fuse = parts::plant(Part::Log);
+        let parts = Supervisor::default();
+        let outlet = Outlet::new(LogFormat::Text);
+        outlet.start(&parts, writer.try_clone().unwrap()).unwrap();
+        fuse.light();
+        outlet.push(b"lost\n");
+        while parts.running().contains(&Part::Log) {
+            std::thread::yield_now();
+        }
+        assert!(parts.failure().is_some_and(|err| err.to_string().contains("log")));
+        outlet.push(b"last\n");
+        outlet.restart(writer).unwrap();
+        outlet.flush();
+        let mut line = [0; 5];
+        reader.read_exact(&mut line).unwrap();
+        assert_eq!((&line, outlet.health().lost), (b"last\n", 1));
     }
 
     /// A disk that is full, or a pipe whose reader is gone.

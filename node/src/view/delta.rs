@@ -3,32 +3,33 @@
 use std::collections::BTreeMap;
 
 use crux_client::model::Service;
-use crux_crdt::path::{FlockId, Query};
+use crux_client::order;
+use crux_crdt::path::Query;
 
 use super::View;
 
 /// What changed for a query. Applying it to the old answer gives the new one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Delta {
-    /// New, or changed: replaces the one with the same path. Ordered by path.
+    /// New, or changed: replaces the one with the same path and ordinal. Ordered by both.
     pub added: Vec<Service>,
-    /// No longer in the answer, as it was. Ordered by path.
+    /// No longer in the answer, as it was. Ordered by path and ordinal.
     pub removed: Vec<Service>,
 }
 
 impl Delta {
     /// What changed from `old` to `new` in the answer to the query.
     pub fn between(old: &View, new: &View, query: &Query, all: bool) -> Self {
-        let index = |view| -> BTreeMap<&FlockId, &Service> {
+        let index = |view| -> BTreeMap<_, &Service> {
             let services = View::services(view, query, all);
-            services.into_iter().map(|service| (&service.path, service)).collect()
+            services.into_iter().map(|service| (service.key(), service)).collect()
         };
         let (old, new) = (index(old), index(new));
-        let added = new.iter().filter(|(path, service)| old.get(*path) != Some(*service));
-        let removed = old.iter().filter(|(path, _)| !new.contains_key(*path));
+        let added = new.iter().filter(|(key, service)| old.get(*key) != Some(*service));
+        let removed = old.iter().filter(|(key, _)| !new.contains_key(*key));
         Self {
-            added: added.map(|(_, service)| (*service).clone()).collect(),
-            removed: removed.map(|(_, service)| (*service).clone()).collect(),
+            added: in_order(added.map(|(_, service)| *service)),
+            removed: in_order(removed.map(|(_, service)| *service)),
         }
     }
 
@@ -41,6 +42,13 @@ impl Delta {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// The services as they are shown.
+fn in_order<'a>(services: impl Iterator<Item = &'a Service>) -> Vec<Service> {
+    let mut services: Vec<_> = services.cloned().collect();
+    services.sort_by(order::by_service);
+    services
 }
 
 #[cfg(test)]
@@ -80,14 +88,17 @@ mod tests {
     }
 
     fn services() -> impl Strategy<Value = Vec<Service>> {
-        let one = (0..3_usize, 0..3_usize, any::<bool>(), 0..4_usize);
+        let one = (0..3_usize, 0..3_usize, 0..2_u16, any::<bool>(), 0..4_usize, any::<bool>());
         proptest::collection::vec(one, 0..8).prop_map(|all| {
             let mut services = BTreeMap::new();
-            for (node, name, live, status) in all {
+            for (node, name, ordinal, live, status, labelled) in all {
                 let mut service = service(["n1", "n2", "n3"][node], ["a", "b", "c"][name], "r1");
+                service.ordinal = ordinal;
                 service.live = live;
                 service.status = ServiceStatus::ALL[status];
-                services.insert(service.path.clone(), service);
+                let label = labelled.then(|| ("zone".to_owned(), "b".to_owned()));
+                service.labels = label.into_iter().collect();
+                services.insert((service.path.clone(), ordinal), service);
             }
             services.into_values().collect()
         })
@@ -104,15 +115,15 @@ mod tests {
             let (old, new, query) = (with(old), with(new), query.parse().unwrap());
             let answer = |view: &View| -> BTreeMap<_, _> {
                 let found = view.services(&query, all).into_iter().cloned();
-                found.map(|service| (service.path.clone(), service)).collect()
+                found.map(|it| ((it.path.clone(), it.ordinal), it)).collect()
             };
             let mut applied = answer(&old);
             let delta = Delta::between(&old, &new, &query, all);
             for service in &delta.removed {
-                prop_assert!(applied.remove(&service.path).is_some());
+                prop_assert!(applied.remove(&(service.path.clone(), service.ordinal)).is_some());
             }
             for service in delta.added {
-                applied.insert(service.path.clone(), service);
+                applied.insert((service.path.clone(), service.ordinal), service);
             }
             prop_assert_eq!(applied, answer(&new));
         }

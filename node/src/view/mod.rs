@@ -1,14 +1,16 @@
-//! What a node sees: the immutable snapshot the fulcrum publishes, and the questions asked of it.
+//! The view: the immutable snapshot that the fulcrum publishes, and the queries on it.
 //!
 //! The fulcrum replaces the snapshot as a whole (`Arc<View>` through a `watch` channel), so a reader
-//! never waits for the fulcrum and never sees half a change. Every question is a pure function of
+//! never waits for the fulcrum and never sees half a change. Every query is a pure function of
 //! the snapshot, and answers with the types of [`crux_client::model`].
 
 mod delta;
 mod resolve;
+mod said;
 mod snapshot;
 #[cfg(test)]
 pub(crate) mod testing;
 
 pub use delta::Delta;
+pub use said::Said;
 pub use snapshot::View;

@@ -1,12 +1,12 @@
 //! The snapshot.
 
-use std::collections::BTreeMap;
-
 use crux_client::model::{Joining, Leader, Member, MemberCounts, MemberState, Service, Status};
-use crux_crdt::blob::{BlobId, Descriptor};
+use crux_client::order;
 use crux_crdt::name::Label;
 use crux_crdt::path::Query;
 use crux_crdt::{Digest, Principal};
+
+use super::Said;
 
 /// What a node sees at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,16 +25,16 @@ pub struct View {
     pub incarnation: u64,
     /// Covers durable records only; still while nothing changes.
     pub state_digest: Digest,
-    /// Who leads, from this node's view.
+    /// The leader, from this node's view.
     pub leader: Option<Leader>,
     /// Whether it is in a flock with others.
     pub joining: Joining,
-    /// Every member it knows, itself included, in any state. In the order they are shown.
+    /// Every member it knows, itself included, in any state. By name, as they are shown.
     pub members: Vec<Member>,
-    /// Every registration it knows, live or not, each path once. In any order.
+    /// Every registration it knows, live or not, each path and ordinal once. In any order.
     pub services: Vec<Service>,
-    /// The members that offer each blob, this node itself included, with what it signed of it; shown dead or not.
-    pub holders: BTreeMap<BlobId, Vec<(Principal, Descriptor)>>,
+    /// What else members say in their records.
+    pub said: Said,
 }
 
 impl View {
@@ -72,11 +72,11 @@ impl View {
         counts
     }
 
-    /// The services a query matches, ordered by path; live ones, or with `all` the rest too.
+    /// The services a query matches, in [`order::by_path`] and by ordinal; live ones, or with `all` the rest too.
     pub fn services(&self, query: &Query, all: bool) -> Vec<&Service> {
         let wanted = |service: &&Service| (all || service.live) && query.matches(&service.path);
         let mut services: Vec<_> = self.services.iter().filter(wanted).collect();
-        services.sort_by(|a, b| a.path.cmp(&b.path));
+        services.sort_by(|a, b| order::by_service(a, b));
         services
     }
 }
@@ -94,6 +94,19 @@ mod tests {
     }
 
     #[test]
+    fn instances_at_one_path_are_ordered_by_their_ordinals() {
+        let instance = |ordinal| Service { ordinal, ..service("n1", "web", "r1") };
+        let services = vec![instance(10), service("n1", "xen", "r1"), instance(2), instance(0)];
+        let view = View { services, ..view() };
+        let found = view.services(&"*/*/n1".parse().unwrap(), false);
+        let keys: Vec<_> = found.iter().map(|it| (it.path.service.as_str(), it.ordinal)).collect();
+        assert_eq!(keys, [("web", 0), ("web", 2), ("web", 10), ("xen", 0)]);
+        // A caller gets any of them.
+        let resolved: Vec<_> = (0..3).map(|n| view.resolve("web", n).unwrap().ordinal).collect();
+        assert_eq!(resolved, [0, 2, 10]);
+    }
+
+    #[test]
     fn queries_hide_what_is_not_live() {
         let mut view = view();
         view.services = vec![service("n2", "web", "r1"), service("n1", "web", "r1")];
@@ -107,5 +120,15 @@ mod tests {
         assert_eq!(paths("*/*/n2", true), ["/dev/main/n2/web/r1"]);
         assert!(paths("*/*/n2", false).is_empty());
         assert_eq!(view.status().services, 1);
+    }
+
+    #[test]
+    fn services_are_in_the_order_of_their_names_and_numbers() {
+        let nodes = ["n10", "n2", "n1"];
+        let services = nodes.map(|node| service(node, "web", "r1")).into();
+        let view = View { services, ..view() };
+        let found = view.services(&Query::default(), false);
+        let nodes: Vec<_> = found.iter().map(|service| service.path.node.as_str()).collect();
+        assert_eq!(nodes, ["n1", "n2", "n10"]);
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crux_client::model::{Joining, Leader, Member, MemberState, Service, ServiceStatus};
+use crux_client::model::{Joining, Leader, Member, MemberState, Service, ServiceStatus, WallTime};
 use crux_crdt::{Digest, Principal};
 
-use super::View;
+use super::{Said, View};
 
 /// The principal of the node with that name: its bytes repeated.
 pub(crate) fn principal(node: &str) -> Principal {
@@ -19,10 +19,12 @@ pub(crate) fn service(node: &str, name: &str, rev: &str) -> Service {
     Service {
         path: format!("/dev/main/{node}/{name}/{rev}").parse().unwrap(),
         instance: format!("svc-{node}{name}"),
+        ordinal: 0,
         net_id: format!("/{rev}/{principal}/net/127.0.0.1:9000").parse().unwrap(),
         key_id: None,
         status: ServiceStatus::Up,
         live: true,
+        labels: BTreeMap::new(),
     }
 }
 
@@ -32,6 +34,8 @@ fn member(node: &str, port: u16, state: MemberState) -> Member {
         principal: principal(node),
         addr: Some(format!("127.0.0.1:{port}").parse().unwrap()),
         state,
+        since: WallTime { unix_ms: 1_796_045_429_000 },
+        version: Some("0.1.0".to_owned()),
         incarnation: 1,
         labels: BTreeMap::new(),
     }
@@ -46,7 +50,10 @@ pub(crate) fn view() -> View {
         members.map(|(i, state)| member(&format!("n{i}"), 7000 + 10 * i, state)).collect();
     members[0].labels.insert("site".to_owned(), "lab".to_owned());
     members[6].addr = None;
+    members[6].version = None;
     let node = "n2".parse().unwrap();
+    let mut services = vec![service("n1", "web", "r1"), service("n2", "ntp3", "r2.1")];
+    services[0].labels.insert("zone".to_owned(), "b".to_owned());
     View {
         flock: "dev".parse().unwrap(),
         flock_id: Digest([0xf1; 32]),
@@ -57,8 +64,8 @@ pub(crate) fn view() -> View {
         leader: Some(Leader { node, principal: principal("n2"), term: 7 }),
         joining: Joining::Joined,
         members,
-        services: vec![service("n1", "web", "r1"), service("n2", "ntp3", "r2.1")],
-        holders: BTreeMap::new(),
+        services,
+        said: Said::default(),
         lost_name: None,
     }
 }

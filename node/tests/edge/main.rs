@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod first;
 mod memory;
 mod node;
 
@@ -201,7 +202,7 @@ fn a_quit_stops_in_order_and_dumps_nothing() {
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", node.pid().as_raw_nonzero()));
     if let Ok(limits) = limits {
         let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
-        // Whoever started it may have set the first of the two.
+        // The parent process may have set the first of the two.
         let limits: Vec<_> = core.split_whitespace().skip(4).take(2).collect();
         assert_eq!(limits, ["0", "0"], "{core}");
     }

@@ -21,6 +21,10 @@ pub(crate) fn program() -> Command {
     for name in ["CRUX_DATA_DIR", "CRUX_CONFIG", "CRUX_SECRET", "CRUX_SECRET_FILE", "CRUX_LOG"] {
         command.env_remove(name);
     }
+    // What runs for the person who runs the tests is none of their business.
+    for name in ["XDG_RUNTIME_DIR", "XDG_STATE_HOME", "HOME"] {
+        command.env_remove(name);
+    }
     command.stdin(Stdio::null());
     command
 }

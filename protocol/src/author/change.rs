@@ -1,8 +1,7 @@
 use crux_crdt::Principal;
 use crux_crdt::act::Statement;
-use crux_crdt::blob::Descriptor;
 use crux_crdt::path::Endpoint;
-use crux_crdt::record::{Record, Registration, ServiceKey};
+use crux_crdt::record::{KindFull, Record, Registration, ServiceKey, SlotSet};
 use std::sync::Arc;
 
 use crate::leader::Claim;
@@ -16,8 +15,8 @@ pub enum Change {
     Register(Registration),
     /// Remove a registration.
     Deregister(ServiceKey),
-    /// Offer these blobs and no others; what is over [`crux_crdt::record::OFFERS_MAX`] is left out.
-    Offer(Vec<Descriptor>),
+    /// Say these slots of their kind and no others.
+    Set(SlotSet),
     /// Claim to lead; 0 clears the claim.
     Claim(u64),
     /// Clear the claim for good: a node that comes alone leaves it behind.
@@ -47,7 +46,7 @@ pub enum Change {
     Keep(Arc<Record>),
 }
 
-/// Who waits for a change.
+/// The party that waits for a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// The node itself.
@@ -56,7 +55,7 @@ pub enum Origin {
     Control(u64),
     /// An admission for the join engine.
     Join {
-        /// Who is admitted.
+        /// The newcomer.
         peer: Principal,
         /// Whether this node is the one that joins.
         joining: bool,
@@ -68,9 +67,12 @@ pub enum Origin {
 /// Why a change cannot be made. Nothing was changed; who asked is at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// This node has as many registrations as a node may have.
-    #[error("this node has {0} registrations, which is the limit")]
-    TooManyRegistrations(usize),
+    /// This node has as many slots of a kind, registrations say, as a node may have.
+    #[error(transparent)]
+    Full(#[from] KindFull),
+    /// A slot of this kind is over a bound, so that no other node could read the record.
+    #[error("one of the {0} is over a bound")]
+    Slot(&'static str),
     /// There is no such registration on this node.
     #[error("this node has no such registration")]
     NotRegistered,

@@ -2,17 +2,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crux_crdt::Digest;
-use crux_crdt::blob::{BlobId, Descriptor};
 use crux_crdt::record::{
-    OFFERS_MAX, Profile, Record, Registration, SLOTS_MAX, ServiceKey, Slot, Yields, slots_root,
+    KindFull, Profile, Record, Registration, ServiceKey, Slot, SlotKind as _, SlotSet, Yields,
+    slots_root,
 };
 
 use super::change::Rejection;
 use crate::liveness::BootNonce;
 
+/// How many registrations a node has.
+const SERVICES_MAX: usize = Registration::ROW.most;
 /// How many changes of this run are told from those of an earlier life that is found late. Registrations are
 /// always among them: of removals the oldest are forgotten first.
-const TOUCHED_MAX: usize = 4 * SLOTS_MAX;
+const TOUCHED_MAX: usize = 4 * SERVICES_MAX;
 
 /// What this node says of itself, unsigned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +23,9 @@ pub struct Own {
     pub profile: Profile,
     /// The registrations by key.
     pub services: BTreeMap<ServiceKey, Registration>,
-    /// The blobs that it offers.
-    offers: BTreeMap<BlobId, Descriptor>,
+    /// The slots of kinds that parts of the node own, by the number of the kind. Each is within the bound of
+    /// its kind, so that all of them and the registrations fit a record.
+    sets: BTreeMap<u8, SlotSet>,
     /// What was registered or removed since the start, and when, in changes: every registration that is
     /// there still, and the last removals.
     touched: BTreeMap<ServiceKey, u64>,
@@ -38,14 +41,14 @@ impl Own {
     pub fn new(profile: Profile, last: Option<&Record>, removed: BTreeSet<ServiceKey>) -> Self {
         let services = last.into_iter().flat_map(Record::registrations);
         let services: BTreeMap<_, _> =
-            services.map(|service| (key_of(service), service.clone())).collect();
+            services.map(|service| (service.key.clone(), service.clone())).collect();
         let forgot = last.is_some_and(|last| last.marker().incarnation == 0);
         let bare = last.is_none() || forgot;
         let removed = removed.into_iter().chain(services.keys().cloned()).filter(|_| forgot);
         let touched = removed.map(|key| (key, 0)).collect();
-        let offers = last.into_iter().flat_map(Record::offers);
-        let offers = offers.map(|offer| (offer.blob, *offer)).collect();
-        Self { profile, services, offers, touched, changes: 0, bare }
+        let sets = last.into_iter().flat_map(SlotSet::all_of);
+        let sets = sets.map(|set| (set.row().number, set)).collect();
+        Self { profile, services, sets, touched, changes: 0, bare }
     }
 
     /// Takes over the claim and the services of a record of an earlier life. What was registered or
@@ -57,15 +60,15 @@ impl Own {
         if self.adds_only(record) {
             let all = self.added_by(record).into_iter();
             all.filter(|(_, taken)| *taken)
-                .for_each(|(added, _)| _ = self.services.insert(key_of(&added), added));
+                .for_each(|(added, _)| _ = self.services.insert(added.key.clone(), added));
             return;
         }
         let touched = &self.touched;
         self.services.retain(|key, _| touched.contains_key(key));
         for registration in record.registrations() {
-            let key = key_of(registration);
-            if !touched.contains_key(&key) && self.services.len() < SLOTS_MAX {
-                self.services.insert(key, registration.clone());
+            let key = &registration.key;
+            if !touched.contains_key(key) && self.services.len() < SERVICES_MAX {
+                self.services.insert(key.clone(), registration.clone());
             }
         }
         self.profile.claim = self.profile.claim.max(record.profile().claim);
@@ -79,18 +82,14 @@ impl Own {
     /// not where this run registered or removed the same since its start, and not where there are too many.
     pub fn added_by(&self, record: &Record) -> Vec<(Registration, bool)> {
         let Some(yields) = &record.profile().yields else { return Vec::new() };
-        let mut room = SLOTS_MAX.saturating_sub(self.services.len());
+        let mut room = SERVICES_MAX.saturating_sub(self.services.len());
         let slots = record.slots().iter().filter(|(id, _)| yields.added(id));
-        let added = slots.filter_map(|(_, slot)| match &**slot {
-            Slot::Registration(registration) => Some(registration.clone()),
-            Slot::Offer(_) | Slot::Later(_) => None,
-        });
+        let added = slots.filter_map(|(_, slot)| Registration::of(slot).cloned());
         added
-            .filter(|added| self.services.get(&key_of(added)) != Some(added))
+            .filter(|added| self.services.get(&added.key) != Some(added))
             .map(|added| {
-                let key = key_of(&added);
-                let replaces = self.services.contains_key(&key);
-                let taken = !self.touched.contains_key(&key) && (replaces || room > 0);
+                let replaces = self.services.contains_key(&added.key);
+                let taken = !self.touched.contains_key(&added.key) && (replaces || room > 0);
                 room -= usize::from(taken && !replaces);
                 (added, taken)
             })
@@ -99,7 +98,7 @@ impl Own {
 
     /// Names in the profile the run that goes on, and what this one added.
     pub(super) fn yield_to(&mut self, to: BootNonce) {
-        let since = self.added().map(|added| Slot::Registration(added.clone()).id());
+        let since = self.added().map(|added| added.clone().into_slot().id());
         let since = since.filter_map(|id| id.0.first_chunk().copied()).collect();
         self.profile.yields = Some(Yields { to, since });
     }
@@ -119,7 +118,7 @@ impl Own {
     pub fn lost_by_taking(&self, record: &Record) -> BTreeSet<ServiceKey> {
         let mut after = self.clone();
         after.take_over(record);
-        let all = self.services.values().chain(record.registrations()).map(key_of);
+        let all = self.services.values().chain(record.registrations()).map(|it| it.key.clone());
         let removed =
             |key: &ServiceKey| self.touched.contains_key(key) && !self.services.contains_key(key);
         all.filter(|key| !after.services.contains_key(key) && !removed(key)).collect()
@@ -133,18 +132,18 @@ impl Own {
     /// Registers a service. One with its key keeps its instance name and gets the new rest.
     ///
     /// # Errors
-    /// [`Rejection::TooManyRegistrations`].
+    /// [`Rejection::Full`], [`Rejection::Slot`].
     pub fn register(&mut self, mut registration: Registration) -> Result<(), Rejection> {
-        let key = key_of(&registration);
-        match self.services.get(&key) {
+        check(&registration.clone().into_slot())?;
+        match self.services.get(&registration.key) {
             Some(old) => registration.instance.clone_from(&old.instance),
-            None if self.services.len() >= SLOTS_MAX => {
-                return Err(Rejection::TooManyRegistrations(SLOTS_MAX));
+            None if self.services.len() >= SERVICES_MAX => {
+                return Err(KindFull::of(Registration::ROW).into());
             }
             None => {}
         }
-        self.touch(&key);
-        self.services.insert(key, registration);
+        self.touch(&registration.key);
+        self.services.insert(registration.key.clone(), registration);
         Ok(())
     }
 
@@ -161,12 +160,14 @@ impl Own {
         self.services.remove(key).map(|_| ()).ok_or(Rejection::NotRegistered)
     }
 
-    /// Offers these blobs and no others, as many of them as may be.
-    pub fn offer(&mut self, offers: &[Descriptor]) {
-        self.offers = offers.iter().map(|offer| (offer.blob, *offer)).collect();
-        while self.offers.len() > OFFERS_MAX {
-            self.offers.pop_last();
-        }
+    /// Says these slots of their kind and no others.
+    ///
+    /// # Errors
+    /// [`Rejection::Slot`].
+    pub fn set(&mut self, set: SlotSet) -> Result<(), Rejection> {
+        set.slots().try_for_each(check)?;
+        self.sets.insert(set.row().number, set);
+        Ok(())
     }
 
     /// Whether an earlier life that is found late does not bring this one back.
@@ -189,11 +190,11 @@ impl Own {
         }
     }
 
-    /// The slots, by id. Where there are too many, services go before blobs, which are found without.
+    /// The slots, by id.
     pub fn slots(&self) -> BTreeMap<Digest, Arc<Slot>> {
-        let services = self.services.values().cloned().map(Slot::Registration);
-        let offers = self.offers.values().copied().map(Slot::Offer);
-        services.chain(offers).take(SLOTS_MAX).map(|slot| (slot.id(), Arc::new(slot))).collect()
+        let services = self.services.values().map(|service| service.clone().into_slot());
+        let sets = self.sets.values().flat_map(SlotSet::slots).cloned();
+        services.chain(sets).map(|slot| (slot.id(), Arc::new(slot))).collect()
     }
 
     /// Whether a record says exactly this.
@@ -203,7 +204,8 @@ impl Own {
     }
 }
 
-fn key_of(registration: &Registration) -> ServiceKey {
-    let (horde, service, rev) = registration.key();
-    (horde.clone(), service.clone(), rev.clone())
+/// A slot that others cannot read would hide all that this node says.
+fn check(slot: &Slot) -> Result<(), Rejection> {
+    let name = slot.row().map_or("slots", |row| row.name);
+    if slot.is_within_bounds() { Ok(()) } else { Err(Rejection::Slot(name)) }
 }

@@ -62,7 +62,7 @@ pub type Waiter = (Origin, Change, Result<Option<Arc<Signed<Act>>>, Rejection>);
 pub struct Commit {
     /// What was written; empty if it could not be.
     pub write: Write,
-    /// Who waited.
+    /// The callers that waited.
     pub waiters: Vec<Waiter>,
     /// Whether it is durable.
     pub durable: bool,
@@ -226,7 +226,7 @@ impl State {
         match change {
             Change::Register(registration) => build.own.register(registration.clone())?,
             Change::Deregister(key) => build.deregister(key)?,
-            Change::Offer(offers) => build.own.offer(offers),
+            Change::Set(set) => build.own.set(set.clone())?,
             Change::Claim(claim) => build.own.profile.claim = *claim,
             Change::StandDown => build.own.profile.claim = 0,
             Change::Firm => build.own.profile.provisional = false,
@@ -238,7 +238,7 @@ impl State {
                 }
                 build.own.profile = profile;
             }
-            Change::Act(statement) => return self.sign_act(build, *statement).map(Some),
+            Change::Act(statement) => return self.sign_act(build, statement.clone()).map(Some),
             Change::Reincarnate(above) => build.reincarnate(*above, self.nonce),
             Change::Recover(record) => {
                 build.own.take_over(record);

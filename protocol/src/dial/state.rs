@@ -16,6 +16,9 @@ use crate::time::Instant;
 /// How many members from disk are dialled at the start. Enough to find the flock, few enough not to
 /// storm it when thousands restart.
 const START_MAX: usize = 32;
+/// How long an entry may fail before a person is told, unless nobody but a person can end it: the other side
+/// may start at the same time, on a slower machine. A guess.
+const TELL_AFTER: Duration = Duration::from_secs(3);
 /// How long an entry rests whose join was refused.
 const REFUSED_REST: Duration = Duration::from_secs(10);
 /// How long a member rests that states no address.
@@ -53,15 +56,15 @@ pub struct Request {
     pub purpose: Purpose,
     /// Where.
     pub addrs: Vec<String>,
-    /// Whose key must answer.
+    /// The key that must answer.
     pub expect: Option<Principal>,
 }
 
 /// What the engine may know of the rest of the node.
 pub struct Facts<'a> {
-    /// Who is linked.
+    /// Whether a member has an open connection.
     pub is_linked: &'a dyn Fn(&Principal) -> bool,
-    /// Who is linked, or lives and need not be: an entry that leads there rests.
+    /// Whether a member is connected, or alive and need not be: a seed peer that leads there rests.
     pub is_within_reach: &'a dyn Fn(&Principal) -> bool,
     /// Live members this node should be linked to.
     pub wanted: &'a BTreeSet<Principal>,
@@ -90,6 +93,8 @@ struct Entry {
     reached: Option<Principal>,
     myself: bool,
     outcome: Outcome,
+    /// Since when every dial failed.
+    failing_since: Option<Instant>,
     told: Told,
 }
 
@@ -131,6 +136,7 @@ impl State {
             reached: None,
             myself: false,
             outcome: Outcome::Pending,
+            failing_since: None,
             told: Told::default(),
         });
     }
@@ -148,14 +154,14 @@ impl State {
         !self.entries.is_empty()
     }
 
-    /// Whether it was told of another place than this node's own, as far as is known.
+    /// Whether it has an address other than this node's own, as far as is known.
     pub fn has_seeds(&self, own: &[Endpoint]) -> bool {
         let elsewhere =
             |entry: &&Entry| !entry.myself && !own.iter().any(|own| own.to_string() == entry.addr);
         self.entries.iter().take(self.fixed).any(|entry| elsewhere(&entry))
     }
 
-    /// Whether this peer answered at a place that this node was told of.
+    /// Whether this peer answered at the address of a seed peer.
     pub fn is_seed(&self, peer: &Principal) -> bool {
         self.entries.iter().take(self.fixed).any(|entry| entry.reached == Some(*peer))
     }
@@ -180,6 +186,7 @@ impl State {
                 entry.outcome = Outcome::Answered;
             }
             entry.reached = Some(peer);
+            entry.failing_since = None;
             entry.backoff.succeed(now);
         }
         if let Some(backoff) = self.members.get_mut(&peer) {
@@ -195,7 +202,8 @@ impl State {
     }
 
     /// A dial failed. Returns the entry that it was of, if a person is to be told: it fails like this
-    /// the second time in a row, because the first time the other side may only start, too.
+    /// the second time in a row, and either a person has to do something or no dial succeeded for
+    /// [`TELL_AFTER`].
     pub fn on_failed(
         &mut self,
         purpose: Purpose,
@@ -211,8 +219,10 @@ impl State {
                 entry.backoff.fail(now, rng);
                 let outcome = Outcome::Failed(failure);
                 let before = core::mem::replace(&mut entry.outcome, outcome);
+                let since = *entry.failing_since.get_or_insert(now);
+                let late = outcome.needs_a_person() || now.since(since) >= TELL_AFTER;
                 let fixed = place < self.fixed;
-                let told = fixed && before == outcome && outcome.is_trouble();
+                let told = fixed && late && before == outcome && outcome.is_trouble();
                 let news = told && entry.told.is_news(outcome, now);
                 return news.then(|| Seed { addr: entry.addr.clone(), outcome, peer: None });
             }
@@ -351,8 +361,8 @@ fn is_sparse(facts: &Facts<'_>) -> bool {
     facts.links < LINKS_LOW && facts.live > 1 + facts.wanted.len()
 }
 
-/// Dials anyone who lives. Whose observers all die at once hears of no death, wants only the dead, and
-/// would be dead to the others, who do not know that they are to be its observers.
+/// Dials any live member. Otherwise a node whose observers all die at once would hear of no death, dial
+/// only those, and be dead to the others, which do not know that they are now its observers.
 fn dial_more(facts: &Facts<'_>, rng: &mut StdRng) -> Option<Request> {
     let others = (facts.others)().into_iter();
     let others = others.filter(|it| !(facts.is_linked)(it) && !facts.wanted.contains(it));

@@ -13,7 +13,7 @@ use rand::Rng;
 use super::control::{Answer, Control, ControlError, ControlId};
 use super::state::{Route, State};
 use super::stores::StoreWait;
-use crate::author::{Change, Origin, Rejection, ServiceKey};
+use crate::author::{Change, Origin, Rejection};
 use crate::leader::{Claim, Fenced, Pinged, Refused, Request, Response};
 use crate::link::{ReplyId, RequestFailure};
 use crate::liveness::Liveness;
@@ -26,7 +26,7 @@ const PINGS_MAX: usize = 64;
 /// How long a lease waits that could not be ended at once.
 const LEASE_AGAIN: Duration = Duration::from_secs(1);
 
-/// Who wants to know what became of a fenced command.
+/// The party that waits for the outcome of a fenced command.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Asker {
     Control(ControlId),
@@ -43,7 +43,7 @@ pub(super) struct Ping {
     waiting: BTreeSet<Principal>,
     accepted: BTreeSet<Principal>,
     failed: BTreeSet<Principal>,
-    /// Who was asked once more, because a link was lost or its other gate closed.
+    /// Members that were called a second time, because a link was lost or its other gate closed.
     again: BTreeSet<Principal>,
     pub(super) until: Instant,
 }
@@ -55,18 +55,16 @@ impl State {
         }
         let origin = Origin::Control(id.0);
         let pushed = match request {
-            Control::Register { horde, service, rev, endpoint, lease, sync } => {
+            Control::Register { key, endpoint, labels, lease, sync, patience } => {
                 let instance = self.instance_name();
-                let registration = Registration { horde, service, rev, endpoint, instance, lease };
+                let registration = Registration { key, endpoint, instance, labels, lease };
                 if sync > 0 {
-                    self.stores.insert(id, StoreWait::new(sync, now));
+                    self.stores.insert(id, StoreWait::new(sync, patience, now));
                 }
                 self.author.push(origin, Change::Register(registration))
             }
-            Control::Deregister { horde, service, rev } => {
-                self.author.push(origin, Change::Deregister((horde, service, rev)))
-            }
-            Control::Offer(offers) => self.author.push(origin, Change::Offer(offers)),
+            Control::Deregister(key) => self.author.push(origin, Change::Deregister(key)),
+            Control::Set(set) => self.author.push(origin, Change::Set(set)),
             Control::LeaderPing => {
                 self.on_ping_request(id, now);
                 true
@@ -314,9 +312,9 @@ impl State {
         let ended: Vec<_> =
             self.leases.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()).collect();
         for key in ended {
-            let renewed = self.author.is_pending(
-                |change| matches!(change, Change::Register(new) if is_key_of(&key, new)),
-            );
+            let renewed = self
+                .author
+                .is_pending(|change| matches!(change, Change::Register(new) if new.key == key));
             let ending =
                 !renewed && self.author.push(Origin::Internal, Change::Deregister(key.clone()));
             if ending {
@@ -326,7 +324,7 @@ impl State {
             }
         }
         self.forget_the_long_dead(now);
-        self.drop_departed(now);
+        self.on_departed_due(now);
         self.recover(now);
         self.stop_if_it_yields(now);
         if self.stop_at.is_some_and(|at| at <= now) {
@@ -373,8 +371,4 @@ impl State {
             }
         }
     }
-}
-
-fn is_key_of(key: &ServiceKey, registration: &Registration) -> bool {
-    registration.key() == (&key.0, &key.1, &key.2)
 }

@@ -58,7 +58,7 @@ pub enum Command {
     /// Read the record of this author, which departed, from the disk, and answer with
     /// [`super::Event::Recalled`] if it is there and whole.
     Recall {
-        /// Who.
+        /// Its author.
         author: Principal,
     },
     /// Answer a control request.
@@ -81,7 +81,7 @@ pub enum Command {
 pub enum Notice {
     /// A member is shown alive, suspect or dead.
     Liveness {
-        /// Who.
+        /// The member's name.
         node: String,
         /// What it is now.
         liveness: crate::liveness::Liveness,
@@ -114,9 +114,16 @@ pub enum Notice {
         /// Where.
         addr: String,
     },
+    /// The peer at this address runs another version of Crux. Told once for each.
+    OtherVersion {
+        /// Where.
+        addr: String,
+        /// What showed it.
+        what: String,
+    },
     /// A peer sent something that lies or is malformed.
     Misbehaved {
-        /// Who passed it on.
+        /// The peer that passed it on.
         peer: Principal,
         /// What was wrong.
         what: String,
@@ -128,25 +135,25 @@ pub enum Notice {
         /// The incarnation it had.
         incarnation: u64,
         /// What this node had registered until now, and did not say then: each as
-        /// `horde/service/revision`. It is gone.
+        /// [`ServiceKey`] prints. It is gone.
         lost: Vec<String>,
     },
     /// This run stops for another one of its identity. What it registered since its start, and whether a
     /// member stored it for the other run to take over.
     HandedOver {
-        /// Each as `horde/service/revision`.
+        /// Each as [`ServiceKey`] prints.
         services: Vec<String>,
         /// Whether a member stored it.
         stored: bool,
     },
     /// This run stops for another one of its identity, which may still have these.
     RemovedInVain {
-        /// Each as `horde/service/revision`.
+        /// Each as [`ServiceKey`] prints.
         services: Vec<String>,
     },
     /// Another run of this identity stopped for this one, which took over what was registered there.
     TookOver {
-        /// Each as `horde/service/revision`.
+        /// Each as [`ServiceKey`] prints.
         services: Vec<String>,
         /// Where the other run was reached.
         from: Vec<String>,
@@ -154,20 +161,20 @@ pub enum Notice {
     /// This run stops for another one of its identity, which is not seen to have these: they were registered
     /// here before the start.
     LeftBehind {
-        /// Each as `horde/service/revision`.
+        /// Each as [`ServiceKey`] prints.
         services: Vec<String>,
     },
     /// Another run of this identity stopped for this one. It had these since before its start, and this run
     /// has not.
     NotTakenOver {
-        /// Each as `horde/service/revision`.
+        /// Each as [`ServiceKey`] prints.
         services: Vec<String>,
         /// Where the other run was reached.
         from: Vec<String>,
     },
     /// What was registered on another run of this identity, which ended, and is not taken over.
     LostWithTwin {
-        /// Each as `horde/service/revision`.
+        /// Each as [`ServiceKey`] prints.
         services: Vec<String>,
         /// Where the other run was reached.
         from: Vec<String>,
@@ -185,7 +192,7 @@ pub enum Notice {
     NameLost {
         /// The name.
         name: String,
-        /// Who holds it.
+        /// The member that holds it.
         holder: Principal,
     },
 }
@@ -203,7 +210,7 @@ impl fmt::Display for Notice {
                 let who = claim.principal.short();
                 write!(
                     f,
-                    "this node leads no more: {node} ({who}) leads under the greater term {}",
+                    "this node no longer leads: {node} ({who}) leads under the greater term {}",
                     claim.n
                 )
             }
@@ -223,6 +230,9 @@ impl fmt::Display for Notice {
             }
             Self::OtherFlock { addr } => {
                 write!(f, "{addr} answers, but not to us: another flock or another secret")
+            }
+            Self::OtherVersion { addr, what } => {
+                write!(f, "peer at {addr} runs another version: {what}; upgrade one of them")
             }
             Self::Misbehaved { peer, what } => write!(f, "{} sent {what}", peer.short()),
             Self::SignedTwice(who) => {
@@ -244,24 +254,24 @@ impl fmt::Display for Notice {
             }
             Self::HandedOver { services, stored: true } => write!(
                 f,
-                "members stored what was registered here since the start, for the node that goes on to \
+                "members stored what was registered here since the start, for the continuing node to \
                  take over: {}",
                 services.join(", ")
             ),
             Self::HandedOver { services, stored: false } => write!(
                 f,
                 "lost: no member stored what was registered here since the start: {}; register it again \
-                 on the node that goes on",
+                 on the continuing node",
                 services.join(", ")
             ),
             Self::RemovedInVain { services } => write!(
                 f,
-                "the node that goes on does not know that this one deregistered {}",
+                "the continuing node does not know that this one deregistered {}",
                 services.join(", ")
             ),
             Self::LeftBehind { services } => write!(
                 f,
-                "registered here before the start, and lost unless the node that goes on has it, too: {}",
+                "registered here before the start, and lost unless the continuing node has it, too: {}",
                 services.join(", ")
             ),
             Self::NotTakenOver { services, from } => write!(

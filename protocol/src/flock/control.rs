@@ -1,10 +1,9 @@
 use core::time::Duration;
+use std::collections::BTreeMap;
 
 use crux_crdt::Principal;
-use crux_crdt::blob::Descriptor;
-use crux_crdt::name::{Label, ServiceName};
 use crux_crdt::path::Endpoint;
-use crux_crdt::record::Registration;
+use crux_crdt::record::{Registration, ServiceKey, SlotSet};
 
 use crate::author::Rejection;
 use crate::leader::Pinged;
@@ -18,30 +17,23 @@ pub struct ControlId(pub u64);
 pub enum Control {
     /// Register a service. Answered when durable here and, if asked for, on others.
     Register {
-        /// The horde.
-        horde: Label,
-        /// The service.
-        service: ServiceName,
-        /// Its revision.
-        rev: ServiceName,
+        /// What names it on this node.
+        key: ServiceKey,
         /// Where it is reached.
         endpoint: Endpoint,
+        /// Its labels, within the bounds of [`Registration::labels`].
+        labels: BTreeMap<String, String>,
         /// Gone that long after the last register of the same.
         lease: Option<Duration>,
         /// How many other members must have stored it.
         sync: u32,
+        /// How long to wait for them, at most [`STORE_PATIENCE_MAX`](super::STORE_PATIENCE_MAX).
+        patience: Duration,
     },
     /// Remove a registration. Answered when durable.
-    Deregister {
-        /// The horde.
-        horde: Label,
-        /// The service.
-        service: ServiceName,
-        /// Its revision.
-        rev: ServiceName,
-    },
-    /// Offer these blobs and no others. Answered when durable.
-    Offer(Vec<Descriptor>),
+    Deregister(ServiceKey),
+    /// Say these slots of their kind and no others. Answered when durable.
+    Set(SlotSet),
     /// Dial a member that is not linked, for whoever has something to send to it. Answered at once;
     /// what becomes of it the network tells.
     Reach(Principal),
@@ -80,7 +72,9 @@ pub enum ControlError {
     #[error("too many changes wait for this node's disk")]
     Busy,
     /// Registered and durable here, and not acknowledged by as many members as asked for.
-    #[error("registered here, but only {got} of {need} other members stored it in time")]
+    #[error(
+        "registered here, but {got} of {need} other members confirmed in time that they stored it"
+    )]
     NotStored {
         /// How many did.
         got: u32,

@@ -3,13 +3,17 @@
 //! A member that lies can retire one that is down. The slots of a departed author leave the memory at once,
 //! since they count for nothing and to forget must make room. On the disk they may be the last copies of what
 //! `register --sync` promised, so there they stay for a day. An author that is back, and may have lost its
-//! disk, is *handed back* its last record when it is linked: it takes that over as it does whatever an earlier life
+//! disk, is *handed back* its last record while it is linked: it takes that over as it does whatever an earlier life
 //! said, and goes on above it and above the retirement ([`super::past`]).
+//!
+//! An author without its disk knows no members, so its gate is closed on its first links, and it speaks a second
+//! after it compared itself with the first member. Therefore an attempt that got no answer is repeated at
+//! once on the next link, and after [`HAND_BACK_AGAIN`] on the same one. Only an answer rests.
 //!
 //! **Invariants**
 //! * Nothing that another member says takes from this disk within a day what a third one said. At once go only
 //!   what its author replaced, what its author left behind when it left, and what this node's own
-//!   operator forgets, be it retired already.
+//!   operator forgets, be it retired already. What the operator forgets takes the place of nobody else's.
 //! * What is kept takes at most [`Config::replica_max`](super::Config::replica_max) bytes, counted as the
 //!   replica counts. Over that the largest goes first: of n members each keeps an nth of it, however many keys a
 //!   liar retires to make room.
@@ -26,14 +30,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crux_crdt::Principal;
-use crux_crdt::act::Statement;
 use crux_crdt::canon::Encoder;
 use crux_crdt::record::Record;
 use crux_crdt::strew::DepartureKind;
 
 use super::command::Command;
 use super::state::{Route, State};
-use crate::author::{Change, Commit, Origin};
 use crate::frame::RecordFrame;
 use crate::link::Protocol;
 use crate::sync::Request;
@@ -41,8 +43,15 @@ use crate::time::Instant;
 
 /// How long the record of a member that others retired stays on the disk.
 const KEEP_FOR: Duration = Duration::from_secs(24 * 3600);
-/// How often a member is handed back its record at most: each time costs a read of the disk.
+/// How long one record is not handed back again once its author answered: each time costs a read of the
+/// disk.
 const HAND_BACK_REST: Duration = Duration::from_secs(60);
+/// How long until it is tried again without an answer: the time after which a link is made again because its
+/// other gate was closed.
+const HAND_BACK_AGAIN: Duration = Duration::from_millis(100);
+/// How many attempts may go without an answer before they rest, too: so many reads of the disk a minute a
+/// member buys that never answers.
+const HAND_BACK_TRIES: u8 = 16;
 
 /// One of them.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +60,8 @@ struct Kept {
     bytes: usize,
     /// When it may be handed back again.
     hand_back_at: Instant,
+    /// How many attempts got no answer since the last one that did.
+    tries: u8,
 }
 
 /// The departed members whose records are whole on the disk. See the module for the invariants.
@@ -60,6 +71,8 @@ pub(super) struct Departed {
     due: BTreeSet<(Instant, Principal)>,
     sizes: BTreeSet<(usize, Principal)>,
     bytes: usize,
+    /// Those of them whose last attempt got no answer, and when the next one is due.
+    again: BTreeSet<(Instant, Principal)>,
 }
 
 impl Departed {
@@ -71,10 +84,10 @@ impl Departed {
         most: usize,
         now: Instant,
     ) -> Vec<Principal> {
-        let before = self.drop(&member);
-        let until = before.map_or(now + KEEP_FOR, |before| before.until);
-        let hand_back_at = before.map_or(now, |before| before.hand_back_at);
-        self.kept.insert(member, Kept { until, bytes, hand_back_at });
+        debug_assert!(!self.kept.contains_key(&member), "its record was stripped before");
+        self.drop(&member);
+        let until = now + KEEP_FOR;
+        self.kept.insert(member, Kept { until, bytes, hand_back_at: now, tries: 0 });
         self.due.insert((until, member));
         self.sizes.insert((bytes, member));
         self.bytes += bytes;
@@ -93,6 +106,7 @@ impl Departed {
         let kept = self.kept.remove(member)?;
         self.due.remove(&(kept.until, *member));
         self.sizes.remove(&(kept.bytes, *member));
+        self.again.remove(&(kept.hand_back_at, *member));
         self.bytes -= kept.bytes;
         Some(kept)
     }
@@ -104,13 +118,41 @@ impl Departed {
         due
     }
 
+    /// Whether it is time for an attempt, which begins then.
     fn may_hand_back(&mut self, member: &Principal, now: Instant) -> bool {
-        let Some(kept) = self.kept.get_mut(member) else { return false };
-        let may = kept.hand_back_at <= now;
-        if may {
-            kept.hand_back_at = now + HAND_BACK_REST;
+        let Some(kept) = self.kept.get_mut(member).filter(|kept| kept.hand_back_at <= now) else {
+            return false;
+        };
+        self.again.remove(&(kept.hand_back_at, *member));
+        // Until it ends: the disk may hold nothing to hand back.
+        kept.hand_back_at = now + HAND_BACK_REST;
+        true
+    }
+
+    /// An attempt ended without an answer.
+    fn not_answered(&mut self, member: &Principal, now: Instant) {
+        let Some(kept) = self.kept.get_mut(member) else { return };
+        self.again.remove(&(kept.hand_back_at, *member));
+        kept.tries += 1;
+        if kept.tries < HAND_BACK_TRIES {
+            kept.hand_back_at = now + HAND_BACK_AGAIN;
+            self.again.insert((kept.hand_back_at, *member));
+        } else {
+            (kept.hand_back_at, kept.tries) = (now + HAND_BACK_REST, 0);
         }
-        may
+    }
+
+    /// The author answered, whatever it said.
+    fn answered(&mut self, member: &Principal, now: Instant) {
+        if let Some(kept) = self.kept.get_mut(member) {
+            self.again.remove(&(kept.hand_back_at, *member));
+            (kept.hand_back_at, kept.tries) = (now + HAND_BACK_REST, 0);
+        }
+    }
+
+    fn take_again(&mut self, now: Instant) -> Vec<Principal> {
+        let due = self.again.extract_if(.., |(at, _)| *at <= now);
+        due.map(|(_, member)| member).collect()
     }
 
     /// How many there are.
@@ -118,28 +160,39 @@ impl Departed {
         self.kept.len()
     }
 
-    /// When [`State::drop_departed`] has something to do.
+    /// When [`State::on_departed_due`] has something to do.
     pub(super) fn deadline(&self) -> Instant {
-        self.due.first().map_or(Instant::NEVER, |(until, _)| *until)
+        let firsts = [self.due.first(), self.again.first()];
+        firsts.into_iter().flatten().map(|(at, _)| *at).min().unwrap_or(Instant::NEVER)
     }
 }
 
 impl State {
-    /// Members departed, and their records lost their slots in memory: those of members that left go from the
-    /// disk, too; the others later.
-    pub(super) fn look_at_departed(&mut self, now: Instant) {
+    /// Members departed, and their records lost their slots in memory: those of members that left, and of
+    /// those that this node's own operator forgot, go from the disk, too; the others later.
+    pub(super) fn look_at_departed(&mut self, forgotten: &BTreeSet<Principal>, now: Instant) {
         for (member, bytes) in self.strew.take_stripped() {
-            self.keep_departed(member, bytes, now);
+            if forgotten.contains(&member) {
+                self.strip_on_disk(&[member]);
+            } else {
+                self.keep_departed(member, bytes, now);
+            }
+        }
+        for member in forgotten {
+            self.forget_departed(member);
         }
     }
 
     pub(super) fn keep_departed(&mut self, member: Principal, bytes: usize, now: Instant) {
-        let gone = if self.has_left(&member) {
-            vec![member]
-        } else {
-            self.departed.keep(member, bytes, self.config.replica_max, now)
-        };
+        if self.has_left(&member) {
+            return self.strip_on_disk(&[member]);
+        }
+        let gone = self.departed.keep(member, bytes, self.config.replica_max, now);
         self.strip_on_disk(&gone);
+        if self.may_request(&member) {
+            // It came back before this node heard that it was retired.
+            self.recall(member, now);
+        }
     }
 
     fn has_left(&self, member: &Principal) -> bool {
@@ -168,21 +221,6 @@ impl State {
         self.unsaved.records.extend(held.cloned());
     }
 
-    /// This node's operator forgot members: their records go at once.
-    pub(super) fn drop_forgotten(&mut self, commit: &Commit) {
-        let forgotten = commit.waiters.iter().filter_map(|(origin, change, result)| match change {
-            Change::Act(Statement::Retire { subject, .. })
-                if matches!(origin, Origin::Control(_)) && result.is_ok() =>
-            {
-                Some(*subject)
-            }
-            _ => None,
-        });
-        for member in forgotten.filter(|_| commit.durable) {
-            self.forget_departed(&member);
-        }
-    }
-
     /// The operator does not want what is kept of this member. Whether anything was.
     pub(super) fn forget_departed(&mut self, member: &Principal) -> bool {
         let kept = self.departed.drop(member).is_some();
@@ -192,28 +230,54 @@ impl State {
         kept
     }
 
-    /// Drops what was kept for a day.
-    pub(super) fn drop_departed(&mut self, now: Instant) {
+    /// Drops what was kept for a day, and repeats attempts that got no answer.
+    pub(super) fn on_departed_due(&mut self, now: Instant) {
         let due = self.departed.take_due(now);
         self.strip_on_disk(&due);
+        for member in self.departed.take_again(now) {
+            // Without a link the next one repeats it.
+            if self.may_request(&member) {
+                self.recall(member, now);
+            }
+        }
     }
 
     /// A member is linked. If others retired it, it may have lost what this disk holds of it.
     pub(super) fn recall(&mut self, member: Principal, now: Instant) {
         if self.departed.may_hand_back(&member, now) {
+            // A read waits for what was handed to the disk before it.
+            self.save();
             self.out.push(Command::Recall { author: member });
         }
     }
 
     /// The disk's record of a member that was retired: it is handed to its author.
-    pub(super) fn hand_back(&mut self, record: &Record) {
+    pub(super) fn hand_back(&mut self, record: &Record, now: Instant) {
         let author = record.author();
-        let linked = self.links.get(&author).is_some_and(|link| link.open);
-        if linked && self.departed.kept.contains_key(&author) && !record.is_stripped() {
-            let mut frame = Encoder::default();
-            RecordFrame::seal(&mut frame, record, usize::MAX, |_| false);
-            let body = Request::Store(frame.finish()).encode();
-            self.send(author, Protocol::Sync, body, Route::HandBack);
+        if !self.departed.kept.contains_key(&author) || record.is_stripped() {
+            return;
         }
+        if !self.may_request(&author) {
+            return self.departed.not_answered(&author, now);
+        }
+        let mut frame = Encoder::default();
+        RecordFrame::seal(&mut frame, record, usize::MAX, |_| false);
+        let body = Request::Store(frame.finish()).encode();
+        self.send(author, Protocol::Sync, body, Route::HandBack);
+    }
+
+    /// The author took its record, or said that it does not.
+    pub(super) fn on_handed_back(&mut self, author: Principal, now: Instant) {
+        self.departed.answered(&author, now);
+    }
+
+    /// The record may not have reached its author.
+    pub(super) fn on_not_handed_back(&mut self, author: Principal, now: Instant) {
+        self.departed.not_answered(&author, now);
+    }
+
+    /// Whether a request reaches a peer, as far as is known.
+    fn may_request(&self, peer: &Principal) -> bool {
+        self.links.get(peer).is_some_and(|link| link.open && !link.shut)
     }
 }

@@ -31,6 +31,7 @@ impl State {
             if was_shut {
                 // Or that one is closed, too, which only shows when it is used.
                 self.compare_with(peer, now);
+                self.recall(peer, now);
             }
         } else if !self.join.is_busy_with(&peer) {
             let outputs = self.join.knock(peer, known, now);
@@ -116,7 +117,7 @@ impl State {
         result
     }
 
-    /// Whom to be linked to. Remembered until a member changes.
+    /// The members to be connected to. Remembered until a member changes.
     pub(super) fn find_wanted(&self) -> BTreeSet<Principal> {
         let mut wanted = self.liveness.observed().clone();
         wanted.extend(self.liveness.observers_of_me());

@@ -42,7 +42,7 @@ pub enum Event {
 /// Why a write failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PersistError {
-    /// No room. The node goes on reading only until there is.
+    /// No room. The node only reads until there is.
     Full,
     /// Anything else.
     Failed,

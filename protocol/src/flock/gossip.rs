@@ -1,24 +1,22 @@
 //! Gossip in and out.
 
+use core::fmt;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crux_crdt::act::Act;
-use crux_crdt::canon::{Decoder, Encoder};
 use crux_crdt::record::Record;
-use crux_crdt::sign::{OpenError, Signed};
+use crux_crdt::sign::Signed;
 use crux_crdt::{Digest, Principal};
 
 use super::command::Notice;
 use super::merge::Merged;
 use super::state::State;
+use crate::fact::{Fact, gossiped_act, gossiped_record};
 use crate::frame::RecordFrame;
 use crate::link::{self, GOSSIP_PAYLOAD_MAX, Topic, Verdict};
 use crate::liveness;
 use crate::time::Instant;
-
-/// Leaves room for the header, the profile and the list of slots.
-const BODIES_MAX: usize = GOSSIP_PAYLOAD_MAX;
 
 impl State {
     pub(super) fn on_gossip(
@@ -29,19 +27,24 @@ impl State {
         now: Instant,
     ) -> Verdict {
         match topic {
-            Topic::Registry => self.on_registry(from, data, now),
-            Topic::Membership => self.on_membership(from, data, now),
+            Topic::Fact => self.on_fact(from, data, now),
             Topic::Beat => self.on_beat_topic(from, data, now),
         }
     }
 
-    fn on_registry(&mut self, from: Principal, data: &[u8], now: Instant) -> Verdict {
-        let mut input = Decoder::new(data);
-        let (flock, verifier) = (self.context.flock, self.context.verifier.clone());
-        let frame = match RecordFrame::open(&mut input, &flock, &*verifier) {
-            Ok(frame) => frame,
-            Err(error) => return self.misbehaved(from, format!("a registry message: {error}")),
-        };
+    fn on_fact(&mut self, from: Principal, data: &[u8], now: Instant) -> Verdict {
+        match Fact::open(data, &self.context) {
+            Ok(Fact::Act(act)) => self.on_act(act, now),
+            Ok(Fact::Record(frame)) => self.on_record(from, *frame, now),
+            Ok(Fact::Later(kind)) => {
+                self.note_other_version(from, &kind.to_string());
+                Verdict::Ignore
+            }
+            Err(error) => self.refuse(from, "a fact", &error, error.unknown()),
+        }
+    }
+
+    fn on_record(&mut self, from: Principal, frame: RecordFrame, now: Instant) -> Verdict {
         if !self.strew.membership().contains(&frame.header.author()) {
             // Its admission may be on the way; anti-entropy brings both.
             return Verdict::Ignore;
@@ -59,18 +62,12 @@ impl State {
         }
     }
 
-    fn on_membership(&mut self, from: Principal, data: &[u8], now: Instant) -> Verdict {
-        let mut input = Decoder::new(data);
-        let act = Signed::<Act>::open(&mut input, &self.context.flock, &*self.context.verifier)
-            .and_then(|act| input.finish().map(|()| act).map_err(OpenError::Envelope));
-        match act {
-            Ok(act) if !self.strew.membership().contains(&act.author()) => Verdict::Ignore,
-            Ok(act) => {
-                let merged = self.merge_acts(vec![Arc::new(act)], now);
-                if merged.refused.is_empty() { Verdict::Accept } else { Verdict::Ignore }
-            }
-            Err(error) => self.misbehaved(from, format!("an act: {error}")),
+    fn on_act(&mut self, act: Arc<Signed<Act>>, now: Instant) -> Verdict {
+        if !self.strew.membership().contains(&act.author()) {
+            return Verdict::Ignore;
         }
+        let merged = self.merge_acts(vec![act], now);
+        if merged.refused.is_empty() { Verdict::Accept } else { Verdict::Ignore }
     }
 
     fn on_beat_topic(&mut self, from: Principal, data: &[u8], now: Instant) -> Verdict {
@@ -83,8 +80,23 @@ impl State {
                 self.act_on_liveness(outputs, now);
                 verdict
             }
-            Err(error) => self.misbehaved(from, format!("a beacon or suspicion: {error}")),
+            Err(error) => self.refuse(from, "a beacon or suspicion", &error, error.unknown()),
         }
+    }
+
+    /// A member sent what this build cannot read: it misbehaves, unless another version can read it.
+    fn refuse(
+        &mut self,
+        peer: Principal,
+        what: &str,
+        error: &dyn fmt::Display,
+        unknown: Option<(&'static str, u8)>,
+    ) -> Verdict {
+        let Some((what, found)) = unknown else {
+            return self.misbehaved(peer, format!("{what}: {error}"));
+        };
+        self.note_other_version(peer, &format!("{what} {found}"));
+        Verdict::Ignore
     }
 
     pub(super) fn misbehaved(&mut self, peer: Principal, what: String) -> Verdict {
@@ -99,16 +111,13 @@ impl State {
         let last = self.published.iter().filter(|last| last.marker().incarnation == incarnation);
         let before: BTreeSet<Digest> =
             last.flat_map(|published| published.slots().keys().copied()).collect();
-        let mut out = Encoder::default();
-        RecordFrame::seal(&mut out, record, BODIES_MAX, |id| before.contains(id));
+        let data = gossiped_record(record, |id| before.contains(id));
         self.published = Some(record.clone());
-        self.publish(Topic::Registry, out.finish());
+        self.publish(Topic::Fact, data);
     }
 
     pub(super) fn publish_act(&mut self, act: &Signed<Act>) {
-        let mut out = Encoder::default();
-        act.seal(&mut out);
-        self.publish(Topic::Membership, out.finish());
+        self.publish(Topic::Fact, gossiped_act(act));
     }
 
     pub(super) fn publish(&mut self, topic: Topic, data: Vec<u8>) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crux_crdt::Principal;
-use crux_crdt::act::{Act, NUMBER_LIMIT, Statement};
+use crux_crdt::act::{Act, After, NUMBER_LIMIT, Statement};
 use crux_crdt::sign::Signed;
 
 use super::command::Notice;
@@ -53,6 +53,7 @@ impl State {
             agreement_key: own.agreement_key,
             incarnation: self.author.incarnation(),
             alone: self.is_alone(),
+            after: self.join.after().clone(),
         };
         let full = self.is_replica_full();
         let (liveness, links) = (&self.liveness, &self.links);
@@ -81,15 +82,19 @@ impl State {
                     let purpose = Purpose::Call(peer);
                     self.dial(dial::Request { purpose, addrs, expect: Some(peer) });
                 }
-                join::Output::Admit { peer, retire, joining, yields } => {
+                join::Output::Admit { peer, retire, joining, yields, after } => {
                     if yields {
                         self.leave_claim_behind(now);
                     }
-                    self.admit(peer, retire, joining, now);
+                    if let Some(subject) = retire {
+                        self.retire(subject, Origin::Internal);
+                    }
+                    self.admit(peer, after, joining, now);
                 }
                 join::Output::Merge(acts) => _ = self.merge_acts(acts, now),
                 join::Output::Keep(act) => self.keep_welcome(act),
                 join::Output::Redial(peer) => self.redial(peer),
+                join::Output::OtherVersion { peer, what } => self.note_other_version(peer, &what),
                 join::Output::Failed { peer, refusal, joining } => {
                     self.on_join_failed(peer, refusal, joining, now);
                 }
@@ -97,14 +102,9 @@ impl State {
         }
     }
 
-    fn admit(&mut self, peer: Principal, retire: Option<Principal>, joining: bool, now: Instant) {
-        let generation = self.strew.membership().next_generation();
-        let statement = Statement::Admit { subject: peer, generation };
-        if let Some(subject) = retire {
-            self.retire(subject, Origin::Internal);
-        }
-        if let Some(act) = self.own_admission_of(peer) {
-            // Who comes again, having lost its disk or having nothing better to do, gets the same.
+    fn admit(&mut self, peer: Principal, after: After, joining: bool, now: Instant) {
+        if let Some(act) = self.own_admission_of(peer, &after) {
+            // A member that joins a second time, because it lost its disk or to annoy, gets the same.
             let outputs = self.join.on_signed(peer, joining, Some(act));
             self.act_on_join(outputs, now);
             return;
@@ -114,6 +114,8 @@ impl State {
             self.act_on_join(outputs, now);
             return;
         }
+        let generation = self.strew.membership().next_generation();
+        let statement = Statement::Admit { subject: peer, generation, after };
         let origin = Origin::Join { peer, joining };
         if !self.author.push(origin, Change::Act(statement)) {
             let outputs = self.join.on_signed(peer, joining, None);
@@ -135,10 +137,11 @@ impl State {
         self.leader.hold_off(now);
     }
 
-    fn own_admission_of(&self, peer: Principal) -> Option<Arc<Signed<Act>>> {
+    /// This node's admission of a peer under a join key that excludes these.
+    fn own_admission_of(&self, peer: Principal, after: &After) -> Option<Arc<Signed<Act>>> {
         let me = self.context.me;
         let mut acts = self.strew.acts();
-        acts.find(|act| act.author() == me && join::admits(act, peer)).cloned()
+        acts.find(|act| act.author() == me && join::admits_under(act, peer, after)).cloned()
     }
 
     fn is_alone(&self) -> bool {
@@ -157,6 +160,7 @@ impl State {
         if self.links.get(&peer).is_some_and(|link| link.open && !link.shut) {
             return;
         }
+        self.others.on_redial(peer);
         let mut addrs = self.addresses_of(&peer);
         if addrs.is_empty()
             && let Some(link) = self.links.get(&peer)

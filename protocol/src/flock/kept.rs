@@ -20,7 +20,7 @@ impl State {
         let network = self.requests.len() + self.dials.len() + self.reached.len();
         let engines = self.sync.under_way() + self.join.under_way() + self.author.under_way();
         let told = self.addresses_told.len() + self.dead_since.len() + self.vouched.len();
-        let told = told + self.departed.len();
+        let told = told + self.departed.len() + self.others.footprint();
         Kept {
             work: calls + network + engines + self.out.len(),
             of_others: self.links.len() + told + self.dial.members() + self.liveness.votes(),

@@ -53,6 +53,7 @@ impl State {
 
     fn on_connected(&mut self, peer: Principal, link: Link, now: Instant) {
         self.links.insert(peer, link);
+        self.others.on_connected(&peer);
         if link.open {
             self.compare_with(peer, now);
             let outputs = self.liveness.on_connected(peer, now);
@@ -99,7 +100,11 @@ impl State {
     }
 
     fn on_response(&mut self, id: RequestId, peer: Principal, body: &[u8], now: Instant) {
-        match self.requests.remove(&id) {
+        let route = self.requests.remove(&id);
+        if route.is_some_and(|route| route.protocol() == Protocol::Sync) {
+            self.others.on_served(&peer);
+        }
+        match route {
             Some(Route::Join { calling }) => self.on_join_response(peer, calling, body, now),
             Some(Route::Sync) => {
                 let outputs = self.sync.on_response(peer, body, now, &self.strew);
@@ -110,7 +115,8 @@ impl State {
             Some(Route::HandOver) => self.on_handed_over(body, now),
             Some(Route::Ping(ping)) => self.on_ping_answer(ping, peer, Some(body), now),
             Some(Route::Forward(control)) => self.on_forward_answer(control, Some(body)),
-            Some(Route::HandBack) | None => {}
+            Some(Route::HandBack) => self.on_handed_back(peer, now),
+            None => {}
         }
     }
 
@@ -121,14 +127,11 @@ impl State {
         failure: RequestFailure,
         now: Instant,
     ) {
-        if failure == RequestFailure::Unsupported
-            && let Some(link) = self.links.get_mut(&peer)
-        {
-            // The peer's gate was closed when this link was made.
-            link.shut = true;
-            link.tend_at = now.max(link.since + SHUT_REST);
+        let route = self.requests.remove(&id);
+        if failure == RequestFailure::Unsupported {
+            self.on_shut(peer, route.map(Route::protocol), now);
         }
-        match self.requests.remove(&id) {
+        match route {
             Some(Route::Join { calling }) => {
                 let outputs = self.join.on_failed(peer, calling);
                 self.act_on_join(outputs, now);
@@ -140,8 +143,20 @@ impl State {
             Some(Route::Hearsay) => self.hearing = false,
             Some(Route::Ping(ping)) => self.on_ping_failed(ping, peer, failure, now),
             Some(Route::Forward(control)) => self.on_forward_answer(control, None),
-            Some(Route::Store(_) | Route::HandOver | Route::HandBack) | None => {}
+            Some(Route::HandBack) => self.on_not_handed_back(peer, now),
+            Some(Route::Store(_) | Route::HandOver) | None => {}
         }
+    }
+
+    /// A peer does not support a protocol: its gate was closed when this link was made, or it is of another
+    /// version. That one is left alone for a while.
+    fn on_shut(&mut self, peer: Principal, protocol: Option<Protocol>, now: Instant) {
+        protocol.into_iter().for_each(|protocol| self.on_unsupported(peer, protocol));
+        let other = self.others.lacks(&peer);
+        let Some(link) = self.links.get_mut(&peer) else { return };
+        link.shut |= protocol != Some(Protocol::Join);
+        let rest = if other { now + STRANGER_REST } else { link.since + SHUT_REST };
+        link.tend_at = now.max(rest);
     }
 
     /// Looks after links on which a gate is closed.

@@ -61,8 +61,10 @@ impl State {
                 sync::Output::Store { id, frame } => self.on_store(id, &frame, now),
                 sync::Output::Aside { peer, aside } => self.on_aside(peer, aside, now),
                 sync::Output::Tell { id, of } => self.tell(id, &of, now),
+                sync::Output::OtherVersion { peer, what } => self.note_other_version(peer, &what),
                 sync::Output::Complete { peer } => {
                     self.past.on_compared(now);
+                    self.leader_dirty |= self.leader.on_compared();
                     self.note_seed(&peer);
                 }
             }
@@ -137,8 +139,8 @@ impl State {
         Ok(Merged::New)
     }
 
-    /// Who was admitted by this node as a joiner takes over the name of a dead member, as who is
-    /// admitted by a sponsor does: a container that is made anew may be dialled before it dials, and
+    /// A member that this node admitted as the joining side takes over the name of a dead member, as a
+    /// newcomer does that a sponsor admits: a recreated container may be dialled before it dials, and
     /// before its old self is found dead.
     fn free_name_for(&mut self, newcomer: Principal, now: Instant) {
         let Some(until) = self.vouched.get(&newcomer).copied() else { return };
@@ -151,7 +153,7 @@ impl State {
                 self.vouched.remove(&newcomer);
                 self.retire(holder, Origin::Internal);
             }
-            // Who is alive for so long has the name by right.
+            // A holder that stays alive for so long keeps the name.
             Some(_) if now < until => {}
             None if waits && now < until => {}
             _ => _ = self.vouched.remove(&newcomer),
@@ -255,7 +257,7 @@ impl State {
     /// Somebody became a member, left or was retired.
     fn on_standing_changed(&mut self, changed: &BTreeSet<Principal>, now: Instant) {
         self.note_replica_changed();
-        self.look_at_departed(now);
+        self.look_at_departed(&BTreeSet::new(), now);
         let me = self.context.me;
         for who in changed.iter().filter(|who| **who != me) {
             if self.strew.membership().contains(who) && self.strew.record(who).is_none() {

@@ -9,10 +9,10 @@
 //!                    └────────────────────────────────────────────────┘
 //! ```
 //!
-//! **Invariant**: whatever comes in, only verified records are merged, only durable ones of this node
-//! are published or acknowledged, and every request gets exactly one answer.
+//! **Invariant**: whatever events arrive, only verified records are merged, only durable ones of this
+//! node are published or acknowledged, and every request gets exactly one answer.
 //!
-//! Who drives it MUST execute commands in order, MUST answer every [`Command::Persist`] with one
+//! The caller MUST execute commands in order, MUST answer every [`Command::Persist`] with one
 //! [`Event::Persisted`], and MUST send [`Event::Wake`] at [`State::deadline`] or soon after.
 
 mod calls;
@@ -29,6 +29,7 @@ mod joining;
 mod kept;
 mod links;
 mod merge;
+mod others;
 mod own;
 mod past;
 mod provisional;
@@ -47,6 +48,8 @@ pub use config::{Config, REPLICA_MAX, REPLICA_MAX_LEAST, Restored};
 pub use control::{Answer, Control, ControlError, ControlId};
 pub use event::{Event, PersistError};
 pub use kept::Kept;
+pub use others::OtherVersion;
 pub use room::Brought;
 pub use state::{Parts, State};
+pub use stores::{STORE_PATIENCE, STORE_PATIENCE_MAX};
 pub use view::{MemberState, MemberView};

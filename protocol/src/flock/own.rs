@@ -1,8 +1,11 @@
 //! What this node says: written, then merged, published and acknowledged.
 
-use crux_crdt::act::Act;
-use crux_crdt::sign::Signed;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use crux_crdt::Principal;
+use crux_crdt::act::{Act, Statement};
+use crux_crdt::sign::Signed;
 
 use super::command::{Batch, Command, Ticket};
 use super::control::{Answer, ControlError, ControlId};
@@ -17,8 +20,8 @@ use crate::time::Instant;
 /// How long a node whose disk is full waits before it tries to write its own record again.
 const RETRY_WRITE: core::time::Duration = core::time::Duration::from_secs(5);
 
-/// How long who was let in waits for the death of its old self, whose name it claims: twice what
-/// silence takes to decide in a small flock. Who dies later keeps its name.
+/// How long a newcomer waits for the death of the old holder of the name it claims: twice what
+/// silence takes to decide in a small flock. A holder that dies later keeps its name.
 const VOUCH_FOR: core::time::Duration = core::time::Duration::from_secs(60);
 
 /// How long a node that leaves goes on, so that others take in that it does.
@@ -75,7 +78,7 @@ impl State {
             self.hand_over();
         }
         if has(|change| matches!(change, Change::Recover(_) | Change::Reincarnate(_))) {
-            // Who held a greater record refused the one before.
+            // Members that had a greater record refused the one before.
             self.ask_again_to_store();
         }
         let error = result.err();
@@ -89,8 +92,7 @@ impl State {
             self.strew.merge_act(act.clone());
             self.publish_act(act);
         }
-        self.look_at_departed(now);
-        self.drop_forgotten(commit);
+        self.look_at_departed(&forgotten_by(commit), now);
         if let Some(record) = &commit.write.record {
             let me = self.context.me;
             let before = self.strew.shown_record(&me).cloned();
@@ -182,7 +184,7 @@ impl State {
                 self.leases.remove(&key);
                 self.answer(id, Ok(Answer::Done));
             }
-            Change::Act(crux_crdt::act::Statement::Leave { .. }) => {
+            Change::Act(Statement::Leave { .. }) => {
                 // Gossip may lose it, and afterwards nobody has it: whoever is linked is asked to look.
                 self.stop_at = Some(now + LEAVE_LINGER);
                 self.sync.announce_soon(now);
@@ -199,8 +201,7 @@ impl State {
         asked: crux_crdt::record::Registration,
         now: Instant,
     ) {
-        let (horde, service, rev) = asked.key();
-        let key = (horde.clone(), service.clone(), rev.clone());
+        let key = asked.key.clone();
         match asked.lease {
             Some(lease) => _ = self.leases.insert(key.clone(), now + lease),
             None => _ = self.leases.remove(&key),
@@ -219,4 +220,17 @@ impl State {
     pub(super) fn answer(&mut self, id: ControlId, result: Result<Answer, ControlError>) {
         self.out.push(Command::Answer { id, result });
     }
+}
+
+/// The members that this node's operator forgot.
+fn forgotten_by(commit: &Commit) -> BTreeSet<Principal> {
+    let forgotten = commit.waiters.iter().filter_map(|(origin, change, result)| match change {
+        Change::Act(Statement::Retire { subject, .. })
+            if matches!(origin, Origin::Control(_)) && result.is_ok() =>
+        {
+            Some(*subject)
+        }
+        _ => None,
+    });
+    forgotten.filter(|_| commit.durable).collect()
 }

@@ -13,7 +13,7 @@ use crate::time::Instant;
 /// How long a node that may have a past waits for a member to compare itself with before it speaks.
 /// As long as the leader engine waits at a start: longer than finding the others takes.
 const LISTEN_FOR: Duration = Duration::from_secs(2);
-/// How long a node waits for a newer record of its own before it goes on above the one it found:
+/// How long a node waits for a newer record of its own before it continues above the one it found:
 /// longer than members that hold different ones take to compare them. A guess.
 const LOOK_FOR: Duration = Duration::from_secs(1);
 /// How long a run that spoke lets a record of another one stand above its own: longer than two runs take to
@@ -28,7 +28,7 @@ const OUTLIVED_MAX: usize = 256;
 pub(super) enum Meaning {
     /// Nothing: it is known, or lower than what this run says.
     Known,
-    /// An earlier life: go on above it.
+    /// A previous incarnation: continue above it.
     Earlier,
     /// Another run of this identity, alive or not, said something above this one.
     Above,
@@ -39,11 +39,11 @@ pub(super) enum Meaning {
 pub(super) enum Due {
     /// Take over what this record says, and go on above it.
     Recover(Arc<Record>),
-    /// Members hold nothing of an earlier life: this is the first one.
+    /// Members hold nothing of a previous incarnation: this is the first one.
     Rise,
     /// This record stood above what this run says for so long that its author is gone, or yields.
     GoAbove(Arc<Record>),
-    /// Another run beaconed at this incarnation, and this one still goes on.
+    /// Another run beaconed at this incarnation, and this one still runs.
     Outlast(u64),
 }
 
@@ -63,7 +63,7 @@ pub(super) struct Known<'a> {
 /// The earlier lives of this identity.
 ///
 /// **Invariants**
-/// * What an earlier life said, and members still hold, is not replaced by a run that does not know
+/// * The record of a previous incarnation that members still hold is not replaced by a run that does not know
 ///   of it.
 /// * A record of this identity that this run did not write is never above this run's for good.
 ///
@@ -75,10 +75,10 @@ pub(super) struct Known<'a> {
 /// * a run that *forgot*, with an old key and nothing on its disk, speaks at incarnation 0, below
 ///   every life that knew what it said, and through restarts, until it compared itself with a member.
 ///
-/// A greater record of its own is taken for an earlier life as long as this run has not compared itself with
+/// A greater record of its own is taken for a previous incarnation as long as this run has not compared itself with
 /// anybody, and for the whole run if it forgot: who knows what is still held somewhere. The run goes
-/// on above it. Later, or if an earlier life speaks once more, another run of this identity may be alive.
-/// Which of two stops is for [`super::twins`] to say; a run that still goes on after ten seconds goes above
+/// on above it. Later, or if a previous incarnation speaks once more, another run of this identity may be alive.
+/// Which of two stops is for [`super::twins`] to say; a run that still runs after ten seconds goes above
 /// the record, too.
 #[derive(Debug)]
 pub(super) struct Past {
@@ -88,7 +88,7 @@ pub(super) struct Past {
     first_nonce: BootNonce,
     /// The run whose record was on the disk.
     parent: Option<BootNonce>,
-    /// The newest record of an earlier life that was seen.
+    /// The newest record of a previous incarnation that was seen.
     newest: Option<(Marker, Digest)>,
     forgot: bool,
     /// Nobody was compared with yet.
@@ -97,7 +97,7 @@ pub(super) struct Past {
     /// The runs above which this one went on.
     outlived: BTreeSet<BootNonce>,
     found: Option<(Instant, Arc<Record>)>,
-    /// What stands above this run, and until when it may.
+    /// The greater record of another run, and until when it may be there.
     above: Option<(Instant, Arc<Record>)>,
     /// At which incarnation another run beaconed, and until when its last word may come.
     outlast: Option<(Instant, u64)>,
@@ -139,7 +139,7 @@ impl Past {
         self.nonce
     }
 
-    /// Whether this run goes on, or is about to, from what that one wrote; or has written nothing itself yet.
+    /// Whether this run continues, or is about to, from what that one wrote; or has written nothing itself yet.
     pub(super) fn is_heir_of(&self, nonce: &BootNonce) -> bool {
         let found = self.found.as_ref().is_some_and(|(_, found)| found.marker().nonce == *nonce);
         self.is_listening() || self.is_child_of(nonce) || found || self.outlived.contains(nonce)
@@ -158,7 +158,7 @@ impl Past {
         self.outlast = Some((at, known.max(incarnation)));
     }
 
-    /// The other run stops for this one: what it says stands above this one no longer than it takes to read.
+    /// The other run stops for this one: its record is above this one's no longer than it takes to read.
     pub(super) fn yielded_to(&mut self, now: Instant) {
         self.above.iter_mut().chain(&mut self.found).for_each(|(at, _)| *at = now);
     }

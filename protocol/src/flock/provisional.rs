@@ -1,9 +1,9 @@
 //! Whether this node's name is firm.
 //!
-//! **Invariant**: a node that was told of others, and has a replica of none of them, says that its name is
+//! **Invariant**: a node that has seed peers, and a replica of none of them, says that its name is
 //! provisional; and who says so does not take the name of who does not.
 //!
-//! A node with `--join` entries starts provisional, and goes on as it was after a restart: what it reached
+//! A node with `--join` entries starts provisional, and stays as it was after a restart: what it reached
 //! before it reached. It becomes firm once it compared itself with a member at one of its entries, or if no
 //! entry leads anywhere but to itself, and as long as nobody else holds the name: two flocks that met do not
 //! trade names because a node of the younger one found its way to the older.

@@ -23,7 +23,7 @@ use crate::time::Instant;
 const LINKS_KEPT: usize = 24;
 /// How often links are closed.
 const PRUNE_EVERY: Duration = Duration::from_secs(1);
-/// How long a link stands at least. What it was made for, a join, a call or a first look at the other
+/// How long a link stays open at least. What it was made for, a join, a call or a first look at the other
 /// replica, has begun by then.
 const PRUNE_AFTER: Duration = Duration::from_secs(5);
 /// One in so many surplus links is closed at a time: gossip finds others by its next heartbeat.

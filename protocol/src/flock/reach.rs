@@ -1,15 +1,15 @@
-//! Calls to members to whom no link stands: they are dialled for it.
+//! Calls to members without an open connection: the node dials them for the call.
 //!
-//! **Invariant**: every call is either sent once, as soon as a link with an open gate stands, or
-//! fails once, when its patience is over. Who is to be linked for something else, the blobs, is
-//! dialled until then or until that patience is over.
+//! **Invariant**: every call is either sent once, as soon as a connection with an open gate exists, or
+//! fails once, at its time-out. A member that is needed for something else, the blobs, is dialled until
+//! it is connected or until that time-out.
 //!
-//! Somebody waits, so the dial does not: neither for its turn after failures nor for one that began before
-//! the network came back.
+//! A caller waits, so the dial does not: neither for its back-off nor for a dial that began before the
+//! network came back.
 //!
-//! In a large flock a node is linked to a few others only, but a fenced command asks every live
-//! member, and any member may ask the leader for one. A link that was made for a call closes when it
-//! is idle.
+//! In a large flock a node is connected to a few others only, but a fenced command asks every live
+//! member, and any member may ask the leader for one. A connection that was made for a call closes when
+//! it is idle.
 
 use core::time::Duration;
 
@@ -35,7 +35,7 @@ pub(super) struct Waiting {
 }
 
 impl State {
-    /// Sends a call, at once or when there is a link. Whoever waits hears of its failure.
+    /// Sends a call, at once or when there is a link. The caller hears of its failure.
     pub(super) fn call(&mut self, peer: Principal, body: Vec<u8>, route: Route, now: Instant) {
         let linked = self.links.get(&peer).is_some_and(|link| link.open && !link.shut);
         if linked {
@@ -59,7 +59,7 @@ impl State {
         }
     }
 
-    /// A link to this member stands: what waits for it goes out.
+    /// A link to this member is open: the calls that wait for it go out.
     pub(super) fn send_what_waits(&mut self, peer: Principal) {
         if self.reached.remove(&peer).is_some() {
             self.wanted = None;

@@ -29,7 +29,7 @@ impl State {
             self.members_dirty = false;
             self.on_members_changed(now);
         }
-        // A claim whose write failed is asked for anew when writing is tried again.
+        // A claim whose write failed is requested again when writing is tried again.
         let retrying = self.retry_write_at != Instant::ORIGIN && self.retry_write_at <= now;
         let due = self.leader.deadline().min(self.evaluate_at) <= now;
         if self.leader_dirty || retrying || due {
@@ -110,7 +110,7 @@ impl State {
     }
 
     /// A node that lives and departed undoes that by a higher incarnation: others retired it, or it left
-    /// in an earlier life of which its disk does not know.
+    /// in a previous incarnation that its disk does not know.
     fn outlive_departure(&mut self) {
         let me = self.context.me;
         let Some(departure) = self.strew.membership().departure(&me) else { return };
@@ -138,7 +138,7 @@ impl State {
     }
 
     fn evaluate_leader(&mut self, now: Instant) {
-        // A claim that waits for the disk may be out of date; one that is being written stands until
+        // A claim that waits for the disk may be out of date; one that is being written counts until
         // it is there.
         let is_claim = |change: &Change| matches!(change, Change::Claim(_));
         self.author.retract(is_claim);
@@ -197,8 +197,8 @@ impl State {
         liveness: Liveness,
         now: Instant,
     ) {
-        // Who claims nothing is no leader; but where nobody leads, it has its place in the queue. Who
-        // comes only makes that longer, and the queue is looked at when this node's turn is thought to be.
+        // A member without a claim does not lead; but where nobody leads, it has its place in the queue.
+        // A newcomer only makes the queue longer, which this node reads when its own turn is due.
         let claims = self.strew.record(&member).is_some_and(|record| record.profile().claim > 0);
         self.leader_dirty |= claims;
         if self.leader().is_none() && liveness != Liveness::Alive {
@@ -219,7 +219,7 @@ impl State {
         self.notice(Notice::Liveness { node, liveness });
     }
 
-    /// After a cut, a connection that stood through it goes on only when TCP sends again what was
+    /// After a partition, a connection that outlived it continues only when TCP sends again what was
     /// lost, which it tries ever more seldom; a new one, to whom is dialled as the dead are, at once.
     pub(super) fn drop_link(&mut self, peer: Principal) {
         if self.links.contains_key(&peer) {

@@ -15,6 +15,7 @@ use super::config::{Config, Restored};
 use super::control::ControlId;
 use super::departed::Departed;
 use super::event::{Event, PersistError};
+use super::others::Others;
 use super::past::{Known, Past};
 use super::provisional::starts_provisional;
 use super::reach::Waiting;
@@ -77,12 +78,14 @@ pub struct State {
     pub(super) join: join::State,
     pub(super) dial: dial::State,
     pub(super) links: BTreeMap<Principal, Link>,
+    /// Peers that run another version of Crux.
+    pub(super) others: Others,
     /// When links may be closed again that nobody needs.
     pub(super) prune_at: Instant,
     pub(super) requests: BTreeMap<RequestId, Route>,
     pub(super) dials: BTreeMap<DialId, dial::Request>,
     pub(super) waiting: BTreeMap<RequestId, Waiting>,
-    /// Who is dialled for something else than a call, and until when.
+    /// Members dialled for something else than a call, and until when.
     pub(super) reached: BTreeMap<Principal, Instant>,
     pub(super) pings: BTreeMap<u64, Ping>,
     pub(super) stores: BTreeMap<ControlId, StoreWait>,
@@ -91,7 +94,7 @@ pub struct State {
     pub(super) hearing: bool,
     /// Shown members that are dead, and since when.
     pub(super) dead_since: BTreeMap<Principal, Instant>,
-    /// Whom this node admitted as a joiner, and whose name it does not know yet.
+    /// Members that this node admitted as the joining side, and whose name it does not know yet.
     pub(super) vouched: BTreeMap<Principal, Instant>,
     pub(super) ticket: Option<Ticket>,
     pub(super) next_id: u64,
@@ -129,7 +132,7 @@ pub struct State {
     pub(super) out: Vec<Command>,
 }
 
-/// Who a node is and what it starts with.
+/// The identity of a node, and what it starts with.
 #[derive(Debug)]
 pub struct Parts {
     /// Its key.
@@ -170,7 +173,7 @@ impl State {
             .filter_map(|(key, service)| Some((key.clone(), now + service.lease?)))
             .collect();
         let all = strew.shown().map(|record| record.author());
-        // Who is not heard yet is dead.
+        // A member that was not heard yet is dead.
         let dead_since = all.filter(|who| *who != context.me).map(|who| (who, now)).collect();
         let expects_others = dial.has_entries() || others;
         let mut twins = Twins::new(past.nonce(), first.incarnation);
@@ -205,6 +208,7 @@ impl State {
             yielding: None,
             names: Names::default(),
             links: BTreeMap::new(),
+            others: Others::default(),
             prune_at: now,
             requests: BTreeMap::new(),
             dials: BTreeMap::new(),
@@ -256,7 +260,7 @@ impl State {
             Event::Link(event) => self.on_link(event, now),
             Event::Persisted { ticket, result } => self.on_persisted(ticket, result, now),
             Event::Control { id, request } => self.on_control(id, request, now),
-            Event::Recalled { record } => self.hand_back(&record),
+            Event::Recalled { record } => self.hand_back(&record, now),
             Event::Found { addr } => self.dial.on_found(&addr, now),
             Event::Wake => self.on_wake(now),
         }
@@ -348,12 +352,12 @@ impl State {
         &self.strew
     }
 
-    /// Who is called what.
+    /// The names of the members.
     pub const fn names(&self) -> &Names {
         &self.names
     }
 
-    /// Who leads.
+    /// The leader.
     pub const fn leader(&self) -> Option<Claim> {
         self.leader.leader()
     }

@@ -14,15 +14,17 @@ use crate::link::Protocol;
 use crate::sync::{Request, Response};
 use crate::time::Instant;
 
-/// How long a registration waits for other members to store it. Less than the ten seconds that a
-/// command waits, or nobody would read how many did.
-const STORE_PATIENCE: Duration = Duration::from_secs(8);
+/// How long a registration waits for other members to store it where the caller does not say. Less than the
+/// ten seconds that a command waits by default, or nobody would read how many did.
+pub const STORE_PATIENCE: Duration = Duration::from_secs(8);
+/// The longest that a registration waits, whatever the caller allows: a front end waits a minute.
+pub const STORE_PATIENCE_MAX: Duration = Duration::from_secs(50);
 
 /// A registration that waits for other members.
 #[derive(Debug)]
 pub(super) struct StoreWait {
     need: u32,
-    /// Who stored it.
+    /// The members that stored it.
     got: BTreeSet<Principal>,
     until: Instant,
     /// What is answered; none as long as it is not on this node's own disk.
@@ -30,8 +32,9 @@ pub(super) struct StoreWait {
 }
 
 impl StoreWait {
-    pub(super) fn new(need: u32, now: Instant) -> Self {
-        Self { need, got: BTreeSet::new(), until: now + STORE_PATIENCE, answer: None }
+    pub(super) fn new(need: u32, patience: Duration, now: Instant) -> Self {
+        let until = now + patience.min(STORE_PATIENCE_MAX);
+        Self { need, got: BTreeSet::new(), until, answer: None }
     }
 
     /// When it has waited long enough. What is still being written here is answered when that ends.

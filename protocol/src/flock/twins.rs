@@ -18,7 +18,7 @@ pub(super) enum Outcome {
     News,
     /// This run names the other one from now on, and is to say so at once.
     Name,
-    /// The other run goes on and knows of this one; this one stops.
+    /// The other run continues and knows of this one; this one stops.
     Yield,
     /// The other run knows of this one and stops.
     GoOn,
@@ -41,10 +41,10 @@ struct Other {
 ///
 /// A run that hears of another one *names* it in its beacons, by its boot nonce. Nobody can name what was not
 /// drawn yet, so a beacon that names this run proves that the other one went on after this one began. That
-/// is what a run waits for before it stops: the last beacons of an earlier life never name it.
+/// is what a run waits for before it stops: the last beacons of a previous incarnation never name it.
 ///
 /// Which of the two stops is a function of what both said when they named each other, so that both compute
-/// the same, without a clock: an *heir* before one that is not (a run that goes on from what the other one
+/// the same, without a clock: an *heir* before one that is not (a run that continues from what the other one
 /// wrote, as the copy of a running node does, or that has written nothing itself yet); then the one that
 /// began with the lower incarnation, whose disk is older; then the lower nonce. What a run says of another
 /// one it says once: whether it is the heir is settled when it hears of it first.
@@ -112,7 +112,7 @@ impl Twins {
         self.see(Sight { nonce, heir });
     }
 
-    /// A beacon of this identity came; its signature held. `heir` and `child`: whether this run goes on from
+    /// A beacon of this identity came; its signature held. `heir` and `child`: whether this run continues from
     /// what that one wrote, and whether that is what its disk held at the start.
     pub(super) fn on_beacon(&mut self, beacon: &Beacon, heir: bool, child: bool) -> Outcome {
         let (theirs, mark) = (beacon.run, beacon.mark());
@@ -127,7 +127,7 @@ impl Twins {
         other.mark = mark;
         let named = theirs.sees.filter(|sight| sight.nonce == self.me.nonce);
         if first && child && named.is_none() {
-            // Every restart hears its own past once. If it goes on, it is no past.
+            // Every restart hears its previous run once. If that continues, it is another run.
             return Outcome::News;
         }
         let heir = *self.find(theirs.nonce).heir.get_or_insert(heir);
@@ -168,7 +168,7 @@ impl Twins {
     }
 }
 
-/// The greater one goes on.
+/// The greater one continues.
 const fn rank(run: &Run, heir: bool) -> (bool, u64, BootNonce) {
     (!heir, run.born, run.nonce)
 }

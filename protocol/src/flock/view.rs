@@ -39,6 +39,8 @@ pub struct MemberView {
     pub incarnation: u64,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// The version of Crux that it says it runs; may be empty.
+    pub version: String,
 }
 
 impl State {
@@ -54,6 +56,7 @@ impl State {
                 state: self.member_state(&record.author()),
                 incarnation: record.marker().incarnation,
                 labels: record.profile().labels.clone(),
+                version: record.profile().version.clone(),
             })
             .collect()
     }

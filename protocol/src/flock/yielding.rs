@@ -20,7 +20,7 @@ use core::time::Duration;
 
 use crux_crdt::Principal;
 use crux_crdt::canon::Encoder;
-use crux_crdt::record::{Record, Registration, ServiceKey};
+use crux_crdt::record::{Record, Registration};
 use crux_crdt::sign::Signed;
 use std::sync::Arc;
 
@@ -124,12 +124,16 @@ impl State {
         added.is_none() && removed.is_none() && self.said_only_here(other).is_empty()
     }
 
-    /// A record of this run is on its disk: if it is its last word, members are to store it.
+    /// A record of this run is on its disk: if it is its last word, members are to store it. One that was on
+    /// its way to the disk when the other run was heard is none: an answer to it would end this run too early.
     pub(super) fn hand_over(&mut self) {
         if self.yielding.is_none_or(|yielding| yielding.idle) {
             return;
         }
         let Some(record) = self.strew.record(&self.context.me).cloned() else { return };
+        if record.profile().yields.is_none() {
+            return;
+        }
         let mut frame = Encoder::default();
         RecordFrame::seal(&mut frame, &record, usize::MAX, |_| false);
         let body = Request::Store(frame.finish()).encode();
@@ -192,7 +196,7 @@ impl State {
         self.yielding = Some(Yielding { until: Instant::NEVER, ..yielding });
         let own = self.author.committed();
         let added: Vec<_> = own.added().map(name_of).collect();
-        let removed: Vec<_> = own.removed().map(name_of_key).collect();
+        let removed: Vec<_> = own.removed().map(ToString::to_string).collect();
         let earlier = self.said_only_here(&yielding.to);
         if !added.is_empty() {
             let stored = yielding.stored;
@@ -232,7 +236,8 @@ impl State {
     /// that life removed or never had.
     pub(super) fn take_over_from_earlier(&mut self, record: Arc<Record>) {
         let lost = self.author.committed().lost_by_taking(&record);
-        let (incarnation, lost) = (record.marker().incarnation, lost.iter().map(name_of_key));
+        let (incarnation, lost) =
+            (record.marker().incarnation, lost.iter().map(ToString::to_string));
         self.notice(Notice::Recovered { incarnation, lost: lost.collect() });
         self.author.push(Origin::Internal, Change::Recover(record));
     }
@@ -250,10 +255,10 @@ impl State {
         }
         let lost = names(lost);
         let mut left = self.author.committed().lost_by_taking(&record);
-        left.retain(|key| !lost.contains(&name_of_key(key)));
+        left.retain(|key| !lost.contains(&key.to_string()));
         self.tell_what_is_lost(lost, &nonce);
         if !left.is_empty() {
-            let services = left.iter().map(name_of_key).collect();
+            let services = left.iter().map(ToString::to_string).collect();
             self.notice(Notice::NotTakenOver { services, from: self.twins.places(&nonce) });
         }
         self.author.push(Origin::Internal, Change::Recover(record));
@@ -270,7 +275,7 @@ impl State {
     fn said_only_here(&self, other: &BootNonce) -> Vec<String> {
         let theirs = self.twins.said_by(other);
         let says = |service: &Registration| {
-            theirs.is_some_and(|record| record.registrations().any(|it| it.key() == service.key()))
+            theirs.is_some_and(|record| record.registrations().any(|it| it.key == service.key))
         };
         let inherited = self.author.committed().inherited();
         inherited.filter(|service| !says(service)).map(name_of).collect()
@@ -279,10 +284,7 @@ impl State {
     /// What a record registers and this run does not.
     fn said_only_by(&self, record: &Record) -> Vec<String> {
         let own = &self.author.committed().services;
-        let only = |service: &&Registration| {
-            let (horde, name, rev) = service.key();
-            !own.contains_key(&(horde.clone(), name.clone(), rev.clone()))
-        };
+        let only = |service: &&Registration| !own.contains_key(&service.key);
         record.registrations().filter(only).map(name_of).collect()
     }
 
@@ -309,10 +311,5 @@ impl State {
 }
 
 fn name_of(service: &Registration) -> String {
-    let (horde, name, rev) = service.key();
-    format!("{horde}/{name}/{rev}")
-}
-
-fn name_of_key((horde, name, rev): &ServiceKey) -> String {
-    format!("{horde}/{name}/{rev}")
+    service.key.to_string()
 }

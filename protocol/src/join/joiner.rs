@@ -12,7 +12,8 @@ use super::chain::Chain;
 use super::message::{Hello, Refusal, Request, Response};
 use super::path::path;
 use super::state::{
-    Facts, Output, State, admits, fresh_nonce, of_callback, of_challenge, of_hello, refuse,
+    Facts, Output, State, admits, admits_under, fresh_nonce, of_callback, of_challenge, of_hello,
+    refuse,
 };
 use crate::link::ReplyId;
 use crate::time::Instant;
@@ -136,12 +137,14 @@ impl State {
     ) -> Vec<Output> {
         let proved =
             matches!(self.attempts.get(&peer), Some(a) if matches!(a.stage, Stage::Proved(_)));
-        if !proved || admission.author() != peer || !admits(&admission, self.context.me) {
+        let after = self.key.after().clone();
+        let admitted = admits_under(&admission, self.context.me, &after);
+        if !proved || admission.author() != peer || !admitted {
             self.attempts.remove(&peer);
             return Vec::new();
         }
         self.enter(peer, Stage::Welcomed, now);
-        let admit = Output::Admit { peer, retire: None, joining: true, yields: true };
+        let admit = Output::Admit { peer, retire: None, joining: true, yields: true, after };
         vec![Output::Keep(admission), admit]
     }
 

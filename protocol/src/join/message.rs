@@ -1,7 +1,7 @@
 use core::fmt;
 use std::sync::Arc;
 
-use crux_crdt::act::Act;
+use crux_crdt::act::{Act, After};
 use crux_crdt::canon::{Canonical, DecodeError, Decoder, Encoder};
 use crux_crdt::name::NodeName;
 use crux_crdt::path::Endpoint;
@@ -33,6 +33,8 @@ pub struct Hello {
     pub incarnation: u64,
     /// Whether it knows no other member, so that its sponsor's flock is the one that is joined.
     pub alone: bool,
+    /// The evicted principals that its join key excludes.
+    pub after: After,
 }
 
 impl Canonical for Hello {
@@ -41,6 +43,7 @@ impl Canonical for Hello {
         out.count(self.addresses.len());
         self.addresses.iter().for_each(|address| _ = out.str(&address.to_string()));
         out.fixed(&self.agreement_key).u64(self.incarnation).u8(u8::from(self.alone));
+        self.after.encode(out);
     }
 
     fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
@@ -61,6 +64,7 @@ impl Canonical for Hello {
             agreement_key: input.array("agreement key")?,
             incarnation: input.u64("incarnation")?,
             alone: input.bool("alone")?,
+            after: After::decode(input)?,
         })
     }
 }
@@ -173,7 +177,7 @@ impl fmt::Display for Refusal {
             Self::Unexpected => f.write_str("the message does not fit the exchange"),
             Self::Chain => f.write_str("the presented admissions do not lead to this node"),
             Self::Disk => f.write_str("the sponsor could not write to its disk"),
-            Self::Crossed => f.write_str("both sides join at once; the other handshake goes on"),
+            Self::Crossed => f.write_str("both sides join at once; the other handshake continues"),
             Self::Full => f.write_str(
                 "the replica there is full (--replica-max) and takes in no further members; \
                  `crux-node doctor` there says who brought most",

@@ -8,9 +8,12 @@ use crux_crdt::strew::Strew;
 
 /// The longest chain of admissions that is presented. A longer one takes a handshake instead.
 pub const PATH_MAX: usize = 256;
+/// How many bytes its acts have at most, without their envelopes: with 256 of these, half of what a message of
+/// a join takes.
+const PATH_BYTES_MAX: usize = 96 * 1024;
 
 /// The shortest chain of admissions that leads from one principal to another, in order; empty when
-/// there is none or it is longer than [`PATH_MAX`].
+/// there is none, or it is longer than [`PATH_MAX`] or too large for a message.
 pub fn path(strew: &Strew, from: Principal, to: Principal) -> Vec<Arc<Signed<Act>>> {
     let mut edges = BTreeMap::<Principal, Vec<_>>::new();
     for act in strew.acts() {
@@ -36,5 +39,7 @@ pub fn path(strew: &Strew, from: Principal, to: Principal) -> Vec<Arc<Signed<Act
         at = act.author();
     }
     chain.reverse();
-    if chain.len() > PATH_MAX { Vec::new() } else { chain }
+    let bytes: usize = chain.iter().map(|act| act.value().bytes()).sum();
+    let fits = chain.len() <= PATH_MAX && bytes <= PATH_BYTES_MAX;
+    if fits { chain } else { Vec::new() }
 }

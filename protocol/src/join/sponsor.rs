@@ -30,7 +30,7 @@ pub(super) struct Guest {
     transcript: Digest,
     /// Where it is called.
     addrs: Vec<Endpoint>,
-    /// Whose name it takes over.
+    /// The dead member whose name it takes over.
     retire: Option<Principal>,
     /// Whether it knows no other member.
     alone: bool,
@@ -69,6 +69,10 @@ impl State {
     ) -> Output {
         if self.crosses(peer) {
             return refuse(id, Refusal::Crossed);
+        }
+        if hello.after != *self.key.after() {
+            // Its key is another one: that it is the next one or the last makes no difference here.
+            return refuse(id, Refusal::Secret);
         }
         let window = self.config.patience;
         let said = of_hello(&self.context.flock, &peer, &self.context.me, &hello.to_canonical());
@@ -176,7 +180,8 @@ impl State {
         guest.stage = Stage::Admitting(id);
         guest.until = now + self.config.patience;
         let (retire, yields) = (guest.retire, !guest.alone);
-        vec![Output::Admit { peer, retire, joining: false, yields }]
+        let after = self.key.after().clone();
+        vec![Output::Admit { peer, retire, joining: false, yields, after }]
     }
 
     pub(super) fn on_joiner_admitted(
@@ -202,8 +207,8 @@ fn fail(peer: Principal, id: ReplyId, refusal: Refusal) -> Vec<Output> {
     vec![refuse(id, refusal), Output::Failed { peer, refusal, joining: false }]
 }
 
-/// Whose name the joiner takes over, if anyone's. The name of a live holder is refused; that of a
-/// dead one is free, and the holder is retired.
+/// The member whose name the joiner takes over, if any. The name of a live holder is refused; that of
+/// a dead one is free, and the holder is retired.
 fn check_name(
     hello: &Hello,
     peer: Principal,

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crux_crdt::Principal;
-use crux_crdt::act::{Act, Statement};
+use crux_crdt::act::{Act, After, Statement};
 use crux_crdt::path::Endpoint;
 use crux_crdt::sign::{Identity, Signed};
 use crux_crdt::strew::{Names, Strew};
@@ -52,14 +52,16 @@ pub enum Output {
     },
     /// Sign an admission of this peer and make it durable; then call [`State::on_signed`].
     Admit {
-        /// Who is admitted.
+        /// The newcomer.
         peer: Principal,
-        /// Whose name it takes over: to be retired along with it.
+        /// The member whose name it takes over: retired along with the admission.
         retire: Option<Principal>,
         /// Whether this node is the one that joins.
         joining: bool,
         /// Whether this node, if it is alone, comes to the other one's flock.
         yields: bool,
+        /// The evicted principals that the join key excludes.
+        after: After,
     },
     /// Merge acts.
     Merge(Vec<Arc<Signed<Act>>>),
@@ -67,6 +69,13 @@ pub enum Output {
     Keep(Arc<Signed<Act>>),
     /// Close all connections to this peer, which is a member by now, and dial it again.
     Redial(Principal),
+    /// A peer answered with a version or kind that this build does not know.
+    OtherVersion {
+        /// The peer.
+        peer: Principal,
+        /// What it is.
+        what: String,
+    },
     /// A handshake failed; the person who runs this node may have to act.
     Failed {
         /// With whom.
@@ -82,7 +91,7 @@ pub enum Output {
 pub struct Facts<'a> {
     /// The replica.
     pub strew: &'a Strew,
-    /// Who holds which name.
+    /// The holder of each name.
     pub names: &'a Names,
     /// Whether a member is alive.
     pub is_alive: &'a dyn Fn(&Principal) -> bool,
@@ -122,6 +131,11 @@ impl State {
         let (attempts, guests) = (BTreeMap::new(), BTreeMap::new());
         let checks = Checks::new();
         Self { config, context, identity, key, attempts, guests, challenges: None, checks }
+    }
+
+    /// The evicted principals that the join key of this node excludes.
+    pub const fn after(&self) -> &After {
+        self.key.after()
     }
 
     /// How many handshakes are under way, of both directions.
@@ -176,7 +190,8 @@ impl State {
     ) -> Vec<Output> {
         // Its own admission comes first: what strangers say is not kept.
         let member = facts.strew.membership().contains(&peer);
-        if !member || act.author() != peer || !admits(&act, self.context.me) {
+        let admitted = admits_under(&act, self.context.me, self.key.after());
+        if !member || act.author() != peer || !admitted {
             return vec![refuse(id, Refusal::Unexpected)];
         }
         vec![Output::Merge(vec![act]), Output::Reply { id, response: Response::Done }]
@@ -215,8 +230,14 @@ impl State {
         facts: &Facts<'_>,
         rng: &mut StdRng,
     ) -> Vec<Output> {
-        let Ok(response) = Response::decode(body, &self.context) else {
-            return self.on_failed(peer, calling);
+        let response = match Response::decode(body, &self.context) {
+            Ok(response) => response,
+            Err(error) => {
+                let mut out = self.on_failed(peer, calling);
+                let unknown = error.unknown().map(|(what, found)| format!("{what} {found}"));
+                out.extend(unknown.map(|what| Output::OtherVersion { peer, what }));
+                return out;
+            }
         };
         match response {
             Response::CalledBack(signature) if calling => {
@@ -311,6 +332,14 @@ pub(super) fn fresh_nonce(rng: &mut StdRng) -> [u8; 32] {
 /// Whether an act admits a principal.
 pub(crate) fn admits(act: &Signed<Act>, principal: Principal) -> bool {
     matches!(act.value().statement, Statement::Admit { subject, .. } if subject == principal)
+}
+
+/// Whether an act admits a principal under a join key that excludes these.
+pub(crate) fn admits_under(act: &Signed<Act>, principal: Principal, excluded: &After) -> bool {
+    matches!(
+        &act.value().statement,
+        Statement::Admit { subject, after, .. } if *subject == principal && after == excluded
+    )
 }
 
 pub(super) use transcript::{of_callback, of_challenge, of_hello};

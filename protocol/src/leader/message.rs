@@ -42,9 +42,9 @@ pub enum Response {
 pub struct Pinged {
     /// Under which claim it ran.
     pub claim: Claim,
-    /// Who stored the claim.
+    /// Members that stored the claim.
     pub accepted: BTreeSet<Principal>,
-    /// Who refused or did not answer.
+    /// Members that refused or did not answer.
     pub failed: BTreeSet<Principal>,
 }
 

@@ -13,14 +13,14 @@ use crate::time::Instant;
 pub struct Claim {
     /// The number; below 2^48.
     pub n: u64,
-    /// Whose it is.
+    /// The member that made it.
     pub principal: Principal,
 }
 
 /// A member as far as leading goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Candidate {
-    /// Who.
+    /// The member.
     pub principal: Principal,
     /// Its claim; 0 is none.
     pub claim: u64,
@@ -68,6 +68,11 @@ pub struct State {
     /// Since when who leads, be it this node, does so below a claim whose holder this node does not hear.
     outbid_since: Option<Instant>,
     may_claim_from: Instant,
+    /// From when on this node takes its own word for it that it leads, though it compared itself with
+    /// nobody or knows of a greater claim; none: it does.
+    sure_from: Option<Instant>,
+    /// Whether it compared itself with a member since its start.
+    compared: bool,
     leader: Option<Claim>,
     deadline: Instant,
 }
@@ -99,12 +104,14 @@ impl State {
             vacant_since: None,
             outbid_since: None,
             may_claim_from,
+            sure_from: expects_others.then_some(may_claim_from),
+            compared: false,
             leader: None,
             deadline: Instant::NEVER,
         }
     }
 
-    /// Who leads, as of the last [`State::evaluate`].
+    /// The leader, as of the last [`State::evaluate`].
     pub const fn leader(&self) -> Option<Claim> {
         self.leader
     }
@@ -192,13 +199,20 @@ impl State {
         self.may_claim_from = self.may_claim_from.max(now + self.config.start_grace);
     }
 
+    /// This node lacks nothing that a member has. Returns whether that may change who leads.
+    pub fn on_compared(&mut self) -> bool {
+        !std::mem::replace(&mut self.compared, true)
+    }
+
     /// Looks at the members. Returns the claim this node is to publish now, 0 to clear it.
     pub fn evaluate(&mut self, members: &[Candidate], now: Instant) -> Option<u64> {
         self.deadline = Instant::NEVER;
         self.look_at_claims(members, now);
+        let doubts_own = self.doubts_own_claim(members, now);
         self.leader = members
             .iter()
             .filter(|m| m.claim > 0 && m.eligible && m.liveness == Liveness::Alive)
+            .filter(|m| !(doubts_own && m.principal == self.me))
             .map(Candidate::holds)
             .max();
         if crux_crdt::planted!(SmallestLeads) {
@@ -240,6 +254,20 @@ impl State {
         self.greatest_seen = self.greatest_seen.max(counted);
     }
 
+    /// Whether the claim on this node's disk may be out of date: another member may lead since. It is
+    /// told so, or not, as soon as it compares itself with one, and believes nobody's silence before
+    /// that had time to end.
+    fn doubts_own_claim(&mut self, members: &[Candidate], now: Instant) -> bool {
+        self.sure_from.take_if(|from| *from <= now);
+        let greatest = members.iter().max_by_key(|m| m.holds());
+        let is_greatest = greatest.is_some_and(|m| m.principal == self.me);
+        let Some(sure_from) = self.sure_from.filter(|_| !(self.compared && is_greatest)) else {
+            return false;
+        };
+        self.deadline = self.deadline.min(sure_from);
+        true
+    }
+
     fn keep_or_clear(
         &mut self,
         all: &[Candidate],
@@ -265,7 +293,7 @@ impl State {
         let wait = if leads { grace } else { grace * 2 + self.turn(all, mine) };
         let turn = since.max(self.may_claim_from) + wait;
         if now < turn {
-            self.deadline = turn;
+            self.deadline = self.deadline.min(turn);
             return None;
         }
         Some(self.next_claim())
@@ -279,7 +307,7 @@ impl State {
         // After the grace, too, one after the other.
         let turn = since.max(self.may_claim_from) + self.turn(all, mine);
         if now < turn {
-            self.deadline = turn;
+            self.deadline = self.deadline.min(turn);
             return None;
         }
         Some(self.next_claim())

@@ -12,14 +12,14 @@ use super::{DialId, GossipId, Protocol, ReplyId, RequestId, Topic, Verdict};
 pub enum Command {
     /// Open a new connection, whatever connections there are.
     ///
-    /// `expect` given: whoever answers with another key is refused.
+    /// `expect` given: a peer that answers with another key is refused.
     Dial {
         /// Names this dial in its answer.
         id: DialId,
         /// Where to dial, all tried until one answers. `HOST:PORT`; a host name means every
         /// address it resolves to now.
         addrs: Vec<String>,
-        /// Whose key must answer.
+        /// The key that must answer.
         expect: Option<Principal>,
     },
     /// Close all connections to a peer.

@@ -12,7 +12,7 @@ pub enum Event {
     Dialled {
         /// Which dial.
         id: DialId,
-        /// Who answered.
+        /// The peer that answered.
         peer: Principal,
         /// Where.
         addr: SocketAddr,
@@ -47,7 +47,7 @@ pub enum Event {
         id: GossipId,
         /// Its topic.
         topic: Topic,
-        /// Who passed it on; not necessarily its author.
+        /// The peer that passed it on; not necessarily its author.
         from: Principal,
         /// The payload.
         data: Vec<u8>,
@@ -114,7 +114,7 @@ pub enum Event {
     Providers {
         /// Which blob.
         blob: BlobId,
-        /// Who is said to have it, this node not among them. Hearsay: nobody vouches for it.
+        /// Members that may have it, this node not among them. Second-hand: nobody vouches for it.
         peers: Vec<Principal>,
         /// Whether nothing follows. Told once for each search.
         last: bool,

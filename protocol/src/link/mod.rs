@@ -6,7 +6,7 @@
 //! ```
 //!
 //! An adapter decides nothing. It MUST deliver events in the order in which they happened on one
-//! link, MUST answer every [`Command::Request`] with exactly one [`Event::Response`] or
+//! connection, MUST answer every [`Command::Request`] with exactly one [`Event::Response`] or
 //! [`Event::RequestFailed`], every [`Command::Dial`] with exactly one [`Event::Dialled`] or
 //! [`Event::DialFailed`], every [`Command::Provide`] with exactly one [`Event::Provided`] and every
 //! [`Command::Seek`] with exactly one [`Event::Providers`] that is the last, and MAY lose gossip.
@@ -25,17 +25,15 @@ pub use event::{DialFailure, Event, RequestFailure};
 /// A gossip topic of the flock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Topic {
-    /// Headers with their changed slots.
-    Registry,
-    /// Membership acts.
-    Membership,
+    /// Signed facts: headers with their changed slots, and acts.
+    Fact,
     /// Beacons and suspicions.
     Beat,
 }
 
 impl Topic {
     /// All topics, in a fixed order.
-    pub const ALL: [Self; 3] = [Self::Registry, Self::Membership, Self::Beat];
+    pub const ALL: [Self; 2] = [Self::Fact, Self::Beat];
 }
 
 /// A request-response protocol between two peers.
@@ -52,12 +50,23 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// Its name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Join => "/crux/join/2",
+            Self::Sync => "/crux/sync/3",
+            Self::Call => "/crux/call/2",
+            Self::Pastiche => "/crux/pastiche/1",
+        }
+    }
+
     /// The largest request or response body. An adapter refuses what is larger, in either
     /// direction, before it buffers it.
     pub const fn max_body(self) -> usize {
         match self {
             Self::Join => 256 * 1024,
-            Self::Sync => 4 * 1024 * 1024,
+            // The largest record, of which all slots travel in one body: 640 of 8 KiB, their ids, a profile.
+            Self::Sync => 6 * 1024 * 1024,
             Self::Call => 64 * 1024,
             // A piece, or what is held of a blob of 1 TiB with all its statements.
             Self::Pastiche => PIECE_BODY_MAX + 8 * 1024,
@@ -66,7 +75,8 @@ impl Protocol {
 }
 
 /// A request that is neither answered nor failed after so long is lost, and the adapter has said so;
-/// pieces of blobs aside. Who waits for less takes the word about one request for that about the next.
+/// pieces of blobs excepted. A caller that waits for less mistakes the outcome of one request for that
+/// of the next.
 pub const LOST_AFTER: Duration = Duration::from_secs(20);
 
 /// The largest gossip payload. Larger ones are not published; anti-entropy carries them.

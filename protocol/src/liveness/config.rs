@@ -21,7 +21,7 @@ pub struct Config {
     pub beacon_periods: u32,
     /// A longer time between two calls means that this process slept.
     pub sleep_gap: Duration,
-    /// How often an observer repeats a suspicion that stands. With two observers each vote counts and
+    /// How often an observer repeats a suspicion that counts. With two observers each vote counts and
     /// gossip may lose it, so twice before `suspect_for` ends.
     pub repeat_suspicion: Duration,
 }

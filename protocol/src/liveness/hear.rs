@@ -126,7 +126,7 @@ impl State {
             // What it was found dead by is about this beacon, too, which only comes late.
             return Vec::new();
         }
-        // A beat may have told of this beacon before: then there is nothing new to hear from it.
+        // A heartbeat may have named this beacon before: then there is nothing new to hear from it.
         let mut out = if news.fresh { self.hear(author, now) } else { Vec::new() };
         if beacon.value().state_digest != self.state_digest {
             out.push(Output::Doubt(author));
@@ -150,7 +150,7 @@ impl State {
         self.hear_as_of(peer, now, now)
     }
 
-    /// Who was heard then lives.
+    /// Members heard at that time are alive.
     pub(super) fn hear_as_of(
         &mut self,
         peer: Principal,

@@ -3,7 +3,7 @@
 //! A beacon says how long its sender had run when it was sent. From one to the next, the time that passes
 //! there and here is the same, whatever the clocks show; what comes later than that was held up on its way,
 //! and says that its sender lived then, not that it lives now. Gossip does hold beacons up: a process that is
-//! stopped and resumed goes on offering what it had.
+//! stopped and resumed still offers what it had.
 //!
 //! **Invariant**: a beacon that took [`LATE`] longer than the quickest of its sender is late, once that one
 //! came; and of a sender whose clock was put back, or stood still, those only that it sends within [`LATE`] of the

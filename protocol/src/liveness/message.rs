@@ -44,7 +44,7 @@ pub enum Evidence {
 /// An observer's statement about a subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suspicion {
-    /// Who is suspected.
+    /// The suspected member.
     pub subject: Principal,
     /// The freshest incarnation of it that the observer knew.
     pub incarnation: u64,
@@ -137,7 +137,7 @@ impl Notice {
     /// Verifies, then decodes.
     ///
     /// # Errors
-    /// The bytes are malformed or the signature is wrong; whoever made them is at fault.
+    /// The bytes are malformed or the signature is wrong; their author is at fault.
     pub fn decode(bytes: &[u8], context: &Context) -> Result<Self, OpenError> {
         let mut input = Decoder::new(bytes);
         let (flock, verifier) = (&context.flock, &*context.verifier);

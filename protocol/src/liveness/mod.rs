@@ -1,58 +1,57 @@
-//! Who is alive: a verdict of this node, from what it and the other observers of a member saw.
+//! Liveness: a verdict of this node, from what it and the other observers of a member saw.
 //!
 //! **Invariant**: a member that runs and can be heard is not shown dead for longer than a beacon
-//! takes to arrive; a member that stopped is shown dead by everyone who can hear a majority of its
-//! observers, and in the end by everyone, because silence decides.
+//! takes to arrive. A member that stopped is shown dead by every node that can hear a majority of its
+//! observers, and in the end by every node, because silence decides.
 //!
 //! ```text
-//!   subject ──beat, 1/s──▶ observer ──Suspicion{silent│gone}──▶ everyone
-//!   subject ──Beacon{incarnation, counter}────────────────────▶ everyone   refutes what is older
+//!   subject ──heartbeat, 1/s──▶ observer ──Suspicion{silent│gone}──▶ all members
+//!   subject ──Beacon{incarnation, counter}─────────────────────────▶ all members   refutes older ones
 //! ```
 //!
 //! * **Observers** of a member: on each of eight hash rings over the members that are not dead to
-//!   me, the next one not already chosen; up to nine members, all of them. (Idea: Rapid, ATC'18.)
-//!   *O* is the observers that are not themselves suspect.
-//! * **Gone** (no link, and a dial was refused or another key answered): dead at once when a
-//!   majority of *O* says so. **Silent** (no beat for the time-out): suspect when min(2, |O|) say
-//!   silent or gone; dead when a majority of *O* still says so two seconds × local health later.
-//!   Silence alone never kills at once.
-//! * A suspicion names the freshest (incarnation, counter) its observer knew; a fresher beacon
-//!   refutes it. A suspected node sends one at once, and a second later another to who missed that one.
-//!   Who hears a suspicion about a member that is
-//!   dead to it repeats its own: gossip loses, and who missed it must not wait for the beacons to
-//!   stay away.
-//! * **Stuck**: a linked member that sends no beat for twice as long as a stopped one takes to be dead,
-//!   and is not dead because its beacons come another way. Then the link is what is broken: a
-//!   connection that stood through a change of the network goes on only when TCP gives it up, which
-//!   takes a quarter of an hour, and what is asked of the member goes that way and is lost. It is
-//!   closed; the dial that follows finds the way that there is now.
-//! * **In the end silence decides**: neither beacon nor beat for three beacon periods is death
-//!   whatever observers say, since a minority holds too few observers of the far side to reach any
-//!   count.
-//! * **Local health** (Lifeguard): late wakes, silence from most subjects and refuted suspicions
-//!   multiply this node's time-outs by up to eight, because then it is probably the one at fault.
-//!   What a majority of *O* without this node says does not rest on its health, and is not
+//!   this node, the next one that is not chosen already; where there are up to nine members, all of
+//!   them. (Idea: Rapid, ATC'18.) *O* is the set of observers that are not suspect themselves.
+//! * **Unreachable** (`gone`: no connection, and a dial was refused or another key answered): dead at
+//!   once when a majority of *O* says so. **Timed out** (`silent`: no heartbeat in time): suspect when
+//!   min(2, |O|) observers say timed out or unreachable; dead when a majority of *O* still says so
+//!   two seconds × local health later. A time-out alone never makes a member dead at once.
+//! * **Refutation.** A suspicion names the freshest (incarnation, counter) that its observer knew; a
+//!   fresher beacon refutes it. A suspected node sends a beacon at once, and a second later another one
+//!   to each observer that missed the first. A node that hears a suspicion about a member that is dead
+//!   to it repeats its own: gossip loses messages, and an observer that missed it must not wait for the
+//!   beacons to stay away.
+//! * **Stuck**: a connected member that sends no heartbeat for twice the time after which a stopped one
+//!   is dead, and that is not dead because its beacons arrive another way. Then the connection is
+//!   broken: after a change of the network TCP gives one up only after a quarter of an hour, and loses
+//!   all requests to the member meanwhile. The node closes it; the dial that follows finds the new way.
+//! * **In the end silence decides**: a member without a beacon or a heartbeat for three beacon periods
+//!   is dead, whatever observers say, since a minority holds too few observers of the far side to reach
+//!   any count.
+//! * **Local health** (Lifeguard): late wake-ups, silence from most subjects and refuted suspicions
+//!   multiply this node's time-outs by up to eight, because then this node is probably at fault.
+//!   A verdict of a majority of *O* without this node does not depend on its health, and is not
 //!   multiplied: else a node that stalls now and then would show a stopped one alive for up to
-//!   eight times as long. Time in which this process was late does not count for a suspicion. A gap
-//!   of over two seconds between two calls means that this process slept: it forgets every
-//!   outstanding silence, beacons at once and suspects nobody for a period. Whoever died meanwhile
-//!   is spoken of no more; so it then *asks* about who sends it no beats and was not heard since, and about
-//!   who died not long before. A question is a suspicion without evidence. It counts for nothing, and is
-//!   answered to all: by a beacon of who lives, by the observers of who does not.
-//! * **Late** is a beacon that took three seconds longer than the quickest of its sender, by that one's own
-//!   clock (`lag`). It refutes the suspicions before it, and says nothing of now: dead and suspect
-//!   stay so, and this node asks, unless it hears another one ask.
-//!
-//! * **Hearsay**: who starts knows nobody's life, and beacons are rare. Where two members compare roots
-//!   the one that sees fewer alive asks the other for the last beacons of those of whom it heard
-//!   nothing, and takes them for as old as the other one says. Who was heard before is not brought
-//!   back so.
-//!
-//! * **Twins**: beacons name the run of the process that sent them. Of a member that beacons under two boot
-//!   nonces the last beacon of both is kept, passed on, and told to the member itself (`twins`).
+//!   eight times as long. Time in which this process was late does not count for a suspicion.
+//! * **Sleep.** A gap of more than two seconds between two calls means that this process slept. It
+//!   forgets every pending time-out, sends a beacon at once and suspects nobody for a period. Nobody
+//!   repeats the suspicions of the members that died meanwhile; so it *queries* them: those that send
+//!   it no heartbeats and were not heard since, and those that died shortly before. A query is a
+//!   suspicion without evidence. It counts for nothing, and all hear the answer: a beacon of a live
+//!   member, or the suspicions of a dead one's observers.
+//! * **Late** is a beacon that took three seconds longer than the quickest of its sender, by the sender's
+//!   clock (`lag`). It refutes earlier suspicions and does not prove life now: a dead or suspect member
+//!   stays so, and this node queries it, unless it hears another node's query.
+//! * **Second-hand liveness.** A node that starts has heard nobody, and beacons are rare. When two
+//!   members compare roots, the one that sees fewer alive asks the other for the last beacons of the
+//!   members that it has not heard, each with its age. This does not bring back a member that it heard
+//!   before.
+//! * **Twins**: a beacon names the run of the process that sent it. If one member sends beacons under
+//!   two boot nonces, each node keeps and forwards the last beacon of both, and tells that member
+//!   (`twins`).
 //!
 //! Verdicts are soft state and never in the durable replica. A member known only from disk is dead
-//! until it is heard.
+//! until this node hears it.
 
 mod beacon;
 mod config;

@@ -7,14 +7,14 @@ use crux_crdt::{Digest, Principal};
 /// How many observers a member has. From Rapid (ATC'18), which uses ten; the design takes eight.
 pub(super) const RINGS: usize = 8;
 
-/// A place on a ring: the beginning of a hash, which is enough to spread the members. Who has the same
-/// place as another is ordered by its key.
+/// A place on a ring: the beginning of a hash, which is enough to spread the members. Members with
+/// the same place are ordered by their keys.
 type Place = u32;
 
 /// The hash rings over which members observe each other.
 ///
 /// **Invariant**: each ring holds exactly the members that are present, by place and then by key.
-/// Whoever else is known has a seat, too, because the absent are observed as well.
+/// Every other known member has a seat, too, because the absent are observed as well.
 ///
 /// Rings name members by their seats: with thousands of members, this is what most of a node's
 /// memory would go to otherwise.
@@ -102,8 +102,8 @@ impl Rings {
         seat.into_iter().flat_map(rings)
     }
 
-    /// Those whom a member can observe at all, the absent aside: on each ring the eight before it. Who
-    /// is farther before it has another observer there, or eight others already.
+    /// The members that a member can observe at all, the absent excepted: on each ring the eight before
+    /// it. A member farther before it has another observer there, or eight others already.
     pub(super) fn before(&self, observer: &Principal) -> BTreeSet<Principal> {
         self.around(observer)
             .flat_map(|(ring, place)| {
@@ -114,7 +114,7 @@ impl Rings {
             .collect()
     }
 
-    /// Who observes a member: on each ring the next one that is not chosen yet.
+    /// The observers of a member: on each ring the next one that is not chosen yet.
     pub(super) fn observers(&self, subject: &Principal) -> Vec<Principal> {
         let mut chosen = Vec::with_capacity(RINGS);
         for (ring, place) in self.around(subject) {

@@ -15,13 +15,13 @@ pub struct Run {
     pub sees: Option<Sight>,
 }
 
-/// What a run says of another one of the same identity. Only a run that goes on after the other one began
+/// What a run says of another one of the same identity. Only a run that continues after the other one began
 /// can say it, since the other one's nonce is random.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sight {
     /// The other run.
     pub nonce: BootNonce,
-    /// Whether this run goes on from what that one wrote, or has written nothing itself yet.
+    /// Whether this run continues from what that one wrote, or has written nothing itself yet.
     pub heir: bool,
 }
 

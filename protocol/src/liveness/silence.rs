@@ -73,7 +73,7 @@ impl State {
             .collect()
     }
 
-    /// Who is silent for so long is dead.
+    /// The silence after which a member is dead.
     pub(super) fn silence(&self) -> Duration {
         if crux_crdt::planted!(SilenceIsNothing) {
             return Duration::MAX;
@@ -81,14 +81,14 @@ impl State {
         self.beacon_period() * self.config.beacon_periods
     }
 
-    /// Who was not heard for so long that this alone decides.
+    /// Members silent for so long that this alone decides.
     pub(super) fn silent_for_too_long(&self, now: Instant) -> BTreeSet<Principal> {
         let limit = self.silence();
         let live = self.subjects.live().iter();
         live.take_while(|(at, _)| now.since(*at) >= limit).map(|(_, member)| *member).collect()
     }
 
-    /// Suspects on whom it is to be decided, be it that no suspicion stands any more.
+    /// Suspects to be decided on, also if no suspicion counts any more.
     pub(super) fn suspects_for_long(&self, now: Instant) -> Vec<Principal> {
         let lasted = |member: &&Principal| {
             let since = self.subjects.get(member).map(|it| it.suspect_since);

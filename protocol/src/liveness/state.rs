@@ -19,7 +19,7 @@ use crate::time::Instant;
 /// second, at the start, change it thousands of times, and each time would cost them all.
 pub(super) const OBSERVE_REST: Duration = Duration::from_micros(100);
 
-/// What the engine asks of whoever drives it.
+/// Requests of the engine to its caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
     /// Gossip on the beat topic.
@@ -78,12 +78,12 @@ pub struct State {
     pub(super) grace_until: Instant,
     /// When this process woke from a sleep, until it asked what it missed.
     pub(super) woke_at: Option<Instant>,
-    /// Whose life is doubtful, because a late beacon spoke for it, or one that this process read after it
-    /// slept.
+    /// Members whose life is doubtful, because a late beacon spoke for them, or one that this process
+    /// read after it slept.
     pub(super) doubtful: BTreeSet<Principal>,
     /// When it asks about them, unless it slept; never: that is to be chosen.
     pub(super) ask_at: Instant,
-    /// Who was linked since it woke.
+    /// Members connected since it woke.
     pub(super) met: BTreeSet<Principal>,
     pub(super) next_beat: Instant,
     /// When it beacons next: at its turn, or sooner because something happened.
@@ -153,8 +153,8 @@ impl State {
             .sum()
     }
 
-    /// Replaces who is watched: every member that has not departed, this node left out. Who is linked
-    /// already when it is first watched lives.
+    /// Replaces the watched members: all that have not departed, this node left out. A member that is
+    /// connected already when it is first watched is alive.
     pub fn set_members(&mut self, members: &BTreeSet<Principal>, now: Instant) -> Vec<Output> {
         let me = self.context.me;
         self.subjects.retain(members);
@@ -170,7 +170,7 @@ impl State {
         linked.into_iter().flat_map(|member| self.hear(member, now)).collect()
     }
 
-    /// This node goes on under a greater incarnation.
+    /// This node continues under a greater incarnation.
     pub fn set_incarnation(&mut self, incarnation: u64, now: Instant) {
         if incarnation != self.incarnation {
             self.incarnation = incarnation;
@@ -248,12 +248,12 @@ impl State {
         self.subjects.live().iter().map(|(_, member)| *member)
     }
 
-    /// Whom this node observes.
+    /// The members that this node observes.
     pub const fn observed(&self) -> &BTreeSet<Principal> {
         &self.observed
     }
 
-    /// Who observes this node, from its own view.
+    /// The observers of this node, from its own view.
     pub fn observers_of_me(&self) -> Vec<Principal> {
         self.observers(&self.context.me)
     }
@@ -288,7 +288,7 @@ impl State {
         out
     }
 
-    /// From when on it may be derived anew whom this node observes.
+    /// From when on the observed members may be derived again.
     pub(super) fn observe_from(&self) -> Instant {
         let members = u32::try_from(self.subjects.len()).unwrap_or(u32::MAX);
         self.observed_at + OBSERVE_REST * members

@@ -90,7 +90,7 @@ impl Heard {
 /// What a new beacon says of its author.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct News {
-    /// No beat told of this beacon before it came.
+    /// No heartbeat named this beacon before it arrived.
     pub(super) fresh: bool,
     /// It refutes what this node suspected.
     pub(super) refutes: bool,

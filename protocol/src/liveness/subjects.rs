@@ -22,7 +22,7 @@ pub(super) struct Subjects {
 
 #[derive(Debug)]
 struct Index {
-    /// Who is not dead, by when it was last heard.
+    /// Members that are not dead, by when they were last heard.
     heard: BTreeSet<(Instant, Principal)>,
     suspects: BTreeSet<Principal>,
     /// Of whom anybody said that it is silent or gone.
@@ -169,7 +169,7 @@ impl Subjects {
         self.all.len()
     }
 
-    /// Who is not dead: when it was last heard, and who it is, the longest silent first.
+    /// Members that are not dead, each with when it was last heard, the longest silent first.
     pub(super) fn live(&self) -> &BTreeSet<(Instant, Principal)> {
         &self.index.heard
     }
@@ -183,7 +183,7 @@ impl Subjects {
         &self.index.suspects
     }
 
-    /// Who observes whom, among those who are not dead.
+    /// Which member observes which, among those that are not dead.
     pub(super) const fn rings(&self) -> &Rings {
         &self.index.rings
     }

@@ -1,7 +1,7 @@
 //! Members that run twice: an identity copied with its disk, of which two processes beacon.
 //!
 //! **Invariant**: as long as both runs of a member are heard here, the last beacon of each is kept, and each
-//! of the two is told of the other's within the time between two comparisons of roots.
+//! of the two learns the other's within the time between two comparisons of roots.
 //!
 //! Neither run can dial the other, since each takes the other's key for its own, and a peer to which both are
 //! linked answers either of them on what it takes for connections of one peer. So whoever hears both is who
@@ -54,7 +54,7 @@ impl Subject {
             return Sighting::Fresh { tells: run.sees.is_some() && run.sees != said };
         }
         match (same, &self.beacon) {
-            // A beat told of a newer one, be it of the other run.
+            // A heartbeat named a newer one, maybe of the other run.
             (true, None) => return Sighting::Stale,
             (true, Some(_)) if self.other.is_none() => return Sighting::Stale,
             (true, Some(_)) => self.beacon = Some(Heard::new(beacon, now)),

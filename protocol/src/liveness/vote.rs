@@ -65,8 +65,9 @@ impl State {
         (Verdict::Accept, self.weigh(suspicion.subject, now))
     }
 
-    /// Who asks, or suspects by an older beacon, missed one. The subject sends another, if this is passed
-    /// on to it; one of many that come at once is enough. And who would ask the same hears the answer, too.
+    /// An observer that asks, or suspects by an older beacon, missed one. The subject sends another, if
+    /// this is passed on to it; one of many that come at once is enough. Members that would ask the same
+    /// hear the answer, too.
     fn on_question(&mut self, of: Principal, about: (u64, u64), now: Instant) -> Verdict {
         let Some(mut subject) = self.subjects.get_mut(&of) else { return Verdict::Ignore };
         if now.since(subject.doubted_at) < self.config.repeat_suspicion / 2 {
@@ -81,8 +82,8 @@ impl State {
         Verdict::Accept
     }
 
-    /// Who still suspects a member that is dead to this node missed this node's suspicion: say it
-    /// again, if it counts, about the beacon that the other one may have got and this node not.
+    /// An observer that still suspects a member that is dead to this node missed this node's suspicion:
+    /// repeat it, if it counts, about the beacon that the other one may have got and this node not.
     fn agree(&mut self, dead: Principal, about: (u64, u64), now: Instant) -> Vec<Output> {
         let me = self.context.me;
         if !self.observers(&dead).contains(&me) {
@@ -118,7 +119,7 @@ impl State {
         let lately_dead = woke_at.into_iter().flat_map(|woke_at| self.lately_dead(woke_at));
         let lately_dead = lately_dead.filter(|who| !doubtful.contains(who));
         let asked = unheard.chain(doubtful.iter().copied()).chain(lately_dead);
-        // Who is observed and linked sends beats.
+        // A member that is observed and connected sends heartbeats.
         let asked = asked.filter(|who| !(self.observed.contains(who) && self.linked.contains(who)));
         let asked: Vec<_> = asked.take(ASKED_MAX).collect();
         asked.into_iter().filter_map(|who| self.ask_about(who)).collect()

@@ -21,12 +21,7 @@ pub(super) type Exchange = request_response::Behaviour<Codec>;
 
 /// Builds the exchange of one protocol.
 pub(super) fn build(protocol: Protocol) -> Exchange {
-    let name = match protocol {
-        Protocol::Join => StreamProtocol::new("/crux/join/2"),
-        Protocol::Sync => StreamProtocol::new("/crux/sync/3"),
-        Protocol::Call => StreamProtocol::new("/crux/call/2"),
-        Protocol::Pastiche => StreamProtocol::new("/crux/pastiche/1"),
-    };
+    let name = StreamProtocol::new(protocol.name());
     // libp2p counts the streams of both directions together, and drops what comes in beyond the
     // bound without a word. Twice what two honest nodes have.
     let streams = 4 * requests_max(protocol);

@@ -22,7 +22,7 @@ pub(super) type Gossipsub = Behaviour<IdentityTransform, WhitelistSubscriptionFi
 /// The topics as gossipsub knows them.
 #[derive(Debug, Clone)]
 pub(super) struct Topics {
-    of_flock: [(Topic, IdentTopic); 3],
+    of_flock: [(Topic, IdentTopic); Topic::ALL.len()],
 }
 
 impl Topics {
@@ -32,8 +32,7 @@ impl Topics {
         let flock = genesis.short();
         let of_flock = Topic::ALL.map(|topic| {
             let name = match topic {
-                Topic::Registry => "registry",
-                Topic::Membership => "membership",
+                Topic::Fact => "fact",
                 Topic::Beat => "beat",
             };
             (topic, IdentTopic::new(format!("/crux/{name}/1/{flock}")))
@@ -181,10 +180,16 @@ impl Gossip {
         from: PeerId,
         message: Message,
     ) -> Option<(GossipId, Topic, Vec<u8>)> {
-        let topic = self.topics.of(&message.topic);
-        let Some(topic) = topic.filter(|_| message.data.len() <= GOSSIP_PAYLOAD_MAX) else {
-            gossipsub.report_message_validation_result(&id, &from, MessageAcceptance::Reject);
-            return None;
+        let topic = self.topics.of(&message.topic).ok_or(MessageAcceptance::Ignore);
+        let fits = message.data.len() <= GOSSIP_PAYLOAD_MAX;
+        let topic = topic.and_then(|topic| fits.then_some(topic).ok_or(MessageAcceptance::Reject));
+        let topic = match topic {
+            Ok(topic) => topic,
+            // Of a topic that this build does not know nothing is held against the peer.
+            Err(refusal) => {
+                gossipsub.report_message_validation_result(&id, &from, refusal);
+                return None;
+            }
         };
         while self.unjudged.len() >= VERDICTS_MAX {
             // Its verdict will find nothing. It is not passed on from here, others do.

@@ -37,7 +37,7 @@ impl Holder {
     }
 }
 
-/// Who has which blob, as far as this node was told.
+/// The holders of each blob, as far as this node was told.
 #[derive(Debug, Default)]
 pub(crate) struct Holders {
     blobs: BTreeMap<BlobId, Vec<Holder>>,
@@ -105,7 +105,7 @@ impl Holders {
 
 impl RecordStore for Holders {
     type RecordsIter<'a> = Empty<Cow<'a, Record>>;
-    // Only for publishing anew, which the engine does.
+    // Only for republishing, which the engine does.
     type ProvidedIter<'a> = Empty<Cow<'a, ProviderRecord>>;
 
     fn get(&self, _: &RecordKey) -> Option<Cow<'_, Record>> {

@@ -1,7 +1,7 @@
 //! The network: libp2p, behind the two enums of [`crate::link`].
 //!
-//! This module decides nothing. Engines say whom to dial, whom to admit and what to send; it
-//! carries that out, and tells what happened. It is the only one in the workspace that names
+//! This module decides nothing. Engines say which peers to dial, which to admit and what to send; it
+//! carries that out, and reports what happened. It is the only one in the workspace that names
 //! libp2p, and no type of libp2p appears in its public interface.
 //!
 //! ```text
@@ -23,11 +23,11 @@
 //!                                       └───────┬─────────────────────────────────────────────┘
 //!                                               ▼
 //!                      one task per connection: TCP, turns, Noise (prologue: the flock id), Yamux,
-//!                      within the time and under the eyes of the door
+//!                      within a time-out that the door enforces
 //! ```
 //!
-//! **Members and strangers.** Both get through the Noise handshake if they name the same flock id.
-//! What a connection carries is fixed when it is made: `/crux/join/2` for everyone, the rest for
+//! **Members and strangers.** Both pass the Noise handshake if they name the same flock id.
+//! The protocols of a connection are fixed when it is made: `/crux/join/2` for everyone, the rest for
 //! those in [`Command::Admit`]'s set at that moment. So after an admission both sides disconnect
 //! and dial again.
 //!
@@ -43,12 +43,12 @@
 //!   there is one `Disconnected`.
 //! * A peer outside the admitted set reaches nothing but `/crux/join/2`, and no behaviour behind
 //!   the gate knows that it exists.
-//! * What a peer can make this node hold is bounded by constants, whatever it sends.
+//! * Constants bound what a peer can make this node hold, whatever it sends.
 //!
 //! # What it does not do
 //!
-//! It keeps no connection for its own sake, retries nothing (but a beat stream on a living
-//! connection), and forgets gossip that nobody judges within seconds.
+//! It keeps no connection for its own sake, retries nothing (but a heartbeat stream on an open
+//! connection), and forgets gossip that no engine judges within seconds.
 //!
 //! [`Command::Admit`]: crate::link::Command::Admit
 //! [`Command::Dial`]: crate::link::Command::Dial
@@ -102,7 +102,7 @@ use task::Task;
 /// ends within some 1.2 s. Await [`Net::task`] to see it through.
 #[derive(Debug)]
 pub struct Net {
-    /// Who this node is.
+    /// The principal of this node.
     pub me: Principal,
     /// Takes commands. MUST NOT be waited on while events are not taken, unless the commands of
     /// one event are fewer than its capacity.

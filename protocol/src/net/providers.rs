@@ -60,7 +60,7 @@ impl Providers {
         !self.queries.is_empty()
     }
 
-    /// Takes in what a query brought. Returns what the engine is told of it.
+    /// Takes in what a query brought. Returns the event for the engine.
     pub(super) fn progress(
         &mut self,
         query: QueryId,

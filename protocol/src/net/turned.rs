@@ -154,7 +154,7 @@ impl Turned {
     pub(super) fn deaf(&self, error: &dyn fmt::Display) {
         if self.is_news(Instant::now()) {
             tracing::warn!(
-                "a connection could not be accepted: {error}; if that goes on, raise the limit of \
+                "a connection could not be accepted: {error}; if that persists, raise the limit of \
                  open files of this process"
             );
         }

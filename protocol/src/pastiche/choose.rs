@@ -96,7 +96,7 @@ impl Fetch {
             && !self.writing.contains_key(&index)
     }
 
-    /// Who of these is asked for a piece: one that holds a part, to spare the ones that hold all;
+    /// Which of these is asked for a piece: one that holds a part, to spare the ones that hold all;
     /// then the one with the least to do.
     fn provider_of(&self, index: u32, of: impl Iterator<Item = Principal>) -> Option<Principal> {
         let holders = of.filter_map(|principal| {

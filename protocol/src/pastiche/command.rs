@@ -20,7 +20,7 @@ pub enum Command {
     },
     /// Have a holder linked that no request reaches.
     Reach {
-        /// Whom.
+        /// The member to ask.
         peer: Principal,
     },
     /// Tell the flock's index that this node has a blob. Answered by [`super::Event::Provided`].
@@ -46,7 +46,7 @@ pub enum Command {
         response: Response,
     },
     /// Take up what is there of a blob, if there could be room for all of it. Takes no room, and leaves
-    /// pieces kept under other roots where they are; nobody goes on with those. Answered by
+    /// pieces kept under other roots where they are; nobody continues those. Answered by
     /// [`super::Event::Begun`].
     Begin {
         /// Which blob.
@@ -80,7 +80,7 @@ pub enum Command {
         /// How large it is, in bytes.
         size: u64,
     },
-    /// Nobody goes on with a blob that is not sealed: its pieces stay as long as there is room.
+    /// Nobody fetches an unsealed blob any more: its pieces stay as long as there is room.
     Rest {
         /// Which blob.
         blob: BlobId,
@@ -134,14 +134,14 @@ pub enum Command {
     },
     /// Tell those who wait how far it is.
     Tell {
-        /// Who.
+        /// The waiting callers.
         waiters: Vec<Waiter>,
         /// How far.
         progress: Progress,
     },
     /// Answer those who wait.
     Done {
-        /// Who.
+        /// The waiting caller.
         waiter: Waiter,
         /// How it ended.
         result: Result<(), Failure>,
@@ -189,7 +189,7 @@ pub enum Failure {
 pub enum Report {
     /// It sent a piece that does not belong under the root that it promised.
     BadPiece {
-        /// Who.
+        /// The peer.
         peer: Principal,
         /// Of which blob.
         blob: BlobId,
@@ -206,7 +206,7 @@ pub enum Report {
     },
     /// It sent what no node sends.
     Malformed {
-        /// Who.
+        /// The peer.
         peer: Principal,
     },
 }

@@ -20,7 +20,7 @@ pub struct ReadId(pub u64);
 pub enum Event {
     /// Somebody wants a blob that is not here. Answered by one [`super::Command::Done`].
     Get {
-        /// Who.
+        /// The waiting caller.
         waiter: Waiter,
         /// Which blob.
         blob: BlobId,
@@ -29,14 +29,14 @@ pub enum Event {
     },
     /// A waiter went away. It gets no answer. What was fetched stays for the next one.
     Cancel {
-        /// Who.
+        /// The waiting caller.
         waiter: Waiter,
     },
     /// A peer asks. Answered by one [`super::Command::Reply`].
     Request {
         /// Names it in the reply.
         reply: ReplyId,
-        /// Who.
+        /// The peer.
         peer: Principal,
         /// The body.
         body: Vec<u8>,
@@ -139,7 +139,7 @@ pub enum Event {
     Providers {
         /// Which blob.
         blob: BlobId,
-        /// Who is said to have it.
+        /// Members that may have it.
         peers: Vec<Principal>,
         /// Whether nothing follows.
         last: bool,
@@ -174,9 +174,9 @@ pub enum WriteFailure {
 /// Why all of a small tree was not the blob.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TryFailure {
-    /// It does not belong under the root: whoever sent it lied.
+    /// It does not belong under the root: its sender lied.
     Damaged,
-    /// Its SHA-3 is another one: whoever stated the tree lied.
+    /// Its SHA-3 is another one: the members that stated the tree lied.
     Mismatch,
     /// The store failed.
     Store(StoreFailure),
@@ -185,7 +185,7 @@ pub enum TryFailure {
 /// Why a blob was not sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SealFailure {
-    /// Its SHA-3 is another one: whoever signed the root lied. What was fetched is of no use.
+    /// Its SHA-3 is another one: the signers of the root lied. The fetched bytes are of no use.
     Mismatch,
     /// Pieces of it are damaged on the disk; they are held no longer.
     Damaged(Vec<u32>),

@@ -32,7 +32,7 @@ pub(super) enum Stage {
 /// A piece that is in flight.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
-    /// Who was asked for it, and when, in this order.
+    /// The members asked for it, and when, in this order.
     pub(super) copies: Vec<(RequestId, Principal, Instant)>,
     /// When somebody else is asked too.
     pub(super) deadline: Instant,
@@ -46,7 +46,7 @@ pub(super) struct Fetch {
     /// Whether the store may hold pieces of it.
     pub(super) was_begun: bool,
     pub(super) is_sealed: bool,
-    /// Who sent all of it, while that is being sealed.
+    /// The member that sent all of it, while that is being sealed.
     pub(super) whole_from: Option<Principal>,
     /// The tree of one piece whose SHA-3 is being compared, and who sent it.
     pub(super) trying: Option<(Tree, Principal)>,
@@ -64,9 +64,9 @@ pub(super) struct Fetch {
     pub(super) peers: BTreeMap<Principal, Peer>,
     /// Said to hold it, by themselves in the strew or by the flock's index.
     pub(super) sources: BTreeSet<Principal>,
-    /// Whom the flock's index named.
+    /// The members that the flock's index named.
     pub(super) providers: BTreeSet<Principal>,
-    /// Who was asked since everybody was, where there are more than places.
+    /// The members asked in the present round, where there are more members than places.
     pub(super) met: BTreeSet<Principal>,
     /// When those who state a tree that many state make place again, and for how many until then.
     pub(super) swaps: (Instant, usize),
@@ -382,8 +382,9 @@ impl Fetch {
         self.leave();
     }
 
-    /// A tree was found false. Whoever signed it is out, and whoever said that it holds all of it: that
-    /// says only who compared the SHA-3. Others may have been deceived, and are asked again.
+    /// A tree was found false. Its signers are out, and so are the members that said that they hold all
+    /// of it: only a member that compared the SHA-3 says that. Others may have been deceived, and are
+    /// asked again.
     pub(super) fn refute(&mut self, tree: Tree, out: &mut Vec<Command>) {
         let signers = self.claims.convict(&tree);
         let has_all = |peer: &Peer| {

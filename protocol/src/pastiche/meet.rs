@@ -45,7 +45,7 @@ impl Fetch {
         self.sources = offers.iter().chain(&self.providers).copied().collect();
         let providers = self.providers.clone();
         if seeks {
-            // Each search names them anew: false names do not take the places for good.
+            // Each search names them again: false names do not take the places for good.
             self.providers.clear();
         }
         let (mut is_news, mut is_kept_out) = (false, false);
@@ -73,9 +73,9 @@ impl Fetch {
         seeks
     }
 
-    /// Whether one more may be asked. Who was not yet asked takes the place of one that sent no piece that
-    /// it was asked for, or of one that has nothing, unless that one offers it; and now and then of one of
-    /// many that state one tree: whoever has many keys does not keep others out.
+    /// Whether one more may be asked. A member that was not asked yet takes the place of one that
+    /// sent no piece that it was asked for, or of one that has nothing, unless that one offers it; and
+    /// now and then of one of many that state one tree: a liar with many keys does not keep others out.
     fn has_place(&mut self, peer: &Principal, now: Instant, config: &Config) -> bool {
         if self.peers.len() < config.peers_max {
             return true;

@@ -62,7 +62,7 @@ impl State {
 
     /// Answers those who would not wait longer, and for whose blob there was no place.
     fn give_up_queued(&mut self, now: Instant, out: &mut Vec<Command>) {
-        // There may be thousands, and they are looked at only when one is due.
+        // There may be thousands, and they are checked only when one is due.
         if now < self.queue_due {
             return;
         }

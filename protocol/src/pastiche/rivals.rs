@@ -1,44 +1,44 @@
-//! Which of several trees of one blob is followed, when not all say the same.
+//! Which of several trees of one blob a fetch follows, if its holders disagree.
 //!
-//! Any member can state, and sign, any tree, and one that lies may have any number of keys. The SHA-3 tells
-//! which tree is right, but only at the end. So trees are tried, much as a dialler tries the addresses of a
-//! host (RFC 8305, "Happy Eyeballs"): one piece is asked of each in turn, and a tree gets the **floor** (it
-//! is the one that is followed) by a piece that came, never by a promise.
+//! Any member can state, and sign, any tree, and a lying one may have any number of keys. Only the SHA-3
+//! tells which tree is true, and only at the end. So trees are tried, much as a dialler tries the addresses
+//! of a host (RFC 8305, "Happy Eyeballs"): the fetch requests one piece of each in turn. The tree that it
+//! follows has the **floor**, and gets it by a piece that arrived, never by a promise.
 //!
 //! **Invariants**
 //!
-//! * One tree has the floor, and only its pieces are written. Another gets it only when the one before
-//!   gives way, and only if it sent a piece since its last turn: it is *ready*.
-//! * The floor is given to a rival that is ready when the tree that has it
-//!   - brings no verified piece for [`STALL`], or for a part of what is left of the time that somebody
-//!     waits: many that bring nothing do not use it up together;
-//!   - has asked for as many bytes as a rival has in all: the smaller one is cheaper to refute. One that
-//!     did not end in the turns that it had waits for as long as the last one took, or until twice as many
-//!     bytes were asked for with each;
-//!   - had its turn of [`TURN`], is not about to end, and the rival was never measured, or was faster, or
-//!     is owed a turn: it had fewer by [`OWED`].
-//! * Turns and patience double with each turn of a tree, and of those that are ready one that had fewer
-//!   turns goes first.
-//! * What came of a tree that loses the floor stays, and makes room for others before anything else does;
-//!   of two that wait so the one of which more is held. A rival of one piece takes neither floor nor
-//!   room: its SHA-3 is taken in memory.
-//! * A rival that sends nothing costs one request now and then, and the one that has the floor nothing.
+//! * One tree has the floor, and only its pieces are written. Another tree gets it only when the holder of
+//!   the floor gives way, and only if that other tree sent a piece since its last turn: it is *ready*.
+//! * The floor goes to a ready rival when the tree that has it
+//!   - brings no verified piece for [`STALL`], or for a share of the time that the callers still wait: so
+//!     many trees that bring nothing do not use that time up together;
+//!   - has requested as many bytes as a rival has in all: the smaller tree is cheaper to refute. A rival
+//!     that did not finish in its earlier turns waits for as long as its last turn took, or until twice as
+//!     many bytes were requested of each;
+//!   - had its turn of [`TURN`], is not about to finish, and the rival was never measured, or was faster,
+//!     or is owed a turn because it had fewer by [`OWED`].
+//! * Turns and patience double with each turn of a tree. Of several ready trees one with fewer turns goes
+//!   first.
+//! * The pieces of a tree that loses the floor stay, and are the first to make room for others; of two such
+//!   trees the one with more pieces stays. A rival of one piece takes neither floor nor room: its SHA-3 is
+//!   taken in memory.
+//! * A rival that sends nothing costs one request now and then, and costs the tree with the floor nothing.
 //!
-//! **Why a fetch ends.** Let somebody send the true tree, and all of it in a time X if it has the floor.
-//! Whoever has the floor counts a turn each time that one is over, so the true tree is owed one in the end;
-//! of those that are owed one it waits for those that had fewer, and each of these has more afterwards. So
-//! it has turn after turn, the next one twice as long. Before its time is over it loses the floor only when
-//! it is silent for longer and longer, or to a smaller tree, which then waits for longer and longer, or for
-//! twice as many bytes. Hence one of its turns is longer than X, at a cost of a factor for each tree beside
-//! it; if it is silent at all, for less than a quarter of the time that somebody waits. If what came of it
-//! stayed, which is so unless more came of another one, it ends sooner.
+//! **Why a fetch ends.** Let a member send the true tree, all of it within a time X while the tree has the
+//! floor. A turn counts when it ends, for the tree that had it, so in the end the true tree is owed one. It
+//! waits only for owed trees that had fewer turns, and each of these has more afterwards. So it gets turn
+//! after turn, each twice as long as the one before. It loses the floor early only when it brings nothing
+//! for longer and longer, or to a smaller tree, which itself then waits for longer and longer, or for twice
+//! as many bytes. Hence one of its turns is longer than X, at the cost of a factor for each tree beside it,
+//! if it is never silent for a quarter of the time that the callers wait. If its pieces stay meanwhile,
+//! which is so unless another tree got more, the fetch ends sooner.
 //!
-//! What the false tree that is followed takes of this node's room is at most the size of the true one, or
-//! what comes of it in the time that the true one had before and did not end in; and what rests beside it
-//! makes room for it.
+//! The room that a false tree takes while it has the floor is at most the size of the true tree, or what
+//! arrives of it in the time that the true tree had before and did not finish in; and the pieces that rest
+//! beside it make room for it.
 //!
 //! **Order.** Trees that were not measured or are owed a turn come first, those with fewer turns before
-//! others; then the faster; of equals those that were asked less often, those that more nodes signed, those
+//! others; then the faster; of equals those with fewer requests, those that more nodes signed, those
 //! that more peers serve, and then by lot: neither the bytes of a root nor a size counts.
 
 use core::cmp::Reverse;

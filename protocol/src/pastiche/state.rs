@@ -256,7 +256,7 @@ impl State {
                 return;
             }
             Response::Busy { .. } => {}
-            // It may have evicted it, or started anew; it is asked again, after a rest.
+            // It may have evicted it, or restarted; it is asked again, after a rest.
             Response::Unknown => fetch.on_broken_promise(sent.peer, now, &self.config),
             Response::Have { .. } | Response::Whole(_) => {
                 out.push(Command::Report(Report::Malformed { peer: sent.peer }));
@@ -300,7 +300,7 @@ impl State {
         }
     }
 
-    /// The fetch of a blob that the store touched, and so holds for it. If nobody goes on with it by now,
+    /// The fetch of a blob that the store touched, and so holds for it. If nobody fetches it by now,
     /// it rests again.
     fn touched(&mut self, blob: BlobId, out: &mut Vec<Command>) -> Option<&mut Fetch> {
         let fetch = self.fetches.get_mut(&blob);
@@ -371,7 +371,37 @@ impl State {
 
 /// What is held of a blob that is being fetched by this root. Of another tree that is here, because it was
 /// followed once, only the store knows.
+///
+/// Never all of it, as in [`serve`](super::serve): to hold all says that the SHA-3 matched, and who says so of a
+/// false tree is out.
 fn part_of(fetch: &Fetch, root: &Root) -> Option<PieceSet> {
     let follows = fetch.tree.is_some_and(|(followed, _)| followed == *root);
-    (follows && fetch.stage == Stage::Moving).then(|| fetch.have.clone())
+    let mut part = (follows && fetch.stage == Stage::Moving).then(|| fetch.have.clone())?;
+    if part.is_complete() {
+        part.remove(part.count().saturating_sub(1));
+    }
+    Some(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use crux_crdt::blob::PIECE_BYTES;
+
+    use super::*;
+
+    #[test]
+    fn a_fetch_never_says_that_it_holds_all_of_a_blob() {
+        let root = Root([1; 32]);
+        let mut fetch = Fetch::new(BlobId([2; 32]), 3, Instant::ORIGIN);
+        for count in 1..4_u32 {
+            let size = PIECE_BYTES * u64::from(count);
+            (fetch.tree, fetch.stage, fetch.have) =
+                (Some((root, size)), Stage::Moving, PieceSet::all(size));
+            let part = part_of(&fetch, &root).expect("it follows that tree");
+            assert_eq!(part.iter().collect::<Vec<_>>(), (0..count - 1).collect::<Vec<_>>());
+            fetch.have.remove(0);
+            assert_eq!(part_of(&fetch, &root).as_ref(), Some(&fetch.have), "a part as it is");
+            assert_eq!(part_of(&fetch, &Root([9; 32])), None);
+        }
+    }
 }

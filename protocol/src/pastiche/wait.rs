@@ -1,4 +1,4 @@
-//! How far a fetch is, how long it waits, and when it is to be looked at again.
+//! How far a fetch is, how long it waits, and when it is checked again.
 
 use core::time::Duration;
 

@@ -1,6 +1,7 @@
 use crux_crdt::canon::{DecodeError, Decoder, Encoder};
 
-use super::message::{BEACON_BYTES_MAX, Roots};
+use super::message::BEACON_BYTES_MAX;
+use super::roots::Roots;
 
 /// Of how many runs of one member a node tells.
 const RUNS_MAX: usize = 2;
@@ -19,7 +20,8 @@ pub struct Aside {
 
 /// Appends roots and what goes along with them.
 pub(super) fn encode_roots(out: &mut Encoder, roots: &Roots, aside: &Aside) {
-    out.digest(&roots.registers).digest(&roots.acts).bytes(&aside.beacon).u32(aside.live);
+    roots.encode(out);
+    out.bytes(&aside.beacon).u32(aside.live);
     let runs = aside.runs.iter().take(RUNS_MAX);
     out.count(runs.len());
     runs.for_each(|run| _ = out.bytes(run));
@@ -27,7 +29,7 @@ pub(super) fn encode_roots(out: &mut Encoder, roots: &Roots, aside: &Aside) {
 
 /// Reads them.
 pub(super) fn decode_roots(input: &mut Decoder<'_>) -> Result<(Roots, Aside), DecodeError> {
-    let roots = Roots { registers: input.digest("root")?, acts: input.digest("root")? };
+    let roots = Roots::decode(input)?;
     let beacon = input.bytes(BEACON_BYTES_MAX, "beacon")?.to_vec();
     let live = input.u32("live members")?;
     let count = input.count(RUNS_MAX, "runs")?;

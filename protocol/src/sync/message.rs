@@ -5,12 +5,14 @@ use crux_crdt::act::Act;
 use crux_crdt::canon::{DecodeError, Decoder, Encoder};
 use crux_crdt::record::{Record, SLOTS_MAX};
 use crux_crdt::sign::Signed;
-use crux_crdt::strew::{Bounds, Strew};
+use crux_crdt::strew::{Bounds, Kind};
 use crux_crdt::{Digest, Principal};
 
 use super::aside::{Aside, decode_roots, encode_roots};
+use super::roots::Roots;
 use crate::context::Context;
 use crate::frame::{FrameError, RecordFrame, open_acts, seal_acts};
+use crate::link::Protocol;
 
 /// How many ranges a request asks about: keeps the answer within 48 KiB.
 pub(super) const RANGES_MAX: usize = 24;
@@ -24,29 +26,12 @@ pub(super) const ACTS_MAX: usize = 1024;
 pub(super) const RECORDS_MAX: usize = 64;
 /// How many bytes of records one answer holds, once it holds one.
 const RECORDS_BYTES: usize = 1024 * 1024;
+/// How many bytes of acts one answer holds, once it holds one: eight of the greatest.
+const ACTS_BYTES: usize = 1024 * 1024;
 /// A sealed beacon is about 160 bytes.
 pub(super) const BEACON_BYTES_MAX: usize = 1024;
 /// Of how many members one request asks for the last beacon: the answer has some 170 kB.
 pub const BEACONS_MAX: usize = 1024;
-
-/// The fingerprints of both sets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Roots {
-    /// Of the shown records.
-    pub registers: Digest,
-    /// Of the acts that count.
-    pub acts: Digest,
-}
-
-impl Roots {
-    /// The roots of a replica.
-    pub fn of(strew: &Strew) -> Self {
-        Self {
-            registers: strew.registers_index().fingerprint().digest(),
-            acts: strew.acts_index().fingerprint().digest(),
-        }
-    }
-}
 
 /// The last beacon of a member that another one hears of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,19 +42,10 @@ pub struct Hearsay {
     pub beacon: Vec<u8>,
 }
 
-/// Which set is reconciled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SetKind {
-    /// The acts that count: id → id.
-    Acts,
-    /// The shown records: author → record id.
-    Registers,
-}
-
 /// A record that is asked for, with what of it is held already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordsWanted {
-    /// Whose record.
+    /// The author of the record.
     pub author: Principal,
     /// The first eight bytes of the ids of the slots that are held, ascending.
     pub held: Vec<[u8; 8]>,
@@ -89,8 +65,8 @@ pub enum Request {
     },
     /// Compare ranges. Answered by [`Response::Pieces`].
     Ranges {
-        /// Of which set.
-        set: SetKind,
+        /// Of the set of which kind. The responder may not know it, and then has nothing of it.
+        kind: Kind,
         /// Each with the asker's fingerprint.
         ranges: Vec<(Bounds, Digest)>,
     },
@@ -125,7 +101,7 @@ pub enum Response {
     },
     /// What differs in the ranges asked about.
     Pieces(Vec<Piece>),
-    /// Those of the acts that the responder has.
+    /// Of the acts that the responder has as many as fit, the smallest first.
     Acts(Vec<Arc<Signed<Act>>>),
     /// As many of the records, in the order asked, as fit.
     Records(Vec<RecordFrame>),
@@ -154,8 +130,8 @@ impl Request {
                 encode_roots(&mut out, roots, aside);
                 out.u8(u8::from(*urgent));
             }
-            Self::Ranges { set, ranges } => {
-                out.u8(RANGES).u8(u8::from(*set == SetKind::Registers)).count(ranges.len());
+            Self::Ranges { kind, ranges } => {
+                out.u8(RANGES).u8(kind.0).count(ranges.len());
                 ranges.iter().for_each(|(bounds, print)| encode_range(&mut out, bounds, print));
             }
             Self::Acts(ids) => {
@@ -195,7 +171,7 @@ impl Request {
                 Self::Acts((0..count).map(|_| input.digest("act id")).collect::<Result<_, _>>()?)
             }
             RECORDS => decode_wanted(&mut input)?,
-            STORE => Self::Store(input.bytes(3 * 1024 * 1024, "record")?.to_vec()),
+            STORE => Self::Store(input.bytes(Protocol::Sync.max_body(), "record")?.to_vec()),
             BEACONS => {
                 let count = input.count(BEACONS_MAX, "members")?;
                 let of = (0..count).map(|_| input.principal("member"));
@@ -236,11 +212,21 @@ impl Response {
         out.finish()
     }
 
-    /// Encodes the answer to [`Request::Acts`].
-    pub fn encode_acts<'a>(acts: impl ExactSizeIterator<Item = &'a Arc<Signed<Act>>>) -> Vec<u8> {
+    /// Encodes the answer to [`Request::Acts`]: the smallest act whatever its size, then as many as fit. The
+    /// small ones come first because they make members, without whom the acts of others are not taken.
+    pub fn encode_acts<'a>(acts: impl Iterator<Item = &'a Arc<Signed<Act>>>) -> Vec<u8> {
+        let mut acts: Vec<_> = acts.map(|act| (act.value().bytes(), act)).collect();
+        acts.sort_by_key(|(bytes, _)| *bytes);
+        let mut size = 0;
+        let fits = acts.iter().enumerate().take_while(|(at, (bytes, _))| {
+            size += bytes;
+            *at == 0 || size <= ACTS_BYTES
+        });
+        let fit = fits.count();
+        acts.truncate(fit);
         let mut out = Encoder::default();
         out.u8(ACTS);
-        seal_acts(&mut out, acts);
+        seal_acts(&mut out, acts.iter().map(|(_, act)| *act));
         out.finish()
     }
 
@@ -336,10 +322,10 @@ fn decode_range(input: &mut Decoder<'_>) -> Result<(Bounds, Digest), DecodeError
 }
 
 fn decode_ranges(input: &mut Decoder<'_>) -> Result<Request, DecodeError> {
-    let set = if input.bool("set")? { SetKind::Registers } else { SetKind::Acts };
+    let kind = Kind(input.u8("kind")?);
     let count = input.count(RANGES_MAX, "ranges")?;
     let ranges = (0..count).map(|_| decode_range(input)).collect::<Result<_, _>>()?;
-    Ok(Request::Ranges { set, ranges })
+    Ok(Request::Ranges { kind, ranges })
 }
 
 fn decode_wanted(input: &mut Decoder<'_>) -> Result<Request, DecodeError> {

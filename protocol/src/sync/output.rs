@@ -74,6 +74,13 @@ pub enum Output {
         /// Of whom.
         of: Vec<Principal>,
     },
+    /// A peer sent a version or kind that this build does not know.
+    OtherVersion {
+        /// The peer.
+        peer: Principal,
+        /// What it is.
+        what: String,
+    },
     /// Nothing that this peer had is lacking here: its roots are the same, or a session ended.
     Complete {
         /// The peer.

@@ -22,6 +22,11 @@
 //! Only a peer that is new here, or slow itself, waits so long again after 200 s. And as long as fewer
 //! than one peer in all places ended a session well before it stalled, the kept place delays a peer
 //! that ended well by nothing.
+//!
+//! Hundreds of quick peers that always have something new would keep a slow or new one waiting for good.
+//! So one that waited a quantum counts as quick, unless another one that counted so has its place yet: *one* place
+//! at a time goes by age, to the one that was served least recently. That place takes nothing from the
+//! rules above but itself, and `k` peers that waited keep each other waiting for `k × QUANTUM` at most.
 
 use core::time::Duration;
 use std::cmp::Reverse;
@@ -62,6 +67,8 @@ struct Account {
     longest: Duration,
     /// When it gave up a place last.
     served: Instant,
+    /// Whether it has its place because it waited long.
+    aged: bool,
 }
 
 impl Account {
@@ -74,6 +81,7 @@ impl Account {
             well: false,
             longest: Duration::ZERO,
             served: Instant::ORIGIN,
+            aged: false,
         }
     }
 
@@ -107,6 +115,9 @@ struct Rank {
 /// The peer that loses its place; none: there is a free one.
 type Loser = Option<Principal>;
 
+/// One that waits, and since when.
+pub(super) type Waiter<'a> = (&'a Principal, Instant);
+
 /// What a peer gets that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
@@ -121,6 +132,8 @@ pub(super) enum Place {
 pub(super) struct Places {
     most: usize,
     accounts: BTreeMap<Principal, Account>,
+    /// Those of them that hold a place: at most `most`.
+    holding: BTreeSet<Principal>,
     /// Makes the order among newcomers.
     order: u64,
 }
@@ -131,17 +144,17 @@ impl Places {
     pub(super) fn new(most: usize, seed: &[u8; 32]) -> Self {
         let Digest([a, b, c, d, e, f, g, h, ..]) = sha3("crux/sync/order/1", &[seed]);
         let order = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-        Self { most, accounts: BTreeMap::new(), order }
+        Self { most, accounts: BTreeMap::new(), holding: BTreeSet::new(), order }
     }
 
     /// Whether a peer holds a place.
     pub(super) fn holds(&self, peer: &Principal) -> bool {
-        self.accounts.get(peer).is_some_and(|account| account.holds_since.is_some())
+        self.holding.contains(peer)
     }
 
     /// How many places are taken.
     pub(super) fn taken(&self) -> usize {
-        self.holders().count()
+        self.holding.len()
     }
 
     /// How long a peer held places, less what is forgiven.
@@ -153,18 +166,22 @@ impl Places {
     /// has no place any more.
     pub(super) fn next<'a>(
         &mut self,
-        waiting: impl Iterator<Item = &'a Principal>,
+        waiting: impl Iterator<Item = Waiter<'a>>,
         linked: &BTreeSet<Principal>,
         now: Instant,
     ) -> Option<(Principal, Place)> {
-        let (peer, loser) = self.firsts(waiting, now).into_iter().find_map(|peer| {
-            let loser = self.look(&peer, now).ok()?;
-            Some((peer, loser))
+        let (first, loser) = self.firsts(waiting, now).into_iter().find_map(|first| {
+            let loser = self.look(&first.peer, now).ok()?;
+            Some((first, loser))
         })?;
         if let Some(loser) = loser {
             self.leave(&loser, false, now);
         }
-        self.accounts.entry(peer).or_insert(Account::new(now)).holds_since = Some(now);
+        let peer = first.peer;
+        let aged = !first.slow && self.is_slow(&peer, now);
+        let account = self.accounts.entry(peer).or_insert(Account::new(now));
+        (account.holds_since, account.aged) = (Some(now), aged);
+        self.holding.insert(peer);
         self.forget_some(linked, now);
         Some((peer, if loser.is_some() { Place::OfAnother } else { Place::Free }))
     }
@@ -172,10 +189,10 @@ impl Places {
     /// When [`Places::next`] may have a place for one of those who wait and had none at `now`.
     pub(super) fn due<'a>(
         &self,
-        waiting: impl Iterator<Item = &'a Principal>,
+        waiting: impl Iterator<Item = Waiter<'a>>,
         now: Instant,
     ) -> Option<Instant> {
-        let due = self.firsts(waiting, now).into_iter().filter_map(|peer| {
+        let due = self.firsts(waiting, now).into_iter().filter_map(|Rank { peer, .. }| {
             let (used, _) = self.look(&peer, now).err()??;
             Some(self.may_displace(&peer, now).saturating_sub(used))
         });
@@ -193,10 +210,12 @@ impl Places {
             account.served = now;
         }
         (account.at, account.holds_since, account.well) = (now, None, well);
+        account.aged = false;
+        self.holding.remove(peer);
     }
 
     fn holders(&self) -> impl Iterator<Item = (&Principal, &Account)> {
-        self.accounts.iter().filter(|(_, account)| account.holds_since.is_some())
+        self.holding.iter().filter_map(|peer| Some((peer, self.accounts.get(peer)?)))
     }
 
     /// Whether the last session of a peer ended well.
@@ -205,28 +224,31 @@ impl Places {
     }
 
     /// Of those who wait, the one that used least, and that of those whose last session ended well.
-    fn firsts<'a>(
-        &self,
-        waiting: impl Iterator<Item = &'a Principal>,
-        now: Instant,
-    ) -> Vec<Principal> {
+    fn firsts<'a>(&self, waiting: impl Iterator<Item = Waiter<'a>>, now: Instant) -> Vec<Rank> {
+        let ages = !self.holders().any(|(_, account)| account.aged);
         let mut first: [Option<Rank>; 2] = [None; 2];
-        for peer in waiting {
-            let this = self.rank(peer, now);
+        for (peer, since) in waiting {
+            let mut this = self.rank(peer, now);
+            this.slow &= !(ages && now.since(since) >= QUANTUM);
             let of_all = [true, self.is_well(peer)];
             for (best, _) in first.iter_mut().zip(of_all).filter(|(_, counts)| *counts) {
                 *best = Some(best.map_or(this, |best| best.min(this)));
             }
         }
-        first.into_iter().flatten().map(|rank| rank.peer).collect()
+        first.into_iter().flatten().collect()
+    }
+
+    /// Whether a peer is new here, or held a place for a grain at a stretch.
+    fn is_slow(&self, peer: &Principal, now: Instant) -> bool {
+        let account = self.accounts.get(peer);
+        account.map_or(QUANTUM, |account| account.longest(now)) >= GRAIN
     }
 
     fn rank(&self, peer: &Principal, now: Instant) -> Rank {
         let account = self.accounts.get(peer);
-        let longest = account.map_or(QUANTUM, |account| account.longest(now));
         Rank {
             grains: self.used(peer, now).as_nanos() / GRAIN.as_nanos(),
-            slow: longest >= GRAIN,
+            slow: self.is_slow(peer, now),
             served: account.map_or(Instant::ORIGIN, |account| account.served),
             drawn: self.drawn(peer),
             peer: *peer,

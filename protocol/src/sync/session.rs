@@ -2,13 +2,12 @@ use core::time::Duration;
 use std::collections::{BTreeSet, VecDeque};
 
 use crux_crdt::record::Record;
-use crux_crdt::strew::{Bounds, Index, Strew};
+use crux_crdt::strew::{Bounds, Kind, Strew};
 use crux_crdt::{Digest, Principal};
 
-use super::message::{
-    ACTS_MAX, ITEMS_MAX, Piece, RANGES_MAX, RECORDS_MAX, RecordsWanted, Request, Roots, SetKind,
-};
+use super::message::{ACTS_MAX, ITEMS_MAX, Piece, RANGES_MAX, RECORDS_MAX, RecordsWanted, Request};
 use super::refused::Refused;
+use super::roots::Roots;
 use crate::link::LOST_AFTER;
 use crate::time::Instant;
 
@@ -36,10 +35,12 @@ pub(super) const PARKED_ITEMS_MAX: usize = 4 * (RANGES_WAITING_MAX + WANTED_MAX)
 /// Pulls from one peer what it has and this node lacks.
 #[derive(Debug)]
 pub(super) struct Session {
-    ranges: VecDeque<(SetKind, Bounds)>,
+    ranges: VecDeque<(Kind, Bounds)>,
     registers_later: bool,
     acts: BTreeSet<Digest>,
     records: BTreeSet<Principal>,
+    /// The acts, and the records, that the last request fetches.
+    asked_acts: BTreeSet<Digest>,
     asked: BTreeSet<Principal>,
     requests: usize,
     /// What the peer was asked and did not answer yet.
@@ -52,7 +53,7 @@ pub(super) struct Session {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asking {
     /// Pieces of this set.
-    Pieces(SetKind),
+    Pieces(Kind),
     /// Acts.
     Acts,
     /// Records.
@@ -62,16 +63,14 @@ pub(super) enum Asking {
 impl Session {
     /// Starts with the sets whose roots differ.
     pub(super) fn new(mine: &Roots, theirs: &Roots) -> Self {
-        let mut ranges = VecDeque::new();
-        if mine.acts != theirs.acts {
-            ranges.push_back((SetKind::Acts, Bounds::ALL));
-        }
+        // New acts can show or hide records, so these are compared last, and in any case.
+        let first = mine.differing(theirs).filter(|kind| *kind != Kind::RECORD);
         Self {
-            ranges,
-            // New acts can show or hide records, so registers are compared after them in any case.
+            ranges: first.map(|kind| (kind, Bounds::ALL)).collect(),
             registers_later: true,
             acts: BTreeSet::new(),
             records: BTreeSet::new(),
+            asked_acts: BTreeSet::new(),
             asked: BTreeSet::new(),
             requests: 0,
             asking: None,
@@ -86,7 +85,8 @@ impl Session {
 
     /// How much it remembers: some 100 bytes each.
     pub(super) fn items(&self) -> usize {
-        self.ranges.len() + self.acts.len() + self.records.len() + self.asked.len()
+        let wanted = self.acts.len() + self.records.len();
+        self.ranges.len() + wanted + self.asked_acts.len() + self.asked.len()
     }
 
     /// Whether the peer owes an answer.
@@ -118,7 +118,7 @@ impl Session {
         let request = self.find_next(strew)?;
         self.asked_at = now;
         self.asking = Some(match &request {
-            Request::Ranges { set, .. } => Asking::Pieces(*set),
+            Request::Ranges { kind, .. } => Asking::Pieces(*kind),
             Request::Acts(_) => Asking::Acts,
             _ => Asking::Records,
         });
@@ -133,16 +133,16 @@ impl Session {
         if self.records.len() >= RECORDS_MAX {
             return Some(self.ask_records(strew));
         }
-        if let Some((set, _)) = self.ranges.front() {
-            return Some(self.ask_ranges(*set, strew));
+        if let Some((kind, _)) = self.ranges.front() {
+            return Some(self.ask_ranges(*kind, strew));
         }
         if !self.acts.is_empty() {
             return Some(self.ask_acts());
         }
         if self.registers_later {
             self.registers_later = false;
-            self.ranges.push_back((SetKind::Registers, Bounds::ALL));
-            return Some(self.ask_ranges(SetKind::Registers, strew));
+            self.ranges.push_back((Kind::RECORD, Bounds::ALL));
+            return Some(self.ask_ranges(Kind::RECORD, strew));
         }
         (!self.records.is_empty()).then(|| self.ask_records(strew))
     }
@@ -150,19 +150,19 @@ impl Session {
     fn ask_acts(&mut self) -> Request {
         let rest = self.acts.iter().nth(ACTS_MAX).copied();
         let later = rest.map(|rest| self.acts.split_off(&rest)).unwrap_or_default();
-        let ids = std::mem::replace(&mut self.acts, later);
-        Request::Acts(ids.into_iter().collect())
+        self.asked_acts = std::mem::replace(&mut self.acts, later);
+        Request::Acts(self.asked_acts.iter().copied().collect())
     }
 
-    fn ask_ranges(&mut self, set: SetKind, strew: &Strew) -> Request {
+    fn ask_ranges(&mut self, kind: Kind, strew: &Strew) -> Request {
         let mut ranges = Vec::new();
         while ranges.len() < RANGES_MAX
-            && self.ranges.front().is_some_and(|(kind, _)| *kind == set)
+            && self.ranges.front().is_some_and(|(of, _)| *of == kind)
             && let Some((_, bounds)) = self.ranges.pop_front()
         {
-            ranges.push((bounds, index(strew, set).fingerprint_of(bounds).digest()));
+            ranges.push((bounds, print_of(strew, kind, bounds)));
         }
-        Request::Ranges { set, ranges }
+        Request::Ranges { kind, ranges }
     }
 
     fn ask_records(&mut self, strew: &Strew) -> Request {
@@ -182,7 +182,7 @@ impl Session {
     /// come soon and few ranges wait.
     pub(super) fn on_pieces(
         &mut self,
-        set: SetKind,
+        kind: Kind,
         pieces: Vec<Piece>,
         strew: &Strew,
         refused: &Refused,
@@ -192,12 +192,11 @@ impl Session {
             match piece {
                 Piece::Items(items) => {
                     let items = items.iter().filter(|(_, value)| !refused.contains(value));
-                    items.for_each(|(key, value)| self.want(set, *key, *value, strew));
+                    items.for_each(|(key, value)| self.want(kind, *key, *value, strew));
                 }
                 Piece::Range(bounds, print) => {
-                    let mine = index(strew, set).fingerprint_of(bounds).digest();
-                    if mine != print && bounds.is_proper() {
-                        parts.push((set, bounds));
+                    if print_of(strew, kind, bounds) != print && bounds.is_proper() {
+                        parts.push((kind, bounds));
                     }
                 }
             }
@@ -206,19 +205,30 @@ impl Session {
         parts.into_iter().rev().for_each(|part| self.ranges.push_front(part));
     }
 
-    fn want(&mut self, set: SetKind, key: Digest, value: Digest, strew: &Strew) {
+    fn want(&mut self, kind: Kind, key: Digest, value: Digest, strew: &Strew) {
         if self.acts.len() + self.records.len() >= WANTED_MAX {
             return;
         }
-        match set {
-            SetKind::Acts if strew.act(&key).is_none() => _ = self.acts.insert(key),
-            SetKind::Registers => {
+        match kind {
+            Kind::ACT if strew.act(&key).is_none() => _ = self.acts.insert(key),
+            Kind::RECORD => {
                 let author = Principal(key.0);
                 if strew.record(&author).is_none_or(|held| held.id() != value) {
                     self.records.insert(author);
                 }
             }
-            SetKind::Acts => {}
+            _ => {}
+        }
+    }
+
+    /// Takes in which of the asked acts were answered. The others did not fit, or the peer has them no more:
+    /// they are asked for again, as long as each answer brings one that was asked for.
+    pub(super) fn on_acts(&mut self, answered: impl Iterator<Item = Digest>) {
+        let mut asked = std::mem::take(&mut self.asked_acts);
+        let before = asked.len();
+        answered.for_each(|id| _ = asked.remove(&id));
+        if asked.len() < before {
+            self.acts.append(&mut asked);
         }
     }
 
@@ -235,8 +245,9 @@ impl Session {
 }
 
 /// Answers which parts of the asked ranges differ.
-pub(super) fn compare(strew: &Strew, set: SetKind, ranges: &[(Bounds, Digest)]) -> Vec<Piece> {
-    let index = index(strew, set);
+/// Of a set that this build does not know there is nothing to list.
+pub(super) fn compare(strew: &Strew, kind: Kind, ranges: &[(Bounds, Digest)]) -> Vec<Piece> {
+    let Some(index) = strew.index(kind) else { return Vec::new() };
     let nothing = crux_crdt::fingerprint::Fingerprint::default().digest();
     let mut pieces = Vec::new();
     let mut room = LONG_LISTS_MAX;
@@ -245,7 +256,7 @@ pub(super) fn compare(strew: &Strew, set: SetKind, ranges: &[(Bounds, Digest)]) 
         if mine.digest() == *theirs {
             continue;
         }
-        // Who has nothing of a range gets a long list: that is half the round trips of a join.
+        // A peer that has nothing of a range gets a long list: that halves the round trips of a join.
         let list_max = if *theirs == nothing { room.clamp(LIST_MAX, ITEMS_MAX) } else { LIST_MAX };
         if mine.count() <= list_max as u64 {
             let mut items: Vec<_> = index.items(*bounds).collect();
@@ -263,11 +274,10 @@ pub(super) fn compare(strew: &Strew, set: SetKind, ranges: &[(Bounds, Digest)]) 
     pieces
 }
 
-fn index(strew: &Strew, set: SetKind) -> &Index {
-    match set {
-        SetKind::Acts => strew.acts_index(),
-        SetKind::Registers => strew.registers_index(),
-    }
+/// The fingerprint of a range of a set here.
+fn print_of(strew: &Strew, kind: Kind, bounds: Bounds) -> Digest {
+    let print = strew.index(kind).map(|index| index.fingerprint_of(bounds));
+    print.unwrap_or_default().digest()
 }
 
 /// The first eight bytes of each slot id, ascending.

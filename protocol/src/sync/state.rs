@@ -1,20 +1,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use crux_crdt::Principal;
-use crux_crdt::strew::Strew;
+use crux_crdt::strew::{Kind, Strew};
+use crux_crdt::{Digest, Principal};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
 use super::aside::Aside;
-use super::message::{Request, Response, Roots};
+use super::message::{Request, Response};
 use super::output::{Merged, Output};
 use super::places::Places;
 use super::refused::Refused;
+use super::roots::Roots;
 use super::session::{Asking, Session, compare};
 use super::{Config, RecordsWanted};
 use crate::context::Context;
 use crate::link::ReplyId;
 use crate::time::Instant;
+
+/// A peer that waits for a place.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) theirs: Roots,
+    pub(super) since: Instant,
+}
 
 /// The anti-entropy engine of one node. See the module for its invariant.
 #[derive(Debug)]
@@ -26,7 +34,7 @@ pub struct State {
     pub(super) sessions: BTreeMap<Principal, Session>,
     pub(super) places: Places,
     // Peers with other roots, waiting for a place.
-    pub(super) waiting: BTreeMap<Principal, Roots>,
+    pub(super) waiting: BTreeMap<Principal, Waiting>,
     // When a place may be free for one of them.
     pub(super) place_at: Instant,
     // Peers that owe an answer to a session that was given up, and until when that is waited for.
@@ -103,15 +111,20 @@ impl State {
         if !self.may_start_with(&peer, now) {
             return Vec::new();
         }
-        // Roots that differ in the registers alone.
-        let mine = Roots::of(strew);
-        self.waiting.insert(peer, Roots { registers: mine.acts, acts: mine.acts });
+        // A root of the records that no replica has, and no other one.
+        self.wait(peer, Roots::new([(Kind::RECORD, Digest::default())]), now);
         self.start_waiting(now, strew)
     }
 
     /// There may be room again for what was not taken.
     pub fn on_room(&mut self) {
         self.refused.clear();
+    }
+
+    /// A peer waits for a place; one that did already, since when it did.
+    fn wait(&mut self, peer: Principal, theirs: Roots, now: Instant) {
+        let since = self.waiting.get(&peer).map_or(now, |waiting| waiting.since);
+        self.waiting.insert(peer, Waiting { theirs, since });
     }
 
     fn may_start_with(&self, peer: &Principal, now: Instant) -> bool {
@@ -130,8 +143,12 @@ impl State {
         strew: &Strew,
         my_aside: &Aside,
     ) -> Vec<Output> {
-        let Ok(request) = Request::decode(body) else {
-            return vec![Output::Reply { id, body: Vec::new() }];
+        let request = match Request::decode(body) {
+            Ok(request) => request,
+            Err(error) => {
+                let reply = Output::Reply { id, body: Vec::new() };
+                return core::iter::once(reply).chain(unknown(peer, error.unknown())).collect();
+            }
         };
         let body = match request {
             Request::Roots { roots, aside, urgent } => {
@@ -140,13 +157,10 @@ impl State {
                 out.extend(self.on_roots(peer, roots, urgent, now, strew));
                 return out;
             }
-            Request::Ranges { set, ranges } => {
-                Response::encode_pieces(&compare(strew, set, &ranges))
+            Request::Ranges { kind, ranges } => {
+                Response::encode_pieces(&compare(strew, kind, &ranges))
             }
-            Request::Acts(ids) => {
-                let acts: Vec<_> = ids.iter().filter_map(|id| strew.act(id)).collect();
-                Response::encode_acts(acts.into_iter())
-            }
+            Request::Acts(ids) => Response::encode_acts(ids.iter().filter_map(|id| strew.act(id))),
             Request::Records(wanted) => encode_records(strew, &wanted),
             Request::Store(frame) => return vec![Output::Store { id, frame }],
             Request::Beacons(of) => return vec![Output::Tell { id, of }],
@@ -162,7 +176,7 @@ impl State {
         now: Instant,
         strew: &Strew,
     ) -> Vec<Output> {
-        if theirs == Roots::of(strew) {
+        if theirs.agrees_with(&Roots::of(strew)) {
             self.doubted.remove(&peer);
             self.waiting.remove(&peer);
             if self.sessions.get(&peer).is_some_and(|session| !session.is_owed()) {
@@ -175,7 +189,7 @@ impl State {
             return Vec::new();
         }
         if urgent {
-            self.waiting.insert(peer, theirs);
+            self.wait(peer, theirs, now);
             return self.start_waiting(now, strew);
         }
         self.doubted.entry(peer).or_insert(now + self.config.recheck_after);
@@ -199,6 +213,9 @@ impl State {
             }
             Ok(Response::Pieces(pieces)) => self.on_pieces(peer, pieces, now, strew),
             Ok(Response::Acts(acts)) if self.is_answer(peer, Asking::Acts) => {
+                if let Some(session) = self.sessions.get_mut(&peer) {
+                    session.on_acts(acts.iter().map(|act| act.id()));
+                }
                 vec![Output::MergeActs { peer, acts }]
             }
             Ok(Response::Records(frames)) if self.is_answer(peer, Asking::Records) => {
@@ -208,7 +225,12 @@ impl State {
                 vec![Output::MergeRecords { peer, frames }]
             }
             // This engine asks for neither of the rest.
-            Ok(_) | Err(_) => self.on_failed(peer, now, strew),
+            Ok(_) => self.on_failed(peer, now, strew),
+            Err(error) => {
+                let mut out = self.on_failed(peer, now, strew);
+                out.extend(unknown(peer, error.unknown()));
+                out
+            }
         }
     }
 
@@ -295,6 +317,12 @@ impl State {
     pub fn is_busy(&self) -> bool {
         !self.sessions.is_empty()
     }
+}
+
+/// That a peer is of another version, if what it sent says so.
+fn unknown(peer: Principal, unknown: Option<(&'static str, u8)>) -> Option<Output> {
+    let (what, found) = unknown?;
+    Some(Output::OtherVersion { peer, what: format!("{what} {found}") })
 }
 
 fn ask_roots(peer: Principal, strew: &Strew, aside: &Aside, urgent: bool) -> Output {

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use crux_crdt::Principal;
-use crux_crdt::strew::Strew;
+use crux_crdt::strew::{Kind, Strew};
 
-use super::message::{Piece, Roots, SetKind};
+use super::message::Piece;
 use super::output::Output;
-use super::places::Place;
+use super::places::{Place, Waiter};
+use super::roots::Roots;
 use super::session::{ANSWER_WITHIN, Asking, PARKED_ITEMS_MAX, Session};
-use super::state::State;
+use super::state::{State, Waiting};
 use crate::time::Instant;
 
 impl State {
@@ -31,9 +32,9 @@ impl State {
     ) -> Vec<Output> {
         let session = self.sessions.get_mut(&peer);
         let answered = session.and_then(|session| {
-            let sets = [SetKind::Acts, SetKind::Registers];
-            let set = sets.into_iter().find(|set| session.on_answer(Asking::Pieces(*set)))?;
-            session.on_pieces(set, pieces, strew, &self.refused);
+            let asked = |kind: &Kind| session.on_answer(Asking::Pieces(*kind));
+            let kind = Kind::KNOWN.into_iter().find(asked)?;
+            session.on_pieces(kind, pieces, strew, &self.refused);
             Some(())
         });
         match answered {
@@ -48,7 +49,8 @@ impl State {
             return self.start_waiting(now, strew);
         };
         if !self.places.holds(&peer) {
-            self.waiting.entry(peer).or_insert_with(|| Roots::of(strew));
+            let waits = || Waiting { theirs: Roots::of(strew), since: now };
+            self.waiting.entry(peer).or_insert_with(waits);
             self.limit_parked(now);
             return self.start_waiting(now, strew);
         }
@@ -83,11 +85,11 @@ impl State {
 
     /// Starts the session of a peer that has a place now, or goes on with the one that lost its place.
     fn start(&mut self, peer: Principal, now: Instant, strew: &Strew) -> Vec<Output> {
-        let Some(theirs) = self.waiting.remove(&peer) else { return Vec::new() };
+        let Some(Waiting { theirs, .. }) = self.waiting.remove(&peer) else { return Vec::new() };
         let mine = Roots::of(strew);
         let session = match self.sessions.entry(peer) {
             Entry::Occupied(parked) => parked.into_mut(),
-            Entry::Vacant(_) if theirs == mine => {
+            Entry::Vacant(_) if theirs.agrees_with(&mine) => {
                 // No session, so nothing about how it ended.
                 let well = self.places.is_well(&peer);
                 self.places.leave(&peer, well, now);
@@ -110,9 +112,12 @@ impl State {
     /// one whose differences are few: its own session is the heavier one.
     fn limit_parked(&mut self, now: Instant) {
         let places = &self.places;
-        let parked = self.sessions.iter().filter(|(peer, _)| !places.holds(peer));
-        let mut parked: Vec<_> = parked.map(|(peer, session)| (session.items(), *peer)).collect();
-        let mut items: usize = parked.iter().map(|(items, _)| items).sum();
+        let parked = || self.sessions.iter().filter(|(peer, _)| !places.holds(peer));
+        let mut items: usize = parked().map(|(_, session)| session.items()).sum();
+        if items <= PARKED_ITEMS_MAX {
+            return;
+        }
+        let mut parked: Vec<_> = parked().map(|(peer, it)| (it.items(), *peer)).collect();
         parked.sort_unstable();
         while items > PARKED_ITEMS_MAX
             && let Some((most, peer)) = parked.pop()
@@ -147,8 +152,9 @@ impl State {
 
 /// Those who wait and owe nothing to a session that was given up.
 fn ready<'a>(
-    waiting: &'a BTreeMap<Principal, Roots>,
+    waiting: &'a BTreeMap<Principal, Waiting>,
     owing: &'a BTreeMap<Principal, Instant>,
-) -> impl Iterator<Item = &'a Principal> {
-    waiting.keys().filter(|peer| !owing.contains_key(peer))
+) -> impl Iterator<Item = Waiter<'a>> {
+    let ready = waiting.iter().filter(|(peer, _)| !owing.contains_key(peer));
+    ready.map(|(peer, waiting)| (peer, waiting.since))
 }

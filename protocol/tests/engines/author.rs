@@ -1,8 +1,11 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crux_crdt::act::Statement;
 use crux_crdt::blob::{BlobId, Descriptor, Root};
-use crux_crdt::record::{Frontier, Marker, OFFERS_MAX, Profile, Registration, SLOTS_MAX};
+use crux_crdt::record::{
+    Frontier, KindFull, Marker, Offer, Profile, Registration, SERVICE_LABELS_MAX, ServiceKey,
+    SlotKind as _, SlotSet,
+};
 use crux_protocol::author::{Change, Origin, Own, Rejection, State, Write};
 
 use crate::fixture::{context, identity, principal};
@@ -15,12 +18,20 @@ fn engine() -> State {
 
 fn registration(service: &str, port: u16) -> Registration {
     Registration {
+        key: key(service),
+        endpoint: format!("127.0.0.1:{port}").parse().unwrap(),
+        instance: format!("svc-{service}{port}"),
+        labels: BTreeMap::new(),
+        lease: None,
+    }
+}
+
+fn key(service: &str) -> ServiceKey {
+    ServiceKey {
         horde: "main".parse().unwrap(),
         service: service.parse().unwrap(),
         rev: "v1".parse().unwrap(),
-        endpoint: format!("127.0.0.1:{port}").parse().unwrap(),
-        instance: format!("svc-{service}{port}"),
-        lease: None,
+        ordinal: 0,
     }
 }
 
@@ -82,36 +93,74 @@ fn registering_again_replaces_the_address_and_keeps_the_instance() {
     assert_eq!(said[0].instance, "svc-a1");
 }
 
+#[test]
+fn instances_under_several_ordinals_come_and_go_one_by_one() {
+    let mut state = engine();
+    let instance = |ordinal, port| {
+        let mut one = registration("a", port);
+        one.key.ordinal = ordinal;
+        one.labels = [("port".to_owned(), port.to_string())].into();
+        one
+    };
+    for (ordinal, port) in [(0, 1), (1, 2), (u16::MAX, 3), (1, 4)] {
+        state.push(Origin::Control(u64::from(port)), Change::Register(instance(ordinal, port)));
+    }
+    let said = |state: &mut State| -> Vec<_> {
+        let record = write(state).record.unwrap();
+        state.finish(true).unwrap();
+        let mut said: Vec<_> = record.registrations().cloned().collect();
+        said.sort();
+        said
+    };
+    // The second one was registered again: it keeps its instance name, and nothing else.
+    let again = Registration { instance: instance(1, 2).instance, ..instance(1, 4) };
+    assert_eq!(said(&mut state), [instance(0, 1), again, instance(u16::MAX, 3)]);
+    let second = ServiceKey { ordinal: 1, ..key("a") };
+    state.push(Origin::Control(9), Change::Deregister(second.clone()));
+    assert_eq!(said(&mut state), [instance(0, 1), instance(u16::MAX, 3)]);
+    assert_eq!(state.committed().removed().collect::<Vec<_>>(), [&second]);
+}
+
 fn descriptor(number: u8) -> Descriptor {
     Descriptor { blob: BlobId([number; 32]), root: Root([number; 32]), size: 5 }
+}
+
+fn offers(numbers: impl IntoIterator<Item = u8>) -> Change {
+    Change::Set(SlotSet::new(numbers.into_iter().map(descriptor).map(Offer)).unwrap())
 }
 
 #[test]
 fn offers_are_replaced_as_a_whole_and_stay_over_a_start() {
     let mut state = engine();
-    state.push(Origin::Internal, Change::Offer(vec![descriptor(1), descriptor(2)]));
-    state.push(Origin::Internal, Change::Offer(vec![descriptor(2), descriptor(3)]));
+    state.push(Origin::Internal, offers([1, 2]));
+    state.push(Origin::Internal, offers([2, 3]));
     let record = write(&mut state).record.unwrap();
-    let mut offered: Vec<_> = record.offers().copied().collect();
+    let mut offered: Vec<_> = record.of::<Offer>().map(|offer| offer.0).collect();
     offered.sort();
     assert_eq!(offered, [descriptor(2), descriptor(3)]);
     let again = Own::new(record.profile().clone(), Some(&record), BTreeSet::new());
     assert!(again.is_said_by(&record));
 }
 
+/// Every kind has room of its own: one that is full neither takes another's nor loses any.
 #[test]
-fn offers_are_bounded_and_make_room_for_services() {
+fn a_node_full_of_registrations_offers_its_blobs_all_the_same() {
     let mut state = engine();
-    state.push(Origin::Internal, Change::Offer((0..100).map(descriptor).collect()));
-    for number in 0..200_u16 {
-        let change = Change::Register(registration(&format!("s{number}"), 1 + number));
-        state.push(Origin::Control(u64::from(number)), change);
+    for number in 0..256_u16 {
+        let mut service = registration(&format!("s{number}"), 1);
+        let label = |n| (format!("k{n}"), "v".to_owned());
+        service.labels = (0..SERVICE_LABELS_MAX).map(label).collect();
+        state.push(Origin::Control(u64::from(number)), Change::Register(service));
     }
+    state.push(Origin::Internal, offers(0..64));
     let record = write(&mut state).record.unwrap();
-    assert_eq!((record.registrations().count(), record.offers().count()), (200, 56));
-    let mut alone = engine();
-    alone.push(Origin::Internal, Change::Offer((0..100).map(descriptor).collect()));
-    assert_eq!(write(&mut alone).record.unwrap().offers().count(), OFFERS_MAX);
+    assert_eq!((record.registrations().count(), record.of::<Offer>().count()), (256, 64));
+    assert!(state.finish(true).unwrap().waiters.iter().all(|(_, _, result)| result.is_ok()));
+    // One more is an error with a name, when it is asked for.
+    assert_eq!(
+        SlotSet::new((0..65).map(descriptor).map(Offer)),
+        Err(KindFull { name: "offers of blobs", most: 64 })
+    );
 }
 
 #[test]
@@ -121,8 +170,7 @@ fn the_257th_registration_and_an_unknown_one_are_rejected_and_the_rest_stands() 
         let change = Change::Register(registration(&format!("s{number}"), 1 + number));
         state.push(Origin::Control(u64::from(number)), change);
     }
-    let unknown = ("main".parse().unwrap(), "none".parse().unwrap(), "v1".parse().unwrap());
-    state.push(Origin::Control(999), Change::Deregister(unknown));
+    state.push(Origin::Control(999), Change::Deregister(key("none")));
     assert_eq!(write(&mut state).record.unwrap().slots().len(), 256);
     let rejected: Vec<_> = state
         .finish(true)
@@ -131,20 +179,41 @@ fn the_257th_registration_and_an_unknown_one_are_rejected_and_the_rest_stands() 
         .into_iter()
         .filter_map(|(origin, _, result)| result.err().map(|rejection| (origin, rejection)))
         .collect();
+    let full = Rejection::Full(KindFull::of(Registration::ROW));
     assert_eq!(
         rejected,
-        [
-            (Origin::Control(256), Rejection::TooManyRegistrations(256)),
-            (Origin::Control(999), Rejection::NotRegistered),
-        ]
+        [(Origin::Control(256), full), (Origin::Control(999), Rejection::NotRegistered)]
     );
+    assert_eq!(full.to_string(), "this node has 256 registrations, which is the limit");
+}
+
+/// It would hide everything that this node says.
+#[test]
+fn what_no_other_node_could_read_is_rejected_and_not_signed() {
+    let mut state = engine();
+    let label = |n| (format!("k{n}"), "v".to_owned());
+    let mut many = registration("a", 1);
+    many.labels = (0..=SERVICE_LABELS_MAX).map(label).collect();
+    let mut hidden = registration("b", 1);
+    hidden.labels = [("zone".to_owned(), "\x1b[2J".to_owned())].into();
+    let huge = Descriptor { size: u64::MAX, ..descriptor(1) };
+    let set = SlotSet::new([Offer(huge)]).unwrap();
+    state.push(Origin::Control(1), Change::Register(many));
+    state.push(Origin::Control(2), Change::Register(hidden));
+    state.push(Origin::Control(3), Change::Set(set));
+    state.push(Origin::Control(4), Change::Register(registration("c", 1)));
+    assert_eq!(write(&mut state).record.unwrap().slots().len(), 1);
+    let results =
+        state.finish(true).unwrap().waiters.into_iter().map(|(_, _, result)| result.err());
+    let (service, offer) = (Rejection::Slot("registrations"), Rejection::Slot("offers of blobs"));
+    assert_eq!(results.collect::<Vec<_>>(), [Some(service), Some(service), Some(offer), None]);
 }
 
 #[test]
 fn acts_are_chained_and_the_header_covers_them() {
     let mut state = engine();
     for number in [2, 3] {
-        let statement = Statement::Admit { subject: principal(number), generation: 1 };
+        let statement = Statement::admit(principal(number), 1);
         state.push(Origin::Internal, Change::Act(statement));
     }
     let written = write(&mut state);
@@ -169,11 +238,7 @@ fn a_retired_node_goes_on_above_the_incarnation_that_ended_under_its_own_nonce()
 #[test]
 fn a_run_knows_what_it_registered_however_much_it_changed_before() {
     let mut state = engine();
-    let key = |number: u16| {
-        let registration = registration(&format!("s{number}"), 1);
-        let (horde, service, rev) = registration.key();
-        (horde.clone(), service.clone(), rev.clone())
-    };
+    let key = |number: u16| key(&format!("s{number}"));
     state.push(Origin::Internal, Change::Register(registration("first", 1)));
     for number in 0..1_100 {
         let service = registration(&format!("s{number}"), 1);
@@ -184,10 +249,10 @@ fn a_run_knows_what_it_registered_however_much_it_changed_before() {
     write(&mut state);
     state.finish(true).unwrap();
     let own = state.committed();
-    let added: Vec<_> = own.added().map(|it| it.service.to_string()).collect();
+    let added: Vec<_> = own.added().map(|it| it.key.service.to_string()).collect();
     assert_eq!(added, ["first", "last"]);
     let removed: Vec<_> = own.removed().collect();
-    assert_eq!(removed.len(), 4 * SLOTS_MAX - 2, "as many as there is room for");
+    assert_eq!(removed.len(), 4 * Registration::ROW.most - 2, "as many as there is room for");
     assert!(removed.contains(&&key(1_099)) && !removed.contains(&&key(0)), "the last of them");
     state.push(Origin::Internal, Change::Yield { to: [7; 16], above: 9 });
     let word = write(&mut state).record.unwrap();

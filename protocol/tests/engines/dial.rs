@@ -167,7 +167,7 @@ fn with_few_links_others_are_dialled_than_those_who_are_wanted() {
     assert_eq!(more(&mut state, 9_000, 3, 3), [], "all who live are wanted");
 }
 
-/// A person is told once of what fails twice in a row, however often it goes on.
+/// A person is told once of what fails twice in a row for three seconds, however often it goes on.
 #[test]
 fn each_outcome_of_an_entry_is_told_once_in_ten_minutes() {
     let mut state = State::new(&["a:1".to_owned(), "b:2".to_owned()], at(0));
@@ -177,8 +177,9 @@ fn each_outcome_of_an_entry_is_told_once_in_ten_minutes() {
     };
     let nobody = |failure| Some(("a:1".to_owned(), Outcome::Failed(failure)));
     assert_eq!(fails(DialFailure::Refused, 1), None, "it may start just now");
-    assert_eq!(fails(DialFailure::Refused, 2), nobody(DialFailure::Refused));
-    for round in 1..100 {
+    assert_eq!(fails(DialFailure::Refused, 3_000), None, "and slowly");
+    assert_eq!(fails(DialFailure::Refused, 3_001), nobody(DialFailure::Refused));
+    for round in 4..100 {
         let now = round * 1_000;
         assert_eq!(fails(DialFailure::Refused, now), None);
         assert_eq!(fails(DialFailure::Unreachable, now + 1), None, "it is not the same again");
@@ -209,6 +210,21 @@ fn an_entry_that_refused_this_node_is_shown_so_until_it_lets_it_in() {
     }
     assert!(outcome(&state, false).is_trouble() && outcome(&state, false).needs_a_person());
     assert_eq!(outcome(&state, true), Outcome::Answered);
+}
+
+#[test]
+fn what_a_person_has_to_end_is_told_at_once_and_what_succeeded_meanwhile_later() {
+    let mut state = State::new(&["a:1".to_owned()], at(0));
+    let fails = |state: &mut State, failure, now| {
+        state.on_failed(Purpose::Entry(0), failure, at(now), &mut rng()).is_some()
+    };
+    assert!(!fails(&mut state, DialFailure::OtherFlock, 1));
+    assert!(fails(&mut state, DialFailure::OtherFlock, 2));
+    assert!(!fails(&mut state, DialFailure::Refused, 2_000));
+    state.on_dialled(Purpose::Entry(0), principal(9), at(2_500));
+    assert!(!fails(&mut state, DialFailure::Refused, 3_000));
+    assert!(!fails(&mut state, DialFailure::Refused, 5_999));
+    assert!(fails(&mut state, DialFailure::Refused, 6_000));
 }
 
 /// A place that was found on the link is not one that a person gave.

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crux_crdt::act::{Act, Statement};
+use crux_crdt::canon::Canonical as _;
 use crux_crdt::record::{Frontier, Header, Marker, Profile, Record, slots_root};
 use crux_crdt::sign::{Ed25519, Identity, Signed};
-use crux_crdt::strew::Strew;
+use crux_crdt::strew::{Kind, Strew};
 use crux_crdt::{Digest, Principal};
 use crux_protocol::context::{Apart, Context};
+use crux_protocol::sync::Roots;
 use crux_protocol::time::Instant;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -63,8 +65,21 @@ pub(crate) fn named_record(number: u8, seq: u64, profile: Profile) -> Arc<Record
 }
 
 pub(crate) fn admission(by: u8, of: u8) -> Arc<Signed<Act>> {
-    let statement = Statement::Admit { subject: principal(of), generation: 1 };
+    let statement = Statement::admit(principal(of), 1);
     let act = Act { number: u64::from(of), previous: Digest::default(), statement };
+    Arc::new(Signed::sign(act, &FLOCK, &identity(by)))
+}
+
+/// Roots of both sets that are this.
+pub(crate) fn same_roots(root: Digest) -> Roots {
+    Roots::new(Kind::KNOWN.map(|kind| (kind, root)))
+}
+
+/// An act of a kind that this build does not know, with a body of so many bytes.
+pub(crate) fn unknown(by: u8, number: u64, bytes: usize) -> Arc<Signed<Act>> {
+    let statement = [vec![200], vec![1; bytes]].concat();
+    let statement = Statement::from_canonical(&statement).unwrap();
+    let act = Act { number, previous: Digest::default(), statement };
     Arc::new(Signed::sign(act, &FLOCK, &identity(by)))
 }
 

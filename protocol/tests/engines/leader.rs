@@ -152,6 +152,50 @@ fn a_leader_that_returns_does_not_outbid_one_whose_record_came_before_its_beacon
     assert_eq!(state.leader(), Some(claim(2, 2)));
 }
 
+/// It was killed, and restarts as its disk left it: others may have another leader since.
+#[test]
+fn a_leader_that_restarts_does_not_say_that_it_leads_before_it_knows() {
+    let start = || State::new(Config::default(), principal(1), None, true, at(0));
+    let replaced = [member(1, 1), dead(2, 2), dead(3, 0)];
+    let mut state = start();
+    // What is on its disk.
+    assert_eq!(state.evaluate(&[member(1, 1), dead(2, 0), dead(3, 0)], at(0)), None);
+    assert_eq!((state.leader(), state.deadline()), (None, at(2000)));
+    // A third member tells it of the new leader, whom it has not heard yet.
+    assert!(state.on_compared());
+    assert_eq!(state.evaluate(&replaced, at(10)), None);
+    assert_eq!((state.leader(), state.deadline()), (None, at(2000)));
+    assert_eq!(state.evaluate(&[member(1, 1), member(2, 2), member(3, 0)], at(15)), Some(0));
+    assert_eq!(state.leader(), Some(claim(2, 2)));
+    // Nobody replaced it.
+    let mut state = start();
+    let kept = [member(1, 1), dead(2, 0), dead(3, 0)];
+    assert_eq!(state.evaluate(&kept, at(0)), None);
+    assert!(state.on_compared() && !state.on_compared());
+    assert_eq!(state.evaluate(&kept, at(10)), None);
+    assert_eq!((state.leader(), state.deadline()), (Some(claim(1, 1)), Instant::NEVER));
+    // Nobody is there.
+    let mut state = start();
+    assert_eq!(state.evaluate(&replaced, at(1999)), None);
+    assert_eq!(state.leader(), None);
+    assert_eq!(state.evaluate(&replaced, at(2000)), None);
+    assert_eq!(state.leader(), Some(claim(1, 1)));
+    // A node that knows nobody and was told of nobody leads at once.
+    let mut alone = engine(1);
+    assert_eq!(alone.evaluate(&[member(1, 1)], at(0)), None);
+    assert_eq!(alone.leader(), Some(claim(1, 1)));
+}
+
+/// It joined others while it led: it goes on.
+#[test]
+fn a_leader_that_holds_off_leads_on() {
+    let mut state = engine(1);
+    assert_eq!(state.evaluate(&[member(1, 1)], at(5000)), None);
+    state.hold_off(at(6000));
+    assert_eq!(state.evaluate(&[member(1, 1), member(2, 0)], at(6000)), None);
+    assert_eq!(state.leader(), Some(claim(1, 1)));
+}
+
 /// The leader is bound by all that it saw; others are not: it is the leader who claims above it.
 #[test]
 fn a_node_that_does_not_lead_claims_above_what_it_obeyed_and_not_above_what_it_saw() {

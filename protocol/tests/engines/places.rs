@@ -4,16 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crux_crdt::hash::sha3;
-use crux_crdt::strew::{Bounds, Strew};
+use crux_crdt::strew::{Bounds, Kind, Strew};
 use crux_crdt::{Digest, Principal};
 use crux_protocol::link::ReplyId;
-use crux_protocol::sync::{
-    Aside, Config, Merged, Output, Piece, Request, Response, Roots, SetKind, State,
-};
+use crux_protocol::sync::{Aside, Config, Merged, Output, Piece, Request, Response, Roots, State};
 use crux_protocol::time::Instant;
 use rand::rngs::StdRng;
 
-use crate::fixture::{admission, at, context, principal, record, rng, strew};
+use crate::fixture::{admission, at, context, principal, record, rng, same_roots, strew};
 
 const LIARS: std::ops::Range<u8> = 2..18;
 /// What the network gives up after.
@@ -143,7 +141,7 @@ impl World {
                 self.later(peer, PROMPT, Some(answer(request, &self.mine)));
             }
             Request::Roots { .. } => {
-                let roots = Roots { registers: lie, acts: lie };
+                let roots = same_roots(lie);
                 let body = Response::encode_roots(&roots, &Aside::default());
                 self.later(peer, PROMPT, Some(body));
             }
@@ -257,10 +255,10 @@ fn keys_that_are_made_to_come_first_delay_a_peer_that_is_quick_by_one_quantum() 
         world.run(Duration::from_secs(1_200));
         world.quiet = false;
         world.well.clear();
-        let lie = Roots { registers: Digest([9; 32]), acts: Digest([9; 32]) };
+        let lie = same_roots(Digest([9; 32]));
         for _ in 0..2 {
             for peer in world.liars.clone() {
-                world.press(peer, lie);
+                world.press(peer, lie.clone());
             }
             world.run(Duration::from_millis(100));
         }
@@ -296,7 +294,7 @@ fn a_place_is_kept_for_peers_whose_last_session_ended_well() {
         };
         out.iter().filter(|output| sent(output)).count()
     };
-    let lies = Roots { registers: Digest([9; 32]), acts: Digest([9; 32]) };
+    let lies = same_roots(Digest([9; 32]));
     let other = Response::encode_roots(&lies, &Aside::default());
     for peer in [HONEST].into_iter().chain(LIARS) {
         state.on_connected(principal(peer), &mine, &Aside::default());
@@ -328,7 +326,7 @@ fn a_slow_peer_loses_its_place_and_goes_on_where_it_was() {
     }
     // Three places are taken, and the fourth peer waits: none of them ended a session well yet.
     let ranges = Request::Ranges {
-        set: SetKind::Acts,
+        kind: Kind::ACT,
         ranges: vec![(Bounds::ALL, mine.acts_index().fingerprint().digest())],
     };
     let due = state.deadline();
@@ -358,7 +356,7 @@ fn a_slow_peer_loses_its_place_and_goes_on_where_it_was() {
 fn a_peer_that_is_linked_is_remembered_however_many_come_and_go() {
     let mine = strew(1, 3);
     let mut state = State::new(Config::default(), context(1), &[7; 32], at(0));
-    let lies = Roots { registers: Digest([9; 32]), acts: Digest([9; 32]) };
+    let lies = same_roots(Digest([9; 32]));
     let other = Response::encode_roots(&lies, &Aside::default());
     let nothing = Response::encode_pieces(&[]);
     let ends_well = |state: &mut State, peer: Principal, now: u64, pace: u64| {
@@ -412,7 +410,7 @@ fn fetches(outputs: &[Output]) -> Vec<Principal> {
 fn sessions_without_a_place_remember_so_much_and_the_largest_goes() {
     let mine = strew(1, 3);
     let mut state = State::new(Config::default(), context(1), &[7; 32], at(0));
-    let lies = Roots { registers: Digest([9; 32]), acts: Digest([9; 32]) };
+    let lies = same_roots(Digest([9; 32]));
     let other = Response::encode_roots(&lies, &Aside::default());
     let peers: Vec<_> = (2..12).map(principal).collect();
     let mut asked = BTreeSet::new();
@@ -471,4 +469,102 @@ fn named(by: u8, most: usize) -> Vec<Piece> {
     };
     let items: Vec<_> = (0..most).map(|n| (digest(n), digest(n))).collect();
     items.chunks(600).map(|chunk| Piece::Items(chunk.to_vec())).collect()
+}
+
+/// A node, and peers that always have something new: as soon as a session with one ended it wants another.
+struct Crowd {
+    state: State,
+    mine: Strew,
+    now: Instant,
+    /// The peers that will answer, by the time of the answer.
+    due: BTreeMap<(Instant, u64), Principal>,
+    /// How fast each answers.
+    pace: BTreeMap<Principal, Duration>,
+    /// When sessions began.
+    begun: BTreeMap<Principal, Vec<Instant>>,
+    number: u64,
+}
+
+impl Crowd {
+    fn new() -> Self {
+        Self {
+            state: State::new(Config::default(), context(1), &[7; 32], at(0)),
+            mine: strew(1, 3),
+            now: at(0),
+            due: BTreeMap::new(),
+            pace: BTreeMap::new(),
+            begun: BTreeMap::new(),
+            number: 0,
+        }
+    }
+
+    fn comes(&mut self, peer: Principal, pace: Duration) {
+        self.pace.insert(peer, pace);
+        self.state.on_connected(peer, &self.mine, &Aside::default());
+        self.press(peer);
+    }
+
+    /// A session of two questions, of which the first one begins it.
+    fn act(&mut self, outputs: Vec<Output>) {
+        for output in outputs {
+            match output {
+                Output::Send { peer, request: Request::Ranges { kind, .. } } => {
+                    if kind == Kind::ACT {
+                        self.begun.entry(peer).or_default().push(self.now);
+                    }
+                    self.number += 1;
+                    self.due.insert((self.now + self.pace[&peer], self.number), peer);
+                }
+                Output::Complete { peer } => self.press(peer),
+                _ => {}
+            }
+        }
+    }
+
+    fn press(&mut self, peer: Principal) {
+        let unlike = [Kind::ACT, Kind::RECORD].map(|kind| (kind, Digest([9; 32])));
+        let (roots, aside) = (Roots::new(unlike), Aside::default());
+        let body = Request::Roots { roots, aside: aside.clone(), urgent: true }.encode();
+        let out = self.state.on_request(peer, ReplyId(1), &body, self.now, &self.mine, &aside);
+        self.act(out);
+    }
+
+    fn run(&mut self, time: Duration) {
+        let (end, nothing) = (self.now + time, Response::encode_pieces(&[]));
+        while let Some(next) = self.due.first_entry().filter(|next| next.key().0 <= end) {
+            let ((at, _), peer) = next.remove_entry();
+            self.now = at;
+            let out = self.state.on_response(peer, &nothing, self.now, &self.mine);
+            self.act(out);
+        }
+        self.now = end;
+    }
+
+    fn begun(&self, peer: &Principal) -> usize {
+        self.begun.get(peer).map_or(0, Vec::len)
+    }
+}
+
+/// They are so many that what each of them uses is forgiven before its next turn.
+#[test]
+fn five_hundred_quick_peers_do_not_keep_a_new_or_slow_one_waiting_for_good() {
+    let mut crowd = Crowd::new();
+    let key = |n: u16| Principal(sha3("key", &[&n.to_be_bytes()]).0);
+    (0..500).for_each(|n| crowd.comes(key(n), Duration::from_millis(50)));
+    crowd.run(Duration::from_secs(60));
+    assert!((0..500).all(|n| crowd.begun(&key(n)) > 0));
+    let slow: Vec<_> = (1_000..1_005).map(key).collect();
+    for peer in &slow {
+        crowd.comes(*peer, Duration::from_millis(300));
+    }
+    let since = crowd.now;
+    crowd.run(QUANTUM + Duration::from_secs(8));
+    assert!(slow.iter().all(|peer| crowd.begun(peer) == 1), "those that are new: {:?}", since);
+    crowd.run(Duration::from_secs(100));
+    assert!(slow.iter().all(|peer| crowd.begun(peer) >= 2), "and slow by now");
+    // One of them at a time, so that the quick ones wait little longer for it.
+    let mut begun: Vec<_> = slow.iter().flat_map(|peer| &crowd.begun[peer]).copied().collect();
+    begun.sort_unstable();
+    let apart = |pair: &[Instant]| pair[1].since(pair[0]) >= Duration::from_millis(600);
+    assert!(begun.windows(2).all(apart), "{begun:?}");
 }

@@ -1,12 +1,10 @@
 use crux_crdt::Digest;
 use crux_crdt::hash::sha3;
-use crux_crdt::strew::{Bounds, Strew};
+use crux_crdt::strew::{Bounds, Kind, Strew};
 use crux_protocol::link::ReplyId;
-use crux_protocol::sync::{
-    Aside, Config, Merged, Output, Piece, Request, Response, Roots, SetKind, State,
-};
+use crux_protocol::sync::{Aside, Config, Merged, Output, Piece, Request, Response, Roots, State};
 
-use crate::fixture::{at, context, principal, record, rng, strew};
+use crate::fixture::{at, context, principal, record, rng, same_roots, strew, unknown};
 
 fn engine(me: u8) -> State {
     State::new(Config::default(), context(me), &[7; 32], at(0))
@@ -48,7 +46,8 @@ fn a_new_link_compares_roots_and_equal_ones_do_nothing() {
     let asked = request(state.on_connected(principal(2), &mine, &Aside::default())).unwrap();
     assert_eq!(asked, roots(&mine));
     // Both admitted everybody, but by different acts: only the registers agree.
-    assert_eq!(Roots::of(&mine).registers, Roots::of(&theirs).registers);
+    let differing: Vec<_> = Roots::of(&mine).differing(&Roots::of(&theirs)).collect();
+    assert_eq!(differing, [Kind::ACT]);
     let same = Response::encode_roots(&Roots::of(&mine), &Aside::default());
     let out = state.on_response(principal(2), &same, at(1), &mine);
     assert!(
@@ -131,7 +130,7 @@ fn the_responder_keeps_no_state_and_lists_what_is_short() {
     let theirs = strew(2, 3);
     let mut other = engine(2);
     let nothing = crux_crdt::fingerprint::Fingerprint::default().digest();
-    let asked = Request::Ranges { set: SetKind::Registers, ranges: vec![(Bounds::ALL, nothing)] };
+    let asked = Request::Ranges { kind: Kind::RECORD, ranges: vec![(Bounds::ALL, nothing)] };
     let body = answer(&mut other, 1, &asked, &theirs);
     let Ok(Response::Pieces(pieces)) = Response::decode(&body, &context(1)) else {
         panic!("pieces")
@@ -147,7 +146,7 @@ fn a_peer_that_leads_in_circles_is_left() {
     let mut state = engine(1);
     let mut asked = request(state.on_connected(principal(2), &mine, &Aside::default()));
     let lie = crux_crdt::Digest([9; 32]);
-    let lies = Roots { registers: lie, acts: lie };
+    let lies = same_roots(lie);
     let mut exchanges = 0_u32;
     while let Some(now) = asked {
         exchanges += 1;
@@ -168,9 +167,18 @@ fn garbage_is_answered_by_an_empty_body_and_ends_a_session() {
     state.on_connected(principal(2), &mine, &Aside::default());
     let out =
         state.on_request(principal(2), ReplyId(1), &[0xff; 40], at(1), &mine, &Aside::default());
-    assert!(matches!(&out[..], [Output::Reply { body, .. }] if body.is_empty()), "{out:?}");
-    assert!(state.on_response(principal(2), &[0xff; 40], at(1), &mine).is_empty());
+    let [Output::Reply { body, .. }, Output::OtherVersion { peer, what }] = &out[..] else {
+        panic!("{out:?}")
+    };
+    assert!(body.is_empty());
+    assert_eq!((*peer, what.as_str()), (principal(2), "sync request 255"));
+    let out = state.on_response(principal(2), &[0xff; 40], at(1), &mine);
+    assert!(matches!(&out[..], [Output::OtherVersion { .. }]), "{out:?}");
     assert!(!state.is_busy());
+    // What is cut short is of no version.
+    let out = state.on_request(principal(2), ReplyId(2), &[1], at(1), &mine, &Aside::default());
+    assert!(matches!(&out[..], [Output::Reply { body, .. }] if body.is_empty()), "{out:?}");
+    assert!(state.on_response(principal(2), &[1], at(1), &mine).is_empty());
 }
 
 /// The most acts and records that one session wants; `session.rs` has it.
@@ -181,14 +189,14 @@ fn a_session_wants_so_much_and_no_more() {
     let mine = strew(1, 2);
     let mut state = engine(1);
     state.on_connected(principal(2), &mine, &Aside::default());
-    let lies = Roots { registers: Digest([9; 32]), acts: Digest([9; 32]) };
+    let lies = same_roots(Digest([9; 32]));
     let body = Response::encode_roots(&lies, &Aside::default());
     let mut asked = request(state.on_response(principal(2), &body, at(1), &mine));
     let mut left = WANTED_MAX + 1;
     let mut fetched = 0;
     while let Some(now) = asked {
         let body = match now {
-            Request::Ranges { set: SetKind::Acts, .. } => {
+            Request::Ranges { kind: Kind::ACT, .. } => {
                 let ids = (0..left).map(|n| sha3("lie", &[&n.to_be_bytes()]));
                 let ids: Vec<_> = ids.map(|id| (id, id)).collect();
                 left = 0;
@@ -214,7 +222,7 @@ fn a_session_wants_so_much_and_no_more() {
 #[test]
 fn an_answer_to_another_question_ends_a_session() {
     let mine = strew(1, 2);
-    let lies = Roots { registers: Digest([9; 32]), acts: Digest([9; 32]) };
+    let lies = same_roots(Digest([9; 32]));
     let answers = [
         Response::encode_stored(true),
         Response::encode_beacons(&[]),
@@ -238,7 +246,7 @@ fn an_answer_to_another_question_ends_a_session() {
 #[test]
 fn roots_instead_of_an_answer_hold_a_session_no_longer_than_silence() {
     let mine = strew(1, 2);
-    let lies = Roots { registers: Digest([9; 32]), acts: Digest([9; 32]) };
+    let lies = same_roots(Digest([9; 32]));
     let body = Response::encode_roots(&lies, &Aside::default());
     let mut state = engine(1);
     state.on_connected(principal(2), &mine, &Aside::default());
@@ -298,7 +306,7 @@ fn refused_with_rest(full: bool, rest: u64) {
     let ranges = press(&mut state, at(rest)).unwrap();
     let body = answer(&mut engine(2), 1, &ranges, &theirs);
     let next = request(state.on_response(principal(2), &body, at(rest), &mine));
-    assert!(matches!(next, Some(Request::Ranges { set: SetKind::Registers, .. })), "{next:?}");
+    assert!(matches!(next, Some(Request::Ranges { kind: Kind::RECORD, .. })), "{next:?}");
     state.on_failed(principal(2), at(rest + 1), &mine);
     // Unless there may be room.
     state.on_room();
@@ -328,4 +336,126 @@ fn a_session_ends_after_the_network_said_that_its_request_is_lost() {
         state.on_wake(now, &mine, &Aside::default(), &mut rng());
     }
     assert!(now > lost);
+}
+
+/// The node of tomorrow: a root of a kind that this build does not know.
+const LATER: (Kind, Digest) = (Kind(9), Digest([6; 32]));
+
+#[test]
+fn a_root_of_an_unknown_kind_is_skipped_and_known_ones_are_compared() {
+    let mine = strew(1, 3);
+    let later = |of: &Strew| Roots::new(of.roots().chain([LATER]));
+    let same = Response::encode_roots(&later(&mine), &Aside::default());
+    let mut state = engine(1);
+    state.on_connected(principal(2), &mine, &Aside::default());
+    let out = state.on_response(principal(2), &same, at(1), &mine);
+    assert!(matches!(out[..], [Output::Aside { .. }, Output::Complete { .. }]), "{out:?}");
+    assert!(!state.is_busy());
+    // A request with such a root is answered, and is no doubt either.
+    let urgent = Request::Roots { roots: later(&mine), aside: Aside::default(), urgent: true };
+    let out = state.on_request(
+        principal(2),
+        ReplyId(1),
+        &urgent.encode(),
+        at(2),
+        &mine,
+        &Aside::default(),
+    );
+    let [Output::Reply { .. }, Output::Aside { .. }, Output::Complete { .. }] = &out[..] else {
+        panic!("{out:?}")
+    };
+    assert_eq!(state.under_way(), 0);
+    // What both know is compared as ever: the acts, and never the unknown set.
+    let mut theirs = mine.clone();
+    theirs.merge_act(crate::fixture::admission(1, 9));
+    let other = Response::encode_roots(&later(&theirs), &Aside::default());
+    state.on_connected(principal(2), &mine, &Aside::default());
+    let asked = request(state.on_response(principal(2), &other, at(3), &mine));
+    assert!(matches!(asked, Some(Request::Ranges { kind: Kind::ACT, .. })), "{asked:?}");
+}
+
+#[test]
+fn of_an_unknown_set_there_is_nothing_to_list() {
+    let asked = Request::Ranges { kind: LATER.0, ranges: vec![(Bounds::ALL, LATER.1)] };
+    let body = answer(&mut engine(2), 1, &asked, &strew(2, 3));
+    let Ok(Response::Pieces(pieces)) = Response::decode(&body, &context(1)) else {
+        panic!("an answer")
+    };
+    assert!(pieces.is_empty());
+}
+
+/// The greatest body: an act has 42 bytes besides.
+const BODY_MAX: usize = crux_crdt::act::ACT_BYTES_MAX - 42;
+
+/// A hundred acts of the greatest size make some 13 MB: no answer has more than 1 MiB of them.
+#[test]
+fn a_hundred_of_the_greatest_acts_converge_in_several_answers() {
+    let mut mine = strew(1, 3);
+    let mut theirs = mine.clone();
+    for number in 1..=100 {
+        theirs.merge_act(unknown(3, number, BODY_MAX));
+    }
+    let (mut state, mut other) = (engine(1), engine(2));
+    let mut asked = request(state.on_connected(principal(2), &mine, &Aside::default()));
+    let mut fetches = Vec::new();
+    while let Some(request_now) = asked {
+        let body = answer(&mut other, 1, &request_now, &theirs);
+        assert!(body.len() < crux_protocol::link::Protocol::Sync.max_body() / 2);
+        let mut outputs = state.on_response(principal(2), &body, at(1), &mine);
+        if let [Output::MergeActs { acts, .. }] = &outputs[..] {
+            let Request::Acts(ids) = &request_now else { panic!("{request_now:?}") };
+            fetches.push((ids.len(), acts.len()));
+        }
+        if outputs.iter().any(|output| merge(&mut mine, output)) {
+            outputs = state.resume(principal(2), news(), at(1), &mine);
+        }
+        asked = request(outputs);
+    }
+    // Eight in each answer, and the rest again in the next request, in one session.
+    let expected: Vec<_> = (0..13).map(|n| (100 - 8 * n, 8.min(100 - 8 * n))).collect();
+    assert_eq!(fetches, expected);
+    assert_eq!(mine.digest(), theirs.digest());
+    assert!(!state.is_busy());
+}
+
+/// Small acts come first in an answer, because they make the members whose acts are taken.
+#[test]
+fn an_answer_has_the_small_acts_first_and_one_whatever_its_size() {
+    let large: Vec<_> = (1..=9).map(|number| unknown(3, number, BODY_MAX)).collect();
+    let small = crate::fixture::admission(1, 3);
+    let acts = |of: &[u8]| match Response::decode(of, &context(1)) {
+        Ok(Response::Acts(acts)) => acts,
+        other => panic!("{other:?}"),
+    };
+    let answer = acts(&Response::encode_acts(large.iter().chain([&small])));
+    assert_eq!(answer.len(), 8, "seven of the nine fit beside it");
+    assert_eq!(answer[0].id(), small.id());
+    assert_eq!(acts(&Response::encode_acts(large[..1].iter())).len(), 1);
+    assert!(acts(&Response::encode_acts([].iter())).is_empty());
+}
+
+/// A peer that answers with acts that nobody asked for gets no further request for them.
+#[test]
+fn a_peer_whose_answer_has_nothing_of_what_was_asked_is_not_asked_again() {
+    let mine = strew(1, 3);
+    let mut theirs = mine.clone();
+    (1..=3).for_each(|number| _ = theirs.merge_act(unknown(3, number, 10)));
+    let mut state = engine(1);
+    state.on_connected(principal(2), &mine, &Aside::default());
+    let other = Response::encode_roots(&Roots::of(&theirs), &Aside::default());
+    let ranges = request(state.on_response(principal(2), &other, at(0), &mine)).unwrap();
+    let body = answer(&mut engine(2), 1, &ranges, &theirs);
+    let asked = request(state.on_response(principal(2), &body, at(0), &mine));
+    let Some(Request::Acts(ids)) = asked else { panic!("{asked:?}") };
+    assert_eq!(ids.len(), 3);
+    // One of three: the other two are asked for again.
+    let one = Response::encode_acts([theirs.act(&ids[1]).unwrap()].into_iter());
+    state.on_response(principal(2), &one, at(0), &mine);
+    let again = request(state.resume(principal(2), news(), at(0), &mine));
+    assert_eq!(again, Some(Request::Acts(vec![ids[0], ids[2]])));
+    // None of two.
+    let none = Response::encode_acts([&unknown(3, 9, 10)].into_iter());
+    state.on_response(principal(2), &none, at(0), &mine);
+    let next = request(state.resume(principal(2), news(), at(0), &mine));
+    assert!(matches!(next, Some(Request::Ranges { kind: Kind::RECORD, .. })), "{next:?}");
 }

@@ -7,12 +7,13 @@ use crux_crdt::act::Statement;
 use crux_crdt::canon::Canonical as _;
 use crux_crdt::record::{Marker, Profile, Record, SLOT_BYTES_MAX, Slot};
 use crux_crdt::sign::Identity;
-use crux_protocol::flock::{Event, Restored};
-use crux_protocol::link::{self, Protocol, Topic};
+use crux_protocol::flock::{Control, Event, Restored};
+use crux_protocol::join;
+use crux_protocol::link::{self, Protocol, RequestFailure, RequestId, Topic};
 use crux_protocol::sync::{Request, Response};
 
 use crate::rig::{
-    Rig, act, admit, marker, record, record_of, record_with, sealed, sealed_act, who,
+    Rig, act, admit, gossiped, marker, record, record_of, record_with, sealed, sealed_act, who,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -37,7 +38,7 @@ fn disk() -> Restored {
     let acts = vec![
         admit(&me, &liar()),
         admit(&liar(), &me),
-        act(&me, 2, Statement::Admit { subject: victim().principal(), generation: 2 }),
+        act(&me, 2, Statement::admit(victim().principal(), 2)),
     ];
     let records = vec![record(&liar(), marker(1), Profile::default()), said()];
     Restored { records, acts, ..Restored::default() }
@@ -58,7 +59,7 @@ fn retirement(incarnation: u64) -> Vec<u8> {
 
 fn retire(rig: &mut Rig, incarnation: u64) {
     rig.saved.clear();
-    rig.gossip(liar().principal(), Topic::Membership, retirement(incarnation));
+    rig.gossip(liar().principal(), Topic::Fact, retirement(incarnation));
     assert!(rig.state.strew().shown_record(&victim().principal()).is_none());
 }
 
@@ -75,17 +76,43 @@ fn written(rig: &Rig) -> Vec<Arc<Record>> {
     records.filter(|record| record.author() == victim().principal()).collect()
 }
 
-/// What the node asks the victim to store.
-fn handed_back(rig: &Rig) -> Option<Vec<u8>> {
+/// What the node asks the victim to store, and the number of the request.
+fn request_of(rig: &Rig) -> Option<(RequestId, Vec<u8>)> {
     rig.links.iter().find_map(|command| match command {
-        link::Command::Request { peer, body, .. } if *peer == victim().principal() => {
+        link::Command::Request { id, peer, body, .. } if *peer == victim().principal() => {
             match Request::decode(body) {
-                Ok(Request::Store(frame)) => Some(frame),
+                Ok(Request::Store(frame)) => Some((*id, frame)),
                 _ => None,
             }
         }
         _ => None,
     })
+}
+
+fn handed_back(rig: &Rig) -> Option<Vec<u8>> {
+    request_of(rig).map(|(_, frame)| frame)
+}
+
+/// The disk answers, and the victim is asked to store its record.
+fn hand_back(rig: &mut Rig) -> RequestId {
+    rig.links.clear();
+    rig.give(Event::Recalled { record: said() });
+    request_of(rig).expect("it is asked").0
+}
+
+fn fail(rig: &mut Rig, id: RequestId, failure: RequestFailure) {
+    let peer = victim().principal();
+    rig.give(Event::Link(link::Event::RequestFailed { id, peer, failure }));
+}
+
+fn answer(rig: &mut Rig, id: RequestId) {
+    let (peer, body) = (victim().principal(), Response::encode_stored(false));
+    rig.give(Event::Link(link::Event::Response { id, peer, body }));
+}
+
+fn disconnect(rig: &mut Rig) {
+    let peer = victim().principal();
+    rig.give(Event::Link(link::Event::Disconnected { peer }));
 }
 
 #[test]
@@ -118,7 +145,7 @@ fn a_start_begins_the_day_anew() {
 fn what_a_member_leaves_behind_goes_from_the_disk_at_once_and_at_the_next_start() {
     let left = act(&victim(), 1, Statement::Leave { incarnation: 4 });
     let mut rig = rig();
-    rig.gossip(liar().principal(), Topic::Membership, sealed_act(&left));
+    rig.gossip(liar().principal(), Topic::Fact, sealed_act(&left));
     assert!(matches!(&written(&rig)[..], [one] if one.is_stripped()));
     let mut restored = disk();
     restored.acts.push(left);
@@ -146,7 +173,7 @@ fn who_was_retired_and_lost_its_disk_is_handed_back_what_it_said() {
     let mut rig = Rig::restored(Restored { known_key: true, records, acts, ..Restored::default() });
     rig.connect(other.principal(), true);
     let lie = Statement::Retire { subject: me.principal(), incarnation: 9 };
-    rig.gossip(other.principal(), Topic::Membership, sealed_act(&act(&other, 2, lie)));
+    rig.gossip(other.principal(), Topic::Fact, sealed_act(&act(&other, 2, lie)));
     rig.compare(other.principal());
     let mine = record_with(&me, marker(4), Profile::default(), &["dns", "ntp"]);
     rig.request(other.principal(), Protocol::Sync, Request::Store(sealed(&mine)).encode());
@@ -162,7 +189,11 @@ fn it_is_handed_back_seldom_and_to_its_author_only() {
     let mut rig = rig();
     rig.connect(victim().principal(), true);
     assert!(rig.recalled.is_empty(), "nobody retired it");
+    disconnect(&mut rig);
     retire(&mut rig, 4);
+    rig.connect(victim().principal(), true);
+    let id = hand_back(&mut rig);
+    answer(&mut rig, id);
     for _ in 0..5 {
         rig.connect(victim().principal(), true);
         rig.connect(liar().principal(), true);
@@ -173,11 +204,98 @@ fn it_is_handed_back_seldom_and_to_its_author_only() {
     rig.connect(victim().principal(), true);
     assert_eq!(rig.recalled.len(), 2);
     // It went meanwhile.
-    let peer = victim().principal();
-    rig.give(Event::Link(link::Event::Disconnected { peer }));
+    disconnect(&mut rig);
     rig.links.clear();
     rig.give(Event::Recalled { record: said() });
     assert_eq!(handed_back(&rig), None);
+    // And is back: that was no answer.
+    rig.connect(victim().principal(), true);
+    rig.run(Duration::from_millis(100));
+    assert_eq!(rig.recalled.len(), 3);
+}
+
+/// It knows no members yet, so its gate is closed on the first link.
+#[test]
+fn it_is_handed_back_on_the_next_link_when_the_gate_was_closed() {
+    let mut rig = rig();
+    retire(&mut rig, 4);
+    rig.connect(victim().principal(), true);
+    let id = hand_back(&mut rig);
+    fail(&mut rig, id, RequestFailure::Unsupported);
+    rig.run(Duration::from_millis(500));
+    assert_eq!(rig.recalled.len(), 1, "this link leads to a closed gate");
+    disconnect(&mut rig);
+    rig.connect(victim().principal(), true);
+    assert_eq!(rig.recalled.len(), 2, "at once");
+    hand_back(&mut rig);
+}
+
+/// Or a second link opens beside the first one, that this node dialled for it.
+#[test]
+fn it_is_handed_back_on_a_link_beside_the_one_whose_gate_was_closed() {
+    let mut rig = rig();
+    retire(&mut rig, 4);
+    rig.connect(victim().principal(), true);
+    let id = hand_back(&mut rig);
+    fail(&mut rig, id, RequestFailure::Unsupported);
+    rig.links.clear();
+    rig.run(SECOND);
+    let peer = victim().principal();
+    let knock = rig.links.iter().find_map(|command| match command {
+        link::Command::Request { id, peer: to, protocol: Protocol::Join, .. } if *to == peer => {
+            Some(*id)
+        }
+        _ => None,
+    });
+    let body = join::Response::Standing { known: true, acts: vec![] }.encode();
+    let id = knock.expect("it knocks");
+    rig.links.clear();
+    rig.give(Event::Link(link::Event::Response { id, peer, body }));
+    let dial = rig.links.iter().find_map(|command| match command {
+        link::Command::Dial { id, expect, .. } if *expect == Some(peer) => Some(*id),
+        _ => None,
+    });
+    assert_eq!(rig.recalled.len(), 1);
+    let (id, addr) = (dial.expect("it dials"), "127.0.0.1:2000".parse().expect("an address"));
+    rig.give(Event::Link(link::Event::Dialled { id, peer, addr }));
+    assert_eq!(rig.recalled.len(), 2);
+}
+
+/// The victim answers nothing, or its connection is lost each time: so many reads of the disk, and then a rest.
+#[test]
+fn without_an_answer_it_is_handed_back_again_soon_and_so_often() {
+    const TRIES: usize = 16;
+    let mut rig = rig();
+    retire(&mut rig, 4);
+    rig.connect(victim().principal(), true);
+    for tries in 1..=TRIES {
+        assert_eq!(rig.recalled.len(), tries);
+        let id = hand_back(&mut rig);
+        fail(&mut rig, id, RequestFailure::Lost);
+        if tries % 2 == 0 {
+            // Another link is no reason for another attempt before its time.
+            disconnect(&mut rig);
+            rig.connect(victim().principal(), true);
+        }
+        rig.run(Duration::from_millis(99));
+        assert_eq!(rig.recalled.len(), tries);
+        rig.run(Duration::from_millis(1));
+    }
+    rig.run(SECOND * 59);
+    assert_eq!(rig.recalled.len(), TRIES);
+    rig.run(SECOND);
+    rig.connect(victim().principal(), true);
+    assert_eq!(rig.recalled.len(), TRIES + 1);
+}
+
+/// A node that comes back is linked before everybody heard that it was retired.
+#[test]
+fn who_is_linked_when_its_retirement_comes_is_handed_back_what_it_said() {
+    let mut rig = rig();
+    rig.connect(victim().principal(), true);
+    retire(&mut rig, 4);
+    assert_eq!(rig.recalled, [victim().principal()]);
+    hand_back(&mut rig);
 }
 
 #[test]
@@ -185,7 +303,7 @@ fn who_comes_back_by_itself_replaces_what_was_kept() {
     let mut rig = rig();
     retire(&mut rig, 4);
     let back = record_with(&victim(), marker(5), Profile::default(), &["dns"]);
-    rig.gossip(liar().principal(), Topic::Registry, sealed(&back));
+    rig.gossip(liar().principal(), Topic::Fact, gossiped(&back));
     assert_eq!(written(&rig), [back]);
     rig.connect(victim().principal(), true);
     assert!(rig.recalled.is_empty());
@@ -199,7 +317,7 @@ fn a_record_that_comes_after_the_retirement_is_kept_whole_on_the_disk() {
     let mut rig = rig();
     retire(&mut rig, 4);
     let last = record_with(&victim(), Marker { seq: 1, ..marker(4) }, Profile::default(), &["dns"]);
-    rig.gossip(liar().principal(), Topic::Registry, sealed(&last));
+    rig.gossip(liar().principal(), Topic::Fact, gossiped(&last));
     assert!(rig.state.strew().shown_record(&victim().principal()).is_none());
     assert_eq!(written(&rig), std::slice::from_ref(&last));
     // It promised nothing, since others do not show it.
@@ -243,12 +361,12 @@ fn what_is_kept_is_bounded_and_the_largest_goes_first() {
         rig.run(Duration::from_millis(10));
         let subject = key(n).principal();
         let number = 100 + 2 * u64::from(n);
-        let admits = act(&liar(), number, Statement::Admit { subject, generation: 2 });
-        rig.gossip(from, Topic::Membership, sealed_act(&admits));
-        rig.gossip(from, Topic::Registry, sealed(&bulky(&key(n))));
+        let admits = act(&liar(), number, Statement::admit(subject, 2));
+        rig.gossip(from, Topic::Fact, sealed_act(&admits));
+        rig.gossip(from, Topic::Fact, gossiped(&bulky(&key(n))));
         assert!(rig.state.strew().shown_record(&subject).is_some(), "there is room in memory");
         let retires = Statement::Retire { subject, incarnation: 1 };
-        rig.gossip(from, Topic::Membership, sealed_act(&act(&liar(), number + 1, retires)));
+        rig.gossip(from, Topic::Fact, sealed_act(&act(&liar(), number + 1, retires)));
         let records = rig.saved.iter().flat_map(|batch| &batch.records);
         went.extend(records.filter(|it| it.is_stripped()).map(|it| it.author()));
     }
@@ -256,4 +374,40 @@ fn what_is_kept_is_bounded_and_the_largest_goes_first() {
     let each = bulky(&key(0)).footprint();
     assert_eq!(kept, (LIMIT - said().footprint()) / each, "as many as fit");
     assert!(!went.contains(&victim().principal()), "it is small, though it was the first");
+}
+
+/// It is read after it was written.
+#[test]
+fn a_record_that_comes_after_the_retirement_is_written_before_it_is_handed_back() {
+    let mut rig = rig();
+    retire(&mut rig, 4);
+    rig.connect(victim().principal(), true);
+    assert_eq!((rig.saved.len(), &rig.saved_before[..]), (1, &[1][..]));
+    let last = record_with(&victim(), Marker { seq: 1, ..marker(4) }, Profile::default(), &["dns"]);
+    rig.gossip(victim().principal(), Topic::Fact, gossiped(&last));
+    assert_eq!((rig.saved.len(), &rig.saved_before[..]), (2, &[1, 2][..]));
+    assert_eq!(written(&rig), [last]);
+}
+
+/// What this node's operator forgets is not kept, so it pushes out nobody's.
+#[test]
+fn what_the_operator_forgets_takes_the_place_of_nobody_elses() {
+    let big = Identity::from_seed(&[4; 32]);
+    let mut restored = disk();
+    restored.acts.push(act(&who(1), 3, Statement::admit(big.principal(), 3)));
+    restored.records.push(bulky(&big));
+    // Either fits, and not both.
+    let limit = said().footprint() + bulky(&big).footprint() - 1;
+    let mut rig = Rig::limited(restored, limit);
+    rig.connect(liar().principal(), true);
+    rig.compare(liar().principal());
+    rig.run(SECOND * 3);
+    let lie = Statement::Retire { subject: big.principal(), incarnation: 1 };
+    rig.gossip(liar().principal(), Topic::Fact, sealed_act(&act(&liar(), 2, lie)));
+    rig.saved.clear();
+    let forget = rig.control(Control::Forget(victim().principal()));
+    assert!(matches!(forget, Some(Ok(_))), "{forget:?}");
+    let stripped = rig.saved.iter().chain(&rig.written).flat_map(|batch| &batch.records);
+    let stripped: Vec<_> = stripped.filter(|it| it.is_stripped()).map(|it| it.author()).collect();
+    assert_eq!(stripped, [victim().principal()]);
 }

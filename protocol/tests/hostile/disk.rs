@@ -7,7 +7,7 @@ use crux_protocol::flock::{ControlError, Notice};
 use crux_protocol::leader::Response;
 use crux_protocol::link::{self, Protocol};
 
-use crate::rig::{Disk, Rig, command, marker, record, who};
+use crate::rig::{Disk, Rig, command, key, marker, record, who};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -32,11 +32,7 @@ fn a_node_writes_again_by_itself_when_there_is_room() {
     rig.disk = Disk::Full;
     assert!(!rig.register("b", None));
     // What asks for nothing to be written does not end the attempts.
-    let nothing = rig.control(crux_protocol::flock::Control::Deregister {
-        horde: "main".parse().expect("a label"),
-        service: "x".parse().expect("a name"),
-        rev: "r1".parse().expect("a name"),
-    });
+    let nothing = rig.control(crux_protocol::flock::Control::Deregister(key("x")));
     assert!(matches!(nothing, Some(Err(ControlError::Rejected(_) | ControlError::DiskFull))));
     rig.run(MINUTE);
     rig.disk = Disk::Good;

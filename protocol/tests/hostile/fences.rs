@@ -12,7 +12,7 @@ use crux_protocol::flock::{Answer, Control, Event, Notice, Restored};
 use crux_protocol::leader::{CLAIM_LIMIT, CLAIM_STEP, Claim, Response};
 use crux_protocol::link::{self, Protocol, Topic, Verdict};
 
-use crate::rig::{Rig, act, admit, command, marker, record, sealed, sealed_act, who};
+use crate::rig::{Rig, act, admit, command, gossiped, marker, record, sealed_act, who};
 
 const SECOND: Duration = Duration::from_secs(1);
 const LAST: u64 = CLAIM_LIMIT - 1;
@@ -106,7 +106,7 @@ fn whoever_publishes_the_last_claim_leads_while_it_lives_and_commands_nobody() {
     let mut rig = rig();
     let last = claiming(&liar(), 2, LAST);
     let peer = liar().principal();
-    assert_eq!(rig.gossip(peer, Topic::Registry, sealed(&last)), Verdict::Accept);
+    assert_eq!(rig.gossip(peer, Topic::Fact, gossiped(&last)), Verdict::Accept);
     assert_eq!(rig.state.leader(), Some(Claim { n: LAST, principal: peer }));
     assert_eq!(commands(&mut rig, command(&last)), Response::Beyond);
     goes(&mut rig, &liar());
@@ -124,7 +124,7 @@ fn a_claim_that_is_raised_step_by_step_gains_a_step_a_second() {
     let (peer, start, mut step) = (liar().principal(), rig.now, 1);
     for incarnation in 2..202 {
         let raised = claiming(&liar(), incarnation, step * CLAIM_STEP);
-        assert_eq!(rig.gossip(peer, Topic::Registry, sealed(&raised)), Verdict::Accept);
+        assert_eq!(rig.gossip(peer, Topic::Fact, gossiped(&raised)), Verdict::Accept);
         step += u64::from(commands(&mut rig, command(&raised)) == Response::Accepted);
         rig.run(Duration::from_millis(50));
     }
@@ -186,7 +186,7 @@ fn the_fence_of_a_live_holder_is_kept_whoever_says_that_it_is_gone() {
     let acts = vec![
         admit(&me, &liar),
         admit(&liar, &me),
-        act(&me, 2, Statement::Admit { subject: leader.principal(), generation: 2 }),
+        act(&me, 2, Statement::admit(leader.principal(), 2)),
     ];
     let records = vec![claiming(&liar, 1, 0), claiming(&leader, 1, 7)];
     let mut rig = Rig::restored(Restored { records, acts, ..Restored::default() });
@@ -199,7 +199,7 @@ fn the_fence_of_a_live_holder_is_kept_whoever_says_that_it_is_gone() {
     for incarnation in 1..6 {
         let lie = Statement::Retire { subject: leader.principal(), incarnation };
         let lie = sealed_act(&act(&liar, 1 + incarnation, lie));
-        assert_eq!(rig.gossip(liar.principal(), Topic::Membership, lie), Verdict::Accept);
+        assert_eq!(rig.gossip(liar.principal(), Topic::Fact, lie), Verdict::Accept);
         if incarnation == 3 {
             let peer = leader.principal();
             rig.give(Event::Link(link::Event::Disconnected { peer }));
@@ -207,8 +207,8 @@ fn the_fence_of_a_live_holder_is_kept_whoever_says_that_it_is_gone() {
         // While it is linked it may take as long as it likes.
         rig.run(if incarnation < 3 { SECOND * 20 } else { SECOND * 4 });
         assert_eq!(rig.state.fence(), Some(fence));
-        let back = sealed(&claiming(&leader, incarnation + 1, 7));
-        assert_eq!(rig.gossip(liar.principal(), Topic::Registry, back), Verdict::Accept);
+        let back = gossiped(&claiming(&leader, incarnation + 1, 7));
+        assert_eq!(rig.gossip(liar.principal(), Topic::Fact, back), Verdict::Accept);
         rig.run(SECOND * 20);
         assert_eq!(rig.state.fence(), Some(fence), "dead, and not departed");
     }

@@ -40,6 +40,7 @@ pub(crate) fn try_to_join(rig: &mut Rig, joiner: &Identity, alone: bool) -> Resp
         agreement_key: [0; 32],
         incarnation: 1,
         alone,
+        after: key.after().clone(),
     };
     let said = of_hello(me, sponsor, &hello);
     let reply = rig.request(me, Protocol::Join, Request::Hello(hello.clone()).encode());

@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use crux_crdt::act::{NUMBER_LIMIT, Statement};
-use crux_crdt::canon::{Canonical, Decoder, Encoder};
+use crux_crdt::canon::{Canonical, Encoder};
 use crux_crdt::record::{Header, INCARNATION_LIMIT, Marker, Profile};
 use crux_crdt::sign::{Identity, Signed};
+use crux_protocol::fact::Fact;
 use crux_protocol::flock::{Control, ControlError, Event, Notice as FlockNotice, Restored};
-use crux_protocol::frame::RecordFrame;
 use crux_protocol::join::{self, Chain};
 use crux_protocol::link::{self, Protocol, Topic, Verdict};
 use crux_protocol::liveness::{Beacon, Evidence, Liveness, Notice, Run, Suspicion};
 use crux_protocol::sync::{self, Request};
 
-use crate::rig::{FLOCK, Rig, act, admit, marker, record, sealed, sealed_act, who};
+use crate::rig::{FLOCK, Rig, act, admit, gossiped, marker, record, sealed, sealed_act, who};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -44,9 +44,9 @@ fn what_a_stranger_says_is_not_kept() {
         rig.request(stranger.principal(), Protocol::Join, chain.encode());
         // Passed on by a member, it is the same.
         let data = sealed_act(&admit(&stranger, &who(1)));
-        rig.gossip(liar().principal(), Topic::Membership, data);
-        let data = sealed(&record(&stranger, marker(1), Profile::default()));
-        rig.gossip(liar().principal(), Topic::Registry, data);
+        rig.gossip(liar().principal(), Topic::Fact, data);
+        let data = gossiped(&record(&stranger, marker(1), Profile::default()));
+        rig.gossip(liar().principal(), Topic::Fact, data);
     }
     assert_eq!(rig.state.strew().acts().count(), acts);
     assert_eq!(rig.state.strew().records().count(), 2);
@@ -57,16 +57,16 @@ fn what_a_stranger_says_is_not_kept() {
 fn forgeries_and_lies_about_others_are_held_against_who_sends_them() {
     let mut rig = rig();
     let (from, me) = (liar().principal(), who(1));
-    let mut forged = sealed(&record(&me, marker(9), Profile::default()));
+    let mut forged = gossiped(&record(&me, marker(9), Profile::default()));
     forged[40] ^= 1;
-    assert_eq!(rig.gossip(from, Topic::Registry, forged), Verdict::Reject);
+    assert_eq!(rig.gossip(from, Topic::Fact, forged), Verdict::Reject);
     // The liar's header with the author of another.
-    let mut stolen = sealed(&record(&liar(), marker(9), Profile::default()));
-    stolen[..32].copy_from_slice(&who(1).principal().0);
-    assert_eq!(rig.gossip(from, Topic::Registry, stolen), Verdict::Reject);
+    let mut stolen = gossiped(&record(&liar(), marker(9), Profile::default()));
+    stolen[1..33].copy_from_slice(&who(1).principal().0);
+    assert_eq!(rig.gossip(from, Topic::Fact, stolen), Verdict::Reject);
     assert_eq!(rig.gossip(from, Topic::Beat, vec![1, 2, 3]), Verdict::Reject);
-    assert_eq!(rig.gossip(from, Topic::Membership, vec![0xff; 500]), Verdict::Reject);
-    assert_eq!(rig.gossip(from, Topic::Registry, vec![0; 40_000]), Verdict::Reject);
+    assert_eq!(rig.gossip(from, Topic::Fact, vec![1; 500]), Verdict::Reject);
+    assert_eq!(rig.gossip(from, Topic::Fact, vec![0; 40_000]), Verdict::Reject);
 }
 
 #[test]
@@ -88,15 +88,15 @@ fn a_node_that_was_retired_publishes_all_that_it_registered() {
     let (me, incarnation) = (rig.state.me(), rig.state.incarnation());
     let retire = Statement::Retire { subject: me, incarnation };
     let data = sealed_act(&act(&liar(), 2, retire));
-    rig.gossip(liar().principal(), Topic::Membership, data);
+    rig.gossip(liar().principal(), Topic::Fact, data);
     rig.run(SECOND);
     let published = rig.links.iter().find_map(|command| match command {
-        link::Command::Publish { topic: Topic::Registry, data } => Some(data),
+        link::Command::Publish { topic: Topic::Fact, data } => Some(data),
         _ => None,
     });
     let context = rig.context();
-    let mut input = Decoder::new(published.expect("it says that it lives"));
-    let frame = RecordFrame::open(&mut input, &FLOCK, &*context.verifier).expect("a record");
+    let published = Fact::open(published.expect("it says that it lives"), &context);
+    let Ok(Fact::Record(frame)) = published else { panic!("a record: {published:?}") };
     assert!(frame.header.value().marker.incarnation > incarnation);
     assert_eq!(frame.bodies.len(), 1, "of the one service");
 }
@@ -107,7 +107,7 @@ fn who_is_retired_at_the_last_incarnation_comes_back() {
     let me = rig.state.me();
     let retire = Statement::Retire { subject: me, incarnation: NUMBER_LIMIT - 1 };
     let data = sealed_act(&act(&liar(), 2, retire));
-    assert_eq!(rig.gossip(liar().principal(), Topic::Membership, data), Verdict::Accept);
+    assert_eq!(rig.gossip(liar().principal(), Topic::Fact, data), Verdict::Accept);
     rig.run(SECOND);
     let shown = rig.state.strew().shown_record(&me).expect("it undid that");
     assert!(shown.marker().incarnation >= NUMBER_LIMIT);
@@ -125,7 +125,7 @@ fn who_is_retired_at_the_last_incarnation_comes_back() {
 fn nobody_signs_what_no_peer_takes() {
     let mut rig = rig();
     let lying = record(&liar(), marker(NUMBER_LIMIT + 5), Profile::default());
-    assert_eq!(rig.gossip(liar().principal(), Topic::Registry, sealed(&lying)), Verdict::Accept);
+    assert_eq!(rig.gossip(liar().principal(), Topic::Fact, gossiped(&lying)), Verdict::Accept);
     let peer = liar().principal();
     rig.give(Event::Link(link::Event::Disconnected { peer }));
     rig.run(SECOND * 60);
@@ -155,7 +155,7 @@ fn only_members_have_a_voice_and_one_voice_kills_nobody() {
     let acts = vec![
         admit(&me, &liar),
         admit(&liar, &me),
-        act(&me, 2, Statement::Admit { subject: third.principal(), generation: 2 }),
+        act(&me, 2, Statement::admit(third.principal(), 2)),
     ];
     let records = vec![
         record(&liar, marker(1), Profile::default()),
@@ -184,7 +184,7 @@ fn rig_of_three() -> Rig {
     let acts = vec![
         admit(&me, &liar),
         admit(&liar, &me),
-        act(&me, 2, Statement::Admit { subject: third.principal(), generation: 2 }),
+        act(&me, 2, Statement::admit(third.principal(), 2)),
     ];
     let members = [&liar, &third].map(|it| record(it, marker(1), Profile::default()));
     let mut rig = Rig::restored(Restored { records: members.into(), acts, ..Restored::default() });
@@ -323,7 +323,7 @@ fn a_record_whose_text_is_not_plain_changes_nothing() {
         let versioned = Profile { version: text.to_owned(), claim: 5, ..Profile::default() };
         for profile in [labelled, versioned] {
             let forged = record(&liar(), marker(2), profile);
-            let verdict = rig.gossip(peer, Topic::Registry, sealed(&forged));
+            let verdict = rig.gossip(peer, Topic::Fact, gossiped(&forged));
             assert_eq!(verdict, Verdict::Reject);
             rig.request(peer, Protocol::Sync, Request::Store(sealed(&forged)).encode());
             rig.request(peer, Protocol::Call, crate::rig::command(&forged));

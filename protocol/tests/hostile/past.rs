@@ -1,15 +1,18 @@
 //! A node with an old key whose disk is empty, and what it says before it knows its past.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crux_crdt::act::Statement;
 use crux_crdt::record::{Marker, Profile, Record};
-use crux_protocol::flock::{Answer, Control, ControlError, Restored};
+use crux_protocol::flock::{Answer, Control, ControlError, Restored, STORE_PATIENCE};
 use crux_protocol::link::{Protocol, Topic};
 use crux_protocol::sync::{Request, Response};
 
-use crate::rig::{Disk, Rig, act, admit, marker, record, record_with, sealed, sealed_act, who};
+use crate::rig::{
+    Disk, Rig, act, admit, gossiped, key, marker, record, record_with, sealed, sealed_act, who,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -19,21 +22,17 @@ fn forgetful(records: Vec<Arc<Record>>) -> Rig {
 
 fn register(sync: u32) -> Control {
     Control::Register {
-        horde: "main".parse().expect("a label"),
-        service: "late".parse().expect("a name"),
-        rev: "r1".parse().expect("a name"),
+        key: key("late"),
         endpoint: "127.0.0.1:9000".parse().expect("an address"),
+        labels: BTreeMap::new(),
         lease: None,
         sync,
+        patience: STORE_PATIENCE,
     }
 }
 
 fn deregister(service: &str) -> Control {
-    Control::Deregister {
-        horde: "main".parse().expect("a label"),
-        service: service.parse().expect("a name"),
-        rev: "r1".parse().expect("a name"),
-    }
+    Control::Deregister(key(service))
 }
 
 #[test]
@@ -85,7 +84,7 @@ fn what_it_removed_before_a_restart_does_not_come_back_with_its_past() {
     let mut last = Rig::restored(restored);
     last.connect(other.principal(), true);
     let past = record_with(&me, marker(3), Profile::default(), &["gone", "kept", "more"]);
-    last.gossip(other.principal(), Topic::Registry, sealed(&past));
+    last.gossip(other.principal(), Topic::Fact, gossiped(&past));
     last.compare(other.principal());
     last.run(SECOND * 5);
     assert_eq!(last.own().expect("it spoke").marker().incarnation, 4);
@@ -151,7 +150,7 @@ fn who_left_before_it_lost_its_disk_comes_back_above_that() {
     let mut rig = Rig::restored(Restored { known_key: true, records, acts, ..Restored::default() });
     rig.connect(other.principal(), true);
     let left = act(&me, 2, Statement::Leave { incarnation: 4 });
-    rig.gossip(other.principal(), Topic::Membership, sealed_act(&left));
+    rig.gossip(other.principal(), Topic::Fact, sealed_act(&left));
     rig.compare(other.principal());
     rig.run(SECOND * 3);
     assert_eq!(rig.own().expect("it speaks").marker().incarnation, 5);

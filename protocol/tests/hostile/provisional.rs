@@ -7,7 +7,7 @@ use crux_crdt::record::{Profile, Record};
 use crux_protocol::flock::{Event, Restored};
 use crux_protocol::link::{self, Topic};
 
-use crate::rig::{Rig, admit, marker, record, sealed, who};
+use crate::rig::{Rig, admit, gossiped, marker, record, who};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Where the node is, and where it was told that others are.
@@ -118,7 +118,7 @@ fn it_stays_provisional_as_long_as_another_one_holds_the_name() {
     assert_eq!(rig.state.names().holder(&name), Some(who(2).principal()));
     let renamed: Arc<Record> =
         record(&who(2), crux_crdt::record::Marker { seq: 1, ..marker(1) }, named("birch", false));
-    rig.gossip(who(2).principal(), Topic::Registry, sealed(&renamed));
+    rig.gossip(who(2).principal(), Topic::Fact, gossiped(&renamed));
     rig.run(SECOND);
     assert!(!is_provisional(&rig), "the name is free");
 }

@@ -7,11 +7,12 @@ use std::time::Duration;
 use crux_crdt::act::{Act, Statement};
 use crux_crdt::canon::Encoder;
 use crux_crdt::record::{
-    Frontier, Header, Marker, Profile, Record, Registration, Slot, slots_root,
+    Frontier, Header, Marker, Profile, Record, Registration, ServiceKey, Slot, slots_root,
 };
 use crux_crdt::sign::{Ed25519, Identity, Signed};
 use crux_crdt::{Digest, Principal};
 use crux_protocol::context::{Apart, Context};
+use crux_protocol::fact;
 use crux_protocol::flock::{
     Answer, Batch, Command, Config, Control, ControlError, ControlId, Event, Notice, Parts,
     PersistError, Restored, State, StopReason, Ticket,
@@ -39,7 +40,7 @@ pub(crate) fn act(by: &Identity, number: u64, statement: Statement) -> Arc<Signe
 
 /// The admission of one by another.
 pub(crate) fn admit(by: &Identity, whom: &Identity) -> Arc<Signed<Act>> {
-    act(by, 1, Statement::Admit { subject: whom.principal(), generation: 1 })
+    act(by, 1, Statement::admit(whom.principal(), 1))
 }
 
 /// A record of a node that registers nothing.
@@ -76,14 +77,24 @@ pub(crate) fn record_of(
     Arc::new(Record::new(header, profile, slots).expect("parts made for each other"))
 }
 
-fn registration(service: &str) -> Registration {
+/// What [`record_with`] registers.
+pub(crate) fn registration(service: &str) -> Registration {
     Registration {
+        key: key(service),
+        endpoint: "127.0.0.1:9000".parse().expect("an address"),
+        instance: format!("svc-{service}"),
+        labels: BTreeMap::new(),
+        lease: None,
+    }
+}
+
+/// What names the registration of a service.
+pub(crate) fn key(service: &str) -> ServiceKey {
+    ServiceKey {
         horde: "main".parse().expect("a label"),
         service: service.parse().expect("a name"),
         rev: "r1".parse().expect("a name"),
-        endpoint: "127.0.0.1:9000".parse().expect("an address"),
-        instance: format!("svc-{service}"),
-        lease: None,
+        ordinal: 0,
     }
 }
 
@@ -93,6 +104,11 @@ pub(crate) fn marker(incarnation: u64) -> Marker {
 }
 
 /// A record as gossip carries it.
+pub(crate) fn gossiped(record: &Record) -> Vec<u8> {
+    fact::gossiped_record(record, |_| false)
+}
+
+/// A record as it is stored by others.
 pub(crate) fn sealed(record: &Arc<Record>) -> Vec<u8> {
     let mut out = Encoder::default();
     RecordFrame::seal(&mut out, record, usize::MAX, |_| false);
@@ -106,9 +122,7 @@ pub(crate) fn command(record: &Record) -> Vec<u8> {
 
 /// An act as gossip carries it.
 pub(crate) fn sealed_act(act: &Signed<Act>) -> Vec<u8> {
-    let mut out = Encoder::default();
-    act.seal(&mut out);
-    out.finish()
+    fact::gossiped_act(act)
 }
 
 /// How the disk answers.
@@ -140,6 +154,8 @@ pub(crate) struct Rig {
     pub(crate) saved: Vec<Batch>,
     /// The authors of the records that are to be read from the disk.
     pub(crate) recalled: Vec<Principal>,
+    /// How many batches had been handed to the disk before each of these reads.
+    pub(crate) saved_before: Vec<usize>,
     pub(crate) answers: Vec<Result<Answer, ControlError>>,
     /// Why it stopped, if it did.
     pub(crate) stopped: Option<StopReason>,
@@ -201,6 +217,7 @@ impl Rig {
             written: Vec::new(),
             saved: Vec::new(),
             recalled: Vec::new(),
+            saved_before: Vec::new(),
             answers: Vec::new(),
             stopped: None,
             stuck: None,
@@ -248,7 +265,10 @@ impl Rig {
                         events.push(Event::Persisted { ticket, result });
                     }
                     Command::Save(batch) => self.saved.push(batch),
-                    Command::Recall { author } => self.recalled.push(author),
+                    Command::Recall { author } => {
+                        self.recalled.push(author);
+                        self.saved_before.push(self.saved.len());
+                    }
                     Command::Stop(reason) => self.stopped = Some(reason),
                     Command::Changed => {}
                 }
@@ -304,12 +324,12 @@ impl Rig {
 
     pub(crate) fn register(&mut self, service: &str, lease: Option<Duration>) -> bool {
         let register = Control::Register {
-            horde: "main".parse().expect("a label"),
-            service: service.parse().expect("a name"),
-            rev: "r1".parse().expect("a name"),
+            key: key(service),
             endpoint: "127.0.0.1:9000".parse().expect("an address"),
+            labels: BTreeMap::new(),
             lease,
             sync: 0,
+            patience: Duration::ZERO,
         };
         self.control(register).expect("an answer").is_ok()
     }
@@ -319,7 +339,7 @@ impl Rig {
         let me = self.state.me();
         let record = self.state.strew().shown_record(&me);
         let services = record.into_iter().flat_map(|record| record.registrations());
-        services.map(|service| service.service.to_string()).collect()
+        services.map(|service| service.key.service.to_string()).collect()
     }
 
     pub(crate) fn gossip(&mut self, from: Principal, topic: Topic, data: Vec<u8>) -> Verdict {

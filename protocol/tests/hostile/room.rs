@@ -8,15 +8,15 @@ use crux_crdt::act::Statement;
 use crux_crdt::canon::Canonical as _;
 use crux_crdt::record::{Profile, Record, SLOT_BYTES_MAX, Slot};
 use crux_crdt::sign::Identity;
-use crux_crdt::strew::Strew;
+use crux_crdt::strew::{Kind, Strew};
 use crux_protocol::context::{Apart, Context};
 use crux_protocol::flock::{Answer, Control, Event, Notice, Restored};
 use crux_protocol::join::{self, Refusal};
 use crux_protocol::link::{self, Protocol, Topic, Verdict};
-use crux_protocol::sync::{self, Request, Response, SetKind};
+use crux_protocol::sync::{self, Request, Response};
 
 use crate::join_by_hand::try_to_join;
-use crate::rig::{FLOCK, Rig, act, admit, marker, record, record_of, record_with, sealed};
+use crate::rig::{FLOCK, Rig, act, admit, gossiped, marker, record, record_of, record_with};
 use crate::rig::{sealed_act, who};
 
 const LIMIT: usize = 1 << 20;
@@ -49,7 +49,7 @@ fn bulky(by: &Identity, seq: u64) -> Arc<Record> {
 }
 
 fn admission(n: u16) -> Vec<u8> {
-    let statement = Statement::Admit { subject: key(n).principal(), generation: 2 };
+    let statement = Statement::admit(key(n).principal(), 2);
     sealed_act(&act(&liar(), u64::from(n) + 2, statement))
 }
 
@@ -58,7 +58,7 @@ fn rig(limit: usize) -> Rig {
     let acts = vec![
         admit(&me, &liar()),
         admit(&liar(), &me),
-        act(&me, 2, Statement::Admit { subject: honest().principal(), generation: 2 }),
+        act(&me, 2, Statement::admit(honest().principal(), 2)),
     ];
     let records = [liar(), honest()].map(|it| record(&it, marker(1), Profile::default()));
     let restored = Restored { records: records.into(), acts, ..Restored::default() };
@@ -73,8 +73,8 @@ fn rig(limit: usize) -> Rig {
 fn fill(rig: &mut Rig) -> u16 {
     let from = liar().principal();
     for n in 0..200 {
-        let admitted = rig.gossip(from, Topic::Membership, admission(n));
-        let published = rig.gossip(from, Topic::Registry, sealed(&bulky(&key(n), 0)));
+        let admitted = rig.gossip(from, Topic::Fact, admission(n));
+        let published = rig.gossip(from, Topic::Fact, gossiped(&bulky(&key(n), 0)));
         if admitted == Verdict::Ignore || published == Verdict::Ignore {
             return n;
         }
@@ -96,8 +96,8 @@ fn keys_without_end_take_so_much_and_are_laid_at_the_door_of_who_admits_them() {
     let members = rig.state.strew().membership().members().count();
     let from = liar().principal();
     for n in 1_000..1_100 {
-        assert_eq!(rig.gossip(from, Topic::Membership, admission(n)), Verdict::Ignore);
-        rig.gossip(from, Topic::Registry, sealed(&bulky(&key(n), 0)));
+        assert_eq!(rig.gossip(from, Topic::Fact, admission(n)), Verdict::Ignore);
+        rig.gossip(from, Topic::Fact, gossiped(&bulky(&key(n), 0)));
     }
     assert_eq!(rig.state.strew().membership().members().count(), members);
     assert!(rig.state.strew().footprint() <= LIMIT);
@@ -108,7 +108,7 @@ fn keys_without_end_take_so_much_and_are_laid_at_the_door_of_who_admits_them() {
     assert!(brought[0].through.is_empty(), "this node admitted it");
     // A member that was known goes on, this node too.
     let record = record_with(&honest(), marker(2), Profile::default(), &["dns", "ntp"]);
-    assert_eq!(rig.gossip(from, Topic::Registry, sealed(&record)), Verdict::Accept);
+    assert_eq!(rig.gossip(from, Topic::Fact, gossiped(&record)), Verdict::Accept);
     assert!(rig.register("web", None));
     assert_eq!(rig.services(), ["web"]);
 }
@@ -117,13 +117,13 @@ fn keys_without_end_take_so_much_and_are_laid_at_the_door_of_who_admits_them() {
 fn a_chain_of_admissions_is_named_from_this_node_on() {
     let mut rig = rig(1 << 30);
     let from = liar().principal();
-    rig.gossip(from, Topic::Membership, admission(0));
+    rig.gossip(from, Topic::Fact, admission(0));
     for n in 0..8 {
         let subject = key(n + 1).principal();
-        let next = act(&key(n), 1, Statement::Admit { subject, generation: 1 });
-        rig.gossip(from, Topic::Membership, sealed_act(&next));
+        let next = act(&key(n), 1, Statement::admit(subject, 1));
+        rig.gossip(from, Topic::Fact, sealed_act(&next));
     }
-    rig.gossip(from, Topic::Registry, sealed(&bulky(&key(8), 0)));
+    rig.gossip(from, Topic::Fact, gossiped(&bulky(&key(8), 0)));
     let brought = rig.state.brought_most();
     assert_eq!(brought.len(), 3);
     assert_eq!(brought[0].member, key(7).principal());
@@ -150,8 +150,7 @@ fn nobody_joins_through_a_full_node_and_it_says_why() {
     };
     assert!(rig.notices.iter().any(named), "{:?}", rig.notices);
     // Nor does one that another member admitted.
-    let chain =
-        vec![act(&liar(), 900, Statement::Admit { subject: newcomer.principal(), generation: 3 })];
+    let chain = vec![act(&liar(), 900, Statement::admit(newcomer.principal(), 3))];
     let present = join::Request::Present(join::Chain::of(&chain)).encode();
     let reply = rig.request(newcomer.principal(), Protocol::Join, present).expect("a reply");
     let reply = join::Response::decode(&reply, &context());
@@ -177,16 +176,16 @@ fn forgetting_frees_memory_and_disk_at_once_and_makes_room() {
     }
     assert!(!rig.state.is_replica_full());
     let from = liar().principal();
-    assert_eq!(rig.gossip(from, Topic::Membership, admission(500)), Verdict::Accept);
-    let record = sealed(&bulky(&key(500), 0));
-    assert_eq!(rig.gossip(from, Topic::Registry, record), Verdict::Accept);
+    assert_eq!(rig.gossip(from, Topic::Fact, admission(500)), Verdict::Accept);
+    let record = gossiped(&bulky(&key(500), 0));
+    assert_eq!(rig.gossip(from, Topic::Fact, record), Verdict::Accept);
     // The same in memory when it is another member that forgets; that may be a lie about one that is down, so
     // the disk keeps it.
     let subject = key(500).principal();
     let forgets = act(&honest(), 3, Statement::Retire { subject, incarnation: 1 });
     let held = rig.state.strew().footprint();
     rig.saved.clear();
-    rig.gossip(honest().principal(), Topic::Membership, sealed_act(&forgets));
+    rig.gossip(honest().principal(), Topic::Fact, sealed_act(&forgets));
     assert!(rig.state.strew().footprint() + 40 * 1024 < held);
     let mut saved = rig.saved.iter().flat_map(|batch| &batch.records);
     assert!(saved.all(|it| it.author() != subject));
@@ -204,7 +203,7 @@ fn a_replica_that_shrinks_by_itself_has_room_again() {
     let (from, key) = (liar().principal(), key(0));
     let marker = crux_crdt::record::Marker { seq: 9, ..marker(1) };
     let small = record(&key, marker, Profile::default());
-    assert_eq!(rig.gossip(from, Topic::Registry, sealed(&small)), Verdict::Accept);
+    assert_eq!(rig.gossip(from, Topic::Fact, gossiped(&small)), Verdict::Accept);
     assert!(!rig.state.is_replica_full());
 }
 
@@ -246,7 +245,7 @@ fn records_of_strangers_are_not_kept_whatever_brings_them() {
     let mut brought = 0;
     while let Some((id, request)) = questions.pop() {
         let body = match request {
-            Request::Ranges { set: SetKind::Registers, .. } => {
+            Request::Ranges { kind: Kind::RECORD, .. } => {
                 // Beside its own it lists a record of somebody whom nobody admitted.
                 let pair =
                     |who: Principal, record: &Record| (crux_crdt::Digest(who.0), record.id());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crux_crdt::act::Statement;
+use crux_crdt::act::{After, Statement};
 use crux_crdt::canon::Decoder;
 use crux_crdt::record::Profile;
 use crux_crdt::sign::{Signed, Verifier};
@@ -45,6 +45,7 @@ fn join_requests() -> Vec<Vec<u8>> {
         agreement_key: [5; 32],
         incarnation: 1,
         alone: true,
+        after: After::default(),
     };
     let requests = [
         Request::Knock { known: true },

@@ -1,5 +1,6 @@
 //! Two runs of one identity: what a node hears of another one with its own key, and which of the two stops.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,13 +8,14 @@ use crux_crdt::Digest;
 use crux_crdt::act::Statement;
 use crux_crdt::record::{Marker, Profile};
 use crux_crdt::sign::{Identity, Signed};
-use crux_protocol::flock::{Notice, Restored, StopReason};
+use crux_protocol::flock::{Control, ControlId, Event, Notice, Restored, StopReason};
 use crux_protocol::link::{self, Protocol, Topic, Verdict};
 use crux_protocol::liveness::{self, Beacon, BootNonce, Run, Sight};
 use crux_protocol::sync::{Aside, Request, Response, Roots};
 
 use crate::rig::{
-    FLOCK, Rig, act, admit, marker, record, record_of, record_with, sealed, sealed_act, who,
+    Disk, FLOCK, Rig, act, admit, gossiped, key, marker, record, record_of, record_with, sealed,
+    sealed_act, who,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -177,20 +179,52 @@ fn who_stops_hands_over_what_it_added() {
     let added: Vec<_> = last.slots().keys().filter(|slot| yields.added(slot)).collect();
     assert_eq!(added.len(), 1, "what was on the disk is the other's, too");
     assert!(rig.stopped.is_none() && !rig.register("late", None), "it takes nothing more");
-    let stored = rig.links.iter().find_map(|command| match command {
-        link::Command::Request { id, body, .. } => {
-            matches!(Request::decode(body), Ok(Request::Store(_))).then_some(*id)
-        }
-        _ => None,
-    });
-    let body = Response::encode_stored(true);
-    let peer = who(2).principal();
-    let id = stored.expect("a member is asked to store it");
-    rig.give(crux_protocol::flock::Event::Link(link::Event::Response { id, peer, body }));
+    let (id, _) = to_store(&rig).pop().expect("a member is asked to store it");
+    let (peer, body) = (who(2).principal(), Response::encode_stored(true));
+    rig.give(Event::Link(link::Event::Response { id, peer, body }));
     rig.run(SECOND);
     assert!(rig.stopped.is_some());
     let handed = Notice::HandedOver { services: vec!["main/added/r1".to_owned()], stored: true };
     assert!(rig.notices.contains(&handed), "{:?}", rig.notices);
+}
+
+/// What members are asked to store.
+fn to_store(rig: &Rig) -> Vec<(link::RequestId, Vec<u8>)> {
+    let requests = rig.links.iter().filter_map(|command| match command {
+        link::Command::Request { id, body, .. } => match Request::decode(body) {
+            Ok(Request::Store(frame)) => Some((*id, frame)),
+            _ => None,
+        },
+        _ => None,
+    });
+    requests.collect()
+}
+
+/// The record that was being written is stored by a member; but it is not what the other run has to know of.
+#[test]
+fn a_record_on_its_way_to_the_disk_is_not_taken_for_the_last_word() {
+    let mut rig = restarted(marker(3));
+    let mine = run_of(&mut rig);
+    rig.disk = Disk::Stuck;
+    let register = Control::Register {
+        key: key("added"),
+        endpoint: "127.0.0.1:9000".parse().expect("an address"),
+        labels: BTreeMap::new(),
+        lease: None,
+        sync: 0,
+        patience: SECOND,
+    };
+    rig.give(Event::Control { id: ControlId(1), request: register });
+    let other = other_run([0xff; 16], 9);
+    hear(&mut rig, beacon(&who(1), 1, 9, naming(other, mine.nonce, false)));
+    rig.links.clear();
+    rig.unstick();
+    let last = rig.own().expect("it spoke").clone();
+    assert!(last.profile().yields.is_some() && last.registrations().count() == 2);
+    let asked: Vec<_> = to_store(&rig).into_iter().map(|(_, frame)| frame).collect();
+    assert_eq!(asked, [sealed(&last)]);
+    rig.run(SECOND);
+    assert!(rig.stopped.is_none(), "nobody answered");
 }
 
 #[test]
@@ -224,7 +258,7 @@ fn who_goes_on_takes_over_what_the_copy_added_and_says_so() {
     assert!(rig.register("mine", None));
     // `stale` was removed here before the copy of an older disk started: it does not come back.
     let word = last_word(mine.nonce, &["stale", "added", "mine"], &["added"]);
-    rig.gossip(who(2).principal(), Topic::Registry, sealed(&word));
+    rig.gossip(who(2).principal(), Topic::Fact, gossiped(&word));
     rig.run(SECOND);
     assert_eq!(rig.stopped, None);
     let mut services = rig.services();
@@ -243,7 +277,7 @@ fn what_both_registered_stays_as_it_is_here_and_the_other_is_said_to_be_lost() {
     assert!(rig.register("both", None));
     let word = last_word(mine.nonce, &["both"], &["both"]);
     let before = rig.own().expect("it spoke").slots().clone();
-    rig.gossip(who(2).principal(), Topic::Registry, sealed(&word));
+    rig.gossip(who(2).principal(), Topic::Fact, gossiped(&word));
     rig.run(SECOND);
     assert_eq!(*rig.own().expect("it spoke").slots(), before);
     let lost = Notice::LostWithTwin { services: vec!["main/both/r1".to_owned()], from: vec![] };
@@ -302,7 +336,7 @@ fn the_last_word_of_a_copy_is_heard_after_its_last_beacon() {
     rig.run(SECOND * 5);
     assert_eq!(rig.own().expect("it spoke").marker().incarnation, 4);
     let word = last_word(mine.nonce, &["added"], &["added"]);
-    rig.gossip(who(2).principal(), Topic::Registry, sealed(&word));
+    rig.gossip(who(2).principal(), Topic::Fact, gossiped(&word));
     rig.run(SECOND);
     assert!(rig.services().contains(&"added".to_owned()));
     assert_eq!(rig.own().expect("it spoke").marker().incarnation, 10);
@@ -321,12 +355,7 @@ fn who_goes_on_beacons_above_a_copy_that_only_beaconed() {
 
 /// Whether the node asked a member to store its record since the links were looked at last.
 fn asked_to_store(rig: &Rig) -> bool {
-    rig.links.iter().any(|command| match command {
-        link::Command::Request { body, .. } => {
-            matches!(Request::decode(body), Ok(Request::Store(_)))
-        }
-        _ => false,
-    })
+    !to_store(rig).is_empty()
 }
 
 fn names(service: &str) -> Vec<String> {
@@ -360,7 +389,7 @@ fn who_stops_says_nothing_that_the_other_run_says_too() {
     let other = other_run([0xff; 16], 9);
     let at = Marker { incarnation: 9, nonce: other.nonce, seq: 0 };
     let theirs = record_with(&who(1), at, Profile::default(), &["more", "old"]);
-    rig.gossip(who(2).principal(), Topic::Registry, sealed(&theirs));
+    rig.gossip(who(2).principal(), Topic::Fact, gossiped(&theirs));
     hear(&mut rig, beacon(&who(1), 1, 9, naming(other, mine.nonce, false)));
     rig.run(SECOND * 2);
     assert!(rig.stopped.is_some());
@@ -375,14 +404,10 @@ fn what_the_copy_had_since_before_its_start_is_named_and_not_taken_over() {
     let mut rig = restarted(marker(3));
     let mine = run_of(&mut rig);
     assert!(rig.register("gone", None));
-    let gone = crux_protocol::flock::Control::Deregister {
-        horde: "main".parse().expect("a label"),
-        service: "gone".parse().expect("a name"),
-        rev: "r1".parse().expect("a name"),
-    };
+    let gone = crux_protocol::flock::Control::Deregister(key("gone"));
     assert!(rig.control(gone).expect("an answer").is_ok());
     let word = last_word(mine.nonce, &["added", "earlier", "gone", "old"], &["added"]);
-    rig.gossip(who(2).principal(), Topic::Registry, sealed(&word));
+    rig.gossip(who(2).principal(), Topic::Fact, gossiped(&word));
     rig.run(SECOND);
     let mut services = rig.services();
     services.sort();
@@ -400,7 +425,7 @@ fn who_goes_on_from_a_dead_run_names_what_that_did_not_say() {
     let at = Marker { incarnation: 9, nonce: [9; 16], seq: 3 };
     let theirs = record_with(&who(1), at, Profile::default(), &["theirs"]);
     assert!(rig.register("mine", None));
-    rig.gossip(who(2).principal(), Topic::Registry, sealed(&theirs));
+    rig.gossip(who(2).principal(), Topic::Fact, gossiped(&theirs));
     rig.run(SECOND * 11);
     let mut services = rig.services();
     services.sort();
@@ -421,7 +446,7 @@ fn who_is_retired_while_it_stops_says_its_last_word_above_that() {
     let subject = who(1).principal();
     let lie = Statement::Retire { subject, incarnation: 20 };
     let lie = sealed_act(&act(&who(2), 2, lie));
-    rig.gossip(who(2).principal(), Topic::Membership, lie);
+    rig.gossip(who(2).principal(), Topic::Fact, lie);
     let word = rig.own().expect("it spoke").clone();
     assert_eq!(word.marker().incarnation, 21);
     let yields = word.profile().yields.as_ref().expect("its last word");
@@ -444,7 +469,7 @@ fn who_is_outdone_while_it_stops_says_its_last_word_once_more_above_that() {
         let at = Marker { incarnation, nonce: other.nonce, seq: 0 };
         let slots = word.slots().values().map(|slot| (**slot).clone()).filter(|_| all);
         let theirs = record_of(&who(1), at, Profile::default(), slots);
-        rig.gossip(who(2).principal(), Topic::Registry, sealed(&theirs));
+        rig.gossip(who(2).principal(), Topic::Fact, gossiped(&theirs));
     };
     rises(&mut rig, 30, false);
     assert_eq!(rig.own().expect("it spoke").marker().incarnation, 32);
@@ -476,7 +501,7 @@ fn who_learns_while_it_listens_that_the_other_run_says_the_same_stops_without_a_
     assert!(rig.stopped.is_none(), "it waits to say what the other one may lack");
     let at = Marker { incarnation: 4, nonce: run.nonce, seq: 0 };
     let theirs = record_with(&me, at, Profile::default(), &["old"]);
-    rig.gossip(other.principal(), Topic::Registry, sealed(&theirs));
+    rig.gossip(other.principal(), Topic::Fact, gossiped(&theirs));
     rig.run(SECOND);
     assert!(rig.stopped.is_some());
     let words = rig.written.iter().flat_map(|batch| &batch.records);

@@ -28,8 +28,8 @@ fn one_leader(_: &Leading, world: &World) -> bool {
         || (0..NODES).filter(|node| world.is_up(*node)).all(|node| world.leader_of(node).is_some())
 }
 
-/// Whom a node that comes back must not depose. A claim that it made and nobody heard of counts as
-/// soon as it is heard: then the greater of the two leads.
+/// The leader that a returning node must not depose. A claim that it made and nobody heard of counts
+/// as soon as it is heard: then the greater of the two leads.
 pub(crate) fn leader_before(world: &World, there: usize, back: usize) -> Option<usize> {
     let claim = world.nodes[there].leader()?;
     let own = crate::node::claim(world.nodes[back].known[back].claim, back);

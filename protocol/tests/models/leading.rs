@@ -1,4 +1,4 @@
-//! Who leads, and whom one obeys.
+//! The leader, and obedience to it.
 
 use stateright::{Checker, HasDiscoveries, Model};
 

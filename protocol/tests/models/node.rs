@@ -102,7 +102,7 @@ impl Node {
         (0..NODES).any(|node| self.retired[node] && principal(node) == who)
     }
 
-    /// Whom it takes for the leader.
+    /// The leader, from its view.
     pub(crate) fn leader(&self) -> Option<Claim> {
         self.engine.as_ref()?.leader()
     }

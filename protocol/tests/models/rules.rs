@@ -17,7 +17,7 @@ pub(crate) enum Mistake {
     FenceWhenDurable,
     /// The fence is lost in a crash.
     FenceForgotten,
-    /// Who is refused does not learn why, and who refuses does not claim above its leader.
+    /// A refused leader does not learn why, and the node that refuses does not claim above its leader.
     FenceUnspoken,
     /// A node that starts has forgotten which claim it made last.
     ClaimForgotten,

@@ -33,7 +33,7 @@ pub(crate) enum Broken {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct World {
     pub(crate) nodes: [Node; NODES],
-    /// Who is cut from the others.
+    /// The node that is partitioned from the others.
     pub(crate) apart: Option<usize>,
     /// The greatest claim that each ever published.
     pub(crate) made: [u64; NODES],
@@ -127,7 +127,7 @@ impl World {
         })
     }
 
-    /// Who made a claim, if a refusal gets back to it.
+    /// The node that made a claim, if a refusal gets back to it.
     fn sender_of(&self, to: usize, under: Claim) -> Option<usize> {
         self.component(to).find(|node| principal(*node) == under.principal)
     }
@@ -189,7 +189,7 @@ impl World {
         Some(write)
     }
 
-    /// Who leads a component, if all there name one, itself among them, that all obey.
+    /// The leader of a component, if all there name one, itself among them, that all obey.
     pub(crate) fn leader_of(&self, node: usize) -> Option<usize> {
         let leader = self.nodes[node].leader()?;
         let obeys = |node: usize| {

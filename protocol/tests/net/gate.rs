@@ -59,7 +59,7 @@ async fn a_stranger_gets_no_gossip_and_no_beats() {
     }
     let subjects = [a.me, b.me].into();
     stranger.tell(Command::Observe { subjects }).await;
-    let (topic, data) = (Topic::Registry, b"for members".to_vec());
+    let (topic, data) = (Topic::Fact, b"for members".to_vec());
     let received = b.pick("gossip", |event| match event {
         Event::Gossip { data, .. } => Some(data.clone()),
         _ => None,
@@ -183,7 +183,7 @@ async fn strangers_make_room_for_the_next_unless_they_proved_something() {
     let mut more = come(&mut a, 5..=6).await;
     a.disconnected(strangers[2].me).await;
     strangers[2].disconnected(a.me).await;
-    // Whoever proved it is served, and so is who came last.
+    // A peer that proved it is served, and so is the newest one.
     let to = a.me;
     for stranger in [&mut strangers[1], &mut more[1]] {
         tokio::select! {

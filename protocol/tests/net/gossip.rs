@@ -102,7 +102,7 @@ async fn what_is_not_accepted_is_not_passed_on() {
         a.join(b).await;
     }
     let [a, b, c] = &mut nodes[..] else { panic!("three") };
-    let topic = Topic::Membership;
+    let topic = Topic::Fact;
     let relay = async {
         loop {
             let (id, data) = b
@@ -143,7 +143,7 @@ async fn what_is_not_accepted_is_not_passed_on() {
 #[tokio::test]
 async fn publishing_alone_or_twice_or_too_much_is_no_error() {
     let mut a = Node::start(1).await;
-    let topic = Topic::Registry;
+    let topic = Topic::Fact;
     for data in [vec![1], vec![1], vec![1; GOSSIP_PAYLOAD_MAX + 1]] {
         a.tell(Command::Publish { topic, data }).await;
     }
@@ -158,7 +158,7 @@ async fn the_largest_payload_arrives() {
     let mut nodes = [a, b];
     warm_up(&mut nodes).await;
     [a, b] = nodes;
-    let topic = Topic::Registry;
+    let topic = Topic::Fact;
     for n in 0..20 {
         let data = vec![b'A' + n; GOSSIP_PAYLOAD_MAX];
         a.tell(Command::Publish { topic, data }).await;
@@ -194,7 +194,7 @@ async fn it_is_fast() {
         });
     }
     let begun = Instant::now();
-    let (topic, data) = (Topic::Registry, b"now".to_vec());
+    let (topic, data) = (Topic::Fact, b"now".to_vec());
     source.tell(Command::Publish { topic, data }).await;
     let mut last = Duration::ZERO;
     while let Some(arrived) = tasks.join_next().await {

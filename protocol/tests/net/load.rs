@@ -16,7 +16,7 @@ use super::gossip::{connect_all, warm_up};
 use super::harness::{DEADLINE, Node};
 use super::told;
 
-const TOPIC: Topic = Topic::Registry;
+const TOPIC: Topic = Topic::Fact;
 
 /// Messages a second.
 const RATE: u32 = 300;
@@ -44,7 +44,7 @@ struct Progress {
     load: Vec<AtomicU32>,
     /// Whether nodes keep to themselves what they receive.
     quiet: AtomicBool,
-    /// Who had a probe of whom from the author itself: `(author, receiver)`.
+    /// Receivers that had a probe from its author itself: `(author, receiver)`.
     probed: Mutex<BTreeSet<(Principal, Principal)>>,
 }
 

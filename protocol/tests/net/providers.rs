@@ -1,4 +1,4 @@
-//! Who has which blob.
+//! The holders of blobs.
 
 use crux_crdt::Principal;
 use crux_crdt::blob::BlobId;

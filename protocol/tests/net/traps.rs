@@ -13,7 +13,7 @@ use super::gossip::{connect_all, receive, receive_after_warm_up, warm_up};
 use super::harness::{DEADLINE, Node, pair};
 use super::told;
 
-const TOPIC: Topic = Topic::Registry;
+const TOPIC: Topic = Topic::Fact;
 
 async fn publish(node: &Node, data: Vec<u8>) {
     node.tell(Command::Publish { topic: TOPIC, data }).await;
@@ -87,7 +87,7 @@ async fn twenty_at_one_address_hear_each_other_for_seconds() {
     let first = nodes.remove(0);
     let mut hearing = JoinSet::new();
     for mut node in nodes {
-        // Whoever is done goes on passing on what comes, and keeps its links.
+        // A node that is done still passes on what comes, and keeps its connections.
         hearing.spawn(async move {
             counted(&mut node, 40).await;
             node

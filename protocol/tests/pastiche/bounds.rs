@@ -162,7 +162,7 @@ fn of_what_a_peer_asks_for_that_goes_first_which_was_sent_least_often() {
     assert_eq!(order, [1, 2, 0, 0]);
 }
 
-/// Whoever lost a piece asks for it again, and for others that it has not.
+/// A peer that lost a piece asks for it again, and for others that it has not.
 #[test]
 fn a_piece_that_was_sent_before_is_not_passed_over_for_ever() {
     let mut node = Asked::new(Config { reads_max: 1, ..Config::default() });
@@ -192,7 +192,7 @@ fn the_rate_of_a_piece_that_did_not_go_out_is_given_back() {
     assert_eq!(node.ask(1, piece(1), at(10_000)), [], "a second each");
     let none = Event::Read { read: ReadId(1), bytes: None };
     second(10_001, &handle(&mut node.state, none, at(10_001)));
-    // Whoever asked is gone.
+    // The asking peer has left.
     let mut node = Asked::new(config());
     assert_eq!(node.ask(1, piece(0), at(10_000)), [first]);
     assert_eq!(node.ask(2, piece(1), at(10_000)), []);

@@ -93,7 +93,7 @@ pub(crate) struct World {
     rate: Option<u64>,
     heap: BinaryHeap<Reverse<Entry>>,
     next: u64,
-    /// Who asked, by the reply that is owed: (asked node, reply) → (asking node, request).
+    /// The asking nodes, by the reply that is owed: (asked node, reply) → (asking node, request).
     owed: BTreeMap<(usize, ReplyId), (usize, RequestId)>,
     /// Requests that were neither answered nor lost.
     open: BTreeSet<(usize, RequestId)>,

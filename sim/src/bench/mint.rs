@@ -4,7 +4,7 @@ use std::sync::Arc;
 use crux_crdt::act::{Act, Statement};
 use crux_crdt::name::Label;
 use crux_crdt::record::{
-    Frontier, Header, Marker, Profile, Record, Registration, Slot, slots_root,
+    Frontier, Header, Marker, Profile, Record, Registration, ServiceKey, Slot, slots_root,
 };
 use crux_crdt::sign::Signed;
 use crux_crdt::{Digest, Principal};
@@ -21,10 +21,10 @@ pub(super) fn stock(world: &World, hosts: usize, services: usize) -> Arc<Stock> 
     let mut ends = vec![Frontier::default(); hosts];
     for (at, host) in world.hosts[..hosts].iter().enumerate().skip(1) {
         let generation = at as u64;
-        let admit = Statement::Admit { subject: host.principal(), generation };
+        let admit = Statement::admit(host.principal(), generation);
         let act = sign(world, &world.hosts[0], admit, last);
         last = Frontier { count: act.value().number, head: act.id() };
-        let back = Statement::Admit { subject: first, generation: 1 };
+        let back = Statement::admit(first, 1);
         let back = sign(world, host, back, Frontier::default());
         ends[at] = Frontier { count: 1, head: back.id() };
         acts.extend([(act.id(), Arc::new(act)), (back.id(), Arc::new(back))]);
@@ -73,11 +73,15 @@ fn record(world: &World, host: &Host, claim: u64, acts: Frontier, services: usiz
 
 fn registration(number: usize) -> Registration {
     Registration {
-        horde: Label::main_horde(),
-        service: format!("svc{number}").parse().expect("letters and digits make a name"),
-        rev: "v1".parse().expect("a letter and a digit make a name"),
+        key: ServiceKey {
+            horde: Label::main_horde(),
+            service: format!("svc{number}").parse().expect("letters and digits make a name"),
+            rev: "v1".parse().expect("a letter and a digit make a name"),
+            ordinal: 0,
+        },
         endpoint: "10.9.0.1:80".parse().expect("an address and a port"),
         instance: format!("svc-{number:010}"),
+        labels: BTreeMap::new(),
         lease: None,
     }
 }

@@ -37,9 +37,9 @@ pub(crate) struct Clients {
     fates: BTreeMap<(usize, ServiceKey), Fate>,
     /// The newest request about each registration: only its answer says what there is.
     newest: BTreeMap<(usize, ServiceKey), ControlId>,
-    /// Who is to leave, and did not yet.
+    /// Hosts that are to leave, and did not yet.
     leaving: BTreeSet<usize>,
-    /// Whose promises are on the disks of others only.
+    /// Hosts whose promises are on the disks of others only.
     lent: BTreeSet<usize>,
     /// Of hosts whose identity runs elsewhere, too: what of their promises came along.
     copied: BTreeMap<usize, BTreeMap<ServiceKey, Fate>>,
@@ -236,37 +236,34 @@ fn fate_after(
 
 fn key_of(request: &Control) -> Option<ServiceKey> {
     match request {
-        Control::Register { horde, service, rev, .. }
-        | Control::Deregister { horde, service, rev } => {
-            Some((horde.clone(), service.clone(), rev.clone()))
-        }
+        Control::Register { key, .. } | Control::Deregister(key) => Some(key.clone()),
         _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use super::*;
     use crate::invariant::testing::{endpoint, service};
     use crux_crdt::record::Registration;
     use crux_protocol::author::Rejection;
 
     fn register(port: u16) -> Control {
-        let (horde, service, rev) = service("web");
-        let endpoint = endpoint(port);
-        Control::Register { horde, service, rev, endpoint, lease: None, sync: 0 }
+        let (key, endpoint, labels) = (service("web"), endpoint(port), BTreeMap::new());
+        let (lease, patience) = (None, Duration::ZERO);
+        Control::Register { key, endpoint, labels, lease, sync: 0, patience }
     }
 
     fn deregister() -> Control {
-        let (horde, service, rev) = service("web");
-        Control::Deregister { horde, service, rev }
+        Control::Deregister(service("web"))
     }
 
     fn registered(port: u16) -> Answer {
-        let ((horde, service, rev), instance) = (service("web"), "svc-1".to_owned());
-        let endpoint = endpoint(port);
-        let lease = None;
-        Answer::Registered(Registration { horde, service, rev, endpoint, instance, lease })
+        let (key, instance, endpoint) = (service("web"), "svc-1".to_owned(), endpoint(port));
+        let (labels, lease) = (BTreeMap::new(), None);
+        Answer::Registered(Registration { key, endpoint, instance, labels, lease })
     }
 
     fn ask(clients: &mut Clients, request: Control) -> ControlId {

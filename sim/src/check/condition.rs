@@ -11,7 +11,7 @@ use crate::invariant::{
     Shot, converged, fence_accepted, kept, obeyed, one_holder, one_leader, removed, same_leader,
     truthful,
 };
-use crate::scenario::{Condition, Hosts, Seen};
+use crate::scenario::{Condition, Hosts, Seen, Service};
 use crate::world::World;
 
 /// What bad weather may cost in time.
@@ -22,11 +22,11 @@ pub(crate) struct Looked<'a> {
     pub(crate) world: &'a World,
     /// When the last operation was.
     pub(crate) since: Instant,
-    /// Who led when a flock or component last settled.
+    /// The leader when a flock or component last settled.
     pub(crate) led: Option<Claim>,
 }
 
-/// Who leads, as the first host that runs sees it.
+/// The leader, as the first host that runs sees it.
 pub(crate) fn leader_now(world: &World) -> Option<Claim> {
     (0..world.hosts.len()).find_map(|host| world.state(host)?.leader())
 }
@@ -73,6 +73,7 @@ impl Looked<'_> {
                     count => Err(format!("{count} run")),
                 }
             }
+            Condition::Registered { service, of, by } => self.registered(*service, of, by),
             Condition::Truthful(who) => self.truthful(who),
         }
     }
@@ -172,6 +173,20 @@ impl Looked<'_> {
                 let called = self.state_of(by)?.names().of(&it.principal());
                 if it.config.name.as_ref().is_some_and(|name| name.as_label() != &called) {
                     return Err(format!("n{by} calls n{host} {called}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn registered(&self, service: Service, of: &Hosts, by: &Hosts) -> Result<(), String> {
+        for host in by.iter() {
+            let state = self.state_of(host)?;
+            for other in of.iter() {
+                let record = state.strew().shown_record(&self.world.hosts[other].principal());
+                let mut shown = record.into_iter().flat_map(|record| record.registrations());
+                if !shown.any(|it| it.key.service.to_string() == service.to_string()) {
+                    return Err(format!("n{host} shows no {service} of n{other}"));
                 }
             }
         }

@@ -2,7 +2,7 @@ use core::time::Duration;
 
 use super::Body;
 
-/// Who ran throughout so long is not to be shown dead. From the design, page 02.
+/// A node that ran throughout so long is not to be shown dead. From the design, page 02.
 const RAN: Duration = Duration::from_secs(3);
 /// A cut may cost verdicts for so long after it: suspicions on the way, and connections that retry.
 const AFTER_CUT: Duration = Duration::from_secs(10);

@@ -14,7 +14,7 @@ pub(crate) fn kept(
 ) -> Result<(), String> {
     for shot in shots {
         for (entry, endpoint) in acknowledged {
-            let (host, name, by) = (shot.host, entry.1.1.as_str(), entry.0.short());
+            let (host, name, by) = (shot.host, &entry.1.service, entry.0.short());
             match shot.services.get(entry) {
                 None => return Err(format!("n{host} lacks {name}, acknowledged by {by}")),
                 Some(found) if found != endpoint => {

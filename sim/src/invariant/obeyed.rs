@@ -6,7 +6,7 @@ use crux_protocol::leader::Pinged;
 /// Everyone who lives stored the leader's claim for a command, and nobody was asked in vain.
 ///
 /// # Errors
-/// Who did not.
+/// The members that did not.
 pub(crate) fn obeyed(live: &BTreeSet<Principal>, pinged: &Pinged) -> Result<(), String> {
     let names = |who: &mut dyn Iterator<Item = &Principal>| {
         who.map(Principal::short).collect::<Vec<_>>().join(" ")

@@ -7,7 +7,7 @@ use super::Shot;
 /// Each shows alive exactly those that were shot, and all name one of them as leader.
 ///
 /// # Errors
-/// Who shows or names somebody else.
+/// The node that shows or names another member.
 pub(crate) fn one_leader(shots: &[Shot]) -> Result<(), String> {
     let inside: BTreeSet<Principal> = shots.iter().map(|shot| shot.me).collect();
     let leader = shots.first().and_then(|shot| shot.leader);
@@ -40,7 +40,7 @@ pub(crate) fn one_leader(shots: &[Shot]) -> Result<(), String> {
 /// Nobody holds a fence against the leader that it names.
 ///
 /// # Errors
-/// Who does.
+/// The node that does.
 pub(crate) fn fence_accepted(shots: &[Shot]) -> Result<(), String> {
     let against = shots.iter().find(|shot| shot.fence > shot.leader);
     against.map_or(Ok(()), |shot| {

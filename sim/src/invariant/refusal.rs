@@ -23,7 +23,7 @@ pub(crate) fn excused(
 ) -> Result<(), String> {
     use ControlError as E;
     let holds = match (request, error) {
-        // Who leads, and who obeys, is for conditions to say.
+        // Conditions say who leads, and who obeys.
         (Control::LeaderPing, E::NoLeader | E::LeaderSilent | E::Fenced)
         // Whether somebody is dead is a matter of who looks, and when.
         | (Control::Forget(_), E::Alive | E::NotFound) => true,
@@ -39,17 +39,19 @@ pub(crate) fn excused(
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use super::*;
     use crate::invariant::shot::testing::{endpoint, service};
 
     fn register(sync: u32) -> Control {
-        let (horde, service, rev) = service("web");
-        Control::Register { horde, service, rev, endpoint: endpoint(80), lease: None, sync }
+        let (key, labels) = (service("web"), std::collections::BTreeMap::new());
+        let (endpoint, lease, patience) = (endpoint(80), None, Duration::ZERO);
+        Control::Register { key, endpoint, labels, lease, sync, patience }
     }
 
     fn deregister() -> Control {
-        let (horde, service, rev) = service("web");
-        Control::Deregister { horde, service, rev }
+        Control::Deregister(service("web"))
     }
 
     fn is_excused(request: &Control, error: &ControlError, full: bool, unknown: bool) -> bool {

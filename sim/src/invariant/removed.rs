@@ -14,7 +14,7 @@ pub(crate) fn removed(
     for shot in shots {
         let back = acknowledged.iter().find(|entry| shot.services.contains_key(entry));
         if let Some((author, key)) = back {
-            let (host, name, by) = (shot.host, key.1.as_str(), author.short());
+            let (host, name, by) = (shot.host, &key.service, author.short());
             return Err(format!("n{host} shows {name}, whose removal {by} acknowledged"));
         }
     }

@@ -5,7 +5,7 @@ use super::Shot;
 /// All name the leader, and the claim, that there was.
 ///
 /// # Errors
-/// Who names another one.
+/// The node that names another one.
 pub(crate) fn same_leader(shots: &[Shot], led: Option<Claim>) -> Result<(), String> {
     let other = shots.iter().find(|shot| shot.leader != led);
     other.map_or(Ok(()), |shot| {

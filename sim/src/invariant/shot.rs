@@ -23,7 +23,7 @@ pub(crate) struct Shot {
     pub(crate) names: BTreeMap<Principal, String>,
     /// The names that members claim.
     pub(crate) claimed: BTreeMap<Principal, String>,
-    /// Who registers what, and where it is.
+    /// The registrations of each member, and their addresses.
     pub(crate) services: BTreeMap<(Principal, ServiceKey), Endpoint>,
 }
 
@@ -35,11 +35,8 @@ impl Shot {
         let members: BTreeMap<_, _> = members.map(|who| (who, state.member_state(&who))).collect();
         let names = members.keys().map(|who| (*who, state.names().of(who).to_string())).collect();
         let services = strew.shown().flat_map(|record| {
-            record.registrations().map(|it| {
-                let (horde, service, rev) = it.key();
-                let key = (horde.clone(), service.clone(), rev.clone());
-                ((record.author(), key), it.endpoint.clone())
-            })
+            let all = record.registrations();
+            all.map(|it| ((record.author(), it.key.clone()), it.endpoint.clone()))
         });
         let claimed = strew.shown().filter_map(|record| {
             let name = record.profile().name.as_ref()?;
@@ -59,7 +56,7 @@ impl Shot {
         }
     }
 
-    /// Whom it does not call dead, departed or retired.
+    /// The members that it does not call dead, departed or retired.
     pub(crate) fn alive(&self) -> BTreeSet<Principal> {
         let lives =
             |state: &MemberState| matches!(state, MemberState::Alive | MemberState::Suspect);
@@ -105,7 +102,11 @@ pub(crate) mod testing {
     }
 
     pub(crate) fn service(name: &str) -> ServiceKey {
-        let horde = crux_crdt::name::Label::main_horde();
-        (horde, name.parse().expect("a name"), "v1".parse().expect("a name"))
+        ServiceKey {
+            horde: crux_crdt::name::Label::main_horde(),
+            service: name.parse().expect("a name"),
+            rev: "v1".parse().expect("a name"),
+            ordinal: 0,
+        }
     }
 }

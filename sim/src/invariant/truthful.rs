@@ -13,7 +13,7 @@ pub(crate) struct Body {
     pub(crate) fresh: bool,
 }
 
-/// Whoever ran for less knows too little to be held to it.
+/// A node that ran for less knows too little to be held to it.
 const SETTLED: Duration = Duration::from_secs(5);
 /// From the design, page 02: a stopped node is shown dead by then,
 const DEAD_WITHIN: Duration = Duration::from_secs(5);

@@ -69,7 +69,7 @@ impl World {
         }
     }
 
-    /// Who is connected to, or why nobody is and after how long that is known.
+    /// The peer that is reached, or why none is and after how long that is known.
     fn outcome_of_dial(
         &mut self,
         from: usize,

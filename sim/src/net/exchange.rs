@@ -123,7 +123,7 @@ impl World {
                 if let Some(conn) = self.net.conns.get_mut(id) {
                     conn.end_mut(side).watched = on;
                 }
-                // Who begins to watch gets the last beat at once.
+                // An observer that begins to watch gets the last heartbeat at once.
                 if on && let Some((incarnation, counter)) = self.socket(at.host).beat {
                     self.transmit(id, side, Message::Beat { incarnation, counter });
                 }

@@ -78,7 +78,7 @@ impl World {
         rumour: &Arc<Rumour>,
         again: bool,
     ) {
-        let counts = u64::from(rumour.topic == Topic::Registry);
+        let counts = u64::from(rumour.topic == Topic::Fact);
         self.copies.0 += counts;
         if !self.note_seen(at, rumour.id) && !again {
             return;

@@ -36,7 +36,7 @@ const ASKED_FOR: Duration = Duration::from_secs(3);
 /// What a process knows of the mesh.
 #[derive(Debug, Default)]
 pub(crate) struct Mesh {
-    /// Whom messages of a topic go to.
+    /// The peers to which messages of a topic go.
     pub(crate) peers: BTreeMap<Topic, BTreeSet<Principal>>,
     backoff: BTreeMap<(Topic, Principal), Instant>,
     /// Messages that were let on, by the heartbeat after which that was, the last one first.

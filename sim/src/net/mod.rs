@@ -42,7 +42,7 @@ pub(super) fn addr_of(host: usize) -> SocketAddr {
     SocketAddr::new(Ipv4Addr::new(10, 0, high, low).into(), PORT)
 }
 
-/// Who listens there, if a host may.
+/// The host that listens there, if any.
 pub(super) fn host_at(addr: SocketAddr, hosts: usize) -> Option<usize> {
     let std::net::IpAddr::V4(ip) = addr.ip() else { return None };
     let [_, _, high, low] = ip.octets();

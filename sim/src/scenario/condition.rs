@@ -3,6 +3,7 @@ use core::time::Duration;
 
 use super::ParseError;
 use super::hosts::Party;
+use super::request::Service;
 use super::span::Span;
 use super::words::Words;
 
@@ -61,6 +62,15 @@ pub enum Condition<S> {
     Named(S),
     /// `one-runs WHO`: of these exactly one runs.
     OneRuns(S),
+    /// `registered SERVICE of WHOM by WHO`: each of these shows that service of each of those.
+    Registered {
+        /// This service
+        service: Service,
+        /// of each of these
+        of: S,
+        /// is shown by each of these.
+        by: S,
+    },
     /// `truthful WHO`: whoever of these ran throughout the last 5 s shows of the others nobody dead
     /// who ran throughout the last 3 s or was resumed 1 s ago, and nobody alive who is stopped or
     /// down for 5 s. In rough weather two seconds more.
@@ -85,6 +95,9 @@ impl<S> Condition<S> {
             Self::Stopped(who) => Condition::Stopped(to(who)),
             Self::Named(who) => Condition::Named(to(who)),
             Self::OneRuns(who) => Condition::OneRuns(to(who)),
+            Self::Registered { service, of, by } => {
+                Condition::Registered { service, of: to(of), by: to(by) }
+            }
             Self::Truthful(who) => Condition::Truthful(to(who)),
         }
     }
@@ -122,6 +135,9 @@ impl<S: fmt::Display> fmt::Display for Condition<S> {
             Self::Stopped(who) => write!(f, "stopped {who}"),
             Self::Named(who) => write!(f, "named {who}"),
             Self::OneRuns(who) => write!(f, "one-runs {who}"),
+            Self::Registered { service, of, by } => {
+                write!(f, "registered {service} of {of} by {by}")
+            }
             Self::Truthful(who) => write!(f, "truthful {who}"),
         }
     }
@@ -129,7 +145,7 @@ impl<S: fmt::Display> fmt::Display for Condition<S> {
 
 pub(super) fn read_condition<S: Party>(words: &mut Words<'_>) -> Result<Condition<S>, ParseError> {
     const EXPECTED: &str = "a condition: one-flock, settled, component, shown, same-leader, \
-                                unsuspecting, still, answered, obeyed, stopped, named, one-runs or truthful";
+                                unsuspecting, still, answered, obeyed, stopped, named, one-runs, registered or truthful";
     Ok(match words.next(EXPECTED)? {
         "one-flock" => Condition::OneFlock(S::read(words)?),
         "settled" => Condition::Settled,
@@ -154,6 +170,13 @@ pub(super) fn read_condition<S: Party>(words: &mut Words<'_>) -> Result<Conditio
         "stopped" => Condition::Stopped(S::read(words)?),
         "named" => Condition::Named(S::read(words)?),
         "one-runs" => Condition::OneRuns(S::read(words)?),
+        "registered" => {
+            let service = words.value("a service like `svc3`")?;
+            words.must("of")?;
+            let of = S::read(words)?;
+            words.must("by")?;
+            Condition::Registered { service, of, by: S::read(words)? }
+        }
         "truthful" => Condition::Truthful(S::read(words)?),
         other => return Err(ParseError::new(EXPECTED, format!("`{other}`"))),
     })

@@ -147,7 +147,7 @@ impl Draw {
         let mut nobody = false;
         let op = op.map(|who| {
             let hosts = self.who(&who);
-            // Whom a process is told of may be nobody.
+            // A process may have no seed peers.
             nobody |= hosts.0.is_empty() && who.of != ["none"];
             hosts
         });
@@ -202,7 +202,7 @@ impl Draw {
         self.steps.push(Op::Start { who: Hosts::one(host), joining: Some(joining) });
     }
 
-    /// Whom a host is told of: all of one, each of the one before, all of all, or all of some.
+    /// The seed peers of a host: all of one, each of the one before, all of all, or all of some.
     fn told_of(&self, host: usize) -> Hosts {
         match self.topology {
             0 => Hosts::one(0),

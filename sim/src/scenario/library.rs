@@ -19,6 +19,7 @@ const TEXTS: &[(&str, &str)] = texts![
     "one-way",
     "islands",
     "wipe",
+    "retired",
     "old",
     "leave",
     "anew",

@@ -17,9 +17,9 @@ pub enum Op<S> {
     /// `start WHO joining WHO`: processes start, and are told to join at those. Without `joining`
     /// chance decides, the same for the whole run.
     Start {
-        /// Who starts.
+        /// The hosts that start.
         who: S,
-        /// Whom they are told of.
+        /// Their seed peers.
         joining: Option<S>,
     },
     /// `kill WHO`: as SIGKILL does. Disks stay.
@@ -49,9 +49,9 @@ pub enum Op<S> {
     },
     /// `name WHO like WHO`: from their next start on the first claim the name of the second.
     Name {
-        /// Who.
+        /// The host.
         who: S,
-        /// Whose name.
+        /// The host with the name.
         like: S,
     },
     /// `fill WHO`: the disk takes no writes.
@@ -60,7 +60,7 @@ pub enum Op<S> {
     Empty(S),
     /// `find WHO WHO` with `by` between them: those are found on the link by these.
     Find {
-        /// Who is found.
+        /// The host that is found.
         other: S,
         /// By whom.
         by: S,

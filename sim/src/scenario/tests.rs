@@ -60,6 +60,9 @@ fn condition<S: core::fmt::Debug + Clone + 'static>(
         who.clone().prop_map(Condition::Stopped),
         who.clone().prop_map(Condition::Named),
         who.clone().prop_map(Condition::OneRuns),
+        (0..99_u32, who.clone(), who.clone()).prop_map(|(service, of, by)| {
+            Condition::Registered { service: Service(service), of, by }
+        }),
         who.prop_map(Condition::Truthful),
         shown,
         time().prop_map(Condition::Still),

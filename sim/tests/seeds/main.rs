@@ -243,6 +243,12 @@ fn what_a_lost_disk_held_comes_back() {
     hold_named("wipe", 0..40);
 }
 
+/// Another member retired it while it was down, so that what it registered is on the others' disks only.
+#[test]
+fn what_a_retired_member_registered_is_handed_back_to_it_without_its_disk() {
+    hold_named("retired", 0..40);
+}
+
 #[test]
 fn an_old_copy_of_a_disk_hides_nothing() {
     hold_named("old", 0..20);

@@ -82,7 +82,7 @@ async fn fetch(
         bytes.fetch_add(progress.held.saturating_sub(held), Ordering::Relaxed);
         held = progress.held;
         if let Some(begun) = begun.take() {
-            // Whoever started this may have given up.
+            // The caller may have given up.
             begun.send(()).ok();
         }
     }

@@ -54,7 +54,7 @@ pub(super) async fn register_file(at: &Client, path: &Path) -> Result<BlobId, Er
 ///
 /// [`Error::Broken`] with what the node says.
 pub(super) async fn remove(at: &Client, id: BlobId) -> Result<(), Error> {
-    at.call(&RemoveBlob { id }).await.map_err(broken)
+    at.call(&RemoveBlob { id, pinned: true }).await.map_err(broken)
 }
 
 /// What a node refused.

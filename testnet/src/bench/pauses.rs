@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Who ran throughout so long must not be shown dead: goal P2 of the design.
+/// A node that ran throughout so long must not be shown dead: goal P2 of the design.
 pub(super) const RAN: Duration = Duration::from_secs(3);
 /// How long a node may be stopped and not shown dead.
 pub(super) const DEAD_WITHIN: Duration = Duration::from_secs(5);

@@ -34,7 +34,7 @@ pub(super) enum Change {
 /// One change on one node.
 #[derive(Debug, Clone)]
 pub(super) struct Sighting {
-    /// Whose stream it was.
+    /// The node with that stream.
     pub(super) node: usize,
     pub(super) change: Change,
     pub(super) at: Instant,
@@ -156,11 +156,13 @@ mod tests {
         let key = "ab".repeat(32);
         Service {
             path: path(name),
+            ordinal: 0,
             instance: String::new(),
             net_id: format!("/r1/{key}/net/127.0.0.1:9").parse().expect("an address"),
             key_id: None,
             status: ServiceStatus::Up,
             live: true,
+            labels: std::collections::BTreeMap::new(),
         }
     }
 

@@ -52,7 +52,7 @@ pub async fn stall(bench: &Bench, minutes: u32) -> Result<Report, Error> {
 struct Drive {
     /// The service of each node.
     paths: Vec<FlockId>,
-    /// Who is stopped, since when and until when.
+    /// The stopped nodes, since when and until when.
     stopped: Vec<Pause>,
     history: History,
 }

@@ -37,11 +37,14 @@ pub(super) async fn holds(
             let run = who.iter().filter(|host| rig.is_up(*host)).count();
             if run == 1 { Ok(()) } else { Err(format!("{run} of them run")) }
         }
-        // Every call was awaited, and what pings came to is judged from the history; that nothing changes takes more than one look; and who was when
-        // shown as what, to the second, is for virtual time.
-        Condition::Answered | Condition::Obeyed | Condition::Still(_) | Condition::Truthful(_) => {
-            Ok(())
-        }
+        // Every call was awaited, and what pings came to and what is registered is judged from the history; that
+        // nothing changes takes more than one look; and who was when shown as what, to the second, is for virtual
+        // time.
+        Condition::Answered
+        | Condition::Obeyed
+        | Condition::Still(_)
+        | Condition::Registered { .. }
+        | Condition::Truthful(_) => Ok(()),
     }
 }
 

@@ -57,7 +57,7 @@ pub enum Fault {
     },
     /// One believes that it is connected to another, which has no such connection.
     HalfOpen {
-        /// Who believes.
+        /// The host that believes.
         believer: usize,
         /// In whom.
         other: usize,
@@ -69,7 +69,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Whose process or disk it is about; `None`: it is about the network.
+    /// The host whose process or disk it is about; `None`: it is about the network.
     #[must_use]
     pub const fn process(&self) -> Option<usize> {
         match self {
@@ -93,7 +93,7 @@ impl Fault {
         }
     }
 
-    /// Whom it concerns.
+    /// The hosts it concerns.
     #[must_use]
     pub fn hosts(&self) -> Vec<usize> {
         match self {
@@ -129,7 +129,7 @@ impl Fault {
                         Cut::Silent => Rule::held(),
                         Cut::Refused => Rule::refused(),
                     };
-                    // Who is refused knows it, whatever else is silent.
+                    // A refused dialler knows it, whatever else is silent.
                     if rule.flow != Rule::refused().flow {
                         rule.flow = cut.flow;
                     }

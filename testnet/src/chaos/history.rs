@@ -28,7 +28,7 @@ pub struct Value(pub u32);
 pub struct Claim {
     /// Its term.
     pub term: u64,
-    /// Whose it is.
+    /// The node it belongs to.
     pub principal: String,
 }
 
@@ -144,7 +144,7 @@ pub struct Span {
     pub what: String,
     /// Which state of which nodes it is; none for a fault of the network.
     pub state: Option<State>,
-    /// Whom it concerned.
+    /// The hosts it concerned.
     pub hosts: Vec<usize>,
 }
 

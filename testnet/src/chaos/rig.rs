@@ -36,7 +36,7 @@ pub struct Rig {
     recorder: Arc<Recorder>,
     /// Faults that go on: when each began.
     active: Vec<(Duration, Fault)>,
-    /// Who may end without being killed.
+    /// Hosts that may end without being killed.
     may_end: BTreeSet<usize>,
     /// The liar of the moment.
     liars: BTreeMap<Lie, LiarProcess>,
@@ -140,7 +140,7 @@ impl Rig {
         self.proxy.stats()
     }
 
-    /// Whom a node is told of when it starts next: of them by way of the proxy.
+    /// Sets the seed peers of a node for its next start: reached by way of the proxy.
     pub fn join(&mut self, host: usize, others: &[usize]) {
         let others = others.iter().map(|other| self.proxy.front(*other)).collect();
         self.cluster.node(host).spec_mut().join = others;

@@ -152,7 +152,7 @@ pub(super) async fn finish(mut rig: Rig, observers: JoinSet<()>) -> Result<Ran, 
     let (stats, took) = (rig.stats(), recorder.now());
     drop(observers);
     rig.note_crashes()?;
-    // Who does not stop in order is killed, which is of no account here.
+    // A process that does not stop in order is killed, which does not matter here.
     rig.cluster().stop_all().await.ok();
     let home = rig.into_home();
     let history = recorder.take();
@@ -160,7 +160,7 @@ pub(super) async fn finish(mut rig: Rig, observers: JoinSet<()>) -> Result<Ran, 
 }
 
 /// Waits until all are one flock that is in the same state a while later, and store what their leader
-/// tells them. Whoever was cut off is alive again before it is linked with everybody.
+/// tells them. A node that was partitioned is alive again before it is connected with everybody.
 async fn settle(rig: &mut Rig) -> Result<[Vec<Option<String>>; 2], Error> {
     rig.note_crashes()?;
     let nodes = clients_up(rig);

@@ -59,7 +59,7 @@ pub async fn run_script(
 struct Script {
     rig: Rig,
     client: Client,
-    /// Who led when a flock or component last settled.
+    /// The leader when a flock or component last settled.
     leader: Option<Leader>,
     watched: Vec<Condition<Hosts>>,
     /// What was expected and did not come true.

@@ -1,24 +1,27 @@
 //! `crux-testnet containers`: the compose file, in earnest.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::stop;
 use crate::Error;
-use crate::containers::{self, Compose, Engine};
+use crate::containers::{self, Compose, ComposeFile, Engine};
 use crate::output::{note, say};
 
 /// Put five containers up from docker-compose.yml, cut, pause, kill and recreate them, and check
 ///
-/// With --scenario what happens is what a scenario says, as for `sim` and `chaos`. Says why, and exits 0, where there is no container engine. Takes down what it put up.
+/// With --scenario what happens is what a scenario says, as for `sim` and `chaos`. Says why, and exits 0,
+/// where there is no container engine. Takes down what it put up. Needs nothing of the repository but a
+/// binary: the compose file and Dockerfile.static are those that this program was built with.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A static crux-node, of which an image is made
+    /// A static crux-node, of which an image is made; docs/start/containers.md says how to build one
     #[arg(long, value_name = "FILE")]
     binary: PathBuf,
-    /// The compose file
-    #[arg(long, value_name = "FILE", default_value = "docker-compose.yml")]
-    file: PathBuf,
+    /// Another compose file than the one that this program was built with
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
     /// Run this scenario instead of the story: its name, or the file it is in
     #[arg(long, value_name = "F")]
     scenario: Option<String>,
@@ -30,9 +33,11 @@ pub(super) struct Args {
 /// Tells the story, and takes everything down.
 pub(super) async fn run(args: Args) -> Result<(), Error> {
     let scenario = args.scenario.as_deref().map(super::chaos::find).transpose()?;
+    let file = ComposeFile::find(args.file.as_deref())?;
+    check_binary(&args.binary)?;
     let name = format!("crux-check-{}", std::process::id());
     let image = format!("{name}:static");
-    let (engine, compose) = match find(&args, &name, &image).await {
+    let (engine, compose) = match find(file, &name, &image).await {
         Ok(found) => found,
         Err(why) => {
             say(format_args!("skipped: {why}"));
@@ -70,8 +75,36 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
     Ok(())
 }
 
-async fn find(args: &Args, name: &str, image: &str) -> Result<(Engine, Compose), String> {
+async fn find(file: ComposeFile, name: &str, image: &str) -> Result<(Engine, Compose), String> {
     let engine = Engine::find().await?;
-    let compose = Compose::find(&args.file, name, image).await?;
+    let compose = Compose::find(file, name, image).await?;
     Ok((engine, compose))
+}
+
+/// Refuses what no image can be made of, before anything is put up.
+fn check_binary(path: &Path) -> Result<(), Error> {
+    let what = "read the static crux-node (docs/start/containers.md says how to build one)";
+    let what = format!("{what} {}", path.display());
+    let meta = fs::metadata(path).map_err(Error::io(&what))?;
+    if meta.is_file() {
+        return Ok(());
+    }
+    let source = std::io::Error::from(std::io::ErrorKind::IsADirectory);
+    Err(Error::Io { what, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_binary_that_is_not_there_is_named_before_anything_is_put_up() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("crux-node");
+        let missing = check_binary(&path).expect_err("there is none").to_string();
+        assert!(missing.contains("containers.md") && missing.contains("No such file"), "{missing}");
+        assert!(check_binary(dir.path()).is_err());
+        fs::write(&path, "").expect("a file");
+        assert!(check_binary(&path).is_ok());
+    }
 }

@@ -16,7 +16,7 @@ use crate::output::{note, say, say_json};
 use crate::process::{Cluster, ClusterOptions, FORM_WITHIN, FlockStatus, Home};
 use crate::view::{FlockView, commands_to_try, flock_table, short};
 
-/// How often the table is drawn anew and the processes are looked at.
+/// How often the table is redrawn and the processes are polled.
 const REFRESH: Duration = Duration::from_millis(500);
 
 /// Start a flock on this machine and show it

@@ -1,30 +1,68 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::{fs, io};
 
 use tokio::process::Command;
 
 use super::engine::{finish, run};
 use crate::Error;
 
+/// The compose file, as it is in the sources: this program runs anywhere.
+const COMPOSE: &str = include_str!("../../../docker-compose.yml");
+
+/// A compose file on the disk.
+#[derive(Debug)]
+pub struct ComposeFile {
+    path: PathBuf,
+    /// The directory of the one that this program brings; removed with it.
+    _dir: Option<tempfile::TempDir>,
+}
+
+impl ComposeFile {
+    /// The file of that path, or the one of the sources that this program was built from.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the file cannot be read, or the one of the sources not be written.
+    pub fn find(path: Option<&Path>) -> Result<Self, Error> {
+        if let Some(path) = path {
+            let what = format!("read the compose file {}", path.display());
+            fs::File::open(path).map_err(Error::io(what))?;
+            return Ok(Self { path: path.to_owned(), _dir: None });
+        }
+        let write = || -> io::Result<Self> {
+            let dir = tempfile::tempdir()?;
+            let path = dir.path().join("docker-compose.yml");
+            fs::write(&path, COMPOSE)?;
+            Ok(Self { path, _dir: Some(dir) })
+        };
+        write().map_err(Error::io("write the compose file"))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
 /// One project of the compose file.
 #[derive(Debug)]
 pub struct Compose {
     /// `docker compose`, or `docker-compose` of before.
     tool: &'static [&'static str],
-    file: PathBuf,
+    file: ComposeFile,
     project: String,
     image: String,
 }
 
 impl Compose {
     /// A project with the compose tool of this machine; the reason when there is none.
-    pub async fn find(file: &Path, project: &str, image: &str) -> Result<Self, String> {
+    pub async fn find(file: ComposeFile, project: &str, image: &str) -> Result<Self, String> {
         const TOOLS: [&[&str]; 2] = [&["docker", "compose"], &["docker-compose"]];
         for tool in TOOLS {
             let asked = tool[1..].iter().copied().chain(["version"]);
             if run(tool[0], asked).await.is_ok() {
-                let (file, project) = (file.to_owned(), project.to_owned());
-                return Ok(Self { tool, file, project, image: image.to_owned() });
+                let (project, image) = (project.to_owned(), image.to_owned());
+                return Ok(Self { tool, file, project, image });
             }
         }
         Err("there is neither `docker compose` nor `docker-compose`".to_owned())
@@ -36,7 +74,7 @@ impl Compose {
     /// [`Error::Tool`] with what it wrote to standard error.
     pub async fn run(&self, args: &[&str]) -> Result<String, Error> {
         let mut command = Command::new(self.tool[0]);
-        command.args(&self.tool[1..]).arg("--file").arg(&self.file);
+        command.args(&self.tool[1..]).arg("--file").arg(self.file.path());
         command.args(["--project-name", &self.project]).args(args);
         command.env("CRUX_IMAGE", &self.image).stdin(Stdio::null()).kill_on_drop(true);
         finish(self.tool[0], command).await
@@ -61,5 +99,21 @@ impl Compose {
     /// As [`Compose::run`].
     pub async fn down(&self) -> Result<(), Error> {
         self.run(&["down", "--volumes", "--remove-orphans", "--timeout", "5"]).await.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_compose_file_is_there_wherever_this_runs() {
+        let file = ComposeFile::find(None).expect("a file");
+        assert_eq!(fs::read_to_string(file.path()).expect("a file"), COMPOSE);
+        let path = file.path().to_owned();
+        drop(file);
+        assert!(!path.exists(), "it is removed");
+        let missing = ComposeFile::find(Some(&path)).expect_err("there is none");
+        assert!(missing.to_string().contains("read the compose file"), "{missing}");
     }
 }

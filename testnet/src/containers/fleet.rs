@@ -156,7 +156,7 @@ impl<'a> Fleet<'a> {
         self.ask(host, &["status", "--json"]).await
     }
 
-    /// Whom a node shows as what.
+    /// The members that a node shows, and their states.
     pub(super) async fn members(&self, host: usize) -> Result<Vec<Shown>, String> {
         self.ask(host, &["members", "--json"]).await
     }

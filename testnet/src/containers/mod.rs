@@ -20,7 +20,7 @@ mod script;
 mod status;
 mod story;
 
-pub use compose::Compose;
+pub use compose::{Compose, ComposeFile};
 pub use engine::Engine;
 pub use image::build as build_image;
 pub use script::{SLACK, run_script};

@@ -35,7 +35,7 @@ pub(super) fn check(nodes: usize, spare: usize, steps: &[Step]) -> Result<(), Er
 
 fn check_step(step: &Step, nodes: usize, cut: bool) -> Result<(), &'static str> {
     match step {
-        // Whom a node is told of the compose file says.
+        // The compose file says which seed peers a node has.
         Op::Start { .. }
         // There is no shaping of packets: the network's weather is what it is.
         | Op::Weather(_)
@@ -53,7 +53,7 @@ fn check_step(step: &Step, nodes: usize, cut: bool) -> Result<(), &'static str> 
         Op::Name { .. } => Err("names are what the compose file says"),
         Op::Find { .. } => Err("nothing is found on the link"),
         Op::Cut { both: false, .. } => Err("a network is left both ways"),
-        Op::Cut { .. } if cut => Err("there is a cut already"),
+        Op::Cut { .. } if cut => Err("there is a partition already"),
         Op::Cut { from, to, .. } => check_sides(from, to, nodes),
         Op::Ask(_, Request::Leave) => Err("the engine starts it again"),
         Op::Ask(..) => Ok(()),
@@ -65,13 +65,14 @@ fn check_sides(from: &Hosts, to: &Hosts, nodes: usize) -> Result<(), &'static st
     let all: BTreeSet<usize> = from.iter().chain(to.iter()).collect();
     let apart = from.iter().all(|host| !to.0.contains(&host));
     let whole = (0..nodes).all(|host| all.contains(&host));
-    if apart && whole { Ok(()) } else { Err("a cut parts all nodes into two") }
+    if apart && whole { Ok(()) } else { Err("a partition parts all nodes into two") }
 }
 
 fn check_condition(what: &Condition<Hosts>) -> Result<(), &'static str> {
     match what {
         Condition::Truthful(_) => Err("it is about seconds"),
         Condition::OneRuns(_) => Err("volumes are not copied"),
+        Condition::Registered { .. } => Err("services are not checked one by one"),
         _ => Ok(()),
     }
 }
@@ -97,9 +98,9 @@ mod tests {
             ("fill n0", "volumes have no size"),
             ("backup n0", "volumes are not copied"),
             ("ask n0 leave", "the engine starts it again"),
-            ("cut silent n0 <-> n1", "a cut parts all nodes"),
+            ("cut silent n0 <-> n1", "a partition parts all nodes"),
             ("watch truthful n0", "it is about seconds"),
-            ("cut silent n0 <-> n1 n2 n3 n4\ncut silent n1 <-> n0 n2 n3 n4", "a cut already"),
+            ("cut silent n0 <-> n1 n2 n3 n4\ncut silent n1 <-> n0 n2 n3 n4", "a partition already"),
         ] {
             let said = refusal(&format!("weather calm\n{line}\n"));
             let name = line.lines().last().expect("a line");

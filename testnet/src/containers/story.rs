@@ -105,7 +105,7 @@ impl Story<'_> {
         self.engine.docker(["unpause", &container]).await?;
         self.services += 1;
         self.until_one_flock(&NODES, 0).await?;
-        self.held("n2 goes on and is shown alive", since);
+        self.held("n2 continues and is shown alive", since);
         Ok(())
     }
 
@@ -140,7 +140,7 @@ impl Story<'_> {
         self.engine.docker(["volume", "rm", &self.compose.named("n1")]).await?;
         self.compose.run(&["up", "--detach", "--no-build", "n1"]).await?;
         self.until_one_flock(&NODES, 0).await?;
-        self.held("n1 is made anew without its volume and has its name", since);
+        self.held("n1 is recreated without its volume and has its name", since);
         Ok(())
     }
 

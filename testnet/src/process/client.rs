@@ -1,5 +1,6 @@
 //! The client of one node, by the client that its own command line uses.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -40,12 +41,12 @@ impl Registration {
 
     fn read(&self) -> Result<Register, crux_client::Error> {
         Ok(Register {
-            service: parse::service_name("the service name", &self.service)?,
-            rev: parse::service_name("the revision", &self.rev)?,
+            key: parse::service_key("", &self.service, &self.rev, 0)?,
             endpoint: parse::endpoint(&self.address)?,
-            horde: parse::horde("")?,
+            labels: BTreeMap::new(),
             lease: None,
             sync: self.sync,
+            sync_within: None,
         })
     }
 }
@@ -118,13 +119,7 @@ impl NodeClient {
     ///
     /// [`Error::Refused`].
     pub async fn deregister(&self, service: &str, rev: &str) -> Result<(), Error> {
-        let read = || {
-            Ok(Deregister {
-                service: parse::service_name("the service name", service)?,
-                rev: parse::service_name("the revision", rev)?,
-                horde: parse::horde("")?,
-            })
-        };
+        let read = || Ok(Deregister { key: parse::service_key("", service, rev, 0)? });
         self.call(&self.told::<Deregister, _>(read())?).await
     }
 

@@ -16,7 +16,7 @@ pub struct NodeSpec {
     pub listen: SocketAddr,
     /// Where it says that it is reached; empty: where it listens.
     pub advertise: Vec<SocketAddr>,
-    /// Whom it dials. Empty: it finds peers by other means or stays alone.
+    /// The addresses it dials. Empty: it finds peers by other means or stays alone.
     pub join: Vec<SocketAddr>,
     /// Whether it also looks for peers on the link by mDNS.
     pub discover: bool,
@@ -34,7 +34,9 @@ impl NodeSpec {
     /// The arguments of `crux-node` that start it.
     #[must_use]
     pub fn run_args(&self) -> Vec<OsString> {
-        let mut args: Vec<OsString> = vec!["run".into(), "--stop-with-stdin".into()];
+        // A scenario that starts a node that left means it.
+        let mut args: Vec<OsString> =
+            vec!["run".into(), "--stop-with-stdin".into(), "--rejoin".into()];
         args.extend(["--name".into(), self.name.clone().into()]);
         args.extend(["--listen".into(), self.listen.to_string().into()]);
         for addr in &self.advertise {

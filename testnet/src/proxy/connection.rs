@@ -18,7 +18,7 @@ const DIAL_WITHIN: Duration = Duration::from_secs(10);
 /// Between whom a connection is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ends {
-    /// Who dialled,
+    /// The dialling host,
     pub(super) dialler: usize,
     /// from where,
     pub(super) from: IpAddr,

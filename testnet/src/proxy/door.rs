@@ -142,7 +142,7 @@ impl Door {
         permit: OwnedSemaphorePermit,
         connections: &mut JoinSet<()>,
     ) {
-        // Whoever has no number has no rules; it is turned away.
+        // A dialler without a number has no rules; it is turned away.
         let Some(dialler) = self.ips.iter().position(|ip| *ip == from) else { return };
         self.links.counters.connections.fetch_add(1, Ordering::Relaxed);
         let ends = Ends { dialler, from, node: self.node, behind: self.behind };

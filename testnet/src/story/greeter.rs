@@ -58,7 +58,7 @@ impl Greeter {
     /// [`Error::Broken`] when the `NetId` has no address or nobody serves there.
     pub async fn call(net_id: &str) -> Result<(), Error> {
         let addr =
-            address_of(net_id).ok_or_else(|| Error::Broken(format!("{net_id} is no NetId")))?;
+            address_of(net_id).ok_or_else(|| Error::Broken(format!("invalid NetId {net_id}")))?;
         let broken = |why: String| Error::Broken(format!("the call to {addr} failed: {why}"));
         let channel = Endpoint::from_shared(format!("http://{addr}"))
             .map_err(|error| broken(error.to_string()))?

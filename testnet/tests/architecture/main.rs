@@ -3,19 +3,21 @@
 //! What clippy cannot say, because it sees one crate at a time: which crate may depend on which, which
 //! part alone names a library, and that a library whose types cross a seam is there once. `deny.toml`
 //! says some of it again, and licences, for those who have cargo-deny. [`layers`] has the seams inside
-//! two crates.
+//! two crates, [`parts`] the one place that starts what a node runs.
 
 #![expect(clippy::unwrap_used, reason = "a workspace that cannot be read fails the test")]
 
 mod layers;
 mod manifest;
+mod parts;
 mod source;
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use toml::Value;
 
-use manifest::{dependencies, locked, toml_file, tree};
+use manifest::{dependencies, locked, root, toml_file, tree};
 use source::{has_segments, is_of_family, paths, sources};
 
 /// Each member of the workspace, and the members it may depend on.
@@ -109,7 +111,28 @@ fn engines_are_pure() {
     }
 }
 
-/// Who may speak of the feature that has mistakes on purpose: who has it, and whose tests need it.
+/// The code that makes and prints values as JSON. Two answers of one thing are the same bytes.
+const PRINTED: &[&str] = &[
+    "client/src/client",
+    "client/src/model",
+    "client/src/op",
+    "node/src/cli",
+    "node/src/view",
+    "testnet/src",
+];
+
+#[test]
+fn nothing_that_is_printed_has_an_unordered_map() {
+    for line in sources(PRINTED.iter().copied()) {
+        for word in ["HashMap", "HashSet"] {
+            let named = paths(&line.code).any(|path| has_segments(path, word));
+            assert!(!named, "{} names {word}: its order differs from run to run", line.at());
+        }
+    }
+}
+
+/// The crates that may name the feature with the seeded faults: the one that has it, and those whose
+/// tests need it.
 const PLANTERS: &[&str] = &["crdt", "sim", "testnet"];
 
 #[test]
@@ -147,6 +170,40 @@ fn the_client_and_the_simulator_bring_little_with_them() {
             assert!(!banned, "{package} brings {name}");
         }
     }
+}
+
+/// The table of slot kinds.
+const SLOT_KINDS: &str = "crdt/src/record/kinds/mod.rs";
+/// How many files of the product name a kind of slot: its own, the table, who states it, who reads it.
+const SLOT_KIND_FILES_MAX: usize = 4;
+
+#[test]
+fn a_kind_of_slot_is_named_in_four_files() {
+    let product = ["crdt/src", "proto/src", "client/src", "protocol/src", "node/src"];
+    let sources = sources(product);
+    let table = fs::read_to_string(root().join(SLOT_KINDS)).unwrap();
+    let kinds: Vec<_> = table.lines().filter_map(slot_kind).collect();
+    assert!(kinds.contains(&"Registration") && kinds.contains(&"Offer"), "{kinds:?}");
+    for kind in kinds {
+        let variant = format!("Slot::{kind}");
+        let files = |names: &dyn Fn(&str) -> bool| -> BTreeSet<&str> {
+            let lines = sources.iter().filter(|line| !line.file.contains("/tests"));
+            lines.filter(|line| paths(&line.code).any(names)).map(|line| &*line.file).collect()
+        };
+        let matched = files(&|path| has_segments(path, &variant));
+        assert!(matched.is_empty(), "{matched:?} name {variant}: the table knows the kinds");
+        // Callers register services one by one, and all of the product knows it.
+        let named = files(&|path| has_segments(path, kind));
+        let few = kind == "Registration" || named.len() <= SLOT_KIND_FILES_MAX;
+        assert!(few && named.contains(SLOT_KINDS), "{kind} is named in {named:?}");
+    }
+}
+
+/// The kind in a row of the table, `2 => Offer keyed BlobId;`.
+fn slot_kind(line: &str) -> Option<&str> {
+    let (number, row) = line.trim().split_once(" => ")?;
+    number.parse::<u8>().ok()?;
+    Some(row.split_once(" keyed ")?.0)
 }
 
 #[test]

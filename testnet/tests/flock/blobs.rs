@@ -6,6 +6,7 @@ use std::time::Duration;
 use crux_client::op::{Keep, KeepBlob, ListBlobs, RemoveBlob};
 use crux_client::{Client, Got, Kind};
 use crux_crdt::blob::BlobId;
+use crux_crdt::record::{Offer, SlotKind as _};
 use crux_testnet::process::{Cluster, run_node_command};
 use tokio::time::timeout;
 
@@ -118,7 +119,7 @@ async fn what_nobody_has_is_said_and_a_late_holder_is_waited_for() {
     let path = file(&cluster);
     let known = put(&mut cluster, 0, &path).await;
     let first = client(&mut cluster, 0).await;
-    first.call(&RemoveBlob { id: known }).await.unwrap();
+    first.call(&RemoveBlob { id: known, pinned: false }).await.unwrap();
     let bytes = std::fs::read(&path).unwrap();
     let (got, again) = tokio::join!(get(&second, known), put(&mut cluster, 0, &path));
     assert!(got == bytes && again == known);
@@ -129,7 +130,7 @@ async fn what_nobody_has_is_said_and_a_late_holder_is_waited_for() {
 async fn more_blobs_than_there_are_slots_are_found_all() {
     let mut cluster = flock(3).await;
     let home = cluster.home().path().to_owned();
-    let count = crux_crdt::record::OFFERS_MAX + 3;
+    let count = Offer::ROW.most + 3;
     let paths: Vec<_> = (0..count).map(|number| home.join(format!("small-{number}"))).collect();
     for (number, path) in paths.iter().enumerate() {
         std::fs::write(path, format!("blob {number}")).unwrap();

@@ -21,6 +21,41 @@ async fn five_nodes_with_one_secret_form_one_flock_with_one_digest_and_one_leade
     assert_eq!(principals.len(), 5, "each node has a principal of its own");
 }
 
+/// As the README starts them: each of the others is told of the first, and none waits for it.
+#[tokio::test]
+async fn a_clean_first_start_of_three_warns_of_nothing() {
+    let mut cluster = cluster(3).await;
+    let first = cluster.nodes()[0].spec().listen;
+    for at in 0..3 {
+        cluster.node(at).spec_mut().join = if at == 0 { vec![] } else { vec![first] };
+    }
+    starts_without_a_warning(cluster).await;
+}
+
+/// As the compose file does: all are told of all, themselves among them, and dial each other at once.
+#[tokio::test]
+async fn a_clean_first_start_of_five_that_are_told_of_all_warns_of_nothing() {
+    let mut cluster = cluster(5).await;
+    let all: Vec<_> = cluster.nodes().iter().map(|node| node.spec().listen).collect();
+    for at in 0..5 {
+        cluster.node(at).spec_mut().join.clone_from(&all);
+    }
+    starts_without_a_warning(cluster).await;
+}
+
+async fn starts_without_a_warning(mut cluster: crux_testnet::process::Cluster) {
+    ok(cluster.start_all());
+    agreed(&mut cluster).await;
+    ok(cluster.stop_all().await);
+    for node in cluster.nodes() {
+        let log = node.log();
+        assert!(log.contains("started") && log.contains("stopped"), "{log}");
+        let loud = |line: &&str| line.contains(" WARN ") || line.contains(" ERROR ");
+        let loud: Vec<_> = log.lines().filter(loud).collect();
+        assert!(loud.is_empty(), "{}: {loud:#?}", node.name());
+    }
+}
+
 #[tokio::test]
 async fn five_that_were_alone_become_one_flock_when_they_are_connected_later() {
     let mut cluster = cluster(5).await;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crux_crdt::Digest;
+use crux_crdt::act::After;
 use crux_protocol::join::{Hello, Request};
 use crux_protocol::link::{Command, DialId, Event, Protocol, RequestId};
 use crux_protocol::net::{self, Config};
@@ -71,6 +72,7 @@ async fn be_a_stranger(at: SocketAddr, flock: Digest, number: u8) {
         agreement_key: [0; 32],
         incarnation: 1,
         alone: true,
+        after: After::default(),
     };
     let mut id = 0;
     net.commands.send(dial(id)).await.unwrap();

@@ -1,5 +1,8 @@
 use bytes::Bytes;
+use crux_client::model::Prefix;
 use crux_client::{Client, Get, Got};
+use crux_crdt::blob::{Descriptor, Root};
+use crux_crdt::record::SlotKind as _;
 use crux_proto::v1::blobs_client::BlobsClient;
 use futures::TryStreamExt as _;
 use futures::stream::iter;
@@ -13,7 +16,8 @@ use super::*;
 use crate::api::tests::FakeNode;
 use crate::blobs::want::Wanted;
 use crate::blobs::{Blobs, Config};
-use crate::view::testing::view;
+use crate::view::Said;
+use crate::view::testing::{principal, view};
 
 async fn client(node: &FakeNode) -> Client {
     Client::connect(node.dir.path(), Duration::from_secs(10)).await.unwrap()
@@ -146,7 +150,8 @@ async fn service() -> (Service, mpsc::Receiver<Wanted>, watch::Sender<bool>, tem
     let (wishes, wished) = mpsc::channel(1);
     let (close, closing) = watch::channel(false);
     let pantry = Pantry { blobs, wishes: Some(wishes) };
-    (Service { pantry, closing }, wished, close, dir)
+    let (_, seen) = watch::channel(Arc::new(view()));
+    (Service { pantry, view: seen, closing }, wished, close, dir)
 }
 
 fn ask(id: &str) -> v1::GetRequest {
@@ -198,4 +203,39 @@ async fn a_fetch_that_fails_is_told_and_so_is_one_too_many() {
     assert_eq!(next(&mut parts).await, Some(Err("the node is stopping".to_owned())));
     assert_eq!(next(&mut parts).await, None);
     drop(wished);
+}
+
+fn id(hex: &str) -> BlobId {
+    format!("{hex:0<64}").parse().unwrap()
+}
+
+fn find(prefix: &str, elsewhere: bool) -> op::FindBlob {
+    op::FindBlob { prefix: Prefix::parse(prefix).unwrap(), elsewhere }
+}
+
+#[tokio::test]
+async fn a_blob_is_found_by_as_few_digits_as_tell_it_from_the_others() {
+    let node = FakeNode::start(view());
+    let client = client(&node).await;
+    let put = client.put_blob(3, iter([Some(chunk("abc")), None])).await.unwrap();
+    assert!(put.id.to_string().starts_with("3a985da7"));
+    // Others offer one that begins alike, and two that nobody here has.
+    let mut said = Said::default();
+    for hex in ["3a985fff", "bbbb1", "bbbb2"] {
+        let offer = Offer(Descriptor { blob: id(hex), root: Root([1; 32]), size: 1 });
+        said.add(principal("n2"), &Arc::new(offer.into_slot()));
+    }
+    node.views.send_replace(Arc::new(View { said, ..view() }));
+    assert_eq!(client.call(&find("3a98", false)).await, Ok(put.id));
+    assert_eq!(client.call(&find("3a985d", true)).await, Ok(put.id));
+    assert_eq!(client.call(&find("bbbb2", true)).await, Ok(id("bbbb2")));
+    for (prefix, elsewhere, kind) in [
+        ("3a98", true, Kind::InvalidArgument),
+        ("bbbb", true, Kind::InvalidArgument),
+        ("bbbb2", false, Kind::BlobUnknown),
+        ("3a995", true, Kind::BlobUnknown),
+    ] {
+        let err = client.call(&find(prefix, elsewhere)).await.unwrap_err();
+        assert_eq!(err.kind(), kind, "{prefix}: {err}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::fixture::*;
 use crate::blobs::BlobError;
+use crate::blobs::index::Lack;
 use bytes::Bytes;
 use crux_crdt::blob::{BLOB_BYTES_MAX, BlobId, Descriptor, Root};
 
@@ -299,4 +300,81 @@ async fn a_tree_of_one_piece_is_tried_and_leaves_nothing_if_it_is_a_lie() {
     assert_eq!(attempt(of(*it), &good[0]).await, Ok(()));
     assert!(f.blobs.have(&it.blob).unwrap().sealed);
     assert!(!f.files().iter().any(|name| name.starts_with("partial")), "{:?}", f.files());
+}
+
+/// More are on the disk than may be under way, as a version left them that set aside every damaged blob.
+#[tokio::test]
+async fn a_store_with_too_many_under_way_opens_and_keeps_those_of_which_most_is_here() {
+    let f = Fixture::new().await;
+    let (it, pieces) = pieces(&noise(2 * MIB, 1)).await;
+    let id = |n: u16| {
+        let mut id = BlobId([0; 32]);
+        id.0[..2].copy_from_slice(&n.to_be_bytes());
+        id
+    };
+    for n in 0..256 {
+        f.blobs.write_piece(id(n), (it.root, it.size), 0, pieces[0].clone()).await.unwrap();
+    }
+    let partial = |id: BlobId, ending| f.root().join(format!("partial/{id}.{ending}"));
+    for n in 256..260 {
+        f.blobs.rest(&id(0));
+        f.blobs.write_piece(id(0), (it.root, it.size), 1, pieces[1].clone()).await.unwrap();
+        for ending in ["data", "tree"] {
+            std::fs::copy(partial(id(0), ending), partial(id(n), ending)).unwrap();
+        }
+        let pieces = crux_crdt::blob::PieceSet::all(it.size);
+        let have = crate::blobs::record::Have { id: id(n), root: it.root, size: it.size, pieces };
+        crate::blobs::record::write(&partial(id(n), "have"), &have).unwrap();
+    }
+    let again = f.again().await;
+    assert_eq!(again.list().len(), 256);
+    assert!((256..260).all(|n| again.have(&id(n)).is_some_and(|have| have.pieces.held() == 2)));
+    let left = f.files().into_iter().filter(|name| name.starts_with("partial"));
+    assert_eq!(left.count(), 3 * 256, "nothing is left of the others");
+}
+
+/// Nobody fetches what is damaged before somebody asks for it.
+#[tokio::test]
+async fn what_is_left_of_a_damaged_blob_makes_room_before_whole_ones() {
+    let f = quota(8 * MIB).await;
+    let whole = put(&f, 2 * MIB, 0).await.unwrap();
+    let damaged = put(&f, 4 * MIB, 1).await.unwrap();
+    let mut bytes = std::fs::read(f.data(&damaged)).unwrap();
+    bytes[0] ^= 1;
+    std::fs::write(f.data(&damaged), bytes).unwrap();
+    assert!(read_all(&f.blobs, damaged).await.is_err());
+    assert_eq!(f.blobs.have(&damaged).unwrap().pieces.held(), 3);
+    put(&f, 6 * MIB, 2).await.unwrap();
+    assert_eq!((f.blobs.have(&damaged), f.blobs.have(&whole).is_some()), (None, true));
+}
+
+/// A disk has only so many files, and shows those as taken that are made.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_about_to_be_made_is_promised_in_bytes_and_files() {
+    let f = Fixture::new().await;
+    let depot = f.blobs.depot();
+    let dir = depot.index().dirs[0].clone();
+    let promised = || depot.index().ahead(dir.disk());
+    let (it, pieces) = pieces(&noise(2 * MIB, 1)).await;
+    let (blobs, first) = (f.blobs.clone(), pieces[0].clone());
+    let (reached, go_on) = f.pause("room made");
+    let fetching =
+        tokio::spawn(async move { blobs.write_piece(it.blob, (it.root, it.size), 0, first).await });
+    tokio::task::spawn_blocking(move || reached.recv()).await.unwrap().unwrap();
+    assert_eq!(promised(), Lack { bytes: MIB as u64, files: 5 }, "of a tree that comes");
+    go_on.send(()).unwrap();
+    fetching.await.unwrap().unwrap();
+    assert_eq!(promised(), Lack::default(), "it is made");
+    depot.index().partial(&it.blob).unwrap().expect(1);
+    assert_eq!(promised(), Lack { bytes: MIB as u64, files: 0 }, "of a piece that is written");
+    write(&f, it, 1, &pieces[1]).await.unwrap();
+    f.blobs.remove(it.blob).await.unwrap();
+    let (reached, go_on) = f.pause("journal written");
+    let blobs = f.blobs.clone();
+    let putting = tokio::spawn(async move { blobs.put(&noise(1000, 2)[..]).await });
+    tokio::task::spawn_blocking(move || reached.recv()).await.unwrap().unwrap();
+    assert_eq!(promised(), Lack { bytes: 2000, files: 3 }, "in the journal and as files");
+    go_on.send(()).unwrap();
+    putting.await.unwrap().unwrap();
+    assert_eq!(promised(), Lack::default());
 }

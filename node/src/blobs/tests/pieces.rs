@@ -127,9 +127,42 @@ async fn what_is_given_up_leaves_nothing() {
     let f = Fixture::new().await;
     f.blobs.begin(it.blob, it.root, it.size).await.unwrap();
     f.blobs.write_piece(it.blob, (it.root, it.size), 0, pieces[0].clone()).await.unwrap();
-    f.blobs.pin(it.blob).await.unwrap();
     f.blobs.abandon(it.blob, (it.root, it.size)).await.unwrap();
     assert_eq!((f.blobs.have(&it.blob), f.files()), (None, Vec::new()));
+}
+
+/// That a tree is false is the liar's fault: the blob was pinned, and no tree of it.
+#[tokio::test]
+async fn what_was_pinned_by_a_false_tree_is_pinned_by_the_true_one() {
+    let ((lie, lies), (it, good)) =
+        (pieces(&noise(2 * MIB, 1)).await, pieces(&noise(2 * MIB, 2)).await);
+    let f = Fixture::with(|config| config.quota = Some(3 * MIB as u64)).await;
+    f.blobs.write_piece(it.blob, (lie.root, lie.size), 0, lies[0].clone()).await.unwrap();
+    f.blobs.pin(it.blob).await.unwrap();
+    f.blobs.abandon(it.blob, (lie.root, lie.size)).await.unwrap();
+    assert_eq!(f.blobs.have(&it.blob), None);
+    for (index, piece) in (0..).zip(&good) {
+        f.blobs.write_piece(it.blob, (it.root, it.size), index, piece.clone()).await.unwrap();
+    }
+    f.blobs.seal(it.blob, (it.root, it.size)).await.unwrap();
+    assert!(f.blobs.list()[0].pinned);
+    assert!(f.blobs.put(&noise(2 * MIB, 3)[..]).await.is_err(), "it is not evicted");
+    f.blobs.remove(it.blob).await.unwrap();
+    assert_eq!(f.files(), Vec::<String>::new());
+}
+
+/// The user removes what it pinned: that ends the pin.
+#[tokio::test]
+async fn what_is_removed_under_way_is_pinned_no_more() {
+    let (it, pieces) = pieces(&noise(2 * MIB, 1)).await;
+    let f = Fixture::new().await;
+    let first = || f.blobs.write_piece(it.blob, (it.root, it.size), 0, pieces[0].clone());
+    first().await.unwrap();
+    f.blobs.pin(it.blob).await.unwrap();
+    f.blobs.remove(it.blob).await.unwrap();
+    assert_eq!(f.files(), Vec::<String>::new());
+    first().await.unwrap();
+    assert!(!f.blobs.list()[0].pinned);
 }
 
 #[tokio::test]

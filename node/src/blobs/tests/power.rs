@@ -155,7 +155,7 @@ impl Durable {
             let what = if entry.file_type().unwrap().is_dir() {
                 Name::Dir
             } else {
-                // Whoever works beside may have renamed it.
+                // A worker beside may have renamed it.
                 let Ok(file) = File::open(entry.path()) else { continue };
                 Name::File(self.keep(&file, flushed))
             };

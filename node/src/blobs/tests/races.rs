@@ -29,7 +29,7 @@ async fn what_is_not_here_is_not_kept() {
     assert_eq!(f.files(), Vec::<String>::new());
 }
 
-/// Whoever reads found the blob, and then not its file; meanwhile it was put again.
+/// A reader found the blob, and then not its file; meanwhile it was put again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_comes_between_forgets_nothing() {
     for way in [Way::Put, Way::Registered] {
@@ -133,5 +133,72 @@ async fn a_copy_of_what_is_registered_may_go_to_another_disk() {
     for blobs in [f.blobs.clone(), f.again().await] {
         assert_eq!(read_all(&blobs, it.blob).await.unwrap(), bytes);
         assert!(blobs.list()[0].pinned);
+    }
+}
+
+/// The files of what is under way are known by name: who gives up one tree must not delete those of another one
+/// that came meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_that_comes_while_another_one_is_given_up_keeps_its_files() {
+    let ((lie, lies), (it, good)) =
+        (pieces(&noise(2 * MIB, 1)).await, pieces(&noise(2 * MIB, 2)).await);
+    let f = Fixture::new().await;
+    f.blobs.write_piece(it.blob, (lie.root, lie.size), 0, lies[0].clone()).await.unwrap();
+    let (reached, go_on) = f.pause("given up");
+    let blobs = f.blobs.clone();
+    let leaving = tokio::spawn(async move { blobs.abandon(it.blob, (lie.root, lie.size)).await });
+    tokio::task::spawn_blocking(move || reached.recv()).await.unwrap().unwrap();
+    let (blobs, piece) = (f.blobs.clone(), good[0].clone());
+    let coming =
+        tokio::spawn(async move { blobs.write_piece(it.blob, (it.root, it.size), 0, piece).await });
+    // It waits for the one that gives up, or, when it does not wait, has its piece here now.
+    let is_here = || f.blobs.have(&it.blob).is_some();
+    let until = std::time::Instant::now() + std::time::Duration::from_millis(300);
+    while !is_here() && std::time::Instant::now() < until {
+        tokio::task::yield_now().await;
+    }
+    go_on.send(()).unwrap();
+    leaving.await.unwrap().unwrap();
+    coming.await.unwrap().unwrap();
+    f.blobs.write_piece(it.blob, (it.root, it.size), 1, good[1].clone()).await.unwrap();
+    assert_eq!(f.blobs.seal(it.blob, (it.root, it.size)).await, Ok(it));
+    assert_eq!(f.blobs.read_piece(it.blob, it.root, 0).await.as_ref(), Ok(&good[0]));
+}
+
+/// While it waits for the disk, its tree is given up and another one takes the name of its files.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_given_up_while_it_is_sealed_is_not_sealed_with_the_bytes_of_another_tree() {
+    let ((it, good), (lie, lies)) =
+        (pieces(&noise(2 * MIB, 1)).await, pieces(&noise(2 * MIB, 2)).await);
+    let f = Fixture::new().await;
+    for (index, piece) in (0..).zip(&good) {
+        f.blobs.write_piece(it.blob, (it.root, it.size), index, piece.clone()).await.unwrap();
+    }
+    let (reached, go_on) = f.pause("all pieces durable");
+    let blobs = f.blobs.clone();
+    let sealing = tokio::spawn(async move { blobs.seal(it.blob, (it.root, it.size)).await });
+    tokio::task::spawn_blocking(move || reached.recv()).await.unwrap().unwrap();
+    f.blobs.abandon(it.blob, (it.root, it.size)).await.unwrap();
+    f.blobs.write_piece(it.blob, (lie.root, lie.size), 0, lies[0].clone()).await.unwrap();
+    go_on.send(()).unwrap();
+    assert_eq!(sealing.await.unwrap(), Err(BlobError::Unsealed(it.blob)));
+    assert_eq!(f.blobs.read_piece(it.blob, lie.root, 0).await.as_ref(), Ok(&lies[0]));
+}
+
+/// What is shown and not durable yet counts once: as a blob, and no more as one that comes in.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_shown_counts_once_while_its_names_wait_for_the_disk() {
+    for size in [50_000, 2 * MIB] {
+        let f = Fixture::with(|config| config.quota = Some(2 * size as u64)).await;
+        let (reached, go_on) = f.pause(if size < MIB { "small blob shown" } else { "shown" });
+        let blobs = f.blobs.clone();
+        let putting = tokio::spawn(async move { blobs.put(&noise(size, 1)[..]).await });
+        tokio::task::spawn_blocking(move || reached.recv()).await.unwrap().unwrap();
+        let second = f.blobs.begin_put(size as u64).await;
+        assert!(second.is_ok(), "{second:?}");
+        drop(second);
+        go_on.send(()).unwrap();
+        putting.await.unwrap().unwrap();
+        assert!(f.blobs.begin_put(size as u64).await.is_ok());
     }
 }

@@ -38,7 +38,7 @@ async fn a_small_put_is_there_once_the_journal_has_it() {
     let it = f.blobs.put(&b"abc"[..]).await.unwrap();
     let crashed = f.stage.crashes.lock().unwrap().take().unwrap().copies;
     let steps: Vec<_> = crashed.iter().map(|(what, _)| *what).collect();
-    assert_eq!(steps, ["journal written", "small blob written"]);
+    assert_eq!(steps, ["journal written", "small blob written", "small blob shown"]);
     for (what, copy) in crashed {
         let (copy, blobs) = reopen(copy.path(), &[]).await;
         assert_eq!(read_all(&blobs, it.blob).await.unwrap(), b"abc", "{what}");

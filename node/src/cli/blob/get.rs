@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
+use crux_client::model::BlobRef;
+use crux_client::op::FindBlob;
 use crux_client::{Get, Got, parse};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -26,7 +28,7 @@ use crate::tar;
 /// written; devices and pipes are written into. `-` is standard output.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Which one
+    /// Its id, or the first digits of it if this node has it or a member offers it
     id: String,
     /// File to write, `-` for standard output; with --dir the directory to make
     #[arg(long, value_name = "F")]
@@ -40,7 +42,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
-    let id = parse::blob(&args.id)?;
+    let blob = parse::blob_ref(&args.id)?;
     let to_stdout = is_stdout(&args.out);
     if to_stdout && args.dir {
         let message = "a directory cannot be written to standard output";
@@ -48,18 +50,27 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
             .with_hint("Without --dir its archive is written there, as tar reads it."));
     }
     ui.clean_up_on_signals()?;
-    let size = block_on(async {
+    let (id, size) = block_on(async {
         let client = ui.connect(args.timeout).await?;
+        let id = match blob {
+            BlobRef::Id(id) => id,
+            BlobRef::Prefix(prefix) => client.call(&FindBlob { prefix, elsewhere: true }).await?,
+        };
         let mut get = client.get_blob(id, args.timeout).await?;
         let mut progress = Progress::new(ui, &id.short());
         let got = receive(&mut get, args, &mut progress, ui).await;
         progress.end(ui);
-        got
+        got.map(|size| (id, size))
     })
-    .map_err(|err| err.augment(format!("getting {}", id.short())))?;
+    .map_err(|err| err.augment(format!("getting {}", short(&args.id))))?;
     let answer = json!({ "id": id.to_string(), "size": size, "out": args.out });
     let shown = if to_stdout { "standard output".into() } else { args.out.display().to_string() };
     ui.told(&answer, || format!("Wrote {shown} ({size} bytes)"), to_stdout)
+}
+
+/// As much of an id as people are shown.
+fn short(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
 }
 
 async fn receive(

@@ -3,19 +3,18 @@
 use std::time::Duration;
 
 use crux_client::op::{Keep, KeepBlob, RemoveBlob};
-use crux_client::parse;
 
-use super::{Ui, Wait};
+use super::{Ui, Wait, find};
 use crate::blobs::RESERVE;
 use crate::cli::duration;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 
 /// Remove a blob from the node
 ///
-/// Whoever reads it reads on. A file that was registered stays where it is.
+/// Open readers continue. A registered file stays where it is. Asks before it removes a pinned blob.
 #[derive(Debug, clap::Args)]
 pub(super) struct Rm {
-    /// Which one
+    /// Its id, or the first digits of it
     id: String,
     #[command(flatten)]
     wait: Wait,
@@ -24,7 +23,7 @@ pub(super) struct Rm {
 /// Keep a blob on the node until it is unpinned
 #[derive(Debug, clap::Args)]
 pub(super) struct Pin {
-    /// Which one
+    /// Its id, or the first digits of it
     id: String,
     #[command(flatten)]
     wait: Wait,
@@ -33,7 +32,7 @@ pub(super) struct Pin {
 /// Let the node evict a blob again when it needs room
 #[derive(Debug, clap::Args)]
 pub(super) struct Unpin {
-    /// Which one
+    /// Its id, or the first digits of it
     id: String,
     #[command(flatten)]
     wait: Wait,
@@ -42,7 +41,7 @@ pub(super) struct Unpin {
 /// Keep a blob on the node for a while
 #[derive(Debug, clap::Args)]
 pub(super) struct Reserve {
-    /// Which one
+    /// Its id, or the first digits of it
     id: String,
     /// How long from now; 10m by default
     #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
@@ -52,25 +51,32 @@ pub(super) struct Reserve {
 }
 
 pub(super) fn rm(args: &Rm, ui: &mut Ui) -> Result<(), Error> {
-    let id = parse::blob(&args.id)?;
-    ui.call(&RemoveBlob { id }, args.wait)?;
+    let id = find(&args.id, args.wait, ui)?;
+    let removed = ui.call(&RemoveBlob { id, pinned: ui.yes() }, args.wait);
+    if removed.as_ref().is_err_and(|err| err.kind() == Kind::NotConfirmed) {
+        let asked = ui.confirm(&format!("The blob {} is pinned.", id.short()));
+        asked.map_err(|err| err.augment(format!("the blob {} is pinned", id.short())))?;
+        ui.call(&RemoveBlob { id, pinned: true }, args.wait)?;
+    } else {
+        removed?;
+    }
     ui.say(&format!("Removed {id}"))
 }
 
 pub(super) fn pin(args: &Pin, ui: &mut Ui) -> Result<(), Error> {
-    let id = parse::blob(&args.id)?;
+    let id = find(&args.id, args.wait, ui)?;
     ui.call(&KeepBlob { id, keep: Keep::Pinned(true) }, args.wait)?;
     ui.say(&format!("Pinned {id}"))
 }
 
 pub(super) fn unpin(args: &Unpin, ui: &mut Ui) -> Result<(), Error> {
-    let id = parse::blob(&args.id)?;
+    let id = find(&args.id, args.wait, ui)?;
     ui.call(&KeepBlob { id, keep: Keep::Pinned(false) }, args.wait)?;
     ui.say(&format!("Unpinned {id}"))
 }
 
 pub(super) fn reserve(args: &Reserve, ui: &mut Ui) -> Result<(), Error> {
-    let id = parse::blob(&args.id)?;
+    let id = find(&args.id, args.wait, ui)?;
     let time = args.time.unwrap_or(RESERVE);
     ui.call(&KeepBlob { id, keep: Keep::Reserved(time) }, args.wait)?;
     ui.say(&format!("Reserved {id} for {} s", time.as_secs_f64()))

@@ -5,6 +5,8 @@ use crux_client::op::ListBlobs;
 use serde_json::{Value, json};
 
 use super::{Ui, Wait};
+use crate::cli::live::{self, Live};
+use crate::cli::output::to_json;
 use crate::cli::table;
 use crate::error::Error;
 
@@ -12,16 +14,20 @@ use crate::error::Error;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
+    live: Live,
+    #[command(flatten)]
     wait: Wait,
 }
 
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
-    let blobs = ui.call(&ListBlobs, args.wait)?;
-    let answer: Vec<_> = blobs.iter().map(to_json).collect();
-    ui.answer(&answer, || text(&blobs))
+    let shown = (
+        |blobs: &Vec<Blob>| to_json(&blobs.iter().map(value).collect::<Vec<_>>()),
+        |blobs: &Vec<Blob>| text(blobs),
+    );
+    live::list(&ListBlobs, (args.wait, args.live), ui, &shown).map(drop)
 }
 
-fn to_json(blob: &Blob) -> Value {
+fn value(blob: &Blob) -> Value {
     let left = blob.reserved_for.map(|left| u64::try_from(left.as_millis()).ok());
     json!({
         "id": blob.id.to_string(),

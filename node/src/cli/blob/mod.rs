@@ -10,13 +10,18 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+use crux_client::model::BlobRef;
+use crux_client::op::FindBlob;
+use crux_client::parse;
+use crux_crdt::blob::BlobId;
+
 use super::{Ui, Wait};
 use crate::error::Error;
 
 /// Put, get and keep blobs: files by the hash of what is in them
 ///
-/// A blob's id is the SHA3-256 of the file, as `openssl dgst -sha3-256 FILE` prints it. Every byte that
-/// comes out was checked.
+/// A blob's id is the SHA3-256 of the file, as `openssl dgst -sha3-256 FILE` prints it. Commands take its
+/// first digits, too: 4 or more, and as many as tell it from the others. Every byte that comes out was checked.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -51,5 +56,13 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
         Command::Register(args) => place::register(args, ui),
         Command::AddDir(args) => place::add_dir(args, ui),
         Command::Scrub(args) => place::scrub(args, ui),
+    }
+}
+
+/// The blob of the node that a person means.
+fn find(text: &str, wait: Wait, ui: &Ui) -> Result<BlobId, Error> {
+    match parse::blob_ref(text)? {
+        BlobRef::Id(id) => Ok(id),
+        BlobRef::Prefix(prefix) => ui.call(&FindBlob { prefix, elsewhere: false }, wait),
     }
 }

@@ -6,7 +6,7 @@ use crux_client::op::{self, BlobPath};
 use crux_client::parse;
 use serde_json::json;
 
-use super::{Ui, Wait};
+use super::{Ui, Wait, find};
 use crate::error::{Error, Kind};
 
 /// Print where a blob lies on the node's machine
@@ -14,7 +14,7 @@ use crate::error::{Error, Kind};
 /// The file is only to be read, and gone once the blob is removed or evicted: pin it before.
 #[derive(Debug, clap::Args)]
 pub(super) struct Path {
-    /// Which one
+    /// Its id, or the first digits of it
     id: String,
     #[command(flatten)]
     wait: Wait,
@@ -36,14 +36,14 @@ pub(super) struct Register {
 pub(super) struct AddDir {
     /// A directory on the node's machine
     path: PathBuf,
-    /// Hash every blob in it first; otherwise what its records say is believed
+    /// Hash every blob in it first; otherwise its records are trusted
     #[arg(long)]
     scan: bool,
     #[command(flatten)]
     wait: Wait,
 }
 
-/// Look at every byte of every blob of the node
+/// Verify every byte of every blob of the node
 ///
 /// Damaged blobs are kept as far as they are good, and `get` fetches the rest. Fails when something is
 /// damaged.
@@ -54,7 +54,7 @@ pub(super) struct Scrub {
 }
 
 pub(super) fn path(args: &Path, ui: &mut Ui) -> Result<(), Error> {
-    let id = parse::blob(&args.id)?;
+    let id = find(&args.id, args.wait, ui)?;
     let path = ui.call(&BlobPath { id }, args.wait)?;
     ui.answer(&json!({ "path": path }), || path.display().to_string())
 }
@@ -86,7 +86,7 @@ pub(super) fn scrub(args: &Scrub, ui: &mut Ui) -> Result<(), Error> {
         "changed": found.changed.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
     ui.answer(&answer, || {
-        let mut text = format!("Looked at {} blobs, {} bytes", found.blobs, found.bytes);
+        let mut text = format!("Verified {} blobs, {} bytes", found.blobs, found.bytes);
         for (id, pieces) in &found.damaged {
             text.push_str(&format!("\n{id} is damaged: {pieces} pieces have to be fetched again"));
         }

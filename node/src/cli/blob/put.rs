@@ -24,7 +24,7 @@ use crate::tar;
 
 /// How many files are put at a time: small ones then wait for the disk together.
 const AT_ONCE: usize = 16;
-/// How often progress is looked at.
+/// How often progress is polled.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Put files, and print their ids
@@ -136,7 +136,7 @@ fn size(path: &Path) -> Result<u64, Error> {
         return Ok(meta.len());
     }
     let hint = if meta.is_dir() { "Add --dir to put a directory." } else { "Put a file." };
-    Err(Error::new(Kind::InvalidArgument, "it is no regular file").with_hint(hint))
+    Err(Error::new(Kind::InvalidArgument, "it is not a regular file").with_hint(hint))
 }
 
 fn missing(err: &io::Error) -> Error {

@@ -91,6 +91,10 @@ async fn blobs_are_listed_kept_and_removed() {
     );
     assert!(listed["reserved_for_ms"].is_u64() && listed["registered"].is_string());
     insta::assert_snapshot!(done(run(&node, "blob ls")).out);
+    let refused = run(&node, &format!("blob rm {ABC} --json"));
+    assert_eq!((refused.exit, kind(&refused).as_str()), (2, "not_confirmed"));
+    assert!(refused.err.contains("is pinned") && refused.err.contains("--yes"), "{refused:?}");
+    assert_eq!(done(run(&node, "blob ls --json")).json().as_array().map(Vec::len), Some(1));
     done(run(&node, &format!("blob unpin {ABC}")));
     insta::assert_snapshot!(done(run(&node, "blob scrub")).out);
     fs::write(&abc, b"abd").unwrap();
@@ -143,4 +147,40 @@ async fn what_goes_wrong_is_named() {
     }
     let left: Vec<_> = fs::read_dir(node.dir.path().join("blobs/partial")).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pinned_blob_goes_with_a_yes_and_another_without() {
+    let node = FakeNode::start(view());
+    let abc = file(&node, "abc", b"abc");
+    done(run(&node, &format!("blob put {abc}")));
+    done(run(&node, &format!("blob pin {ABC}")));
+    assert_eq!(run(&node, &format!("blob rm {ABC}")).exit, 2);
+    assert_eq!(done(run(&node, &format!("blob rm {ABC} --yes"))).out, format!("Removed {ABC}\n"));
+    done(run(&node, &format!("blob put {abc}")));
+    done(run(&node, &format!("blob rm {ABC}")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_digits_of_a_blob_will_do() {
+    let node = FakeNode::start(view());
+    let abc = file(&node, "abc", b"abc");
+    done(run(&node, &format!("blob put {abc}")));
+    let out = node.dir.path().join("out").display().to_string();
+    let got = done(run(&node, &format!("blob get 3a985da7 --out {out} --json"))).json();
+    assert_eq!((&got["id"], read(&out).as_slice()), (&ABC.into(), b"abc".as_slice()));
+    assert!(done(run(&node, "blob path 3a98")).out.trim_end().ends_with(ABC));
+    for (line, said) in [
+        ("blob pin 3a985", "Pinned"),
+        ("blob unpin 3a985", "Unpinned"),
+        ("blob reserve 3a98 --for 1m", "Reserved"),
+        ("blob rm 3a98", "Removed"),
+    ] {
+        let ran = done(run(&node, line));
+        assert!(ran.out.starts_with(&format!("{said} {ABC}")), "{line}: {ran:?}");
+    }
+    let gone = run(&node, "blob rm 3a98 --json");
+    assert_eq!((gone.exit, kind(&gone).as_str()), (3, "blob_unknown"));
+    let short = run(&node, "blob rm 3a9 --json");
+    assert_eq!((short.exit, kind(&short).as_str()), (2, "invalid_argument"));
 }

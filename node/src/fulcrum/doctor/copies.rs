@@ -60,7 +60,7 @@ pub(super) fn check(state: &State, copies: &Copies) -> Check {
         return line(
             "copies",
             CheckResult::Warn,
-            format!("two nodes beacon with the key of {}", names.join(", ")),
+            format!("two nodes beacon with the key of {}", super::listed(names)),
             "One of the two stops within half a minute. Delete the data directory of the copy.",
         );
     }

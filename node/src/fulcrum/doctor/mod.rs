@@ -7,15 +7,16 @@ mod log;
 mod replica;
 mod seeds;
 mod strangers;
+mod versions;
 
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crux_client::model::{Check, CheckResult};
+use crux_client::order;
 use crux_crdt::Digest;
 use crux_crdt::name::{Label, NodeName};
 use crux_crdt::path::Endpoint;
@@ -25,6 +26,8 @@ use tokio::net::TcpStream;
 
 use crate::clock;
 use crate::identity::path_in;
+use crate::modes::Open;
+use crate::parts::Supervisor;
 use crate::store::StoreHandle;
 
 /// A step of the wall clock below this is what time services do.
@@ -61,6 +64,8 @@ pub struct Surroundings {
     pub turned: Arc<Turned>,
     /// What copies of this node left behind.
     pub copies: copies::Copies,
+    /// What the node runs.
+    pub parts: Supervisor,
 }
 
 impl Surroundings {
@@ -89,9 +94,11 @@ pub(super) fn examine(
         check_digests(state),
         replica::check(state),
         check_flocks(&around.other_flocks),
+        versions::check(&state.other_versions()),
         strangers::check_strangers(&around.turned.lately()),
         copies::check(state, &around.copies),
         log::check_log(),
+        check_parts(&around.parts),
     ];
     let addresses = around.addresses.clone();
     async move {
@@ -99,6 +106,13 @@ pub(super) fn examine(
         checks.insert(0, check_port(&addresses).await);
         checks
     }
+}
+
+/// One that is missing was not started, as `discovery` without multicast: one that ends stops the node.
+fn check_parts(parts: &Supervisor) -> Check {
+    let running = parts.running();
+    let names: Vec<_> = running.iter().map(|part| part.name()).collect();
+    ok("parts", format!("{} running: {}", names.len(), names.join(", ")))
 }
 
 fn check_blob_dirs(missing: &[PathBuf]) -> Check {
@@ -149,17 +163,21 @@ fn check_modes(around: &Surroundings) -> Check {
     let open: Vec<_> = private
         .into_iter()
         .flatten()
-        .filter(|path| path.metadata().is_ok_and(|meta| meta.mode() & 0o077 != 0))
-        .map(|path| path.display().to_string())
+        .map(|path| (Open::at(&path), path.display().to_string()))
+        .filter(|(open, _)| *open > Open::Closed)
         .collect();
-    if open.is_empty() {
+    let Some(worst) = open.iter().map(|(open, _)| *open).max() else {
         return ok("modes", "keys are readable by their owner only");
-    }
-    let files = open.join(" ");
+    };
+    let (result, what) = match worst {
+        Open::Writable => (CheckResult::Fail, "write"),
+        _ => (CheckResult::Warn, "read"),
+    };
+    let files = open.into_iter().map(|(_, path)| path).collect::<Vec<_>>().join(" ");
     line(
         "modes",
-        CheckResult::Warn,
-        format!("others may read {files}"),
+        result,
+        format!("others may {what} {files}"),
         &format!("Run `chmod 600 {files}`."),
     )
 }
@@ -199,6 +217,12 @@ fn check_name(state: &flock::State, around: &Surroundings) -> Check {
     }
 }
 
+/// Names as they are shown.
+fn listed(mut names: Vec<String>) -> String {
+    names.sort_by(|a, b| order::by_name(a, b));
+    names.join(", ")
+}
+
 fn check_members(state: &flock::State) -> Check {
     let members = state.members();
     let away: Vec<_> = members
@@ -212,7 +236,7 @@ fn check_members(state: &flock::State) -> Check {
     line(
         "members",
         CheckResult::Warn,
-        format!("out of reach: {}", away.join(", ")),
+        format!("out of reach: {}", listed(away)),
         "Check those nodes and the network to them; `forget` those that are not coming back.",
     )
 }
@@ -226,7 +250,7 @@ fn check_digests(state: &flock::State) -> Check {
     line(
         "digests",
         CheckResult::Warn,
-        format!("another state at {}", names.join(", ")),
+        format!("another state at {}", listed(names)),
         "Normal for seconds after a change; run again. If it stays, look at those nodes' logs.",
     )
 }

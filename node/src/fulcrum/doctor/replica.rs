@@ -74,7 +74,7 @@ mod tests {
     }
 
     fn admission(by: u8, of: u8) -> Arc<Signed<Act>> {
-        let statement = Statement::Admit { subject: identity(of).principal(), generation: 1 };
+        let statement = Statement::admit(identity(of).principal(), 1);
         let act = Act { number: of.into(), previous: Digest::default(), statement };
         Arc::new(Signed::sign(act, &FLOCK, &identity(by)))
     }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::fixture::*;
 use super::memory::MemoryDisk;
+use crate::parts::Supervisor;
 use crate::store::pending::Pending;
 use crate::store::{Batch, Store, StoreHandle, WriteError};
 
@@ -14,7 +15,7 @@ const SOON: Duration = Duration::from_millis(20);
 
 fn spawn(disk: &MemoryDisk, flush_after: Duration) -> StoreHandle {
     let (store, _) = Store::open_on(Box::new(disk.clone()), FLOCK).unwrap();
-    store.spawn_flushing(flush_after).unwrap()
+    store.spawn_flushing(&Supervisor::default(), flush_after).unwrap()
 }
 
 /// What a power failure would leave now.

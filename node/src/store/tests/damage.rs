@@ -99,7 +99,7 @@ fn forged(change: impl FnOnce(&redb::WriteTransaction)) -> String {
 fn forged_content_is_found() {
     type Slots = TableDefinition<'static, (&'static [u8; 32], &'static [u8; 32]), &'static [u8]>;
     const SLOTS: Slots = TableDefinition::new("slots-1");
-    const ACTS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("acts-1");
+    const ACTS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("acts-2");
     const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta-1");
     let key = (principal(1).0, slot(0).id().0);
 
@@ -131,7 +131,7 @@ fn forged_content_is_found() {
     assert!(longer.contains("what was removed"), "{longer}");
 
     let gone = forged(|transaction| _ = transaction.delete_table(ACTS).unwrap());
-    assert!(gone.contains("acts-1"), "{gone}");
+    assert!(gone.contains("acts-2"), "{gone}");
 }
 
 #[test]

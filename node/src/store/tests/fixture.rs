@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crux_crdt::act::{Act, Statement};
+use crux_crdt::act::{ACT_BYTES_MAX, Act, Statement};
+use crux_crdt::canon::Canonical as _;
 use crux_crdt::record::{
     Frontier, Header, Marker, Profile, Record, Registration, ServiceKey, Slot, slots_root,
 };
@@ -25,11 +26,10 @@ pub(super) fn principal(seed: u8) -> Principal {
 
 pub(super) fn slot(n: usize) -> Slot {
     Slot::Registration(Registration {
-        horde: "main".parse().unwrap(),
-        service: format!("service-{n}").parse().unwrap(),
-        rev: "r1".parse().unwrap(),
+        key: ServiceKey { rev: "r1".parse().unwrap(), ..key(&format!("service-{n}")) },
         endpoint: "192.0.2.1:8080".parse().unwrap(),
         instance: format!("svc-{n}"),
+        labels: BTreeMap::new(),
         lease: None,
     })
 }
@@ -59,9 +59,20 @@ fn sign_record(
     seq: u64,
     slots: impl IntoIterator<Item = Slot>,
 ) -> Arc<Record> {
+    let profile = Profile { version: "0.1.0".to_owned(), ..Profile::default() };
+    record_saying(flock, author, seq, profile, slots)
+}
+
+/// A record of `author` with this profile and these slots.
+pub(super) fn record_saying(
+    flock: &Digest,
+    author: u8,
+    seq: u64,
+    profile: Profile,
+    slots: impl IntoIterator<Item = Slot>,
+) -> Arc<Record> {
     let slots = slots.into_iter().map(|slot| (slot.id(), Arc::new(slot)));
     let slots: BTreeMap<_, _> = slots.collect();
-    let profile = Profile { version: "0.1.0".to_owned(), ..Profile::default() };
     let header = Header {
         marker: Marker { incarnation: 1, nonce: [author; 16], seq },
         slots_root: slots_root(slots.keys()),
@@ -81,7 +92,7 @@ pub(super) fn record(
 }
 
 pub(super) fn act_for(flock: &Digest, author: u8, number: u64) -> Arc<Signed<Act>> {
-    let statement = Statement::Admit { subject: principal(99), generation: number };
+    let statement = Statement::admit(principal(99), number);
     let act = Act { number, previous: Digest::default(), statement };
     Arc::new(Signed::sign(act, flock, &identity(author)))
 }
@@ -90,12 +101,25 @@ pub(super) fn act(author: u8, number: u64) -> Arc<Signed<Act>> {
     act_for(&FLOCK, author, number)
 }
 
+/// The greatest act, of a kind that this build does not know.
+pub(super) fn unknown_act(author: u8, number: u64) -> Arc<Signed<Act>> {
+    let statement = [vec![200], vec![7; ACT_BYTES_MAX - 42]].concat();
+    let statement = Statement::from_canonical(&statement).unwrap();
+    let act = Act { number, previous: Digest::default(), statement };
+    Arc::new(Signed::sign(act, &FLOCK, &identity(author)))
+}
+
 pub(super) fn records(records: impl IntoIterator<Item = Arc<Record>>) -> Batch {
     Batch { records: records.into_iter().collect(), ..Batch::default() }
 }
 
 pub(super) fn key(service: &str) -> ServiceKey {
-    ("main".parse().unwrap(), service.parse().unwrap(), "v1".parse().unwrap())
+    ServiceKey {
+        horde: "main".parse().unwrap(),
+        service: service.parse().unwrap(),
+        rev: "v1".parse().unwrap(),
+        ordinal: 0,
+    }
 }
 
 /// A bit of everything.

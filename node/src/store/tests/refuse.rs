@@ -32,20 +32,54 @@ fn another_flock() {
     assert!(Store::open(&path, OTHER).is_ok());
 }
 
+/// Says of a database that it has this format.
+fn set_format(path: &std::path::Path, format: u32) {
+    let database = Database::open(path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let meta = TableDefinition::<&str, &[u8]>::new("meta-1");
+    let format = format.to_be_bytes();
+    transaction.open_table(meta).unwrap().insert("format", format.as_slice()).unwrap();
+    transaction.commit().unwrap();
+}
+
 #[test]
 fn a_newer_format() {
     let (_directory, path) = place();
     Store::open(&path, FLOCK).unwrap().0.close().unwrap();
-    let database = Database::open(&path).unwrap();
-    let transaction = database.begin_write().unwrap();
-    let meta = TableDefinition::<&str, &[u8]>::new("meta-1");
-    let format = 3_u32.to_be_bytes();
-    transaction.open_table(meta).unwrap().insert("format", format.as_slice()).unwrap();
-    transaction.commit().unwrap();
-    drop(database);
+    set_format(&path, 4);
     let refused = Store::open(&path, FLOCK).unwrap_err();
-    assert!(matches!(refused, OpenError::Newer { found: 3, known: 2, .. }));
+    assert!(matches!(refused, OpenError::Newer { found: 4, known: 3, .. }));
     assert!(refused.to_string().contains("made by a newer Crux"), "{refused}");
+}
+
+/// Both formats are named, and what to do; the database stays what it is, for the build that made it.
+#[test]
+fn an_older_format() {
+    for older in [1, 2] {
+        let (_directory, path) = place();
+        let (mut store, _) = Store::open(&path, FLOCK).unwrap();
+        store.commit(&mixed(3)).unwrap();
+        store.close().unwrap();
+        set_format(&path, older);
+        for _ in 0..2 {
+            let refused = Store::open(&path, FLOCK).unwrap_err();
+            assert!(matches!(refused, OpenError::Older { known: 3, .. }), "{refused:?}");
+            let says = format!("it has format {older}, this build reads 3");
+            assert!(refused.to_string().contains(&says), "{refused}");
+            assert!(refused.hint().contains("run the version of Crux that made it"));
+        }
+        let hint = Store::open(&path, FLOCK).unwrap_err().hint();
+        set_format(&path, 3);
+        let (store, snapshot) = Store::open(&path, FLOCK).unwrap();
+        assert_eq!(Content::of(&snapshot), Content::after([&mixed(3)]));
+        store.close().unwrap();
+        // Set aside as the hint says, the node starts with an empty one.
+        let command = hint.split('`').nth(1).unwrap();
+        let moved = std::process::Command::new("sh").args(["-c", command]).status().unwrap();
+        assert!(moved.success());
+        let (_, empty) = Store::open(&path, FLOCK).unwrap();
+        assert_eq!(Content::of(&empty), Content::default());
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use std::fs;
 
 use crux_crdt::canon::Canonical as _;
-use crux_crdt::record::{Record, SLOT_BYTES_MAX, Slot};
+use crux_crdt::record::{Profile, Record, SLOT_BYTES_MAX, Slot};
 use redb::{ReadableDatabase, ReadableTableMetadata};
 
 use super::fixture::*;
@@ -30,6 +30,22 @@ fn what_is_committed_is_there_again() {
     assert_eq!(services.sum::<usize>(), 4 + 4 + 4 + 3);
     // Nothing is left beside it.
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+/// An older build keeps what a newer one signed, byte for byte, over a restart.
+#[test]
+fn an_act_of_an_unknown_kind_is_there_again() {
+    let disk = MemoryDisk::default();
+    let (mut store, _) = open(&disk);
+    let acts = vec![unknown_act(1, 1), act(1, 2)];
+    store.commit(&Batch { acts: acts.clone(), ..Batch::default() }).unwrap();
+    store.close().unwrap();
+    let again = open(&disk).1.acts;
+    assert_eq!(again.len(), 2);
+    for act in acts {
+        let held = again.iter().find(|held| held.id() == act.id()).expect("it is stored");
+        assert_eq!((held.value(), held.signature()), (act.value(), act.signature()));
+    }
 }
 
 #[test]
@@ -126,6 +142,30 @@ fn bulky(author: u8, seq: u64, slots: u8) -> std::sync::Arc<Record> {
         Slot::from_canonical(&bytes).unwrap()
     });
     record_of(author, seq, slots)
+}
+
+/// Slots and profile fields that came after this version: they keep their bytes on the disk, so the header still
+/// covers them.
+#[test]
+fn what_this_version_does_not_know_comes_back_byte_for_byte() {
+    let disk = MemoryDisk::default();
+    let (mut store, _) = open(&disk);
+    // The list of tagged fields is the last of a profile: two that nobody knows, the greatest of them.
+    let mut profile = Profile::default().to_canonical();
+    profile.truncate(profile.len() - 4);
+    profile.extend([0, 0, 0, 2, 9, 0, 0, 0, 2, 7, 7, 255, 0, 0, 11, 254]);
+    profile.extend([0x5a; 3 * 1024 - 2]);
+    let later = Profile::from_canonical(&profile).unwrap();
+    let slots = bulky(1, 1, 3).slots().values().map(|slot| Slot::clone(slot)).collect::<Vec<_>>();
+    let record = record_saying(&FLOCK, 1, 2, later, slots.into_iter().chain([slot(1)]));
+    store.commit(&records([record.clone()])).unwrap();
+    drop(store);
+    let snapshot = open(&disk).1;
+    let [read] = &snapshot.records[..] else { panic!("one record") };
+    assert_eq!(**read, *record);
+    assert_eq!(read.profile().to_canonical(), profile);
+    assert_eq!(read.slots().len(), 4);
+    assert_eq!(StoredRecord::seal(read), StoredRecord::seal(&record));
 }
 
 #[test]

@@ -54,7 +54,7 @@ impl Behaviour {
         }
     }
 
-    /// Sends one beat to whoever observes this node. One that was not sent yet is replaced.
+    /// Sends one heartbeat to each observer of this node. One that was not sent yet is replaced.
     pub(crate) fn beat(&mut self, frame: Frame) {
         self.last = Some(frame);
         self.orders.retain(|(_, _, order)| !matches!(order, In::Beat(_)));

@@ -257,22 +257,28 @@ fn the_inner_behaviour_dials_members_when_it_may() {
     assert_eq!(world.gate.inner_mut().shown, told);
 }
 
+/// From where members are, that only the bound of all counts; from elsewhere, that of strangers counts first.
 #[test]
 fn there_are_only_so_many_handshakes() {
-    let mut gate = gate(Limits { pending_max: 2, pending_kept: 0, ..Limits::default() });
-    let addr: Multiaddr = "/ip4/192.0.2.1/tcp/4000".parse().expect("an address");
-    let mut come = |n: usize| {
-        let handshake = Arc::new(Handshake::new(Instant::now()));
-        gate.doorstep.put(handshake.clone());
-        let id = ConnectionId::new_unchecked(n);
-        gate.handle_pending_inbound_connection(id, &addr, &addr).expect("room is made");
-        handshake
-    };
-    let first = [come(1), come(2)];
-    assert!(first.iter().all(|handshake| !handshake.progress().yields));
-    come(3);
-    assert!(first[0].progress().yields && !first[1].progress().yields);
-    come(4);
-    assert!(first[1].progress().yields);
-    assert_eq!(gate.turned.lately().pending, 2, "and it is said");
+    for from in ["192.0.2.1", "192.0.2.9"] {
+        let limits = Limits { pending_max: 2, pending_kept: 0, ..Limits::default() };
+        let (doorstep, turned) = (Doorstep::default(), Arc::default());
+        let own = ["192.0.2.9".parse().expect("an address")];
+        let mut gate = Gated::new(Inner::default(), limits, doorstep, own, turned);
+        let addr: Multiaddr = format!("/ip4/{from}/tcp/4000").parse().expect("an address");
+        let mut come = |n: usize| {
+            let handshake = Arc::new(Handshake::new(Instant::now()));
+            gate.doorstep.put(handshake.clone());
+            let id = ConnectionId::new_unchecked(n);
+            gate.handle_pending_inbound_connection(id, &addr, &addr).expect("room is made");
+            handshake
+        };
+        let first = [come(1), come(2)];
+        assert!(first.iter().all(|handshake| !handshake.progress().yields));
+        come(3);
+        assert!(first[0].progress().yields && !first[1].progress().yields);
+        come(4);
+        assert!(first[1].progress().yields);
+        assert_eq!(gate.turned.lately().pending, 2, "and it is said");
+    }
 }

@@ -102,8 +102,8 @@ impl<B: NetworkBehaviour> Gated<B> {
         }
     }
 
-    /// Lets the inner behaviour dial members, or not. Whom a node is connected to is for its
-    /// engines to say; the only exception is a search of theirs in the address book.
+    /// Lets the inner behaviour dial members, or not. The engines of a node decide
+    /// which members it is connected to; the only exception is a search of theirs in the address book.
     pub(crate) fn let_inner_dial(&mut self, may: bool) {
         self.inner_may_dial = may;
     }

@@ -117,8 +117,11 @@ impl Task {
             },
             event = self.swarm.select_next_some(), if flowing => self.on_swarm_event(event),
             Some(resolved) = self.resolving.join_next(), if flowing => {
-                if let Ok((id, addrs)) = resolved {
-                    self.on_looked_up(id, addrs);
+                match resolved {
+                    Ok((id, addrs)) => self.on_looked_up(id, addrs),
+                    // A dial without an answer would be forgotten.
+                    Err(err) if err.is_panic() => std::panic::resume_unwind(err.into_panic()),
+                    Err(_) => {}
                 }
             }
             () = sleep_until(due.unwrap_or_else(Instant::now)), if flowing && due.is_some() => {

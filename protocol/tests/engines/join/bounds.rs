@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crux_crdt::act::{Act, Statement};
+use crux_crdt::act::{Act, After, Statement};
 use crux_crdt::sign::{Ed25519, Identity, Signed, Verifier};
 use crux_crdt::{Digest, Principal};
 use crux_protocol::context::Context;
@@ -37,8 +37,8 @@ fn one_guest_too_many_is_told_to_come_later() {
     let called = |out: &[Output]| matches!(out, [Output::Vouch(_), Output::Call { .. }]);
     assert!(called(&prove(0, JOINER, &mut sponsor)));
     assert_eq!(refused(&prove(1, 3, &mut sponsor)), Refusal::Busy);
-    // Whoever is in has its place, though it begins once more: the first proof is answered, and the
-    // call that is under way is enough.
+    // A joiner that is in keeps its place, though it begins once more: the first proof is answered,
+    // and the call that is under way is enough.
     let out = prove(0, JOINER, &mut sponsor);
     let [Output::Reply { id: ReplyId(2), response }, Output::Vouch(_)] = &out[..] else {
         panic!("{out:?}")
@@ -60,6 +60,7 @@ fn strangers_without_the_key_take_nobodys_place() {
             agreement_key: [5; 32],
             incarnation: 1,
             alone: true,
+            after: After::default(),
         })
     };
     for stranger in 0..=u8::MAX {
@@ -187,11 +188,35 @@ fn two_host_names_of_a_joiner_are_looked_up_and_no_more() {
 #[derive(Default)]
 struct Counting(AtomicUsize);
 
+impl Counting {
+    /// How many since it was asked last.
+    fn cost(&self) -> usize {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+}
+
 impl Verifier for Counting {
     fn verify(&self, author: &Principal, message: &[u8], signature: &[u8; 64]) -> bool {
         self.0.fetch_add(1, Ordering::Relaxed);
         Ed25519.verify(author, message, signature)
     }
+}
+
+/// Presents a chain in which the signatures of these acts are changed.
+fn present(
+    side: &mut Side,
+    peer: Principal,
+    chain: &[Arc<Signed<Act>>],
+    forged: &[Arc<Signed<Act>>],
+) -> Vec<Output> {
+    let mut body = Request::Present(Chain::of(chain)).encode();
+    for act in forged {
+        let at = body.windows(64).position(|bytes| bytes == act.signature()).unwrap();
+        body[at] ^= 1;
+    }
+    side.facts(|engine, facts, rng, now| {
+        engine.on_request(peer, ReplyId(1), &body, now, facts, rng)
+    })
 }
 
 /// A sponsor in a flock of three that counts what it checks.
@@ -207,7 +232,7 @@ fn counting() -> (Side, Arc<Counting>) {
 
 /// An admission under a key that this test has, of another one.
 fn admits(by: &Identity, subject: Principal) -> Arc<Signed<Act>> {
-    let statement = Statement::Admit { subject, generation: 1 };
+    let statement = Statement::admit(subject, 1);
     Arc::new(Signed::sign(Act { number: 1, previous: Digest::default(), statement }, &FLOCK, by))
 }
 
@@ -227,58 +252,71 @@ fn admitted(length: u8) -> (Vec<Arc<Signed<Act>>>, Principal) {
 #[test]
 fn a_chain_costs_a_check_for_each_act_that_is_new_and_follows_from_one_that_held() {
     let (mut sponsor, checked) = counting();
-    let cost = || checked.0.swap(0, Ordering::Relaxed);
-    // From a member, and acts that are held.
-    let known = Chain::of(&[admission(SPONSOR, 3)]);
-    assert!(matches!(replied(&sponsor.ask(3, 1, &Request::Present(known)), 1), Response::Done));
-    let elsewhere = Chain::of(&[admission(SPONSOR, 3), admission(3, SPONSOR)]);
-    assert_eq!(refused(&sponsor.ask(9, 2, &Request::Present(elsewhere))), Refusal::Chain);
-    assert_eq!(cost(), 0);
-    // From a peer without a member's key. Each of these acts has another signer than it says.
-    let (other, (chain, last)) = (Identity::from_seed(&[77; 32]), admitted(200));
-    let beside: Vec<_> = (0..200).map(|_| admits(&other, other.principal())).collect();
-    let forged = [vec![beside[0].clone()], [&chain[..1], &beside[..]].concat()];
-    for chain in forged {
-        let request = Request::Present(Chain::of(&chain));
-        assert_eq!(refused(&sponsor.ask(9, 3, &request)), Refusal::Chain);
-        assert!(cost() <= 1);
-    }
+    // From a peer without a member's key: for itself, with a signature that does not hold.
+    let stranger = Identity::from_seed(&[77; 32]).principal();
+    let (chain, last) = admitted(200);
+    let first = [admits(&identity(3), stranger)];
+    assert_eq!(refused(&present(&mut sponsor, stranger, &first, &first)), Refusal::Chain);
+    assert_eq!(checked.cost(), 1);
+    // Nothing is checked behind one that does not hold.
+    assert_eq!(refused(&present(&mut sponsor, last, &chain, &chain[..1])), Refusal::Chain);
+    assert_eq!(checked.cost(), 1);
     // A replica that is full takes nobody in.
-    let request = Request::Present(Chain::of(&chain));
-    let present = |sponsor: &mut Side| {
-        let body = request.encode();
-        sponsor.facts(|engine, facts, rng, now| {
-            engine.on_request(last, ReplyId(4), &body, now, facts, rng)
-        })
-    };
     sponsor.full = true;
-    assert_eq!(refused(&present(&mut sponsor)), Refusal::Full);
-    assert_eq!(cost(), 0);
+    assert_eq!(refused(&present(&mut sponsor, last, &chain, &[])), Refusal::Full);
+    assert_eq!(checked.cost(), 0);
     sponsor.full = false;
-    let out = present(&mut sponsor);
+    let out = present(&mut sponsor, last, &chain, &[]);
     assert!(matches!(&out[..], [Output::Merge(acts), Output::Reply { .. }] if acts.len() == 200));
-    assert_eq!(cost(), 200);
+    assert_eq!(checked.cost(), 200);
+}
+
+/// It is known from its id that they are the same, and what is held was checked when it came.
+#[test]
+fn acts_that_are_held_cost_no_check_whatever_signature_comes_with_them() {
+    let (mut sponsor, checked) = counting();
+    let known = [admission(SPONSOR, 3)];
+    let around = [known[0].clone(), admission(3, SPONSOR), known[0].clone()];
+    for forged in [&[][..], &known] {
+        for chain in [&known[..], &around] {
+            let out = present(&mut sponsor, principal(3), chain, forged);
+            assert!(matches!(replied(&out, 1), Response::Done));
+        }
+        assert_eq!(checked.cost(), 0);
+    }
+}
+
+/// Somebody who saw the chains of others presents them.
+#[test]
+fn a_chain_that_leads_to_somebody_else_costs_no_check() {
+    let (mut sponsor, checked) = counting();
+    let (chain, _) = admitted(200);
+    let other = Identity::from_seed(&[77; 32]);
+    let gap = [&chain[..1], &[admits(&other, principal(9))]].concat();
+    for chain in [&chain[..], &[admission(3, 4)], &[admission(SPONSOR, 3), admission(3, 4)], &gap] {
+        assert_eq!(refused(&present(&mut sponsor, principal(9), chain, &[])), Refusal::Chain);
+        assert_eq!(checked.cost(), 0);
+    }
 }
 
 #[test]
-fn a_chain_whose_signatures_hold_and_that_leads_nowhere_is_checked_so_often() {
+fn a_chain_of_which_only_the_last_signature_does_not_hold_is_checked_so_often() {
     let (mut sponsor, checked) = counting();
-    let (chain, _) = admitted(200);
-    let request = Request::Present(Chain::of(&chain));
-    let answers: Vec<_> = (0..100).map(|_| refused(&sponsor.ask(9, 1, &request))).collect();
+    let (chain, last) = admitted(200);
+    let ask = |sponsor: &mut Side| refused(&present(sponsor, last, &chain, &chain[199..]));
+    let answers: Vec<_> = (0..100).map(|_| ask(&mut sponsor)).collect();
     let whole = answers.iter().filter(|answer| **answer == Refusal::Chain).count();
     assert_eq!(whole, 5);
     assert_eq!(answers[50..], [Refusal::Busy; 50], "who has a member's key, or had");
-    let cost = || checked.0.swap(0, Ordering::Relaxed);
-    assert_eq!(cost(), 1024 + 100);
+    assert_eq!(checked.cost(), 1024 + 100);
     // One whose sponsor is known here gets in all the same.
     let newcomer = Request::Present(Chain::of(&[admission(3, 50)]));
     let out = sponsor.ask(50, 2, &newcomer);
     assert!(matches!(&out[..], [Output::Merge(_), Output::Reply { .. }]), "{out:?}");
     // A second later there are some more.
     sponsor.now = at(1_000);
-    cost();
-    sponsor.ask(9, 3, &request);
-    sponsor.ask(9, 4, &request);
-    assert_eq!(cost(), 256 + 2);
+    checked.cost();
+    ask(&mut sponsor);
+    ask(&mut sponsor);
+    assert_eq!(checked.cost(), 256 + 2);
 }

@@ -18,7 +18,7 @@ fn a_process_that_slept_suspects_nobody_and_beacons() {
     assert_eq!(let_beat(&mut state, &[], 10_250), []);
 }
 
-/// Whom a suspicion is about, and that the beacon it knew was the first.
+/// The subject of a suspicion; asserts that the beacon it knew was the first.
 fn asked_about(output: &Output) -> Principal {
     let Output::Publish(data) = output else { panic!("{output:?}") };
     let notice = Notice::decode(data, &context(2)).unwrap();
@@ -27,7 +27,7 @@ fn asked_about(output: &Output) -> Principal {
     suspicion.value().subject
 }
 
-/// Whoever died while it slept is spoken of no more.
+/// Nobody speaks any more of a member that died while this node slept.
 #[test]
 fn who_slept_asks_about_those_whom_it_does_not_observe_and_does_not_hear() {
     let mut state = State::new(Config::default(), context(1), identity(1), 1, at(10_000));

@@ -42,7 +42,7 @@ fn suspicion_about(by: u8, counter: u64, number: u64) -> Notice {
     Notice::Suspicion(Signed::sign(suspicion, &FLOCK, &identity(by)))
 }
 
-/// Who was stopped hears old suspicions at once, and new ones right after its beacon.
+/// A node that was stopped hears old suspicions at once, and new ones right after its beacon.
 #[test]
 fn a_suspicion_about_a_fresher_beacon_is_answered_though_another_came_just_before() {
     let mut state = engine();
@@ -134,7 +134,7 @@ fn who_all_start_in_a_large_flock_do_not_beacon_together_from_then_on() {
     assert!(each_second.values().all(|it| *it < 35), "{each_second:?}");
 }
 
-/// Whoever gets two at once that were held up tells so by when they were sent. (`liveness::lag`)
+/// A node that gets two at once that were held up sees that by when they were sent. (`liveness::lag`)
 #[test]
 fn two_beacons_are_never_close_together() {
     // Something happens once in each twentieth of a second of a period, so shortly before the turn, too.

@@ -57,7 +57,7 @@ fn a_fresher_beacon_refutes_every_suspicion_before_it() {
     assert_eq!(state.liveness(&principal(2)), Liveness::Alive);
 }
 
-/// Who slept reads what others said meanwhile, and then the beats.
+/// A node that slept reads what others said meanwhile, and then the heartbeats.
 #[test]
 fn a_beat_tells_of_the_beacon_that_refuted_a_suspicion() {
     let mut state = engine();

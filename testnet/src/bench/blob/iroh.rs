@@ -68,5 +68,5 @@ fn cpu(process: &Iroh) -> Duration {
 
 fn text(path: &Path) -> Result<String, Error> {
     let text = path.to_str().map(str::to_owned);
-    text.ok_or_else(|| Error::Broken(format!("{} is no text", path.display())))
+    text.ok_or_else(|| Error::Broken(format!("{} is not valid UTF-8", path.display())))
 }

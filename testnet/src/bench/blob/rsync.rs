@@ -13,7 +13,7 @@ pub(super) async fn measure(moving: &Moving, file: &Path) -> Result<Vec<Transfer
     let home = Home::temporary()?;
     let (Some(dir), Some(name)) = (file.parent(), file.file_name().and_then(|name| name.to_str()))
     else {
-        return Err(Error::Broken(format!("{} is no file in a directory", file.display())));
+        return Err(Error::Broken(format!("{} is not a file in a directory", file.display())));
     };
     let Some(rsync) = Rsync::start(&moving.bench.exe, dir, home.path()).await? else {
         return Ok(Vec::new());

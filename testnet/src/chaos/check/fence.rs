@@ -20,8 +20,8 @@ pub(super) fn check(history: &History, found: &mut Vec<Violation>) {
             of.entry(principal).or_default().push((call.from, call.to, claim));
         }
     }
-    // A fence that was on a disk is gone with it. Whose disk it was the history does not say; such
-    // losses are few.
+    // A fence that was on a disk is gone with it. The history does not say which disk it was;
+    // such losses are few.
     let lost: Vec<Duration> = history
         .fates
         .iter()

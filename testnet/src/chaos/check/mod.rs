@@ -42,17 +42,17 @@ pub const WIPE_MARGIN: Duration = Duration::from_secs(5);
 /// What the nodes showed after all faults were healed and they agreed.
 #[derive(Debug, Clone, Default)]
 pub struct Finale {
-    /// Who runs at the end. What follows is in this order.
+    /// The hosts that run at the end. The fields below are in this order.
     pub hosts: Vec<usize>,
     /// What each node shows. `None`: it did not answer.
     pub shown: Vec<Option<BTreeMap<KeyId, Value>>>,
     /// Two looks at the digest of each node, some time apart.
     pub digests: [Vec<Option<String>>; 2],
-    /// Who leads, as each node says.
+    /// The leader, as each node says.
     pub leaders: Vec<Option<String>>,
     /// The principal of each node.
     pub principals: Vec<Option<String>>,
-    /// Who stored the claim of the leader when it was asked last.
+    /// The nodes that stored the claim of the leader when it was asked last.
     pub accepted: Vec<String>,
     /// Blobs that a node that runs had acknowledged and does not hold.
     pub blobs_lacking: Vec<(usize, String)>,

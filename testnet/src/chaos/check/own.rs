@@ -7,7 +7,7 @@ use super::possible::{May, show, tracks};
 pub(super) fn check(history: &History, found: &mut Vec<Violation>) {
     let tracks = tracks(history);
     for call in &history.calls {
-        // Who lost its disk knows only what others tell it, until they have.
+        // A node that lost its disk knows only what others tell it, until they have.
         let lost = history.fates.iter().any(|(at, host, fate)| {
             *host == call.host && *at < call.to && matches!(fate, Fate::Wiped | Fate::Rekeyed)
         });

@@ -51,7 +51,7 @@ fn everything_of_a_run_is_in_its_picture() {
     // In the links, in the lane of who is cut off, and in the legend.
     assert_eq!(drawn(&svg, "cut"), 3);
     assert_eq!(drawn(&svg, "lane"), 2);
-    // Whom two nodes follow, and two names in the legend.
+    // The leaders that two nodes follow, and two names in the legend.
     assert_eq!(drawn(&svg, "leader"), 2 + 2);
     // Two states of two nodes; the second look of each is the same stroke as the first.
     assert_eq!(drawn(&svg, "digest"), 4);

@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crux_crdt::act::After;
 use crux_crdt::path::Endpoint;
 use crux_crdt::{Digest, Principal};
 use crux_protocol::join::{Hello, Request};
@@ -129,6 +130,7 @@ fn hello(peer: Principal, number: u64) -> Command {
         agreement_key: [0; 32],
         incarnation: 1,
         alone: true,
+        after: After::default(),
     };
     let body = Request::Hello(hello).encode();
     Command::Request { id: RequestId(number), peer, protocol: Protocol::Join, body }

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crux_crdt::blob::{BlobId, Descriptor, PieceSet, Root};
+use crux_crdt::record::{Offer, SlotKind as _, SlotSet};
 use crux_crdt::sign::Signed;
 use crux_protocol::flock::Control;
 use crux_protocol::link::{Command, Event, Protocol};
@@ -70,11 +71,12 @@ impl Filter for Blob {
         let strew = scene.state.strew();
         let others = strew.shown().filter(|record| record.author() != scene.context.me);
         let offered: BTreeSet<_> =
-            others.flat_map(|record| record.offers()).map(|offer| offer.blob).collect();
+            others.flat_map(|record| record.of::<Offer>()).map(|offer| offer.0.blob).collect();
         if offered != self.offered {
-            let trees = offered.iter().map(|blob| self.tree(*blob)).collect();
+            let trees = offered.iter().map(|blob| Offer(self.tree(*blob)));
+            let set = SlotSet::new(trees.take(Offer::ROW.most)).expect("as many as there may be");
             self.offered = offered;
-            scene.controls.push(Control::Offer(trees));
+            scene.controls.push(Control::Set(set));
         }
     }
 

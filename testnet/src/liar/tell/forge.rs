@@ -1,7 +1,6 @@
-use crux_crdt::canon::Encoder;
 use crux_crdt::record::{Header, Marker, Profile, Record};
 use crux_crdt::sign::Signed;
-use crux_protocol::frame::RecordFrame;
+use crux_protocol::fact::gossiped_record;
 use crux_protocol::link::{Command, Topic};
 
 use super::super::filter::Scene;
@@ -31,7 +30,5 @@ pub(super) fn forged(
 
 /// Gossips a record as its author does.
 pub(super) fn gossip(record: &Record) -> Command {
-    let mut out = Encoder::default();
-    RecordFrame::seal(&mut out, record, usize::MAX, |_| false);
-    Command::Publish { topic: Topic::Registry, data: out.finish() }
+    Command::Publish { topic: Topic::Fact, data: gossiped_record(record, |_| false) }
 }

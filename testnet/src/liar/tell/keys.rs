@@ -10,7 +10,7 @@ use crux_crdt::Digest;
 use crux_crdt::act::{Act, Statement};
 use crux_crdt::canon::Canonical as _;
 use crux_crdt::record::{
-    Frontier, Header, Marker, Profile, Record, SLOT_BYTES_MAX, SLOTS_MAX, Slot, slots_root,
+    Frontier, Header, Marker, Profile, Record, SLOT_BYTES_MAX, Slot, slots_root,
 };
 use crux_crdt::sign::{Identity, Signed};
 use crux_protocol::context::Context;
@@ -21,6 +21,8 @@ use crate::output::say;
 
 /// A kind of slot that no version knows: it is kept for later versions.
 const LATER: u8 = 0x7f;
+/// How many slots each key has: less than there may be, so that more than one record fits a small replica.
+const SLOTS: u64 = 256;
 
 /// See the module.
 #[derive(Debug)]
@@ -42,7 +44,7 @@ impl Filter for Keys {
         for number in 1..=self.count as u64 {
             let key = Identity::from_seed(&rand::random());
             let subject = key.principal();
-            let statement = Statement::Admit { subject, generation: 2 };
+            let statement = Statement::admit(subject, 2);
             let act = Signed::sign(Act { number, previous, statement }, &context.flock, identity);
             previous = act.id();
             restored.acts.push(Arc::new(act));
@@ -54,9 +56,9 @@ impl Filter for Keys {
     }
 }
 
-/// A record with as many slots as there may be, each as large as it may be: 2 MiB.
+/// A record with so many slots, each as large as it may be: 2 MiB.
 fn full_record(by: &Identity, flock: &Digest) -> Record {
-    let slots: BTreeMap<_, _> = (0..SLOTS_MAX as u64).map(slot).collect();
+    let slots: BTreeMap<_, _> = (0..SLOTS).map(slot).collect();
     let profile = Profile::default();
     let header = Header {
         marker: Marker { incarnation: 1, nonce: rand::random(), seq: 0 },

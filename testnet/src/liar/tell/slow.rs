@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crux_crdt::Digest;
+use crux_crdt::strew::Kind;
 use crux_protocol::link::{Command, Event, Protocol, ReplyId};
 use crux_protocol::sync::{Aside, Piece, Request, Response, Roots};
 use crux_protocol::time::Instant;
@@ -89,5 +90,5 @@ fn digest() -> Digest {
 }
 
 fn roots() -> Roots {
-    Roots { registers: digest(), acts: digest() }
+    Roots::new(Kind::KNOWN.map(|kind| (kind, digest())))
 }

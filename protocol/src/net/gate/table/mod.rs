@@ -85,8 +85,9 @@ impl Room {
 ///
 /// **Invariant**: there are at most [`Limits::members_max`] connections of members. One that comes is
 /// let in, and the one that is missed least goes: a second one of a member; else one that a member
-/// made, because those that this node made are what its engines asked for. So whoever has many keys
-/// closes its own connections first where it has them from few addresses.
+/// made, of the network that made most, because those that this node made are what its engines asked for. So
+/// whoever has many keys closes its own connections first where it has them from few networks: from each address of
+/// one IPv6 /48 is from one network.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     links: BTreeMap<ConnectionId, Link>,
@@ -160,17 +161,17 @@ impl Table {
 
     /// The connection of a member that goes for another one.
     fn least_missed(&self, comes: &Link) -> Option<ConnectionId> {
-        let mut at = BTreeMap::from([(comes.from, usize::from(comes.inbound))]);
+        let mut at = BTreeMap::from([(comes.from.network(), usize::from(comes.inbound))]);
         let mut of = BTreeMap::from([(comes.peer, 1)]);
         for (_, link) in self.members() {
-            *at.entry(link.from).or_default() += usize::from(link.inbound);
+            *at.entry(link.from.network()).or_default() += usize::from(link.inbound);
             *of.entry(link.peer).or_default() += 1;
         }
         let missed = |id: ConnectionId, link: &Link| {
             (
                 of.get(&link.peer) == Some(&1),
                 !link.inbound,
-                Reverse(at.get(&link.from).copied()),
+                Reverse(at.get(&link.from.network()).copied()),
                 id,
             )
         };

@@ -161,6 +161,24 @@ fn members_have_so_many_connections_and_the_one_that_is_missed_least_goes() {
     assert_eq!(table.members().count(), 5);
 }
 
+/// A site has 65,536 networks of 64 bits: a member that takes another one for each key is one site all the same.
+#[test]
+fn members_of_one_site_close_their_own_connections_first() {
+    let mut table = Table::default();
+    let limits = Limits { members_max: 4, ..Limits::default() };
+    let mut come = |n: u16, from: &str| {
+        let from = Group::of(from.parse().expect("an address"));
+        let link = Link { from, ..member(n, 0, true) };
+        of_member(table.insert(id(n.into()), link, &limits))
+    };
+    assert_eq!(come(1, "192.0.2.1"), None);
+    assert_eq!(come(2, "2001:db8:7::1"), None);
+    assert_eq!([3, 4].map(|n| come(n, &format!("2001:db8:9:{n}::1"))), [None; 2]);
+    assert_eq!(come(5, "2001:db8:9:5::1"), Some(id(3)));
+    assert_eq!(come(6, "2001:db8:9:6::1"), Some(id(4)));
+    assert_eq!(come(7, "192.0.2.2"), Some(id(5)));
+}
+
 #[test]
 fn a_large_flock_that_is_called_at_once_is_linked_as_a_whole() {
     let (mut table, limits) = (Table::default(), Limits::default());

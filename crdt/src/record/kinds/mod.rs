@@ -1,0 +1,34 @@
+//! The table of slot kinds.
+//!
+//! A row says everything that is particular to a kind outside its own file and outside the part that uses
+//! it: the number on the wire, the key that tells slots of one author apart, how many an author may have, who
+//! decides which there are, and what the view makes of them. Codec, bounds, merges, sync, gossip, store, the
+//! author engine and the view read the row; none of them names a kind other than registrations, which
+//! callers add and remove one by one. `docs/develop/slot-kinds.md` has the recipe for a new one.
+//!
+//! **Invariant**: a kind has room of its own, because the bounds of all kinds together fit
+//! [`SLOTS_MAX`](super::SLOTS_MAX). So a kind that is full never takes another's place, and its owner gets
+//! [`KindFull`](super::KindFull).
+
+mod offer;
+mod registration;
+mod service_key;
+
+use super::kind::{Owner, Row, Shown, SlotKind, SlotValue};
+use super::slot::{Later, slot_kinds};
+use crate::blob::BlobId;
+use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
+
+pub use offer::Offer;
+pub use registration::{Registration, SERVICE_LABELS_MAX};
+pub use service_key::{KEY_PART_BYTES_MAX, ServiceKey};
+
+slot_kinds! {
+    /// A service of the node.
+    1 => Registration keyed ServiceKey;
+    "registrations", at most 256, owner Callers, shown Services.
+
+    /// A blob that the node holds, sealed, and gives to every member.
+    2 => Offer keyed BlobId;
+    "offers of blobs", at most 64, owner Part, shown ByKey.
+}
