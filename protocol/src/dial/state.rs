@@ -203,7 +203,7 @@ impl State {
 
     /// A dial failed. Returns the entry that it was of, if a person is to be told: it fails like this
     /// the second time in a row, and either a person has to do something or no dial succeeded for
-    /// [`TELL_AFTER`].
+    /// `TELL_AFTER`.
     pub fn on_failed(
         &mut self,
         purpose: Purpose,
