@@ -21,6 +21,15 @@ impl Prefix {
     /// One digit less than an id has.
     pub const DIGITS_MAX: usize = 63;
 
+    /// From how many digits on it is as hard as breaking the hash to make an id that begins with them: 128
+    /// bits. Whoever lets others say what ids there are takes fewer from nobody.
+    pub const DIGITS_SAFE: usize = 32;
+
+    /// Whether there are so many digits that nobody can make another id that begins like this.
+    pub fn is_safe(&self) -> bool {
+        self.0.len() >= Self::DIGITS_SAFE
+    }
+
     /// Reads digits.
     ///
     /// # Errors

@@ -47,7 +47,8 @@ pub struct ListBlobs;
 pub struct FindBlob {
     /// The digits.
     pub prefix: Prefix,
-    /// Look among the blobs that members offer in the registry too, and not only on the node.
+    /// Look among the blobs that members offer in the registry too, and not only on the node. So it does for
+    /// [`Prefix::DIGITS_SAFE`] digits or more, because members can make ids that begin with fewer.
     pub elsewhere: bool,
 }
 

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crux_client::model::{Blob, Scrubbed};
+use crux_client::model::{Blob, Prefix, Scrubbed};
 use crux_client::op::{
     self, AddBlobDir, BlobPath, FindBlob, Keep, KeepBlob, ListBlobs, RegisterFile, RemoveBlob,
     Scrub, Taken, Wire,
@@ -110,15 +110,16 @@ impl Serve<FindBlob> for Service {
         let range = op.prefix.range();
         let range = BlobId(*range.start())..=BlobId(*range.end());
         let mut found = self.pantry.blobs.between(range.clone(), FOUND_MAX);
-        if op.elsewhere {
+        // A member can make a blob that begins with the few digits of another one, and offer it.
+        let elsewhere = op.elsewhere && op.prefix.is_safe();
+        if elsewhere {
             let view = self.view.borrow();
             found.extend(view.said.between::<Offer>(range).take(FOUND_MAX));
             found.sort_unstable();
             found.dedup();
         }
         match found.as_slice() {
-            [] => Err(Error::new(Kind::BlobUnknown, format!("no blob begins with {}", op.prefix))
-                .with_hint("`blob ls` lists what this node holds. Of others give the whole id.")),
+            [] => Err(unknown(&op.prefix, elsewhere)),
             [id] => Ok(*id),
             several => {
                 let several = several.iter().map(|id| (id.to_string(), String::new()));
@@ -268,6 +269,17 @@ fn progress_part(progress: Progress) -> v1::GetResponse {
     let Progress { held, size, providers } = progress;
     let progress = v1::FetchProgress { held, size, providers };
     v1::GetResponse { part: Some(v1::get_response::Part::Progress(progress)) }
+}
+
+/// No blob begins with the digits, among those that were looked at.
+fn unknown(prefix: &Prefix, elsewhere: bool) -> Error {
+    let place = if elsewhere { "that is known here" } else { "of this node" };
+    let message = format!("no blob {place} begins with {prefix}");
+    Error::new(Kind::BlobUnknown, message).with_hint(format!(
+        "`blob ls` lists what this node holds. To get a blob of other members give the whole id, or {} digits \
+         of it: anyone can make a blob that begins with fewer.",
+        Prefix::DIGITS_SAFE
+    ))
 }
 
 fn stopping() -> Error {

@@ -219,20 +219,26 @@ async fn a_blob_is_found_by_as_few_digits_as_tell_it_from_the_others() {
     let client = client(&node).await;
     let put = client.put_blob(3, iter([Some(chunk("abc")), None])).await.unwrap();
     assert!(put.id.to_string().starts_with("3a985da7"));
-    // Others offer one that begins alike, and two that nobody here has.
+    // A liar offers one that begins alike, and others two that nobody here has.
     let mut said = Said::default();
-    for hex in ["3a985fff", "bbbb1", "bbbb2"] {
+    let (b31, b32) = ("b".repeat(31), "b".repeat(32));
+    let (one, other) = (format!("{b31}1"), format!("{b31}2"));
+    for hex in ["3a985da7", &one, &other] {
         let offer = Offer(Descriptor { blob: id(hex), root: Root([1; 32]), size: 1 });
         said.add(principal("n2"), &Arc::new(offer.into_slot()));
     }
     node.views.send_replace(Arc::new(View { said, ..view() }));
     assert_eq!(client.call(&find("3a98", false)).await, Ok(put.id));
-    assert_eq!(client.call(&find("3a985d", true)).await, Ok(put.id));
-    assert_eq!(client.call(&find("bbbb2", true)).await, Ok(id("bbbb2")));
+    assert_eq!(
+        client.call(&find("3a985da7", true)).await,
+        Ok(put.id),
+        "an offer takes nothing away"
+    );
+    assert_eq!(client.call(&find(&other, true)).await, Ok(id(&other)));
     for (prefix, elsewhere, kind) in [
-        ("3a98", true, Kind::InvalidArgument),
-        ("bbbb", true, Kind::InvalidArgument),
-        ("bbbb2", false, Kind::BlobUnknown),
+        (other.as_str(), false, Kind::BlobUnknown),
+        (&b31, true, Kind::BlobUnknown),
+        (&b32, true, Kind::BlobUnknown),
         ("3a995", true, Kind::BlobUnknown),
     ] {
         let err = client.call(&find(prefix, elsewhere)).await.unwrap_err();

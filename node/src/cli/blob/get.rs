@@ -28,7 +28,7 @@ use crate::tar;
 /// written; devices and pipes are written into. `-` is standard output.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Its id, or the first digits of it if this node has it or a member offers it
+    /// Its id, or its first digits: 4 or more if this node has it, 32 or more if only others do
     id: String,
     /// File to write, `-` for standard output; with --dir the directory to make
     #[arg(long, value_name = "F")]
