@@ -53,7 +53,7 @@ impl Get {
 
 impl Client {
     /// Puts a stream of which at least `size` bytes will come. The blob is durable when this returns.
-    /// It takes as long as it takes: the client's limit does not hold. When the stream ends in `None`
+    /// It takes as long as it takes: the client's limit holds only until the node serves. When the stream ends in `None`
     /// it was complete; when it ends otherwise nothing is put.
     ///
     /// # Errors
@@ -70,6 +70,7 @@ impl Client {
             Some(bytes) => part(Part::Chunk(bytes)),
             None => part(Part::Finish(v1::PutFinish {})),
         }));
+        self.served().await?;
         let answered = self.blobs().put(parts).await;
         let failed = |status| failed(Effect::Works, &status, self.limit);
         let wire = answered.map_err(failed)?.into_inner();

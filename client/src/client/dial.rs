@@ -6,6 +6,8 @@ use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -54,12 +56,19 @@ pub(super) struct Dialler {
     data_dir: PathBuf,
     /// A connection that is there already.
     first: Option<UnixStream>,
+    /// Whether the node answered over the connection; a new one begins without.
+    answered: Arc<AtomicBool>,
 }
 
 impl Dialler {
     /// Of the node of a data directory.
-    pub(super) const fn new(data_dir: PathBuf, first: Option<UnixStream>) -> Self {
-        Self { data_dir, first }
+    pub(super) fn new(data_dir: PathBuf, first: Option<UnixStream>) -> Self {
+        Self { data_dir, first, answered: Arc::default() }
+    }
+
+    /// Whether the node answered over the connection that this made last.
+    pub(super) fn answered(&self) -> Arc<AtomicBool> {
+        self.answered.clone()
     }
 }
 
@@ -73,6 +82,7 @@ impl Service<Uri> for Dialler {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
+        self.answered.store(false, Ordering::Relaxed);
         let (first, data_dir) = (self.first.take(), self.data_dir.clone());
         Box::pin(async move {
             let stream = match first {

@@ -5,6 +5,8 @@
 use std::future::Future;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crux_crdt::path::Query;
@@ -35,6 +37,8 @@ const SLACK: Duration = Duration::from_millis(250);
 pub struct Client {
     channel: Channel,
     limit: Duration,
+    /// Whether the node answered a read over this connection.
+    answered: Arc<AtomicBool>,
 }
 
 impl Client {
@@ -51,18 +55,20 @@ impl Client {
             .map_err(|_| no_node(&io::ErrorKind::TimedOut.into()))?
             .map_err(|err| no_node(&err))?;
         let dialler = Dialler::new(data_dir.to_owned(), Some(stream));
+        let answered = dialler.answered();
         let channel = timeout(limit, endpoint().connect_with_connector(dialler)).await;
         let channel = channel
             .map_err(|_| no_node(&io::ErrorKind::TimedOut.into()))?
             .map_err(|err| no_node(&io::Error::other(err)))?;
-        Ok(Self { channel, limit })
+        Ok(Self { channel, limit, answered })
     }
 
     /// A client of the node of a data directory, whether it runs yet or not. Connects at the first call,
     /// which fails as [`Client::connect`] does. Must be called inside a runtime.
     pub fn lazy(data_dir: &Path, limit: Duration) -> Self {
         let dialler = Dialler::new(data_dir.to_owned(), None);
-        Self { channel: endpoint().connect_with_connector_lazy(dialler), limit }
+        let answered = dialler.answered();
+        Self { channel: endpoint().connect_with_connector_lazy(dialler), limit, answered }
     }
 
     /// Asks the node for an operation, and waits for its answer.
@@ -71,6 +77,9 @@ impl Client {
     /// [`Kind::TimedOut`], [`Kind::NoNode`] when the connection broke, those of [`Client::connect`] when it
     /// could not be made again, and what the node answers: see the operation.
     pub async fn call<O: op::Call>(&self, op: &O) -> Result<O::Answer, Error> {
+        if O::EFFECT != Effect::Reads {
+            self.served().await?;
+        }
         let mut call = Call::new(op.to_wire());
         if O::EFFECT == Effect::Works {
             let answered = O::send(self.channel.clone(), call).await;
@@ -81,6 +90,21 @@ impl Client {
         call.set_timeout(self.limit);
         let answered = self.within(O::EFFECT, O::send(self.channel.clone(), call)).await?;
         O::answer_from_wire(&answered)
+    }
+
+    /// Waits until the node answered a read over this connection, so that a write is not sent to a node that
+    /// takes connections and never serves, as one whose start is refused: what became of the write would be
+    /// unknown. It costs one round trip a connection, and its wait has a limit of its own. What is left: a
+    /// connection that breaks after the read, which the write itself makes again.
+    async fn served(&self) -> Result<(), Error> {
+        if !self.answered.load(Ordering::Relaxed) {
+            let mut call = Call::new(op::Wire::to_wire(&op::GetStatus));
+            call.set_timeout(self.limit);
+            let answer = <op::GetStatus as op::Call>::send(self.channel.clone(), call);
+            self.within(Effect::Reads, answer).await?;
+            self.answered.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// A snapshot of the services a query matches, then every change. The limit holds for the first
