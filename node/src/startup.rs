@@ -94,7 +94,6 @@ async fn run_parts(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
     let socket = Socket::bind(&config.data_dir)?;
-    let _listed = Nodes::of_process().list(&config.data_dir);
     let key = leave_no_trace(|| identity::load_or_make(&config.data_dir))?;
     [Some(identity::path_in(&config.data_dir)), config.secret_file.clone()]
         .iter()
@@ -105,6 +104,8 @@ async fn run_parts(
     if !config.rejoin {
         rejoin::refuse_left(&snapshot, &Identity::from_seed(&key.seed).principal())?;
     }
+    // A node that left and that a supervisor starts again and again is not found.
+    let _listed = Nodes::of_process().list(&config.data_dir);
     let store = start_store(store, parts)?;
     let (pantry, wishes) = start_blobs(&config, parts).await?;
     let net = start_network(&config, &key.seed, &genesis, &snapshot).await?;

@@ -1,5 +1,6 @@
 //! What a newcomer meets in the first half hour.
 
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -111,6 +112,83 @@ fn who_left_stays_away_until_it_is_told_to_rejoin() {
     assert_eq!(ended(&mut node), Some(0), "{}", node.log());
     node.child = Some(run(&node, &[]).spawn().unwrap());
     assert_eq!(ended(&mut node), Some(5), "{}", node.log());
+}
+
+/// A supervisor starts it again and again: nobody is to find it meanwhile.
+#[test]
+fn a_node_that_left_is_not_listed_while_its_start_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let list = home.path().join("crux/nodes");
+    let changed = || std::fs::metadata(&list).unwrap().modified().unwrap();
+    let mut node = Node::new();
+    let command = at_home(&node, home.path());
+    node.start(command);
+    assert_eq!(std::fs::read_dir(&list).unwrap().count(), 1);
+    assert!(node.ask(&["leave", "--yes"]).status.success());
+    assert_eq!(ended(&mut node), Some(0), "{}", node.log());
+    let before = changed();
+    node.child = Some(at_home(&node, home.path()).spawn().unwrap());
+    assert_eq!(ended(&mut node), Some(5), "{}", node.log());
+    assert_eq!(changed(), before, "a link was made and removed");
+}
+
+/// The node takes connections, and ends before it serves: the write was never done, and the error knows.
+#[test]
+fn a_write_that_waits_for_a_start_that_is_refused_was_not_done() {
+    let mut node = Node::new();
+    let dir = node.path("d");
+    std::fs::create_dir(&dir).unwrap();
+    let socket = dir.join("control.sock");
+    let listens = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let write = program()
+        .args(["register", "web", "r1", "127.0.0.1:80", "--json", "--data-dir"])
+        .arg(&dir)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // What a node does whose start is refused: it has the socket for a moment.
+    let (mut taken, _) = listens.accept().unwrap();
+    taken.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    let mut sent = Vec::new();
+    // Until it waits for an answer.
+    taken.read_to_end(&mut sent).unwrap_err();
+    assert!(sent.starts_with(b"PRI * HTTP/2.0"), "it sent its call");
+    drop((taken, listens));
+    std::fs::remove_file(&socket).unwrap();
+    let write = write.wait_with_output().unwrap();
+    let error = said(&write);
+    assert_eq!(write.status.code(), Some(4), "{error}");
+    assert!(
+        error.contains("\"state_changed\":\"no\"") && error.contains("its log says why"),
+        "{error}"
+    );
+    // And a write to a node that serves is done.
+    let command = node.command();
+    node.start(command);
+    let write = node.ask(&["register", "web", "r1", "127.0.0.1:80"]);
+    assert!(write.status.success(), "{}", said(&write));
+    assert!(node.stop(super::STOPS_WITHIN).success());
+}
+
+/// The page shows what the command prints.
+#[test]
+fn the_first_page_shows_all_checks_of_doctor() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/start/first-flock.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let names = |text: &str| -> Vec<String> {
+        let lines = text.lines().skip_while(|line| !line.starts_with("RESULT")).skip(1);
+        let lines = lines.take_while(|line| *line != "```").filter(|line| !line.starts_with(' '));
+        lines.filter_map(|line| line.split_whitespace().nth(1).map(str::to_owned)).collect()
+    };
+    let mut node = Node::new();
+    let command = node.command();
+    node.start(command);
+    let printed = node.ask(&["doctor"]);
+    let printed = names(&String::from_utf8(printed.stdout).unwrap());
+    assert!(printed.len() > 2, "{printed:?}");
+    assert_eq!(names(page.split_once("crux-node doctor").unwrap().1), printed);
+    assert!(node.stop(super::STOPS_WITHIN).success());
 }
 
 #[test]
