@@ -11,10 +11,12 @@
 //! ```
 //!
 //! **A link proves nothing.** A node counts as running when its socket is this user's and takes a connection.
-//! So a link that a killed node left does no harm; it goes when its data directory is gone.
+//! So a link that a killed node left does no harm; it goes when its data directory is gone. Root, too, follows
+//! no link to the socket of another user.
 //!
 //! **It is a courtesy.** A node that can list itself nowhere runs all the same, and is found with `--data-dir`.
-//! The service of the whole machine is found by its place, [`SYSTEM_DIR`], and not by a link.
+//! The service of the whole machine is found by its place, [`SYSTEM_DIR`], and not by a link: by root
+//! also if it runs as another user.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -77,6 +79,11 @@ impl Nodes {
         Self { system, homes }
     }
 
+    /// The data directory of the machine's own node, if it runs and this user may talk to it.
+    pub(crate) fn system_running(&self) -> Option<&Path> {
+        self.system().filter(|dir| connects(dir, Place::System))
+    }
+
     /// The data directory of the machine's own node.
     pub(crate) fn system(&self) -> Option<&Path> {
         self.system.as_deref()
@@ -102,7 +109,8 @@ impl Nodes {
 
     /// The data directories of this user's nodes that run and are listed, in order.
     pub(crate) fn running(&self) -> Vec<PathBuf> {
-        let listed = self.homes.iter().flat_map(Home::listed).filter(|dir| answers(dir));
+        let listed =
+            self.homes.iter().flat_map(Home::listed).filter(|dir| connects(dir, Place::Listed));
         let mut running: Vec<_> = listed.collect();
         running.sort_unstable();
         running.dedup();
@@ -154,11 +162,27 @@ impl Drop for Listed {
     }
 }
 
-/// Whether a node of this user runs on a data directory: its socket takes a connection. Waits for nothing.
-pub(crate) fn answers(data_dir: &Path) -> bool {
+/// How a data directory is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// By a link, which proves nothing.
+    Listed,
+    /// By its path, [`SYSTEM_DIR`], which only root makes.
+    System,
+}
+
+/// Whether the owner of a socket is one whose node this user means. The machine's own node often runs as a
+/// user of its own, and root administers it.
+fn is_meant(owner: u32, me: u32, place: Place) -> bool {
+    owner == me || (me == 0 && place == Place::System)
+}
+
+/// Whether a node that this user means runs on a data directory: its socket takes a connection. Waits for
+/// nothing.
+fn connects(data_dir: &Path, place: Place) -> bool {
     let path = data_dir.join(SOCKET_NAME);
-    let is_own = |meta: fs::Metadata| meta.uid() == rustix::process::geteuid().as_raw();
-    if !fs::metadata(&path).is_ok_and(is_own) {
+    let me = rustix::process::geteuid().as_raw();
+    if !fs::metadata(&path).is_ok_and(|meta| is_meant(meta.uid(), me, place)) {
         return false;
     }
     let Ok(address) = SocketAddrUnix::new(&path) else { return false };
@@ -218,8 +242,24 @@ mod tests {
         let (system, _listens) = node(dir.path(), "system");
         let nodes = Nodes::of(Some(system.clone()), &[dir.path()]);
         let _listed = nodes.list(&system);
-        assert!(nodes.running().is_empty() && answers(&system));
+        assert!(nodes.running().is_empty());
+        assert_eq!(nodes.system_running(), Some(system.as_path()));
         assert!(!dir.path().join(LIST).exists());
+        // A package runs it as a user of its own. Only root can make that so, here.
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(system.join(SOCKET_NAME), Some(1), None).unwrap();
+            assert_eq!(nodes.system_running(), Some(system.as_path()));
+        }
+    }
+
+    #[test]
+    fn root_means_the_machines_own_node_whatever_user_it_runs_as() {
+        for (owner, me, listed, system) in
+            [(7, 7, true, true), (7, 8, false, false), (7, 0, false, true), (0, 7, false, false)]
+        {
+            assert_eq!(is_meant(owner, me, Place::Listed), listed, "{owner} {me}");
+            assert_eq!(is_meant(owner, me, Place::System), system, "{owner} {me}");
+        }
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 
+use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 
 use super::output::to_json;
 use super::paint::{Colour, paint};
-use super::{Ui, unknown};
+use super::{Cli, Ui, unknown};
 use crate::error::{Error, Exit, Kind, StateChanged};
 use crate::plain;
 
@@ -39,8 +40,10 @@ fn text(err: &Error) -> String {
 
 /// What the parser of the command line has to say: help for those who ask, or an error.
 pub(super) fn usage(mut err: clap::Error, args: &[OsString], ui: &mut Ui) -> Exit {
-    let first = args.iter().skip(1).filter_map(|arg| arg.to_str());
-    unknown::explain(&mut err, first.into_iter().find(|arg| !arg.starts_with('-')));
+    let words = args.iter().skip(1).filter_map(|arg| arg.to_str());
+    let root = Cli::command();
+    // Other words are values of options, or the word in question.
+    unknown::explain(&mut err, words.into_iter().find(|word| root.find_subcommand(word).is_some()));
     let text = err.render().to_string();
     match err.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {

@@ -1,7 +1,7 @@
 //! How a command finds its node.
 //!
 //! 1. `--data-dir`, else `CRUX_DATA_DIR`.
-//! 2. `/var/lib/crux`, where a node answers this user.
+//! 2. `/var/lib/crux`, where a node of this user answers; to root, a node of any user.
 //! 3. The one node of this user that runs, of those that are listed (see [`nodes`](crate::nodes)). Of several
 //!    none is taken: the error names them.
 //!
@@ -17,7 +17,7 @@ use crux_client::socket::SOCKET_NAME;
 use tokio::time::Instant;
 
 use crate::error::{Error, Kind};
-use crate::nodes::{Nodes, answers};
+use crate::nodes::Nodes;
 
 /// How long a process takes from its start to its socket: some 20 ms, and more on a busy machine. Where no node
 /// runs, a command says so after this long. Wild guess.
@@ -53,8 +53,8 @@ pub(super) async fn connect(
 }
 
 /// The data directory that a command means which names none.
-fn find(nodes: &Nodes) -> Result<PathBuf, Error> {
-    if let Some(dir) = nodes.system().filter(|dir| answers(dir)) {
+pub(super) fn find(nodes: &Nodes) -> Result<PathBuf, Error> {
+    if let Some(dir) = nodes.system_running() {
         return Ok(dir.to_owned());
     }
     let mut running = nodes.running();

@@ -16,7 +16,13 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
-    ui.confirm("The node will leave the flock and stop.")?;
+    ui.confirm(question)?;
     ui.call(&Leave, args.wait)?;
     ui.say("Left the flock; the node stops.")
+}
+
+/// Names the node if nobody did.
+pub(super) fn question(ui: &mut Ui) -> Result<String, Error> {
+    let found = ui.settle()?.map_or(String::new(), |dir| format!(" of {}", dir.display()));
+    Ok(format!("The node{found} will leave the flock and stop."))
 }

@@ -40,6 +40,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 pub use output::Ui;
@@ -69,6 +70,8 @@ const COMMON: &str = "Common options";
 struct Common {
     /// Data directory of the node, or CRUX_DATA_DIR; else /var/lib/crux or your only node
     #[arg(long, global = true, value_name = "D", help_heading = COMMON)]
+    // An empty one counts as none.
+    #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
     data_dir: Option<PathBuf>,
     /// Print one JSON document, and errors as one JSON object
     #[arg(long, global = true, help_heading = COMMON)]

@@ -106,7 +106,8 @@ impl Ui {
     pub(super) fn adopt(&mut self, common: &Common) {
         self.json |= common.json;
         self.yes |= common.yes;
-        self.data_dir = common.data_dir.clone();
+        self.data_dir.clone_from(&common.data_dir);
+        self.data_dir.take_if(|dir| dir.as_os_str().is_empty());
         match common.color {
             When::Auto => {}
             When::Always => self.colours = (true, true),
@@ -262,11 +263,15 @@ impl Ui {
         self.out.flush().map_err(|err| Error::io("printing", &err))
     }
 
-    /// Asks before doing what cannot be undone, unless told not to.
+    /// Asks before doing what cannot be undone, unless told not to. `what` says what that is, and is called
+    /// only if somebody is there to read it.
     ///
     /// # Errors
-    /// [`Kind::NotConfirmed`] when there is nobody to ask, or the answer is not `yes`.
-    pub(super) fn confirm(&mut self, what: &str) -> Result<(), Error> {
+    /// [`Kind::NotConfirmed`] when there is nobody to ask, or the answer is not `yes`; those of `what`.
+    pub(super) fn confirm(
+        &mut self,
+        what: impl FnOnce(&mut Self) -> Result<String, Error>,
+    ) -> Result<(), Error> {
         if self.yes {
             return Ok(());
         }
@@ -276,6 +281,8 @@ impl Ui {
         if self.json || !self.interactive {
             return Err(refused("this cannot be undone, and nobody is there to ask"));
         }
+        let what = what(self)?;
+        let what = plain::line(&what);
         let ask = write!(self.err, "{what} Type yes to go on: ").and_then(|()| self.err.flush());
         ask.map_err(|err| Error::io("asking", &err))?;
         let mut line = String::new();
@@ -289,8 +296,26 @@ impl Ui {
     /// # Errors
     /// See [`find::connect`].
     pub(super) async fn connect(&self, limit: Duration) -> Result<Client, Error> {
-        let named = self.data_dir.clone().or_else(|| self.env.data_dir());
-        find::connect(named, &self.nodes, limit).await
+        find::connect(self.named(), &self.nodes, limit).await
+    }
+
+    /// The data directory that was given.
+    fn named(&self) -> Option<PathBuf> {
+        self.data_dir.clone().or_else(|| self.env.data_dir())
+    }
+
+    /// Settles which node is asked: the data directory that was found, if none was given. From then on it
+    /// counts as given.
+    ///
+    /// # Errors
+    /// See [`find::find`].
+    pub(super) fn settle(&mut self) -> Result<Option<PathBuf>, Error> {
+        if self.named().is_some() {
+            return Ok(None);
+        }
+        let found = find::find(&self.nodes)?;
+        self.data_dir = Some(found.clone());
+        Ok(Some(found))
     }
 
     /// Asks the node of the data directory for one operation, and waits for its answer.

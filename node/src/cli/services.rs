@@ -36,7 +36,7 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let shown = (|all: &Vec<Service>| to_json(all), |all: &Vec<Service>| text(all, args.all));
     let services = live::list(&op, (args.wait, args.live), ui, &shown)?;
     if services.is_empty()
-        && let Some(hint) = hint(&query)
+        && let Some(hint) = hint(&query, args.all)
     {
         ui.note(&hint);
     }
@@ -44,14 +44,22 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
 }
 
 /// One word is a service, or the flock if it comes after a slash; the other one may have been meant.
-fn hint(query: &Query) -> Option<String> {
+fn hint(query: &Query, all: bool) -> Option<String> {
     let of_service = |name: &ServiceName| Query { service: Some(name.clone()), ..Query::default() };
     let of_flock = |name: &Label| Query { flock: Some(name.clone()), ..Query::default() };
     match (&query.service, &query.flock) {
-        (Some(word), _) if *query == of_service(word) => Some(format!(
-            "No live service is called {word}. `--all` shows those whose node is not alive, too; \
-             `resolve {word}` also takes services that it is a generic name for; a flock is a path: `/{word}`."
-        )),
+        (Some(word), _) if *query == of_service(word) => {
+            let none = match all {
+                true => format!("No service is called {word}."),
+                false => format!(
+                    "No live service is called {word}. `--all` shows those whose node is not alive, too;"
+                ),
+            };
+            Some(format!(
+                "{none} `resolve {word}` also takes services that it is a generic name for; a flock is a path: \
+                 `/{word}`."
+            ))
+        }
         (_, Some(word)) if *query == of_flock(word) => {
             Some(format!("{word} is the flock in this query. For a service: `services {word}`."))
         }

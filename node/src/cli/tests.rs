@@ -217,6 +217,8 @@ fn words_of_other_tools_are_explained() {
         ("agent", "`crux-node run`"),
         ("start --data-dir D", "`crux-node run`"),
         ("list", "`crux-node members`"),
+        ("--data-dir n1 list", "`crux-node members`"),
+        ("--data-dir n1 blob list", "`crux-node blob ls`"),
         ("info", "`crux-node status`"),
         ("blob list", "`crux-node blob ls`"),
         ("run --no-mdns", "`--mdns off`"),
@@ -389,6 +391,14 @@ async fn a_watch_prints_a_line_for_each_change() {
     node.stop().await;
     assert_eq!(watch.join().unwrap(), Exit::NoNode);
     insta::assert_snapshot!(out.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_told_to_use_the_option_that_is_used() {
+    let node = FakeNode::start(View { services: vec![], ..view() });
+    assert!(run(&node, "services web").err.contains("`--all`"));
+    let all = run(&node, "services web --all").err;
+    assert!(all.starts_with("No service is called web.") && !all.contains("--all"), "{all}");
 }
 
 #[test]

@@ -54,9 +54,9 @@ impl Env {
         self.own
     }
 
-    /// The data directory, which every command needs.
+    /// The data directory, which every command needs. An empty one is none.
     pub fn data_dir(&self) -> Option<PathBuf> {
-        self.vars.get("CRUX_DATA_DIR").map(PathBuf::from)
+        self.vars.get("CRUX_DATA_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from)
     }
 
     /// Whether there is a secret.

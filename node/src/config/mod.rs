@@ -58,6 +58,10 @@ fn all(flags: Layer, env: &Env) -> Result<Vec<Layer>, Error> {
     let from_file = path.map(|path| file::read(&path)).transpose()?;
     let mut layers = vec![flags, from_env];
     layers.extend(from_file);
+    // As an unset variable of a script or a unit leaves it.
+    for layer in &mut layers {
+        layer.data_dir.take_if(|dir| dir.as_os_str().is_empty());
+    }
     Ok(layers)
 }
 

@@ -89,6 +89,28 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
 }
 
 #[test]
+fn an_empty_data_directory_is_none() {
+    let f = Fixture::new();
+    let dir = f.path("d");
+    let empty = Layer { data_dir: Some("".into()), ..f.flags() };
+    let of_env = [("CRUX_DATA_DIR", dir.to_str().unwrap())];
+    assert_eq!(load(empty.clone(), &Env::of(&of_env)).unwrap().data_dir, dir);
+    let err = load(empty, &Env::of(&[("CRUX_DATA_DIR", "")])).unwrap_err();
+    assert!(err.to_string().contains("no data directory is given"), "{err}");
+    assert_eq!(Env::of(&[("CRUX_DATA_DIR", "")]).data_dir(), None);
+}
+
+#[test]
+fn an_address_that_leads_nowhere_is_refused_with_a_hint() {
+    let f = Fixture::new();
+    for nowhere in ["0.0.0.0:1", "[::]:1", "[::ffff:0.0.0.0]:1"] {
+        let flags = Layer { advertise: Some(vec![nowhere.to_owned()]), ..f.flags() };
+        let err = load(flags, &Env::of(&[])).unwrap_err();
+        assert!(err.hint().is_some_and(|hint| hint.contains("--listen")), "{nowhere} {err}");
+    }
+}
+
+#[test]
 fn the_environment_may_name_the_file() {
     let f = Fixture::new();
     let path = f.with_file("name = 'file'\n").config.unwrap();

@@ -77,9 +77,15 @@ pub(super) fn advertise(found: Option<Found<'_, Vec<String>>>) -> Result<Vec<End
         return Ok(Vec::new());
     };
     let all = endpoints(&found, ADVERTISE_MAX)?;
-    let nowhere = |host: &Host| host.ip().is_some_and(|ip| ip.is_unspecified());
+    let nowhere = |host: &Host| host.ip().is_some_and(|ip| ip.to_canonical().is_unspecified());
     match all.iter().find(|endpoint| nowhere(&endpoint.host)) {
-        Some(endpoint) => Err(found.wrong(format!("nobody can reach {endpoint}"))),
+        Some(endpoint) => {
+            Err(found.wrong(format!("nobody can reach {endpoint}")).with_hint(
+                "It means every address of the machine that listens, so it is one for --listen. Give the one at \
+                 which others reach this node, or leave it out: the node then states the address that it sends \
+                 from.",
+            ))
+        }
         None => Ok(all),
     }
 }

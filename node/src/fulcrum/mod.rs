@@ -17,7 +17,6 @@ mod answer;
 mod doctor;
 mod handle;
 mod hush;
-mod named;
 mod picture;
 pub mod request;
 mod runtime;

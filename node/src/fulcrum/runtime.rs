@@ -19,7 +19,6 @@ use super::answer::answer;
 use super::doctor;
 use super::doctor::Surroundings;
 use super::hush::{Hush, may_pass};
-use super::named::pick;
 use super::picture::{Frame, draw};
 use super::request::{Reply, Request};
 use super::wire::Wire;
@@ -222,7 +221,7 @@ impl Runtime {
     fn find(&self, node: &NodeRef) -> Result<crux_crdt::Principal, Error> {
         let members = self.state.members();
         let members: Vec<_> = members.into_iter().map(|it| (it.node, it.principal)).collect();
-        pick(&members, node)
+        node.pick(&members).map(|(_, principal)| *principal)
     }
 
     fn answer(&mut self, id: ControlId, result: Result<flock::Answer, flock::ControlError>) {

@@ -54,7 +54,7 @@ pub(super) fn rm(args: &Rm, ui: &mut Ui) -> Result<(), Error> {
     let id = find(&args.id, args.wait, ui)?;
     let removed = ui.call(&RemoveBlob { id, pinned: ui.yes() }, args.wait);
     if removed.as_ref().is_err_and(|err| err.kind() == Kind::NotConfirmed) {
-        let asked = ui.confirm(&format!("The blob {} is pinned.", id.short()));
+        let asked = ui.confirm(|_| Ok(format!("The blob {} is pinned.", id.short())));
         asked.map_err(|err| err.augment(format!("the blob {} is pinned", id.short())))?;
         ui.call(&RemoveBlob { id, pinned: true }, args.wait)?;
     } else {

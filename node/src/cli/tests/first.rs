@@ -128,3 +128,56 @@ async fn the_digits_of_a_principal_go_to_the_node() {
     assert_eq!(ran.exit, 0, "{ran:?}");
     assert_eq!(run(&node, "forget 6E34 --yes").exit, 2);
 }
+
+/// What a person is asked, of a user whose nodes are those.
+fn asked(
+    nodes: &Nodes,
+    data_dir: Option<&str>,
+    question: impl FnOnce(&mut Ui) -> Result<String, Error> + Send + 'static,
+) -> (Result<String, Error>, Ui) {
+    let [out, err] = std::array::from_fn(|_| Box::new(std::io::sink()));
+    let mut ui = Ui::new(out, err, Env::of(&[])).with_nodes(nodes.clone());
+    let args = ["crux-node", "status", "--data-dir", data_dir.unwrap_or_default()];
+    ui.adopt(&Cli::try_parse_from(args).unwrap().common);
+    let thread = std::thread::spawn(move || (question(&mut ui), ui));
+    tokio::task::block_in_place(|| thread.join().unwrap())
+}
+
+/// A person may not know which node that is.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_question_names_a_node_that_was_found() {
+    let home = tempfile::tempdir().unwrap();
+    let (one, two) = (FakeNode::start(view()), FakeNode::start(view()));
+    let nodes = Nodes::of(None, &[home.path()]);
+    let dir = |node: &FakeNode| node.dir.path().canonicalize().unwrap().display().to_string();
+    let (asked_of_none, _) = asked(&nodes, None, leave::question);
+    assert_eq!(asked_of_none.unwrap_err().kind(), crate::error::Kind::NoNode);
+    let listed = nodes.list(one.dir.path());
+    let (found, mut ui) = asked(&nodes, None, leave::question);
+    assert!(found.unwrap().contains(&dir(&one)));
+    // The answer is about that node, whatever runs by then.
+    drop(listed);
+    let _listed = nodes.list(two.dir.path());
+    assert_eq!(ui.settle(), Ok(None));
+    let (given, _) = asked(&nodes, Some(&dir(&one)), leave::question);
+    assert_eq!(given.unwrap(), "The node will leave the flock and stop.");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_question_names_the_member_that_is_forgotten() {
+    let node = FakeNode::start(view());
+    let dir = node.dir.path().display().to_string();
+    let ask = |named: &str| {
+        let mut member = crux_client::parse::node(named).unwrap();
+        let question = move |ui: &mut Ui| {
+            let wait = Wait { timeout: Duration::from_secs(9) };
+            forget::question(&mut member, wait, ui).map(|asks| format!("{asks} {member}"))
+        };
+        asked(&Nodes::default(), Some(&dir), question).0
+    };
+    let principal = crate::view::testing::principal("n3");
+    let wanted = format!("The whole flock will forget n3 ({}). {principal}", principal.short());
+    assert_eq!(ask("n3").as_ref(), Ok(&wanted));
+    assert_eq!(ask(&principal.short()).as_ref(), Ok(&wanted));
+    assert_eq!(ask("n9").unwrap_err().kind(), crate::error::Kind::NotFound);
+}
