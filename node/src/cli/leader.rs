@@ -90,3 +90,18 @@ pub(super) fn text(pinged: &LeaderPinged, members: &[Member]) -> String {
         names(&pinged.failed)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::testing::{principal, view};
+
+    #[test]
+    fn those_who_accepted_are_in_the_order_of_their_names() {
+        let mut members = view().members;
+        members[0].node = "n10".parse().unwrap();
+        let [ten, two, nobody] = [principal("n1"), principal("n2"), principal("x")];
+        // One that is no member is called by its principal, 78787878.
+        assert_eq!(by_name(&[ten, nobody, two], &members), [nobody, two, ten]);
+    }
+}

@@ -76,6 +76,18 @@ mod tests {
     }
 
     #[test]
+    fn what_changed_is_in_the_order_in_which_it_is_shown() {
+        let all = with(["n10", "n2", "n1"].map(|node| service(node, "web", "r1")).into());
+        let order = |services: &[Service]| {
+            services.iter().map(|one| one.path.node.to_string()).collect::<Vec<_>>()
+        };
+        let come = Delta::between(&with(Vec::new()), &all, &Query::default(), false);
+        let gone = Delta::between(&all, &with(Vec::new()), &Query::default(), false);
+        assert_eq!(order(&come.added), ["n1", "n2", "n10"]);
+        assert_eq!(order(&gone.removed), ["n1", "n2", "n10"]);
+    }
+
+    #[test]
     fn a_service_that_is_no_longer_live_is_gone_unless_all_are_asked_for() {
         let old = with(vec![service("n1", "a", "r1")]);
         let mut dead = service("n1", "a", "r1");

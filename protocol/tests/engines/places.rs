@@ -568,3 +568,19 @@ fn five_hundred_quick_peers_do_not_keep_a_new_or_slow_one_waiting_for_good() {
     let apart = |pair: &[Instant]| pair[1].since(pair[0]) >= Duration::from_millis(600);
     assert!(begun.windows(2).all(apart), "{begun:?}");
 }
+
+/// Each costs memory here and an answer there.
+#[test]
+fn so_many_sessions_run_at_once_and_no_more() {
+    let mut crowd = Crowd::new();
+    let key = |n: u16| Principal(sha3("key", &[&n.to_be_bytes()]).0);
+    (0..20).for_each(|n| crowd.comes(key(n), PROMPT));
+    let most = Config::default().sessions_max;
+    assert_eq!(crowd.due.len(), most - 1, "a place is kept for who ended a session well");
+    for _ in 0..400 {
+        crowd.run(PROMPT);
+        assert!(crowd.due.len() <= most, "{} run", crowd.due.len());
+    }
+    assert!((0..20).all(|n| crowd.begun(&key(n)) > 1), "all of them ended well");
+    assert_eq!(crowd.due.len(), most);
+}

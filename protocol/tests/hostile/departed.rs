@@ -13,7 +13,8 @@ use crux_protocol::link::{self, Protocol, RequestFailure, RequestId, Topic};
 use crux_protocol::sync::{Request, Response};
 
 use crate::rig::{
-    Rig, act, admit, gossiped, marker, record, record_of, record_with, sealed, sealed_act, who,
+    Disk, Rig, act, admit, gossiped, marker, record, record_of, record_with, sealed, sealed_act,
+    who,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -410,4 +411,17 @@ fn what_the_operator_forgets_takes_the_place_of_nobody_elses() {
     let stripped = rig.saved.iter().chain(&rig.written).flat_map(|batch| &batch.records);
     let stripped: Vec<_> = stripped.filter(|it| it.is_stripped()).map(|it| it.author()).collect();
     assert_eq!(stripped, [victim().principal()]);
+}
+
+/// The lie is taken in while the disk is busy with what the operator said: nothing is kept, however they cross.
+#[test]
+fn what_the_operator_forgets_is_not_kept_though_a_liar_retires_it_meanwhile() {
+    let mut rig = rig();
+    rig.disk = Disk::Stuck;
+    assert!(rig.control(Control::Forget(victim().principal())).is_none(), "it is being written");
+    retire(&mut rig, 4);
+    assert!(written(&rig).is_empty(), "it is kept until the operator's word is durable");
+    rig.unstick();
+    assert!(matches!(rig.answers.pop(), Some(Ok(_))));
+    assert!(written(&rig).last().expect("it goes").is_stripped());
 }

@@ -165,8 +165,8 @@ fn the_greatest_record_of_unknown_kinds_is_passed_on_byte_for_byte() {
     crux_protocol::frame::RecordFrame::seal(&mut frame, &whole, usize::MAX, |_| false);
     let store = Request::Store(frame.finish()).encode();
     assert!(store.len() <= Protocol::Sync.max_body(), "{} bytes", store.len());
-    let r = rig.request(liar.principal(), Protocol::Sync, store);
-    eprintln!("DBG {r:?} {:?}", rig.notices);
+    let stored = rig.request(liar.principal(), Protocol::Sync, store);
+    assert_eq!(stored, Some(Response::encode_stored(true)), "{:?}", rig.notices);
     let shown = rig.state.strew().shown_record(&liar.principal()).expect("it is shown").clone();
     assert_eq!((shown.id(), shown.slots().len()), (whole.id(), SLOTS_MAX));
     assert_eq!((shown.of::<Registration>().count(), shown.of::<Offer>().count()), (0, 0));

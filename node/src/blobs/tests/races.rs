@@ -198,7 +198,8 @@ async fn what_is_shown_counts_once_while_its_names_wait_for_the_disk() {
         assert!(second.is_ok(), "{second:?}");
         drop(second);
         go_on.send(()).unwrap();
-        putting.await.unwrap().unwrap();
+        let first = putting.await.unwrap().unwrap();
+        assert!(f.blobs.have(&first.blob).is_some(), "what counts once makes no room for another");
         assert!(f.blobs.begin_put(size as u64).await.is_ok());
     }
 }

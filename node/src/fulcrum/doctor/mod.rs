@@ -267,3 +267,13 @@ fn check_flocks(others: &BTreeSet<String>) -> Check {
         "Give both nodes the same secret file, or take the address out of --join.",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_listed_as_they_are_shown_elsewhere() {
+        assert_eq!(listed(["n10", "n2", "n1"].map(str::to_owned).into()), "n1, n2, n10");
+    }
+}

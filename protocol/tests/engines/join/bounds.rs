@@ -284,6 +284,14 @@ fn acts_that_are_held_cost_no_check_whatever_signature_comes_with_them() {
         }
         assert_eq!(checked.cost(), 0);
     }
+    // A newcomer's chain costs what is new in it: its sponsor's place here was checked before.
+    let chain = [known[0].clone(), admission(3, 50)];
+    for forged in [&known[..], &[]] {
+        let out = present(&mut sponsor, principal(50), &chain, forged);
+        let [Output::Merge(acts), Output::Reply { .. }] = &out[..] else { panic!("{out:?}") };
+        assert_eq!(acts[0].signature(), known[0].signature(), "the one that is held");
+        assert_eq!(checked.cost(), 1);
+    }
 }
 
 /// Somebody who saw the chains of others presents them.
