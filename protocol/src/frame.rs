@@ -6,10 +6,11 @@ use std::sync::Arc;
 use crux_crdt::Digest;
 use crux_crdt::act::Act;
 use crux_crdt::canon::{Canonical, DecodeError, Decoder, Encoder};
+use crux_crdt::hash::sha3;
 use crux_crdt::record::{
     Header, PROFILE_BYTES_MAX, Profile, Record, RecordError, SLOT_BYTES_MAX, SLOTS_MAX, Slot,
 };
-use crux_crdt::sign::{OpenError, Signed, Verifier};
+use crux_crdt::sign::{OpenError, Signable as _, Signed, Verifier};
 
 /// Why a frame was refused. Nothing was changed; whoever made it is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,7 +65,8 @@ impl RecordFrame {
         out.bytes(&record.profile().to_canonical());
         out.count(record.slots().len());
         record.slots().keys().for_each(|id| _ = out.digest(id));
-        let mut room = budget.saturating_sub(out.len() - start);
+        // Beside the bodies their count takes four bytes, and each length as many.
+        let mut room = budget.saturating_sub(out.len() - start + 4);
         let mut bodies = Vec::new();
         for (_, slot) in record.slots().iter().filter(|(id, _)| !known(id)) {
             let body = slot.to_canonical();
@@ -137,4 +139,30 @@ pub fn open_acts(
 ) -> Result<Vec<Arc<Signed<Act>>>, FrameError> {
     let count = input.count(limit, "acts")?;
     (0..count).map(|_| Ok(Arc::new(Signed::open(input, flock, verifier)?))).collect()
+}
+
+/// Reads at most `limit` acts, and returns those whose ids are wanted. To know an id costs one hash; no other
+/// signature is checked.
+///
+/// # Errors
+/// [`FrameError`].
+pub fn open_wanted_acts(
+    input: &mut Decoder<'_>,
+    limit: usize,
+    (flock, verifier): (&Digest, &dyn Verifier),
+    mut wanted: impl FnMut(&Digest) -> bool,
+) -> Result<Vec<Arc<Signed<Act>>>, FrameError> {
+    let count = input.count(limit, "acts")?;
+    let mut acts = Vec::new();
+    for _ in 0..count {
+        let mut after = input.clone();
+        let author = after.principal("author")?;
+        after.take(64, "signature")?;
+        let body = after.bytes(Act::BODY_MAX, "signed body")?;
+        if wanted(&sha3(Act::DOMAIN, &[&author.0, body])) {
+            acts.push(Arc::new(Signed::open(input, flock, verifier)?));
+        }
+        *input = after;
+    }
+    Ok(acts)
 }

@@ -22,7 +22,7 @@ impl Prefix {
     pub const DIGITS_MAX: usize = 63;
 
     /// From how many digits on it is as hard as breaking the hash to make an id that begins with them: 128
-    /// bits. Whoever lets others say what ids there are takes fewer from nobody.
+    /// bits. Where members say which ids there are, fewer digits are not taken.
     pub const DIGITS_SAFE: usize = 32;
 
     /// Whether there are so many digits that nobody can make another id that begins like this.

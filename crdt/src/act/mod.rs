@@ -18,13 +18,13 @@ use crate::Digest;
 use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
 use crate::sign::Signable;
 
-/// How many acts an author may sign.
+/// How many acts of known kinds an author may sign; and as many of unknown ones.
 pub const ACTS_PER_AUTHOR_MAX: u64 = 10_000;
 /// The largest act, in bytes without its envelope: an eviction of a later version lists 8 bytes for each
 /// principal that the operator knows, so some 16,000 of them.
 pub const ACT_BYTES_MAX: usize = 128 * 1024;
-/// How large all acts of one author may be together, in bytes without their envelopes. Ten thousand of the
-/// kinds that this build signs take less than 1 MiB; 128 of the largest ones fit.
+/// How large all acts of one author of kinds that this build does not know may be together, in bytes without
+/// their envelopes: 128 of the largest ones fit. Acts of known kinds are bounded by their number.
 pub const ACTS_BYTES_PER_AUTHOR_MAX: usize = 16 * 1024 * 1024;
 
 /// The version of the encoding.

@@ -43,7 +43,7 @@ impl DecodeError {
 }
 
 /// Reads canonical bytes; never allocates more than the bytes it was given.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Decoder<'a> {
     rest: &'a [u8],
 }

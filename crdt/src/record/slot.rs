@@ -126,7 +126,7 @@ impl Later {
     /// Reads what follows the number of a kind that has no row.
     pub(super) fn decode(kind: u8, input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         if kind == 0 {
-            return Err(DecodeError::Unknown { what: "slot kind", found: 0 });
+            return Err(DecodeError::Invalid("slot kind"));
         }
         // A slot stands alone wherever it is kept or sent, so what is left is all of it.
         let body = input.take(input.remaining(), "slot")?.to_vec();

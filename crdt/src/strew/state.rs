@@ -46,8 +46,8 @@ pub enum ActOutcome {
     New(BTreeSet<Principal>),
     /// It was there.
     Known,
-    /// Its author signed more acts than [`ACTS_PER_AUTHOR_MAX`], or more bytes of them than
-    /// [`ACTS_BYTES_PER_AUTHOR_MAX`]. It was not taken in.
+    /// Its author signed more acts of known kinds than [`ACTS_PER_AUTHOR_MAX`]; or more of unknown kinds than that,
+    /// or more bytes of them than [`ACTS_BYTES_PER_AUTHOR_MAX`]. It was not taken in.
     TooMany,
     /// The replica is full, and the act would bring a member or make its author take more. It was not
     /// taken in.
@@ -58,8 +58,10 @@ pub enum ActOutcome {
 struct Chain {
     ids: Vec<Digest>,
     frontier: Frontier,
-    /// How many bytes its acts have, without their envelopes.
-    bytes: usize,
+    /// How many of them are of kinds that this build does not know.
+    later: usize,
+    /// How many bytes these have, without their envelopes.
+    later_bytes: usize,
     /// What its acts take in memory.
     cost: usize,
 }
@@ -71,6 +73,7 @@ pub struct Strew {
     acts: BTreeMap<Digest, Arc<Signed<Act>>>,
     chains: BTreeMap<Principal, Chain>,
     membership: Membership,
+    operator: Option<Principal>,
     registers_index: Index,
     acts_index: Index,
     footprint: Footprint,
@@ -86,6 +89,7 @@ impl Strew {
             acts: BTreeMap::new(),
             chains: BTreeMap::new(),
             membership: Membership::new(me),
+            operator: None,
             registers_index: Index::default(),
             acts_index: Index::default(),
             footprint: Footprint::new(me),
@@ -97,6 +101,21 @@ impl Strew {
     /// already it keeps. Without it there is no limit.
     pub const fn set_limit(&mut self, bytes: usize) {
         self.footprint.set_limit(bytes);
+    }
+
+    /// From now on acts of unknown kinds by this principal are shared, as those of a member are: a later version
+    /// gives them a meaning. The operator need not be a member.
+    pub fn set_operator(&mut self, operator: Option<Principal>) {
+        self.operator = operator;
+        operator.into_iter().for_each(|operator| self.wake(operator));
+    }
+
+    /// Whether an act is shared with other replicas: its author is a member, or the operator says what this build
+    /// does not know.
+    pub fn shares(&self, act: &Signed<Act>) -> bool {
+        let author = act.author();
+        self.membership.contains(&author)
+            || (self.operator == Some(author) && is_later(act.value()))
     }
 
     /// What the replica takes in memory, in bytes, with what is kept because of it.
@@ -188,8 +207,8 @@ impl Strew {
         if self.acts.contains_key(&act.id()) {
             return ActOutcome::Known;
         }
-        let (bytes, cost) = (act.value().bytes(), cost_of(act.value()));
-        if self.has_signed_too_much(&act.author(), bytes) {
+        let cost = cost_of(act.value());
+        if self.has_signed_too_much(&act) {
             return ActOutcome::TooMany;
         }
         if !self.has_room_for(&act, cost) {
@@ -197,13 +216,16 @@ impl Strew {
         }
         let chain = self.chains.entry(act.author()).or_default();
         chain.ids.push(act.id());
-        chain.bytes += bytes;
+        if is_later(act.value()) {
+            chain.later += 1;
+            chain.later_bytes += act.value().bytes();
+        }
         chain.cost += cost;
         let reach = Frontier { count: act.value().number, head: act.id() };
         if (reach.count, reach.head) > (chain.frontier.count, chain.frontier.head) {
             chain.frontier = reach;
         }
-        if self.membership.contains(&act.author()) {
+        if self.shares(&act) {
             self.acts_index.insert(act.id(), act.id());
         }
         let changed = self.membership.apply(&act);
@@ -216,20 +238,25 @@ impl Strew {
         ActOutcome::New(changed)
     }
 
-    /// Counts the acts of a principal that became a member.
+    /// Shares the acts of a principal that became a member, or is the operator.
     fn wake(&mut self, principal: Principal) {
-        if let Some(chain) = self.chains.get(&principal)
-            && self.membership.contains(&principal)
-        {
-            chain.ids.iter().for_each(|id| self.acts_index.insert(*id, *id));
-        }
+        let Some(chain) = self.chains.get(&principal) else { return };
+        let acts = chain.ids.iter().filter_map(|id| self.acts.get(id));
+        let ids: Vec<_> = acts.filter(|act| self.shares(act)).map(|act| act.id()).collect();
+        ids.into_iter().for_each(|id| self.acts_index.insert(id, id));
     }
 
-    /// Whether an act with this many bytes would be one too many of its author.
-    fn has_signed_too_much(&self, author: &Principal, bytes: usize) -> bool {
-        self.chains.get(author).is_some_and(|chain| {
-            chain.ids.len() as u64 >= ACTS_PER_AUTHOR_MAX
-                || chain.bytes + bytes > ACTS_BYTES_PER_AUTHOR_MAX
+    /// Whether an act would be one too many of its author. Acts of unknown kinds have bounds of their own, so that they
+    /// never decide whether one of a known kind counts.
+    fn has_signed_too_much(&self, act: &Signed<Act>) -> bool {
+        let most = usize::try_from(ACTS_PER_AUTHOR_MAX).unwrap_or(usize::MAX);
+        self.chains.get(&act.author()).is_some_and(|chain| {
+            if is_later(act.value()) {
+                chain.later >= most
+                    || chain.later_bytes + act.value().bytes() > ACTS_BYTES_PER_AUTHOR_MAX
+            } else {
+                chain.ids.len() - chain.later >= most
+            }
         })
     }
 
@@ -343,7 +370,7 @@ impl Strew {
         &self.registers_index
     }
 
-    /// The acts that count: id → id.
+    /// The acts that are shared: id → id.
     pub const fn acts_index(&self) -> &Index {
         &self.acts_index
     }
@@ -375,6 +402,10 @@ impl Strew {
         }
         sha3("crux/state/2", &[&out.finish()])
     }
+}
+
+const fn is_later(act: &Act) -> bool {
+    matches!(act.statement, Statement::Later(_))
 }
 
 fn strip(record: Arc<Record>) -> Arc<Record> {

@@ -203,12 +203,52 @@ fn unknown_acts_of_one_author_have_a_bound_in_bytes() {
     assert!(held >= ACTS_BYTES_PER_AUTHOR_MAX - most * 42, "{held} bytes are said");
     let next = strew.merge_act(unknown(identity(1), most as u64 + 1));
     assert_eq!(next, ActOutcome::TooMany);
-    // Not even a small one fits; another author, and this node, go on.
-    let small = sign_act(identity(1), 500, Statement::Leave { incarnation: 1 });
+    // Not even a small one fits. Of known kinds all count; another author, and this node, go on.
+    let small = sign_act(identity(1), 500, crate::values::later(200, &[1; 99]));
     assert_eq!(strew.merge_act(small), ActOutcome::TooMany);
+    assert_eq!(strew.footprint_of(&principal(1)), held);
+    let newcomer = author(7);
+    let admitted = strew.merge_act(admission(identity(1), &newcomer, 501));
+    assert!(
+        matches!(admitted, ActOutcome::New(_))
+            && strew.membership().contains(&newcomer.principal())
+    );
+    let leave = sign_act(identity(1), 502, Statement::Leave { incarnation: 1 });
+    assert!(matches!(strew.merge_act(leave), ActOutcome::New(_)));
+    let held = strew.footprint_of(&principal(1));
     let own = strew.merge_act(admission(identity(0), &author(1), 2));
     assert!(matches!(own, ActOutcome::New(_)));
     assert_eq!(strew.footprint_of(&principal(1)), held);
+}
+
+/// The operator need not be a member: what this build does not know of it is shared, within the same bounds.
+#[test]
+fn unknown_acts_of_an_operator_are_shared_and_bounded() {
+    let operator = author(77);
+    let mut strew = replica(0, [&admit(0, 1, 1)]);
+    let early = unknown(&operator, 1);
+    strew.merge_act(early.clone());
+    assert_eq!(strew.acts_index().get(&early.id()), None, "nobody said who the operator is");
+    strew.set_operator(Some(operator.principal()));
+    let most = ACTS_BYTES_PER_AUTHOR_MAX / ACT_BYTES_MAX;
+    let all: Vec<_> = (2..=most as u64).map(|number| unknown(&operator, number)).collect();
+    for act in all.iter().chain([&early]) {
+        strew.merge_act(act.clone());
+        assert_eq!(strew.acts_index().get(&act.id()), Some(act.id()));
+    }
+    assert_eq!(strew.merge_act(unknown(&operator, 500)), ActOutcome::TooMany);
+    // What this build knows counts by members alone.
+    let retire =
+        sign_act(&operator, 501, Statement::Retire { subject: principal(1), incarnation: 9 });
+    strew.merge_act(retire.clone());
+    assert!(!strew.shares(&retire) && strew.acts_index().get(&retire.id()).is_none());
+    assert_eq!(strew.membership().departed(&principal(1), 1), None);
+    assert!(!strew.shares(&unknown(&author(78), 1)), "nobody else's");
+    // The crowd of a full replica leaves it no more than a member.
+    let mut strew = limited();
+    strew.set_operator(Some(operator.principal()));
+    (1..=20).for_each(|number| _ = strew.merge_act(unknown(&operator, number)));
+    assert!(strew.footprint() <= LIMIT, "{}", strew.footprint());
 }
 
 /// All of them together are bounded by the limit of the replica, as records are.

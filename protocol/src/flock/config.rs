@@ -2,6 +2,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crux_crdt::Principal;
 use crux_crdt::act::Act;
 use crux_crdt::name::NodeName;
 use crux_crdt::path::Endpoint;
@@ -30,6 +31,8 @@ pub struct Config {
     pub agreement_key: [u8; 32],
     /// The version of Crux it runs.
     pub version: String,
+    /// The operator of the flock, from its genesis, if there is one. Need not be a member.
+    pub operator: Option<Principal>,
     /// Where to find others: `HOST:PORT` each.
     pub join: Vec<String>,
     /// How long a dead member stays before the leader retires it. From the design, page 02.
@@ -57,6 +60,7 @@ impl Config {
             labels: BTreeMap::new(),
             agreement_key: [0; 32],
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            operator: None,
             join: Vec::new(),
             forget_after: Duration::from_secs(72 * 3600),
             forget_ephemeral_after: Duration::from_secs(600),

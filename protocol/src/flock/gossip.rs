@@ -52,7 +52,7 @@ impl State {
         match self.merge_frame(frame, now) {
             // What came by sync first is passed on all the same: not everyone has that way.
             Ok(Merged::New | Merged::Same) => Verdict::Accept,
-            Ok(Merged::Known | Merged::NoRoom) => Verdict::Ignore,
+            Ok(Merged::Known | Merged::NoRoom(_)) => Verdict::Ignore,
             Ok(Merged::Incomplete) => {
                 let outputs = self.sync.on_lacking(from, now, &self.strew);
                 self.act_on_sync(outputs, now);
@@ -63,7 +63,7 @@ impl State {
     }
 
     fn on_act(&mut self, act: Arc<Signed<Act>>, now: Instant) -> Verdict {
-        if !self.strew.membership().contains(&act.author()) {
+        if !self.strew.shares(&act) {
             return Verdict::Ignore;
         }
         let merged = self.merge_acts(vec![act], now);

@@ -155,6 +155,7 @@ impl State {
         let other = self.others.lacks(&peer);
         let Some(link) = self.links.get_mut(&peer) else { return };
         link.shut |= protocol != Some(Protocol::Join);
+        let other = other || protocol == Some(Protocol::Join);
         let rest = if other { now + STRANGER_REST } else { link.since + SHUT_REST };
         link.tend_at = now.max(rest);
     }

@@ -36,8 +36,8 @@ pub(super) enum Merged {
     Known,
     /// Bodies are missing: nothing was merged.
     Incomplete,
-    /// This node's replica is full: nothing was merged.
-    NoRoom,
+    /// This node's replica is full: nothing was merged. What the record would take, in bytes.
+    NoRoom(usize),
 }
 
 impl State {
@@ -84,9 +84,9 @@ impl State {
             }
             let id = frame.header.id();
             match self.merge_frame(frame, now) {
-                Ok(Merged::NoRoom) => {
+                Ok(Merged::NoRoom(bytes)) => {
                     all.full = true;
-                    all.refused.push(id);
+                    all.refused.push((id, bytes));
                 }
                 Ok(merged) => all.brought |= merged == Merged::New,
                 Err(error) => _ = self.misbehaved(peer, format!("a record: {error}")),
@@ -123,7 +123,7 @@ impl State {
         let outcome = self.strew.merge_record(record.clone());
         if outcome == RecordOutcome::NoRoom {
             self.note_refusal();
-            return Ok(Merged::NoRoom);
+            return Ok(Merged::NoRoom(record.footprint()));
         }
         if matches!(outcome, RecordOutcome::Twice { .. }) {
             self.notice(Notice::SignedTwice(author));
@@ -215,7 +215,8 @@ impl State {
         }
     }
 
-    /// Merges acts whose authors are members, in whatever order makes them so.
+    /// Merges acts whose authors are members, in whatever order makes them so, and of the operator what this build
+    /// does not know.
     pub(super) fn merge_acts(&mut self, acts: Vec<Arc<Signed<Act>>>, now: Instant) -> sync::Merged {
         let mut changed = BTreeSet::new();
         let mut all = sync::Merged::default();
@@ -224,9 +225,10 @@ impl State {
         loop {
             let before = rest.len();
             rest.retain(|act| {
-                if !self.strew.membership().contains(&act.author()) {
+                if !self.strew.shares(act) {
                     return true;
                 }
+                let refused = (act.id(), act.value().bytes());
                 match self.strew.merge_act(act.clone()) {
                     ActOutcome::New(whose) => {
                         all.brought = true;
@@ -236,9 +238,9 @@ impl State {
                     ActOutcome::NoRoom => {
                         self.note_refusal();
                         all.full = true;
-                        all.refused.push(act.id());
+                        all.refused.push(refused);
                     }
-                    ActOutcome::TooMany => all.refused.push(act.id()),
+                    ActOutcome::TooMany => all.refused.push(refused),
                     ActOutcome::Known => {}
                 }
                 false
@@ -247,6 +249,7 @@ impl State {
                 break;
             }
         }
+        all.strangers = rest.iter().map(|act| act.id()).collect();
         if all.brought {
             self.save_if_many();
             self.on_standing_changed(&changed, now);
@@ -266,7 +269,8 @@ impl State {
         }
     }
 
-    pub(super) const fn note_replica_changed(&mut self) {
+    pub(super) fn note_replica_changed(&mut self) {
+        self.sync.on_members();
         self.roster_dirty = true;
         self.leader_dirty = true;
         self.members_dirty = true;

@@ -1,7 +1,8 @@
 //! Peers that run another version of Crux, whose formats this build does not know.
 //!
 //! **Invariant**: such a peer is named once while this node runs, with its address, however often it shows what it
-//! is; nothing is held against it; and at most [`NAMED_MAX`] are remembered.
+//! is; nothing is held against it; at most [`NAMED_MAX`] are named, and as many remembered. When that many are, a
+//! further one takes the place of one that is so no more, and is listed without being named.
 //!
 //! There are two ways to see it. What a peer sends names a version or kind that this build does not know.
 //! Or the peer does not support a protocol. The protocol of joins is served to everybody, so one failure is enough.
@@ -35,7 +36,17 @@ pub struct OtherVersion {
     pub what: String,
 }
 
-#[derive(Debug)]
+/// Whether it is news what a peer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum News {
+    None,
+    /// The list changed.
+    Changed,
+    /// It is to be named, too.
+    First,
+}
+
+#[derive(Debug, PartialEq, Eq)]
 struct Named {
     other: OtherVersion,
     /// Whether it lacks a protocol; else it sent something.
@@ -48,21 +59,31 @@ struct Named {
 #[derive(Debug, Default)]
 pub(super) struct Others {
     named: BTreeMap<Principal, Named>,
+    /// How many were named.
+    told: usize,
     redialled: BTreeMap<Principal, u8>,
 }
 
 impl Others {
-    /// Remembers what a peer is. Returns it if that is news.
-    fn note(&mut self, peer: Principal, other: OtherVersion, lacks: bool) -> Option<OtherVersion> {
+    /// Remembers what a peer is. Returns whether that is news.
+    fn note(&mut self, peer: Principal, other: OtherVersion, lacks: bool) -> News {
+        let now = Named { other, lacks, current: true };
         if let Some(named) = self.named.get_mut(&peer) {
-            *named = Named { other, lacks, current: true };
-            return None;
+            let news = if *named == now { News::None } else { News::Changed };
+            *named = now;
+            return news;
         }
         if self.named.len() >= NAMED_MAX {
-            return None;
+            let past = self.named.iter().find(|(_, named)| !named.current);
+            let Some(past) = past.map(|(peer, _)| *peer) else { return News::None };
+            self.named.remove(&past);
         }
-        self.named.insert(peer, Named { other: other.clone(), lacks, current: true });
-        Some(other)
+        self.named.insert(peer, now);
+        if self.told >= NAMED_MAX {
+            return News::Changed;
+        }
+        self.told += 1;
+        News::First
     }
 
     /// A peer says that this node is a member, and is dialled again for that.
@@ -131,10 +152,11 @@ impl State {
 
     fn note(&mut self, peer: Principal, what: String, lacks: bool) {
         let other = OtherVersion { addr: self.whereabouts(&peer), what };
-        if let Some(OtherVersion { addr, what }) = self.others.note(peer, other, lacks) {
-            self.notice(Notice::OtherVersion { addr, what });
+        let news = self.others.note(peer, other.clone(), lacks);
+        if news == News::First {
+            self.notice(Notice::OtherVersion { addr: other.addr, what: other.what });
         }
-        self.changed = true;
+        self.changed |= news != News::None;
     }
 
     /// Where a peer is: as dialled, as it states, or as it is seen.

@@ -52,6 +52,7 @@ pub(super) fn restore(
 ) -> (Strew, Vec<(Principal, usize)>) {
     let mut strew = Strew::restore(context.me, &restored.acts, &restored.records);
     strew.set_limit(config.replica_max);
+    strew.set_operator(config.operator);
     let whole = restored.records.iter().filter(|record| !record.is_stripped());
     let departed = whole.filter(|record| {
         let held = strew.record(&record.author());

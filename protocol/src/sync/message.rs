@@ -11,7 +11,7 @@ use crux_crdt::{Digest, Principal};
 use super::aside::{Aside, decode_roots, encode_roots};
 use super::roots::Roots;
 use crate::context::Context;
-use crate::frame::{FrameError, RecordFrame, open_acts, seal_acts};
+use crate::frame::{FrameError, RecordFrame, open_wanted_acts, seal_acts};
 use crate::link::Protocol;
 
 /// How many ranges a request asks about: keeps the answer within 48 KiB.
@@ -113,8 +113,8 @@ pub enum Response {
 
 const ROOTS: u8 = 1;
 const RANGES: u8 = 2;
-const ACTS: u8 = 3;
-const RECORDS: u8 = 4;
+pub(super) const ACTS: u8 = 3;
+pub(super) const RECORDS: u8 = 4;
 const STORE: u8 = 5;
 const BEACONS: u8 = 6;
 const ITEMS: u8 = 1;
@@ -273,6 +273,15 @@ impl Response {
     /// # Errors
     /// The bytes are malformed or over a bound, or a signature is wrong; the peer is at fault.
     pub fn decode(bytes: &[u8], context: &Context) -> Result<Self, FrameError> {
+        Self::decode_wanted(bytes, context, |_| true)
+    }
+
+    /// The same, without the acts that are not wanted: their signatures are not checked.
+    pub(super) fn decode_wanted(
+        bytes: &[u8],
+        context: &Context,
+        wanted: impl FnMut(&Digest) -> bool,
+    ) -> Result<Self, FrameError> {
         let mut input = Decoder::new(bytes);
         let (flock, verifier) = (&context.flock, &*context.verifier);
         let response = match input.u8("sync response")? {
@@ -281,7 +290,12 @@ impl Response {
                 Self::Roots { roots, aside }
             }
             RANGES => Self::Pieces(decode_pieces(&mut input)?),
-            ACTS => Self::Acts(open_acts(&mut input, ACTS_MAX, flock, verifier)?),
+            ACTS => Self::Acts(open_wanted_acts(
+                &mut input,
+                ACTS_MAX,
+                (&context.flock, &*context.verifier),
+                wanted,
+            )?),
             RECORDS => {
                 let count = input.count(RECORDS_MAX, "records")?;
                 let frames = (0..count).map(|_| RecordFrame::open(&mut input, flock, verifier));

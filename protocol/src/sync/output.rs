@@ -15,8 +15,10 @@ pub struct Merged {
     /// Whether something was new.
     pub brought: bool,
     /// The ids of the acts and records that were not taken, because the replica is full or their author
-    /// signed too many.
-    pub refused: Vec<Digest>,
+    /// signed too many; and how large each is, in bytes.
+    pub refused: Vec<(Digest, usize)>,
+    /// The ids of the acts that were not taken, because their authors are not members yet.
+    pub strangers: Vec<Digest>,
     /// Whether something was not taken because the replica is full. The peer that serves what an author
     /// signed too much of is not to blame, and is compared with as before.
     pub full: bool,

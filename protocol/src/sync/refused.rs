@@ -1,4 +1,8 @@
-//! What a full replica did not take.
+//! What was not taken, so that it is not fetched again in each session.
+//!
+//! **Invariant**: at most [`REMEMBERED_MAX`] refused acts and records are remembered. When there are more, the smallest is
+//! forgotten. So what a session fetches in vain is smaller than all that is remembered: tiny acts never push out
+//! the large ones.
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,25 +12,31 @@ use crux_crdt::{Digest, Principal};
 use super::output::Merged;
 use crate::time::Instant;
 
-/// How many acts and records are remembered that were not taken, by id: 1.5 MB at most. Further ones
-/// are fetched again.
+/// How many acts and records are remembered that were not taken, by id: 5 MB at most. Of further ones the
+/// smallest are fetched again.
 const REMEMBERED_MAX: usize = 32 * 1024;
 /// How long no session begins with a peer whose last one brought what there is no room for. Until
 /// then gossip alone brings what known authors say.
 const REST: Duration = Duration::from_secs(60);
+/// How many acts of authors that are not members are remembered: 0.5 MB at most.
+const STRANGERS_MAX: usize = 8 * 1024;
 
 /// What was not taken for want of room, and from whom. A replica that is full differs from others for
 /// good: without this it would fetch the same again every few seconds.
 #[derive(Debug, Default)]
 pub(super) struct Refused {
-    ids: BTreeSet<Digest>,
+    sizes: BTreeMap<Digest, usize>,
+    by_size: BTreeSet<(usize, Digest)>,
+    /// Acts of authors that are not members yet, and until when they are not fetched.
+    strangers: BTreeSet<Digest>,
+    strangers_until: Instant,
     resting: BTreeMap<Principal, Instant>,
 }
 
 impl Refused {
     /// Whether an act, or a record, with this id was not taken.
     pub(super) fn contains(&self, id: &Digest) -> bool {
-        self.ids.contains(id)
+        self.sizes.contains_key(id) || self.strangers.contains(id)
     }
 
     /// What a merge did not take of what a peer has.
@@ -35,8 +45,27 @@ impl Refused {
             self.resting.retain(|_, until| *until > now);
             self.resting.insert(peer, now + REST);
         }
-        let room = REMEMBERED_MAX.saturating_sub(self.ids.len());
-        self.ids.extend(merged.refused.into_iter().take(room));
+        for (id, bytes) in merged.refused {
+            self.remember(id, bytes);
+        }
+        self.expire(now);
+        if self.strangers.is_empty() {
+            self.strangers_until = now + REST;
+        }
+        let room = STRANGERS_MAX.saturating_sub(self.strangers.len());
+        self.strangers.extend(merged.strangers.into_iter().take(room));
+    }
+
+    fn remember(&mut self, id: Digest, bytes: usize) {
+        if let Some(before) = self.sizes.insert(id, bytes) {
+            self.by_size.remove(&(before, id));
+        }
+        self.by_size.insert((bytes, id));
+        if self.sizes.len() > REMEMBERED_MAX
+            && let Some((_, smallest)) = self.by_size.pop_first()
+        {
+            self.sizes.remove(&smallest);
+        }
     }
 
     /// Whether no session is to begin with this peer yet.
@@ -44,8 +73,67 @@ impl Refused {
         self.resting.get(peer).is_some_and(|until| *until > now)
     }
 
+    /// Forgets what strangers said a while ago.
+    pub(super) fn expire(&mut self, now: Instant) {
+        if self.strangers_until <= now {
+            self.strangers.clear();
+        }
+    }
+
+    /// Strangers may be members now.
+    pub(super) fn forget_strangers(&mut self) {
+        self.strangers.clear();
+    }
+
     /// There may be room again.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u32) -> Digest {
+        let mut id = [0; 32];
+        id[..4].copy_from_slice(&number.to_be_bytes());
+        Digest(id)
+    }
+
+    #[test]
+    fn tiny_acts_push_out_no_large_ones() {
+        let mut refused = Refused::default();
+        let note = |refused: &mut Refused, acts: Vec<(Digest, usize)>| {
+            let merged = Merged { refused: acts, ..Merged::default() };
+            refused.note(Principal([1; 32]), merged, Instant::ORIGIN);
+        };
+        let most = u32::try_from(REMEMBERED_MAX).unwrap();
+        // Tiny ones come first, and again afterwards.
+        note(&mut refused, (0..most).map(|n| (id(n), 42)).collect());
+        let large = || (0..128).map(|n| (id(most + n), 128 * 1024));
+        note(&mut refused, large().collect());
+        note(&mut refused, (0..most).map(|n| (id(2 * most + n), 42)).collect());
+        assert!(large().all(|(id, _)| refused.contains(&id)));
+        assert_eq!(refused.sizes.len(), REMEMBERED_MAX);
+        assert_eq!(refused.by_size.len(), REMEMBERED_MAX);
+    }
+
+    #[test]
+    fn acts_of_strangers_are_forgotten_soon() {
+        let mut refused = Refused::default();
+        let note = |refused: &mut Refused, now| {
+            let merged = Merged { strangers: (0..20_000).map(id).collect(), ..Merged::default() };
+            refused.note(Principal([1; 32]), merged, now);
+        };
+        note(&mut refused, Instant::ORIGIN);
+        assert!(refused.contains(&id(1)));
+        assert_eq!(refused.strangers.len(), STRANGERS_MAX);
+        refused.expire(Instant::ORIGIN + REST);
+        assert!(!refused.contains(&id(1)));
+        note(&mut refused, Instant::ORIGIN + REST);
+        assert!(refused.contains(&id(1)));
+        refused.forget_strangers();
+        assert!(!refused.contains(&id(1)));
     }
 }

@@ -5,7 +5,9 @@ use crux_crdt::record::Record;
 use crux_crdt::strew::{Bounds, Kind, Strew};
 use crux_crdt::{Digest, Principal};
 
-use super::message::{ACTS_MAX, ITEMS_MAX, Piece, RANGES_MAX, RECORDS_MAX, RecordsWanted, Request};
+use super::message::{
+    ACTS, ACTS_MAX, ITEMS_MAX, Piece, RANGES_MAX, RECORDS, RECORDS_MAX, RecordsWanted, Request,
+};
 use super::refused::Refused;
 use super::roots::Roots;
 use crate::link::LOST_AFTER;
@@ -60,6 +62,17 @@ pub(super) enum Asking {
     Records,
 }
 
+impl Asking {
+    /// What an encoded answer brings, if its signatures cost something to check.
+    pub(super) fn of(body: &[u8]) -> Option<Self> {
+        match *body.first()? {
+            ACTS => Some(Self::Acts),
+            RECORDS => Some(Self::Records),
+            _ => None,
+        }
+    }
+}
+
 impl Session {
     /// Starts with the sets whose roots differ.
     pub(super) fn new(mine: &Roots, theirs: &Roots) -> Self {
@@ -87,6 +100,16 @@ impl Session {
     pub(super) fn items(&self) -> usize {
         let wanted = self.acts.len() + self.records.len();
         self.ranges.len() + wanted + self.asked_acts.len() + self.asked.len()
+    }
+
+    /// What the peer owes.
+    pub(super) const fn asking(&self) -> Option<Asking> {
+        self.asking
+    }
+
+    /// The acts that the last request fetches.
+    pub(super) fn asked_acts(&self) -> BTreeSet<Digest> {
+        self.asked_acts.clone()
     }
 
     /// Whether the peer owes an answer.

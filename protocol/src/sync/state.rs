@@ -121,6 +121,11 @@ impl State {
         self.refused.clear();
     }
 
+    /// Others may be members now: what strangers said counts if one of them said it.
+    pub fn on_members(&mut self) {
+        self.refused.forget_strangers();
+    }
+
     /// A peer waits for a place; one that did already, since when it did.
     fn wait(&mut self, peer: Principal, theirs: Roots, now: Instant) {
         let since = self.waiting.get(&peer).map_or(now, |waiting| waiting.since);
@@ -204,7 +209,13 @@ impl State {
         now: Instant,
         strew: &Strew,
     ) -> Vec<Output> {
-        match Response::decode(body, &self.context) {
+        if self.is_out_of_turn(&peer, body) {
+            return self.on_failed(peer, now, strew);
+        }
+        // Each act that was asked for, once; no signature of another one is checked.
+        let mut asked = self.sessions.get(&peer).map(Session::asked_acts);
+        let wanted = |id: &Digest| asked.as_mut().is_none_or(|asked| asked.remove(id));
+        match Response::decode_wanted(body, &self.context, wanted) {
             Ok(Response::Roots { roots, aside }) => {
                 let mut out = vec![Output::Aside { peer, aside }];
                 let urgent = self.pressed.remove(&peer);

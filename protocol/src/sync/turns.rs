@@ -23,6 +23,13 @@ impl State {
         }
     }
 
+    /// Whether this is an answer with signatures to something that was not asked. None of them is checked.
+    pub(super) fn is_out_of_turn(&self, peer: &Principal, body: &[u8]) -> bool {
+        let asking = self.sessions.get(peer).map(Session::asking);
+        let owed = self.owing.contains_key(peer);
+        Asking::of(body).is_some_and(|what| asking.map_or(!owed, |asking| asking != Some(what)))
+    }
+
     pub(super) fn on_pieces(
         &mut self,
         peer: Principal,
@@ -30,6 +37,7 @@ impl State {
         now: Instant,
         strew: &Strew,
     ) -> Vec<Output> {
+        self.refused.expire(now);
         let session = self.sessions.get_mut(&peer);
         let answered = session.and_then(|session| {
             let asked = |kind: &Kind| session.on_answer(Asking::Pieces(*kind));

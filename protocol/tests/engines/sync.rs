@@ -283,7 +283,8 @@ fn refused_with_rest(full: bool, rest: u64) {
     let Some(Request::Acts(ids)) = asked else { panic!("{asked:?}") };
     let body = answer(&mut engine(2), 1, &Request::Acts(ids.clone()), &theirs);
     state.on_response(principal(2), &body, at(0), &mine);
-    let merged = Merged { brought: false, refused: ids.clone(), full };
+    let merged =
+        Merged { refused: ids.iter().map(|id| (*id, 100)).collect(), full, ..Merged::default() };
     let mut asked = request(state.resume(principal(2), merged, at(0), &mine));
     while let Some(now) = asked {
         let body = answer(&mut engine(2), 1, &now, &theirs);
@@ -458,4 +459,33 @@ fn a_peer_whose_answer_has_nothing_of_what_was_asked_is_not_asked_again() {
     state.on_response(principal(2), &none, at(0), &mine);
     let next = request(state.resume(principal(2), news(), at(0), &mine));
     assert!(matches!(next, Some(Request::Ranges { kind: Kind::RECORD, .. })), "{next:?}");
+}
+
+/// A peer adds to its answer what it was not asked for: none of it is merged, nor is its signature checked.
+#[test]
+fn acts_that_nobody_asked_for_are_neither_checked_nor_merged() {
+    let (mine, theirs) = (strew(1, 2), strew(2, 5));
+    let mut state = engine(1);
+    state.on_connected(principal(2), &mine, &Aside::default());
+    let other = Response::encode_roots(&Roots::of(&theirs), &Aside::default());
+    let asked = request(state.on_response(principal(2), &other, at(0), &mine)).unwrap();
+    let unasked = Response::encode_acts(theirs.acts());
+    let body = answer(&mut engine(2), 1, &asked, &theirs);
+    let asked = request(state.on_response(principal(2), &body, at(0), &mine));
+    let Some(Request::Acts(ids)) = asked else { panic!("{asked:?}") };
+    let extra = unknown(2, 700, 100);
+    let all: Vec<_> = ids.iter().filter_map(|id| theirs.act(id)).collect();
+    let twice = all.iter().chain(&all).copied().chain([&extra]);
+    let mut body = Response::encode_acts(twice.collect::<Vec<_>>().into_iter());
+    // The signature of the last one is wrong.
+    let at_extra = body.windows(32).position(|part| *part == extra.signature()[..32]).unwrap();
+    body[at_extra] ^= 1;
+    let out = state.on_response(principal(2), &body, at(0), &mine);
+    let [Output::MergeActs { acts, .. }] = &out[..] else { panic!("{out:?}") };
+    assert_eq!(acts.len(), ids.len());
+    assert!(acts.iter().all(|act| ids.contains(&act.id())));
+    // Acts once more, where nothing is owed: the session ends.
+    let out = state.on_response(principal(2), &unasked, at(0), &mine);
+    assert!(!out.iter().any(|output| matches!(output, Output::MergeActs { .. })), "{out:?}");
+    assert!(!state.is_busy());
 }

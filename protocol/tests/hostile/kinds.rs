@@ -14,6 +14,7 @@ use crux_crdt::strew::Kind;
 use crux_protocol::context::{Apart, Context};
 use crux_protocol::flock::Notice;
 use crux_protocol::flock::Restored;
+use crux_protocol::frame::RecordFrame;
 use crux_protocol::link::{Protocol, Topic, Verdict};
 use crux_protocol::sync::{RecordsWanted, Request, Response};
 use std::sync::Arc;
@@ -186,4 +187,23 @@ fn the_greatest_record_of_unknown_kinds_is_passed_on_byte_for_byte() {
     assert_eq!(rig.state.strew().shown().count(), 2);
     let gone = rig.control(crux_protocol::flock::Control::Deregister(key("web")));
     assert!(gone.expect("an answer").is_ok());
+}
+
+/// A frame keeps within its budget, whatever that is: a gossiped one that does not is not sent at all.
+#[test]
+fn a_frame_is_never_larger_than_its_budget() {
+    let whole = record_of(&who(2), marker(1), Profile::default(), (0..20).map(service));
+    let sealed = |budget, known| {
+        let mut out = Encoder::default();
+        RecordFrame::seal(&mut out, &whole, budget, |_| known);
+        out.len()
+    };
+    let (least, most) = (sealed(usize::MAX, true), sealed(usize::MAX, false));
+    let mut largest = 0;
+    for budget in least..=most {
+        let size = sealed(budget, false);
+        assert!(size <= budget, "{size} of {budget} bytes");
+        largest = largest.max(size);
+    }
+    assert_eq!(largest, most, "all of them where there is room");
 }

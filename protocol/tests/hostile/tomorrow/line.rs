@@ -17,7 +17,7 @@ use crux_protocol::sync::{self, Aside, Request, Response, Roots};
 use crux_protocol::time::Instant;
 use zeroize::Zeroizing;
 
-use super::tomorrow;
+use super::{operator, tomorrow};
 use crate::rig::{FLOCK, admit, marker, record, who};
 
 /// A node of the present build, its disk and what it was sent.
@@ -61,7 +61,8 @@ fn start(number: u8, disk: Restored, now: Instant) -> State {
         restored: disk,
         seed: [number; 32],
     };
-    let config = Config::new(vec!["127.0.0.1:1000".parse().expect("an address")]);
+    let addresses = vec!["127.0.0.1:1000".parse().expect("an address")];
+    let config = Config { operator: Some(operator().principal()), ..Config::new(addresses) };
     State::new(config, context(number), parts, now)
 }
 
@@ -87,9 +88,11 @@ impl Line {
         let now = Instant::after_origin(Duration::from_secs(100));
         let seed = [9; 32];
         let (acts, records) = (flock().acts, flock().records);
+        let mut theirs = Strew::restore(tomorrow().principal(), &acts, &records);
+        theirs.set_operator(Some(operator().principal()));
         let mut line = Self {
             nodes: BTreeMap::new(),
-            theirs: Strew::restore(tomorrow().principal(), &acts, &records),
+            theirs,
             sync: sync::State::new(sync::Config::default(), context(9), &seed, now),
             now,
             next: 0,

@@ -28,10 +28,25 @@ fn tomorrow() -> Arc<Identity> {
     who(9)
 }
 
+/// The operator of the flock. It is not a member.
+fn operator() -> Arc<Identity> {
+    who(8)
+}
+
 /// A small one by gossip, the greatest by sync, in which the other side names a set that nobody here knows. Three nodes
 /// hold both, byte for byte, also after a restart, and show what they showed before.
 #[test]
 fn an_unknown_act_reaches_every_node_and_outlasts_a_restart() {
+    unknown_acts_spread(&tomorrow());
+}
+
+/// The same of the operator, which is not a member.
+#[test]
+fn an_unknown_act_of_the_operator_does_too() {
+    unknown_acts_spread(&operator());
+}
+
+fn unknown_acts_spread(by: &Identity) {
     let mut line = Line::new();
     line.run(3 * SECOND);
     let shown = |line: &Line| {
@@ -45,14 +60,14 @@ fn an_unknown_act_reaches_every_node_and_outlasts_a_restart() {
     let before = shown(&line);
     assert_eq!(before, [(4, 4); 3]);
 
-    let small = unknown(&tomorrow(), 2, b"evict");
+    let small = unknown(by, 2, b"evict");
     line.theirs.merge_act(small.clone());
     let (topic, data, from) = (Topic::Fact, sealed_act(&small), tomorrow().principal());
     let id = GossipId(1_000_000);
     line.give(1, Event::Link(link::Event::Gossip { id, topic, from, data }));
     assert_eq!(line.hold(&small), 3, "gossip passes it on at once");
 
-    let greatest = unknown(&tomorrow(), 3, &vec![5; ACT_BYTES_MAX - 42]);
+    let greatest = unknown(by, 3, &vec![5; ACT_BYTES_MAX - 42]);
     line.theirs.merge_act(greatest.clone());
     let urgent =
         Request::Roots { roots: line.later_roots(), aside: Aside::default(), urgent: true };
@@ -75,4 +90,19 @@ fn an_unknown_act_reaches_every_node_and_outlasts_a_restart() {
     assert!(digests.iter().all(|digest| *digest == digests[0]));
     let blamed = line.notices.iter().any(|notice| matches!(notice, Notice::Misbehaved { .. }));
     assert!(!blamed, "{:?}", line.notices);
+}
+
+/// What any other stranger signs is neither kept nor passed on; nor is what this build knows of the operator.
+#[test]
+fn of_strangers_nothing_is_kept() {
+    let mut line = Line::new();
+    line.run(3 * SECOND);
+    let subject = who(7).principal();
+    let acts = [unknown(&who(7), 1, b"evict"), act(&operator(), 1, Statement::admit(subject, 1))];
+    for (n, act) in acts.iter().enumerate() {
+        let (topic, data, from) = (Topic::Fact, sealed_act(act), tomorrow().principal());
+        let id = GossipId(1_000_000 + n as u64);
+        line.give(1, Event::Link(link::Event::Gossip { id, topic, from, data }));
+        assert_eq!(line.hold(act), 0);
+    }
 }

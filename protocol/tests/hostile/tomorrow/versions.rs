@@ -203,3 +203,36 @@ fn so_many_peers_of_other_versions_are_remembered_and_no_more() {
     assert_eq!(rig.state.other_versions().len(), 64);
     assert!(rig.state.kept().of_others <= before + 64 + 1);
 }
+
+/// A peer beyond these rests as they do, and takes the place of one that is of another version no more.
+#[test]
+fn beyond_so_many_peers_one_without_the_protocol_of_joins_rests_as_well() {
+    let mut rig = Rig::new();
+    for seed in 10..74 {
+        let peer = who(seed).principal();
+        rig.connect(peer, true);
+        rig.gossip(peer, Topic::Fact, vec![7; 50]);
+        rig.give(Event::Link(link::Event::Disconnected { peer }));
+    }
+    assert_eq!(rig.state.other_versions().len(), 64);
+    dialled(&mut rig, false);
+    rig.run(SECOND);
+    assert!(fail_last(&mut rig, Protocol::Join), "it knocked");
+    rig.run(5 * SECOND);
+    assert!(!fail_last(&mut rig, Protocol::Join), "it is left alone for a while");
+    let lacks = |rig: &Rig| {
+        rig.state
+            .other_versions()
+            .iter()
+            .any(|other| other.what == "it does not speak /crux/join/2")
+    };
+    assert!(!lacks(&rig));
+    // One of the 64 was upgraded.
+    rig.connect(who(10).principal(), true);
+    assert_eq!(rig.state.other_versions().len(), 63);
+    dialled(&mut rig, false);
+    rig.run(SECOND);
+    assert!(fail_last(&mut rig, Protocol::Join));
+    assert!(lacks(&rig));
+    assert_eq!((named(&rig).len(), rig.state.other_versions().len()), (64, 64));
+}
