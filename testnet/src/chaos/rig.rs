@@ -77,6 +77,7 @@ impl Rig {
                 secret: cluster.home().secret(),
                 data_dir: cluster.home().path().join(&name),
                 flags: Vec::new(),
+                is_listed: false,
                 log: cluster.home().path().join(format!("{name}.log")),
                 name: name.clone(),
             };

@@ -58,6 +58,7 @@ pub(super) async fn run(args: Args, exe: PathBuf) -> Result<(), Error> {
     };
     let options = ClusterOptions { exe, home, flock: args.flock.clone() };
     let mut cluster = Cluster::with_nodes(options, usize::from(args.nodes)).await?;
+    cluster.list_nodes();
     let ran = tokio::select! {
         ran = show(&args, &mut cluster) => ran,
         () = stop.next() => Ok(()),

@@ -120,12 +120,20 @@ impl Cluster {
             secret: self.home.secret(),
             data_dir: self.home.path().join(&name),
             flags: Vec::new(),
+            is_listed: false,
             log: self.home.path().join(format!("{name}.log")),
             name,
         };
         let at = self.nodes.len();
         self.nodes.push(NodeProcess::new(self.exe.clone(), spec, block));
         Ok(&mut self.nodes[at])
+    }
+
+    /// Has the nodes list themselves among those of the person who runs them.
+    pub fn list_nodes(&mut self) {
+        for node in &mut self.nodes {
+            node.spec_mut().is_listed = true;
+        }
     }
 
     /// Adds a node that somebody else made.

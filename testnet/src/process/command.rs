@@ -33,7 +33,7 @@ impl Finished {
 /// Runs `crux-node ARGS` to its end, for at most `within`; a command that takes longer is killed.
 ///
 /// `exe` is this program. Standard input is empty. Variables that would configure the node are
-/// taken out of the environment, so that only `args` count.
+/// taken out of the environment, so that only `args` count; so are those that say where nodes list themselves.
 ///
 /// # Errors
 ///
@@ -47,6 +47,9 @@ pub async fn run_node_command(
     let mut command = Command::new(exe);
     command.arg(NODE_VERB).args(args).stdin(Stdio::null()).kill_on_drop(true);
     for name in node_variables() {
+        command.env_remove(name);
+    }
+    for name in HOMES {
         command.env_remove(name);
     }
     let told = describe(args);
@@ -67,6 +70,10 @@ pub(super) fn node_variables() -> impl Iterator<Item = std::ffi::OsString> {
         .map(|(name, _)| name)
         .filter(|name| name.to_string_lossy().starts_with("CRUX_") && name != "CRUX_LOG")
 }
+
+/// Where a node lists itself, and commands look for one: what runs for the person who runs a test is none of
+/// its business, and the other way round.
+pub(super) const HOMES: [&str; 3] = ["HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"];
 
 fn describe(args: &[impl AsRef<OsStr>]) -> String {
     args.iter().map(|arg| arg.as_ref().to_string_lossy()).collect::<Vec<_>>().join(" ")

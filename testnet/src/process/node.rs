@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
-use super::command::node_variables;
+use super::command::{HOMES, node_variables};
 use super::{NODE_VERB, NodeClient, NodeSpec, PortBlock};
 use crate::Error;
 use crate::wait::{self, Seen};
@@ -95,6 +95,9 @@ impl NodeProcess {
         command.arg(NODE_VERB).args(self.spec.run_args());
         command.stdin(Stdio::piped()).stdout(log).stderr(errors).process_group(0);
         for name in node_variables() {
+            command.env_remove(name);
+        }
+        for name in HOMES.into_iter().filter(|_| !self.spec.is_listed) {
             command.env_remove(name);
         }
         let child = command.spawn().map_err(Error::io(format!("start {}", self.exe.display())))?;

@@ -26,6 +26,8 @@ pub struct NodeSpec {
     pub data_dir: PathBuf,
     /// Further flags of `run`.
     pub flags: Vec<String>,
+    /// Whether it lists itself among the nodes of the person who runs it, so that commands find it.
+    pub is_listed: bool,
     /// Where its output goes; appended to, over restarts.
     pub log: PathBuf,
 }
