@@ -111,6 +111,10 @@ fn engine(control: Control, reply: Reply) {
         {
             answer(reply, Err(full()));
         }
+        // It is never answered.
+        (Control::Register { key, .. }, reply) if key.service.as_str() == "deaf" => {
+            std::mem::forget(reply);
+        }
         (Control::Register { key, .. }, Reply::Registered(reply)) => {
             let found = service("n1", key.service.as_str(), key.rev.as_str());
             let (path, instance, net_id) = (found.path, found.instance, found.net_id);
@@ -253,6 +257,16 @@ async fn a_node_that_does_not_answer_times_out() {
     };
     // It never served, so the write was not sent.
     assert_eq!((err.kind(), err.state_changed()), (Kind::TimedOut, StateChanged::No));
+}
+
+/// It served, so the write was sent: what became of it nobody knows.
+#[tokio::test]
+async fn what_a_node_took_and_did_not_answer_may_have_been_done() {
+    let node = FakeNode::start(view());
+    // Long enough for the read that comes first.
+    let client = Client::connect(node.dir.path(), Duration::from_secs(2)).await.unwrap();
+    let err = client.call(&register("deaf")).await.unwrap_err();
+    assert_eq!((err.kind(), err.state_changed()), (Kind::TimedOut, StateChanged::Unknown));
 }
 
 #[tokio::test]

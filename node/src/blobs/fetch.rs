@@ -8,7 +8,8 @@ use crux_crdt::blob::{
 };
 
 use super::BlobError;
-use super::depot::{Depot, Ready, Source};
+use super::commit::{Ready, Source};
+use super::depot::Depot;
 use super::error::Doing as _;
 use super::index::{Index, Lack, PARTIALS_MAX, Victim};
 use super::layout::Slot;

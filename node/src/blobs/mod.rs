@@ -43,7 +43,8 @@
 //! | module | what |
 //! |---|---|
 //! | `handle`, `reader` | [`Blobs`]: how the node reaches it, without waiting for the disk on its own thread |
-//! | `depot` | the blobs that are here; how one appears and vanishes |
+//! | `depot` | the blobs that are here; how one vanishes |
+//! | `commit` | how one appears |
 //! | `put`, `fetch`, `read`, `scrub`, `start` | the ways in, the ways out, what a start finds |
 //! | `index` | what there is and what may be evicted, without IO |
 //! | `small`, `journal` | the way in for small ones: many with one flush |
@@ -57,6 +58,7 @@
 //! | `flush` | how the disk is made to keep something |
 
 mod age;
+mod commit;
 mod config;
 mod depot;
 mod error;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use crux_crdt::blob::{BLOB_BYTES_MAX, BlobHasher, Descriptor, PIECE_BYTES, Root};
 
 use super::BlobError;
-use super::depot::{Depot, Ready, Source};
+use super::commit::{Ready, Source};
+use super::depot::Depot;
 use super::error::Doing as _;
 use super::flush;
 use super::index::{Index, Lack};

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot make its values has failed")]
 
 mod author;
+mod crowd;
 mod dial;
 mod fixture;
 mod join;

@@ -1,8 +1,5 @@
 //! How nodes become one flock, in every order, and how others do not.
 
-use std::collections::BTreeSet;
-
-use crux_crdt::Principal;
 use crux_testnet::process::{FlockStatus, Registration};
 use crux_testnet::wait::{self, Seen};
 
@@ -88,38 +85,44 @@ async fn five_that_were_alone_become_one_flock_when_they_are_connected_later() {
     until(&mut cluster, "all know all five services", |all| all.all_count_services(5)).await;
 }
 
+/// How often the stranger knocks at most. Under load another node may take the lead meanwhile, and says so in its
+/// record: what the stranger changed shows only where nobody did.
+const KNOCKS: usize = 3;
+
 #[tokio::test]
 async fn a_node_with_another_secret_never_gets_in_and_is_told_why() {
     let mut ours = flock(3).await;
-    let before = agreed(&mut ours).await;
-
     // The same flock name and another secret; it knows where to knock.
     let mut stranger = cluster(1).await;
     stranger.node(0).spec_mut().join = vec![ours.nodes()[0].spec().listen];
-    ok(stranger.start_all());
-    let told = wait::until("the stranger is told why", WITHIN, async || {
-        stranger.statuses().await?;
-        let node = stranger.node(0);
-        let said = node.log();
-        let told = said.contains("another flock or another secret");
-        Ok(Seen::when(told, (), |()| said))
-    });
-    ok(told.await);
-
-    let alone = agreed(&mut stranger).await;
-    assert_ne!(
-        alone.all().expect("answered")[0].flock_id,
-        before.all().expect("answered")[0].flock_id
-    );
-    // The digest may be another one: under load another node leads, and says so in its record.
-    let after = agreed(&mut ours).await;
-    let principals = |seen: &FlockStatus| -> BTreeSet<Principal> {
-        seen.all().expect("answered").iter().map(|status| status.principal).collect()
-    };
-    assert_eq!(principals(&after), principals(&before));
-    for at in 0..3 {
-        let members = ok(ours.client(at).members().await);
-        let members: BTreeSet<_> = members.iter().map(|member| member.principal).collect();
-        assert_eq!(members, principals(&before), "the stranger is inside");
+    for knock in 1..=KNOCKS {
+        let before = agreed(&mut ours).await;
+        ok(stranger.start_all());
+        let told = wait::until("the stranger is told why", WITHIN, async || {
+            stranger.statuses().await?;
+            let said = stranger.node(0).log();
+            let told = said.matches("another flock or another secret").count() >= knock;
+            Ok(Seen::when(told, (), |()| said))
+        });
+        ok(told.await);
+        let alone = agreed(&mut stranger).await;
+        assert_ne!(
+            alone.all().expect("answered")[0].flock_id,
+            before.all().expect("answered")[0].flock_id
+        );
+        let after = agreed(&mut ours).await;
+        for at in 0..3 {
+            assert_eq!(ok(ours.client(at).members().await).len(), 3);
+        }
+        let term = |seen: &FlockStatus| {
+            let leader = seen.all().expect("answered")[0].leader.clone();
+            leader.expect("they agreed on one").term
+        };
+        if term(&after) == term(&before) {
+            assert_eq!(after.digest(), before.digest(), "nothing changed inside");
+            return;
+        }
+        ok(stranger.stop_all().await);
     }
+    panic!("another node took the lead at each of {KNOCKS} knocks");
 }
