@@ -1,3 +1,5 @@
+use std::time::Instant;
+
 use bytes::Bytes;
 use crux_client::model::Prefix;
 use crux_client::{Client, Get, Got};
@@ -59,10 +61,30 @@ async fn a_put_is_over_when_it_says_so() {
 /// How many calls are under way at a time.
 const AT_ONCE: usize = 48;
 
+/// How long a call may be refused because the places of calls that were dropped are not free yet.
+const FREE_WITHIN: Duration = Duration::from_secs(30);
+
 /// Makes so many calls, some at a time.
 async fn many<F: Future<Output = Result<(), Error>>>(calls: usize, call: impl FnMut(usize) -> F) {
     let calls = stream::iter(0..calls).map(call).buffer_unordered(AT_ONCE);
     calls.try_collect::<()>().await.unwrap();
+}
+
+/// Gets the size of a blob and drops the get. The node learns of the drop when its thread has the time, so
+/// with places for all calls at a time it may still count more; a place that is never free fails the test.
+async fn size_of(client: &Client, id: BlobId) -> Result<u64, Error> {
+    let refused_since = Instant::now();
+    loop {
+        let first = async { client.get_blob(id, WAIT).await?.next().await };
+        match first.await {
+            Ok(Some(Got::Size(size))) => return Ok(size),
+            Ok(other) => panic!("{other:?} before the size"),
+            Err(err) if err.kind() == Kind::LimitReached && refused_since.elapsed() < FREE_WITHIN => {
+                yield_now().await;
+            }
+            Err(err) => return Err(err),
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -72,8 +94,7 @@ async fn a_connection_bears_many_gets_that_are_dropped_early() {
     let chunk = Bytes::from(vec![7; 4096]);
     let Taken { id, size } = client.put_blob(0, iter([Some(chunk), None])).await.unwrap();
     many(10_000, async |_| {
-        let mut get = client.get_blob(id, WAIT).await?;
-        assert_eq!(get.next().await?, Some(Got::Size(size)));
+        assert_eq!(size_of(&client, id).await?, size);
         Ok(())
     })
     .await;
