@@ -79,7 +79,9 @@ async fn size_of(client: &Client, id: BlobId) -> Result<u64, Error> {
         match first.await {
             Ok(Some(Got::Size(size))) => return Ok(size),
             Ok(other) => panic!("{other:?} before the size"),
-            Err(err) if err.kind() == Kind::LimitReached && refused_since.elapsed() < FREE_WITHIN => {
+            Err(err)
+                if err.kind() == Kind::LimitReached && refused_since.elapsed() < FREE_WITHIN =>
+            {
                 yield_now().await;
             }
             Err(err) => return Err(err),
