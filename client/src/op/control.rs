@@ -15,7 +15,6 @@ use super::{
 use crate::error::Error;
 use crate::model::{Check, Leader, Member, NodeRef, Service, Status};
 use crate::parse;
-use crate::socket::Door;
 use crate::wire::Message;
 use crate::wire::field::{self, present};
 
@@ -40,7 +39,7 @@ macro_rules! control_calls {
     };
 }
 
-control_calls!(calls_over! { ControlClient at Control: });
+control_calls!(calls_over! { ControlClient: });
 
 /// Asks what the node is and what it sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,13 +118,11 @@ pub struct GetServices {
 }
 
 /// Picks one live instance for a generic or actual name, an instance name or a query. Refused with
-/// [`NotFound`](crate::Kind::NotFound), also when there is no such node.
+/// [`NotFound`](crate::Kind::NotFound).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolve {
     /// The name.
     pub name: String,
-    /// Only instances on this node; `None`: on any.
-    pub on: Option<NodeRef>,
 }
 
 /// Retires a member that is not coming back; answers who it was. Refused with
@@ -321,13 +318,11 @@ impl Wire for Resolve {
     type Response = v1::ResolveResponse;
 
     fn to_wire(&self) -> v1::ResolveRequest {
-        let node = self.on.as_ref().map(NodeRef::to_string).unwrap_or_default();
-        v1::ResolveRequest { name: self.name.clone(), node }
+        v1::ResolveRequest { name: self.name.clone() }
     }
 
     fn from_wire(wire: &v1::ResolveRequest) -> Result<Self, Error> {
-        let on = (!wire.node.is_empty()).then(|| parse::node(&wire.node)).transpose()?;
-        Ok(Self { name: wire.name.clone(), on })
+        Ok(Self { name: wire.name.clone() })
     }
 
     fn answer_to_wire(answer: &Service) -> v1::ResolveResponse {

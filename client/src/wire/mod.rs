@@ -13,7 +13,6 @@
 
 pub(crate) mod field;
 mod model;
-mod services;
 mod status;
 
 pub use status::{from_status, to_status};

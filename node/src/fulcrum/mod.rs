@@ -16,7 +16,6 @@
 mod answer;
 mod doctor;
 mod handle;
-pub mod health;
 mod hush;
 mod picture;
 pub mod request;
@@ -24,6 +23,6 @@ mod runtime;
 mod wire;
 
 pub use doctor::Surroundings;
-pub use handle::{Handle, Processes};
+pub use handle::Handle;
 pub use runtime::{Inputs, Runtime};
 pub use wire::Wire;

@@ -12,7 +12,6 @@
 
 mod error;
 mod file;
-mod handed;
 mod handover;
 mod keys;
 mod line;

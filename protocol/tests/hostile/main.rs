@@ -2,7 +2,6 @@
 //! engine by itself, with every event written out.
 
 mod alone;
-mod away;
 mod departed;
 mod disk;
 mod fences;

@@ -12,7 +12,6 @@ const TEXTS: &[(&str, &str)] = texts![
     "form",
     "heal",
     "restart",
-    "announced",
     "kill",
     "stop",
     "stall",

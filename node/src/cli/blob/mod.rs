@@ -10,8 +10,6 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub(super) use put::put_one;
-
 use crux_client::model::BlobRef;
 use crux_client::op::FindBlob;
 use crux_client::parse;
