@@ -90,23 +90,33 @@ benches() {
     note "converge, detect, idle, blob: figures above"
 }
 
-mutants() {
-    cargo mutants --version >/dev/null 2>&1 ||
-        left_out "cargo-mutants is not installed (cargo install cargo-mutants --locked)"
-    local shard=${MUTANTS_SHARD:-$((10#$(date +%d) % 16))} status=0
+# One shard of the mutants of some files: a name, for how long at most, what else cargo-mutants is told.
+# One job: a second one would build all of it a second time, and cargo and the tests use every core anyway.
+shard_of() {
+    local files=$1 cap=$2 status=0
+    shift 2
     # Each shard is a sample of all files. The models take longer than all the other tests of the engines together.
-    # One job: a second one would build all of it a second time, and cargo and the tests use every core anyway.
-    timeout --foreground --signal=INT 1h cargo mutants --workspace --no-default-features --jobs 1 \
-        --file 'crdt/src/**/*.rs' --file 'protocol/src/**/*.rs' --file 'node/src/tar/*.rs' \
-        --exclude 'protocol/src/net/**' --shard "$shard/16" --sharding round-robin --shuffle \
-        --output "$target" -- -- --skip leading:: || status=$?
-    # 2: some survived, 3: some took too long, 124 and 130: the hour is over. There is no bar.
+    timeout --foreground --signal=INT "$cap" cargo mutants --workspace --no-default-features --jobs 1 "$@" \
+        --shard "$shard/16" --sharding round-robin --shuffle --output "$target/mutants-$files" \
+        -- -- --skip leading:: || status=$?
+    # 2: some survived, 3: some took too long, 124 and 130: the time is over. There is no bar.
     case $status in
     0 | 2 | 3 | 124 | 130) ;;
     *) return "$status" ;;
     esac
-    note "shard $shard: $(wc -l <"$target/mutants.out/caught.txt") caught," \
-        "$(wc -l <"$target/mutants.out/missed.txt") survived"
+    said+="$files $(wc -l <"$target/mutants-$files/mutants.out/caught.txt") caught,"
+    said+=" $(wc -l <"$target/mutants-$files/mutants.out/missed.txt") survived; "
+}
+
+mutants() {
+    cargo mutants --version >/dev/null 2>&1 ||
+        left_out "cargo-mutants is not installed (cargo install cargo-mutants --locked)"
+    local shard=${MUTANTS_SHARD:-$((10#$(date +%d) % 16))} said=
+    mkdir -p "$target"
+    # Apart, because for tar all of the node is built.
+    shard_of engines 40m --file 'crdt/src/**/*.rs' --file 'protocol/src/**/*.rs' --exclude 'protocol/src/net/**'
+    shard_of tar 20m --file 'node/src/tar/*.rs'
+    note "shard $shard: ${said%; }"
 }
 
 msrv() {
