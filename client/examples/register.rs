@@ -25,7 +25,7 @@ pub(crate) async fn register(data_dir: &Path) -> Result<String, Error> {
             sync_within: None,
         })
         .await?;
-    let found = client.call(&Resolve { name: registered.instance }).await?;
+    let found = client.call(&Resolve { name: registered.instance, on: None }).await?;
     client.call(&Deregister { key }).await?;
     Ok(format!("{} is at {}", found.path, found.net_id.endpoint))
 }

@@ -15,7 +15,7 @@ use crux_crdt::record::{
 use crux_crdt::text::is_plain;
 
 use crate::error::{Error, Kind};
-use crate::model::{BlobRef, NodeRef, Prefix};
+use crate::model::{BlobRef, Glob, NodeRef, Prefix};
 
 /// A name of a service or a revision; `what` says which.
 ///
@@ -169,6 +169,17 @@ pub fn node(s: &str) -> Result<NodeRef, Error> {
         Error::from(err).augment("the node").with_hint(
             "Give a node's name, or its principal: all of it, or its first digits, 4 or more.",
         )
+    })
+}
+
+/// A pattern of kinds of events, as in `plugin.*`.
+///
+/// # Errors
+/// [`Kind::InvalidArgument`]
+pub fn kind_glob(s: &str) -> Result<Glob, Error> {
+    s.parse().map_err(|err: crate::error::UnknownWord| {
+        Error::new(Kind::InvalidArgument, format!("invalid kind of event {s:?}: {err}"))
+            .with_hint("`events` without `--kind` shows all kinds; a `*` is any text.")
     })
 }
 

@@ -36,11 +36,13 @@ pub enum Bug {
     SilenceIsNothing,
     /// A process that was stopped blames the others for the silence.
     SleeperAccuses,
+    /// An announced restart excuses nobody.
+    RestartIsDeath,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::ArrivalOrder,
         Self::HeadersOnly,
         Self::DigestIgnoresRecords,
@@ -56,6 +58,7 @@ impl Bug {
         Self::NoRefutation,
         Self::SilenceIsNothing,
         Self::SleeperAccuses,
+        Self::RestartIsDeath,
     ];
 }
 

@@ -257,6 +257,7 @@ fn ask(world: &mut World, host: usize, request: &Request<Hosts>) {
             world.ask(host, Control::Deregister(key_of(*service)));
         }
         Request::Ping => world.ask(host, Control::LeaderPing),
+        Request::Restart(within) => world.ask(host, Control::Restart(*within)),
         Request::Leave => {
             world.clients.on_loss(host);
             world.ask(host, Control::Leave);

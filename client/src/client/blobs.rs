@@ -13,6 +13,7 @@ use super::{Client, failed, told};
 use crate::error::Error;
 use crate::model::Progress;
 use crate::op::{ANSWER_BYTES_MAX, Effect, Taken};
+use crate::socket::Door;
 use crate::wire::Message as _;
 use crate::wire::field::{parse, present};
 
@@ -70,7 +71,7 @@ impl Client {
             Some(bytes) => part(Part::Chunk(bytes)),
             None => part(Part::Finish(v1::PutFinish {})),
         }));
-        self.served().await?;
+        self.served(Door::Control).await?;
         let answered = self.blobs().put(parts).await;
         let failed = |status| failed(Effect::Works, &status, self.limit);
         let wire = answered.map_err(failed)?.into_inner();
@@ -90,7 +91,7 @@ impl Client {
     }
 
     fn blobs(&self) -> BlobsClient<Channel> {
-        let stub = BlobsClient::new(self.channel.clone());
+        let stub = BlobsClient::new(self.control.channel.clone());
         stub.max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 }

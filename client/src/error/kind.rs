@@ -109,12 +109,24 @@ kinds! {
     /// The node is stopping.
     ShuttingDown        "shutting_down"        UNAVAILABLE         NoNode   Node        true
         [No Unknown] "Repeat the command after the node started again."
+    /// The picket, which runs services, does not answer; the rest of the node does.
+    PicketAway          "picket_away"          UNAVAILABLE         NoNode   Environment true
+        [No Unknown] "Start the node without `services = false`, or repeat the command when its picket is back."
     /// A rule refuses the request, and no other kind names it.
     Refused             "refused"              FAILED_PRECONDITION Refused  Caller      false
         [No] "Do what the hint says first."
     /// The caller may not do that.
     PermissionDenied    "permission_denied"    PERMISSION_DENIED   Refused  Caller      false
         [No] "Run the command as the node's user or as root, or change the owner or mode of the file."
+    /// The node may not do what the config of a service asks for, as to run it as another user.
+    NotPermitted        "not_permitted"        PERMISSION_DENIED   Refused  Caller      false
+        [No] "Leave that out of the config, or run the node as root."
+    /// A limit that the config of a service requires cannot be enforced on this node.
+    NotEnforced         "not_enforced"         FAILED_PRECONDITION Refused  Environment false
+        [No] "Drop `required` from `limits`, or run the service where the node may enforce them."
+    /// The services of the node changed since the request was made.
+    Generation          "generation"           ABORTED             Refused  Caller      false
+        [No] "Read the config again with `service show`, and repeat the change on that."
     /// The target exists already and is never overwritten.
     AlreadyExists       "already_exists"       ALREADY_EXISTS      Refused  Caller      false
         [No] "Choose another name, or remove the existing file yourself."
@@ -169,6 +181,18 @@ kinds! {
     /// Another node does not answer.
     PeerUnreachable     "peer_unreachable"     UNAVAILABLE         Failed   Peer        true
         [No Unknown] "Check that node and the network between, then try again."
+    /// The image of a service is missing, not a program, or not one that this machine can run.
+    ImageUnusable       "image_unusable"       FAILED_PRECONDITION Failed   Caller      false
+        [No Yes] "Give the image that the message asks for; `service update --image` replaces it."
+    /// The program of a service could not be executed, or ended before it was up.
+    StartFailed         "start_failed"         FAILED_PRECONDITION Failed   Caller      true
+        [No Yes] "The program's last lines are in the field `log`; `logs` has all of them."
+    /// A service runs, and its checks do not pass.
+    Unhealthy           "unhealthy"            FAILED_PRECONDITION Failed   Caller      true
+        [No Yes] "See what each check answered with `inspect`, and what the program wrote with `logs`."
+    /// An update of a service did not come up, so the previous config is in force again.
+    RolledBack          "rolled_back"          ABORTED             Failed   Caller      false
+        [No Yes] "Mend the image or the config, then update again; `logs` shows what went wrong."
     /// A check of `doctor` failed.
     CheckFailed         "check_failed"         FAILED_PRECONDITION Failed   Environment false
         [No] "Follow the hint of each check that is not `ok`."

@@ -30,6 +30,15 @@ struct Body {
     fields: BTreeMap<String, String>,
 }
 
+/// The field that holds what a program wrote last.
+const LOG: &str = "log";
+/// How many lines of a program an error holds: what fits on a screen below it.
+pub const LOG_LINES_MAX: usize = 20;
+/// How many characters of each: an error travels in the headers of an answer, which are at most 64 KiB.
+const LOG_LINE_CHARS_MAX: usize = 400;
+/// How long the field is at most, in characters.
+pub(crate) const LOG_CHARS_MAX: usize = LOG_LINES_MAX * (LOG_LINE_CHARS_MAX + 1);
+
 impl Error {
     /// An error of a kind, with what the kind says about fault and retry, and no state changed.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
@@ -82,6 +91,16 @@ impl Error {
     pub fn with_field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.0.fields.entry(name.into()).or_insert_with(|| value.into());
         self
+    }
+
+    /// Adds what a program wrote last, as the field `log`: of many lines the last [`LOG_LINES_MAX`], each cut to
+    /// 400 characters.
+    #[must_use]
+    pub fn with_log<S: AsRef<str>>(self, lines: &[S]) -> Self {
+        let last = &lines[lines.len().saturating_sub(LOG_LINES_MAX)..];
+        let cut = |line: &S| line.as_ref().chars().take(LOG_LINE_CHARS_MAX).collect::<String>();
+        let log: Vec<String> = last.iter().map(cut).collect();
+        if log.is_empty() { self } else { self.with_field(LOG, log.join("\n")) }
     }
 
     /// Says whether state changed.
@@ -143,6 +162,11 @@ impl Error {
     /// Extra fields for machines.
     pub fn fields(&self) -> &BTreeMap<String, String> {
         &self.0.fields
+    }
+
+    /// What a program wrote last, line by line, where that is known.
+    pub fn log(&self) -> impl Iterator<Item = &str> {
+        self.0.fields.get(LOG).into_iter().flat_map(|log| log.lines())
     }
 
     /// How a command that meets this error ends.
@@ -287,6 +311,18 @@ mod tests {
             assert_eq!(json["hint"].as_str(), error.hint());
             assert_eq!(error.with_hint("better").hint(), Some("better"), "{kind:?}");
         }
+    }
+
+    #[test]
+    fn of_a_log_the_last_lines_are_kept() {
+        let lines: Vec<String> = (0..30).map(|n| format!("line {n} {}", "x".repeat(500))).collect();
+        let err = sample().with_log(&lines);
+        let log: Vec<_> = err.log().collect();
+        assert_eq!(log.len(), LOG_LINES_MAX);
+        assert!(log[0].starts_with("line 10 ") && log[19].starts_with("line 29 "), "{log:?}");
+        assert!(log.iter().all(|line| line.len() == 400), "{log:?}");
+        assert_eq!(err.fields()["log"].matches('\n').count(), 19);
+        assert_eq!(sample().with_log::<String>(&[]), sample());
     }
 
     #[test]

@@ -43,6 +43,10 @@ pub struct Status {
     pub blob_bytes_sent: u64,
     /// Bytes of pieces that came from other nodes since the start.
     pub blob_bytes_fetched: u64,
+    /// The process that answers: the fulcrum, or the node where that is one process.
+    pub pid: u32,
+    /// The process that started it and starts it again; `None`: the node is one process.
+    pub picket_pid: Option<u32>,
 }
 
 /// How many members are in which state. `alive` counts the node itself; left, retired and evicted

@@ -8,9 +8,9 @@
 //!            ◀─ Registered ─       ◀─ RegisterResponse ─           ◀─ Registered ─        ◀─ Answer ──
 //! ```
 //!
-//! There is one file for each service of the API: [`control`] and [`blobs`]. Each holds the operations
-//! with both of their conversions, and a table of calls at its top. The client sends by that table,
-//! and the node serves by it.
+//! There is one file for each service of the API: [`control`], [`blobs`] and [`services`]. Each holds the
+//! operations with both of their conversions, and a table of calls at its top. The client sends by that table,
+//! over the socket that the table names, and the node serves by it.
 //!
 //! # A new operation that changes state
 //!
@@ -30,15 +30,18 @@
 
 pub mod blobs;
 pub mod control;
+pub mod services;
 
 use std::future::Future;
 
 use tonic::transport::Channel;
 
 use crate::error::Error;
+use crate::socket::Door;
 
 pub use blobs::*;
 pub use control::*;
+pub use services::*;
 
 /// The longest answer in bytes. A service takes about 300, so this is some 200 000 services.
 pub(crate) const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -79,6 +82,8 @@ pub trait Wire: Op {
 pub trait Call: Wire {
     /// What the call does to the node.
     const EFFECT: Effect;
+    /// The socket that serves it.
+    const DOOR: Door;
 
     /// Makes the call.
     fn send(
@@ -100,9 +105,10 @@ pub enum Effect {
 
 /// Makes each row of a table of calls a [`Call`] over a stub.
 macro_rules! calls_over {
-    ($stub:ident: $($call:ident: $Op:ident, $effect:ident;)*) => {
+    ($stub:ident at $door:ident: $($call:ident: $Op:ident, $effect:ident;)*) => {
         $(impl Call for $Op {
             const EFFECT: Effect = Effect::$effect;
+            const DOOR: Door = Door::$door;
 
             async fn send(
                 channel: Channel,

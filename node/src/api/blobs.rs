@@ -19,11 +19,11 @@ use futures::{Stream, StreamExt as _, stream};
 use tokio::sync::watch;
 use tonic::{Request as Call, Status, Streaming};
 
-use super::serve::{Answer, Serve, answered, handle};
 use crate::blobs::want::{Fetch, Pantry, Progress, WAIT};
 use crate::blobs::{self, BlobError, Reader};
 use crate::error::{Error, Kind};
 use crate::view::View;
+use crux_picket::door::{Answer, Serve, answered, handle};
 
 #[cfg(test)]
 mod tests;

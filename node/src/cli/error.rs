@@ -31,6 +31,11 @@ fn text(err: &Error) -> String {
         StateChanged::Yes => text.push_str("\nPart of it was done."),
         StateChanged::Unknown => text.push_str("\nWhether it was done is unknown."),
     }
+    let log: String = err.log().map(|line| format!("\n  {}", plain::line(line))).collect();
+    if !log.is_empty() {
+        text.push_str("\nIts last output:");
+        text.push_str(&log);
+    }
     if let Some(hint) = err.hint() {
         text.push_str("\nHint: ");
         text.push_str(&plain::line(hint));

@@ -64,7 +64,7 @@ pub(super) fn list<O: Call>(
     shown: &impl Shown<O::Answer>,
 ) -> Result<O::Answer, Error> {
     block_on(async {
-        let client = ui.connect(wait.timeout).await?;
+        let client = ui.connect_at(O::DOOR, wait.timeout).await?;
         let mut printer = Printer::default();
         loop {
             let asked = Instant::now();

@@ -5,7 +5,7 @@
 //! is made plain as ever; only then the marks become commands to the terminal, or nothing. Colour adds
 //! nothing that the words do not say.
 
-use crux_client::model::{CheckResult, MemberState, ServiceStatus};
+use crux_client::model::{CheckResult, InstanceState, MemberState, ServiceStatus};
 
 use crate::plain;
 
@@ -76,6 +76,23 @@ impl From<ServiceStatus> for Colour {
             ServiceStatus::Up => Self::Good,
             ServiceStatus::Unknown | ServiceStatus::Degraded => Self::Doubtful,
             ServiceStatus::Down => Self::Bad,
+        }
+    }
+}
+
+impl From<InstanceState> for Colour {
+    fn from(state: InstanceState) -> Self {
+        use InstanceState::{
+            Backoff, Degraded, Done, Draining, Failed, Paused, Pending, Starting, Stopped,
+            Stopping, Up,
+        };
+        match state {
+            Up => Self::Good,
+            Pending | Starting | Degraded | Draining | Stopping | Backoff | Paused => {
+                Self::Doubtful
+            }
+            Failed => Self::Bad,
+            Done | Stopped => Self::Faint,
         }
     }
 }

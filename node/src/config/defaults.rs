@@ -1,6 +1,7 @@
 //! The defaults, in one place, with where each comes from.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 /// Every address of the machine, so that a container needs no setting. The port is a guess that no
 /// well-known service contradicts; 7117 to 7119 are free in the usual lists.
@@ -12,3 +13,6 @@ pub(super) const LISTEN: SocketAddr =
 /// of a connection that the peer closed first, as one of two that dialled each other.
 pub(super) const LOG: &str =
     "warn,crux_node=info,crux_protocol=info,libp2p_gossipsub=error,yamux=error";
+
+/// Below the 10 s after which `docker stop` kills a container.
+pub(super) const STOP_TIMEOUT: Duration = Duration::from_secs(8);

@@ -59,6 +59,14 @@ impl Env {
         self.vars.get("CRUX_DATA_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from)
     }
 
+    /// Takes the secret out of this process's environment, if it is there: see [`take_from_process`].
+    pub(super) fn hide_secret(&self) -> Result<(), Error> {
+        if self.own && self.vars.contains_key(SECRET_VAR) {
+            take_from_process(&self.vars)?;
+        }
+        Ok(())
+    }
+
     /// Whether there is a secret.
     pub(super) fn has_secret(&self) -> bool {
         self.vars.contains_key(SECRET_VAR) || self.vars.contains_key(SECRET_FD)

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crux_crdt::name::NodeName;
 use crux_crdt::path::Endpoint;
@@ -260,6 +261,16 @@ settings! {
     log_format: Text("FORMAT") => LogFormat = validate::log_format,
         flag "log-format", default "`text`",
         help "Form of the log: `text` or `json`; JSON with `--json`";
+    /// Whether the node may run services: then `run` is the picket, and the node its child. Off: one process.
+    /// Default on.
+    services: Switch("on|off") => bool = validate::on,
+        flag "services", default "on",
+        help "Run as two processes, of which one starts the other again when it ends";
+    /// How long the node may take to stop, from a second to an hour; what has not ended then is killed. Default
+    /// 8 s: containers are killed after 10.
+    stop_timeout: Text("DURATION") => Duration = validate::stop_timeout,
+        flag "stop-timeout", default "`8s`; from `1s` to `1h`",
+        help "How long everything may take to stop, as in 8s, until it is killed; without services no limit";
     /// Stop when standard input closes, so that a test that dies leaves no orphan. Default off.
     stop_with_stdin: Flag("") => bool = validate::off,
         flag "stop-with-stdin", default "off",

@@ -4,16 +4,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crux_client::op::Op;
+use crux_protocol::liveness::RESTART_LINGER;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use super::request::{Asked, Request};
+use super::request::{Asked, Request, Restart};
 use crate::error::{Error, Kind, StateChanged};
 use crate::view::View;
 
 /// How long a caller waits for the fulcrum, whatever it allows itself. A register with `--sync`
 /// across a slow flock is the longest thing asked for; a minute is a wild guess above that.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
+
+/// How long a node that starts may take until it shows itself among the members. One write to the disk, mostly;
+/// where that fails, as on a full disk, commands have to be answered all the same.
+const SHOWN_WITHIN: Duration = Duration::from_secs(1);
+
+/// The processes of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Processes {
+    /// The one that this is.
+    pub fulcrum: u32,
+    /// The one that started it; `None`: the node is one process.
+    pub picket: Option<u32>,
+}
 
 /// What a front end needs of the fulcrum: the latest view, and a bounded queue for requests.
 #[derive(Debug, Clone)]
@@ -22,12 +36,23 @@ pub struct Handle {
     pub view: watch::Receiver<Arc<View>>,
     /// Where requests go.
     pub requests: mpsc::Sender<Request>,
+    /// The processes of the node.
+    pub processes: Processes,
 }
 
 impl Handle {
     /// The snapshot the fulcrum published last.
     pub fn view(&self) -> Arc<View> {
         self.view.borrow().clone()
+    }
+
+    /// Resolves when the node shows itself among the members, or does not within [`SHOWN_WITHIN`]. A caller that asks
+    /// right after the start would otherwise hear of a flock of none.
+    pub async fn shown(&self) {
+        let mut views = self.view.clone();
+        let shown =
+            views.wait_for(|view| view.members.iter().any(|it| it.principal == view.principal));
+        drop(timeout(SHOWN_WITHIN, shown).await);
     }
 
     /// Asks the fulcrum and waits for the answer.
@@ -40,6 +65,17 @@ impl Handle {
         Request: From<Asked<O>>,
     {
         self.ask_within(op, ANSWER_MAX).await
+    }
+
+    /// Tells the flock that another process of this node takes over within this time, ten seconds at most, and gives
+    /// that the time to spread. The caller stops the node then; no member calls it dead meanwhile.
+    ///
+    /// # Errors
+    /// As [`Handle::ask`]: the restart is a short death then, and nothing worse.
+    pub async fn announce_restart(&self, within: Duration) -> Result<(), Error> {
+        self.ask_within(Restart(within), RESTART_LINGER).await?;
+        tokio::time::sleep(RESTART_LINGER).await;
+        Ok(())
     }
 
     /// [`Handle::ask`] with another limit, which holds for the queue and for the answer.
@@ -75,7 +111,8 @@ mod tests {
     fn handle(capacity: usize) -> (Handle, mpsc::Receiver<Request>) {
         let (requests, queue) = mpsc::channel(capacity);
         let (_, view) = watch::channel(Arc::new(view()));
-        (Handle { view, requests }, queue)
+        let processes = Processes { fulcrum: 2, picket: None };
+        (Handle { view, requests, processes }, queue)
     }
 
     async fn ask(handle: &Handle) -> Error {

@@ -55,6 +55,8 @@ impl View {
             blobs: 0,
             blob_bytes_sent: 0,
             blob_bytes_fetched: 0,
+            pid: 0,
+            picket_pid: None,
         }
     }
 

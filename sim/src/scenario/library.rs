@@ -12,6 +12,7 @@ const TEXTS: &[(&str, &str)] = texts![
     "form",
     "heal",
     "restart",
+    "announced",
     "kill",
     "stop",
     "stall",

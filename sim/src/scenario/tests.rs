@@ -85,6 +85,7 @@ fn op<S: core::fmt::Debug + Clone + 'static>(
         (0..99_u32).prop_map(|service| Request::Deregister(Service(service))),
         Just(Request::Ping),
         Just(Request::Leave),
+        (1..10_000_u64).prop_map(|millis| Request::Restart(Duration::from_millis(millis))),
         who.clone().prop_map(Request::Forget),
     ];
     let on_some = (0..11_usize, who.clone()).prop_map(|(kind, who)| match kind {

@@ -93,4 +93,5 @@ planted! {
     no_refutation: NoRefutation in "slow" by 0;
     silence_is_nothing: SilenceIsNothing in "silent" by 0;
     sleeper_accuses: SleeperAccuses in "pair" by 0;
+    restart_is_death: RestartIsDeath in "announced" by 0;
 }

@@ -4,17 +4,20 @@ use std::fs::OpenOptions;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
 use super::command::{HOMES, node_variables};
-use super::{NODE_VERB, NodeClient, NodeSpec, PortBlock};
+use super::{NODE_VERB, NodeClient, NodeSpec, PortBlock, procfs};
 use crate::Error;
 use crate::wait::{self, Seen};
 
 /// How many lines of a log are shown when a node dies.
 const TAIL_LINES: usize = 20;
+
+/// How long a fulcrum may take to end once its picket was killed.
+const FULCRUM_ENDS_WITHIN: Duration = Duration::from_secs(5);
 
 /// A node: what it is started with, and the process when it runs.
 ///
@@ -67,10 +70,39 @@ impl NodeProcess {
         self.child.is_some()
     }
 
-    /// Its process number while it is started.
+    /// The number of the process that was started, while it is: the picket, whose end is the node's.
     #[must_use]
     pub fn pid(&self) -> Option<Pid> {
         self.child.as_ref().map(Pid::from_child)
+    }
+
+    /// The number of the process below that, which holds the database and the sockets; none while there is
+    /// none, or where the node is one process.
+    #[must_use]
+    pub fn fulcrum(&self) -> Option<Pid> {
+        procfs::children(self.pid()?)
+            .into_iter()
+            .find(|pid| procfs::is_called_with(*pid, "fulcrum"))
+    }
+
+    /// The numbers of its processes, the picket first. Not those of its services.
+    #[must_use]
+    pub fn pids(&self) -> Vec<Pid> {
+        self.pid().into_iter().chain(self.fulcrum()).collect()
+    }
+
+    /// The CPU time that its processes used so far; none while it is not started.
+    #[must_use]
+    pub fn cpu_time(&self) -> Option<Duration> {
+        self.pid()?;
+        self.pids().into_iter().map(procfs::cpu_time).sum()
+    }
+
+    /// Resident memory of its processes together, in bytes: what both map of the program counts twice.
+    #[must_use]
+    pub fn resident_bytes(&self) -> Option<u64> {
+        self.pid()?;
+        self.pids().into_iter().map(procfs::resident_bytes).sum()
     }
 
     /// Starts it. Does nothing if it is started.
@@ -138,16 +170,26 @@ impl NodeProcess {
         }
     }
 
-    /// Kills it with SIGKILL and reaps it. Does nothing if it is not started.
+    /// Kills it with SIGKILL and reaps it; returns once nothing of it runs. Does nothing if it is not started.
     ///
     /// # Errors
     ///
     /// [`Error::Io`] when the system refuses.
     pub fn kill(&mut self) -> Result<(), Error> {
+        let fulcrum = self.fulcrum();
         let Some(mut child) = self.child.take() else { return Ok(()) };
         let name = &self.spec.name;
         child.kill().map_err(Error::io(format!("kill {name}")))?;
         child.wait().map_err(Error::io(format!("reap {name}")))?;
+        // The system kills it with the picket, and not in the same moment.
+        let begun = Instant::now();
+        while fulcrum.is_some_and(procfs::is_running) {
+            if begun.elapsed() > FULCRUM_ENDS_WITHIN {
+                let name = format!("the fulcrum of {name}");
+                return Err(Error::WouldNotStop { name, within: FULCRUM_ENDS_WITHIN });
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
         Ok(())
     }
 
@@ -160,21 +202,24 @@ impl NodeProcess {
         self.signal(Signal::KILL)
     }
 
-    /// Stops its process with SIGSTOP: it keeps its sockets and answers nothing.
+    /// Stops its processes with SIGSTOP: it keeps its sockets and answers nothing.
     ///
     /// # Errors
     ///
     /// [`Error::NotRunning`], or [`Error::Io`] when the system refuses.
     pub fn pause(&self) -> Result<(), Error> {
-        self.signal(Signal::STOP)
+        // The picket first: it is to notice nothing.
+        self.signal(Signal::STOP)?;
+        self.signal_fulcrum(Signal::STOP)
     }
 
-    /// Lets it go on with SIGCONT.
+    /// Lets them go on with SIGCONT.
     ///
     /// # Errors
     ///
     /// [`Error::NotRunning`], or [`Error::Io`] when the system refuses.
     pub fn resume(&self) -> Result<(), Error> {
+        self.signal_fulcrum(Signal::CONT)?;
         self.signal(Signal::CONT)
     }
 
@@ -188,16 +233,19 @@ impl NodeProcess {
     /// [`Error::NotRunning`], or [`Error::Io`] when the system refuses.
     pub fn limit_files(&self, bytes: Option<u64>) -> Result<(), Error> {
         let name = &self.spec.name;
-        let pid = self.pid().ok_or_else(|| Error::NotRunning(name.clone()))?;
+        self.pid().ok_or_else(|| Error::NotRunning(name.clone()))?;
         let refused = |errno: rustix::io::Errno| {
             Error::io(format!("limit the files of {name}"))(errno.into())
         };
         let maximum = getrlimit(Resource::Fsize).maximum;
         let limit = Rlimit { current: bytes.or(maximum), maximum };
-        prlimit(Some(pid), Resource::Fsize, limit).map(drop).map_err(refused)
+        // A fulcrum that is started later has the picket's.
+        self.pids().into_iter().try_for_each(|pid| {
+            prlimit(Some(pid), Resource::Fsize, limit).map(drop).map_err(refused)
+        })
     }
 
-    /// Leaves it so many bytes of address space beyond the most that it ever had. Returns the limit.
+    /// Leaves its fulcrum so many bytes of address space beyond the most that it ever had. Returns the limit.
     ///
     /// # Errors
     ///
@@ -205,8 +253,8 @@ impl NodeProcess {
     pub fn limit_address_space(&self, spare: u64) -> Result<u64, Error> {
         let name = &self.spec.name;
         let not_running = || Error::NotRunning(name.clone());
-        let pid = self.pid().ok_or_else(not_running)?;
-        let (_, peak) = super::procfs::address_space(pid).ok_or_else(not_running)?;
+        let pid = self.fulcrum().or(self.pid()).ok_or_else(not_running)?;
+        let (_, peak) = procfs::address_space(pid).ok_or_else(not_running)?;
         let maximum = getrlimit(Resource::As).maximum;
         let current = peak.saturating_add(spare);
         let limit = Rlimit { current: Some(current), maximum };
@@ -279,6 +327,14 @@ impl NodeProcess {
         std::fs::read(&self.spec.log)
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
             .unwrap_or_default()
+    }
+
+    fn signal_fulcrum(&self, signal: Signal) -> Result<(), Error> {
+        let refused = Error::io(format!("signal the fulcrum of {}", self.spec.name));
+        match self.fulcrum().map(|pid| kill_process(pid, signal)) {
+            Some(Err(errno)) => Err(refused(errno.into())),
+            Some(Ok(())) | None => Ok(()),
+        }
     }
 
     fn signal(&self, signal: Signal) -> Result<(), Error> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::Error;
-use crate::process::{Cluster, NodeProcess, procfs};
+use crate::process::{Cluster, NodeProcess};
 
 /// One node of the testnet.
 #[derive(Debug, Clone, Serialize)]
@@ -114,7 +114,7 @@ fn blank_row(node: &mut NodeProcess) -> Result<NodeRow, Error> {
         leads: false,
         state_digest: String::new(),
         services: 0,
-        memory_bytes: pid.and_then(procfs::resident_bytes).unwrap_or_default(),
+        memory_bytes: pid.and(node.resident_bytes()).unwrap_or_default(),
         listen: node.spec().listen.to_string(),
         data_dir: node.spec().data_dir.display().to_string(),
         log: node.spec().log.display().to_string(),

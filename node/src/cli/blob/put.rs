@@ -90,6 +90,31 @@ async fn put_all<'a>(
     }
 }
 
+/// Puts one file, and shows how far it is.
+///
+/// # Errors
+/// The file cannot be read or changes meanwhile, and what the node answers.
+pub(in crate::cli) async fn put_one(
+    client: &Client,
+    path: &Path,
+    ui: &mut Ui,
+) -> Result<Taken, Error> {
+    let meter = Meter::default();
+    let mut progress = Progress::new(ui, &path.display().to_string());
+    let put = put(client, path, false, &meter);
+    tokio::pin!(put);
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    let taken = loop {
+        tokio::select! {
+            taken = &mut put => break taken,
+            _ = look.tick() => meter.show(&mut progress, ui),
+        }
+    };
+    meter.show(&mut progress, ui);
+    progress.end(ui);
+    taken
+}
+
 impl Meter {
     fn show(&self, progress: &mut Progress, ui: &mut Ui) {
         let [done, size] = [&self.done, &self.size].map(|count| count.load(Ordering::Relaxed));

@@ -1,0 +1,124 @@
+use std::fmt;
+
+use crux_client::{Error, Exit, Kind};
+use rustix::process::WaitStatus;
+
+/// How a fulcrum ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// By itself, with this code.
+    Code(u8),
+    /// By this signal.
+    Signal(i32),
+}
+
+impl End {
+    /// How a process ended that was reaped. Only for one that did.
+    pub fn of(status: WaitStatus) -> Self {
+        match (status.exit_status(), status.terminating_signal()) {
+            (Some(code), _) => Self::Code(u8::try_from(code).unwrap_or(u8::MAX)),
+            (None, signal) => Self::Signal(signal.unwrap_or_default()),
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "ended with exit code {code}"),
+            Self::Signal(signal) => write!(f, "was ended by signal {signal}"),
+        }
+    }
+}
+
+/// What an end means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Another one is started.
+    Again,
+    /// `run` ends with this code; an error was printed already.
+    Final(u8),
+    /// `run` ends with this error, which nobody has printed.
+    Failed(Error),
+}
+
+/// What is known when a fulcrum ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Known {
+    /// It was told to stop.
+    pub(super) told: bool,
+    /// It, or one before it, was ready.
+    pub(super) was_ready: bool,
+    /// A service runs, or is to run.
+    pub(super) has_services: bool,
+}
+
+/// The table in [`super`].
+pub(super) fn judge(end: End, known: Known) -> Verdict {
+    const LEFT: u8 = Exit::Done.code();
+    const USAGE: u8 = Exit::Usage.code();
+    const REFUSED: u8 = Exit::Refused.code();
+    match end {
+        End::Code(code @ (LEFT | USAGE | REFUSED)) => Verdict::Final(code),
+        _ if !known.told && (known.was_ready || known.has_services) => Verdict::Again,
+        End::Code(code) => Verdict::Final(code),
+        End::Signal(_) => Verdict::Failed(by_signal(end, known.told)),
+    }
+}
+
+fn by_signal(end: End, told: bool) -> Error {
+    let when = if told { "while it stopped" } else { "before it served" };
+    Error::new(Kind::PartFailed, format!("the fulcrum, the child process of the node, {end} {when}"))
+        .with_field("part", "fulcrum")
+        .with_hint(
+            "The log of the system says who sent the signal; when memory runs out, it is the kernel. Start the \
+             node again.",
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEW: Known = Known { told: false, was_ready: false, has_services: false };
+    const READY: Known = Known { was_ready: true, ..NEW };
+
+    #[test]
+    fn what_is_final_is_so_whatever_else_is_known() {
+        for told in [false, true] {
+            for was_ready in [false, true] {
+                for has_services in [false, true] {
+                    let known = Known { told, was_ready, has_services };
+                    for code in [0, 2, 5] {
+                        assert_eq!(
+                            judge(End::Code(code), known),
+                            Verdict::Final(code),
+                            "{known:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_that_was_ready_is_started_again_and_so_is_one_that_has_services() {
+        for end in [End::Code(1), End::Code(6), End::Code(101), End::Signal(9)] {
+            assert_eq!(judge(end, READY), Verdict::Again);
+            assert_eq!(judge(end, Known { has_services: true, ..NEW }), Verdict::Again);
+            assert_ne!(judge(end, NEW), Verdict::Again);
+            assert_ne!(judge(end, Known { told: true, ..READY }), Verdict::Again);
+        }
+    }
+
+    #[test]
+    fn a_code_says_enough_and_a_signal_needs_an_error() {
+        assert_eq!(judge(End::Code(1), NEW), Verdict::Final(1));
+        let Verdict::Failed(error) = judge(End::Signal(9), NEW) else { panic!("no error") };
+        assert!(error.to_string().contains("signal 9 before it served"), "{error}");
+        let Verdict::Failed(error) = judge(End::Signal(9), Known { told: true, ..READY }) else {
+            panic!("no error")
+        };
+        assert!(error.to_string().contains("while it stopped"), "{error}");
+    }
+}

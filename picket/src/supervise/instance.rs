@@ -1,0 +1,121 @@
+//! One instance, as the shell has it: its keeper, and what was said of it.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use crux_protocol::picket::{Exit, Record, Version};
+use rustix::process::Signal;
+use tokio::sync::watch;
+
+use crate::handle::{self, Ended, Keeper, Message, Polled};
+use crate::tree::{self, Process};
+
+/// One instance of which something may run.
+#[derive(Debug)]
+pub(super) struct Instance {
+    pub(super) record: Record,
+    /// None: it is being started.
+    keeper: Option<Polled>,
+    /// What it was made from, as far as that is known.
+    pub(super) version: Option<Arc<Version>>,
+    pub(super) program: Option<Process>,
+    /// The engine knows that it runs.
+    pub(super) told: bool,
+    /// Why its program was not executed.
+    pub(super) failed: Option<String>,
+    /// It is to be killed as soon as there is a keeper.
+    kill: bool,
+    /// Somebody stopped its program.
+    pub(super) paused: bool,
+    /// Ends the reading of its output once nothing of it is left.
+    pub(super) stop_output: Option<watch::Sender<()>>,
+}
+
+impl Instance {
+    /// One whose keeper is being started.
+    pub(super) const fn new(record: Record, version: Option<Arc<Version>>) -> Self {
+        Self {
+            record,
+            keeper: None,
+            version,
+            program: None,
+            told: false,
+            failed: None,
+            kill: false,
+            paused: false,
+            stop_output: None,
+        }
+    }
+
+    /// Its keeper was started, or answers.
+    ///
+    /// # Errors
+    /// The runtime cannot wait for it. It ends: nobody is connected to it any more.
+    pub(super) fn attach(&mut self, keeper: Keeper) -> std::io::Result<()> {
+        if self.kill {
+            keeper.kill();
+        }
+        self.keeper = Some(Polled::new(keeper)?);
+        Ok(())
+    }
+
+    fn keeper(&self) -> Option<&Keeper> {
+        self.keeper.as_ref().map(Polled::keeper)
+    }
+
+    /// The keeper's process, as far as it is known.
+    pub(super) fn process(&self) -> Option<Process> {
+        self.keeper().and_then(Keeper::process)
+    }
+
+    /// SIGTERM, to the program or to all of it.
+    pub(super) fn terminate(&self, tree: bool) {
+        match self.keeper() {
+            Some(keeper) if tree => keeper.term_tree(),
+            Some(keeper) => keeper.term(),
+            // The engine terminates only what was started.
+            None => {}
+        }
+    }
+
+    /// Kills all of it; if it is being started, then. A keeper that was told before, and that somebody stopped, is let
+    /// go on, because nobody else can end all that is below it.
+    pub(super) fn kill(&mut self) {
+        let was_told = std::mem::replace(&mut self.kill, true);
+        let Some(keeper) = self.keeper() else { return };
+        keeper.kill();
+        if let Some(process) = keeper.process().filter(|_| was_told) {
+            process.signal(Signal::CONT);
+        }
+    }
+
+    /// The next message of its keeper.
+    pub(super) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Message> {
+        loop {
+            let Some(keeper) = &mut self.keeper else { return Poll::Pending };
+            match ready!(keeper.poll_message(cx)) {
+                Ok(message) => return Poll::Ready(message),
+                Err(error) => {
+                    tracing::warn!(instance = %self.record.instance, %error, "a message of a keeper is lost");
+                }
+            }
+        }
+    }
+
+    /// Whether its program is stopped or traced by somebody at this moment.
+    pub(super) fn is_stopped(&self) -> bool {
+        let stat = self.program.and_then(|program| tree::stat(program.pid));
+        stat.is_some_and(|stat| {
+            Some(stat.process) == self.program && matches!(stat.state, 'T' | 't')
+        })
+    }
+}
+
+/// How a program ended, in the engine's words.
+pub(super) const fn exit(exit: handle::Exit) -> Exit {
+    match exit.ended {
+        _ if exit.oom => Exit::OutOfMemory,
+        Ended::Code(code) => Exit::Code(code),
+        Ended::Signal(signal) => Exit::Signal(signal),
+    }
+}

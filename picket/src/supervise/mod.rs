@@ -1,0 +1,55 @@
+//! The shell of the services: carries out what the engine `crux_protocol::picket` decides.
+//!
+//! ```text
+//!   API ── Call ──▶ ┌───────────────────────────────┐ ──▶ disk: desired.json, records       (pool)
+//!   keepers ──────▶ │ Shell: tells the engine what  │ ──▶ images: sealed                    (pool)
+//!   link ─────────▶ │ happened, does what it says,  │ ──▶ keepers: started (pool), signalled
+//!   checks, disk ─▶ │ one command after the other   │ ──▶ link: registrations, pins, statuses
+//!   the clock ────▶ └───────────────────────────────┘ ──▶ logs, events, answers
+//! ```
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `shell` | the loop: what happened, to the engine |
+//! | `work` | commands of the engine: begun, and told when done |
+//! | `adopt` | instances of an earlier picket |
+//! | `instance` | one instance and its keeper |
+//! | `post` | registrations, images and pins, with the fulcrum |
+//! | `calls`, `answer`, `show` | what the API asks, and how it is answered |
+//! | `environ`, `ports`, `node` | what programs are given |
+//! | `health` | who serves |
+//! | `trees` | memory and processor time |
+//!
+//! **Invariants**
+//!
+//! * It decides nothing: each command is carried out as it is, and each that has an answer is answered exactly once.
+//! * Nothing here waits for a disk, a keeper, a program or the fulcrum. What takes time is done by a thread of the
+//!   pool, which is bounded by what the engine asks for: a save, and a few steps for each instance.
+//! * Commands are begun in their order. Those for one instance never overlap, because the engine waits for each.
+//! * A keeper that is being started counts as unknown child; orphans are not looked for until it is known.
+
+mod adopt;
+mod answer;
+pub(crate) mod calls;
+mod detail;
+mod environ;
+mod exec;
+mod happen;
+pub(crate) mod health;
+mod home;
+mod instance;
+mod node;
+mod open;
+mod places;
+mod ports;
+mod post;
+mod shell;
+mod show;
+mod sink;
+#[cfg(test)]
+mod testing;
+mod trees;
+mod work;
+
+pub(crate) use open::open;
+pub(crate) use shell::Shell;

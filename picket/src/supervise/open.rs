@@ -1,0 +1,135 @@
+//! How the shell begins: what is wanted, what is known, what runs already.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crux_client::{Error, Kind};
+use crux_protocol::picket::{Event, Record, Version};
+use rustix::rand::{GetRandomFlags, getrandom};
+use tokio::sync::watch;
+
+use super::adopt::{Old, adopt_all};
+use super::calls::Desk;
+use super::health::{Book, Health};
+use super::instance::Instance;
+use super::node::Node;
+use super::places::Places;
+use super::post::{self, Post};
+use super::shell::{Beginning, Shell};
+use super::work::Done;
+use crate::clock;
+use crate::desired::{DesiredError, Store};
+use crate::events::Events;
+use crate::record::boot_id;
+
+/// The largest list of registrations that is read: a few hundred of them are 50 kB.
+const LEDGER_BYTES_MAX: u64 = 1 << 20;
+
+/// A shell that has begun to look for instances of an earlier picket, with what its API asks and shows. Must be called
+/// within the runtime, in a data directory that this process has locked.
+///
+/// A service config that is damaged is said in the log and to callers; then what runs goes on, and nothing is started.
+///
+/// # Errors
+/// The directory cannot be used; or the service config has another build's format, or is an old copy.
+pub(crate) fn open(data_dir: &Path) -> Result<(Shell, Desk, Health), Error> {
+    let io = |doing: &'static str| move |err: std::io::Error| Error::io(doing, &err);
+    let places = Places::new(data_dir).map_err(io("finding the data directory"))?;
+    make(&places.picket()).map_err(io("making the picket's directory"))?;
+    let desired = match Store::open(&places.picket()) {
+        Ok(opened) => Ok(opened),
+        Err(err) if err.is_damage() => {
+            tracing::error!(error = %err, "no service is started");
+            Err(damaged(&err))
+        }
+        Err(err) => return Err(damaged(&err)),
+    };
+    let ledger = read(&places.registered()).map_err(io("reading the list of registrations"))?;
+    let mut seed = [0; 32];
+    getrandom(&mut seed, GetRandomFlags::empty())
+        .map_err(|err| Error::io("getting randomness", &err.into()))?;
+    let (desk, calls) = Desk::new();
+    let (book, shown) = watch::channel(Arc::new(Book::default()));
+    let node = Node::read(&places.node());
+    let boot = boot_id().map_err(io("finding out which boot of the machine this is"))?;
+    let events = Events::open(&places.picket(), &boot, clock::now());
+    let events = events.map_err(|err| Error::new(Kind::Io, err.to_string()))?;
+    let post = Post::new(post::read(&ledger));
+    let instances = places.instances();
+    let mut shell = Shell::new(Beginning {
+        places,
+        desired,
+        seed,
+        node,
+        post,
+        events: Arc::new(events),
+        calls,
+        book,
+    });
+    shell.tasks.spawn_blocking(move || Done::Adopted(adopt_all(&instances)));
+    Ok((shell, desk, Health(shown)))
+}
+
+impl Shell {
+    /// What was found of earlier instances. From here on the engine starts others.
+    pub(super) fn on_adopted(&mut self, found: std::io::Result<Vec<Old>>) {
+        self.is_adopted = true;
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => {
+                // Nothing is known of what runs, so nothing is started beside it.
+                tracing::error!(%error, "the records of instances cannot be read; no service is started");
+                return;
+            }
+        };
+        for Old { record, found, taken } in found {
+            let id = record.instance.clone();
+            if let Some(taken) = taken {
+                let mut instance = Instance::new(record.clone(), self.version_of(&record));
+                (instance.program, instance.told) = (taken.program, true);
+                if let Err(error) = instance.attach(taken.keeper) {
+                    tracing::error!(instance = %id, %error, "a keeper cannot be waited for");
+                }
+                self.instances.insert(id.clone(), instance);
+                self.drain(&id, taken.output);
+            }
+            self.tell(Event::Found { record, found });
+        }
+        if self.damage.is_none() {
+            self.tell(Event::AdoptionOver);
+        }
+    }
+}
+
+impl Shell {
+    /// The content that a recorded instance was made from.
+    fn version_of(&self, record: &Record) -> Option<Arc<Version>> {
+        let wanted = self.engine.wanted_of(&record.service)?;
+        let all = [Some(&wanted.current), wanted.previous.as_ref()];
+        all.into_iter().flatten().find(|version| version.number == record.version).cloned()
+    }
+}
+
+fn damaged(err: &DesiredError) -> Error {
+    let kind = match err {
+        DesiredError::Io { .. } => Kind::Io,
+        _ => Kind::InvalidConfig,
+    };
+    Error::new(kind, err.to_string()).augment("the node's service config")
+}
+
+fn make(dir: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+/// A file that may be missing.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    match std::fs::File::open(path) {
+        Ok(file) => file.take(LEDGER_BYTES_MAX).read_to_end(&mut bytes).map(|_| bytes),
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => Ok(bytes),
+        Err(err) => Err(err),
+    }
+}

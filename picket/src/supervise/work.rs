@@ -1,0 +1,410 @@
+//! Commands of the engine that take time: begun here, told to the engine when they are done.
+//!
+//! What waits for the disk, hashes an image or starts a process is done by a thread of the runtime's pool, because the
+//! picket's own thread drains the output of all programs.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crux_crdt::record::ServiceKey;
+use crux_crdt::service::Probe;
+use crux_protocol::picket::{Command, Desired, Event, Image, InstanceId, Record, Version};
+use tokio::sync::watch;
+use tracing::{debug, warn};
+
+use super::detail::Detail;
+use super::environ::{Around, spec};
+use super::exec::Exec;
+use super::instance::Instance;
+use super::places::Places;
+use super::ports::probe;
+use super::post::{self, Entry};
+use super::shell::Shell;
+use crate::check::Target;
+use crate::clock;
+use crate::durable::{self, Sync};
+use crate::handle::{self, Keeper, Output, Start};
+use crate::image::{ImageError, Images, Source};
+use crate::logs::{self, Input};
+use crate::record::{self, Record as Kept};
+use crate::user;
+
+/// The note in an instance's directory that says that it is up.
+const UP: &str = "up";
+
+/// What was done.
+#[derive(Debug)]
+pub(super) enum Done {
+    Saved(u64, Result<(), String>),
+    /// Whether it was asked for in vain before, and whether it is sealed.
+    Sealed(Image, bool, Result<bool, ImageError>),
+    Recorded(InstanceId, Result<Kept, String>),
+    Spawned(InstanceId, Result<Keeper, String>),
+    Forgotten(InstanceId, io::Result<()>),
+    Checked(InstanceId, usize, Result<(), String>),
+    Drained(InstanceId),
+    Ledger(BTreeSet<ServiceKey>, io::Result<()>),
+    Node(io::Result<()>),
+    Adopted(io::Result<Vec<super::adopt::Old>>),
+    /// Nothing that anybody waits for.
+    Nothing,
+}
+
+impl Shell {
+    /// Begins with a command.
+    pub(super) fn execute(&mut self, command: Command) {
+        match command {
+            Command::Save(desired) => self.save(desired),
+            Command::Answer { request, outcome } => self.answer(request, outcome),
+            Command::Pins(pins) => {
+                self.pins = pins;
+                self.pin();
+            }
+            Command::Seal(image) => self.seal_now(image, false),
+            Command::ChoosePorts { instance, ports, avoid } => {
+                let addr = self.node.addr();
+                let chosen = self.chooser.choose(&ports, &avoid, |port| probe(addr, port));
+                self.tell(match chosen {
+                    Ok(ports) => Event::PortsChosen { instance, ports },
+                    Err(reason) => Event::PortsFailed { instance, reason },
+                });
+            }
+            Command::Record(record) => self.record(record),
+            Command::Spawn { record, version } => self.spawn(record, version),
+            Command::Note { instance, up } => self.note(&instance, up),
+            Command::Terminate { instance, tree } => {
+                if let Some(instance) = self.instances.get(&instance) {
+                    instance.terminate(tree);
+                }
+            }
+            Command::Kill { instance } => match self.instances.get_mut(&instance) {
+                Some(instance) => instance.kill(),
+                None => self.tell(Event::Gone { instance, taken: Vec::new() }),
+            },
+            Command::Forget { instance } => {
+                self.kept.remove(&instance);
+                let dir = self.places.instance(&instance);
+                self.tasks.spawn_blocking(move || Done::Forgotten(instance, record::remove(&dir)));
+            }
+            Command::Check { instance, check, probe, port, timeout } => {
+                self.check(instance, check, probe, port, timeout);
+            }
+            Command::Publish { seq, registrations } => self.publish(seq, registrations),
+            Command::Unwell(unwell) => self.unwell = unwell,
+            Command::Happened(happened) => self.happened(&happened),
+            // The caller's.
+            Command::AllStopped => {}
+        }
+    }
+
+    /// Takes in what was done.
+    pub(super) fn on_done(&mut self, done: Done) {
+        match done {
+            Done::Saved(generation, Ok(())) => self.tell(Event::Saved { generation }),
+            Done::Saved(generation, Err(reason)) => {
+                self.tell(Event::SaveFailed { generation, reason });
+            }
+            Done::Sealed(image, again, result) => self.on_sealed(image, again, result),
+            Done::Recorded(instance, Ok(kept)) => {
+                self.kept.insert(instance.clone(), kept);
+                self.tell(Event::Recorded { instance });
+            }
+            Done::Recorded(instance, Err(reason)) => {
+                self.tell(Event::RecordFailed { instance, reason });
+            }
+            Done::Spawned(instance, started) => self.on_spawned(&instance, started),
+            Done::Forgotten(instance, Ok(())) => self.tell(Event::Forgotten { instance }),
+            Done::Forgotten(instance, Err(err)) => {
+                self.tell(Event::ForgetFailed { instance, reason: err.to_string() });
+            }
+            Done::Checked(instance, check, result) => {
+                if result.is_err() {
+                    self.look_at(&instance);
+                }
+                self.tell(Event::Checked { instance, check, result });
+            }
+            Done::Drained(instance) => drop(self.drains.remove(&instance)),
+            Done::Ledger(ledger, result) => self.post.written(ledger, result, clock::now().at),
+            Done::Node(result) => {
+                if let Err(error) = result {
+                    warn!(%error, "what the node is cannot be kept; services that start before the fulcrum miss it");
+                }
+            }
+            Done::Adopted(found) => self.on_adopted(found),
+            Done::Nothing => {}
+        }
+    }
+
+    fn save(&mut self, desired: Desired) {
+        let (store, generation) = (Arc::clone(&self.store), desired.generation);
+        self.tasks.spawn_blocking(move || {
+            let written = match &mut *lock(&store) {
+                Some(store) => store.write(&desired).map_err(|err| err.to_string()),
+                None => Err("the node's service config is damaged".to_owned()),
+            };
+            Done::Saved(generation, written)
+        });
+    }
+
+    /// Has the store and the memory keep the images that are wanted, and those of requests that wait.
+    pub(super) fn pin(&mut self) {
+        let mut pins = self.pins.clone();
+        pins.extend(self.waiting.values().filter_map(|pending| pending.blob));
+        let roots =
+            pins.iter().filter_map(|blob| self.roots.get(blob)).map(|root| root.0).collect();
+        lock(&self.images).keep_only(&roots);
+        self.roots.retain(|blob, _| pins.contains(blob));
+        self.post.pin(pins);
+    }
+
+    /// Makes an image ready from the file where it should be. `again`: the fulcrum said where, just now.
+    pub(super) fn seal_now(&mut self, image: Image, again: bool) {
+        self.roots.insert(image.blob(), image.descriptor.root);
+        let images = Arc::clone(&self.images);
+        self.tasks.spawn_blocking(move || {
+            let sealed = load(&images, &image).map(|loaded| loaded.is_sealed());
+            Done::Sealed(image, again, sealed)
+        });
+    }
+
+    fn on_sealed(&mut self, image: Image, again: bool, result: Result<bool, ImageError>) {
+        let blob = image.blob();
+        match result {
+            Ok(sealed) => self.tell(Event::Sealed { blob, sealed }),
+            // The store may have moved it, or lost it: the fulcrum knows, and fetches it. Once for each attempt.
+            Err(ImageError::Read { path, source }) if !again => {
+                debug!(path = %path.display(), error = %source, "an image is not where it was");
+                if self.post.ask_image(blob) {
+                    self.seals.insert(blob, image);
+                } else {
+                    let reason = ImageError::Read { path, source }.to_string();
+                    self.tell(Event::SealFailed { blob, reason });
+                }
+            }
+            Err(err) => self.tell(Event::SealFailed { blob, reason: err.to_string() }),
+        }
+    }
+
+    fn record(&mut self, record: Record) {
+        let dir = self.places.instance(&record.instance);
+        let id = record.instance.clone();
+        self.tasks.spawn_blocking(move || {
+            let detail = Detail::from(&record).to_value();
+            let kept = detail.map_err(|err| err.to_string()).and_then(|detail| {
+                handle::record(&dir, record.instance.as_str(), detail)
+                    .map_err(|err| err.to_string())
+            });
+            if kept.is_err() {
+                // No trace of it is left, as the engine counts on.
+                record::remove(&dir).ok();
+            }
+            Done::Recorded(id, kept)
+        });
+    }
+
+    fn spawn(&mut self, record: Record, version: Arc<Version>) {
+        let id = record.instance.clone();
+        let Some(kept) = self.kept.remove(&id) else {
+            let reason = "it was not recorded: an error in this node".to_owned();
+            return self.tell(Event::SpawnFailed { instance: id, reason });
+        };
+        let version = Arc::clone(&version);
+        self.instances
+            .insert(id.clone(), Instance::new(record.clone(), Some(Arc::clone(&version))));
+        self.spawning += 1;
+        let (begin, images) = (self.begin(), Arc::clone(&self.images));
+        self.tasks.spawn_blocking(move || {
+            Done::Spawned(id, begin.start(&record, &version, kept, &images))
+        });
+    }
+
+    /// Keeps the note whether an instance is up. It is worth something only in this boot.
+    fn note(&self, id: &InstanceId, up: bool) {
+        let path = self.places.instance(id).join(UP);
+        let done = if up { std::fs::write(&path, b"") } else { std::fs::remove_file(&path) };
+        if let Err(error) = done {
+            debug!(instance = %id, %error, "the next picket checks it before it counts as up");
+        }
+    }
+
+    /// Reads what an instance writes, until its end.
+    pub(super) fn drain(&mut self, id: &InstanceId, output: Output) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        let service = instance.record.service.clone();
+        let max = self.engine.wanted_of(&service).map(|wanted| wanted.current.config.log_max);
+        let log = match self.logs.service(&service, max.unwrap_or(logs::LOG_MAX)) {
+            Ok(log) => log,
+            Err(error) => {
+                warn!(%service, %error, "the log cannot be opened; what the service writes is lost");
+                self.tasks.spawn(super::sink::drop_all(output));
+                return;
+            }
+        };
+        let (stop, stopped) = watch::channel(());
+        instance.stop_output = Some(stop);
+        let (ended, ends) = watch::channel(());
+        self.drains.insert(id.clone(), ends);
+        let (input, logs) = (Input::new(log, id.as_str()), Arc::clone(&self.logs));
+        let id = id.clone();
+        self.tasks.spawn(async move {
+            let Output { stdout, stderr } = output;
+            let drained =
+                logs::drain(input, stdout, stderr, closed(stopped), || logs.kick(&service));
+            if let Err(error) = drained.await {
+                warn!(%service, %error, "the output of a service cannot be read");
+            }
+            drop(ended);
+            Done::Drained(id)
+        });
+    }
+
+    fn check(
+        &mut self,
+        instance: InstanceId,
+        check: usize,
+        probe: Probe,
+        port: Option<u16>,
+        timeout: Duration,
+    ) {
+        let known = self.instances.get(&instance);
+        let known = known.and_then(|it| Some((it.record.clone(), it.version.clone()?)));
+        let at = self.node.checked_at();
+        let target = Target::new(&probe, |_| port.map(|port| SocketAddr::new(at, port)));
+        let (Some((record, version)), Some(target)) = (known, target) else {
+            let result = Err("it does not run, or has no such port".to_owned());
+            return self.tell(Event::Checked { instance, check, result });
+        };
+        let service = record.service.clone();
+        let (checks, runs) = (Arc::clone(&self.checks), Arc::clone(&self.runs));
+        let exec = Exec { begin: Arc::new(self.begin()), record, version, runs };
+        self.tasks.spawn(async move {
+            let outcome = checks.run(&service, &target, timeout, &exec).await;
+            let result = if outcome.passed { Ok(()) } else { Err(outcome.text) };
+            Done::Checked(instance, check, result)
+        });
+    }
+
+    /// What programs are given, as of now.
+    fn begin(&self) -> Begin {
+        let (places, addr) = (self.places.clone(), self.node.addr());
+        Begin { places, addr, node: self.node.ready().cloned() }
+    }
+
+    fn publish(
+        &mut self,
+        seq: u64,
+        registrations: std::collections::BTreeMap<ServiceKey, crux_protocol::picket::Registered>,
+    ) {
+        let entry = |(key, it): (ServiceKey, crux_protocol::picket::Registered)| {
+            let endpoint = self.node.endpoint(it.port)?;
+            Some((key, Entry { endpoint, labels: it.labels }))
+        };
+        let wanted = registrations.into_iter().filter_map(entry).collect();
+        self.post.publish(seq, wanted);
+    }
+
+    pub(super) fn write_ledger(&mut self, ledger: BTreeSet<ServiceKey>) {
+        let path = self.places.registered();
+        self.tasks.spawn_blocking(move || {
+            let written = post::write(&ledger).map_err(io::Error::from);
+            let written =
+                written.and_then(|bytes| durable::write("registered", &path, &bytes, Sync::Disk));
+            Done::Ledger(ledger, written)
+        });
+    }
+
+    pub(super) fn keep_node(&mut self) {
+        let (path, ready) = (self.places.node(), self.node.ready().cloned());
+        if let Some(ready) = ready {
+            self.tasks.spawn_blocking(move || Done::Node(super::node::Node::write(&path, &ready)));
+        }
+    }
+}
+
+/// Resolves when the other end is dropped.
+async fn closed(mut watch: watch::Receiver<()>) {
+    while watch.changed().await.is_ok() {}
+}
+
+/// All that a thread needs to start a program of an instance.
+pub(super) struct Begin {
+    pub(super) places: Places,
+    addr: std::net::IpAddr,
+    node: Option<crate::link::Ready>,
+}
+
+/// What a program is told, with its directory.
+pub(super) struct Surroundings<'a> {
+    node: Option<&'a crate::link::Ready>,
+    addr: std::net::IpAddr,
+    home: std::path::PathBuf,
+}
+
+impl Surroundings<'_> {
+    pub(super) fn as_around(&self) -> Around<'_> {
+        Around { node: self.node, addr: self.addr, dir: &self.home }
+    }
+}
+
+impl Begin {
+    /// Where a program of an instance runs, and as whom. Makes its directory.
+    pub(super) fn around(
+        &self,
+        version: &Version,
+        record: &Record,
+    ) -> Result<(Surroundings<'_>, Option<user::User>), String> {
+        let config = &version.config;
+        let user = user::resolve(config.user.as_deref()).map_err(|err| err.to_string())?;
+        let home = self.places.service(&config.name, record.ordinal);
+        let made = super::home::make(self.places.data_dir(), &home, user.as_ref());
+        made.map_err(|err| format!("making the service's directory {}: {err}", home.display()))?;
+        Ok((Surroundings { node: self.node.as_ref(), addr: self.addr, home }, user))
+    }
+
+    fn start(
+        &self,
+        record: &Record,
+        version: &Version,
+        kept: Kept,
+        images: &Mutex<Images>,
+    ) -> Result<Keeper, String> {
+        let (around, user) = self.around(version, record)?;
+        let image = load(images, &version.image).map_err(|err| err.to_string())?;
+        let start = Start {
+            dir: self.places.instance(&record.instance),
+            instance: record.instance.to_string(),
+            detail: serde_json::Value::Null,
+            image: &image,
+            program: spec(version, record, user, around.as_around()),
+            orphan_time: handle::ORPHAN_TIME,
+            grace: handle::GRACE,
+        };
+        Keeper::start_recorded(start, kept).map_err(|err| err.to_string())
+    }
+}
+
+/// An image, from memory where it is there already.
+fn load(images: &Mutex<Images>, image: &Image) -> Result<Arc<crate::image::Image>, ImageError> {
+    let Image { descriptor, path } = image;
+    if let Some(loaded) = lock(images).get(&descriptor.root.0) {
+        return Ok(loaded);
+    }
+    let source = Source { path: path.into(), root: descriptor.root.0, size: descriptor.size };
+    if lock(images).fits(source.size) {
+        let sealed = crate::image::Image::seal(&source)?;
+        return Ok(lock(images).insert(sealed));
+    }
+    crate::image::Image::unsealed(&source).map(Arc::new)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the instance of a directory was noted as up.
+pub(super) fn was_up(dir: &std::path::Path) -> bool {
+    dir.join(UP).exists()
+}

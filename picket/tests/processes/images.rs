@@ -1,0 +1,154 @@
+//! Only sealed bytes run.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use crux_picket::handle::{Ended, Keeper, StartError};
+use crux_picket::image::{Image, ImageError, Images, source_of};
+
+use crate::Test;
+use crate::world::World;
+
+pub(crate) const TESTS: &[Test] = &[
+    ("no_byte_runs_that_was_not_sealed", no_byte_runs_that_was_not_sealed),
+    ("a_static_program_runs", a_static_program_runs),
+    ("an_unsealed_image_runs_too", an_unsealed_image_runs_too),
+    ("what_cannot_run_is_refused_before", what_cannot_run_is_refused_before),
+];
+
+/// How many starts.
+const STARTS: u32 = 1000;
+/// Larger than what is read at a time, so that a copy may be torn.
+const PADDING: usize = 300 << 10;
+
+fn no_byte_runs_that_was_not_sealed() {
+    let world = World::new();
+    let store = world.path("store");
+    // The kernel reads a script from its descriptor; its first and its last line are far apart.
+    let script = |code: u32, mark: &str| {
+        format!("#!/bin/sh\n{mark}\n#{}\n{mark}\nexit {code}\n", "x".repeat(PADDING))
+    };
+    let (good, bad) = (script(42, ":      "), script(66, ">$D/BAD"));
+    assert_eq!(good.len(), bad.len());
+    fs::write(&store, &good).unwrap();
+    let source = source_of(&store).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let rewrites = Arc::new(AtomicU32::new(0));
+    let writer = std::thread::spawn({
+        let (stop, rewrites) = (Arc::clone(&stop), Arc::clone(&rewrites));
+        move || {
+            while !stop.load(Ordering::Relaxed) {
+                // In place, and by another file under its name.
+                fs::write(&store, &bad).unwrap();
+                std::thread::yield_now();
+                let aside = store.with_extension("new");
+                fs::write(&aside, &good).unwrap();
+                fs::rename(&aside, &store).unwrap();
+                rewrites.fetch_add(1, Ordering::Relaxed);
+                // Some copies have to succeed.
+                std::thread::sleep(std::time::Duration::from_micros(300));
+            }
+        }
+    });
+    let (mut started, mut refused) = (0, 0);
+    while started < STARTS {
+        match Images::default().load(&source) {
+            Ok(image) => {
+                let mut running = world.start("one", &image, world.spec(&[]));
+                assert_eq!(running.exited().ended, Ended::Code(42));
+                running.kill();
+                started += 1;
+            }
+            Err(ImageError::Differs(_)) => refused += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    writer.join().unwrap();
+    let rewrites = rewrites.load(Ordering::Relaxed);
+    println!("{started} starts, {refused} copies refused, {rewrites} rewrites");
+    assert!(!world.path("BAD").exists());
+    assert!(refused > 0 && rewrites > 100, "the writer did not get in between");
+}
+
+/// A whole program of this machine: it returns 42.
+fn tiny() -> Vec<u8> {
+    let (machine, code): (u8, &[u8]) = if cfg!(target_arch = "aarch64") {
+        // mov x0, 42; mov x8, 93; svc 0
+        (183, &[0x40, 0x05, 0x80, 0xd2, 0xa8, 0x0b, 0x80, 0xd2, 0x01, 0, 0, 0xd4])
+    } else {
+        // mov edi, 42; mov eax, 60; syscall
+        (62, &[0xbf, 42, 0, 0, 0, 0xb8, 60, 0, 0, 0, 0x0f, 0x05])
+    };
+    let mut file = b"\x7fELF\x02\x01\x01".to_vec();
+    file.resize(16, 0);
+    file.extend([2, 0, machine, 0, 1, 0, 0, 0]);
+    let base = 0x40_0000_u64;
+    // Entry, table of segments, none of sections, no flags; sizes.
+    file.extend((base + 120).to_le_bytes());
+    file.extend(64_u64.to_le_bytes());
+    file.extend([0; 12]);
+    file.extend([64, 0, 56, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+    // One segment: loaded, readable and executable, all of the file.
+    file.extend([1, 0, 0, 0, 5, 0, 0, 0]);
+    let size = 120 + code.len() as u64;
+    for word in [0, base, base, size, size, 0x1_0000] {
+        file.extend(word.to_le_bytes());
+    }
+    file.extend(code);
+    file
+}
+
+fn a_static_program_runs() {
+    let world = World::new();
+    let path = world.path("tiny");
+    fs::write(&path, tiny()).unwrap();
+    let image = Image::seal(&source_of(&path).unwrap()).unwrap();
+    let mut running = world.start("one", &image, world.spec(&[]));
+    assert_eq!(running.exited().ended, Ended::Code(42));
+    running.kill();
+}
+
+fn an_unsealed_image_runs_too() {
+    let world = World::new();
+    for content in [tiny(), b"#!/bin/sh\nexit 42\n".to_vec()] {
+        let path = world.path("large");
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        // No room for any copy.
+        let image = Images::new(0).load(&source_of(&path).unwrap()).unwrap();
+        assert!(!image.is_sealed());
+        let mut running = world.start("one", &image, world.spec(&[]));
+        assert_eq!(running.exited().ended, Ended::Code(42));
+        running.kill();
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+fn what_cannot_run_is_refused_before() {
+    let world = World::new();
+    let image = |content: &[u8]| {
+        let path = world.path("it");
+        fs::write(&path, content).unwrap();
+        Image::seal(&source_of(&path).unwrap())
+    };
+    let mut other = tiny();
+    other[18] = if cfg!(target_arch = "aarch64") { 62 } else { 183 };
+    for content in [&*other, b"#!/no/such/interpreter\n"] {
+        let image = image(content).unwrap();
+        let refused = Keeper::start(world.order("one", &image, world.spec(&[])));
+        assert!(matches!(refused, Err(StartError::Unusable(_))), "{refused:?}");
+    }
+    for content in [&b"\x89PNG"[..], b"", b"echo\n"] {
+        assert!(matches!(image(content), Err(ImageError::Unusable(_))));
+    }
+    // Its header is right, and nothing else: the kernel's word.
+    let mut cut = tiny();
+    cut[64] = 9;
+    let mut running = world.start("one", &image(&cut).unwrap(), world.spec(&[]));
+    running.until("an end", |this| !this.seen.is_empty());
+    running.kill();
+    assert!(!world.path("i").join("one").exists());
+}

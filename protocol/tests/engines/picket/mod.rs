@@ -1,0 +1,13 @@
+//! The supervisor of services: one event in, exactly these commands out; and a random world.
+
+mod backoff;
+mod contents;
+mod durable;
+mod health;
+mod laws;
+mod quits;
+mod random;
+mod rig;
+mod starts;
+mod updates;
+mod world;
