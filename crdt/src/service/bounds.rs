@@ -114,4 +114,6 @@ pub mod default {
     pub const LOG_BYTES: u64 = 40 << 20;
     /// The hard limit with which Linux starts the first process, so that no node needs a right for it.
     pub const NOFILE: u64 = 4096;
+    /// Where a service finds programs: what Debian and Alpine give to root and to others, together.
+    pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 }

@@ -43,7 +43,7 @@ pub enum Probe {
     },
     /// A command ends with 0.
     Exec {
-        /// An absolute path, or a name that is found in the node's PATH, and its arguments.
+        /// An absolute path, or a name that is found in the service's PATH, and its arguments.
         command: Vec<String>,
     },
 }

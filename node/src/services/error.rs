@@ -57,7 +57,7 @@ impl std::error::Error for ConfigError {}
 impl From<ConfigError> for Error {
     fn from(err: ConfigError) -> Self {
         let only_limits = err.mistakes.iter().all(|mistake| mistake.not_enforced);
-        let kind = if only_limits { not_enforced() } else { Kind::InvalidConfig };
+        let kind = if only_limits { Kind::NotEnforced } else { Kind::InvalidConfig };
         let mut error = Self::new(kind, err.to_string());
         if let Some(first) = err.mistakes.first() {
             error = error.with_field("line", first.line.to_string());
@@ -69,10 +69,6 @@ impl From<ConfigError> for Error {
             None => error,
         }
     }
-}
-
-fn not_enforced() -> Kind {
-    Kind::from_name("not_enforced").unwrap_or(Kind::Refused)
 }
 
 /// A mistake at a byte of the text.

@@ -63,7 +63,7 @@ impl Words {
     /// What is executed, and the arguments.
     fn program(&self) -> Result<(Source, Vec<String>), Error> {
         if let Some(image) = &self.image {
-            let place = Place::of(image).map_err(|why| wrong("--image", image, why))?;
+            let place = Place::of_word(image).map_err(|why| wrong("--image", image, why))?;
             return Ok((Source::One(place), self.command.clone()));
         }
         let Some((program, args)) = self.command.split_first() else {
