@@ -9,7 +9,8 @@
 //!
 //! **Stop**: services in order, then the fulcrum, then this process, all within `stop_timeout`. What has not ended
 //! then is killed, and `run` says so. Where the end of the fulcrum is final, services are stopped in order as well;
-//! what is wanted of them is kept.
+//! what is wanted of them is kept. Where it is final because the node left or is refused, that is kept too: the next
+//! `run` starts services once its fulcrum serves, which that of a node that left does not.
 //!
 //! **The end of `run`** is the fulcrum's where that is final; see [`crate::fulcrum`].
 
@@ -181,6 +182,10 @@ impl<S: Start> Picket<S> {
                 }
                 Verdict::Again => warn!("the fulcrum {end}; it is started again in {wait:?}"),
                 Verdict::Final(code) => ended = Some(Ok(code)),
+                Verdict::Gone(code) => {
+                    self.shell.keep_end(code);
+                    ended = Some(Ok(code));
+                }
                 Verdict::Failed(error) => ended = Some(Err(error)),
             }
         }
@@ -194,16 +199,23 @@ impl<S: Start> Picket<S> {
         }
     }
 
-    /// Stops all services in order, while the fulcrum runs and takes their registrations back.
-    async fn stop_services(&mut self, deadline: Instant) {
+    /// Stops all services in order, while the fulcrum runs and takes their registrations back. How `run` ends, if the
+    /// fulcrum ends meanwhile and that is final.
+    async fn stop_services(&mut self, deadline: Instant) -> Option<Ended> {
         let left = deadline.saturating_duration_since(Instant::now()).saturating_sub(RESERVE);
         self.shell.stop(left);
+        let mut ended = None;
         let stopped = async {
             while !self.shell.is_over() {
                 self.say();
                 tokio::select! {
                     news = self.fulcrum.next() => drop(self.on_news(news)),
-                    reaped = self.reaper.next() => drop(self.on_reaped(&reaped)),
+                    reaped = self.reaper.next() => {
+                        if let Some(end) = self.on_reaped(&reaped) {
+                            self.fulcrum.stop();
+                            ended = Some(end);
+                        }
+                    }
                     () = self.shell.next() => {}
                 }
             }
@@ -211,12 +223,15 @@ impl<S: Start> Picket<S> {
         if timeout_at(deadline, stopped).await.is_err() {
             warn!("services did not stop in time; their keepers end them");
         }
+        ended
     }
 
     /// Stops everything in order.
     async fn stop(&mut self) -> Ended {
         let deadline = Instant::now() + self.stop_timeout;
-        self.stop_services(deadline).await;
+        if let Some(ended) = self.stop_services(deadline).await {
+            return ended;
+        }
         self.fulcrum.stop();
         if let Ok(ended) = timeout_at(deadline, self.until_ended()).await {
             return ended;

@@ -108,7 +108,7 @@ kinds! {
         [No Unknown] "Start the node, or name its data directory with `--data-dir`."
     /// The node is stopping.
     ShuttingDown        "shutting_down"        UNAVAILABLE         NoNode   Node        true
-        [No Unknown] "Repeat the command after the node started again."
+        [No Yes Unknown] "Repeat the command after the node started again."
     /// The picket, which runs services, does not answer; the rest of the node does.
     PicketAway          "picket_away"          UNAVAILABLE         NoNode   Environment true
         [No Unknown] "Start the node without `services = false`, or repeat the command when its picket is back."
@@ -126,7 +126,7 @@ kinds! {
         [No] "Drop `required` from `limits`, or run the service where the node may enforce them."
     /// The services of the node changed since the request was made.
     Generation          "generation"           ABORTED             Refused  Caller      false
-        [No] "Read the config again with `service show`, and repeat the change on that."
+        [No Yes] "Read the config again with `service show`, and repeat the change on that."
     /// The target exists already and is never overwritten.
     AlreadyExists       "already_exists"       ALREADY_EXISTS      Refused  Caller      false
         [No] "Choose another name, or remove the existing file yourself."

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 
 use clap::Parser as _;
 use crux_picket::fulcrum::die_with_picket;
-use crux_picket::link::{self, Hello};
+use crux_picket::link::{self, Hello, LastWord};
 use rustix::net::{AddressFamily, SocketType, getsockname, sockopt};
 
 use super::run::{self, handed, node};
@@ -33,6 +33,17 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     run::begin()?;
     let stream = socket()?;
+    let word = LastWord::of(&stream).map_err(|err| Error::io("the link to the picket", &err))?;
+    let ended = run_on(stream, args, ui);
+    if let Err(error) = &ended {
+        // A picket that is gone has this process killed.
+        word.say(error).ok();
+    }
+    ended
+}
+
+/// Runs the node with this link to its picket.
+fn run_on(stream: UnixStream, args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let Hello { picket, settings, .. } = link::receive(&stream).map_err(|err| {
         Error::new(Kind::Internal, err.to_string()).augment("the link to the picket")
     })?;

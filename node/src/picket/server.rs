@@ -105,13 +105,9 @@ impl Server {
                     .push(async move { Done::Image(seq, image(&pantry, blob).await) }.boxed());
                 Ok(())
             }
-            FromPicket::AnnounceRestart { seq, within } => {
-                let handle = self.handle.clone();
-                self.begin(seq, async move { handle.announce_restart(within).await })
-            }
-            FromPicket::Health { services } => {
+            FromPicket::Health { services, named } => {
                 let stated = services.into_iter().map(|Stated { key, status }| (key, status));
-                self.health.state(stated.collect());
+                self.health.state(stated.collect(), named);
                 Ok(())
             }
             FromPicket::Pins { blobs } => {

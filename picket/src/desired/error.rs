@@ -1,6 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crux_client::{Error, Kind};
 use crux_crdt::service::SERVICES_MAX;
 
 use super::written::FORMAT;
@@ -113,5 +114,17 @@ impl DesiredError {
             self,
             Self::Missing(_) | Self::Short { .. } | Self::Damaged { .. } | Self::Wrong { .. }
         )
+    }
+    /// The kind for callers and for the end of `run`.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Missing(_) | Self::Short { .. } | Self::Damaged { .. } | Self::Wrong { .. } => {
+                Kind::InvalidConfig
+            }
+            Self::Format { .. } => Kind::Refused,
+            Self::OldFile { .. } | Self::OldGeneration { .. } => Kind::Generation,
+            Self::TooMany(_) | Self::TooLarge(_) => Kind::LimitReached,
+            Self::Io { source, .. } => Error::io("", source).kind(),
+        }
     }
 }

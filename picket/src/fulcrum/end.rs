@@ -38,6 +38,8 @@ pub enum Verdict {
     Again,
     /// `run` ends with this code; an error was printed already.
     Final(u8),
+    /// The same, and the node is not to serve again by itself: it left, was evicted, or runs elsewhere.
+    Gone(u8),
     /// `run` ends with this error, which nobody has printed.
     Failed(Error),
 }
@@ -51,15 +53,38 @@ pub(super) struct Known {
     pub(super) was_ready: bool,
     /// A service runs, or is to run.
     pub(super) has_services: bool,
+    /// The kind of the error that ended it; none: it did not say.
+    pub(super) kind: Option<Kind>,
 }
+
+impl Known {
+    /// Whether this node is not to serve again: nobody stopped it and it ended well, so it left; or it is refused.
+    fn is_gone(&self, code: u8) -> bool {
+        code == LEFT && !self.told || code == REFUSED && self.kind == Some(Kind::Refused)
+    }
+
+    /// Whether there is no sense in another start: it cannot be started as it is set up. Once it was ready it was set
+    /// up well, and what is in its way goes by itself, or a person removes it, while services run on.
+    fn is_set_up_wrong(&self, code: u8) -> bool {
+        matches!(code, USAGE | REFUSED) && !self.was_ready && !(self.has_services && self.passes())
+    }
+
+    /// Whether what is in the way may go by itself: a full disk, a port that another process has, a fulcrum before
+    /// this one that still waits for the disk.
+    fn passes(&self) -> bool {
+        self.kind.is_some_and(|kind| kind.row().retryable || kind == Kind::DataDirInUse)
+    }
+}
+
+const LEFT: u8 = Exit::Done.code();
+const USAGE: u8 = Exit::Usage.code();
+const REFUSED: u8 = Exit::Refused.code();
 
 /// The table in [`super`].
 pub(super) fn judge(end: End, known: Known) -> Verdict {
-    const LEFT: u8 = Exit::Done.code();
-    const USAGE: u8 = Exit::Usage.code();
-    const REFUSED: u8 = Exit::Refused.code();
     match end {
-        End::Code(code @ (LEFT | USAGE | REFUSED)) => Verdict::Final(code),
+        End::Code(code) if known.is_gone(code) => Verdict::Gone(code),
+        End::Code(code) if known.is_set_up_wrong(code) => Verdict::Final(code),
         _ if !known.told && (known.was_ready || known.has_services) => Verdict::Again,
         End::Code(code) => Verdict::Final(code),
         End::Signal(_) => Verdict::Failed(by_signal(end, known.told)),
@@ -80,23 +105,55 @@ fn by_signal(end: End, told: bool) -> Error {
 mod tests {
     use super::*;
 
-    const NEW: Known = Known { told: false, was_ready: false, has_services: false };
+    const NEW: Known = Known { told: false, was_ready: false, has_services: false, kind: None };
     const READY: Known = Known { was_ready: true, ..NEW };
+    /// What passes by itself.
+    const PASSES: [Kind; 4] = [Kind::PortInUse, Kind::DiskFull, Kind::DataDirInUse, Kind::Busy];
+
+    fn all() -> Vec<Known> {
+        let flags = |n: u8| Known {
+            told: n & 1 > 0,
+            was_ready: n & 2 > 0,
+            has_services: n & 4 > 0,
+            kind: None,
+        };
+        (0..8).map(flags).collect()
+    }
 
     #[test]
-    fn what_is_final_is_so_whatever_else_is_known() {
-        for told in [false, true] {
-            for was_ready in [false, true] {
-                for has_services in [false, true] {
-                    let known = Known { told, was_ready, has_services };
-                    for code in [0, 2, 5] {
-                        assert_eq!(
-                            judge(End::Code(code), known),
-                            Verdict::Final(code),
-                            "{known:?}"
-                        );
-                    }
+    fn one_that_left_or_is_refused_is_not_started_again_whatever_else_is_known() {
+        for known in all() {
+            let left = if known.told { Verdict::Final(0) } else { Verdict::Gone(0) };
+            assert_eq!(judge(End::Code(0), known), left, "{known:?}");
+            let known = Known { kind: Some(Kind::Refused), ..known };
+            assert_eq!(judge(End::Code(5), known), Verdict::Gone(5), "{known:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_set_up_wrong_is_final_at_the_first_start_only() {
+        for known in all().into_iter().filter(|known| !known.told) {
+            for (code, kind) in
+                [(2, Kind::InvalidConfig), (5, Kind::WrongFlock), (5, Kind::DatabaseCorrupt)]
+            {
+                for kind in [Some(kind), None] {
+                    let verdict = judge(End::Code(code), Known { kind, ..known });
+                    let expected =
+                        if known.was_ready { Verdict::Again } else { Verdict::Final(code) };
+                    assert_eq!(verdict, expected, "{known:?} {code} {kind:?}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn services_outlive_what_passes_by_itself() {
+        for known in all().into_iter().filter(|known| !known.told) {
+            for kind in PASSES {
+                let verdict = judge(End::Code(5), Known { kind: Some(kind), ..known });
+                let runs = known.was_ready || known.has_services;
+                let expected = if runs { Verdict::Again } else { Verdict::Final(5) };
+                assert_eq!(verdict, expected, "{known:?} {kind}");
             }
         }
     }

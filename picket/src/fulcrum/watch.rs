@@ -4,6 +4,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use crux_client::{Error, Kind};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitStatus, pidfd_open, pidfd_send_signal};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
@@ -59,6 +60,10 @@ struct Running {
     /// None once it is closed: the end of the process follows.
     link: Option<Link<FromFulcrum, FromPicket>>,
     ready_since: Option<Instant>,
+    /// It was ready, as far as that was read only when it had ended.
+    said_ready: bool,
+    /// The kind of the error that ends it, as it said.
+    ends: Option<Kind>,
 }
 
 impl<S: Start> Fulcrum<S> {
@@ -98,6 +103,10 @@ impl<S: Start> Fulcrum<S> {
                         running.ready_since = Some(Instant::now());
                         self.was_ready = true;
                         return News::Ready(ready);
+                    }
+                    FromFulcrum::Ends(failure) => {
+                        running.ends = Some(Error::from(failure).kind());
+                        continue;
                     }
                     said => return News::Said(said),
                 },
@@ -146,17 +155,16 @@ impl<S: Start> Fulcrum<S> {
     /// the time that comes with the verdict.
     pub fn ended(&mut self, status: WaitStatus, has_services: bool) -> (End, Verdict, Duration) {
         let end = End::of(status);
-        let ready_for = match &mut self.state {
+        let (ready_for, kind) = match &mut self.state {
             State::Running(running) => {
                 // It may have said so right before it ended.
-                if running.said_ready_last() {
-                    self.was_ready = true;
-                }
-                running.ready_since.map(|since| since.elapsed())
+                running.hear_last();
+                self.was_ready |= running.said_ready;
+                (running.ready_since.map(|since| since.elapsed()), running.ends)
             }
-            State::Away(_) => None,
+            State::Away(_) => (None, None),
         };
-        let known = Known { told: self.told, was_ready: self.was_ready, has_services };
+        let known = Known { told: self.told, was_ready: self.was_ready, has_services, kind };
         let verdict = judge(end, known);
         let wait = self.backoff.after(ready_for);
         self.state = State::Away(Instant::now() + wait);
@@ -184,7 +192,9 @@ impl Running {
         };
         match linked() {
             Ok((pidfd, link)) => {
-                Ok(Self { _child: child, pid, pidfd, link: Some(link), ready_since: None })
+                let (link, ready_since) = (Some(link), None);
+                let (said_ready, ends) = (false, None);
+                Ok(Self { _child: child, pid, pidfd, link, ready_since, said_ready, ends })
             }
             Err(err) => {
                 child.kill().and_then(|()| child.wait()).ok();
@@ -203,7 +213,7 @@ impl Running {
                     self.give_up(&LinkError::Version { found: version });
                 }
                 Ok(said) => return said,
-                Err(LinkError::Closed) => self.link = None,
+                Err(LinkError::Closed) => self.hear_last(),
                 Err(error) => self.give_up(&error),
             }
         }
@@ -222,9 +232,15 @@ impl Running {
         }
     }
 
-    /// Whether what was not read yet says that it was ready. It has ended.
-    fn said_ready_last(&mut self) -> bool {
-        let Some(link) = &mut self.link else { return false };
-        std::iter::from_fn(|| link.left()).any(|said| matches!(said, FromFulcrum::Ready(_)))
+    /// Takes in what it said and nobody has read yet. It has ended, or closed the link.
+    fn hear_last(&mut self) {
+        let Some(mut link) = self.link.take() else { return };
+        for said in std::iter::from_fn(|| link.left()) {
+            match said {
+                FromFulcrum::Ready(_) => self.said_ready = true,
+                FromFulcrum::Ends(failure) => self.ends = Some(Error::from(failure).kind()),
+                _ => {}
+            }
+        }
     }
 }

@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::time::Duration;
 
 use crux_client::model::ServiceStatus;
 use crux_client::{Error, Kind};
@@ -44,11 +43,14 @@ pub enum FromPicket {
         #[serde(with = "Key")]
         key: ServiceKey,
     },
-    /// How all services are that the picket runs, registered or not: those that are up, too. The last list holds;
-    /// until there is one, what the node's record says holds.
+    /// How all services are that the picket runs: those that are up, too. The last one holds; until there is one, what
+    /// the node's record says holds.
     Health {
-        /// Each key once.
+        /// Those that are registered, each key once.
         services: Vec<Stated>,
+        /// Everything that has a health of its own, registered or not, by name: services, instances, paths. Whether
+        /// it serves.
+        named: BTreeMap<String, bool>,
     },
     /// All blobs that services need: they are not evicted. The last list holds. A blob that is to be kept MUST
     /// be in it before it is asked for.
@@ -65,14 +67,6 @@ pub enum FromPicket {
         /// Which one.
         #[serde(with = "text::one")]
         blob: BlobId,
-    },
-    /// Tells the other members that this node comes back soon, so that they do not call it dead. Answered by
-    /// [`FromFulcrum::Done`] when that had time to spread.
-    AnnounceRestart {
-        /// The number of the request.
-        seq: u64,
-        /// How soon at the latest; ten seconds at most.
-        within: Duration,
     },
     /// Has the settings read again, as SIGHUP does with a node alone.
     Reload,
@@ -116,6 +110,8 @@ pub enum FromFulcrum {
         /// Why.
         failure: Failure,
     },
+    /// It ends, for this reason. The last message, and not said where it ends without an error.
+    Ends(Failure),
 }
 
 /// How a service is.
@@ -220,10 +216,10 @@ mod tests {
             FromPicket::Withdraw { seq: 2, key: key() },
             FromPicket::Health {
                 services: vec![Stated { key: key(), status: ServiceStatus::Down }],
+                named: BTreeMap::from([("web".to_owned(), false)]),
             },
             FromPicket::Pins { blobs: vec![BlobId([3; 32]), BlobId([4; 32])] },
             FromPicket::Image { seq: 3, blob: BlobId([5; 32]) },
-            FromPicket::AnnounceRestart { seq: 4, within: Duration::from_secs(9) },
             FromPicket::Reload,
             FromPicket::Stop,
         ]
@@ -247,6 +243,7 @@ mod tests {
             FromFulcrum::Done { seq: 1, outcome: Err(Failure::from(&error)) },
             FromFulcrum::ImageReady { seq: 2, descriptor, path },
             FromFulcrum::ImageFailed { seq: 3, failure: Failure::from(&error) },
+            FromFulcrum::Ends(Failure::from(&error)),
         ]
     }
 

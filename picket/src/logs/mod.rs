@@ -14,6 +14,7 @@
 //!   how many it lost.
 //! * Memory is bounded: for each service what the gate lets through at once, 64 MiB for all, and while the
 //!   disk refuses [`REFUSED_BYTES_MAX`] for each. On disk a service has `log_max` bytes.
+//! * Of services that are removed the last [`REMOVED_MAX`] logs are kept.
 //! * What a program prints changes nothing but its text: it cannot forge the instance, the stream or the
 //!   time of a line, nor a remark of Crux.
 //!
@@ -47,4 +48,4 @@ pub use line::{LINE_MAX, Line, Stamp, Stream, shown};
 pub use query::{Batch, Query};
 pub use reader::{READERS_MAX, Reader, Step};
 pub use service::{Notice, REFUSED_BYTES_MAX, RETRY_AFTER, ServiceLog};
-pub use store::{LOG_MAX, Logs};
+pub use store::{LOG_MAX, Logs, REMOVED_MAX};

@@ -128,8 +128,11 @@ impl Reader {
         Ok(Step::Lines(batch))
     }
 
-    /// Looks whether the instance ended whose end is this reader's.
+    /// Looks whether the instance ended whose end is this reader's, or the service is removed.
     fn find_end(&mut self, state: &State) {
+        if state.is_over && self.end.is_none() {
+            self.end = Some(state.tail.next());
+        }
         let Some(instance) = self.query.until_exit.as_deref().filter(|_| self.end.is_none()) else {
             return;
         };

@@ -70,6 +70,8 @@ pub struct ServiceLog {
     pub(super) writer: Mutex<Writer>,
     pub(super) names: Arc<Mutex<Names>>,
     pub(super) changed: watch::Sender<u64>,
+    /// What the files may have in all. Apart from the writer, who may wait for the disk.
+    log_max: AtomicU64,
     budget: Budget,
 }
 
@@ -84,6 +86,8 @@ pub(super) struct State {
     /// Instances that ended, with the index after their last line.
     closed: VecDeque<(String, u64)>,
     pub(super) followers: u32,
+    /// Its service is removed: nothing more comes, and nobody waits for it.
+    pub(super) is_over: bool,
     /// When to try again, while the disk refuses.
     pub(super) retry_at: Option<Instant>,
     /// Lines dropped since the disk began to refuse.
@@ -117,18 +121,36 @@ impl ServiceLog {
             open: BTreeMap::new(),
             closed: VecDeque::new(),
             followers: 0,
+            is_over: false,
             retry_at: None,
             dropped: 0,
             counted: 0,
         };
         let writer = Writer::new(disk, Rotation::new(log_max), names.clone());
         let (state, writer) = (Mutex::new(state), Mutex::new(writer));
-        Self { state, writer, names, changed: watch::Sender::new(0), budget }
+        let log_max = AtomicU64::new(log_max);
+        Self { state, writer, names, changed: watch::Sender::new(0), log_max, budget }
     }
 
-    /// Changes how many bytes the files have in all; the next rotation follows it.
+    /// Changes how many bytes the files have in all; the next rotation follows it. Waits for nothing.
     pub fn set_max(&self, log_max: u64) {
-        lock(&self.writer).set_rotation(Rotation::new(log_max));
+        self.log_max.store(log_max, Ordering::Relaxed);
+    }
+
+    /// How many bytes the files may have in all.
+    pub fn max(&self) -> u64 {
+        self.log_max.load(Ordering::Relaxed)
+    }
+
+    /// Says whether its service is removed. Those who follow it get what is there, and then its end.
+    pub(super) fn set_over(&self, is_over: bool) {
+        self.state().is_over = is_over;
+        self.wake();
+    }
+
+    /// Whether its service is removed.
+    pub(super) fn is_over(&self) -> bool {
+        self.state().is_over
     }
 
     /// Whether lines wait to be written and may be now.
@@ -144,7 +166,11 @@ impl ServiceLog {
 
     /// Writes what waits. Blocks for as long as the disk does; nobody who puts lines in waits for it.
     pub fn flush(&self, now: Moment) -> Option<Notice> {
-        let notice = lock(&self.writer).flush(self, now);
+        let notice = {
+            let mut writer = lock(&self.writer);
+            writer.set_rotation(Rotation::new(self.max()));
+            writer.flush(self, now)
+        };
         let mut state = self.state();
         state.account(&self.budget);
         notice

@@ -1,6 +1,6 @@
 //! The logs of all services of a node.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -10,11 +10,18 @@ use std::time::Duration;
 use crux_crdt::name::ServiceName;
 use tokio::sync::Notify;
 
+use super::disk::path_of;
 use super::service::{Budget, Notice, RETRY_AFTER, ServiceLog, lock};
 use crate::clock;
 
 /// What a service's log has in all if its config does not say: 40 MiB (`log_max`).
 pub const LOG_MAX: u64 = 40 << 20;
+
+/// How many logs of removed services are kept, for those who look why they were removed.
+pub const REMOVED_MAX: usize = 16;
+
+/// What the name of a directory begins with that is being removed. No name of a service does.
+const ASIDE: &str = ".";
 
 /// The logs below a directory, one subdirectory a service.
 #[derive(Debug)]
@@ -42,8 +49,40 @@ impl Logs {
         let mut services = lock(&self.services);
         if let Some(log) = services.get(name) {
             log.set_max(log_max);
+            log.set_over(false);
             return Ok(log.clone());
         }
+        self.open(&mut services, name, log_max)
+    }
+
+    /// The log of a service, if this picket has opened it. Changes nothing about it.
+    pub fn get(&self, name: &ServiceName) -> Option<Arc<ServiceLog>> {
+        lock(&self.services).get(name).cloned()
+    }
+
+    /// The log that a removed service left, if it is still kept.
+    ///
+    /// # Errors
+    /// What the system says: its directory cannot be read.
+    pub fn left(&self, name: &ServiceName) -> io::Result<Option<Arc<ServiceLog>>> {
+        let mut services = lock(&self.services);
+        if let Some(log) = services.get(name) {
+            return Ok(Some(log.clone()));
+        }
+        if !self.dir.join(name.as_str()).is_dir() {
+            return Ok(None);
+        }
+        let log = self.open(&mut services, name, LOG_MAX)?;
+        log.set_over(true);
+        Ok(Some(log))
+    }
+
+    fn open(
+        &self,
+        services: &mut BTreeMap<ServiceName, Arc<ServiceLog>>,
+        name: &ServiceName,
+        log_max: u64,
+    ) -> io::Result<Arc<ServiceLog>> {
         let dir = self.dir.join(name.as_str());
         let log = ServiceLog::open(&dir, log_max, self.budget.clone(), clock::now().at)?;
         let log = Arc::new(log);
@@ -51,16 +90,57 @@ impl Logs {
         Ok(log)
     }
 
-    /// Removes a service's log with its files. What its instances still write is lost.
+    /// A service is removed: those who follow its log come to its end.
+    pub fn end(&self, name: &ServiceName) {
+        if let Some(log) = self.get(name) {
+            log.set_over(true);
+        }
+    }
+
+    /// Removes the logs of all services but these, and but the [`REMOVED_MAX`] that were written last. Waits for the
+    /// disk.
     ///
     /// # Errors
     /// What the system says: a file cannot be removed.
-    pub fn remove(&self, name: &ServiceName) -> io::Result<()> {
-        lock(&self.services).remove(name);
-        match fs::remove_dir_all(self.dir.join(name.as_str())) {
-            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed,
+    pub fn prune(&self, services: &BTreeSet<ServiceName>) -> io::Result<()> {
+        let entries = match fs::read_dir(&self.dir) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        let mut left = Vec::new();
+        for entry in entries {
+            let (path, name) = {
+                let entry = entry?;
+                (entry.path(), entry.file_name())
+            };
+            let Some(name) = name.to_str() else { continue };
+            if name.starts_with(ASIDE) {
+                // A picket ended while it removed this.
+                fs::remove_dir_all(path)?;
+            } else if let Ok(name) = name.parse::<ServiceName>()
+                && !services.contains(&name)
+            {
+                let written = fs::metadata(path_of(&path, 0)).or_else(|_| fs::metadata(&path));
+                left.push((written?.modified()?, name));
+            }
         }
+        left.sort();
+        left.iter().rev().skip(REMOVED_MAX).try_for_each(|(_, name)| self.remove(name))
+    }
+
+    /// Removes the log of a removed service with its files.
+    fn remove(&self, name: &ServiceName) -> io::Result<()> {
+        let aside = self.dir.join(format!("{ASIDE}{name}"));
+        let mut services = lock(&self.services);
+        if services.get(name).is_some_and(|log| !log.is_over()) {
+            // There is a service of that name again.
+            return Ok(());
+        }
+        services.remove(name);
+        // At once, so that a service of that name begins with a log of its own.
+        fs::rename(self.dir.join(name.as_str()), &aside)?;
+        drop(services);
+        fs::remove_dir_all(aside)
     }
 
     /// Has lines of a service be written soon. Never blocks.

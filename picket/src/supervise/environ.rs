@@ -36,12 +36,19 @@ pub(super) fn spec(
     let addr = around.addr.to_string();
     let fills = Fills { ports: &record.ports, addr: &addr, dir: &dir };
     let argv0 = config.argv0.clone().unwrap_or_else(|| config.name.to_string());
-    let argv = [argv0].into_iter().chain(config.args.iter().map(|arg| fills.fill(arg))).collect();
+    let argv = [argv0].into_iter().chain(filled(&config.args, record, around)).collect();
     let mut env = own(version, record, around);
     // It sets none of the node's: that is a rule of configs. It may have another PATH, and another home.
     env.extend(config.env.iter().map(|(name, value)| (name.clone(), fills.fill(value))));
     let env = env.into_iter().collect();
     Spec { argv, env, dir: around.dir.to_owned(), user, nofile: config.nofile }
+}
+
+/// Words of the config with their placeholders filled, as an instance has them.
+pub(super) fn filled(words: &[String], record: &Record, around: Around<'_>) -> Vec<String> {
+    let (dir, addr) = (around.dir.to_string_lossy(), around.addr.to_string());
+    let fills = Fills { ports: &record.ports, addr: &addr, dir: &dir };
+    words.iter().map(|word| fills.fill(word)).collect()
 }
 
 /// The variables that the node sets.

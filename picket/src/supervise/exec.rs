@@ -13,18 +13,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crux_protocol::picket::{Record, Version};
-use rustix::io::{Errno, read};
 
-use super::environ::{PATH, spec};
+use super::environ::{PATH, filled, spec};
+use super::words::Words;
 use super::work::Begin;
 use crate::check::{Ran, Runner};
-use crate::handle::{Ended, Keeper, Message, Output, Polled, Start};
+use crate::handle::{Ended, Keeper, Message, Polled, Start};
 use crate::image::Image;
 use crate::record;
 use crate::tree::Process;
-
-/// How much of what a command prints is kept: its last line is shown.
-const OUTPUT_MAX: usize = 512;
 
 /// The keepers of runs: children of this process that are no orphans.
 #[derive(Debug, Default)]
@@ -95,11 +92,12 @@ fn start(
     runs: Arc<Runs>,
 ) -> Result<Run, String> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let (around, user) = begin.around(version, record)?;
+    let command = filled(&command, record, around.as_around());
     let program = find(command.first().map_or("", String::as_str), version);
     let program = program.ok_or_else(|| "the command is not found in PATH".to_owned())?;
     // What is in the system's directories is as safe there as a copy of it would be.
     let image = Image::of_path(&program).map_err(|err| err.to_string())?;
-    let (around, user) = begin.around(version, record)?;
     let mut program = spec(version, record, user, around.as_around());
     program.argv = command;
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -133,17 +131,25 @@ fn start(
 
 impl Run {
     async fn until_gone(&mut self) -> Result<Ran, String> {
-        let (mut output, mut failed, mut ended) = (None, None, None);
+        let (mut words, mut failed, mut ended) = (Words::default(), None, None);
         loop {
-            match self.keeper.message().await.map_err(|err| err.to_string())? {
-                Message::Started { output: given, .. } => output = given,
+            let message = tokio::select! {
+                message = self.keeper.message() => message.map_err(|err| err.to_string())?,
+                () = words.read() => continue,
+            };
+            match message {
+                Message::Started { output: Some(output), .. } => {
+                    words = Words::new(output).map_err(|err| err.to_string())?;
+                }
                 Message::Failed { text } => failed = Some(text),
                 Message::Exited(exit) => {
                     ended = Some(exit);
                     self.keeper.keeper().kill();
                 }
                 Message::Gone { .. } => break,
-                Message::Stuck { .. } | Message::Adopted { .. } => {}
+                Message::Started { output: None, .. }
+                | Message::Stuck { .. }
+                | Message::Adopted { .. } => {}
             }
         }
         match (ended, failed) {
@@ -152,7 +158,7 @@ impl Run {
                     Ended::Code(code) => (Some(code), None),
                     Ended::Signal(signal) => (None, Some(signal)),
                 };
-                Ok(Ran { code, signal, output: output.map(last_words).unwrap_or_default() })
+                Ok(Ran { code, signal, output: words.last() })
             }
             (None, Some(text)) => Err(text),
             (None, None) => Err("its keeper was killed".to_owned()),
@@ -169,27 +175,6 @@ impl Drop for Run {
         }
         record::remove(&self.dir).ok();
     }
-}
-
-/// The end of what a command printed, of what its pipes still hold. One that prints more than they hold waits, and is
-/// given up when its time is over.
-fn last_words(output: Output) -> Vec<u8> {
-    let mut all = Vec::new();
-    for pipe in [output.stdout, output.stderr] {
-        let mut buffer = [0; 16 << 10];
-        loop {
-            match read(&pipe, &mut buffer[..]) {
-                Ok(0) | Err(Errno::AGAIN) => break,
-                Ok(n) => {
-                    all.extend_from_slice(&buffer[..n]);
-                    all.drain(..all.len().saturating_sub(OUTPUT_MAX));
-                }
-                Err(Errno::INTR) => {}
-                Err(_) => break,
-            }
-        }
-    }
-    all
 }
 
 /// The file of a command: an absolute path, or a name in the PATH that the service has.

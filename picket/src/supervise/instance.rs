@@ -1,5 +1,6 @@
 //! One instance, as the shell has it: its keeper, and what was said of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -27,6 +28,8 @@ pub(super) struct Instance {
     kill: bool,
     /// Somebody stopped its program.
     pub(super) paused: bool,
+    /// What its checks said when they passed last.
+    pub(super) passes: BTreeMap<usize, String>,
     /// Ends the reading of its output once nothing of it is left.
     pub(super) stop_output: Option<watch::Sender<()>>,
 }
@@ -43,6 +46,7 @@ impl Instance {
             failed: None,
             kill: false,
             paused: false,
+            passes: BTreeMap::new(),
             stop_output: None,
         }
     }

@@ -18,6 +18,8 @@
 //! | `calls`, `answer`, `show` | what the API asks, and how it is answered |
 //! | `environ`, `ports`, `node` | what programs are given |
 //! | `health` | who serves |
+//! | `hold` | whether services start at once |
+//! | `exec`, `words` | checks by command |
 //! | `trees` | memory and processor time |
 //!
 //! **Invariants**
@@ -36,6 +38,7 @@ mod environ;
 mod exec;
 mod happen;
 pub(crate) mod health;
+mod hold;
 mod home;
 mod instance;
 mod node;
@@ -49,6 +52,7 @@ mod sink;
 #[cfg(test)]
 mod testing;
 mod trees;
+mod words;
 mod work;
 
 pub(crate) use open::open;

@@ -79,6 +79,7 @@ impl Shell {
             Err(error) => {
                 // Nothing is known of what runs, so nothing is started beside it.
                 tracing::error!(%error, "the records of instances cannot be read; no service is started");
+                self.damage = Some(Error::io("reading the records of instances", &error));
                 return;
             }
         };
@@ -95,9 +96,8 @@ impl Shell {
             }
             self.tell(Event::Found { record, found });
         }
-        if self.damage.is_none() {
-            self.tell(Event::AdoptionOver);
-        }
+        self.adopted();
+        self.prune_logs();
     }
 }
 
@@ -111,11 +111,7 @@ impl Shell {
 }
 
 fn damaged(err: &DesiredError) -> Error {
-    let kind = match err {
-        DesiredError::Io { .. } => Kind::Io,
-        _ => Kind::InvalidConfig,
-    };
-    Error::new(kind, err.to_string()).augment("the node's service config")
+    Error::new(err.kind(), err.to_string()).augment("the node's service config")
 }
 
 fn make(dir: &Path) -> std::io::Result<()> {

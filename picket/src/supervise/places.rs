@@ -45,6 +45,11 @@ impl Places {
         self.picket().join("registered.json")
     }
 
+    /// How `run` ended, where the node is not to serve again by itself.
+    pub(super) fn ended(&self) -> PathBuf {
+        self.picket().join("ended")
+    }
+
     /// The logs of all services.
     pub(super) fn logs(&self) -> PathBuf {
         self.data_dir.join("logs")

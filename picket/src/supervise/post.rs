@@ -15,8 +15,11 @@
 //! * A registration is sent only once its key is in the ledger on the disk.
 //! * For each key at most one request is under way, so that they take effect in their order.
 //! * A fulcrum that attaches is told everything, as if it knew nothing.
+//! * A registration is withdrawn only once each other one of that name that is to be there is there, so that callers
+//!   find one at any time during an update to another revision. One that the node refuses, or that cannot be written
+//!   to the ledger, is not waited for.
 //! * *Published* comes once nothing is under way or still to be sent. A registration that the node refuses, as when
-//!   it has too many, does not hold it up: it is tried again later.
+//!   it has too many, does not hold it up: it is tried again later, and why it was refused is shown until then.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -72,7 +75,10 @@ pub(super) struct Post {
     publish: Option<u64>,
     /// What this fulcrum has confirmed.
     known: BTreeMap<ServiceKey, Entry>,
+    /// When a refused request is made again.
     refused: BTreeMap<ServiceKey, Instant>,
+    /// Why the node refused to register or to withdraw, until it did.
+    complaints: BTreeMap<ServiceKey, String>,
     ledger: BTreeSet<ServiceKey>,
     /// The part of the ledger that is on the disk, and whether it is being written.
     durable: BTreeSet<ServiceKey>,
@@ -81,6 +87,7 @@ pub(super) struct Post {
     write_again: Instant,
     pins: BTreeSet<BlobId>,
     statuses: Vec<Stated>,
+    named: BTreeMap<String, bool>,
     out: VecDeque<FromPicket>,
 }
 
@@ -120,6 +127,12 @@ impl Post {
     pub(super) fn publish(&mut self, seq: u64, wanted: BTreeMap<ServiceKey, Entry>) {
         self.ledger.extend(wanted.keys().cloned());
         (self.publish, self.wanted) = (Some(seq), wanted);
+        self.complaints.retain(|key, _| self.ledger.contains(key));
+    }
+
+    /// Why a registration is not there that should be.
+    pub(super) fn complaint(&self, key: &ServiceKey) -> Option<&str> {
+        self.complaints.get(key).map(String::as_str)
     }
 
     /// The keys of what is to be registered.
@@ -135,10 +148,10 @@ impl Post {
         }
     }
 
-    /// How all services are.
-    pub(super) fn state(&mut self, statuses: Vec<Stated>) {
-        if self.statuses != statuses {
-            self.statuses = statuses;
+    /// How all services are, and what has a health, by its name.
+    pub(super) fn state(&mut self, statuses: Vec<Stated>, named: BTreeMap<String, bool>) {
+        if self.statuses != statuses || self.named != named {
+            (self.statuses, self.named) = (statuses, named);
             self.say_statuses();
         }
     }
@@ -149,8 +162,10 @@ impl Post {
     }
 
     fn say_statuses(&mut self) {
-        let services = self.statuses.clone();
-        self.whole(FromPicket::Health { services }, |it| matches!(it, FromPicket::Health { .. }));
+        let (services, named) = (self.statuses.clone(), self.named.clone());
+        self.whole(FromPicket::Health { services, named }, |it| {
+            matches!(it, FromPicket::Health { .. })
+        });
     }
 
     /// Says a whole list, instead of one that was not sent yet.
@@ -198,7 +213,7 @@ impl Post {
                 Asked::Image(blob) => Some(Answer::NoImage(blob, failure)),
                 _ => None,
             },
-            FromFulcrum::Hello { .. } | FromFulcrum::Ready(_) => None,
+            FromFulcrum::Hello { .. } | FromFulcrum::Ready(_) | FromFulcrum::Ends(_) => None,
         }
     }
 
@@ -208,11 +223,16 @@ impl Post {
             Asked::Image(_) => return,
         };
         if let Err(failure) = outcome {
-            warn!(service = %key.service, rev = %key.rev, error = failure.text, "the registration was not changed");
+            // Once: it is tried again every few seconds.
+            if self.complaints.get(&key) != Some(&failure.text) {
+                warn!(service = %key.service, rev = %key.rev, error = failure.text, "the registration was not changed");
+            }
+            self.complaints.insert(key.clone(), failure.text);
             self.refused.insert(key, now + AGAIN);
             return;
         }
         self.refused.remove(&key);
+        self.complaints.remove(&key);
         match asked {
             Asked::Register(_, entry) => drop(self.known.insert(key, entry)),
             _ => {
@@ -239,21 +259,34 @@ impl Post {
         self.refused.retain(|_, again| *again > now);
         let busy: BTreeSet<ServiceKey> = self.under_way().cloned().collect();
         let may = |key: &&ServiceKey| !busy.contains(*key) && !self.refused.contains_key(*key);
-        let withdraw = self.ledger.iter().filter(|key| !self.wanted.contains_key(*key)).filter(may);
-        let withdraw: Vec<ServiceKey> = withdraw.cloned().collect();
         let register =
             self.wanted.iter().filter(|(key, entry)| self.known.get(*key) != Some(*entry));
         let register = register.filter(|(key, _)| self.durable.contains(*key) && may(key));
         let register: Vec<_> = register.map(|(key, entry)| (key.clone(), entry.clone())).collect();
-        for key in withdraw {
-            let seq = self.number(Asked::Withdraw(key.clone()));
-            self.out.push_back(FromPicket::Withdraw { seq, key });
-        }
+        let withdraw = self.ledger.iter().filter(|key| !self.wanted.contains_key(*key)).filter(may);
+        let withdraw = withdraw.filter(|key| !self.is_awaited(key, now));
+        let withdraw: Vec<ServiceKey> = withdraw.cloned().collect();
         for (key, entry) in register {
             let Entry { endpoint, labels } = entry.clone();
             let seq = self.number(Asked::Register(key.clone(), entry));
             self.out.push_back(FromPicket::Register { seq, key, endpoint, labels });
         }
+        for key in withdraw {
+            let seq = self.number(Asked::Withdraw(key.clone()));
+            self.out.push_back(FromPicket::Withdraw { seq, key });
+        }
+    }
+
+    /// Whether another registration of that name is about to be there.
+    fn is_awaited(&self, withdrawn: &ServiceKey, now: Instant) -> bool {
+        let is_of_name =
+            |key: &&ServiceKey| key.horde == withdrawn.horde && key.service == withdrawn.service;
+        let is_coming = |key: &ServiceKey| {
+            let is_refused = self.refused.contains_key(key);
+            let may_be_written = self.durable.contains(key) || now >= self.write_again;
+            !self.known.contains_key(key) && !is_refused && may_be_written
+        };
+        self.wanted.keys().filter(is_of_name).any(is_coming)
     }
 
     /// The keys of requests that are not answered.

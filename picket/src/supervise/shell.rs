@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use crux_client::Error;
+use crux_client::{Error, Kind};
 use crux_crdt::blob::{BlobId, Descriptor, Root};
 use crux_crdt::record::ServiceKey;
 use crux_protocol::picket::{Command, Desired, Event, Image, InstanceId, RequestId, State, Status};
@@ -17,6 +17,7 @@ use super::answer::Pending;
 use super::calls::Call;
 use super::exec::Runs;
 use super::health::Book;
+use super::hold::Hold;
 use super::instance::{Instance, exit};
 use super::node::Node;
 use super::places::Places;
@@ -85,9 +86,15 @@ pub(crate) struct Shell {
     lost: Vec<InstanceId>,
     fulcrum: Option<Process>,
     look: Instant,
+    /// Something else is wanted than when logs had their bounds last.
+    pub(super) has_saved: bool,
+    /// The kind of what the disk said when the service config was not written last.
+    pub(super) disk: Kind,
+    pub(super) is_stopping: bool,
     is_over: bool,
     /// It is known what ran before, or it was waited for long enough.
     pub(super) is_adopted: bool,
+    pub(super) hold: Hold,
 }
 
 /// What a shell begins with.
@@ -113,6 +120,7 @@ impl Shell {
         let mut tasks = JoinSet::new();
         let logs = Arc::new(Logs::new(places.logs()));
         let writing = Arc::clone(&logs);
+        let hold = Hold::new(places.ended().exists());
         tasks.spawn(super::happen::write(Arc::clone(&events)));
         tasks.spawn(async move {
             writing.write(|service, notice| warn!(%service, ?notice, "the log of a service")).await;
@@ -149,8 +157,12 @@ impl Shell {
             lost: Vec::new(),
             fulcrum: None,
             look: now + ADOPTED_WITHIN,
+            has_saved: false,
+            disk: Kind::Io,
+            is_stopping: false,
             is_over: false,
             is_adopted: false,
+            hold,
         }
     }
 
@@ -236,6 +248,9 @@ impl Shell {
             self.tell(Event::Published { seq });
             return self.settle();
         }
+        if std::mem::take(&mut self.has_saved) {
+            self.bound_logs();
+        }
         if is_changed {
             self.show_health();
         }
@@ -258,6 +273,7 @@ impl Shell {
         }
         self.post.attach(true);
         self.tell(Event::FulcrumAttached { restarted });
+        self.serves();
         self.ask_images();
         self.settle();
         self.show_health();
@@ -288,7 +304,7 @@ impl Shell {
         let Some(path) = path.to_str() else {
             // The engine, and the file of what is wanted, have texts.
             let text = "the path of the blob store is not UTF-8; give --blob-dir another one";
-            let failure = crux_client::Error::new(crux_client::Kind::ImageUnusable, text);
+            let failure = Error::new(Kind::ImageUnusable, text);
             return self.on_no_image(descriptor.blob, Some((&failure).into()));
         };
         let image = Image { descriptor, path: path.to_owned() };
@@ -302,7 +318,9 @@ impl Shell {
     pub(crate) fn stop(&mut self, within: Duration) {
         // Then nothing is stopped here; keepers that are alone for long end what they have.
         self.is_over |= self.damage.is_some();
+        self.is_stopping = true;
         self.tell(Event::Stop { within });
+        self.let_go();
         self.settle();
     }
 

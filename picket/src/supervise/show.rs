@@ -22,7 +22,7 @@ pub(super) fn instance(row: &Row, used: Option<&Used>, now: Instant) -> Instance
         horde: row.horde.clone(),
         instance: row.instance.as_ref().map(InstanceId::to_string),
         state: state(row.state),
-        status: status(row.state),
+        status: status(row),
         since: now.since(row.since),
         pid: row.pid,
         restarts: u32::try_from(row.restarts).unwrap_or(u32::MAX),
@@ -57,8 +57,9 @@ pub(super) const fn state(state: RunState) -> InstanceState {
 }
 
 /// How callers see it.
-pub(super) const fn status(state: RunState) -> ServiceStatus {
-    match state {
+pub(super) const fn status(row: &Row) -> ServiceStatus {
+    match row.state {
+        RunState::Up if row.is_held => ServiceStatus::Degraded,
         RunState::Up => ServiceStatus::Up,
         RunState::Degraded => ServiceStatus::Degraded,
         RunState::Paused => ServiceStatus::Unknown,

@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot do its part fails")]
 
 mod adoption;
+mod answers;
 mod crashes;
 mod images;
 mod programs;
@@ -45,8 +46,16 @@ fn main() -> ExitCode {
 }
 
 fn tests() -> Vec<Test> {
-    [programs::TESTS, images::TESTS, trees::TESTS, adoption::TESTS, crashes::TESTS, services::TESTS]
-        .concat()
+    [
+        programs::TESTS,
+        images::TESTS,
+        trees::TESTS,
+        adoption::TESTS,
+        crashes::TESTS,
+        services::TESTS,
+        answers::TESTS,
+    ]
+    .concat()
 }
 
 /// Runs one test in this process.

@@ -38,53 +38,53 @@ pub(crate) const TESTS: &[crate::Test] = &[
 ];
 
 /// A picket in a process of its own, and its data directory.
-struct Picket {
-    dir: tempfile::TempDir,
-    child: Option<Child>,
-    runtime: tokio::runtime::Runtime,
+pub(crate) struct Picket {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) child: Option<Child>,
+    pub(crate) runtime: tokio::runtime::Runtime,
 }
 
 impl Picket {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut picket = Self::not_started();
         picket.start();
         picket
     }
 
-    fn not_started() -> Self {
+    pub(crate) fn not_started() -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("blobs")).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         Self { dir, child: None, runtime }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new("/proc/self/exe");
         command.args(["run", self.dir.path().to_str().unwrap()]).stdin(Stdio::null());
         command
     }
 
-    fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         self.child = Some(self.command().spawn().unwrap());
         self.until("it answers", |picket| picket.ask(&ListInstances::default()).is_ok());
     }
 
-    fn process(&self) -> Process {
+    pub(crate) fn process(&self) -> Process {
         Process::now(i32::try_from(self.child.as_ref().unwrap().id()).unwrap()).unwrap()
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let mut child = self.child.take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
     }
 
     /// SIGTERM; the fulcrum's exit code says that it was told to stop.
-    fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.process().signal(Signal::TERM);
         let begun = Instant::now();
         let status = self.child.take().unwrap().wait().unwrap();
@@ -92,7 +92,7 @@ impl Picket {
         assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
     }
 
-    fn ask<C: Call>(&self, op: &C) -> Result<C::Answer, Error> {
+    pub(crate) fn ask<C: Call>(&self, op: &C) -> Result<C::Answer, Error> {
         self.runtime.block_on(async {
             let client = Client::connect_at(self.dir.path(), Door::Picket, SOON).await?;
             client.call(op).await
@@ -100,31 +100,31 @@ impl Picket {
     }
 
     /// A script that is a blob, and its id.
-    fn script(&self, text: &str) -> String {
+    pub(crate) fn script(&self, text: &str) -> String {
         let hash = blake3::hash(text.as_bytes()).to_hex().to_string();
         let path = self.path("blobs").join(&hash);
         fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
         hash
     }
 
-    fn add(&self, name: &str, script: &str, more: &str) -> Result<Settled, Error> {
+    pub(crate) fn add(&self, name: &str, script: &str, more: &str) -> Result<Settled, Error> {
         let image = self.script(script);
         let config = format!(r#"{{"name": "{name}", "image": "{image}", "drain": "0ms"{more}}}"#);
         let config = serde_json::from_str(&config).unwrap();
         self.ask(&AddService { config, until: until(Goal::Up) })
     }
 
-    fn rows(&self) -> Vec<Instance> {
+    pub(crate) fn rows(&self) -> Vec<Instance> {
         self.ask(&ListInstances { service: None, all: true }).unwrap()
     }
 
-    fn row(&self) -> Instance {
+    pub(crate) fn row(&self) -> Instance {
         let rows = self.rows();
         assert_eq!(rows.len(), 1, "{rows:?}");
         rows.into_iter().next().unwrap()
     }
 
-    fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
+    pub(crate) fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
         let begun = Instant::now();
         while !holds(self) {
             let ended = self.child.as_mut().unwrap().try_wait().unwrap();
@@ -133,7 +133,7 @@ impl Picket {
         }
     }
 
-    fn registered(&self) -> String {
+    pub(crate) fn registered(&self) -> String {
         fs::read_to_string(self.path("registered")).unwrap_or_default()
     }
 }
@@ -147,25 +147,25 @@ impl Drop for Picket {
     }
 }
 
-fn until(goal: Goal) -> Until {
+pub(crate) fn until(goal: Goal) -> Until {
     Until { goal, within: SOON, generation: None }
 }
 
-fn process(row: &Instance) -> Process {
+pub(crate) fn process(row: &Instance) -> Process {
     Process::now(i32::try_from(row.pid.unwrap()).unwrap()).unwrap()
 }
 
-const SLEEPER: &str = "echo hello; exec sleep 1000";
-const PORTS: &str = r#", "ports": {"http": "auto"}"#;
+pub(crate) const SLEEPER: &str = "echo hello; exec sleep 1000";
+pub(crate) const PORTS: &str = r#", "ports": {"http": "auto"}"#;
 /// Listens at its port with what every machine has.
-const SERVER: &str = "exec python3 -m http.server $PORT";
+pub(crate) const SERVER: &str = "exec python3 -m http.server $PORT";
 
-fn is_up(picket: &Picket) -> bool {
+pub(crate) fn is_up(picket: &Picket) -> bool {
     picket.rows().iter().all(|row| row.state == InstanceState::Up)
 }
 
 /// Whether the one instance is up, as another process than before.
-fn is_another(picket: &Picket, before: Process) -> bool {
+pub(crate) fn is_another(picket: &Picket, before: Process) -> bool {
     let row = picket.row();
     let pid = row.pid.and_then(|pid| i32::try_from(pid).ok());
     row.state == InstanceState::Up && pid.is_some_and(|pid| pid != before.pid)

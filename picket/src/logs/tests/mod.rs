@@ -4,6 +4,7 @@ mod drains;
 mod files;
 mod model;
 mod readers;
+mod removed;
 
 use std::fs;
 use std::io;

@@ -1,0 +1,123 @@
+//! The end of what the command of a check prints.
+//!
+//! **Invariants**: what it prints is read while it runs, however much that is, so that it never waits for a reader; and
+//! only the last [`KEPT_MAX`] bytes are kept.
+
+use std::io;
+
+use tokio::net::unix::pipe::Receiver;
+
+use crate::handle::Output;
+
+/// How many bytes are kept: the last line is shown.
+const KEPT_MAX: usize = 512;
+/// How many bytes are read at once.
+const READ_BYTES: usize = 16 << 10;
+/// How many reads follow each other before others get their turn.
+const READS_MAX: usize = 32;
+
+/// Reads the two pipes of a command.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    /// Those that have not ended.
+    pipes: Vec<Receiver>,
+    kept: Vec<u8>,
+}
+
+impl Words {
+    /// Of a command that was started. Must be called within a runtime.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn new(output: Output) -> io::Result<Self> {
+        let Output { stdout, stderr } = output;
+        let pipes = vec![Receiver::from_owned_fd(stdout)?, Receiver::from_owned_fd(stderr)?];
+        Ok(Self { pipes, kept: Vec::new() })
+    }
+
+    /// Reads on, until both pipes ended; then it waits for ever. May be dropped at any time and called again.
+    pub(super) async fn read(&mut self) {
+        while !self.pipes.is_empty() {
+            match &*self.pipes {
+                [one, other] => tokio::select! {
+                    _ = one.readable() => {}
+                    _ = other.readable() => {}
+                },
+                // An error is seen when it is read.
+                all => drop(all[0].readable().await),
+            }
+            self.turn();
+            tokio::task::yield_now().await;
+        }
+        std::future::pending().await
+    }
+
+    /// What was printed last, with what the pipes still hold, whether or not the runtime has heard of it.
+    pub(super) fn last(mut self) -> Vec<u8> {
+        for pipe in self.pipes {
+            if let Ok(fd) = pipe.into_nonblocking_fd() {
+                take(&mut self.kept, |buffer| Ok(rustix::io::read(&fd, buffer)?));
+            }
+        }
+        self.kept
+    }
+
+    /// Reads what is there, for a turn.
+    fn turn(&mut self) {
+        let kept = &mut self.kept;
+        self.pipes.retain(|pipe| take(kept, |buffer| pipe.try_read(buffer)));
+    }
+}
+
+/// Reads what is there, and keeps the end of it. Whether there may be more later.
+fn take(kept: &mut Vec<u8>, mut from: impl FnMut(&mut [u8]) -> io::Result<usize>) -> bool {
+    let mut buffer = [0; READ_BYTES];
+    for _ in 0..READS_MAX {
+        match from(&mut buffer) {
+            Ok(0) => return false,
+            Ok(n) => {
+                kept.extend_from_slice(&buffer[..n]);
+                kept.drain(..kept.len().saturating_sub(KEPT_MAX));
+            }
+            Err(err) if err.kind() == io::ErrorKind::WouldBlock => return true,
+            Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
+            // It has nothing more for us.
+            Err(_) => return false,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::OwnedFd;
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_command_that_prints_more_than_a_pipe_holds_ends() {
+        let script = "head -c 1000000 /dev/zero; head -c 300000 /dev/zero >&2; echo; echo the end";
+        let mut shell = Command::new("sh")
+            .args(["-c", script])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = OwnedFd::from(shell.stdout.take().unwrap());
+        let stderr = OwnedFd::from(shell.stderr.take().unwrap());
+        let mut words = Words::new(Output { stdout, stderr }).unwrap();
+        let ended = tokio::task::spawn_blocking(move || shell.wait().unwrap());
+        let ended = tokio::time::timeout(Duration::from_secs(20), async {
+            tokio::select! {
+                ended = ended => ended.unwrap(),
+                () = words.read() => panic!("it waits for ever"),
+            }
+        });
+        assert!(ended.await.expect("it ends").success());
+        let last = words.last();
+        assert!(last.ends_with(b"\nthe end\n") && last.len() <= KEPT_MAX, "{}", last.len());
+    }
+}
