@@ -129,7 +129,7 @@ mod tests {
             let serves = serves_any(&view, &stated(&[("web", status)]), "svc-n1web");
             assert_eq!(serves, Some(is_serving(status)), "{status}");
         }
-        // What it runs and does not register, too.
+        // So do services that the picket runs and does not register.
         let only_run = stated(&[("batch", ServiceStatus::Down)]);
         assert_eq!(serves_any(&view, &only_run, "batch"), Some(false));
         assert_eq!(serves_any(&view, &only_run, "/dev/main/n1/batch/r1"), Some(false));

@@ -31,7 +31,7 @@ pub enum Place {
 }
 
 impl Place {
-    /// What a text means: 64 hexadecimal digits are a blob, anything else is a path.
+    /// The place that a text means: 64 hexadecimal digits are a blob, anything else is a path.
     ///
     /// # Errors
     /// The text is empty, or has a NUL character, or nearly is the id of a blob: in words.

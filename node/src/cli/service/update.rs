@@ -59,7 +59,7 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     answer(&settled, ui)
 }
 
-/// What the word after `--image` is.
+/// The meaning of the word after `--image`.
 fn place(image: &str) -> Result<Place, Error> {
     if image.is_empty() {
         return Err(Error::new(Kind::InvalidArgument, "--image is empty")
