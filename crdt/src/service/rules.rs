@@ -24,7 +24,7 @@ impl<I> Fields<I> {
     /// Checks all rules but those of the image.
     ///
     /// # Errors
-    /// What is wrong, the first 16 of it, each with its key.
+    /// The first 16 mistakes, each with its key.
     pub fn check(&self) -> Result<(), ConfigErrors> {
         let mut wrong = Wrong(Vec::new());
         self.check_texts(&mut wrong);
@@ -159,7 +159,7 @@ impl<I> Fields<I> {
         wrong.number("nofile", self.nofile, &bounds::NOFILE);
     }
 
-    /// What all texts take together.
+    /// Checks the length of all texts together.
     fn check_whole(&self, wrong: &mut Wrong) {
         let bytes: usize = self.texts().map(str::len).sum();
         wrong.unless(bytes <= bounds::CONFIG_BYTES_MAX, "name", || Why::AllTooLong(bytes));
@@ -266,7 +266,7 @@ fn check_labels(key: &str, entry: &RegisterAs, wrong: &mut Wrong) {
     }
 }
 
-/// What is wrong so far.
+/// The mistakes found so far.
 struct Wrong(Vec<ConfigError>);
 
 impl Wrong {

@@ -32,8 +32,8 @@ pub enum Place {
 }
 
 impl Place {
-    /// What a word of a command line means: as in a config, but that the first digits of a blob's id do, which
-    /// are a path here.
+    /// The place that a word of a command line means: as in a config, but that first digits of a blob's id are
+    /// accepted; they are a path here.
     ///
     /// # Errors
     /// As [`of`](Self::of).
@@ -44,7 +44,7 @@ impl Place {
         Self::of(word)
     }
 
-    /// What a text means: 64 hexadecimal digits are a blob, anything else is a path.
+    /// The place that a text means: 64 hexadecimal digits are a blob, anything else is a path.
     ///
     /// # Errors
     /// The text is empty, or has a NUL character, or nearly is the id of a blob: in words.

@@ -59,7 +59,7 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     answer(&settled, ui)
 }
 
-/// What the word after `--image` is.
+/// The meaning of the word after `--image`.
 fn place(image: &str) -> Result<Place, Error> {
     Place::of_word(image).map_err(|why| {
         Error::new(Kind::InvalidArgument, why)
