@@ -14,15 +14,16 @@ pub(super) fn check(stated: &Stated) -> Check {
 /// A node of root gives its services other users. One that is not root cannot, and a program of its own user may
 /// open whatever it may.
 fn judge(stated: &Stated, is_root: bool) -> Check {
-    let count = stated.services.as_ref().map_or(0, std::collections::BTreeMap::len);
-    match (stated.picket, count) {
+    match (stated.picket, stated.named.is_empty()) {
         (Picket::None, _) => ok(NAME, "this node runs no services"),
-        _ if is_root => ok(NAME, "services run as users of their own, unless their config says root"),
-        (_, 0) => ok(NAME, "services would run as this node's user, and could read its key"),
-        (_, count) => line(
+        _ if is_root => {
+            ok(NAME, "services run as users of their own, unless their config says root")
+        }
+        (_, true) => ok(NAME, "services would run as this node's user, and could read its key"),
+        (_, false) => line(
             NAME,
             CheckResult::Warn,
-            format!("{count} services run as this node's user, and could read its key"),
+            "services run as this node's user, and could read its key".to_owned(),
             "Run programs that you do not trust on a node of root, which gives them another user.",
         ),
     }
@@ -30,24 +31,17 @@ fn judge(stated: &Stated, is_root: bool) -> Check {
 
 #[cfg(test)]
 mod tests {
-    use crux_client::model::ServiceStatus;
-    use crux_crdt::record::ServiceKey;
+    use std::collections::BTreeMap;
 
     use super::*;
 
     #[test]
     fn only_programs_that_share_the_node_s_user_are_warned_of() {
-        let key = ServiceKey {
-            horde: "main".parse().unwrap(),
-            service: "web".parse().unwrap(),
-            rev: "v1".parse().unwrap(),
-            ordinal: 0,
-        };
-        let one = Some([(key, ServiceStatus::Up)].into());
-        let with = |picket, services| Stated { picket, services };
+        let one = BTreeMap::from([("web".to_owned(), true)]);
+        let with = |picket, named| Stated { picket, services: None, named };
         for (stated, is_root, expected) in [
-            (with(Picket::None, None), false, CheckResult::Ok),
-            (with(Picket::Attached, None), false, CheckResult::Ok),
+            (with(Picket::None, BTreeMap::new()), false, CheckResult::Ok),
+            (with(Picket::Attached, BTreeMap::new()), false, CheckResult::Ok),
             (with(Picket::Attached, one.clone()), true, CheckResult::Ok),
             (with(Picket::Attached, one.clone()), false, CheckResult::Warn),
             (with(Picket::Away, one), false, CheckResult::Warn),
