@@ -37,9 +37,13 @@ impl Start for Script {
         let tools = "say() { eval \"printf '%b%s' \\\"\\$$1_HEAD\\\" \\\"\\$$1_BODY\\\"\" >&0; }\n\
                      N=$(($(cat \"$HOME/n\" 2>/dev/null || echo 0) + 1)); echo $N > \"$HOME/n\"\n";
         command.args(["-c", &format!("{tools}{}", self.text)]).env("HOME", &self.home);
-        for (name, message) in
-            [("READY", ready()), ("HELLO", hello(VERSION)), ("NEWER", hello(VERSION + 1))]
-        {
+        for (name, message) in [
+            ("READY", ready()),
+            ("HELLO", hello(VERSION)),
+            ("NEWER", hello(VERSION + 1)),
+            ("REFUSED", ends_with(Kind::Refused)),
+            ("FULL", ends_with(Kind::DiskFull)),
+        ] {
             let body = serde_json::to_string(&message).unwrap();
             let head = u32::try_from(body.len()).unwrap().to_be_bytes();
             let head: String = head.iter().map(|byte| format!("\\0{byte:03o}")).collect();
@@ -56,6 +60,10 @@ impl Start for Script {
 
 fn hello(version: u32) -> FromFulcrum {
     FromFulcrum::Hello { version, pid: 1 }
+}
+
+fn ends_with(kind: Kind) -> FromFulcrum {
+    FromFulcrum::Ends { failure: (&crux_client::Error::new(kind, "so it is")).into() }
 }
 
 fn ready() -> FromFulcrum {
@@ -101,15 +109,20 @@ async fn the_end_of_a_fulcrum_means_what_the_table_says() {
     assert_eq!(starts.len(), 1);
 
     // One that was ready is started again, until an end is final; at once, then after 100 and 200 ms.
-    for code in [0, 2, 5] {
+    for end in ["exit 0", "say REFUSED; exit 5"] {
         let begun = Instant::now();
         let text = format!(
             "[ $N = 1 ] && {{ say HELLO; say READY; exit 1; }}; [ $N = 2 ] && exit 7\n\
-                            [ $N = 3 ] && kill -9 $$; exit {code}"
+                            [ $N = 3 ] && kill -9 $$; {end}"
         );
+        let code = end.bytes().last().unwrap() - b'0';
         assert_eq!(ends(&text, None).await, (Ok(code), vec![true, false, false, false]));
         assert!(begun.elapsed() >= Duration::from_millis(300), "{:?}", begun.elapsed());
     }
+    // A full disk, a taken port, settings that became wrong: whoever mends that has nothing to restart.
+    let text = "[ $N = 1 ] && { say READY; exit 1; }; [ $N = 2 ] && { say FULL; exit 5; }\n\
+                [ $N = 3 ] && exit 2; [ $N = 4 ] && exit 5; exit 0";
+    assert_eq!(ends(text, None).await.1.len(), 5);
 
     // One that cannot be talked to is killed.
     for text in ["say NEWER; exec sleep 60", "printf 'nonsense' >&0; exec sleep 60"] {

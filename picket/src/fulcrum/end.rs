@@ -45,6 +45,8 @@ pub enum Verdict {
 /// What is known when a fulcrum ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Known {
+    /// What it said of its end; none: nothing.
+    pub(super) said: Option<Kind>,
     /// It was told to stop.
     pub(super) told: bool,
     /// It, or one before it, was ready.
@@ -59,7 +61,9 @@ pub(super) fn judge(end: End, known: Known) -> Verdict {
     const USAGE: u8 = Exit::Usage.code();
     const REFUSED: u8 = Exit::Refused.code();
     match end {
-        End::Code(code @ (LEFT | USAGE | REFUSED)) => Verdict::Final(code),
+        End::Code(LEFT) => Verdict::Final(LEFT),
+        End::Code(USAGE) if !known.was_ready => Verdict::Final(USAGE),
+        End::Code(REFUSED) if known.said == Some(Kind::Refused) => Verdict::Final(REFUSED),
         _ if !known.told && (known.was_ready || known.has_services) => Verdict::Again,
         End::Code(code) => Verdict::Final(code),
         End::Signal(_) => Verdict::Failed(by_signal(end, known.told)),
@@ -80,24 +84,37 @@ fn by_signal(end: End, told: bool) -> Error {
 mod tests {
     use super::*;
 
-    const NEW: Known = Known { told: false, was_ready: false, has_services: false };
+    const NEW: Known = Known { said: None, told: false, was_ready: false, has_services: false };
     const READY: Known = Known { was_ready: true, ..NEW };
 
     #[test]
     fn what_is_final_is_so_whatever_else_is_known() {
-        for told in [false, true] {
-            for was_ready in [false, true] {
-                for has_services in [false, true] {
-                    let known = Known { told, was_ready, has_services };
-                    for code in [0, 2, 5] {
-                        assert_eq!(
-                            judge(End::Code(code), known),
-                            Verdict::Final(code),
-                            "{known:?}"
-                        );
-                    }
-                }
+        for n in 0..8 {
+            let [told, was_ready, has_services] = [1, 2, 4].map(|bit| n & bit != 0);
+            let known = Known { said: None, told, was_ready, has_services };
+            assert_eq!(judge(End::Code(0), known), Verdict::Final(0), "{known:?}");
+            let known = Known { said: Some(Kind::Refused), ..known };
+            assert_eq!(judge(End::Code(5), known), Verdict::Final(5), "{known:?}");
+        }
+    }
+
+    /// Neither a full disk, nor a taken port, nor settings that became wrong stop what runs.
+    #[test]
+    fn what_may_pass_is_not_final_for_a_node_that_served_or_has_services() {
+        let kinds = [Kind::DiskFull, Kind::PortInUse, Kind::DatabaseCorrupt].map(Some);
+        for known in [READY, Known { has_services: true, ..NEW }] {
+            for (code, said) in kinds.map(|said| (5, said)).into_iter().chain([(5, None), (1, None)]) {
+                let known = Known { said, ..known };
+                assert_eq!(judge(End::Code(code), known), Verdict::Again, "{code} {known:?}");
+                let stops = Known { told: true, ..known };
+                assert_eq!(judge(End::Code(code), stops), Verdict::Final(code));
             }
+        }
+        let settings = Known { said: Some(Kind::InvalidConfig), ..READY };
+        assert_eq!(judge(End::Code(2), settings), Verdict::Again);
+        for (code, said) in [(5, Kind::PortInUse), (2, Kind::InvalidConfig), (5, Kind::DiskFull)] {
+            let known = Known { said: Some(said), ..NEW };
+            assert_eq!(judge(End::Code(code), known), Verdict::Final(code));
         }
     }
 

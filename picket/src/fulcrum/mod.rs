@@ -12,10 +12,14 @@
 //! | it ended | and | what now |
 //! |---|---|---|
 //! | with 0 | nobody stopped it: it left the flock | final, 0 |
-//! | with 2 or 5 | settings are wrong; it was evicted, or another copy of the node runs | final, 2 or 5 |
-//! | otherwise | no fulcrum of this picket was ever ready, and no service runs | final, with its code |
+//! | with 5 | it said `refused`: it was evicted, it left before, or another copy of the node runs | final, 5 |
+//! | with 2 | no fulcrum of this picket was ever ready: settings are wrong | final, 2 |
+//! | otherwise | no fulcrum of this picket was ever ready, and no service is wanted | final, with its code |
 //! | otherwise | | again |
 //! | at all | it was told to stop | final, with its code |
+//!
+//! *Otherwise* are a full disk, a port that somebody took meanwhile, settings that became wrong, and a crash: services
+//! run through all of these, and whoever mends the cause has nothing to restart.
 //!
 //! **Invariants**
 //!

@@ -4,13 +4,15 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use crux_client::Kind;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitStatus, pidfd_open, pidfd_send_signal};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
 use super::backoff::Backoff;
 use super::end::{End, Known, Verdict, judge};
-use crate::link::{FromFulcrum, FromPicket, Hello, Link, LinkError, Ready, VERSION};
+use crate::crash::{self, Spawn};
+use crate::link::{Failure, FromFulcrum, FromPicket, Hello, Link, LinkError, Ready, VERSION};
 
 /// How a fulcrum is started.
 pub trait Start {
@@ -59,6 +61,8 @@ struct Running {
     /// None once it is closed: the end of the process follows.
     link: Option<Link<FromFulcrum, FromPicket>>,
     ready_since: Option<Instant>,
+    /// What it said of its end.
+    ends: Option<Failure>,
 }
 
 impl<S: Start> Fulcrum<S> {
@@ -146,17 +150,13 @@ impl<S: Start> Fulcrum<S> {
     /// the time that comes with the verdict.
     pub fn ended(&mut self, status: WaitStatus, has_services: bool) -> (End, Verdict, Duration) {
         let end = End::of(status);
-        let ready_for = match &mut self.state {
-            State::Running(running) => {
-                // It may have said so right before it ended.
-                if running.said_ready_last() {
-                    self.was_ready = true;
-                }
-                running.ready_since.map(|since| since.elapsed())
-            }
-            State::Away(_) => None,
-        };
-        let known = Known { told: self.told, was_ready: self.was_ready, has_services };
+        let (mut ready_for, mut said) = (None, None);
+        if let State::Running(running) = &mut self.state {
+            self.was_ready |= running.hear_the_rest();
+            ready_for = running.ready_since.map(|since| since.elapsed());
+            said = running.ends.take().and_then(|failure| Kind::from_name(&failure.kind));
+        }
+        let known = Known { said, told: self.told, was_ready: self.was_ready, has_services };
         let verdict = judge(end, known);
         let wait = self.backoff.after(ready_for);
         self.state = State::Away(Instant::now() + wait);
@@ -168,7 +168,8 @@ impl Running {
     fn spawn(start: &impl Start, is_first: bool) -> io::Result<Self> {
         let (mine, theirs) = UnixStream::pair()?;
         let mut command = start.command();
-        let mut child = command.stdin(Stdio::from(OwnedFd::from(theirs))).spawn()?;
+        command.stdin(Stdio::from(OwnedFd::from(theirs)));
+        let mut child = crash::spawn(Spawn::Fulcrum, &mut command)?;
         // Not reaped before this process does so itself, so the number is still the child's.
         let pid = Pid::from_child(&child);
         let hello = FromPicket::Hello(Hello {
@@ -184,7 +185,8 @@ impl Running {
         };
         match linked() {
             Ok((pidfd, link)) => {
-                Ok(Self { _child: child, pid, pidfd, link: Some(link), ready_since: None })
+                let link = Some(link);
+                Ok(Self { _child: child, pid, pidfd, link, ready_since: None, ends: None })
             }
             Err(err) => {
                 child.kill().and_then(|()| child.wait()).ok();
@@ -202,6 +204,7 @@ impl Running {
                 Ok(FromFulcrum::Hello { version, .. }) => {
                     self.give_up(&LinkError::Version { found: version });
                 }
+                Ok(FromFulcrum::Ends { failure }) => self.ends = Some(failure),
                 Ok(said) => return said,
                 Err(LinkError::Closed) => self.link = None,
                 Err(error) => self.give_up(&error),
@@ -222,9 +225,17 @@ impl Running {
         }
     }
 
-    /// Whether what was not read yet says that it was ready. It has ended.
-    fn said_ready_last(&mut self) -> bool {
+    /// Reads what was not read yet of one that has ended: why it did. Whether it said that it was ready.
+    fn hear_the_rest(&mut self) -> bool {
         let Some(link) = &mut self.link else { return false };
-        std::iter::from_fn(|| link.left()).any(|said| matches!(said, FromFulcrum::Ready(_)))
+        let mut was_ready = false;
+        for said in std::iter::from_fn(|| link.left()) {
+            match said {
+                FromFulcrum::Ready(_) => was_ready = true,
+                FromFulcrum::Ends { failure } => self.ends = Some(failure),
+                _ => {}
+            }
+        }
+        was_ready
     }
 }

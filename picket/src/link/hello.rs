@@ -1,11 +1,11 @@
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::stream::{LENGTH_BYTES, length, read_body};
-use super::{FRAME_BYTES_MAX, FromPicket, LinkError};
+use super::{FRAME_BYTES_MAX, FromFulcrum, FromPicket, LinkError};
 
 /// Which messages both ends know. Raised with every change that an older end would misread.
 pub const VERSION: u32 = 1;
@@ -51,10 +51,23 @@ pub fn receive(mut stream: &UnixStream) -> Result<Hello, LinkError> {
     }
 }
 
+/// Tells the picket why this fulcrum ends: the last thing that is written, past the [`super::Link`]. What the link had not
+/// written yet is cut off then. Waits for nothing: to a picket that reads nothing, nothing is told, and it takes the
+/// end for one that is not final.
+pub fn last_words(mut stream: &UnixStream, error: &crux_client::Error) {
+    let message = FromFulcrum::Ends { failure: error.into() };
+    let frame = serde_json::to_vec(&message).ok().and_then(|body| {
+        let length = u32::try_from(body.len()).ok()?;
+        Some([&length.to_be_bytes()[..], &body].concat())
+    });
+    if let Some(frame) = frame {
+        // One write is all or, into a full queue, a part, which is not a message.
+        stream.set_nonblocking(true).and_then(|()| stream.write_all(&frame)).ok();
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-
     use super::*;
 
     fn hears(bytes: &[u8]) -> Result<Hello, LinkError> {

@@ -8,6 +8,7 @@
 //!   Register, Withdraw, Image ──▶ ◀── Done, ImageReady, …       one answer for each number
 //!   Health, Pins ──▶                                            whole lists; the last one holds
 //!   Reload, Stop ──▶                                            what signals mean to a node alone
+//!                                ◀── Ends                       why it ends by itself; the last message
 //! ```
 //!
 //! Possession authorises: the pair is made by the picket, and nobody else has an end of it. Both ends are the
@@ -32,7 +33,7 @@ mod message;
 mod stream;
 mod text;
 
-pub use hello::{Hello, VERSION, receive};
+pub use hello::{Hello, VERSION, last_words, receive};
 pub use message::{Failure, FromFulcrum, FromPicket, Ready, Stated};
 pub use stream::{Link, LinkError};
 

@@ -144,7 +144,7 @@ impl Reader {
         if let Some(blocks) = state.tail.from(self.next, STEP_BYTES) {
             return Place::Memory(blocks);
         }
-        let first = state.tail.first();
+        let first = state.tail.first_from(self.next);
         match state.marks.find(self.next).filter(|run| run.first < first) {
             Some(run) if run.begin > self.next => Place::Lost(run.begin),
             Some(run) => Place::File(run),

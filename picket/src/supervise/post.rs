@@ -198,7 +198,7 @@ impl Post {
                 Asked::Image(blob) => Some(Answer::NoImage(blob, failure)),
                 _ => None,
             },
-            FromFulcrum::Hello { .. } | FromFulcrum::Ready(_) => None,
+            FromFulcrum::Hello { .. } | FromFulcrum::Ready(_) | FromFulcrum::Ends { .. } => None,
         }
     }
 

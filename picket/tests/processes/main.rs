@@ -10,6 +10,7 @@
 mod adoption;
 mod crashes;
 mod images;
+mod picket;
 mod programs;
 mod roles;
 mod services;

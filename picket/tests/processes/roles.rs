@@ -77,7 +77,9 @@ pub(crate) fn run(how: &[&str]) -> ExitCode {
         let stop_timeout = Duration::from_secs(8);
         let config = crux_picket::Config { start, data_dir: dir.into(), stop_timeout };
         let (_tell, reload) = tokio::sync::mpsc::channel(1);
-        let stop = async { term.recv().await.unwrap_or_default() };
+        let stop = async {
+            term.recv().await;
+        };
         crux_picket::run(config, stop, reload).await
     });
     ExitCode::from(ended.unwrap())
