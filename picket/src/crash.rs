@@ -235,7 +235,8 @@ mod tests {
             ("logs/disk.rs", "fs::rename("),
             ("crash.rs", ".spawn()"),
         ];
-        let words = ["fs::rename(", ".sync_all(", ".sync_data(", ".spawn()", ".output()", ".status()?"];
+        let words =
+            ["fs::rename(", ".sync_all(", ".sync_data(", ".spawn()", ".output()", ".status()?"];
         for (path, text) in source() {
             for word in words.iter().filter(|word| text.contains(**word)) {
                 let is_allowed = |(file, of): &(&str, &str)| path.ends_with(file) && of == word;

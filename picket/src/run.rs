@@ -76,8 +76,7 @@ pub async fn run<S: Start>(
     let (end_api, api_ends) = oneshot::channel::<()>();
     let api = api::serve(socket, service, health, async { drop(api_ends.await) });
     let fulcrum = Fulcrum::new(start);
-    let mut picket =
-        Picket { fulcrum, reaper, stop_timeout, shell, was_ready: false, ended: None };
+    let mut picket = Picket { fulcrum, reaper, stop_timeout, shell, was_ready: false, ended: None };
     let work = async {
         let ended = picket.work(stop, &mut reload).await;
         picket.shell.flush();

@@ -43,7 +43,12 @@ impl Reserve {
     pub(super) fn next(&mut self) -> io::Result<u64> {
         if self.given >= self.end {
             let end = self.given + BLOCK;
-            durable::write(Write::EventNumbers, &self.path, format!("{end}\n").as_bytes(), Sync::Disk)?;
+            durable::write(
+                Write::EventNumbers,
+                &self.path,
+                format!("{end}\n").as_bytes(),
+                Sync::Disk,
+            )?;
             self.end = end;
         }
         self.given += 1;
@@ -68,7 +73,12 @@ impl Reserve {
     /// Gives back the rest of the block: every number that was given is in the file.
     pub(super) fn close(&mut self) -> io::Result<()> {
         let given = self.given;
-        durable::write(Write::EventNumbers, &self.path, format!("{given}\n").as_bytes(), Sync::Disk)?;
+        durable::write(
+            Write::EventNumbers,
+            &self.path,
+            format!("{given}\n").as_bytes(),
+            Sync::Disk,
+        )?;
         self.end = given;
         Ok(())
     }

@@ -103,7 +103,9 @@ mod tests {
     fn what_may_pass_is_not_final_for_a_node_that_served_or_has_services() {
         let kinds = [Kind::DiskFull, Kind::PortInUse, Kind::DatabaseCorrupt].map(Some);
         for known in [READY, Known { has_services: true, ..NEW }] {
-            for (code, said) in kinds.map(|said| (5, said)).into_iter().chain([(5, None), (1, None)]) {
+            for (code, said) in
+                kinds.map(|said| (5, said)).into_iter().chain([(5, None), (1, None)])
+            {
                 let known = Known { said, ..known };
                 assert_eq!(judge(End::Code(code), known), Verdict::Again, "{code} {known:?}");
                 let stops = Known { told: true, ..known };

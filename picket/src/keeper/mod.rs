@@ -41,9 +41,9 @@ use rustix::process::{
 };
 use signal_hook::consts;
 
-use crate::launch::{self, Errand};
 use crate::crash::{self, Spawn};
 use crate::fds;
+use crate::launch::{self, Errand};
 use crate::tree::Process;
 pub use message::{Ended, Exit, Order};
 pub(crate) use message::{Hello, Report, Request};

@@ -27,8 +27,8 @@ use std::process::ExitCode;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{crash, fds};
 use crate::keeper::Order;
+use crate::{crash, fds};
 pub use spec::{Spec, SpecError};
 pub(crate) use steps::null_stdin;
 

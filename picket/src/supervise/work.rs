@@ -311,8 +311,8 @@ impl Shell {
         let path = self.places.registered();
         self.tasks.spawn_blocking(move || {
             let written = post::write(&ledger).map_err(io::Error::from);
-            let written =
-                written.and_then(|bytes| durable::write(Write::Registered, &path, &bytes, Sync::Disk));
+            let written = written
+                .and_then(|bytes| durable::write(Write::Registered, &path, &bytes, Sync::Disk));
             Done::Ledger(ledger, written)
         });
     }

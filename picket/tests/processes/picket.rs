@@ -101,6 +101,12 @@ impl Picket {
         rows.into_iter().next().unwrap()
     }
 
+    /// The program of the one instance, if it runs.
+    pub(crate) fn pid_of_one(&self) -> Option<Process> {
+        let rows = self.ask(&ListInstances { service: None, all: true }).ok()?;
+        rows.iter().find_map(|row| Process::now(i32::try_from(row.pid?).ok()?))
+    }
+
     pub(crate) fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
         let begun = Instant::now();
         while !holds(self) {
