@@ -72,7 +72,7 @@ impl Events {
         let (path, numbers) = (dir.join("events"), dir.join("events.seq"));
         let (file, end) = File::open(&path, append).map_err(|err| failed("opening", &path, err))?;
         let is_same_boot = end.boot.as_deref() == Some(boot);
-        let reserve = Reserve::open(numbers.clone(), end.last, is_same_boot)
+        let reserve = Reserve::open(numbers.clone(), end.last)
             .map_err(|err| failed("opening", &numbers, err))?;
         let given = reserve.given();
         let state = State {

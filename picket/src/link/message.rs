@@ -110,8 +110,12 @@ pub enum FromFulcrum {
         /// Why.
         failure: Failure,
     },
-    /// It ends, for this reason. The last message, and not said where it ends without an error.
-    Ends(Failure),
+    /// The last message: why it ends by itself. It has printed that. Its exit code alone does not tell an eviction,
+    /// which is final, from a full disk, which is not.
+    Ends {
+        /// Why.
+        failure: Failure,
+    },
 }
 
 /// How a service is.
@@ -243,7 +247,7 @@ mod tests {
             FromFulcrum::Done { seq: 1, outcome: Err(Failure::from(&error)) },
             FromFulcrum::ImageReady { seq: 2, descriptor, path },
             FromFulcrum::ImageFailed { seq: 3, failure: Failure::from(&error) },
-            FromFulcrum::Ends(Failure::from(&error)),
+            FromFulcrum::Ends { failure: Failure::from(&error) },
         ]
     }
 

@@ -158,7 +158,7 @@ mod tests {
             log.rotate().unwrap();
         }
         let read = |age| fs::read_to_string(path_of(dir.path(), age)).unwrap();
-        assert_eq!([0, 1, 2, 3, 4].map(read).concat(), "fedc");
+        assert_eq!([0, 1, 2, 3, 4].map(read).concat(), "f\ne\nd\nc\n");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 5);
     }
 

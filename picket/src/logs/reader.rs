@@ -130,7 +130,8 @@ impl Reader {
 
     /// Looks whether the instance ended whose end is this reader's, or the service is removed.
     fn find_end(&mut self, state: &State) {
-        if state.is_over && self.end.is_none() {
+        // What its last instances wrote may still be on its way.
+        if state.is_over && state.nobody_writes() && self.end.is_none() {
             self.end = Some(state.tail.next());
         }
         let Some(instance) = self.query.until_exit.as_deref().filter(|_| self.end.is_none()) else {
@@ -147,7 +148,7 @@ impl Reader {
         if let Some(blocks) = state.tail.from(self.next, STEP_BYTES) {
             return Place::Memory(blocks);
         }
-        let first = state.tail.first();
+        let first = state.tail.first_from(self.next);
         match state.marks.find(self.next).filter(|run| run.first < first) {
             Some(run) if run.begin > self.next => Place::Lost(run.begin),
             Some(run) => Place::File(run),

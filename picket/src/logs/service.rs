@@ -308,6 +308,11 @@ impl State {
         }
     }
 
+    /// Whether no instance writes any more.
+    pub(super) fn nobody_writes(&self) -> bool {
+        self.open.is_empty()
+    }
+
     /// The index after the last line of an instance that ended; none while it writes, or if its end is
     /// forgotten or was never seen.
     pub(super) fn end_of(&self, instance: &str) -> End {

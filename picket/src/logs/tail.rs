@@ -9,10 +9,11 @@
 //! Each line has an index, which counts from 0 since the log was opened. Lines are kept in blocks, so that
 //! a small line costs no allocation.
 //!
-//! **Invariants.** Blocks are in the order of indices. What waits has at most the bytes that the caller
-//! allows, what is recent [`RECENT_BYTES`], both with [`BLOCK_OVERHEAD`] for each block. Where waiting
-//! lines had to be dropped, a marker holds the place of all of them: it has the index of the last one and
-//! says how many there were, so that whoever reads on from before them reads it, once.
+//! **Invariants.** Blocks are in the order of indices. Those that are not written have no gap between them; among
+//! recent ones there is one where a disk took a part of a block and refused the rest. What waits has at most
+//! the bytes that the caller allows, what is recent [`RECENT_BYTES`], both with [`BLOCK_OVERHEAD`] for each
+//! block. Where waiting lines had to be dropped, a marker holds the place of all of them: it has the index
+//! of the last one and says how many there were, so that whoever reads on from before them reads it, once.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -206,26 +207,27 @@ impl Tail {
         self.recent = Blocks::default();
     }
 
-    /// The blocks with the line of this index and those after it, of about so many bytes; none if that line
-    /// is no longer in memory.
+    /// The blocks with the line of this index and those after it without a gap, of about so many bytes; none if that
+    /// line is no longer in memory.
     pub(super) fn from(&mut self, index: u64, bytes: usize) -> Option<Vec<Arc<Block>>> {
         self.close();
         let all = self.recent.all.iter().chain(&self.writing.all).chain(&self.waiting.all);
         let mut all = all.skip_while(|block| block.end() <= index).peekable();
         all.peek().filter(|block| block.begin() <= index)?;
-        let mut cost = 0;
+        let (mut cost, mut end) = (0, index);
         let some = all.take_while(|block| {
-            let has_room = cost < bytes;
-            cost += block.cost();
-            has_room
+            let follows = cost < bytes && block.begin() <= end;
+            (cost, end) = (cost + block.cost(), block.end());
+            follows
         });
         Some(some.cloned().collect())
     }
 
-    /// The index of the first line in memory.
-    pub(super) fn first(&self) -> u64 {
-        let block =
-            [&self.recent, &self.writing, &self.waiting].into_iter().find_map(|it| it.all.front());
+    /// The index of the first line in memory that is this one or comes after it. There may be a gap before it: of a
+    /// block that a disk took in part only the rest is kept.
+    pub(super) fn first_from(&self, index: u64) -> u64 {
+        let mut all = self.recent.all.iter().chain(&self.writing.all).chain(&self.waiting.all);
+        let block = all.find(|block| block.end() > index);
         block.map_or(self.open.first, |block| block.begin())
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crux_crdt::path::Endpoint;
 
+use crate::crash::Write;
 use crate::durable::{self, Sync};
 use crate::link::Ready;
 
@@ -37,7 +38,7 @@ impl Node {
 
     /// Keeps it. Waits for the disk.
     pub(super) fn write(path: &Path, ready: &Ready) -> io::Result<()> {
-        durable::write("node", path, &serde_json::to_vec(ready)?, Sync::Disk)
+        durable::write(Write::Node, path, &serde_json::to_vec(ready)?, Sync::Disk)
     }
 
     /// It described itself. Whether that is new.

@@ -213,7 +213,7 @@ impl Post {
                 Asked::Image(blob) => Some(Answer::NoImage(blob, failure)),
                 _ => None,
             },
-            FromFulcrum::Hello { .. } | FromFulcrum::Ready(_) | FromFulcrum::Ends(_) => None,
+            FromFulcrum::Hello { .. } | FromFulcrum::Ready(_) | FromFulcrum::Ends { .. } => None,
         }
     }
 

@@ -31,6 +31,7 @@ use super::post::{self, Entry};
 use super::shell::Shell;
 use crate::check::Target;
 use crate::clock;
+use crate::crash::Write;
 use crate::durable::{self, Sync};
 use crate::handle::{self, Keeper, Output, Start};
 use crate::image::{self, ImageError, Images, Source};
@@ -351,8 +352,8 @@ impl Shell {
         let path = self.places.registered();
         self.tasks.spawn_blocking(move || {
             let written = post::write(&ledger).map_err(io::Error::from);
-            let written =
-                written.and_then(|bytes| durable::write("registered", &path, &bytes, Sync::Disk));
+            let written = written
+                .and_then(|bytes| durable::write(Write::Registered, &path, &bytes, Sync::Disk));
             Done::Ledger(ledger, written)
         });
     }

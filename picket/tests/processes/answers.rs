@@ -12,7 +12,8 @@ use crux_client::socket::Door;
 use crux_client::{Client, Error, Kind};
 use crux_crdt::name::ServiceName;
 
-use crate::services::{PORTS, Picket, SERVER, SLEEPER, is_up, until};
+use crate::picket::{Picket, is_up, until};
+use crate::services::{PORTS, SERVER, SLEEPER};
 use crate::world::SOON;
 
 pub(crate) const TESTS: &[crate::Test] = &[
