@@ -149,7 +149,7 @@ fn answer<T>(reply: ReplyTo<T>, result: Result<T, Error>) {
     drop(reply.send(result));
 }
 
-/// What a register of `full` is answered with.
+/// The answer to a register of `full`.
 fn full() -> Error {
     Error::new(Kind::DiskFull, "no room").augment("registering").with_hint("make room")
 }

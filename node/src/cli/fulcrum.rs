@@ -15,7 +15,7 @@ use super::{Cli, Command, Ui};
 use crate::config;
 use crate::error::{Error, Kind};
 
-/// What the kernel calls the process, so that `killall crux-node` means the picket.
+/// The kernel's name of the process, so that `killall crux-node` means the picket.
 const NAME: &std::ffi::CStr = c"crux-fulcrum";
 
 /// Run the node itself, as the child of `run`

@@ -28,7 +28,7 @@ pub enum Picket {
     Attached,
 }
 
-/// What the picket stated last.
+/// The picket's last statement.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Stated {
     /// Whether it is there.
@@ -111,7 +111,7 @@ fn handle(engine: &mut State, event: Option<Event>) -> Vec<Command> {
     commands
 }
 
-/// What was stated last; none: nothing was.
+/// The last statement; none: there was none.
 fn told(stated: &mut watch::Receiver<Stated>) -> Option<Event> {
     let stated = stated.borrow_and_update();
     let services = stated.services.as_ref()?;

@@ -214,7 +214,7 @@ async fn image(pantry: &Pantry, id: BlobId) -> Result<Image, Error> {
     Ok(Image { descriptor, path, hold })
 }
 
-/// What is not registered is withdrawn already.
+/// A registration that is not there is withdrawn already.
 fn gone(withdrawn: Result<(), Error>) -> Result<(), Error> {
     match withdrawn {
         Err(error) if error.kind() == Kind::NotFound => Ok(()),

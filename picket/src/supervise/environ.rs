@@ -11,8 +11,8 @@ use crate::launch::Spec;
 use crate::link::Ready;
 use crate::user::User;
 
-/// Where programs are found unless the config says so: what Debian and Alpine give to root and to others, together.
-pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Where programs are found unless the config says so.
+pub(super) const PATH: &str = crux_crdt::service::default::PATH;
 
 /// What a program is told about the node it runs on.
 #[derive(Debug, Clone, Copy)]

@@ -18,7 +18,7 @@ fn key(service: &str) -> ServiceKey {
     }
 }
 
-/// What the fulcrum is asked to say next, of the service `web`; it answers that it is durable.
+/// The condition of the service `web` that the fulcrum is asked to state next; it answers that it is durable.
 async fn said(requests: &mut mpsc::Receiver<Request>) -> Option<Condition> {
     let request = timeout(Duration::from_secs(10), requests.recv()).await.unwrap();
     let Some(Request::Engine(Control::Set(set), To::Done(reply))) = request else {

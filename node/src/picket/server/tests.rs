@@ -229,7 +229,7 @@ fn pins_are_held_from_the_moment_that_they_are_here() {
     assert_eq!(pins.held, BTreeMap::from([(later, "later")]));
 }
 
-/// What services need is not evicted to make room.
+/// A blob that services need is not evicted to make room.
 #[tokio::test]
 async fn what_is_pinned_is_not_evicted() {
     let dir = tempfile::tempdir().unwrap();
