@@ -31,7 +31,7 @@ impl fmt::Display for End {
     }
 }
 
-/// What an end means.
+/// The meaning of an end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// Another one is started.
@@ -44,10 +44,10 @@ pub enum Verdict {
     Failed(Error),
 }
 
-/// What is known when a fulcrum ends.
+/// The facts about a fulcrum that ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Known {
-    /// What it said of its end; none: nothing.
+    /// The kind of its last words; none: it had none.
     pub(super) said: Option<Kind>,
     /// It was told to stop.
     pub(super) told: bool,

@@ -19,11 +19,11 @@ pub trait Start {
     /// The program with its arguments and environment. Standard input is set by the caller.
     fn command(&self) -> Command;
 
-    /// What it is to run with. `is_first`: no fulcrum of this picket was ready yet.
+    /// The settings to run with. `is_first`: no fulcrum of this picket was ready yet.
     fn settings(&self, is_first: bool) -> serde_json::Value;
 }
 
-/// What a fulcrum did.
+/// An event of a fulcrum.
 #[derive(Debug)]
 pub enum News {
     /// It serves.
@@ -56,14 +56,14 @@ struct Running {
     /// Reaped by number, with all other children of this process.
     _child: Child,
     pid: Pid,
-    /// What signals go through.
+    /// The way of signals.
     pidfd: OwnedFd,
     /// None once it is closed: the end of the process follows.
     link: Option<Link<FromFulcrum, FromPicket>>,
     ready_since: Option<Instant>,
     /// It said that it is ready, right before it closed the link.
     said_ready: bool,
-    /// What it said of its end.
+    /// Its last words.
     ends: Option<Failure>,
 }
 
@@ -92,7 +92,7 @@ impl<S: Start> Fulcrum<S> {
         self.was_ready
     }
 
-    /// What it does next. Starts it when its time has come. May be dropped at any time and called again. Must be
+    /// Its next event. Starts it when its time has come. May be dropped at any time and called again. Must be
     /// called by the thread that lives as long as the process: see [`super`].
     pub async fn next(&mut self) -> News {
         loop {

@@ -14,14 +14,14 @@ pub const VERSION: u32 = 1;
 /// How long a fulcrum waits for the first message. The picket writes it right after it started the process.
 const HELLO_MAX: Duration = Duration::from_secs(10);
 
-/// What a picket says first.
+/// The first message of a picket.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Hello {
     /// See [`VERSION`].
     pub version: u32,
     /// The picket's process id.
     pub picket: u32,
-    /// What the node is to run with, as the node itself writes and reads it. Holds the flock's keys.
+    /// The settings of the node, as the node itself writes and reads it. Holds the flock's keys.
     pub settings: serde_json::Value,
 }
 
@@ -52,9 +52,9 @@ pub fn receive(mut stream: &UnixStream) -> Result<Hello, LinkError> {
     }
 }
 
-/// Tells the picket why this fulcrum ends: the last thing that is written, past the [`super::Link`]. What the link had not
-/// written yet is cut off then. Waits for nothing: to a picket that reads nothing, nothing is told, and it takes the
-/// end for one that is not final.
+/// Tells the picket why this fulcrum ends: the last thing that is written, past the [`super::Link`]. Whatever the link
+/// had not written yet is cut off then. Waits for nothing: to a picket that reads nothing, nothing is told, and it
+/// takes the end for one that is not final.
 pub fn last_words(mut stream: &UnixStream, error: &Error) {
     if let Ok(frame) = frame(&FromFulcrum::Ends { failure: error.into() }) {
         // One write is all or, into a full queue, a part, which is not a message.

@@ -21,7 +21,7 @@ use super::work::Done;
 use crate::crash::Write;
 use crate::durable::{self, Sync};
 
-/// What has to be so before services start.
+/// The conditions that have to hold before services start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Hold {
     /// It is not known yet what ran before.

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use crate::user::User;
 
-/// What others may do with a directory that they may only enter.
+/// The mode of a directory that others may only enter.
 const ENTER: u32 = 0o711;
 
 /// Makes the directory of an instance, unless it is there, for its user; none: the node's own.

@@ -129,7 +129,7 @@ fn exit(row: &ExitRow, now: Moment) -> InstanceExit {
     }
 }
 
-/// What holds the programs of a service apart from the node and from each other, in force on this node.
+/// The isolation of a service's programs from the node and from each other, in force on this node.
 fn isolation(config: &crux_crdt::service::Config) -> BTreeMap<String, String> {
     let user = match crate::user::resolve(config.user.as_deref()) {
         Ok(Some(user)) => user.name,

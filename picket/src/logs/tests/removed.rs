@@ -47,7 +47,7 @@ fn a_follower_comes_to_the_end_when_the_service_is_removed() {
     logs.flush();
     assert_eq!(read(&mut reader).0, ["three"]);
     assert!(matches!(reader.step().unwrap(), Step::End));
-    // What it left is read as long as it is kept, and followed again once there is such a service again.
+    // The log that it left is read as long as it is kept, and followed again once there is such a service again.
     let left = logs.left(&name("web")).unwrap().unwrap();
     let mut reader = Reader::open(left, follows()).unwrap();
     assert_eq!(read(&mut reader).0, ["one", "two", "three"]);

@@ -19,7 +19,7 @@ fn all(list: &[(&str, u16)]) -> BTreeMap<ServiceKey, Entry> {
 
 const NOW: Instant = Instant::ORIGIN;
 
-/// What is sent, in words: `+web:1` registers, `-web` withdraws; and the numbers.
+/// The messages that are sent, in words: `+web:1` registers, `-web` withdraws; and the numbers.
 fn sent(post: &mut Post, now: Instant) -> (Vec<String>, Vec<u64>) {
     let all: Vec<_> = post.outgoing(now).drain(..).collect();
     let word = |message: &FromPicket| match message {
