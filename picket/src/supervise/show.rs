@@ -149,3 +149,18 @@ fn isolation(config: &crux_crdt::service::Config) -> BTreeMap<String, String> {
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::row;
+    use super::*;
+
+    #[test]
+    fn one_that_flips_is_up_here_and_degraded_for_callers() {
+        let held = Row { is_held: true, ..row("web", "web-v1-1-a", RunState::Up) };
+        let shown = instance(&held, None, Instant::ORIGIN);
+        assert_eq!((shown.state, shown.status), (InstanceState::Up, ServiceStatus::Degraded));
+        let calm = Row { is_held: false, ..held };
+        assert_eq!(instance(&calm, None, Instant::ORIGIN).status, ServiceStatus::Up);
+    }
+}
