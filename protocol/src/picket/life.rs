@@ -292,6 +292,7 @@ impl Life {
     pub(super) fn state(&self) -> RunState {
         match self.phase {
             Phase::Sealing | Phase::Choosing => RunState::Pending,
+            Phase::Recording if self.is_leaving() => RunState::Stopping,
             Phase::Recording | Phase::Spawning => RunState::Starting,
             Phase::Starting | Phase::Up if self.health.is_paused() => RunState::Paused,
             Phase::Starting => RunState::Starting,

@@ -115,8 +115,8 @@ impl Service {
         }
     }
 
-    /// Whether this place may be changed now: there is no surplus instance, and every other place is
-    /// settled, not begun yet, or failing by itself.
+    /// Whether this place may be changed now: nothing that leaves is left in it, there is no surplus instance,
+    /// and every other place is settled, not begun yet, or failing by itself.
     fn has_turn(&self, ordinal: u16, version: &Version) -> bool {
         let count = usize::from(version.config.count);
         let is_calm = |other: u16| {
@@ -125,6 +125,7 @@ impl Service {
             })
         };
         self.lives.len() <= count
+            && self.at(ordinal).all(|life| !life.is_leaving())
             && (0..version.config.count).all(|it| it == ordinal || is_calm(it))
     }
 
