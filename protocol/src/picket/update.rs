@@ -74,7 +74,8 @@ impl Service {
         let is_ready = slot.is_ready(turn.now);
         match (new.pop(), old.pop()) {
             (Some(new), Some(_)) => {
-                if new.up_for(turn.now).is_some_and(|up| up >= OVERLAP) {
+                let is_long_enough = new.up_for(turn.now).is_some_and(|up| up >= OVERLAP);
+                if is_long_enough && new.is_well() {
                     self.quit_old(ordinal, number, turn);
                 }
             }
