@@ -24,6 +24,13 @@ pub fn commands_to_try(exe: &Path, view: &FlockView) -> Vec<String> {
     if let Some(pid) = view.nodes.iter().find(|row| row.leads).and_then(|row| row.pid) {
         commands.push(format!("kill -9 {pid}   # the leader: see who is next"));
     }
+    // On a node that does not lead: the line above may have been tried.
+    let host = view.nodes.iter().position(|row| !row.leads).unwrap_or_default();
+    commands.push(format!(
+        "{node} service add web --port http=auto --data-dir {} -- python3 -m http.server '${{port.http}}'",
+        dir(host)
+    ));
+    commands.push(format!("{node} resolve web --data-dir {}", dir(host + 1)));
     commands
 }
 
@@ -46,6 +53,45 @@ fn shell_word(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::view::NodeRow;
+
+    fn row(name: &str, leads: bool) -> NodeRow {
+        NodeRow {
+            node: name.to_owned(),
+            pid: Some(7),
+            principal: String::new(),
+            state: "alive".to_owned(),
+            leads,
+            state_digest: String::new(),
+            services: 0,
+            runs: Vec::new(),
+            memory_bytes: 0,
+            listen: String::new(),
+            data_dir: format!("/t/{name}"),
+            log: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_last_lines_run_a_service_on_a_follower_and_find_it_elsewhere() {
+        let view = FlockView {
+            flock: "f".to_owned(),
+            flock_id: String::new(),
+            leader: Some("n1".to_owned()),
+            state_digest: None,
+            nodes: vec![row("n1", true), row("n2", false), row("n3", false)],
+        };
+        let commands = commands_to_try(Path::new("/bin/testnet"), &view);
+        assert_eq!(
+            commands[commands.len() - 3..],
+            [
+                "kill -9 7   # the leader: see who is next",
+                "/bin/testnet node service add web --port http=auto --data-dir /t/n2 -- \
+                 python3 -m http.server '${port.http}'",
+                "/bin/testnet node resolve web --data-dir /t/n3",
+            ]
+        );
+    }
 
     #[test]
     fn odd_paths_are_quoted() {
