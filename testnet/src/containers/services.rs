@@ -20,7 +20,7 @@ use crate::{Error, sample};
 
 /// Where the service runs.
 const HOSTS: [&str; 3] = ["n1", "n2", "n3"];
-/// Who calls it.
+/// The container that calls it.
 const CALLER: &str = "n4";
 /// What it is called.
 const NAME: &str = "hello";

@@ -7,6 +7,7 @@ mod service;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -51,10 +52,10 @@ pub fn padded(bytes: usize) -> Vec<u8> {
     PROGRAM.iter().copied().chain(padding).collect()
 }
 
-/// Who answered a call.
+/// An answer to a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// Its process.
+    /// The process that gave it.
     pub pid: u32,
     /// Its revision; `-` where nobody told it.
     pub rev: String,
@@ -82,6 +83,26 @@ pub async fn call_at(addr: SocketAddr, path: &str) -> Result<Answer, Error> {
     let said = said.map_err(|_| broken(format!("no answer within {CALL_WITHIN:?}")))?;
     let said = said.map_err(|error| broken(error.to_string()))?;
     answer(&said).ok_or_else(|| broken(format!("it said {said:?}")))
+}
+
+/// Kills a process of the program, as a crash does.
+///
+/// # Errors
+///
+/// [`Error::Io`] when the system refuses, [`Error::Broken`] when it has no process of that number.
+pub fn kill(number: u32) -> Result<(), Error> {
+    kill_process(pid(number)?, Signal::KILL)
+        .map_err(|errno| Error::io(format!("kill process {number}"))(errno.into()))
+}
+
+/// The number of a process as the system takes it.
+///
+/// # Errors
+///
+/// [`Error::Broken`] when it cannot be one.
+pub fn pid(number: u32) -> Result<Pid, Error> {
+    let pid = i32::try_from(number).ok().and_then(Pid::from_raw);
+    pid.ok_or_else(|| Error::Broken(format!("no process has the number {number}")))
 }
 
 async fn ask(addr: SocketAddr, path: &str) -> std::io::Result<String> {

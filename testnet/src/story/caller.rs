@@ -1,4 +1,4 @@
-//! Calls a program without pause, to see who answers while something happens.
+//! Calls a program without pause, to see which process answers while something happens.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ const FAILURES_KEPT: usize = 5;
 pub(super) struct Calls {
     /// How many were answered.
     pub(super) answered: usize,
-    /// Who answered.
+    /// The processes that answered.
     pids: BTreeSet<u32>,
     /// Why others were not, the first few.
     failures: Vec<String>,

@@ -11,7 +11,6 @@ use crux_client::model::{Instance, InstanceState, ServiceStatus};
 use crux_client::op::{New, Resolve, ShowService, UpdateService};
 use crux_client::parse;
 use crux_crdt::name::ServiceName;
-use rustix::process::{Pid, Signal, kill_process};
 
 use super::caller::Caller;
 use super::script::STEP_WITHIN;
@@ -54,7 +53,7 @@ pub(super) async fn program_killed(
 ) -> Result<(Running, Duration), Error> {
     let node = cluster.client(old.host);
     let since = Instant::now();
-    kill(old.pid)?;
+    sample::kill(old.pid)?;
     let what = format!("{} runs another process", cluster.nodes()[old.host].name());
     let look = async || {
         let shown = node.instances().await;
@@ -161,7 +160,7 @@ pub(super) async fn all_others(cluster: &Cluster, old: &[Running]) -> Result<Vec
 ///
 /// [`Error::Broken`] names one that does.
 pub(super) fn none_runs(old: &[Running]) -> Result<(), Error> {
-    match old.iter().find(|it| pid(it.pid).is_some_and(procfs::is_running)) {
+    match old.iter().find(|it| sample::pid(it.pid).is_ok_and(procfs::is_running)) {
         Some(left) => Err(Error::Broken(format!("process {} is left behind", left.pid))),
         None => Ok(()),
     }
@@ -225,7 +224,8 @@ async fn look(
         return Err(Error::Broken(format!("it is {}", service.status)));
     }
     let endpoint = service.net_id.endpoint.to_string();
-    let addr = endpoint.parse().map_err(|_| Error::Broken(format!("{endpoint} is no address")))?;
+    let addr =
+        endpoint.parse().map_err(|_| Error::Broken(format!("{endpoint} is not an address")))?;
     let answer = sample::call(addr).await?;
     let shown = node.instances().await?;
     let of_it = |it: &&Instance| serving(it) == Some((answer.pid, addr.port()));
@@ -239,14 +239,4 @@ async fn look(
 fn serving(it: &Instance) -> Option<(u32, u16)> {
     let port = it.ports.get(sample::PORT).filter(|_| it.state == InstanceState::Up)?;
     Some((it.pid?, *port))
-}
-
-fn kill(number: u32) -> Result<(), Error> {
-    let pid = pid(number).ok_or_else(|| Error::Broken(format!("{number} is no process")))?;
-    kill_process(pid, Signal::KILL)
-        .map_err(|errno| Error::io(format!("kill process {number}"))(errno.into()))
-}
-
-fn pid(number: u32) -> Option<Pid> {
-    i32::try_from(number).ok().and_then(Pid::from_raw)
 }

@@ -1,8 +1,11 @@
 //! The commands a person can paste into another terminal.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::FlockView;
+use crate::peer::find_program;
 
 /// Exact commands to try next, with what each does; they run as they are from the current
 /// directory.
@@ -27,11 +30,22 @@ pub fn commands_to_try(exe: &Path, view: &FlockView) -> Vec<String> {
     // On a node that does not lead: the line above may have been tried.
     let host = view.nodes.iter().position(|row| !row.leads).unwrap_or_default();
     commands.push(format!(
-        "{node} service add web --port http=auto --data-dir {} -- python3 -m http.server '${{port.http}}'",
-        dir(host)
+        "{node} service add web --port http=auto --data-dir {} -- {} -m http.server '${{port.http}}'",
+        dir(host),
+        python()
     ));
     commands.push(format!("{node} resolve web --data-dir {}", dir(host + 1)));
     commands
+}
+
+/// How to call Python. Where that is a script in PATH, as of a version manager, it looks for its own file, which a
+/// node does not execute: then the system's.
+fn python() -> &'static str {
+    let is_script = |path: PathBuf| {
+        let mut head = [0; 2];
+        File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == *b"#!"
+    };
+    if find_program("python3").is_some_and(is_script) { "/usr/bin/python3" } else { "python3" }
 }
 
 /// The path from the current directory, where it lies below; shorter to read and to paste. It
@@ -86,8 +100,11 @@ mod tests {
             commands[commands.len() - 3..],
             [
                 "kill -9 7   # the leader: see who is next",
-                "/bin/testnet node service add web --port http=auto --data-dir /t/n2 -- \
-                 python3 -m http.server '${port.http}'",
+                &format!(
+                    "/bin/testnet node service add web --port http=auto --data-dir /t/n2 -- \
+                     {} -m http.server '${{port.http}}'",
+                    python()
+                ),
                 "/bin/testnet node resolve web --data-dir /t/n3",
             ]
         );

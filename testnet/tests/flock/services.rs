@@ -8,7 +8,7 @@ use rustix::process::Pid;
 use crate::support::{WITHIN, agreed, flock, ok, until};
 
 fn pid(number: u32) -> Pid {
-    i32::try_from(number).ok().and_then(Pid::from_raw).expect("a process")
+    ok(sample::pid(number))
 }
 
 /// Starts a service; returns its process and its keeper.

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::sleep;
 
 use super::ours::Ours;
@@ -93,7 +92,7 @@ pub(super) async fn measure<S: System>(
     for (at, program) in programs.iter().enumerate() {
         let old = sample::call(program.addr()).await?.pid;
         let since = Instant::now();
-        kill(old)?;
+        sample::kill(old)?;
         again.record(at * BATCHES / rounds, answers(program.addr(), old, since).await?);
         bar.inc(1);
     }
@@ -113,12 +112,4 @@ async fn answers(addr: SocketAddr, old: u32, since: Instant) -> Result<Duration,
         })
     })
     .await
-}
-
-/// Kills a process.
-pub(super) fn kill(number: u32) -> Result<(), Error> {
-    let pid = i32::try_from(number).ok().and_then(Pid::from_raw);
-    let pid = pid.ok_or_else(|| Error::Broken(format!("{number} is no process")))?;
-    kill_process(pid, Signal::KILL)
-        .map_err(|errno| Error::io(format!("kill process {number}"))(errno.into()))
 }

@@ -45,7 +45,7 @@ impl System for Ours {
 fn fixed(number: u16) -> Result<Ports, Error> {
     let name: PortName = sample::read(sample::PORT)?;
     let number = std::num::NonZeroU16::new(number);
-    let number = number.ok_or_else(|| Error::Broken("0 is no port".to_owned()))?;
+    let number = number.ok_or_else(|| Error::Broken("0 is not a port".to_owned()))?;
     let mut ports = Ports::default();
     ports.push(name, Port::Number(number)).map_err(|error| Error::Broken(error.to_string()))?;
     Ok(ports)
