@@ -22,6 +22,8 @@ use crate::{Error, sample};
 const NAME: &str = "hello";
 /// How many nodes run it, the first ones; the next one calls.
 pub(super) const HOSTS: usize = 3;
+/// How long a program has been up that is killed. One that was up for less is not started again at once.
+const STEADY: Duration = Duration::from_secs(10);
 /// How often a restart is looked for: it takes some milliseconds.
 const RESTART_LOOK_EVERY: Duration = Duration::from_millis(2);
 
@@ -46,12 +48,18 @@ pub(super) async fn add(cluster: &Cluster) -> Result<Vec<Running>, Error> {
     all_found(cluster).await
 }
 
-/// Kills a program. Returns what runs next, and how long nobody answered.
+/// Kills a program that has been up for [`STEADY`]. Returns what runs next, and how long nobody answered.
 pub(super) async fn program_killed(
     cluster: &Cluster,
     old: Running,
 ) -> Result<(Running, Duration), Error> {
     let node = cluster.client(old.host);
+    wait::until("the program has been up for a while", STEP_WITHIN, async || {
+        let shown = node.instances().await?;
+        let is_steady = |it: &Instance| it.state == InstanceState::Up && it.since >= STEADY;
+        Ok(Seen::when(shown.iter().all(is_steady), (), |()| format!("  {shown:?}")))
+    })
+    .await?;
     let since = Instant::now();
     sample::kill(old.pid)?;
     let what = format!("{} runs another process", cluster.nodes()[old.host].name());
