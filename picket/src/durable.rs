@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::crash;
+use crate::crash::{self, WRITE, Write};
 
 /// Whether a write waits for the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,28 +16,28 @@ pub enum Sync {
     Memory,
 }
 
-/// Replaces a file: written beside it, readable by its owner alone, and renamed. Its crash points begin
-/// with `name`.
+/// Replaces a file: written beside it, readable by its owner alone, and renamed, with
+/// the crash points of `of`.
 ///
 /// # Errors
 /// Those of the system. The old content is then still there, unless the error is that of the last
 /// flush: then either is there.
-pub fn write(name: &str, path: &Path, bytes: &[u8], sync: Sync) -> io::Result<()> {
+pub fn write(of: Write, path: &Path, bytes: &[u8], sync: Sync) -> io::Result<()> {
     let aside = aside(path)?;
-    crash::point_of(name, "write.before");
+    crash::point_of(of.name(), WRITE[0]);
     let written = write_aside(&aside, bytes, sync).and_then(|()| {
-        crash::point_of(name, "rename.before");
+        crash::point_of(of.name(), WRITE[1]);
         fs::rename(&aside, path)
     });
     if let Err(err) = written {
         let _ = fs::remove_file(&aside);
         return Err(err);
     }
-    crash::point_of(name, "rename.after");
+    crash::point_of(of.name(), WRITE[2]);
     if sync == Sync::Disk {
         sync_parent(path)?;
     }
-    crash::point_of(name, "write.after");
+    crash::point_of(of.name(), WRITE[3]);
     Ok(())
 }
 
@@ -82,7 +82,7 @@ mod tests {
         for (content, sync) in
             [("one", Sync::Disk), ("two, longer", Sync::Memory), ("3", Sync::Disk)]
         {
-            write("test", &path, content.as_bytes(), sync).expect("written");
+            write(Write::Node, &path, content.as_bytes(), sync).expect("written");
             assert_eq!(fs::read_to_string(&path).expect("read"), content);
         }
         assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
@@ -93,10 +93,10 @@ mod tests {
     fn a_write_that_fails_leaves_the_old_content() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("file");
-        write("test", &path, b"old", Sync::Disk).expect("written");
+        write(Write::Node, &path, b"old", Sync::Disk).expect("written");
         // A directory in the way of the file beside it.
         fs::create_dir(dir.path().join(".file.new")).expect("made");
-        write("test", &path, b"new", Sync::Disk).expect_err("refused");
+        write(Write::Node, &path, b"new", Sync::Disk).expect_err("refused");
         assert_eq!(fs::read(&path).expect("read"), b"old");
     }
 }

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde::{Deserialize, Serialize};
 
+use crate::crash::{self, Write};
 use crate::durable::{self, Sync};
 use crate::tree::Process;
 
@@ -174,7 +175,7 @@ impl Record {
         if bytes.len() as u64 > RECORD_MAX {
             return Err(RecordError::TooLarge(bytes.len()));
         }
-        durable::write("record", &path, &bytes, sync)
+        durable::write(Write::Record, &path, &bytes, sync)
             .map_err(|source| RecordError::Io { path, source })
     }
 
@@ -197,7 +198,9 @@ pub fn remove(dir: &Path) -> io::Result<()> {
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     };
+    crash::point("record.remove.before");
     gone(fs::remove_file(dir.join(RECORD)))?;
+    crash::point("record.remove.after");
     gone(fs::remove_dir_all(dir))
 }
 

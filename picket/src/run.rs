@@ -7,7 +7,7 @@
 //!   fulcrum ──▶ Link ──────────▶└───────────────────────────┘◀── API, keepers, the clock
 //! ```
 //!
-//! **Stop**: services in order, then the fulcrum, then this process, all within `stop_timeout`. What has not ended
+//! **Stop**: services in order, then the fulcrum, then this process, all within `stop_timeout`. Whatever has not ended
 //! then is killed, and `run` says so. Where the end of the fulcrum is final, services are stopped in order as well;
 //! what is wanted of them is kept. Where it is final because the node left or is refused, that is kept too: the next
 //! `run` starts services once its fulcrum serves, which that of a node that left does not.
@@ -41,7 +41,7 @@ const KILLED_MAX: Duration = Duration::from_secs(1);
 /// fraction of that unless the disk is slow.
 const RESERVE: Duration = Duration::from_secs(1);
 
-/// What the picket is told.
+/// The picket's settings.
 #[derive(Debug)]
 pub struct Config<S> {
     /// How the fulcrum is started.
@@ -61,13 +61,13 @@ pub type Ended = Result<u8, Error>;
 /// read again. Must be called within a runtime of one thread, by the thread that lives as long as the process.
 ///
 /// # Errors
-/// What nobody has printed yet: why the fulcrum cannot be started, or which signal ended it.
+/// Those that nobody has printed yet: why the fulcrum cannot be started, or which signal ended it.
 pub async fn run<S: Start>(
     config: Config<S>,
     stop: impl Future<Output = ()>,
     mut reload: mpsc::Receiver<()>,
 ) -> Ended {
-    // What this process and the fulcrum make is their user's alone, whatever their caller is used to.
+    // Files of this process and of the fulcrum are their user's alone, whatever their caller is used to.
     umask(Mode::RWXG | Mode::RWXO);
     let reaper = Reaper::start().map_err(|err| Error::io("watching child processes", &err))?;
     let Config { start, data_dir, stop_timeout } = config;
@@ -76,8 +76,8 @@ pub async fn run<S: Start>(
     let service = Service::new(desk, shell.events());
     let (end_api, api_ends) = oneshot::channel::<()>();
     let api = api::serve(socket, service, health, async { drop(api_ends.await) });
-    let mut picket =
-        Picket { fulcrum: Fulcrum::new(start), reaper, stop_timeout, shell, was_ready: false };
+    let fulcrum = Fulcrum::new(start);
+    let mut picket = Picket { fulcrum, reaper, stop_timeout, shell, was_ready: false, ended: None };
     let work = async {
         let ended = picket.work(stop, &mut reload).await;
         picket.shell.flush();
@@ -105,6 +105,8 @@ struct Picket<S> {
     shell: Shell,
     /// Whether a fulcrum was ready.
     was_ready: bool,
+    /// How `run` ends, once the end of a fulcrum is final.
+    ended: Option<Ended>,
 }
 
 impl<S: Start> Picket<S> {
@@ -117,25 +119,21 @@ impl<S: Start> Picket<S> {
         tokio::pin!(stop);
         loop {
             self.say();
+            if self.ended.is_some() {
+                self.stop_services(Instant::now() + self.stop_timeout).await;
+                return self.ended.take().unwrap_or(Ok(0));
+            }
             tokio::select! {
                 () = &mut stop => return self.stop().await,
                 news = self.fulcrum.next() => self.on_news(news)?,
-                reaped = self.reaper.next() => {
-                    if let Some(ended) = self.on_reaped(&reaped) {
-                        let deadline = Instant::now() + self.stop_timeout;
-                        // It is not started again.
-                        self.fulcrum.stop();
-                        self.stop_services(deadline).await;
-                        return ended;
-                    }
-                }
+                reaped = self.reaper.next() => self.on_reaped(&reaped),
                 Some(()) = reload.recv() => self.reload(),
                 () = self.shell.next() => {}
             }
         }
     }
 
-    /// Says to the fulcrum what the shell has for it. What it does not take now waits.
+    /// Says to the fulcrum what the shell has for it. Messages that it does not take now wait.
     fn say(&mut self) {
         self.shell.sweep(self.fulcrum.pid().map(|pid| pid.as_raw_nonzero().get()));
         let out = self.shell.outgoing();
@@ -166,9 +164,8 @@ impl<S: Start> Picket<S> {
         Ok(())
     }
 
-    /// Children ended. If that was the last fulcrum: how `run` ends.
-    fn on_reaped(&mut self, reaped: &[Reaped]) -> Option<Ended> {
-        let mut ended = None;
+    /// Children ended. If that was the last fulcrum, `run` ends as it did.
+    fn on_reaped(&mut self, reaped: &[Reaped]) {
         for child in reaped {
             if Some(child.pid) != self.fulcrum.pid() {
                 // A keeper says by its socket that it ends; what an orphan does matters to nobody.
@@ -181,15 +178,20 @@ impl<S: Start> Picket<S> {
                     warn!("the fulcrum {end}; it is started again at once");
                 }
                 Verdict::Again => warn!("the fulcrum {end}; it is started again in {wait:?}"),
-                Verdict::Final(code) => ended = Some(Ok(code)),
+                Verdict::Final(code) => self.end(Ok(code)),
                 Verdict::Gone(code) => {
                     self.shell.keep_end(code);
-                    ended = Some(Ok(code));
+                    self.end(Ok(code));
                 }
-                Verdict::Failed(error) => ended = Some(Err(error)),
+                Verdict::Failed(error) => self.end(Err(error)),
             }
         }
-        ended
+    }
+
+    /// `run` ends so, once the services did. The fulcrum is not started again.
+    fn end(&mut self, ended: Ended) {
+        self.fulcrum.stop();
+        self.ended = Some(ended);
     }
 
     fn reload(&mut self) {
@@ -199,23 +201,16 @@ impl<S: Start> Picket<S> {
         }
     }
 
-    /// Stops all services in order, while the fulcrum runs and takes their registrations back. How `run` ends, if the
-    /// fulcrum ends meanwhile and that is final.
-    async fn stop_services(&mut self, deadline: Instant) -> Option<Ended> {
+    /// Stops all services in order, while the fulcrum runs and takes their registrations back.
+    async fn stop_services(&mut self, deadline: Instant) {
         let left = deadline.saturating_duration_since(Instant::now()).saturating_sub(RESERVE);
         self.shell.stop(left);
-        let mut ended = None;
         let stopped = async {
             while !self.shell.is_over() {
                 self.say();
                 tokio::select! {
                     news = self.fulcrum.next() => drop(self.on_news(news)),
-                    reaped = self.reaper.next() => {
-                        if let Some(end) = self.on_reaped(&reaped) {
-                            self.fulcrum.stop();
-                            ended = Some(end);
-                        }
-                    }
+                    reaped = self.reaper.next() => self.on_reaped(&reaped),
                     () = self.shell.next() => {}
                 }
             }
@@ -223,15 +218,12 @@ impl<S: Start> Picket<S> {
         if timeout_at(deadline, stopped).await.is_err() {
             warn!("services did not stop in time; their keepers end them");
         }
-        ended
     }
 
     /// Stops everything in order.
     async fn stop(&mut self) -> Ended {
         let deadline = Instant::now() + self.stop_timeout;
-        if let Some(ended) = self.stop_services(deadline).await {
-            return ended;
-        }
+        self.stop_services(deadline).await;
         self.fulcrum.stop();
         if let Ok(ended) = timeout_at(deadline, self.until_ended()).await {
             return ended;
@@ -248,19 +240,15 @@ impl<S: Start> Picket<S> {
         ))
     }
 
-    /// Waits for the end of the fulcrum, if there is one.
+    /// Waits for the end of the fulcrum, if there is one. If it had ended before, it is what that one meant.
     async fn until_ended(&mut self) -> Ended {
         while self.fulcrum.pid().is_some() {
             tokio::select! {
                 // Drives the link: the order to stop may not be written yet.
                 _ = self.fulcrum.next() => {}
-                reaped = self.reaper.next() => {
-                    if let Some(ended) = self.on_reaped(&reaped) {
-                        return ended;
-                    }
-                }
+                reaped = self.reaper.next() => self.on_reaped(&reaped),
             }
         }
-        Ok(0)
+        self.ended.take().unwrap_or(Ok(0))
     }
 }

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crux_client::{Error, Kind};
+use crux_client::Kind;
 use crux_crdt::Principal;
 use crux_picket::fulcrum::Start;
 use crux_picket::link::{FromFulcrum, Ready, VERSION};
@@ -42,7 +42,7 @@ impl Start for Script {
             ("HELLO", hello(VERSION)),
             ("NEWER", hello(VERSION + 1)),
             ("REFUSED", ends_with(Kind::Refused)),
-            ("TAKEN", ends_with(Kind::PortInUse)),
+            ("FULL", ends_with(Kind::DiskFull)),
         ] {
             let body = serde_json::to_string(&message).unwrap();
             let head = u32::try_from(body.len()).unwrap().to_be_bytes();
@@ -63,7 +63,7 @@ fn hello(version: u32) -> FromFulcrum {
 }
 
 fn ends_with(kind: Kind) -> FromFulcrum {
-    FromFulcrum::Ends((&Error::new(kind, "why")).into())
+    FromFulcrum::Ends { failure: (&crux_client::Error::new(kind, "so it is")).into() }
 }
 
 fn ready() -> FromFulcrum {
@@ -109,19 +109,20 @@ async fn the_end_of_a_fulcrum_means_what_the_table_says() {
     assert_eq!(starts.len(), 1);
 
     // One that was ready is started again, until an end is final; at once, then after 100 and 200 ms.
-    for (last, code) in [("exit 0", 0), ("say REFUSED; exit 5", 5)] {
+    for end in ["exit 0", "say REFUSED; exit 5"] {
         let begun = Instant::now();
         let text = format!(
             "[ $N = 1 ] && {{ say HELLO; say READY; exit 1; }}; [ $N = 2 ] && exit 7\n\
-                            [ $N = 3 ] && kill -9 $$; {last}"
+                            [ $N = 3 ] && kill -9 $$; {end}"
         );
+        let code = end.bytes().last().unwrap() - b'0';
         assert_eq!(ends(&text, None).await, (Ok(code), vec![true, false, false, false]));
         assert!(begun.elapsed() >= Duration::from_millis(300), "{:?}", begun.elapsed());
     }
-    // So is one after it that finds its port taken, or its settings wrong.
-    let text = "[ $N = 1 ] && { say READY; exit 1; }; [ $N = 2 ] && { say TAKEN; exit 5; }\n\
-                [ $N = 3 ] && exit 2; exit 0";
-    assert_eq!(ends(text, None).await, (Ok(0), vec![true, false, false, false]));
+    // A full disk, a taken port, settings that became wrong: whoever mends that has nothing to restart.
+    let text = "[ $N = 1 ] && { say READY; exit 1; }; [ $N = 2 ] && { say FULL; exit 5; }\n\
+                [ $N = 3 ] && exit 2; [ $N = 4 ] && exit 5; exit 0";
+    assert_eq!(ends(text, None).await.1.len(), 5);
 
     // One that cannot be talked to is killed.
     for text in ["say NEWER; exec sleep 60", "printf 'nonsense' >&0; exec sleep 60"] {
@@ -143,7 +144,6 @@ async fn the_end_of_a_fulcrum_means_what_the_table_says() {
     let (ended, starts) = ends("say READY; exec sleep 60", soon).await;
     assert_eq!(ended.unwrap_err().kind(), Kind::TimedOut);
     assert_eq!(starts.len(), 1, "it is not started again");
-    // One that says that it is refused while the node stops: that is how `run` ends.
     // While there is none, nothing has to stop.
     let text = "[ $N -lt 9 ] && say READY; exit 1";
     assert_eq!(ends(text, Some(Duration::from_millis(700))).await.0, Ok(0));

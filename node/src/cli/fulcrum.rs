@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 
 use clap::Parser as _;
 use crux_picket::fulcrum::die_with_picket;
-use crux_picket::link::{self, Hello, LastWord};
+use crux_picket::link::{self, Hello};
 use rustix::net::{AddressFamily, SocketType, getsockname, sockopt};
 
 use super::run::{self, handed, node};
@@ -33,13 +33,8 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     run::begin()?;
     let stream = socket()?;
-    let word = LastWord::of(&stream).map_err(|err| Error::io("the link to the picket", &err))?;
-    let ended = run_on(stream, args, ui);
-    if let Err(error) = &ended {
-        // A picket that is gone has this process killed.
-        word.say(error).ok();
-    }
-    ended
+    let word = stream.try_clone().map_err(|err| Error::io("the link to the picket", &err))?;
+    run_on(stream, args, ui).inspect_err(|error| link::last_words(&word, error))
 }
 
 /// Runs the node with this link to its picket.

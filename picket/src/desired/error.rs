@@ -39,7 +39,7 @@ pub enum DesiredError {
         line: usize,
         /// Where in the line, from 1.
         column: usize,
-        /// What is wrong there.
+        /// The mistake.
         reason: String,
     },
     /// An entry contradicts itself or another one.
@@ -52,7 +52,7 @@ pub enum DesiredError {
         path: PathBuf,
         /// Which entry.
         service: String,
-        /// What is wrong with it.
+        /// The mistake.
         reason: &'static str,
     },
     /// Another build wrote it.
@@ -78,7 +78,7 @@ pub enum DesiredError {
         /// The last one.
         last: u64,
     },
-    /// What should be written is not newer than what is there.
+    /// The config to write is not newer than the one that is there.
     #[error(
         "generation {found} is not newer than {last}, the node's: read its service config again, then repeat \
          the change"
@@ -102,7 +102,7 @@ pub enum DesiredError {
     Io {
         /// Which file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }

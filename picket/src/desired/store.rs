@@ -10,6 +10,7 @@ use serde_json::error::Category;
 
 use super::error::DesiredError;
 use super::written::{BYTES_MAX, FORMAT, File, Header};
+use crate::crash::Write;
 use crate::durable::{self, Sync};
 
 /// The file's name in the picket's directory.
@@ -78,7 +79,7 @@ impl Store {
         if bytes.len() as u64 > BYTES_MAX {
             return Err(DesiredError::TooLarge(bytes.len() as u64));
         }
-        durable::write("desired", &self.path, &bytes, Sync::Disk)
+        durable::write(Write::Desired, &self.path, &bytes, Sync::Disk)
             .map_err(|err| io(&self.path, err))?;
         self.generation = found;
         self.write_mark();
@@ -90,7 +91,7 @@ impl Store {
     fn write_mark(&mut self) {
         let sync = if self.is_marked { Sync::Memory } else { Sync::Disk };
         let text = format!("{}\n", self.generation);
-        let written = durable::write("desired.mark", &self.mark, text.as_bytes(), sync);
+        let written = durable::write(Write::DesiredMark, &self.mark, text.as_bytes(), sync);
         self.is_marked |= written.is_ok();
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::event::Event;
 use super::log::EVENTS_KEPT;
+use crate::crash::{self, Write};
 use crate::durable::{self, Sync};
 
 /// The largest file in bytes, from the design.
@@ -78,6 +79,7 @@ impl File {
             serde_json::to_writer(&mut bytes, event)?;
             bytes.push(b'\n');
         }
+        crash::point("events.append.before");
         if let Err(err) = self.append.append(&mut self.file, &bytes) {
             // Should this fail as well, the half line is damage that readers leave out.
             self.file.set_len(self.len).ok();
@@ -85,6 +87,7 @@ impl File {
         }
         self.len += bytes.len() as u64;
         self.lines += events.len();
+        crash::point("events.append.after");
         Ok(())
     }
 
@@ -114,7 +117,7 @@ impl File {
 
     /// Replaces the file.
     pub(super) fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
-        durable::write("events", &self.path, bytes, Sync::Disk)?;
+        durable::write(Write::Events, &self.path, bytes, Sync::Disk)?;
         self.file = open(&self.path)?;
         (self.len, self.lines) = (bytes.len() as u64, lines(bytes).len());
         Ok(())
@@ -122,7 +125,10 @@ impl File {
 
     /// Makes it durable.
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+        crash::point("events.close.before");
+        self.file.sync_data()?;
+        crash::point("events.close.after");
+        Ok(())
     }
 }
 

@@ -1,14 +1,14 @@
 //! Which numbers may be given: `events.seq` has the last one of the reserved block.
 //!
 //! A picket that was killed may have given numbers that are in no file: those of events that waited for a
-//! full disk. There are at most [`super::log::PENDING_MAX`] of them, and so many numbers are skipped in the
-//! same boot. In another boot the file may have lost its end: then the rest of the block is skipped.
+//! full disk, or that a loss of power took. How many is not known, also because the picket before it may have
+//! been killed as well, so the rest of the block is skipped. Only an end in order gives it back.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::log::PENDING_MAX;
+use crate::crash::Write;
 use crate::durable::{self, Sync};
 
 /// How many numbers are reserved at once.
@@ -26,12 +26,9 @@ pub(super) struct Reserve {
 
 impl Reserve {
     /// The numbers after those that may have been given. `last` is the last one in the file.
-    pub(super) fn open(path: PathBuf, last: u64, is_same_boot: bool) -> io::Result<Self> {
+    pub(super) fn open(path: PathBuf, last: u64) -> io::Result<Self> {
         let (end, is_whole) = read(&path)?;
-        let given = match is_same_boot && is_whole {
-            true => (last + PENDING_MAX as u64).min(end).max(last),
-            false => end.max(last),
-        };
+        let given = end.max(last);
         // A damaged file says nothing: a block beyond what is known was given at most.
         let given = if is_whole { given } else { given + BLOCK };
         Ok(Self { path, given, end: end.max(last) })
@@ -46,7 +43,12 @@ impl Reserve {
     pub(super) fn next(&mut self) -> io::Result<u64> {
         if self.given >= self.end {
             let end = self.given + BLOCK;
-            durable::write("events.seq", &self.path, format!("{end}\n").as_bytes(), Sync::Disk)?;
+            durable::write(
+                Write::EventNumbers,
+                &self.path,
+                format!("{end}\n").as_bytes(),
+                Sync::Disk,
+            )?;
             self.end = end;
         }
         self.given += 1;
@@ -71,7 +73,12 @@ impl Reserve {
     /// Gives back the rest of the block: every number that was given is in the file.
     pub(super) fn close(&mut self) -> io::Result<()> {
         let given = self.given;
-        durable::write("events.seq", &self.path, format!("{given}\n").as_bytes(), Sync::Disk)?;
+        durable::write(
+            Write::EventNumbers,
+            &self.path,
+            format!("{given}\n").as_bytes(),
+            Sync::Disk,
+        )?;
         self.end = given;
         Ok(())
     }

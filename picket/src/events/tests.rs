@@ -159,14 +159,14 @@ fn numbers_never_restart_and_an_orderly_end_leaves_no_gap() {
     drop(events);
     let events = open(dir.path(), "b");
     fill(&events, 1);
-    assert_eq!(numbers(&read(&events, after(9))), [10, 267]);
+    assert_eq!(numbers(&read(&events, after(9))), [10, 4102]);
     assert_eq!(read(&events, after(9)).len(), 2);
     // Power lost: there may have been more.
     drop(events);
     let events = open(dir.path(), "c");
     fill(&events, 1);
-    let items = read(&events, after(267));
-    assert!(matches!(items[0], Item::Gap { after: 267, until: 4101.. }), "{items:?}");
+    let items = read(&events, after(4102));
+    assert!(matches!(items[0], Item::Gap { after: 4102, until: 8197.. }), "{items:?}");
     let next = numbers(&items)[0];
     // The file is gone, the numbers are not.
     drop(events);
@@ -214,7 +214,7 @@ fn a_crash_at_each_byte_costs_the_last_events_at_most() {
         fill(&events, 1);
         assert!(numbers(&read(&events, after(6)))[0] > 4096 || len == reserved.len());
         drop(events);
-        // What a loss of power may leave beside it.
+        // A file that a loss of power may leave beside it.
         fs::write(dir.path().join(".events.seq.new"), &reserved[..len]).unwrap();
         open(dir.path(), "c");
     }

@@ -31,60 +31,42 @@ impl fmt::Display for End {
     }
 }
 
-/// What an end means.
+/// The meaning of an end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// Another one is started.
     Again,
     /// `run` ends with this code; an error was printed already.
     Final(u8),
-    /// The same, and the node is not to serve again by itself: it left, was evicted, or runs elsewhere.
+    /// The same, and this node is not to serve again by itself: it left, was evicted, or runs elsewhere.
     Gone(u8),
     /// `run` ends with this error, which nobody has printed.
     Failed(Error),
 }
 
-/// What is known when a fulcrum ends.
+/// The facts about a fulcrum that ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Known {
+    /// The kind of its last words; none: it had none.
+    pub(super) said: Option<Kind>,
     /// It was told to stop.
     pub(super) told: bool,
     /// It, or one before it, was ready.
     pub(super) was_ready: bool,
     /// A service runs, or is to run.
     pub(super) has_services: bool,
-    /// The kind of the error that ended it; none: it did not say.
-    pub(super) kind: Option<Kind>,
 }
-
-impl Known {
-    /// Whether this node is not to serve again: nobody stopped it and it ended well, so it left; or it is refused.
-    fn is_gone(&self, code: u8) -> bool {
-        code == LEFT && !self.told || code == REFUSED && self.kind == Some(Kind::Refused)
-    }
-
-    /// Whether there is no sense in another start: it cannot be started as it is set up. Once it was ready it was set
-    /// up well, and what is in its way goes by itself, or a person removes it, while services run on.
-    fn is_set_up_wrong(&self, code: u8) -> bool {
-        matches!(code, USAGE | REFUSED) && !self.was_ready && !(self.has_services && self.passes())
-    }
-
-    /// Whether what is in the way may go by itself: a full disk, a port that another process has, a fulcrum before
-    /// this one that still waits for the disk.
-    fn passes(&self) -> bool {
-        self.kind.is_some_and(|kind| kind.row().retryable || kind == Kind::DataDirInUse)
-    }
-}
-
-const LEFT: u8 = Exit::Done.code();
-const USAGE: u8 = Exit::Usage.code();
-const REFUSED: u8 = Exit::Refused.code();
 
 /// The table in [`super`].
 pub(super) fn judge(end: End, known: Known) -> Verdict {
+    const LEFT: u8 = Exit::Done.code();
+    const USAGE: u8 = Exit::Usage.code();
+    const REFUSED: u8 = Exit::Refused.code();
     match end {
-        End::Code(code) if known.is_gone(code) => Verdict::Gone(code),
-        End::Code(code) if known.is_set_up_wrong(code) => Verdict::Final(code),
+        // Nobody stopped it.
+        End::Code(LEFT) if !known.told => Verdict::Gone(LEFT),
+        End::Code(USAGE) if !known.was_ready => Verdict::Final(USAGE),
+        End::Code(REFUSED) if known.said == Some(Kind::Refused) => Verdict::Gone(REFUSED),
         _ if !known.told && (known.was_ready || known.has_services) => Verdict::Again,
         End::Code(code) => Verdict::Final(code),
         End::Signal(_) => Verdict::Failed(by_signal(end, known.told)),
@@ -105,56 +87,40 @@ fn by_signal(end: End, told: bool) -> Error {
 mod tests {
     use super::*;
 
-    const NEW: Known = Known { told: false, was_ready: false, has_services: false, kind: None };
+    const NEW: Known = Known { said: None, told: false, was_ready: false, has_services: false };
     const READY: Known = Known { was_ready: true, ..NEW };
-    /// What passes by itself.
-    const PASSES: [Kind; 4] = [Kind::PortInUse, Kind::DiskFull, Kind::DataDirInUse, Kind::Busy];
-
-    fn all() -> Vec<Known> {
-        let flags = |n: u8| Known {
-            told: n & 1 > 0,
-            was_ready: n & 2 > 0,
-            has_services: n & 4 > 0,
-            kind: None,
-        };
-        (0..8).map(flags).collect()
-    }
 
     #[test]
-    fn one_that_left_or_is_refused_is_not_started_again_whatever_else_is_known() {
-        for known in all() {
-            let left = if known.told { Verdict::Final(0) } else { Verdict::Gone(0) };
+    fn what_is_final_is_so_whatever_else_is_known() {
+        for n in 0..8 {
+            let [told, was_ready, has_services] = [1, 2, 4].map(|bit| n & bit != 0);
+            let known = Known { said: None, told, was_ready, has_services };
+            let left = if told { Verdict::Final(0) } else { Verdict::Gone(0) };
             assert_eq!(judge(End::Code(0), known), left, "{known:?}");
-            let known = Known { kind: Some(Kind::Refused), ..known };
+            let known = Known { said: Some(Kind::Refused), ..known };
             assert_eq!(judge(End::Code(5), known), Verdict::Gone(5), "{known:?}");
         }
     }
 
+    /// Neither a full disk, nor a taken port, nor settings that became wrong stop what runs.
     #[test]
-    fn what_is_set_up_wrong_is_final_at_the_first_start_only() {
-        for known in all().into_iter().filter(|known| !known.told) {
-            for (code, kind) in
-                [(2, Kind::InvalidConfig), (5, Kind::WrongFlock), (5, Kind::DatabaseCorrupt)]
+    fn what_may_pass_is_not_final_for_a_node_that_served_or_has_services() {
+        let kinds = [Kind::DiskFull, Kind::PortInUse, Kind::DatabaseCorrupt].map(Some);
+        for known in [READY, Known { has_services: true, ..NEW }] {
+            for (code, said) in
+                kinds.map(|said| (5, said)).into_iter().chain([(5, None), (1, None)])
             {
-                for kind in [Some(kind), None] {
-                    let verdict = judge(End::Code(code), Known { kind, ..known });
-                    let expected =
-                        if known.was_ready { Verdict::Again } else { Verdict::Final(code) };
-                    assert_eq!(verdict, expected, "{known:?} {code} {kind:?}");
-                }
+                let known = Known { said, ..known };
+                assert_eq!(judge(End::Code(code), known), Verdict::Again, "{code} {known:?}");
+                let stops = Known { told: true, ..known };
+                assert_eq!(judge(End::Code(code), stops), Verdict::Final(code));
             }
         }
-    }
-
-    #[test]
-    fn services_outlive_what_passes_by_itself() {
-        for known in all().into_iter().filter(|known| !known.told) {
-            for kind in PASSES {
-                let verdict = judge(End::Code(5), Known { kind: Some(kind), ..known });
-                let runs = known.was_ready || known.has_services;
-                let expected = if runs { Verdict::Again } else { Verdict::Final(5) };
-                assert_eq!(verdict, expected, "{known:?} {kind}");
-            }
+        let settings = Known { said: Some(Kind::InvalidConfig), ..READY };
+        assert_eq!(judge(End::Code(2), settings), Verdict::Again);
+        for (code, said) in [(5, Kind::PortInUse), (2, Kind::InvalidConfig), (5, Kind::DiskFull)] {
+            let known = Known { said: Some(said), ..NEW };
+            assert_eq!(judge(End::Code(code), known), Verdict::Final(code));
         }
     }
 

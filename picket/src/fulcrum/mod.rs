@@ -12,12 +12,14 @@
 //! | it ended | and | what now |
 //! |---|---|---|
 //! | with 0 | nobody stopped it: it left the flock | final, 0: gone |
-//! | with 5 | it said `refused`: it left before, was evicted, or another copy of the node runs | final, 5: gone |
-//! | with 2 or 5 | none was ever ready: settings are wrong, the directory is another flock's, … | final, 2 or 5 |
-//! | with 5 | the same, but services run, and what is in the way passes: a full disk, a port in use | again |
-//! | otherwise | no fulcrum of this picket was ever ready, and no service runs | final, with its code |
+//! | with 5 | it said `refused`: it was evicted, it left before, or another copy of the node runs | final, 5: gone |
+//! | with 2 | no fulcrum of this picket was ever ready: settings are wrong | final, 2 |
+//! | otherwise | no fulcrum of this picket was ever ready, and no service is wanted | final, with its code |
 //! | otherwise | | again |
 //! | at all | it was told to stop | final, with its code |
+//!
+//! *Otherwise* are a full disk, a port that somebody took meanwhile, settings that became wrong, and a crash: services
+//! run through all of these, and whoever mends the cause has nothing to restart.
 //!
 //! **Invariants**
 //!
@@ -25,7 +27,7 @@
 //! * It dies with the picket, by a death signal that it sets for itself. That fires when the parent's thread
 //!   ends, so it is spawned by the picket's only thread that lives as long as the process.
 //! * Signals go through its pidfd, and never to a number that the system may have given away.
-//! * An error is printed once, by the process that met it. The fulcrum says its kind over the link before it ends.
+//! * An error is printed once, by the process that met it.
 //!
 //! **What it does not do.** It does not judge a fulcrum that runs and does not answer: a disk may be slow, and a
 //! restart makes that no better.

@@ -4,25 +4,26 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crux_client::{Error, Kind};
+use crux_client::Kind;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitStatus, pidfd_open, pidfd_send_signal};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
 use super::backoff::Backoff;
 use super::end::{End, Known, Verdict, judge};
-use crate::link::{FromFulcrum, FromPicket, Hello, Link, LinkError, Ready, VERSION};
+use crate::crash::{self, Spawn};
+use crate::link::{Failure, FromFulcrum, FromPicket, Hello, Link, LinkError, Ready, VERSION};
 
 /// How a fulcrum is started.
 pub trait Start {
     /// The program with its arguments and environment. Standard input is set by the caller.
     fn command(&self) -> Command;
 
-    /// What it is to run with. `is_first`: no fulcrum of this picket was ready yet.
+    /// The settings to run with. `is_first`: no fulcrum of this picket was ready yet.
     fn settings(&self, is_first: bool) -> serde_json::Value;
 }
 
-/// What a fulcrum did.
+/// An event of a fulcrum.
 #[derive(Debug)]
 pub enum News {
     /// It serves.
@@ -55,15 +56,15 @@ struct Running {
     /// Reaped by number, with all other children of this process.
     _child: Child,
     pid: Pid,
-    /// What signals go through.
+    /// The way of signals.
     pidfd: OwnedFd,
     /// None once it is closed: the end of the process follows.
     link: Option<Link<FromFulcrum, FromPicket>>,
     ready_since: Option<Instant>,
-    /// It was ready, as far as that was read only when it had ended.
+    /// It said that it is ready, right before it closed the link.
     said_ready: bool,
-    /// The kind of the error that ends it, as it said.
-    ends: Option<Kind>,
+    /// Its last words.
+    ends: Option<Failure>,
 }
 
 impl<S: Start> Fulcrum<S> {
@@ -91,7 +92,7 @@ impl<S: Start> Fulcrum<S> {
         self.was_ready
     }
 
-    /// What it does next. Starts it when its time has come. May be dropped at any time and called again. Must be
+    /// Its next event. Starts it when its time has come. May be dropped at any time and called again. Must be
     /// called by the thread that lives as long as the process: see [`super`].
     pub async fn next(&mut self) -> News {
         loop {
@@ -103,10 +104,6 @@ impl<S: Start> Fulcrum<S> {
                         running.ready_since = Some(Instant::now());
                         self.was_ready = true;
                         return News::Ready(ready);
-                    }
-                    FromFulcrum::Ends(failure) => {
-                        running.ends = Some(Error::from(failure).kind());
-                        continue;
                     }
                     said => return News::Said(said),
                 },
@@ -155,16 +152,13 @@ impl<S: Start> Fulcrum<S> {
     /// the time that comes with the verdict.
     pub fn ended(&mut self, status: WaitStatus, has_services: bool) -> (End, Verdict, Duration) {
         let end = End::of(status);
-        let (ready_for, kind) = match &mut self.state {
-            State::Running(running) => {
-                // It may have said so right before it ended.
-                running.hear_last();
-                self.was_ready |= running.said_ready;
-                (running.ready_since.map(|since| since.elapsed()), running.ends)
-            }
-            State::Away(_) => (None, None),
-        };
-        let known = Known { told: self.told, was_ready: self.was_ready, has_services, kind };
+        let (mut ready_for, mut said) = (None, None);
+        if let State::Running(running) = &mut self.state {
+            self.was_ready |= running.hear_the_rest() | running.said_ready;
+            ready_for = running.ready_since.map(|since| since.elapsed());
+            said = running.ends.take().and_then(|failure| Kind::from_name(&failure.kind));
+        }
+        let known = Known { said, told: self.told, was_ready: self.was_ready, has_services };
         let verdict = judge(end, known);
         let wait = self.backoff.after(ready_for);
         self.state = State::Away(Instant::now() + wait);
@@ -176,7 +170,8 @@ impl Running {
     fn spawn(start: &impl Start, is_first: bool) -> io::Result<Self> {
         let (mine, theirs) = UnixStream::pair()?;
         let mut command = start.command();
-        let mut child = command.stdin(Stdio::from(OwnedFd::from(theirs))).spawn()?;
+        command.stdin(Stdio::from(OwnedFd::from(theirs)));
+        let mut child = crash::spawn(Spawn::Fulcrum, &mut command)?;
         // Not reaped before this process does so itself, so the number is still the child's.
         let pid = Pid::from_child(&child);
         let hello = FromPicket::Hello(Hello {
@@ -212,8 +207,13 @@ impl Running {
                 Ok(FromFulcrum::Hello { version, .. }) => {
                     self.give_up(&LinkError::Version { found: version });
                 }
+                Ok(FromFulcrum::Ends { failure }) => self.ends = Some(failure),
                 Ok(said) => return said,
-                Err(LinkError::Closed) => self.hear_last(),
+                Err(LinkError::Closed) => {
+                    // It may be that only writing failed, and there is more to read.
+                    self.said_ready |= self.hear_the_rest();
+                    self.link = None;
+                }
                 Err(error) => self.give_up(&error),
             }
         }
@@ -232,15 +232,17 @@ impl Running {
         }
     }
 
-    /// Takes in what it said and nobody has read yet. It has ended, or closed the link.
-    fn hear_last(&mut self) {
-        let Some(mut link) = self.link.take() else { return };
+    /// Reads what was not read yet of one that has ended: why it did. Whether it said that it was ready.
+    fn hear_the_rest(&mut self) -> bool {
+        let Some(link) = &mut self.link else { return false };
+        let mut was_ready = false;
         for said in std::iter::from_fn(|| link.left()) {
             match said {
-                FromFulcrum::Ready(_) => self.said_ready = true,
-                FromFulcrum::Ends(failure) => self.ends = Some(Error::from(failure).kind()),
+                FromFulcrum::Ready(_) => was_ready = true,
+                FromFulcrum::Ends { failure } => self.ends = Some(failure),
                 _ => {}
             }
         }
+        was_ready
     }
 }

@@ -23,13 +23,14 @@ use rustix::net::{
 };
 
 use super::Keeper;
+use crate::crash::{self, Spawn};
 use crate::durable::Sync;
+use crate::fds;
 use crate::image::{Image, Unusable};
 use crate::keeper::{self, BEGIN, Order};
 use crate::launch::{Spec, SpecError};
 use crate::record::{Record, RecordError, SOCKET};
 use crate::tree::Process;
-use crate::{crash, fds};
 
 /// How long a keeper waits for another picket before it ends its tree. Longer than a service manager
 /// takes to start the picket again; from the design.
@@ -151,10 +152,8 @@ fn spawn() -> io::Result<(OwnedFd, Process)> {
     let (ours, theirs) = fds::pair()?;
     let mut command = keeper::bare(keeper::VERB);
     command.stdin(theirs);
-    crash::point("handle.spawn.before");
     // Reaped by `orphans::Children`.
-    let child = command.spawn()?;
-    crash::point("handle.spawn.after");
+    let child = crash::spawn(Spawn::Keeper, &mut command)?;
     let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
     let process = Process::now(pid).ok_or_else(|| io::Error::other("there is no /proc"))?;
     Ok((ours, process))

@@ -41,9 +41,10 @@ use rustix::process::{
 };
 use signal_hook::consts;
 
+use crate::crash::{self, Spawn};
+use crate::fds;
 use crate::launch::{self, Errand};
 use crate::tree::Process;
-use crate::{crash, fds};
 pub use message::{Ended, Exit, Order};
 pub(crate) use message::{Hello, Report, Request};
 use state::{Keeper, Launching};
@@ -140,9 +141,8 @@ fn spawn(order: &File, image: &OwnedFd) -> io::Result<(Launching, [OwnedFd; 2])>
     let mut launch = Command::new("/proc/self/exe");
     launch.arg(launch::VERB).env_clear();
     launch.stdin(theirs).stdout(out_writer).stderr(err_writer);
-    crash::point("keeper.spawn.before");
-    let child = launch.spawn()?;
-    crash::point("keeper.spawn.after");
+    crash::pass_on(&mut launch);
+    let child = crash::spawn(Spawn::Launch, &mut launch)?;
     // The writing ends here would keep the pipes from ever ending.
     drop(launch);
     let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
@@ -165,8 +165,6 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 pub(crate) fn bare(verb: &str) -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.arg(verb).env_clear().stdout(Stdio::null()).stderr(Stdio::null());
-    if let Some(points) = std::env::var_os(crash::VARIABLE) {
-        command.env(crash::VARIABLE, points);
-    }
+    crash::pass_on(&mut command);
     command
 }

@@ -27,8 +27,8 @@ use std::process::ExitCode;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fds;
 use crate::keeper::Order;
+use crate::{crash, fds};
 pub use spec::{Spec, SpecError};
 pub(crate) use steps::null_stdin;
 
@@ -105,6 +105,7 @@ fn run(report: &OwnedFd) -> Result<std::convert::Infallible, Refused> {
     let image = keep_open_for_script(image, order.script)?;
     steps::prepare(&order.program, errand.keeper)?;
     fds::send(report, READY, &[]).map_err(|err| Refused::new("reporting to the keeper", err))?;
+    crash::point("launch.execute.before");
     Err(execute(&image, &order.program))
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Hello, text};
 
-/// What the picket says to the fulcrum.
+/// A message of the picket to the fulcrum.
 ///
 /// `seq` numbers the requests that are answered. The answers come in any order; a number is not used twice on
 /// one link.
@@ -25,7 +25,7 @@ pub enum FromPicket {
     Register {
         /// The number of the request.
         seq: u64,
-        /// What names it on the node.
+        /// Its name on the node.
         #[serde(with = "Key")]
         key: ServiceKey,
         /// Where it is reached.
@@ -39,7 +39,7 @@ pub enum FromPicket {
     Withdraw {
         /// The number of the request.
         seq: u64,
-        /// What names it on the node.
+        /// Its name on the node.
         #[serde(with = "Key")]
         key: ServiceKey,
     },
@@ -74,7 +74,7 @@ pub enum FromPicket {
     Stop,
 }
 
-/// What the fulcrum says to the picket.
+/// A message of the fulcrum to the picket.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum FromFulcrum {
     /// The first message: which messages it knows, and its process.
@@ -90,7 +90,7 @@ pub enum FromFulcrum {
     Done {
         /// The number of the request.
         seq: u64,
-        /// What came of it.
+        /// Whether it was done.
         outcome: Result<(), Failure>,
     },
     /// A blob is here, sealed.
@@ -110,14 +110,18 @@ pub enum FromFulcrum {
         /// Why.
         failure: Failure,
     },
-    /// It ends, for this reason. The last message, and not said where it ends without an error.
-    Ends(Failure),
+    /// The last message: why it ends by itself. It has printed that. Its exit code alone does not tell an eviction,
+    /// which is final, from a full disk, which is not.
+    Ends {
+        /// Why.
+        failure: Failure,
+    },
 }
 
 /// How a service is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stated {
-    /// What names it on the node.
+    /// Its name on the node.
     #[serde(with = "Key")]
     pub key: ServiceKey,
     /// How it is.
@@ -125,7 +129,7 @@ pub struct Stated {
     pub status: ServiceStatus,
 }
 
-/// What a fulcrum that serves says about the node.
+/// The node, as a fulcrum that serves describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ready {
     /// The node's key.
@@ -147,9 +151,9 @@ pub struct Ready {
 pub struct Failure {
     /// The name of its [`Kind`].
     pub kind: String,
-    /// What happened, with the context.
+    /// The message, with its context.
     pub text: String,
-    /// What a person can do.
+    /// The way out, for a person.
     pub hint: Option<String>,
 }
 
@@ -243,7 +247,7 @@ mod tests {
             FromFulcrum::Done { seq: 1, outcome: Err(Failure::from(&error)) },
             FromFulcrum::ImageReady { seq: 2, descriptor, path },
             FromFulcrum::ImageFailed { seq: 3, failure: Failure::from(&error) },
-            FromFulcrum::Ends(Failure::from(&error)),
+            FromFulcrum::Ends { failure: Failure::from(&error) },
         ]
     }
 

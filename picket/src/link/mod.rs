@@ -8,7 +8,7 @@
 //!   Register, Withdraw, Image ──▶ ◀── Done, ImageReady, …       one answer for each number
 //!   Health, Pins ──▶                                            whole lists; the last one holds
 //!   Reload, Stop ──▶                                            what signals mean to a node alone
-//!                                ◀── Ends                       the error that ends it, before it exits
+//!                                ◀── Ends                       why it ends by itself; the last message
 //! ```
 //!
 //! Possession authorises: the pair is made by the picket, and nobody else has an end of it. Both ends are the
@@ -28,14 +28,12 @@
 //! **What it does not do.** It repeats nothing: a request whose answer was lost with a fulcrum is made again to
 //! the next one, by those who made it.
 
-mod ending;
 mod hello;
 mod message;
 mod stream;
 mod text;
 
-pub use ending::LastWord;
-pub use hello::{Hello, VERSION, receive};
+pub use hello::{Hello, VERSION, last_words, receive};
 pub use message::{Failure, FromFulcrum, FromPicket, Ready, Stated};
 pub use stream::{Link, LinkError};
 

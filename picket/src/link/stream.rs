@@ -59,9 +59,9 @@ impl From<io::Error> for LinkError {
 #[derive(Debug)]
 pub struct Link<In, Out> {
     stream: UnixStream,
-    /// What was read and is not a whole message yet.
+    /// Bytes that were read and are not a whole message yet.
     input: Vec<u8>,
-    /// What waits to be written, from `written` on.
+    /// Bytes that wait to be written, from `written` on.
     output: Vec<u8>,
     written: usize,
     types: PhantomData<fn(Out) -> In>,
@@ -71,7 +71,7 @@ impl<In: DeserializeOwned, Out: Serialize> Link<In, Out> {
     /// An end of a pair. Must be called inside a runtime.
     ///
     /// # Errors
-    /// What the system says.
+    /// Those of the system.
     pub fn new(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         let stream = UnixStream::from_std(stream)?;
@@ -115,7 +115,7 @@ impl<In: DeserializeOwned, Out: Serialize> Link<In, Out> {
         }
     }
 
-    /// What arrived already; none: no whole message. Waits for nothing, for a peer that has ended.
+    /// A message that arrived already; none: no whole message. Waits for nothing, for a peer that has ended.
     pub fn left(&mut self) -> Option<In> {
         loop {
             match self.take() {

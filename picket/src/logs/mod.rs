@@ -1,4 +1,4 @@
-//! What services print, kept on disk.
+//! The output of services, kept on disk.
 //!
 //! ```text
 //!  stdout ─┐ drain   ┌ Cutter ┐  Gate   ┌ Tail ┐  Writer   current, 1 … 4

@@ -47,7 +47,7 @@ const TOO_FAST: &str = "more than 1 MiB/s";
 const DISK_REFUSES: &str = "the disk takes nothing";
 const DISK_SLOW: &str = "the disk is too slow";
 
-/// What a person should hear about a log, once.
+/// News about a log that a person should hear, once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// The disk takes nothing more; the last [`REFUSED_BYTES_MAX`] bytes stay in memory.
@@ -59,7 +59,7 @@ pub enum Notice {
     },
 }
 
-/// What waits in memory in all logs, in bytes.
+/// The bytes that wait in memory, in all logs.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Budget(Arc<AtomicU64>);
 
@@ -70,12 +70,12 @@ pub struct ServiceLog {
     pub(super) writer: Mutex<Writer>,
     pub(super) names: Arc<Mutex<Names>>,
     pub(super) changed: watch::Sender<u64>,
-    /// What the files may have in all. Apart from the writer, who may wait for the disk.
+    /// How many bytes the files may have in all. Apart from the writer, which may wait for the disk.
     log_max: AtomicU64,
     budget: Budget,
 }
 
-/// What is in memory.
+/// The part of a log that is in memory.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) tail: Tail,
@@ -92,7 +92,7 @@ pub(super) struct State {
     pub(super) retry_at: Option<Instant>,
     /// Lines dropped since the disk began to refuse.
     pub(super) dropped: u64,
-    /// What this log has counted in the budget.
+    /// The bytes that this log has counted in the budget.
     counted: u64,
 }
 
@@ -100,7 +100,7 @@ impl ServiceLog {
     /// Opens the log in a directory, or begins one.
     ///
     /// # Errors
-    /// What the system says: the directory cannot be made or read.
+    /// Those of the system: the directory cannot be made or read.
     pub(super) fn open(dir: &Path, log_max: u64, budget: Budget, now: Instant) -> io::Result<Self> {
         Ok(Self::with_disk(dir, Box::new(Dir::open(dir)?), log_max, budget, now))
     }
@@ -235,7 +235,7 @@ impl Putting<'_> {
     /// Puts a line in, or counts it.
     pub(super) fn line(&mut self, stream: super::Stream, piece: super::Piece<'_>) {
         let Self { state, now, instance } = self;
-        // What a line takes on the disk, or a flood of empty ones would be free.
+        // As much as a line takes on the disk, or a flood of empty ones would be free.
         let bytes = (piece.text.len() + instance.len() + 32) as u64;
         if !state.gate.pass(bytes, !piece.partial, now.at) {
             return;
@@ -306,6 +306,11 @@ impl State {
         if self.closed.len() > CLOSED_MAX {
             self.closed.pop_front();
         }
+    }
+
+    /// Whether no instance writes any more.
+    pub(super) fn nobody_writes(&self) -> bool {
+        self.open.is_empty()
     }
 
     /// The index after the last line of an instance that ended; none while it writes, or if its end is

@@ -14,13 +14,13 @@ use super::disk::path_of;
 use super::service::{Budget, Notice, RETRY_AFTER, ServiceLog, lock};
 use crate::clock;
 
-/// What a service's log has in all if its config does not say: 40 MiB (`log_max`).
+/// The size of a service's log if its config does not say: 40 MiB in all (`log_max`).
 pub const LOG_MAX: u64 = 40 << 20;
 
 /// How many logs of removed services are kept, for those who look why they were removed.
 pub const REMOVED_MAX: usize = 16;
 
-/// What the name of a directory begins with that is being removed. No name of a service does.
+/// The beginning of the name of a directory that is being removed. No name of a service begins so.
 const ASIDE: &str = ".";
 
 /// The logs below a directory, one subdirectory a service.
@@ -44,7 +44,7 @@ impl Logs {
     /// The log of a service, begun if there is none. It keeps to `log_max` bytes from now on.
     ///
     /// # Errors
-    /// What the system says: its directory cannot be made or read.
+    /// Those of the system: its directory cannot be made or read.
     pub fn service(&self, name: &ServiceName, log_max: u64) -> io::Result<Arc<ServiceLog>> {
         let mut services = lock(&self.services);
         if let Some(log) = services.get(name) {
@@ -63,7 +63,7 @@ impl Logs {
     /// The log that a removed service left, if it is still kept.
     ///
     /// # Errors
-    /// What the system says: its directory cannot be read.
+    /// Those of the system: its directory cannot be read.
     pub fn left(&self, name: &ServiceName) -> io::Result<Option<Arc<ServiceLog>>> {
         let mut services = lock(&self.services);
         if let Some(log) = services.get(name) {
@@ -101,7 +101,7 @@ impl Logs {
     /// disk.
     ///
     /// # Errors
-    /// What the system says: a file cannot be removed.
+    /// Those of the system: a file cannot be removed.
     pub fn prune(&self, services: &BTreeSet<ServiceName>) -> io::Result<()> {
         let entries = match fs::read_dir(&self.dir) {
             Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -37,7 +37,7 @@ pub(crate) struct Pending {
     pub(super) ends: Instant,
     /// The image that its request needs, kept until it is answered.
     pub(super) blob: Option<BlobId>,
-    /// What is asked once that image is here, and whether it is an update.
+    /// The request to make once that image is here, and whether it is an update.
     pub(super) needs: Option<(Box<Config>, bool)>,
     pub(super) notes: Vec<String>,
     reply: Reply<Settled>,

@@ -1,4 +1,4 @@
-//! What the API asks of the shell.
+//! The API's requests to the shell.
 //!
 //! Requests for a change go to the engine, once their image is known: from what the service runs already, or from the
 //! fulcrum, which fetches it. Everything else is answered from what the engine shows.
@@ -48,7 +48,7 @@ pub(crate) enum Call {
     Logs(ServiceName, Box<Query>, bool, Reply<Reader>),
 }
 
-/// What is to be changed.
+/// A change that a caller asks for.
 #[derive(Debug)]
 pub(crate) enum Ask {
     Add(Box<Config>),
@@ -119,7 +119,7 @@ impl Shell {
         Ok(Shown { config: wanted.current.config.clone(), generation: self.engine.generation() })
     }
 
-    /// The lines of `ps`. What the programs use is read by a thread of its own.
+    /// The lines of `ps`. The use of the programs is read by a thread of its own.
     fn list(&mut self, list: &ListInstances, reply: Reply<Vec<Instance>>) {
         let mut rows = match &list.service {
             Some(name) => self.engine.rows_of(name),
@@ -330,7 +330,7 @@ impl Shell {
         all.find(|image| image.blob() == blob).cloned()
     }
 
-    /// What the engine is to be asked, and what that does if it does something.
+    /// The request to the engine, and the change that it makes if it makes one.
     fn request(&self, ask: Ask) -> Result<(Prepared, Change), Error> {
         let ready = |request, change| Ok((Prepared::Ready(request), change));
         match ask {
@@ -404,7 +404,7 @@ fn needs(config: Config, is_update: bool) -> Result<Prepared, Error> {
     Ok(Prepared::Needs { blob: blob.ok_or_else(none)?, config: Box::new(config), is_update })
 }
 
-/// What a person should know of a service on this node.
+/// Remarks for the person who adds a service to this node.
 fn notes(config: &Config) -> Vec<String> {
     let mut notes = Vec::new();
     if config.limits.is_some() {

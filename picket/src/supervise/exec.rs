@@ -96,7 +96,7 @@ fn start(
     let command = filled(&command, record, around.as_around());
     let program = find(command.first().map_or("", String::as_str), version);
     let program = program.ok_or_else(|| "the command is not found in PATH".to_owned())?;
-    // What is in the system's directories is as safe there as a copy of it would be.
+    // A program in the system's directories is as safe there as a copy of it would be.
     let image = Image::of_path(&program).map_err(|err| err.to_string())?;
     let mut program = spec(version, record, user, around.as_around());
     program.argv = command;

@@ -1,4 +1,4 @@
-//! What the engine reports, on its way into the record of events.
+//! The engine's reports, on their way into the record of events.
 
 use std::sync::Arc;
 use std::time::Duration;

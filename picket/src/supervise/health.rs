@@ -107,7 +107,7 @@ impl Shell {
         names.map(key).collect()
     }
 
-    /// What the fulcrum is told of what is registered: as the engine wants others to see it.
+    /// The statuses of registrations for the fulcrum: as the engine wants others to see them.
     fn statuses(&self) -> Vec<Stated> {
         let seen = |status: &Status| match status {
             Status::Degraded => ServiceStatus::Degraded,

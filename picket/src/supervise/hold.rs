@@ -18,9 +18,10 @@ use tracing::{info, warn};
 
 use super::shell::Shell;
 use super::work::Done;
+use crate::crash::Write;
 use crate::durable::{self, Sync};
 
-/// What has to be so before services start.
+/// The conditions that have to hold before services start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Hold {
     /// It is not known yet what ran before.
@@ -85,7 +86,7 @@ impl Shell {
     /// process ends.
     pub(crate) fn keep_end(&self, code: u8) {
         let (path, text) = (self.places.ended(), format!("{code}\n"));
-        if let Err(error) = durable::write("ended", &path, text.as_bytes(), Sync::Disk) {
+        if let Err(error) = durable::write(Write::Ended, &path, text.as_bytes(), Sync::Disk) {
             warn!(%error, "the next start of this node starts its services before it finds out that it is refused");
         }
     }

@@ -17,7 +17,7 @@ pub(super) struct Instance {
     pub(super) record: Record,
     /// None: it is being started.
     keeper: Option<Polled>,
-    /// What it was made from, as far as that is known.
+    /// The content it was made from, as far as that is known.
     pub(super) version: Option<Arc<Version>>,
     pub(super) program: Option<Process>,
     /// The engine knows that it runs.
@@ -28,7 +28,7 @@ pub(super) struct Instance {
     kill: bool,
     /// Somebody stopped its program.
     pub(super) paused: bool,
-    /// What its checks said when they passed last.
+    /// The texts of its checks when they passed last.
     pub(super) passes: BTreeMap<usize, String>,
     /// Ends the reading of its output once nothing of it is left.
     pub(super) stop_output: Option<watch::Sender<()>>,

@@ -25,7 +25,7 @@
 //! **Invariants**
 //!
 //! * It decides nothing: each command is carried out as it is, and each that has an answer is answered exactly once.
-//! * Nothing here waits for a disk, a keeper, a program or the fulcrum. What takes time is done by a thread of the
+//! * Nothing here waits for a disk, a keeper, a program or the fulcrum. Work that takes time is done by a thread of the
 //!   pool, which is bounded by what the engine asks for: a save, and a few steps for each instance.
 //! * Commands are begun in their order. Those for one instance never overlap, because the engine waits for each.
 //! * A keeper that is being started counts as unknown child; orphans are not looked for until it is known.

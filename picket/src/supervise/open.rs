@@ -71,7 +71,7 @@ pub(crate) fn open(data_dir: &Path) -> Result<(Shell, Desk, Health), Error> {
 }
 
 impl Shell {
-    /// What was found of earlier instances. From here on the engine starts others.
+    /// Takes in the instances of an earlier picket. From here on the engine starts others.
     pub(super) fn on_adopted(&mut self, found: std::io::Result<Vec<Old>>) {
         self.is_adopted = true;
         let found = match found {

@@ -35,7 +35,7 @@ impl Places {
         self.instances().join(id.as_str())
     }
 
-    /// What the fulcrum said last about the node.
+    /// The file with the last words of the fulcrum about the node.
     pub(super) fn node(&self) -> PathBuf {
         self.picket().join("node.json")
     }

@@ -1,4 +1,4 @@
-//! What the fulcrum is asked and told: registrations, images, pins, statuses.
+//! Requests and messages to the fulcrum: registrations, images, pins, statuses.
 //!
 //! ```text
 //!   engine ── Publish: all registrations ──▶ wanted ─┐
@@ -46,7 +46,7 @@ pub(super) struct Entry {
     pub(super) labels: BTreeMap<String, String>,
 }
 
-/// What a number of a request stands for.
+/// The request that a number stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Asked {
     Register(ServiceKey, Entry),
@@ -54,7 +54,7 @@ enum Asked {
     Image(BlobId),
 }
 
-/// What came of a message of the fulcrum.
+/// The answer in a message of the fulcrum.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     /// A blob is here.
@@ -70,10 +70,10 @@ pub(super) struct Post {
     /// Numbers are not used twice, also not on another link.
     seq: u64,
     asked: BTreeMap<u64, Asked>,
-    /// What is to be registered, and the engine's number of that list while it is not answered.
+    /// The registrations that are to be there, and the engine's number of that list while it is not answered.
     wanted: BTreeMap<ServiceKey, Entry>,
     publish: Option<u64>,
-    /// What this fulcrum has confirmed.
+    /// The registrations that this fulcrum has confirmed.
     known: BTreeMap<ServiceKey, Entry>,
     /// When a refused request is made again.
     refused: BTreeMap<ServiceKey, Instant>,
@@ -101,7 +101,7 @@ impl Post {
         self.attached
     }
 
-    /// A fulcrum is there and knows nothing, or there is none. What it was asked for is not answered any more;
+    /// A fulcrum is there and knows nothing, or there is none. Its requests are not answered any more;
     /// these are the blobs among that.
     pub(super) fn attach(&mut self, attached: bool) -> Vec<BlobId> {
         let lost = std::mem::take(&mut self.asked).into_values();
@@ -213,7 +213,7 @@ impl Post {
                 Asked::Image(blob) => Some(Answer::NoImage(blob, failure)),
                 _ => None,
             },
-            FromFulcrum::Hello { .. } | FromFulcrum::Ready(_) | FromFulcrum::Ends(_) => None,
+            FromFulcrum::Hello { .. } | FromFulcrum::Ready(_) | FromFulcrum::Ends { .. } => None,
         }
     }
 
@@ -244,7 +244,7 @@ impl Post {
         }
     }
 
-    /// What is to be sent now. Everything that is missing is asked for first.
+    /// The messages to send now. Everything that is missing is asked for first.
     pub(super) fn outgoing(&mut self, now: Instant) -> &mut VecDeque<FromPicket> {
         if self.attached && self.publish.is_some() || !self.refused.is_empty() {
             self.compare(now);
@@ -364,8 +364,8 @@ pub(super) fn write(ledger: &BTreeSet<ServiceKey>) -> serde_json::Result<Vec<u8>
     serde_json::to_vec(&all.collect::<Vec<_>>())
 }
 
-/// What [`write`] made. Of a damaged file nothing: what was in it stays registered until its service is up again or
-/// a person withdraws it.
+/// Reads the list that [`write`] made. Of a damaged file nothing: a registration in it stays until its service is up
+/// again or a person withdraws it.
 pub(super) fn read(bytes: &[u8]) -> BTreeSet<ServiceKey> {
     let all: Vec<Written> = serde_json::from_slice(bytes).unwrap_or_default();
     let key = |written: Written| {

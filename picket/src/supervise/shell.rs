@@ -51,7 +51,7 @@ pub(crate) struct Shell {
     /// Where what is wanted is kept; none: it is damaged, and nothing is started or stopped.
     pub(super) store: Arc<Mutex<Option<Store>>>,
     pub(super) damage: Option<Error>,
-    /// What the engine said and is not begun yet, and what it is to be told next.
+    /// Commands of the engine that are not begun yet, and the events that it is told next.
     commands: VecDeque<Command>,
     inbox: VecDeque<Event>,
     pub(super) instances: BTreeMap<InstanceId, Instance>,
@@ -78,7 +78,7 @@ pub(crate) struct Shell {
     calls: mpsc::Receiver<Call>,
     pub(super) waiting: BTreeMap<RequestId, Pending>,
     pub(super) requests: u64,
-    /// Who asks is answered from this: health checks.
+    /// Callers that ask for health are answered from this.
     pub(super) book: watch::Sender<Arc<Book>>,
     /// Keepers that are being started: they are children that nobody knows yet.
     pub(super) spawning: u32,
@@ -97,7 +97,7 @@ pub(crate) struct Shell {
     pub(super) hold: Hold,
 }
 
-/// What a shell begins with.
+/// Everything that a shell begins with.
 pub(super) struct Beginning {
     pub(super) places: Places,
     pub(super) desired: Result<(Store, Desired), Error>,
@@ -256,7 +256,7 @@ impl Shell {
         }
     }
 
-    /// What is to be sent to the fulcrum. What is taken from it counts as sent.
+    /// The messages for the fulcrum. Those that the caller takes count as sent.
     pub(crate) fn outgoing(&mut self) -> &mut VecDeque<FromPicket> {
         self.post.outgoing(clock::now().at)
     }

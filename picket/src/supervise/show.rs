@@ -129,7 +129,7 @@ fn exit(row: &ExitRow, now: Moment) -> InstanceExit {
     }
 }
 
-/// What holds the programs of a service apart from the node and from each other, in force on this node.
+/// The isolation of a service's programs from the node and from each other, in force on this node.
 fn isolation(config: &crux_crdt::service::Config) -> BTreeMap<String, String> {
     let user = match crate::user::resolve(config.user.as_deref()) {
         Ok(Some(user)) => user.name,
@@ -148,4 +148,19 @@ fn isolation(config: &crux_crdt::service::Config) -> BTreeMap<String, String> {
         all.insert("limits".to_owned(), "not_enforced".to_owned());
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::row;
+    use super::*;
+
+    #[test]
+    fn one_that_flips_is_up_here_and_degraded_for_callers() {
+        let held = Row { is_held: true, ..row("web", "web-v1-1-a", RunState::Up) };
+        let shown = instance(&held, None, Instant::ORIGIN);
+        assert_eq!((shown.state, shown.status), (InstanceState::Up, ServiceStatus::Degraded));
+        let calm = Row { is_held: false, ..held };
+        assert_eq!(instance(&calm, None, Instant::ORIGIN).status, ServiceStatus::Up);
+    }
 }

@@ -37,7 +37,7 @@ pub(crate) fn record(version: &Version) -> Record {
     }
 }
 
-/// What a node says of itself.
+/// A node's description of itself.
 pub(crate) fn ready() -> Ready {
     Ready {
         principal: Principal([1; 32]),

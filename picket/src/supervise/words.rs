@@ -28,7 +28,7 @@ impl Words {
     /// Of a command that was started. Must be called within a runtime.
     ///
     /// # Errors
-    /// What the system says.
+    /// Those of the system: a descriptor cannot be polled.
     pub(super) fn new(output: Output) -> io::Result<Self> {
         let Output { stdout, stderr } = output;
         let pipes = vec![Receiver::from_owned_fd(stdout)?, Receiver::from_owned_fd(stderr)?];
@@ -52,7 +52,7 @@ impl Words {
         std::future::pending().await
     }
 
-    /// What was printed last, with what the pipes still hold, whether or not the runtime has heard of it.
+    /// The last words, with those that the pipes still hold, whether or not the runtime has heard of it.
     pub(super) fn last(mut self) -> Vec<u8> {
         for pipe in self.pipes {
             if let Ok(fd) = pipe.into_nonblocking_fd() {

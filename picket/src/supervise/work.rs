@@ -1,6 +1,6 @@
 //! Commands of the engine that take time: begun here, told to the engine when they are done.
 //!
-//! What waits for the disk, hashes an image or starts a process is done by a thread of the runtime's pool, because the
+//! A thread of the runtime's pool does whatever waits for the disk, hashes an image or starts a process, because the
 //! picket's own thread drains the output of all programs.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +31,7 @@ use super::post::{self, Entry};
 use super::shell::Shell;
 use crate::check::Target;
 use crate::clock;
+use crate::crash::Write;
 use crate::durable::{self, Sync};
 use crate::handle::{self, Keeper, Output, Start};
 use crate::image::{self, ImageError, Images, Source};
@@ -42,7 +43,7 @@ use crate::user;
 /// The note in an instance's directory that says that it is up.
 const UP: &str = "up";
 
-/// What was done.
+/// A command that was carried out, with its result.
 #[derive(Debug)]
 pub(super) enum Done {
     Saved(u64, Result<(), (Kind, String)>),
@@ -332,7 +333,7 @@ impl Shell {
         self.tell(Event::Checked { instance: id, check, result });
     }
 
-    /// What programs are given, as of now.
+    /// The surroundings that programs are given, as of now.
     fn begin(&self) -> Begin {
         let (places, addr) = (self.places.clone(), self.node.addr());
         Begin { places, addr, node: self.node.ready().cloned() }
@@ -351,8 +352,8 @@ impl Shell {
         let path = self.places.registered();
         self.tasks.spawn_blocking(move || {
             let written = post::write(&ledger).map_err(io::Error::from);
-            let written =
-                written.and_then(|bytes| durable::write("registered", &path, &bytes, Sync::Disk));
+            let written = written
+                .and_then(|bytes| durable::write(Write::Registered, &path, &bytes, Sync::Disk));
             Done::Ledger(ledger, written)
         });
     }
@@ -377,7 +378,7 @@ pub(super) struct Begin {
     node: Option<Ready>,
 }
 
-/// What a program is told, with its directory.
+/// The surroundings that a program is told of, with its directory.
 pub(super) struct Surroundings<'a> {
     node: Option<&'a Ready>,
     addr: IpAddr,

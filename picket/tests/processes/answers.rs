@@ -12,7 +12,8 @@ use crux_client::socket::Door;
 use crux_client::{Client, Error, Kind};
 use crux_crdt::name::ServiceName;
 
-use crate::services::{PORTS, Picket, SERVER, SLEEPER, is_up, until};
+use crate::picket::{Picket, is_up, process, until};
+use crate::services::{PORTS, SERVER, SLEEPER};
 use crate::world::SOON;
 
 pub(crate) const TESTS: &[crate::Test] = &[
@@ -22,6 +23,7 @@ pub(crate) const TESTS: &[crate::Test] = &[
     ("answers::nobody_who_does_not_wait_is_told_of_the_old", nobody_is_told_of_the_old),
     ("answers::a_registration_that_is_refused_is_seen", a_refused_registration_is_seen),
     ("answers::the_log_of_a_removed_service_is_read", the_log_of_a_removed_service_is_read),
+    ("answers::another_bound_of_a_log_needs_no_other_instance", another_bound_of_a_log),
     ("answers::a_node_that_left_starts_no_program_again", a_node_that_left_starts_no_program),
     ("answers::a_node_that_is_refused_while_it_stops_says_so", refused_while_it_stops),
 ];
@@ -126,6 +128,20 @@ fn the_log_of_a_removed_service_is_read() {
     assert_eq!(texts(&picket), ["hello"]);
     let none = logs_of(&"none".parse().unwrap());
     assert_eq!(picket.lines(&none).unwrap_err().kind(), Kind::NotFound);
+    picket.stop();
+}
+
+fn another_bound_of_a_log() {
+    let mut picket = Picket::new();
+    // A fifth of the usual bound is 8 MiB, which takes longer than this test at the usual rate.
+    let script = "while :; do head -c 60000 /dev/zero | tr '\\0' x | fold -w 999; sleep 0.1; done";
+    picket.add("web", script, "").unwrap();
+    let first = process(&picket.row());
+    picket.add("web", script, r#", "log_max": "1MiB""#).unwrap();
+    let old = picket.path("logs/web/1");
+    picket.until("another file is begun", |_| old.exists());
+    assert!(fs::metadata(&old).unwrap().len() < 1 << 20);
+    assert_eq!(process(&picket.row()), first);
     picket.stop();
 }
 

@@ -19,6 +19,14 @@ pub(crate) const TESTS: &[Test] = &[
     ("after_two_crashes_too", after_two_crashes_too),
 ];
 
+/// Those that a start of one instance can reach. That of the launch step is an end of the program to its keeper.
+fn points() -> Vec<String> {
+    let reached = ["record.write.", "record.rename.", "handle.", "keeper."];
+    let mut points = crash::points();
+    points.retain(|point| reached.iter().any(|of| point.starts_with(of)));
+    points
+}
+
 /// What no other process of the machine executes.
 fn sleep() -> String {
     format!("sleep 76{}", std::process::id())
@@ -30,19 +38,20 @@ fn script() -> String {
 }
 
 fn after_a_crash_at_any_point_there_is_one_or_none() {
-    for point in crash::POINTS {
-        round(&[point]);
+    for point in points() {
+        round(&[&point]);
     }
 }
 
 fn after_two_crashes_too() {
+    let points = points();
     // The record is written twice in a start.
-    for point in crash::POINTS.iter().filter(|point| point.starts_with("record.")) {
+    for point in points.iter().filter(|point| point.starts_with("record.")) {
         round(&[&format!("{point}:2")]);
     }
-    for pair in crash::POINTS.windows(2).step_by(2) {
-        round(&[pair[0], pair[1]]);
-        round(&[pair[1], pair[0]]);
+    for pair in points.windows(2).step_by(2) {
+        round(&[&pair[0], &pair[1]]);
+        round(&[&pair[1], &pair[0]]);
     }
 }
 
@@ -113,7 +122,7 @@ fn take_over(world: &World, point: &str) {
         let image = world.script(&script());
         world.start("one", &image, world.spec(&[]))
     });
-    soon("one runs", || {
+    soon(&format!("{point}: one runs"), || {
         assert!(alive() <= 1, "{point}: two run");
         alive() == 1
     });

@@ -11,6 +11,8 @@ mod adoption;
 mod answers;
 mod crashes;
 mod images;
+mod picket;
+mod points;
 mod programs;
 mod roles;
 mod services;
@@ -29,6 +31,8 @@ type Test = (&'static str, fn());
 
 /// How long one may take. The slowest needs some seconds; CI's machines are slower, and busy.
 const DEADLINE: Duration = Duration::from_secs(120);
+/// The same for those that `cargo test` leaves to the nightly run.
+const DEADLINE_NIGHTLY: Duration = Duration::from_secs(1800);
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -54,13 +58,20 @@ fn tests() -> Vec<Test> {
         crashes::TESTS,
         services::TESTS,
         answers::TESTS,
+        points::TESTS,
     ]
     .concat()
 }
 
+/// Those that run with `--ignored` only.
+fn nightly() -> Vec<Test> {
+    [points::NIGHTLY].concat()
+}
+
 /// Runs one test in this process.
 fn one(name: &str) -> ExitCode {
-    let Some((_, test)) = tests().into_iter().find(|(of, _)| *of == name) else {
+    let all = [tests(), nightly()].concat();
+    let Some((_, test)) = all.into_iter().find(|(of, _)| *of == name) else {
         return ExitCode::FAILURE;
     };
     test();
@@ -72,7 +83,12 @@ fn all(args: &[&str]) -> ExitCode {
     orphans::prepare().unwrap();
     let exact = args.contains(&"--exact");
     let words: Vec<&&str> = args.iter().filter(|arg| !arg.starts_with('-')).collect();
-    let all = tests();
+    let all = match (args.contains(&"--ignored"), args.contains(&"--include-ignored")) {
+        (true, _) => nightly(),
+        (_, true) => [tests(), nightly()].concat(),
+        _ => tests(),
+    };
+    let ignored = [tests(), nightly()].concat().len() - all.len();
     let named = |name: &str| {
         words.is_empty()
             || words.iter().any(|&&word| if exact { name == word } else { name.contains(word) })
@@ -97,7 +113,7 @@ fn all(args: &[&str]) -> ExitCode {
     }
     let verdict = if failed.is_empty() { "ok" } else { "FAILED" };
     println!(
-        "\ntest result: {verdict}. {} passed; {} failed; 0 ignored; 0 measured; {} filtered out; \
+        "\ntest result: {verdict}. {} passed; {} failed; {ignored} ignored; 0 measured; {} filtered out; \
          finished in {:.2}s\n",
         chosen.len() - failed.len(),
         failed.len(),
@@ -114,7 +130,9 @@ fn apart(name: &str) -> Result<(), String> {
     let mut printed = tempfile::tempfile().unwrap();
     command.stdout(printed.try_clone().unwrap()).stderr(printed.try_clone().unwrap());
     let mut child = command.spawn().unwrap();
-    let end = Instant::now() + DEADLINE;
+    let is_nightly = nightly().iter().any(|(of, _)| *of == name);
+    let deadline = if is_nightly { DEADLINE_NIGHTLY } else { DEADLINE };
+    let end = Instant::now() + deadline;
     let status = loop {
         if let Some(status) = child.try_wait().unwrap() {
             break Some(status);
@@ -138,10 +156,13 @@ fn apart(name: &str) -> Result<(), String> {
     std::io::Seek::rewind(&mut printed).unwrap();
     printed.read_to_string(&mut text).unwrap();
     match status {
-        None => Err(format!("{text}\nnot done after {DEADLINE:?}; running: {left:?}")),
+        None => Err(format!("{text}\nnot done after {deadline:?}; running: {left:?}")),
         Some(status) if !status.success() => Err(format!("{text}\n{status}")),
         Some(_) if !left.is_empty() => Err(format!("{text}\nit left processes: {left:?}")),
-        Some(_) => Ok(()),
+        Some(_) => {
+            print!("{text}");
+            Ok(())
+        }
     }
 }
 

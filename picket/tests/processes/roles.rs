@@ -78,7 +78,9 @@ pub(crate) fn run(how: &[&str]) -> ExitCode {
         let stop_timeout = Duration::from_secs(8);
         let config = crux_picket::Config { start, data_dir: dir.into(), stop_timeout };
         let (_tell, reload) = tokio::sync::mpsc::channel(1);
-        let stop = async { term.recv().await.unwrap_or_default() };
+        let stop = async {
+            term.recv().await;
+        };
         crux_picket::run(config, stop, reload).await
     });
     ExitCode::from(ended.unwrap())
@@ -112,14 +114,14 @@ pub(crate) fn fulcrum(how: &[&str]) -> ExitCode {
     let stream = std::os::unix::net::UnixStream::from(stream);
     let hello = link::receive(&stream).unwrap();
     crux_picket::fulcrum::die_with_picket(hello.picket).unwrap();
-    let word = link::LastWord::of(&stream).unwrap();
+    let word = stream.try_clone().unwrap();
     let is_refused = || Path::new(dir).join("refuse").exists();
-    let refused = |word: link::LastWord| {
-        word.say(&Error::new(Kind::Refused, "this node left its flock")).unwrap();
+    let refused = || {
+        link::last_words(&word, &Error::new(Kind::Refused, "this node left its flock"));
         ExitCode::from(5)
     };
     if is_refused() {
-        return refused(word);
+        return refused();
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -149,7 +151,7 @@ pub(crate) fn fulcrum(how: &[&str]) -> ExitCode {
                     let error = Error::new(Kind::LimitReached, "too many registrations");
                     FromFulcrum::Done { seq, outcome: Err((&error).into()) }
                 }
-                FromPicket::Withdraw { .. } if is_refused() => return refused(word),
+                FromPicket::Withdraw { .. } if is_refused() => return refused(),
                 FromPicket::Register { seq, key, endpoint, .. } => {
                     log(format!("+ {} {endpoint}", key.service));
                     FromFulcrum::Done { seq, outcome: Ok(()) }

@@ -1,21 +1,18 @@
 //! A whole picket, asked over its socket, with a fulcrum that only answers.
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crux_client::model::{Change, Instance, InstanceState, Settled};
+use crux_client::Kind;
+use crux_client::model::{Change, InstanceState};
 use crux_client::op::{
-    AddService, Call, Goal, ListInstances, New, RemoveService, StartService, StopService, Until,
-    UpdateService,
+    AddService, Goal, New, RemoveService, StartService, StopService, UpdateService,
 };
-use crux_client::socket::Door;
-use crux_client::{Client, Error, Kind};
-use crux_picket::crash;
 use crux_picket::tree::{self, Process};
 use rustix::process::Signal;
 
+use crate::picket::{Picket, is_another, is_up, process, until};
 use crate::world::SOON;
 
 pub(crate) const TESTS: &[crate::Test] = &[
@@ -31,145 +28,12 @@ pub(crate) const TESTS: &[crate::Test] = &[
         after_a_restart_of_the_machine_nobody_is_signalled,
     ),
     ("services::what_a_killed_keeper_leaves_is_killed", what_a_killed_keeper_leaves_is_killed),
-    (
-        "services::whatever_dies_where_there_is_one_program",
-        whatever_dies_where_there_is_one_program,
-    ),
 ];
-
-/// A picket in a process of its own, and its data directory.
-pub(crate) struct Picket {
-    pub(crate) dir: tempfile::TempDir,
-    pub(crate) child: Option<Child>,
-    pub(crate) runtime: tokio::runtime::Runtime,
-}
-
-impl Picket {
-    pub(crate) fn new() -> Self {
-        let mut picket = Self::not_started();
-        picket.start();
-        picket
-    }
-
-    pub(crate) fn not_started() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("blobs")).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { dir, child: None, runtime }
-    }
-
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new("/proc/self/exe");
-        command.args(["run", self.dir.path().to_str().unwrap()]).stdin(Stdio::null());
-        command
-    }
-
-    pub(crate) fn start(&mut self) {
-        self.child = Some(self.command().spawn().unwrap());
-        self.until("it answers", |picket| picket.ask(&ListInstances::default()).is_ok());
-    }
-
-    pub(crate) fn process(&self) -> Process {
-        Process::now(i32::try_from(self.child.as_ref().unwrap().id()).unwrap()).unwrap()
-    }
-
-    pub(crate) fn kill(&mut self) {
-        let mut child = self.child.take().unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-
-    /// SIGTERM; the fulcrum's exit code says that it was told to stop.
-    pub(crate) fn stop(&mut self) {
-        self.process().signal(Signal::TERM);
-        let begun = Instant::now();
-        let status = self.child.take().unwrap().wait().unwrap();
-        assert_eq!(status.code(), Some(3));
-        assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
-    }
-
-    pub(crate) fn ask<C: Call>(&self, op: &C) -> Result<C::Answer, Error> {
-        self.runtime.block_on(async {
-            let client = Client::connect_at(self.dir.path(), Door::Picket, SOON).await?;
-            client.call(op).await
-        })
-    }
-
-    /// A script that is a blob, and its id.
-    pub(crate) fn script(&self, text: &str) -> String {
-        let hash = blake3::hash(text.as_bytes()).to_hex().to_string();
-        let path = self.path("blobs").join(&hash);
-        fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
-        hash
-    }
-
-    pub(crate) fn add(&self, name: &str, script: &str, more: &str) -> Result<Settled, Error> {
-        let image = self.script(script);
-        let config = format!(r#"{{"name": "{name}", "image": "{image}", "drain": "0ms"{more}}}"#);
-        let config = serde_json::from_str(&config).unwrap();
-        self.ask(&AddService { config, until: until(Goal::Up) })
-    }
-
-    pub(crate) fn rows(&self) -> Vec<Instance> {
-        self.ask(&ListInstances { service: None, all: true }).unwrap()
-    }
-
-    pub(crate) fn row(&self) -> Instance {
-        let rows = self.rows();
-        assert_eq!(rows.len(), 1, "{rows:?}");
-        rows.into_iter().next().unwrap()
-    }
-
-    pub(crate) fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
-        let begun = Instant::now();
-        while !holds(self) {
-            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
-            assert!(ended.is_none() && begun.elapsed() < SOON, "{what}: {ended:?}");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    pub(crate) fn registered(&self) -> String {
-        fs::read_to_string(self.path("registered")).unwrap_or_default()
-    }
-}
-
-impl Drop for Picket {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().ok();
-            child.wait().ok();
-        }
-    }
-}
-
-pub(crate) fn until(goal: Goal) -> Until {
-    Until { goal, within: SOON, generation: None }
-}
-
-pub(crate) fn process(row: &Instance) -> Process {
-    Process::now(i32::try_from(row.pid.unwrap()).unwrap()).unwrap()
-}
 
 pub(crate) const SLEEPER: &str = "echo hello; exec sleep 1000";
 pub(crate) const PORTS: &str = r#", "ports": {"http": "auto"}"#;
 /// Listens at its port with what every machine has.
 pub(crate) const SERVER: &str = "exec python3 -m http.server $PORT";
-
-pub(crate) fn is_up(picket: &Picket) -> bool {
-    picket.rows().iter().all(|row| row.state == InstanceState::Up)
-}
-
-/// Whether the one instance is up, as another process than before.
-pub(crate) fn is_another(picket: &Picket, before: Process) -> bool {
-    let row = picket.row();
-    let pid = row.pid.and_then(|pid| i32::try_from(pid).ok());
-    row.state == InstanceState::Up && pid.is_some_and(|pid| pid != before.pid)
-}
 
 fn a_program_is_kept_running_and_taken_over() {
     let mut picket = Picket::new();
@@ -307,50 +171,4 @@ fn what_a_killed_keeper_leaves_is_killed() {
         std::thread::sleep(Duration::from_millis(5));
     }
     picket.stop();
-}
-
-/// Where files are written so that they outlive a loss of power; each write has four points.
-const WRITTEN: [&str; 6] =
-    ["desired", "desired.mark", "events.seq", "node", "record", "registered"];
-
-/// A picket that dies at a named point, or whose keepers do, while a service is added. The next one has exactly one
-/// program of it, and no other is left.
-fn whatever_dies_where_there_is_one_program() {
-    let four = ["write.before", "rename.before", "rename.after", "write.after"];
-    let written = WRITTEN.iter().flat_map(|place| four.map(|point| format!("{place}.{point}")));
-    let others = crash::POINTS.iter().filter(|point| !point.starts_with("record."));
-    let points: Vec<String> = written.chain(others.map(|point| (*point).to_owned())).collect();
-    for point in points {
-        let mut picket = Picket::not_started();
-        let mut command = picket.command();
-        command.env(crash::VARIABLE, &point).stderr(Stdio::null());
-        picket.child = Some(command.spawn().unwrap());
-        let begun = Instant::now();
-        let mut ended = false;
-        while !ended && begun.elapsed() < Duration::from_millis(700) {
-            picket.add_checked(Duration::from_millis(100)).ok();
-            ended = picket.child.as_mut().unwrap().try_wait().unwrap().is_some();
-        }
-        picket.kill();
-        picket.start();
-        picket.add_checked(SOON).unwrap_or_else(|err| panic!("{point}: {err}"));
-        let runs = fs::read_to_string(picket.path("services/web/1/runs")).unwrap();
-        let alive =
-            |pid: &&str| tree::stat(pid.parse().unwrap()).is_some_and(|stat| stat.is_alive());
-        let alive: Vec<&str> = runs.lines().filter(alive).collect();
-        assert_eq!(alive, [picket.row().pid.unwrap().to_string()], "{point}: {runs}");
-        picket.stop();
-    }
-}
-
-impl Picket {
-    /// Adds a program that says which process it is, and is up at once.
-    fn add_checked(&self, within: Duration) -> Result<Settled, Error> {
-        let image = self.script("echo $$ >> runs; exec sleep 1000");
-        let config = format!(
-            r#"{{"name": "web", "image": "{image}", "drain": "0ms", "check": [{{"exec": ["true"]}}]}}"#
-        );
-        let config = serde_json::from_str(&config).unwrap();
-        self.ask(&AddService { config, until: Until { goal: Goal::Up, within, generation: None } })
-    }
 }

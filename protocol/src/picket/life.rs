@@ -203,6 +203,11 @@ impl Life {
         self.phase == Phase::Up && !self.is_leaving()
     }
 
+    /// Whether it is up, no check failed last, and its program is not paused.
+    pub(super) fn is_well(&self) -> bool {
+        self.is_up() && !self.health.is_failing() && !self.health.is_paused()
+    }
+
     /// For how long it is up and stays.
     pub(super) fn up_for(&self, now: Instant) -> Option<Duration> {
         let since = self.up_since.filter(|_| self.is_up())?;
@@ -292,6 +297,7 @@ impl Life {
     pub(super) fn state(&self) -> RunState {
         match self.phase {
             Phase::Sealing | Phase::Choosing => RunState::Pending,
+            Phase::Recording if self.is_leaving() => RunState::Stopping,
             Phase::Recording | Phase::Spawning => RunState::Starting,
             Phase::Starting | Phase::Up if self.health.is_paused() => RunState::Paused,
             Phase::Starting => RunState::Starting,

@@ -104,7 +104,7 @@ impl State {
     pub fn handle(&mut self, event: Event, now: Instant, out: &mut Vec<Command>) {
         let late = now.since(self.due);
         self.lags = late > LAG;
-        if late > GAP {
+        if late >= GAP {
             self.gap = Some(now);
         }
         self.now = now;

@@ -74,7 +74,8 @@ impl Service {
         let is_ready = slot.is_ready(turn.now);
         match (new.pop(), old.pop()) {
             (Some(new), Some(_)) => {
-                if new.up_for(turn.now).is_some_and(|up| up >= OVERLAP) {
+                let is_long_enough = new.up_for(turn.now).is_some_and(|up| up >= OVERLAP);
+                if is_long_enough && new.is_well() {
                     self.quit_old(ordinal, number, turn);
                 }
             }
@@ -115,8 +116,8 @@ impl Service {
         }
     }
 
-    /// Whether this place may be changed now: there is no surplus instance, and every other place is
-    /// settled, not begun yet, or failing by itself.
+    /// Whether this place may be changed now: nothing that leaves is left in it, there is no surplus instance,
+    /// and every other place is settled, not begun yet, or failing by itself.
     fn has_turn(&self, ordinal: u16, version: &Version) -> bool {
         let count = usize::from(version.config.count);
         let is_calm = |other: u16| {
@@ -125,6 +126,7 @@ impl Service {
             })
         };
         self.lives.len() <= count
+            && self.at(ordinal).all(|life| !life.is_leaving())
             && (0..version.config.count).all(|it| it == ordinal || is_calm(it))
     }
 

@@ -33,19 +33,28 @@ fn a_follower_comes_to_the_end_when_the_service_is_removed() {
     assert_eq!(read(&mut reader).0, ["one"]);
     assert!(matches!(reader.step().unwrap(), Step::Wait));
     changes.borrow_and_update();
-    write(&logs, "web", "two\n");
+    let log = logs.service(&name("web"), LOG_MAX).unwrap();
+    let mut last = Input::new(log, "i");
+    last.feed(Stream::Stdout, b"two\n", ms(0));
     logs.end(&name("web"));
     assert!(changes.has_changed().unwrap(), "it is told");
     assert_eq!(read(&mut reader).0, ["two"]);
+    assert!(matches!(reader.step().unwrap(), Step::Wait), "there may be more in a pipe");
+    last.feed(Stream::Stdout, b"three\n", ms(0));
+    changes.borrow_and_update();
+    last.finish(ms(0));
+    assert!(changes.has_changed().unwrap(), "it is told");
+    logs.flush();
+    assert_eq!(read(&mut reader).0, ["three"]);
     assert!(matches!(reader.step().unwrap(), Step::End));
-    // What it left is read as long as it is kept, and followed again once there is such a service again.
+    // The log that it left is read as long as it is kept, and followed again once there is such a service again.
     let left = logs.left(&name("web")).unwrap().unwrap();
     let mut reader = Reader::open(left, follows()).unwrap();
-    assert_eq!(read(&mut reader).0, ["one", "two"]);
-    assert!(matches!(reader.step().unwrap(), Step::End));
-    let log = write(&logs, "web", "three\n");
-    let mut reader = Reader::open(log, follows()).unwrap();
     assert_eq!(read(&mut reader).0, ["one", "two", "three"]);
+    assert!(matches!(reader.step().unwrap(), Step::End));
+    let log = write(&logs, "web", "four\n");
+    let mut reader = Reader::open(log, follows()).unwrap();
+    assert_eq!(read(&mut reader).0, ["one", "two", "three", "four"]);
     assert!(matches!(reader.step().unwrap(), Step::Wait));
 }
 

@@ -16,7 +16,7 @@ fn pending(rev: Option<&str>) -> Pending {
     Pending::new(name, Change::Updated, until, Instant::ORIGIN, oneshot::channel().0)
 }
 
-/// What is wanted: content 2 of revision `v2`.
+/// Wanted is content 2 of revision `v2`.
 fn wanted(run: bool) -> Wanted {
     let current = Arc::new(Version { number: 2, ..version(config(CONFIG)) });
     Wanted { current, previous: None, on_trial: false, refused: None, run }

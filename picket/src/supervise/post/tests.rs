@@ -19,7 +19,7 @@ fn all(list: &[(&str, u16)]) -> BTreeMap<ServiceKey, Entry> {
 
 const NOW: Instant = Instant::ORIGIN;
 
-/// What is sent, in words: `+web:1` registers, `-web` withdraws; and the numbers.
+/// The messages that are sent, in words: `+web:1` registers, `-web` withdraws; and the numbers.
 fn sent(post: &mut Post, now: Instant) -> (Vec<String>, Vec<u64>) {
     let all: Vec<_> = post.outgoing(now).drain(..).collect();
     let word = |message: &FromPicket| match message {
@@ -124,8 +124,7 @@ fn a_refusal_holds_nothing_up_and_is_tried_again() {
     assert_eq!(post.published(), None, "the other one is under way");
     done(&mut post, &seqs[1..]);
     assert_eq!(post.published(), Some(1));
-    // Without the one that is withdrawn.
-    assert!(write(&mut post));
+    assert!(write(&mut post), "the ledger has one key less");
     assert_eq!((sent(&mut post, NOW).0.len(), post.deadline()), (0, NOW + AGAIN));
     let (words, seqs) = sent(&mut post, NOW + AGAIN);
     assert_eq!(

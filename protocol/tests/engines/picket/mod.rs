@@ -1,6 +1,8 @@
 //! The supervisor of services: one event in, exactly these commands out; and a random world.
 
 mod backoff;
+mod bounds;
+mod breaks;
 mod contents;
 mod durable;
 mod health;
@@ -10,4 +12,5 @@ mod random;
 mod rig;
 mod starts;
 mod updates;
+mod views;
 mod world;
