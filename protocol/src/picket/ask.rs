@@ -112,11 +112,16 @@ impl State {
             }
             _ => {}
         }
-        if !again && wanted.refused.as_ref().is_some_and(|it| it.is_same(&config, &image)) {
+        let is_refused = wanted.refused.as_ref().is_some_and(|it| it.is_same(&config, &image));
+        if !again && is_refused && !crux_crdt::planted!(TriesRefused) {
             return Err(Refusal::RolledBack(config.name.clone()));
         }
         self.check_room(&config)?;
         let before = if wanted.on_trial { wanted.previous.clone() } else { None };
+        if before.as_ref().is_some_and(|it| it.is_same(&config, &image)) {
+            // Back to what is to come back anyhow: there is nothing to try.
+            return self.plan_for(&Request::Rollback(config.name.clone()));
+        }
         let previous = before.or_else(|| Some(Arc::clone(&wanted.current)));
         let current = Arc::new(Version { number: self.attempted + 1, config: *config, image });
         let wanted = Wanted { current, previous, on_trial: true, refused: None, run: wanted.run };

@@ -24,7 +24,7 @@ impl Images {
         if let Some(ready) = self.ready.get(&image.blob()) {
             return *ready;
         }
-        self.ready.insert(image.blob(), None);
+        self.ready.insert(image.blob(), crux_crdt::planted!(SpawnsUnsealed).then_some(true));
         out.push(Command::Seal(image.clone()));
         None
     }

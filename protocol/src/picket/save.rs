@@ -5,8 +5,10 @@
 //! engine's own (a content proved itself, or is taken back) go the same way; if the disk refuses one, it
 //! holds all the same and is written later: a service is not kept down because a disk is full.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crux_crdt::blob::BlobId;
 use crux_crdt::name::ServiceName;
 
 use super::answer::Reply;
@@ -28,6 +30,8 @@ pub(super) struct Saving {
     pub(super) change: Option<Change>,
     /// What was wanted before was not on the disk either.
     differs: bool,
+    /// The images that it names.
+    images: BTreeSet<BlobId>,
 }
 
 impl Saving {
@@ -80,7 +84,8 @@ impl State {
             };
         }
         let differs = self.unsaved.take().is_some();
-        self.saving = Some(Saving { generation, change, differs });
+        let images = desired.images();
+        self.saving = Some(Saving { generation, change, differs, images });
         out.push(Command::Save(desired));
     }
 
@@ -97,6 +102,7 @@ impl State {
         let change = match result {
             Ok(()) => {
                 self.generation = generation;
+                self.durable_images = saving.images;
                 saving.change
             }
             Err(reason) => {

@@ -258,7 +258,8 @@ impl Service {
         for at in 0..self.lives.len() {
             let life = &self.lives[at];
             let ordinal = life.record.ordinal;
-            if life.is_up() && !life.announced && !self.at(ordinal).any(|other| other.announced) {
+            let is_up = life.is_up() || crux_crdt::planted!(RegistersStarting) && life.is_started();
+            if is_up && !life.announced && !self.at(ordinal).any(|other| other.announced) {
                 self.lives[at].announced = true;
             }
         }

@@ -44,6 +44,17 @@ impl World {
         law(is_durable, || "it acts upon what is not on the disk".to_owned())
     }
 
+    /// Whether the store keeps the images of services, and their predecessors.
+    pub(super) fn check_pins(&self) -> Result<(), String> {
+        let Some(state) = &self.state else { return Ok(()) };
+        let kept = state.all_wanted().flat_map(|(_, it)| [Some(&it.current), it.previous.as_ref()]);
+        let mut lost = kept.flatten().filter(|it| !self.pinned.contains(&it.image.blob()));
+        let is_adopting = self.is_adopting;
+        law(is_adopting || lost.next().is_none(), || {
+            format!("the store may let go of an image that is wanted: it keeps {:?}", self.pinned)
+        })
+    }
+
     /// Whether an instance may be started.
     pub(super) fn check_spawn(&mut self, record: &Record, version: &Version) -> Result<(), String> {
         let instance = &record.instance;

@@ -37,6 +37,10 @@ pub(super) enum Item {
     Publish(u64, BTreeSet<InstanceId>),
     FulcrumBack,
     PicketBack,
+    /// The picket reaches the keeper of a record, or learns that there is none.
+    Find(Record, u64),
+    /// It has looked at all of them.
+    AdoptionOver,
     /// Nobody came back after that many deaths of the picket.
     Orphaned(u64),
 }
@@ -104,9 +108,13 @@ pub(super) struct World {
     pub(super) sick: BTreeSet<ServiceName>,
 
     pub(super) state: Option<State>,
+    /// It looks for what an earlier picket left.
+    pub(super) is_adopting: bool,
     /// The engine could not write what it wants.
     pub(super) is_ahead: bool,
     pub(super) sealed: BTreeSet<BlobId>,
+    /// What the store keeps for the engine.
+    pub(super) pinned: BTreeSet<BlobId>,
     pub(super) known: BTreeMap<InstanceId, Known>,
     pub(super) asked: BTreeMap<RequestId, Asked>,
     pub(super) starts: BTreeMap<(ServiceName, u16), Vec<Instant>>,
@@ -147,8 +155,10 @@ impl World {
             keepers: BTreeMap::new(),
             sick: BTreeSet::new(),
             state: None,
+            is_adopting: true,
             is_ahead: false,
             sealed: BTreeSet::new(),
+            pinned: BTreeSet::new(),
             known: BTreeMap::new(),
             asked: BTreeMap::new(),
             starts: BTreeMap::new(),
@@ -233,6 +243,8 @@ impl World {
                 self.tell(Event::FulcrumAttached { restarted: true });
             }
             Item::PicketBack => self.picket_back(),
+            Item::Find(record, boot) => self.find(record, boot),
+            Item::AdoptionOver => self.adoption_over(),
             Item::Orphaned(deaths) => {
                 if self.deaths == deaths && self.state.is_none() {
                     self.note(format_args!("keepers end their trees"));
@@ -249,8 +261,11 @@ impl World {
         };
         keeper.exit = Some(exit);
         self.note(format_args!("{instance} ends: {exit}"));
-        let instance = instance.clone();
-        self.soon(5, Item::Tell(Event::Exited { instance, exit }));
+        // A picket that has not found it yet finds that it ended.
+        if self.known.contains_key(instance) {
+            let instance = instance.clone();
+            self.soon(5, Item::Tell(Event::Exited { instance, exit }));
+        }
     }
 
     /// They are carried out in their order.
@@ -289,6 +304,10 @@ impl World {
             }
             self.note(format_args!("> {}", text::of_command(&command)));
             self.obey(command);
+        }
+        if self.deaths == deaths {
+            let law = self.check_pins();
+            self.hold(law);
         }
     }
 
@@ -357,34 +376,49 @@ impl World {
 
     fn picket_back(&mut self) {
         let seed = self.rng.random();
+        // The one before may have died between a rename and its flush: what is acted upon has to stay.
+        self.disk.flush_desired();
         self.state = Some(State::new(self.disk.desired().clone(), seed, self.now));
+        self.is_adopting = true;
         self.note(format_args!("the picket starts"));
+        let mut last = self.now;
         for (record, boot) in self.disk.records() {
-            let keeper = self.keepers.get(&record.instance).filter(|_| boot == self.boot);
-            let found = match keeper.map(|keeper| (keeper.exit, keeper.noted_up)) {
-                None => Found::Gone,
-                Some((Some(exit), _)) => Found::Ended { exit },
-                Some((None, up)) => Found::Running { pid: 1, up },
-            };
-            let is_there = found != Found::Gone;
+            let at = self.now + Duration::from_millis(self.rng.random_range(1..200));
+            last = last.max(at);
+            self.at(at, Item::Find(record, boot));
+        }
+        self.at(last, Item::AdoptionOver);
+        self.soon(500, Item::FulcrumBack);
+    }
+
+    fn find(&mut self, record: Record, boot: u64) {
+        let keeper = self.keepers.get(&record.instance).filter(|_| boot == self.boot);
+        let found = match keeper.map(|keeper| (keeper.exit, keeper.noted_up)) {
+            None => Found::Gone,
+            Some((Some(exit), _)) => Found::Ended { exit },
+            Some((None, up)) => Found::Running { pid: 1, up },
+        };
+        if found != Found::Gone {
             let known = Known {
                 was_up: found == Found::Running { pid: 1, up: true },
-                spawned: is_there.then_some(self.now),
+                spawned: Some(self.now),
                 blob: Some(record.blob),
+                ended: matches!(found, Found::Ended { .. }),
                 ..Known::default()
             };
-            if is_there {
-                self.known.insert(record.instance.clone(), known);
-            }
-            self.tell(Event::Found { record, found });
+            self.known.insert(record.instance.clone(), known);
         }
+        self.tell(Event::Found { record, found });
+    }
+
+    fn adoption_over(&mut self) {
+        self.is_adopting = false;
         self.tell(Event::AdoptionOver);
         let paused = self.keepers.values().filter(|it| it.paused);
         let paused: Vec<_> = paused.map(|it| it.record.instance.clone()).collect();
         for instance in paused {
             self.tell(Event::Paused { instance, paused: true });
         }
-        self.soon(500, Item::FulcrumBack);
     }
 
     /// Work that waits, of an instance that is not to be spawned any more. Whether there was any.
