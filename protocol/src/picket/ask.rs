@@ -15,15 +15,15 @@ use super::save::{Change, Effect};
 use super::service::Service;
 use super::state::State;
 
-/// What a request amounts to.
+/// The effect of a request.
 enum Plan {
-    /// What it wants is wanted already.
+    /// It changes nothing.
     Nothing,
     /// A change, to be written.
     Change(Option<Wanted>, Effect),
     /// The service gets its chance now.
     Forgive,
-    /// What runs is quit and started again.
+    /// All instances are quit and started again.
     Restart,
 }
 
@@ -39,7 +39,7 @@ impl State {
         self.queue.push_back((requested, until));
     }
 
-    /// A caller went away. What waits for the disk is not begun for it.
+    /// A caller went away. A request of it that waits for the disk is not begun.
     pub(super) fn on_cancel(&mut self, id: RequestId) {
         self.queue.retain(|(requested, _)| requested.id != id);
         self.waiters.remove(id);

@@ -27,7 +27,7 @@ pub(super) struct Tries {
     looping: bool,
 }
 
-/// What follows from a failure.
+/// The consequence of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
     /// Start it again then.

@@ -1,4 +1,4 @@
-//! What the node is to run: the durable part of the engine.
+//! The services that the node is to run: the durable part of the engine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl Version {
     }
 }
 
-/// What is wanted of one service.
+/// The wanted state of one service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// The content that is to run.

@@ -14,7 +14,7 @@ use super::desired::Image;
 pub(super) struct Images {
     /// Whether each is sealed in memory; none: not said yet.
     ready: BTreeMap<BlobId, Option<bool>>,
-    /// What the shell was told to keep.
+    /// The images that the shell was told to keep.
     pinned: Option<BTreeSet<BlobId>>,
 }
 

@@ -37,7 +37,7 @@ impl Life {
         }
     }
 
-    /// What the time brings to one that leaves.
+    /// Does what is due now for one that leaves.
     pub(super) fn press(&mut self, turn: &mut Turn<'_>) {
         while self.is_leaving() && turn.now >= self.until {
             match self.phase {

@@ -37,7 +37,7 @@ pub struct State {
     pub(super) generation: u64,
     pub(super) attempted: u64,
     pub(super) saving: Option<Saving>,
-    /// What is wanted is not what is on the disk: when to try again.
+    /// The disk does not have the wanted state: when to try again.
     pub(super) unsaved: Option<Instant>,
     /// The images that the service config on the disk names.
     pub(super) durable_images: BTreeSet<BlobId>,
@@ -64,17 +64,17 @@ pub struct Footprint {
     pub instances: usize,
     /// Requests that wait for the disk, and callers that wait for services.
     pub waiting: usize,
-    /// What is remembered: failures, ends, checks, registrations, images.
+    /// Everything remembered: failures, ends, checks, registrations, images.
     pub remembered: usize,
 }
 
 impl State {
     /// A supervisor with the node's service config as it was saved. It does nothing before
-    /// [`Event::AdoptionOver`]. What it draws comes from the seed, which must be another one each time:
+    /// [`Event::AdoptionOver`]. Its randomness comes from the seed, which must be another one each time:
     /// names of instances come from it.
     pub fn new(desired: Desired, seed: [u8; 32], now: Instant) -> Self {
         let durable_images = desired.images();
-        // What does not run has its place in the list all the same.
+        // A service that does not run has its place in the list all the same.
         let of = |(name, wanted): (ServiceName, Wanted)| {
             let stopped = if wanted.run { 0 } else { wanted.current.config.count };
             let mut service = Service::new(Some(wanted));
@@ -188,7 +188,7 @@ impl State {
         }
     }
 
-    /// What happens to one instance.
+    /// Takes in an event of one instance.
     fn take_in_of_life(&mut self, event: Event, out: &mut Vec<Command>) {
         match event {
             Event::PortsChosen { instance, ports } => self.on_ports(&instance, ports, out),

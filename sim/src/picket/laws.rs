@@ -38,7 +38,7 @@ impl World {
         }
         let wanted = state.all_wanted().map(|(name, it)| (name.clone(), it.clone()));
         let wanted: BTreeMap<_, _> = wanted.collect();
-        // What is renamed and not flushed yet is on its way.
+        // A config that is renamed and not flushed yet is on its way.
         let is_durable = wanted == self.disk.desired().services
             || state.generation() < self.disk.desired().generation;
         law(is_durable, || "it acts upon what is not on the disk".to_owned())
@@ -202,7 +202,7 @@ impl World {
         let left: Vec<_> = self.keepers.keys().collect();
         law(left.is_empty(), || format!("all is stopped, and there is {left:?}"))?;
         let took = self.now.since(since);
-        // What the machine needs to carry out the last kill.
+        // The machine needs some time to carry out the last kill.
         let most = within + Duration::from_millis(300);
         law(took <= most, || format!("the stop took {took:?}"))
     }

@@ -24,7 +24,7 @@ const ORPHAN_TIME: Duration = Duration::from_secs(30);
 /// When a run begins.
 const BEGIN: Instant = Instant::after_origin(Duration::from_secs(1000));
 
-/// What happens later.
+/// An event of the future.
 #[derive(Debug, Clone)]
 pub(super) enum Item {
     /// The engine hears of it, if it is still the same one.
@@ -45,7 +45,7 @@ pub(super) enum Item {
     Orphaned(u64),
 }
 
-/// What takes the shell several steps.
+/// Work that takes the shell several steps.
 #[derive(Debug, Clone)]
 pub(super) enum Work {
     Save(Desired),
@@ -65,7 +65,7 @@ pub(super) struct Keeper {
     pub(super) paused: bool,
 }
 
-/// What the engine was told of an instance.
+/// The engine's knowledge of an instance.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     pub(super) spawned: Option<Instant>,
@@ -85,7 +85,7 @@ pub(super) struct Asked {
     pub(super) request: Request,
     pub(super) wait: Wait,
     pub(super) until: Instant,
-    /// What was refused when it was made.
+    /// It adds the content that was refused when it was made.
     pub(super) is_refused: bool,
 }
 
@@ -113,7 +113,7 @@ pub(super) struct World {
     /// The engine could not write what it wants.
     pub(super) is_ahead: bool,
     pub(super) sealed: BTreeSet<BlobId>,
-    /// What the store keeps for the engine.
+    /// The images that the store keeps for the engine.
     pub(super) pinned: BTreeSet<BlobId>,
     pub(super) known: BTreeMap<InstanceId, Known>,
     pub(super) asked: BTreeMap<RequestId, Asked>,
@@ -311,7 +311,7 @@ impl World {
         }
     }
 
-    /// What the engine knows from now on.
+    /// Notes what the engine knows from now on.
     fn learn(&mut self, event: &Event) {
         let now = self.now;
         match event {
@@ -346,7 +346,7 @@ impl World {
         self.queue.retain(|_, item| !matches!(item, Item::Publish(..) | Item::FulcrumBack));
     }
 
-    /// The picket dies, and the fulcrum with it. What it had begun is as far as it was; nothing goes on but
+    /// The picket dies, and the fulcrum with it. Work it had begun stays as far as it was; nothing goes on but
     /// keepers and programs, and they only with power.
     pub(super) fn kill_picket(&mut self, power: bool) {
         if self.state.take().is_none() && !power {

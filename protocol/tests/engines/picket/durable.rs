@@ -1,4 +1,4 @@
-//! What is on the disk before anybody acts, and what a picket that comes back makes of it.
+//! The disk before anybody acts, and what a picket that comes back makes of it.
 
 use crux_protocol::picket::{
     Command, Desired, Event, Exit, Found, InstanceId, Kind, Outcome, Record, Refusal, Request,
