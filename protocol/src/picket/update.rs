@@ -88,11 +88,16 @@ impl Service {
                 }
             }
             (None, Some(_)) => {}
-            (None, None) if is_ready && self.at(ordinal).next().is_none() => {
+            (None, None) if is_ready && self.is_empty(ordinal) => {
                 self.begin(ordinal, version, turn);
             }
             (None, None) => {}
         }
+    }
+
+    /// Whether nothing of the last instance of a place is left.
+    fn is_empty(&self, ordinal: u16) -> bool {
+        self.at(ordinal).next().is_none() || crux_crdt::planted!(SharesPlace)
     }
 
     /// Of several instances of a place that are alike, the one that serves stays.

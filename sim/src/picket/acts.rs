@@ -64,6 +64,7 @@ impl World {
             22 => self.pause(service, waits),
             23 => self.sicken(service, waits),
             24 => self.is_slow = waits,
+            25 | 26 => self.ask_for_refused(service, wait),
             _ => {
                 let most = [50, 3_000, 70_000][self.rng.random_range(0..3)];
                 let time = self.rng.random_range(1..most);
@@ -87,6 +88,17 @@ impl World {
         self.asked.insert(id, asked);
         let requested = Requested { id, request, generation: None, wait, timeout: TIMEOUT };
         self.tell(Event::Request(requested));
+    }
+
+    /// A script that does not know that its content was taken back adds it again.
+    fn ask_for_refused(&mut self, service: usize, wait: Wait) {
+        self.run(TIMEOUT + SLOW);
+        let name = SERVICES[service].parse().expect("small letters make a name");
+        let wanted = self.disk.desired().services.get(&name);
+        if let Some(refused) = wanted.and_then(|wanted| wanted.refused.clone()) {
+            let (config, image) = (Box::new(refused.config.clone()), refused.image.clone());
+            self.ask(Request::Add { config, image }, wait);
+        }
     }
 
     fn is_refused(&self, request: &Request) -> bool {
@@ -117,7 +129,9 @@ impl World {
         if let Some(instance) = self.one_of(service) {
             self.note(format_args!("the keeper of {instance} dies"));
             self.keepers.remove(&instance);
-            self.soon(5, Item::Tell(Event::Gone { instance, taken: Vec::new() }));
+            if self.known.contains_key(&instance) {
+                self.soon(5, Item::Tell(Event::Gone { instance, taken: Vec::new() }));
+            }
         }
     }
 

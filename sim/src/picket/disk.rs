@@ -4,7 +4,7 @@ use crux_protocol::picket::{Desired, InstanceId, Record};
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 
-/// The directory of the picket. What is visible survives the picket, what is durable a power loss.
+/// The directory of the picket. The visible state survives the picket, the durable state a power loss.
 #[derive(Debug, Default)]
 pub(super) struct Disk {
     durable: Desired,

@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(50);
 const STOP: Duration = Duration::from_secs(8);
 
 impl World {
-    /// What has to be so in the end.
+    /// Checks everything that has to be so in the end.
     pub(super) fn settle(&mut self) {
         self.heal();
         self.run(REST);

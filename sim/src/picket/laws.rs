@@ -38,10 +38,21 @@ impl World {
         }
         let wanted = state.all_wanted().map(|(name, it)| (name.clone(), it.clone()));
         let wanted: BTreeMap<_, _> = wanted.collect();
-        // What is renamed and not flushed yet is on its way.
+        // A config that is renamed and not flushed yet is on its way.
         let is_durable = wanted == self.disk.desired().services
             || state.generation() < self.disk.desired().generation;
         law(is_durable, || "it acts upon what is not on the disk".to_owned())
+    }
+
+    /// Whether the store keeps the images of services, and their predecessors.
+    pub(super) fn check_pins(&self) -> Result<(), String> {
+        let Some(state) = &self.state else { return Ok(()) };
+        let kept = state.all_wanted().flat_map(|(_, it)| [Some(&it.current), it.previous.as_ref()]);
+        let mut lost = kept.flatten().filter(|it| !self.pinned.contains(&it.image.blob()));
+        let is_adopting = self.is_adopting;
+        law(is_adopting || lost.next().is_none(), || {
+            format!("the store may let go of an image that is wanted: it keeps {:?}", self.pinned)
+        })
     }
 
     /// Whether an instance may be started.
@@ -191,7 +202,7 @@ impl World {
         let left: Vec<_> = self.keepers.keys().collect();
         law(left.is_empty(), || format!("all is stopped, and there is {left:?}"))?;
         let took = self.now.since(since);
-        // What the machine needs to carry out the last kill.
+        // The machine needs some time to carry out the last kill.
         let most = within + Duration::from_millis(300);
         law(took <= most, || format!("the stop took {took:?}"))
     }

@@ -33,6 +33,7 @@
 //! | withdrawn before the first signal, with the fulcrum's word or after 2 s | each signal |
 //! | signalled is only what this boot started | each signal |
 //! | the engine acts upon what is on the disk, and a record goes after its processes | each event, each `Forget` |
+//! | the store keeps the images of services and of their predecessors | each event, each seal |
 //! | each request is answered once, in its time; *done* is done | each answer |
 //! | after *stopped* there is no process | each answer, the end of the node |
 //! | everything ends in up, failed, done or stopped; each process is wanted and recorded | the end |

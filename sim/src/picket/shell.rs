@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use crux_crdt::service::Port;
 use crux_protocol::picket::{Command, Event, Exit, Happened, InstanceId, Kind, Record};
+use rand::RngExt as _;
 
 use super::crash::Point;
 use super::program::{self, ACCEPTS_AFTER, CRASHES_AFTER, Content, SICK_AFTER};
@@ -13,6 +14,10 @@ use super::world::{Item, Keeper, Work, World};
 
 /// How long a step of a durable write takes at most, in milliseconds.
 const STEP: u64 = 8;
+/// How often a record cannot be deleted.
+const FORGET_FAILS: f64 = 0.03;
+/// How often somebody else has bound a port of an instance that is gone.
+const PORT_TAKEN: f64 = 0.1;
 
 impl World {
     /// Whether the picket dies at a point.
@@ -27,9 +32,18 @@ impl World {
         match command {
             Command::Save(desired) => self.soon(STEP, Item::Work(Work::Save(desired), 0)),
             Command::Answer { request, outcome } => self.check_answer(request, &outcome),
-            Command::Pins(blobs) => self.sealed.retain(|blob| blobs.contains(blob)),
+            Command::Pins(blobs) => {
+                self.sealed.retain(|blob| blobs.contains(blob));
+                self.pinned = blobs;
+            }
             Command::Seal(image) => {
                 let blob = image.blob();
+                if !self.pinned.contains(&blob) {
+                    self.broken(format!(
+                        "{} is sealed, and the store may let go of it",
+                        image.path
+                    ));
+                }
                 let event = if program::of(blob) == Content::NotSealable {
                     Event::SealFailed { blob, reason: "not a program".to_owned() }
                 } else {
@@ -211,6 +225,10 @@ impl World {
         match step {
             0 if self.dies_at(Point::ForgetBefore) => {}
             0 => {
+                if self.rng.random_bool(FORGET_FAILS) {
+                    let reason = "read-only file system".to_owned();
+                    return self.tell(Event::ForgetFailed { instance, reason });
+                }
                 self.disk.delete_record(&instance);
                 if !self.dies_at(Point::ForgetAfter) {
                     self.soon(STEP, Item::Work(Work::Forget(instance), 1));
@@ -228,11 +246,14 @@ impl World {
             return;
         }
         let was_spawning = self.drop_spawn(&instance);
-        let was_there = self.keepers.remove(&instance).is_some();
-        if self.dies_at(Point::KillAfter) || !(was_there || was_spawning) {
+        let keeper = self.keepers.remove(&instance);
+        if self.dies_at(Point::KillAfter) || !(keeper.is_some() || was_spawning) {
             return;
         }
-        self.tell(Event::Gone { instance, taken: Vec::new() });
+        let ports = keeper.into_iter().flat_map(|keeper| keeper.record.ports.into_keys());
+        let is_taken = self.rng.random_bool(PORT_TAKEN);
+        let taken = ports.filter(|_| is_taken).collect();
+        self.tell(Event::Gone { instance, taken });
     }
 
     fn check(&self, instance: &InstanceId) -> Result<(), String> {

@@ -24,7 +24,7 @@ const ORPHAN_TIME: Duration = Duration::from_secs(30);
 /// When a run begins.
 const BEGIN: Instant = Instant::after_origin(Duration::from_secs(1000));
 
-/// What happens later.
+/// An event of the future.
 #[derive(Debug, Clone)]
 pub(super) enum Item {
     /// The engine hears of it, if it is still the same one.
@@ -37,11 +37,15 @@ pub(super) enum Item {
     Publish(u64, BTreeSet<InstanceId>),
     FulcrumBack,
     PicketBack,
+    /// The picket reaches the keeper of a record, or learns that there is none.
+    Find(Record, u64),
+    /// It has looked at all of them.
+    AdoptionOver,
     /// Nobody came back after that many deaths of the picket.
     Orphaned(u64),
 }
 
-/// What takes the shell several steps.
+/// Work that takes the shell several steps.
 #[derive(Debug, Clone)]
 pub(super) enum Work {
     Save(Desired),
@@ -61,7 +65,7 @@ pub(super) struct Keeper {
     pub(super) paused: bool,
 }
 
-/// What the engine was told of an instance.
+/// The engine's knowledge of an instance.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     pub(super) spawned: Option<Instant>,
@@ -81,7 +85,7 @@ pub(super) struct Asked {
     pub(super) request: Request,
     pub(super) wait: Wait,
     pub(super) until: Instant,
-    /// What was refused when it was made.
+    /// It adds the content that was refused when it was made.
     pub(super) is_refused: bool,
 }
 
@@ -104,9 +108,13 @@ pub(super) struct World {
     pub(super) sick: BTreeSet<ServiceName>,
 
     pub(super) state: Option<State>,
+    /// It looks for what an earlier picket left.
+    pub(super) is_adopting: bool,
     /// The engine could not write what it wants.
     pub(super) is_ahead: bool,
     pub(super) sealed: BTreeSet<BlobId>,
+    /// The images that the store keeps for the engine.
+    pub(super) pinned: BTreeSet<BlobId>,
     pub(super) known: BTreeMap<InstanceId, Known>,
     pub(super) asked: BTreeMap<RequestId, Asked>,
     pub(super) starts: BTreeMap<(ServiceName, u16), Vec<Instant>>,
@@ -147,8 +155,10 @@ impl World {
             keepers: BTreeMap::new(),
             sick: BTreeSet::new(),
             state: None,
+            is_adopting: true,
             is_ahead: false,
             sealed: BTreeSet::new(),
+            pinned: BTreeSet::new(),
             known: BTreeMap::new(),
             asked: BTreeMap::new(),
             starts: BTreeMap::new(),
@@ -233,6 +243,8 @@ impl World {
                 self.tell(Event::FulcrumAttached { restarted: true });
             }
             Item::PicketBack => self.picket_back(),
+            Item::Find(record, boot) => self.find(record, boot),
+            Item::AdoptionOver => self.adoption_over(),
             Item::Orphaned(deaths) => {
                 if self.deaths == deaths && self.state.is_none() {
                     self.note(format_args!("keepers end their trees"));
@@ -249,8 +261,11 @@ impl World {
         };
         keeper.exit = Some(exit);
         self.note(format_args!("{instance} ends: {exit}"));
-        let instance = instance.clone();
-        self.soon(5, Item::Tell(Event::Exited { instance, exit }));
+        // A picket that has not found it yet finds that it ended.
+        if self.known.contains_key(instance) {
+            let instance = instance.clone();
+            self.soon(5, Item::Tell(Event::Exited { instance, exit }));
+        }
     }
 
     /// They are carried out in their order.
@@ -290,9 +305,13 @@ impl World {
             self.note(format_args!("> {}", text::of_command(&command)));
             self.obey(command);
         }
+        if self.deaths == deaths {
+            let law = self.check_pins();
+            self.hold(law);
+        }
     }
 
-    /// What the engine knows from now on.
+    /// Notes what the engine knows from now on.
     fn learn(&mut self, event: &Event) {
         let now = self.now;
         match event {
@@ -327,7 +346,7 @@ impl World {
         self.queue.retain(|_, item| !matches!(item, Item::Publish(..) | Item::FulcrumBack));
     }
 
-    /// The picket dies, and the fulcrum with it. What it had begun is as far as it was; nothing goes on but
+    /// The picket dies, and the fulcrum with it. Work it had begun stays as far as it was; nothing goes on but
     /// keepers and programs, and they only with power.
     pub(super) fn kill_picket(&mut self, power: bool) {
         if self.state.take().is_none() && !power {
@@ -357,34 +376,49 @@ impl World {
 
     fn picket_back(&mut self) {
         let seed = self.rng.random();
+        // The one before may have died between a rename and its flush: what is acted upon has to stay.
+        self.disk.flush_desired();
         self.state = Some(State::new(self.disk.desired().clone(), seed, self.now));
+        self.is_adopting = true;
         self.note(format_args!("the picket starts"));
+        let mut last = self.now;
         for (record, boot) in self.disk.records() {
-            let keeper = self.keepers.get(&record.instance).filter(|_| boot == self.boot);
-            let found = match keeper.map(|keeper| (keeper.exit, keeper.noted_up)) {
-                None => Found::Gone,
-                Some((Some(exit), _)) => Found::Ended { exit },
-                Some((None, up)) => Found::Running { pid: 1, up },
-            };
-            let is_there = found != Found::Gone;
+            let at = self.now + Duration::from_millis(self.rng.random_range(1..200));
+            last = last.max(at);
+            self.at(at, Item::Find(record, boot));
+        }
+        self.at(last, Item::AdoptionOver);
+        self.soon(500, Item::FulcrumBack);
+    }
+
+    fn find(&mut self, record: Record, boot: u64) {
+        let keeper = self.keepers.get(&record.instance).filter(|_| boot == self.boot);
+        let found = match keeper.map(|keeper| (keeper.exit, keeper.noted_up)) {
+            None => Found::Gone,
+            Some((Some(exit), _)) => Found::Ended { exit },
+            Some((None, up)) => Found::Running { pid: 1, up },
+        };
+        if found != Found::Gone {
             let known = Known {
                 was_up: found == Found::Running { pid: 1, up: true },
-                spawned: is_there.then_some(self.now),
+                spawned: Some(self.now),
                 blob: Some(record.blob),
+                ended: matches!(found, Found::Ended { .. }),
                 ..Known::default()
             };
-            if is_there {
-                self.known.insert(record.instance.clone(), known);
-            }
-            self.tell(Event::Found { record, found });
+            self.known.insert(record.instance.clone(), known);
         }
+        self.tell(Event::Found { record, found });
+    }
+
+    fn adoption_over(&mut self) {
+        self.is_adopting = false;
         self.tell(Event::AdoptionOver);
         let paused = self.keepers.values().filter(|it| it.paused);
         let paused: Vec<_> = paused.map(|it| it.record.instance.clone()).collect();
         for instance in paused {
             self.tell(Event::Paused { instance, paused: true });
         }
-        self.soon(500, Item::FulcrumBack);
     }
 
     /// Work that waits, of an instance that is not to be spawned any more. Whether there was any.

@@ -88,7 +88,7 @@ impl World {
         self.queue.retain(|_, item| !matches!(item, Item::Publish(..)));
     }
 
-    /// The picket dies, and the fulcrum with it. What it had begun lands, or does not.
+    /// The picket dies, and the fulcrum with it. Work it had begun lands, or does not.
     pub(super) fn kill_picket(&mut self, power: bool) {
         if self.state.take().is_none() && !power {
             return;

@@ -8,7 +8,7 @@ use super::contents::{self, CONTENTS, SERVICES};
 use super::rig::{millis, secs};
 use super::world::World;
 
-/// What is done to the world.
+/// One thing that happens to the world.
 #[derive(Debug, Clone)]
 enum Act {
     Add(usize, u8, bool),

@@ -21,7 +21,7 @@ const STORM: usize = 200;
 /// How long a program of [`Content::Crashes`] lives. Its port accepts before: it is up for a moment.
 pub(super) const CRASHES_AFTER: Duration = millis(500);
 
-/// What happens later.
+/// An event of the future.
 #[derive(Debug, Clone)]
 pub(super) enum Item {
     /// The supervisor hears of it, if it is still the same one.
@@ -48,7 +48,7 @@ pub(super) struct Program {
     pub(super) paused: bool,
 }
 
-/// What the supervisor knows of an instance.
+/// The supervisor's knowledge of an instance.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     pub(super) spawned: Option<Instant>,
@@ -221,7 +221,7 @@ impl World {
         }
     }
 
-    /// What becomes of it also if nobody hears of it.
+    /// Its effect, also if nobody hears of it.
     pub(super) fn land(&mut self, item: Item) {
         match item {
             Item::Save(desired) => {
@@ -278,7 +278,7 @@ impl World {
         }
     }
 
-    /// What the supervisor knows from now on.
+    /// Notes what the supervisor knows from now on.
     fn note(&mut self, event: &Event) {
         match event {
             Event::Spawned { instance, .. } => {
