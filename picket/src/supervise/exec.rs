@@ -69,7 +69,7 @@ impl Runner for Exec {
             let (version, runs) = (Arc::clone(&self.version), Arc::clone(&self.runs));
             let command = command.to_vec();
             let started = tokio::task::spawn_blocking(move || {
-                start(&begin, &record, &version, command, runs)
+                start(&begin, &record, &version, &command, runs)
             });
             let mut run = started.await.map_err(|err| err.to_string())??;
             run.until_gone().await
@@ -88,12 +88,12 @@ fn start(
     begin: &Begin,
     record: &Record,
     version: &Version,
-    command: Vec<String>,
+    command: &[String],
     runs: Arc<Runs>,
 ) -> Result<Run, String> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let (around, user) = begin.around(version, record)?;
-    let command = filled(&command, record, around.as_around());
+    let command = filled(command, record, around.as_around());
     let program = find(command.first().map_or("", String::as_str), version);
     let program = program.ok_or_else(|| "the command is not found in PATH".to_owned())?;
     // A program in the system's directories is as safe there as a copy of it would be.

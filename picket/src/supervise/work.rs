@@ -99,7 +99,7 @@ impl Shell {
                 self.tasks.spawn_blocking(move || Done::Forgotten(instance, record::remove(&dir)));
             }
             Command::Check { instance, check, probe, port, timeout } => {
-                self.check(instance, check, probe, port, timeout);
+                self.check(instance, check, &probe, port, timeout);
             }
             Command::Publish { seq, registrations } => self.publish(seq, registrations),
             Command::Unwell(unwell) => self.unwell = unwell,
@@ -246,7 +246,6 @@ impl Shell {
             let reason = "it was not recorded: an error in this node".to_owned();
             return self.tell(Event::SpawnFailed { instance: id, reason });
         };
-        let version = Arc::clone(&version);
         self.instances
             .insert(id.clone(), Instance::new(record.clone(), Some(Arc::clone(&version))));
         self.spawning += 1;
@@ -300,14 +299,14 @@ impl Shell {
         &mut self,
         instance: InstanceId,
         check: usize,
-        probe: Probe,
+        probe: &Probe,
         port: Option<u16>,
         timeout: Duration,
     ) {
         let known = self.instances.get(&instance);
         let known = known.and_then(|it| Some((it.record.clone(), it.version.clone()?)));
         let at = self.node.checked_at();
-        let target = Target::new(&probe, |_| port.map(|port| SocketAddr::new(at, port)));
+        let target = Target::new(probe, |_| port.map(|port| SocketAddr::new(at, port)));
         let (Some((record, version)), Some(target)) = (known, target) else {
             let result = Err("it does not run, or has no such port".to_owned());
             return self.tell(Event::Checked { instance, check, result });
