@@ -106,6 +106,18 @@ impl Report {
         }
     }
 
+    /// Notes how often a peer's median fits into ours, where both were measured.
+    fn ratio(&mut self, what: &str, peer: &str) {
+        let median = |system: &str| {
+            let row = self.latencies.iter().find(|it| it.system == system && it.what == what)?;
+            Some(row.figure.p50_ms)
+        };
+        if let Some((ours, theirs)) = median("crux").zip(median(peer)) {
+            let ratio = ours / theirs.max(0.001);
+            self.notes.push(format!("crux / {peer} by median, \"{what}\": {ratio:.2}"));
+        }
+    }
+
     fn value(
         &mut self,
         system: &'static str,
