@@ -25,7 +25,7 @@ use std::time::Duration;
 use super::{Bench, Latency, Report, Samples, Value};
 use crate::Error;
 use crate::peer::Packages;
-use crate::process::{Cluster, Home};
+use crate::process::Cluster;
 
 /// Sizes of images, and what the two latencies of each are called.
 const IMAGES: [(usize, [&str; 2]); 2] = [
@@ -67,7 +67,7 @@ pub async fn services(what: &Services) -> Result<Report, Error> {
         peers::NAMES.into_iter().for_each(|name| report.leave_out(name, false));
     }
     for name in IMAGES.iter().flat_map(|(_, names)| names) {
-        peers::NAMES.into_iter().for_each(|peer| report.compare(name, peer, name));
+        peers::NAMES.into_iter().for_each(|peer| report.ratio(name, peer));
     }
     let mut cluster = alone(&what.bench).await?;
     let measured = async {
@@ -78,6 +78,7 @@ pub async fn services(what: &Services) -> Result<Report, Error> {
     cluster.stop_all().await?;
     drop(cluster);
     status::measure(&what.bench, &mut report).await?;
+    report.values.sort_by_key(|value| value.system != "crux");
     report.notes.push(format!(
         "a program is killed once it has run for {:?}; a status changes when its own node shows it",
         lives::STEADY
@@ -98,15 +99,22 @@ fn keep_if_failed<T>(result: Result<T, Error>, cluster: &mut Cluster) -> Result<
     result
 }
 
-/// A directory for a peer.
-fn peers_home() -> Result<Home, Error> {
-    Home::temporary()
-}
-
 impl Report {
     fn latency(&mut self, system: &'static str, what: &'static str, samples: &Samples) {
         if let Some(figure) = samples.figure() {
             self.latencies.push(Latency { system, what, figure, cost_per_round: None });
+        }
+    }
+
+    /// Notes how often a peer's median fits into ours, where both were measured.
+    fn ratio(&mut self, what: &str, peer: &str) {
+        let median = |system: &str| {
+            let row = self.latencies.iter().find(|it| it.system == system && it.what == what)?;
+            Some(row.figure.p50_ms)
+        };
+        if let Some((ours, theirs)) = median("crux").zip(median(peer)) {
+            let ratio = ours / theirs.max(0.001);
+            self.notes.push(format!("crux / {peer} by median, \"{what}\": {ratio:.2}"));
         }
     }
 
@@ -118,5 +126,25 @@ impl Report {
         of: Vec<f64>,
     ) {
         self.values.extend(Value::of(system, what, unit, of));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ratio_is_ours_by_theirs_and_takes_both() {
+        let mut report = Report::new("services", 1);
+        let mut of = |system, ms| {
+            let mut samples = Samples::new(1);
+            samples.record(0, Duration::from_millis(ms));
+            report.latency(system, "start", &samples);
+        };
+        of("crux", 15);
+        of("runit", 10);
+        report.ratio("start", "runit");
+        report.ratio("start", "s6");
+        assert_eq!(report.notes, ["crux / runit by median, \"start\": 1.50"]);
     }
 }

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 
 use rustix::process::Pid;
 
+use super::Services;
 use super::lives::{Program, System, measure as lives};
-use super::{Services, peers_home};
 use crate::Error;
 use crate::bench::Report;
 use crate::peer::Packages;
 use crate::peer::daemontools::{Daemontools, Supervised};
 use crate::peer::supervisord::Supervisord;
-use crate::process::procfs;
+use crate::process::{Home, procfs};
 
 /// What the peers are called.
 pub(super) const NAMES: [&str; 3] = ["runit", "s6", "supervisord"];
@@ -30,7 +30,7 @@ pub(super) async fn measure(
 ) -> Result<(), Error> {
     for kind in [Daemontools::Runit, Daemontools::S6] {
         let programs = Program::some(what.rounds, bytes)?;
-        let home = peers_home()?;
+        let home = Home::temporary()?;
         let Some(tools) = Supervised::find(kind, packages, home.path().to_owned()) else {
             absent(kind.name(), report);
             continue;
@@ -43,7 +43,7 @@ pub(super) async fn measure(
         memory(kind.name(), &system.tools.pids(), 1, report);
     }
     let programs = Program::some(what.rounds, bytes)?;
-    let home = peers_home()?;
+    let home = Home::temporary()?;
     let mut files = Vec::new();
     for (at, program) in programs.iter().enumerate() {
         let file = home.path().join(format!("p{at}"));

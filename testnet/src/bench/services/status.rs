@@ -3,7 +3,7 @@
 //! Each node runs one program, which is told to fail its next check, and passes the one after that: two changes. A
 //! node holds a registration at *degraded* that changes more than four times a minute, so each has two.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -122,6 +122,8 @@ async fn registrations(cluster: &Cluster) -> Result<Samples, Error> {
 /// Streams on all nodes of the statuses of the programs; dropping closes them.
 struct Changes {
     received: mpsc::Receiver<Shown>,
+    /// What each node shows of the program of each, and since when.
+    known: BTreeMap<(usize, String), (ServiceStatus, Instant)>,
     _tasks: JoinSet<()>,
 }
 
@@ -132,7 +134,7 @@ impl Changes {
         for (by, node) in cluster.nodes().iter().enumerate() {
             tasks.spawn(follow(by, node.client().clone(), shown.clone()));
         }
-        Self { received, _tasks: tasks }
+        Self { received, known: BTreeMap::new(), _tasks: tasks }
     }
 
     /// Waits until every node shows that status of a node's program; returns how long that took from the moment
@@ -144,29 +146,26 @@ impl Changes {
         owner: usize,
         nodes: usize,
     ) -> Result<Duration, Error> {
-        let mut missing: BTreeSet<usize> = (0..nodes).collect();
-        let (mut own, mut last) = (None, Instant::now());
         let deadline = tokio::time::Instant::now() + SEEN_WITHIN;
-        while !missing.is_empty() {
-            match timeout_at(deadline, self.received.recv()).await {
-                Ok(Some(shown)) if shown.of == of && shown.status == status => {
-                    missing.remove(&shown.by);
-                    last = shown.at;
-                    if shown.by == owner {
-                        own = Some(shown.at);
-                    }
-                }
-                Ok(Some(_)) => {}
-                Ok(None) | Err(_) => {
-                    return Err(Error::TimedOut {
-                        what: format!("every node shows that {NAME} of {of} is {status}"),
-                        within: SEEN_WITHIN,
-                        last: format!("  missing on {missing:?}"),
-                    });
-                }
+        loop {
+            let shown = |by| self.known.get(&(by, of.to_owned())).filter(|it| it.0 == status);
+            let missing: Vec<usize> = (0..nodes).filter(|by| shown(*by).is_none()).collect();
+            let last = (0..nodes).filter_map(shown).map(|it| it.1).max();
+            if let (Some(own), Some(last), true) = (shown(owner), last, missing.is_empty()) {
+                return Ok(last.saturating_duration_since(own.1));
+            }
+            let Ok(Some(next)) = timeout_at(deadline, self.received.recv()).await else {
+                return Err(Error::TimedOut {
+                    what: format!("every node shows that {NAME} of {of} is {status}"),
+                    within: SEEN_WITHIN,
+                    last: format!("  missing on {missing:?}"),
+                });
+            };
+            let known = self.known.entry((next.by, next.of)).or_insert((next.status, next.at));
+            if known.0 != next.status {
+                *known = (next.status, next.at);
             }
         }
-        Ok(last.saturating_duration_since(own.unwrap_or(last)))
     }
 }
 
