@@ -233,6 +233,7 @@ mod tests {
             ("durable.rs", ".sync_all("),
             ("events/file.rs", ".sync_data("),
             ("logs/disk.rs", "fs::rename("),
+            ("logs/store.rs", "fs::rename("),
             ("crash.rs", ".spawn()"),
         ];
         let words =

@@ -14,8 +14,12 @@
 //!   how many it lost.
 //! * Memory is bounded: for each service what the gate lets through at once, 64 MiB for all, and while the
 //!   disk refuses [`REFUSED_BYTES_MAX`] for each. On disk a service has `log_max` bytes.
+//! * Of services that were removed the last [`REMOVED_KEPT`] keep their files.
 //! * What a program prints changes nothing but its text: it cannot forge the instance, the stream or the
 //!   time of a line, nor a remark of Crux.
+//!
+//! A line that is longer than [`LINE_MAX`] is kept in pieces, which the files mark and readers get as lines: text is what
+//! is read, and a program that prints lines of 16 KiB is not read by people.
 //!
 //! Cutter, gate and rotation are pure: bytes and times in, lines out. Only [`drain`] and [`Logs::write`]
 //! need a runtime. Nothing is flushed to the disk on purpose: a loss of power may cost the last seconds.
@@ -47,4 +51,4 @@ pub use line::{LINE_MAX, Line, Stamp, Stream, shown};
 pub use query::{Batch, Query};
 pub use reader::{READERS_MAX, Reader, Step};
 pub use service::{Notice, REFUSED_BYTES_MAX, RETRY_AFTER, ServiceLog};
-pub use store::{LOG_MAX, Logs};
+pub use store::{LOG_MAX, Logs, REMOVED_KEPT};

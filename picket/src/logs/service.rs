@@ -71,6 +71,8 @@ pub struct ServiceLog {
     pub(super) names: Arc<Mutex<Names>>,
     pub(super) changed: watch::Sender<u64>,
     budget: Budget,
+    /// How many bytes the files have in all.
+    max: AtomicU64,
 }
 
 /// What is in memory.
@@ -123,12 +125,19 @@ impl ServiceLog {
         };
         let writer = Writer::new(disk, Rotation::new(log_max), names.clone());
         let (state, writer) = (Mutex::new(state), Mutex::new(writer));
-        Self { state, writer, names, changed: watch::Sender::new(0), budget }
+        let (changed, max) = (watch::Sender::new(0), AtomicU64::new(log_max));
+        Self { state, writer, names, changed, budget, max }
     }
 
-    /// Changes how many bytes the files have in all; the next rotation follows it.
+    /// Changes how many bytes the files have in all; the next flush follows it. Waits for no disk.
     pub fn set_max(&self, log_max: u64) {
-        lock(&self.writer).set_rotation(Rotation::new(log_max));
+        self.max.store(log_max, Ordering::Relaxed);
+    }
+
+    /// Whether nothing waits to be written.
+    pub(super) fn is_written(&self) -> bool {
+        let state = self.state();
+        state.tail.unwritten() >= state.tail.next()
     }
 
     /// Whether lines wait to be written and may be now.
@@ -144,7 +153,10 @@ impl ServiceLog {
 
     /// Writes what waits. Blocks for as long as the disk does; nobody who puts lines in waits for it.
     pub fn flush(&self, now: Moment) -> Option<Notice> {
-        let notice = lock(&self.writer).flush(self, now);
+        let mut writer = lock(&self.writer);
+        writer.set_rotation(Rotation::new(self.max.load(Ordering::Relaxed)));
+        let notice = writer.flush(self, now);
+        drop(writer);
         let mut state = self.state();
         state.account(&self.budget);
         notice

@@ -1,6 +1,6 @@
 //! The logs of all services of a node.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -15,6 +15,18 @@ use crate::clock;
 
 /// What a service's log has in all if its config does not say: 40 MiB (`log_max`).
 pub const LOG_MAX: u64 = 40 << 20;
+
+/// How many services that were removed keep their logs: a person may want to see why one was. From then on the oldest
+/// go, so that names that were used once do not fill the disk.
+pub const REMOVED_KEPT: usize = 8;
+
+/// What is not there is gone.
+fn gone(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
 
 /// The logs below a directory, one subdirectory a service.
 #[derive(Debug)]
@@ -39,28 +51,86 @@ impl Logs {
     /// # Errors
     /// What the system says: its directory cannot be made or read.
     pub fn service(&self, name: &ServiceName, log_max: u64) -> io::Result<Arc<ServiceLog>> {
+        let log = self.of(name)?;
+        log.set_max(log_max);
+        Ok(log)
+    }
+
+    /// The same with the bound that it has: for those who read it.
+    ///
+    /// # Errors
+    /// What the system says: its directory cannot be made or read.
+    pub fn of(&self, name: &ServiceName) -> io::Result<Arc<ServiceLog>> {
         let mut services = lock(&self.services);
         if let Some(log) = services.get(name) {
-            log.set_max(log_max);
             return Ok(log.clone());
         }
         let dir = self.dir.join(name.as_str());
-        let log = ServiceLog::open(&dir, log_max, self.budget.clone(), clock::now().at)?;
+        let log = ServiceLog::open(&dir, LOG_MAX, self.budget.clone(), clock::now().at)?;
         let log = Arc::new(log);
         services.insert(name.clone(), log.clone());
         Ok(log)
     }
 
-    /// Removes a service's log with its files. What its instances still write is lost.
+    /// Whether a log is open that is none of these.
+    pub fn has_others(&self, wanted: &BTreeSet<ServiceName>) -> bool {
+        lock(&self.services).keys().any(|name| !wanted.contains(name))
+    }
+
+    /// Closes the logs of services that are not `wanted`, unless somebody writes or reads them, and removes the files
+    /// of all but the [`REMOVED_KEPT`] of those services that wrote last. Waits for the disk.
     ///
     /// # Errors
     /// What the system says: a file cannot be removed.
-    pub fn remove(&self, name: &ServiceName) -> io::Result<()> {
-        lock(&self.services).remove(name);
-        match fs::remove_dir_all(self.dir.join(name.as_str())) {
-            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed,
+    pub fn prune(&self, wanted: &BTreeSet<ServiceName>) -> io::Result<()> {
+        self.close_others(wanted);
+        let mut left = Vec::new();
+        let entries = match fs::read_dir(&self.dir) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            let Some(name) = name.filter(|name| !wanted.contains(name)) else { continue };
+            let written = fs::metadata(entry.path().join("current")).and_then(|of| of.modified());
+            left.push((written.unwrap_or(std::time::UNIX_EPOCH), name));
         }
+        left.sort();
+        left.iter().rev().skip(REMOVED_KEPT).try_for_each(|(_, name)| self.remove(name))
+    }
+
+    fn close_others(&self, wanted: &BTreeSet<ServiceName>) {
+        let others = |services: &BTreeMap<ServiceName, Arc<ServiceLog>>| {
+            let others = services.iter().filter(|(name, log)| {
+                !wanted.contains(*name) && Arc::strong_count(log) == 1
+            });
+            others.map(|(name, log)| (name.clone(), Arc::clone(log))).collect::<Vec<_>>()
+        };
+        let all = others(&lock(&self.services));
+        for (name, log) in all {
+            log.flush(clock::now());
+            let mut services = lock(&self.services);
+            // This one and the map's. What a full disk refuses waits for the next time.
+            if Arc::strong_count(&log) == 2 && log.is_written() {
+                services.remove(&name);
+            }
+        }
+    }
+
+    /// Removes a log's files, unless it is open.
+    fn remove(&self, name: &ServiceName) -> io::Result<()> {
+        // The name of no service.
+        let aside = self.dir.join(".removed");
+        gone(fs::remove_dir_all(&aside))?;
+        {
+            let services = lock(&self.services);
+            if services.contains_key(name) {
+                return Ok(());
+            }
+            gone(fs::rename(self.dir.join(name.as_str()), &aside))?;
+        }
+        gone(fs::remove_dir_all(&aside))
     }
 
     /// Has lines of a service be written soon. Never blocks.

@@ -10,14 +10,16 @@ use crux_client::{Error, Kind};
 use crux_crdt::blob::BlobId;
 use crux_crdt::name::ServiceName;
 use crux_crdt::service::Config;
-use crux_protocol::picket::{Event, Fault, InstanceId, Outcome, Refusal, RequestId, Row};
+use crux_protocol::picket::{
+    Event, Fault, InstanceId, Outcome, Refusal, RequestId, Row, RunState,
+};
 use crux_protocol::time::Instant;
 
 use super::calls::{Reply, end_of};
 use super::shell::Shell;
 use super::show;
 use super::work::Done;
-use crate::logs::{LOG_MAX, Query, Reader, Step, shown};
+use crate::logs::{Query, Reader, Step, shown};
 
 /// How many of a program's last lines go with a failure. From issue 15.
 const LAST_LINES: u64 = 20;
@@ -28,6 +30,8 @@ const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(super) service: ServiceName,
+    /// The revision before the change, for a service of which nothing is left after it.
+    pub(super) rev: ServiceName,
     pub(super) change: Change,
     pub(super) until: Until,
     pub(super) ends: Instant,
@@ -41,14 +45,14 @@ pub(crate) struct Pending {
 
 impl Pending {
     pub(super) fn new(
-        service: ServiceName,
+        (service, rev): (ServiceName, ServiceName),
         change: Change,
         until: Until,
         now: Instant,
         reply: Reply<Settled>,
     ) -> Self {
         let ends = end_of(&until, now);
-        Self { service, change, until, ends, blob: None, needs: None, notes: Vec::new(), reply }
+        Self { service, rev, change, until, ends, blob: None, needs: None, notes: Vec::new(), reply }
     }
 
     /// When the shell gives it up itself: while it waits for an image. After that the engine does.
@@ -98,7 +102,8 @@ impl Shell {
         let Some(pending) = self.waiting.get(&id) else { return };
         let settled = |rows: &[Row]| {
             let notes = pending.notes.clone();
-            settled(&pending.service, rows, pending.change, generation, notes)
+            let of = (&pending.service, pending.rev.clone());
+            settled(of, rows, pending.change, generation, notes)
         };
         let answer = match outcome {
             Outcome::Done(rows) => Ok(settled(&rows)),
@@ -129,7 +134,7 @@ impl Shell {
     fn answer_with_log(&mut self, id: RequestId, error: Error, instance: Option<InstanceId>) {
         let Some(pending) = self.waiting.remove(&id) else { return };
         self.pin();
-        let log = self.logs.service(&pending.service, LOG_MAX).ok();
+        let log = self.logs.of(&pending.service).ok();
         let (Some(log), Some(instance)) = (log, instance) else {
             return drop(pending.reply.send(Err(error)));
         };
@@ -158,14 +163,17 @@ impl Shell {
 
 /// A service after a change.
 fn settled(
-    service: &ServiceName,
+    (service, rev): (&ServiceName, ServiceName),
     rows: &[Row],
     change: Change,
     generation: u64,
     notes: Vec<String>,
 ) -> Settled {
-    let row = rows.iter().find(|row| row.instance.is_some()).or_else(|| rows.first());
-    let rev = row.map_or_else(ServiceName::first_rev, |row| row.rev.clone());
+    // In an update the old instance may still be on its way out.
+    let stays = |row: &&Row| !matches!(row.state, RunState::Draining | RunState::Stopping);
+    let row = rows.iter().filter(stays).find(|row| row.instance.is_some());
+    let row = row.or_else(|| rows.iter().find(stays)).or_else(|| rows.first());
+    let rev = row.map_or(rev, |row| row.rev.clone());
     Settled {
         service: service.clone(),
         rev,

@@ -180,8 +180,7 @@ impl Shell {
                 .map(ToString::to_string);
             query.follow = query.until_exit.is_some();
         }
-        let max = wanted.map_or(crate::logs::LOG_MAX, |wanted| wanted.current.config.log_max);
-        let log = self.logs.service(name, max);
+        let log = self.logs.of(name);
         Ok((log.map_err(|err| Error::io(format!("reading the log of {name}"), &err))?, query))
     }
 
@@ -206,7 +205,9 @@ impl Shell {
         let name = request.name().clone();
         self.requests += 1;
         let id = RequestId(self.requests);
-        let mut pending = Pending::new(name, change, until, clock::now().at, reply);
+        let wanted = self.engine.wanted_of(&name).map(|wanted| &wanted.current.config.rev);
+        let rev = wanted.cloned().unwrap_or_else(ServiceName::first_rev);
+        let mut pending = Pending::new((name, rev), change, until, clock::now().at, reply);
         match request {
             Prepared::Ready(request) => {
                 self.waiting.insert(id, pending);
@@ -272,7 +273,10 @@ impl Shell {
 
     fn ask_with(&mut self, id: RequestId, config: Config, image: Image, is_update: bool) {
         let same =
-            self.engine.wanted_of(&config.name).map(|it| it.current.is_same(&config, &image));
+            self.engine.wanted_of(&config.name).map(|it| {
+                let current = &it.current;
+                current.config.same_content(&config) && current.image.descriptor == image.descriptor
+            });
         if let Some(pending) = self.waiting.get_mut(&id) {
             pending.change = match same {
                 None => Change::Added,

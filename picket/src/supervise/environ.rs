@@ -9,6 +9,7 @@ use crux_protocol::picket::{Record, Version};
 
 use crate::launch::Spec;
 use crate::link::Ready;
+use crate::tree;
 use crate::user::User;
 
 /// Where programs are found unless the config says so: what Debian and Alpine give to root and to others, together.
@@ -23,6 +24,15 @@ pub(super) struct Around<'a> {
     pub(super) addr: IpAddr,
     /// The instance's own directory, absolute.
     pub(super) dir: &'a Path,
+}
+
+impl Around<'_> {
+    /// Words with their placeholders filled.
+    pub(super) fn fill(&self, record: &Record, words: &[String]) -> Vec<String> {
+        let (addr, dir) = (self.addr.to_string(), self.dir.to_string_lossy());
+        let fills = Fills { ports: &record.ports, addr: &addr, dir: &dir };
+        words.iter().map(|word| fills.fill(word)).collect()
+    }
 }
 
 /// What an instance is given.
@@ -57,7 +67,7 @@ fn own(version: &Version, record: &Record, around: Around<'_>) -> BTreeMap<Strin
         ("CRUX_SERVICE".to_owned(), record.service.to_string()),
         ("CRUX_REV".to_owned(), record.rev.to_string()),
         ("CRUX_HORDE".to_owned(), config.horde.to_string()),
-        ("CRUX_INSTANCE".to_owned(), record.instance.to_string()),
+        (tree::INSTANCE.to_owned(), record.instance.to_string()),
         ("CRUX_PERIOD_MS".to_owned(), config.period.as_millis().to_string()),
     ]);
     if let Some(node) = around.node {

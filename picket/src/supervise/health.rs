@@ -1,10 +1,11 @@
 //! `grpc.health.v1` of the picket: from what the engine shows, also while the fulcrum is away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crux_client::health::{Statuses, is_serving};
 use crux_client::model::ServiceStatus;
+use crux_crdt::name::ServiceName;
 use crux_crdt::record::ServiceKey;
 use crux_protocol::picket::{Row, RunState, Status};
 use tokio::sync::watch;
@@ -23,7 +24,13 @@ pub(crate) struct Book {
 }
 
 impl Book {
-    fn of(rows: &[Row], node: Option<&Ready>, attached: bool) -> Self {
+    /// `paths`: under which services and revisions a service is registered, beside its own name.
+    fn of(
+        rows: &[Row],
+        node: Option<&Ready>,
+        attached: bool,
+        paths: impl Fn(&ServiceName) -> Vec<(ServiceName, ServiceName)>,
+    ) -> Self {
         let mut named = BTreeMap::new();
         let mut add = |name: String, serves: bool| *named.entry(name).or_insert(false) |= serves;
         for row in rows {
@@ -34,7 +41,11 @@ impl Book {
             }
             if let Some(node) = node {
                 let Row { horde, service, rev, .. } = row;
-                add(format!("/{}/{horde}/{}/{service}/{rev}", node.flock, node.node), serves);
+                let own = (service.clone(), rev.clone());
+                let all = BTreeSet::from_iter(paths(service).into_iter().chain([own]));
+                for (service, rev) in all {
+                    add(format!("/{}/{horde}/{}/{service}/{rev}", node.flock, node.node), serves);
+                }
             }
         }
         Self { node: attached, named }
@@ -64,7 +75,12 @@ impl Shell {
     /// Shows how everything is: to those who ask the picket, and to the fulcrum.
     pub(super) fn show_health(&mut self) {
         let rows = self.engine.rows();
-        let book = Book::of(&rows, self.node.ready(), self.post.is_attached());
+        let paths = |name: &ServiceName| {
+            let config = self.engine.wanted_of(name).map(|wanted| &wanted.current.config);
+            let all = config.map(|config| config.registered_as()).unwrap_or_default();
+            all.into_iter().map(|it| (it.service, it.rev)).collect()
+        };
+        let book = Book::of(&rows, self.node.ready(), self.post.is_attached(), paths);
         self.book.send_if_modified(|shown| {
             let is_new = **shown != book;
             if is_new {
@@ -128,11 +144,14 @@ mod tests {
             row("web", "web-v1-2-b", RunState::Failed),
         ];
         let (_shown, read) =
-            watch::channel(Arc::new(Book::of(&rows, Some(&testing::ready()), false)));
+            watch::channel(Arc::new(Book::of(&rows, Some(&testing::ready()), false, |_| {
+                vec![("web2".parse().unwrap(), "v9".parse().unwrap())]
+            })));
         let health = Health(read);
         let all = [
             "web",
             "/dev/main/n1/web/v1",
+            "/dev/main/n1/web2/v9",
             "web-v1-1-a",
             "web-v1-2-b",
             "dns",
@@ -142,7 +161,7 @@ mod tests {
         let said = all.map(|name| health.serves(name));
         assert_eq!(
             said,
-            [Some(true), Some(true), Some(true), Some(false), None, Some(false), Some(true)]
+            [Some(true), Some(true), Some(true), Some(true), Some(false), None, Some(false), Some(true)]
         );
     }
 }
