@@ -10,6 +10,7 @@
 mod adoption;
 mod crashes;
 mod images;
+mod losses;
 mod picket;
 mod points;
 mod programs;
@@ -57,6 +58,7 @@ fn tests() -> Vec<Test> {
         crashes::TESTS,
         services::TESTS,
         points::TESTS,
+        losses::TESTS,
     ]
     .concat()
 }

@@ -129,7 +129,19 @@ pub(crate) fn fulcrum(how: &[&str]) -> ExitCode {
                 std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
             writeln!(file, "{line}").unwrap();
         };
-        while let Ok(message) = link.next().await {
+        loop {
+            let every = Duration::from_millis(20);
+            let Ok(message) = tokio::time::timeout(every, link.next()).await else {
+                // How a test ends the node, with which kind of error.
+                let Ok(kind) = std::fs::read_to_string(Path::new(dir).join("end")) else { continue };
+                std::fs::remove_file(Path::new(dir).join("end")).unwrap();
+                let kind = crux_client::Kind::from_name(&kind).unwrap();
+                let failure = (&crux_client::Error::new(kind, "so it is")).into();
+                link.send(&FromFulcrum::Ends { failure }).unwrap();
+                link.flush().await.unwrap();
+                return ExitCode::from(5);
+            };
+            let Ok(message) = message else { break };
             let answer = match message {
                 FromPicket::Register { seq, key, endpoint, .. } => {
                     log(format!("+ {} {endpoint}", key.service));
