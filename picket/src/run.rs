@@ -72,8 +72,9 @@ pub async fn run<S: Start>(
     orphans::prepare().map_err(|err| Error::io("adopting orphans", &err))?;
     let reaper = Reaper::start().map_err(|err| Error::io("watching child processes", &err))?;
     let Config { start, data_dir, stop_timeout } = config;
-    let (shell, desk, health) = supervise::open(&data_dir)?;
+    // First: where another picket answers, nothing of it is touched.
     let socket = Socket::bind(&data_dir, Door::Picket)?;
+    let (shell, desk, health) = supervise::open(&data_dir)?;
     let service = Service::new(desk, shell.events());
     let (end_api, api_ends) = oneshot::channel::<()>();
     let api = api::serve(socket, service, health, async { drop(api_ends.await) });

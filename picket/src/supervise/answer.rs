@@ -224,9 +224,11 @@ fn refused(refusal: &Refusal) -> Error {
         Refusal::RolledBack(_) => {
             (Kind::RolledBack, Some("`service update` tries this config again."))
         }
-        Refusal::Disk(_) => {
-            (Kind::Io, Some("Make room on the disk of the data directory, then try again."))
+        // The text of the system is all that is known of it.
+        Refusal::Disk(why) if why.contains("No space left") || why.contains("quota exceeded") => {
+            (Kind::DiskFull, None)
         }
+        Refusal::Disk(_) => (Kind::Io, None),
         Refusal::Busy => (Kind::Busy, None),
         Refusal::Stopping => (Kind::ShuttingDown, None),
     };

@@ -9,7 +9,9 @@
 
 mod adoption;
 mod crashes;
+mod flat;
 mod images;
+mod inputs;
 mod losses;
 mod picket;
 mod points;
@@ -59,13 +61,15 @@ fn tests() -> Vec<Test> {
         services::TESTS,
         points::TESTS,
         losses::TESTS,
+        inputs::TESTS,
+        flat::TESTS,
     ]
     .concat()
 }
 
 /// Those that run with `--ignored` only.
 fn nightly() -> Vec<Test> {
-    [points::NIGHTLY].concat()
+    [points::NIGHTLY, images::NIGHTLY, flat::NIGHTLY].concat()
 }
 
 /// Runs one test in this process.
