@@ -1,7 +1,7 @@
 //! The end of what the command of a check prints.
 //!
-//! **Invariants**: what it prints is read while it runs, however much that is, so that it never waits for a reader; and
-//! only the last [`KEPT_MAX`] bytes are kept.
+//! **Invariants**: what it prints is read while it runs, so that it never waits for a reader; only the last [`KEPT_MAX`]
+//! bytes are kept; and one that prints more than [`PRINTED_MAX`] is given up, so that it costs the picket no more.
 
 use std::io;
 
@@ -9,6 +9,8 @@ use tokio::net::unix::pipe::Receiver;
 
 use crate::handle::Output;
 
+/// How many bytes a command may print.
+pub(super) const PRINTED_MAX: usize = 1 << 20;
 /// How many bytes are kept: the last line is shown.
 const KEPT_MAX: usize = 512;
 /// How many bytes are read at once.
@@ -21,6 +23,8 @@ const READS_MAX: usize = 32;
 pub(super) struct Words {
     /// Those that have not ended.
     pipes: Vec<Receiver>,
+    /// How many bytes were read.
+    printed: usize,
     kept: Vec<u8>,
 }
 
@@ -32,11 +36,12 @@ impl Words {
     pub(super) fn new(output: Output) -> io::Result<Self> {
         let Output { stdout, stderr } = output;
         let pipes = vec![Receiver::from_owned_fd(stdout)?, Receiver::from_owned_fd(stderr)?];
-        Ok(Self { pipes, kept: Vec::new() })
+        Ok(Self { pipes, ..Self::default() })
     }
 
-    /// Reads on, until both pipes ended; then it waits for ever. May be dropped at any time and called again.
-    pub(super) async fn read(&mut self) {
+    /// Reads on, until it is more than [`PRINTED_MAX`]; once both pipes ended, it waits for ever. May be dropped at any
+    /// time and called again.
+    pub(super) async fn too_many(&mut self) {
         while !self.pipes.is_empty() {
             match &*self.pipes {
                 [one, other] => tokio::select! {
@@ -47,16 +52,21 @@ impl Words {
                 all => drop(all[0].readable().await),
             }
             self.turn();
+            if self.printed > PRINTED_MAX {
+                return;
+            }
             tokio::task::yield_now().await;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// The last words, with those that the pipes still hold, whether or not the runtime has heard of it.
     pub(super) fn last(mut self) -> Vec<u8> {
         for pipe in self.pipes {
             if let Ok(fd) = pipe.into_nonblocking_fd() {
-                take(&mut self.kept, |buffer| Ok(rustix::io::read(&fd, buffer)?));
+                take(&mut self.kept, &mut self.printed, |buffer| {
+                    Ok(rustix::io::read(&fd, buffer)?)
+                });
             }
         }
         self.kept
@@ -64,18 +74,23 @@ impl Words {
 
     /// Reads what is there, for a turn.
     fn turn(&mut self) {
-        let kept = &mut self.kept;
-        self.pipes.retain(|pipe| take(kept, |buffer| pipe.try_read(buffer)));
+        let Self { pipes, printed, kept } = self;
+        pipes.retain(|pipe| take(kept, printed, |buffer| pipe.try_read(buffer)));
     }
 }
 
 /// Reads what is there, and keeps the end of it. Whether there may be more later.
-fn take(kept: &mut Vec<u8>, mut from: impl FnMut(&mut [u8]) -> io::Result<usize>) -> bool {
+fn take(
+    kept: &mut Vec<u8>,
+    printed: &mut usize,
+    mut from: impl FnMut(&mut [u8]) -> io::Result<usize>,
+) -> bool {
     let mut buffer = [0; READ_BYTES];
     for _ in 0..READS_MAX {
         match from(&mut buffer) {
             Ok(0) => return false,
             Ok(n) => {
+                *printed += n;
                 kept.extend_from_slice(&buffer[..n]);
                 kept.drain(..kept.len().saturating_sub(KEPT_MAX));
             }
@@ -96,9 +111,8 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn a_command_that_prints_more_than_a_pipe_holds_ends() {
-        let script = "head -c 1000000 /dev/zero; head -c 300000 /dev/zero >&2; echo; echo the end";
+    /// The last words of a script when it ended; none: it was given up.
+    async fn last_of(script: &str) -> Option<Vec<u8>> {
         let mut shell = Command::new("sh")
             .args(["-c", script])
             .stdin(Stdio::null())
@@ -109,15 +123,28 @@ mod tests {
         let stdout = OwnedFd::from(shell.stdout.take().unwrap());
         let stderr = OwnedFd::from(shell.stderr.take().unwrap());
         let mut words = Words::new(Output { stdout, stderr }).unwrap();
+        // It ends in either case: its pipes are closed with the words.
         let ended = tokio::task::spawn_blocking(move || shell.wait().unwrap());
         let ended = tokio::time::timeout(Duration::from_secs(20), async {
             tokio::select! {
-                ended = ended => ended.unwrap(),
-                () = words.read() => panic!("it waits for ever"),
+                ended = ended => Some(ended.unwrap()),
+                () = words.too_many() => None,
             }
         });
-        assert!(ended.await.expect("it ends").success());
-        let last = words.last();
+        assert!(ended.await.expect("it does not wait for ever")?.success());
+        Some(words.last())
+    }
+
+    #[tokio::test]
+    async fn a_command_that_prints_more_than_a_pipe_holds_ends() {
+        let script = "head -c 600000 /dev/zero; head -c 300000 /dev/zero >&2; echo; echo the end";
+        let last = last_of(script).await.unwrap();
         assert!(last.ends_with(b"\nthe end\n") && last.len() <= KEPT_MAX, "{}", last.len());
+    }
+
+    #[tokio::test]
+    async fn a_command_that_prints_more_than_is_allowed_is_given_up() {
+        let script = "head -c 600000 /dev/zero; yes >&2";
+        assert_eq!(last_of(script).await, None);
     }
 }

@@ -10,7 +10,10 @@
 mod adoption;
 mod answers;
 mod crashes;
+mod flat;
 mod images;
+mod inputs;
+mod losses;
 mod picket;
 mod points;
 mod programs;
@@ -59,13 +62,16 @@ fn tests() -> Vec<Test> {
         services::TESTS,
         answers::TESTS,
         points::TESTS,
+        losses::TESTS,
+        inputs::TESTS,
+        flat::TESTS,
     ]
     .concat()
 }
 
 /// Those that run with `--ignored` only.
 fn nightly() -> Vec<Test> {
-    [points::NIGHTLY].concat()
+    [points::NIGHTLY, images::NIGHTLY, flat::NIGHTLY].concat()
 }
 
 /// Runs one test in this process.

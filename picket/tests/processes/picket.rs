@@ -50,6 +50,10 @@ impl Picket {
         self.until("it answers", |picket| picket.ask(&ListInstances::default()).is_ok());
     }
 
+    pub(crate) fn answers(&self) -> bool {
+        self.ask(&ListInstances::default()).is_ok()
+    }
+
     pub(crate) fn process(&self) -> Process {
         Process::now(i32::try_from(self.child.as_ref().unwrap().id()).unwrap()).unwrap()
     }

@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 use crux_client::op::{AddService, Goal, New, StartService, StopService, Until, UpdateService};
 use crux_crdt::name::ServiceName;
-use crux_picket::crash;
+use crux_picket::{crash, tree};
 use rustix::process::Signal;
 
 use crate::Test;
 use crate::picket::{Picket, is_up};
-use crate::world::{SOON, with_command};
+use crate::world::{SOON, soon, with_command};
 
 pub(crate) const TESTS: &[Test] =
     &[("points::thirty_at_random", thirty_at_random), ("points::all_names_are_known", names)];
@@ -166,17 +166,25 @@ impl Story {
         fired
     }
 
+    /// What its child has in its command line.
+    fn child(&self) -> String {
+        format!("{}7", self.mark)
+    }
+
     fn is_alive(&mut self) -> bool {
         self.picket.child.as_mut().unwrap().try_wait().unwrap().is_none()
     }
 
     fn config(&self, version: u32) -> crux_crdt::service::Config {
         let mark = &self.mark;
-        // Whoever comes second sees the other one.
+        // Whoever comes second sees the other one, and its child.
+        let child = self.child();
+        let hidden = format!("[{}]{}", &child[..1], &child[1..]);
         let script = format!(
             "echo $$ >>runs\n\
              for p in $(cat runs); do [ $p = $$ ] || ! grep -qsa {mark} /proc/$p/cmdline || echo $p >>two; done\n\
-             exec sleep {mark} # {version}"
+             grep -lsa '{hidden}' /proc/[0-9]*/cmdline >>two\n\
+             sleep {child} & wait # {version}"
         );
         let image = self.picket.script(&script);
         let config = serde_json::json!({
@@ -251,11 +259,15 @@ impl Story {
         }
         let start = StartService { service, until: until() };
         self.picket.ask(&start).unwrap_or_else(|err| panic!("{what}: {err}"));
+        // It is up before it has done all of its own.
+        soon(&format!("{what}: it runs"), || !with_command(&self.child()).is_empty());
         let row = self.picket.row();
-        let pids = with_command(&format!("sleep {}", self.mark));
-        assert_eq!(pids, [i32::try_from(row.pid.unwrap()).unwrap()], "{what}: {row:?}");
-        let two = fs::read_to_string(self.picket.path("services/web/1/two"));
-        assert!(two.is_err(), "{what}: two at once: {two:?}");
+        let pids = with_command(&self.child());
+        let parent = |pid: &i32| tree::stat(*pid).map(|stat| stat.parent.to_string());
+        let parents: Vec<_> = pids.iter().filter_map(parent).collect();
+        assert_eq!(parents, [row.pid.unwrap().to_string()], "{what}: {row:?}");
+        let two = fs::read_to_string(self.picket.path("services/web/1/two")).unwrap();
+        assert_eq!(two, "", "{what}: two at once");
         self.picket.stop();
         assert_eq!(with_command(&self.mark), [0; 0], "{what}: it left a process");
         let left = fs::read_dir(self.picket.path("picket/i")).unwrap().count();
