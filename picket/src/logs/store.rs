@@ -102,9 +102,9 @@ impl Logs {
 
     fn close_others(&self, wanted: &BTreeSet<ServiceName>) {
         let others = |services: &BTreeMap<ServiceName, Arc<ServiceLog>>| {
-            let others = services.iter().filter(|(name, log)| {
-                !wanted.contains(*name) && Arc::strong_count(log) == 1
-            });
+            let others = services
+                .iter()
+                .filter(|(name, log)| !wanted.contains(*name) && Arc::strong_count(log) == 1);
             others.map(|(name, log)| (name.clone(), Arc::clone(log))).collect::<Vec<_>>()
         };
         let all = others(&lock(&self.services));

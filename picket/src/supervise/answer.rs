@@ -10,9 +10,7 @@ use crux_client::{Error, Kind};
 use crux_crdt::blob::BlobId;
 use crux_crdt::name::ServiceName;
 use crux_crdt::service::Config;
-use crux_protocol::picket::{
-    Event, Fault, InstanceId, Outcome, Refusal, RequestId, Row, RunState,
-};
+use crux_protocol::picket::{Event, Fault, InstanceId, Outcome, Refusal, RequestId, Row, RunState};
 use crux_protocol::time::Instant;
 
 use super::calls::{Reply, end_of};
@@ -52,7 +50,17 @@ impl Pending {
         reply: Reply<Settled>,
     ) -> Self {
         let ends = end_of(&until, now);
-        Self { service, rev, change, until, ends, blob: None, needs: None, notes: Vec::new(), reply }
+        Self {
+            service,
+            rev,
+            change,
+            until,
+            ends,
+            blob: None,
+            needs: None,
+            notes: Vec::new(),
+            reply,
+        }
     }
 
     /// When the shell gives it up itself: while it waits for an image. After that the engine does.

@@ -110,7 +110,9 @@ impl Run {
                 }
             };
             match message.map_err(|err| NotRun::Node(err.to_string()))? {
-                Message::Started { output, .. } => words = output.map(LastWords::of).unwrap_or_default(),
+                Message::Started { output, .. } => {
+                    words = output.map(LastWords::of).unwrap_or_default();
+                }
                 Message::Failed { text } => failed = Some(text),
                 Message::Exited(exit) => {
                     ended = Some(exit);

@@ -161,7 +161,16 @@ mod tests {
         let said = all.map(|name| health.serves(name));
         assert_eq!(
             said,
-            [Some(true), Some(true), Some(true), Some(true), Some(false), None, Some(false), Some(true)]
+            [
+                Some(true),
+                Some(true),
+                Some(true),
+                Some(true),
+                Some(false),
+                None,
+                Some(false),
+                Some(true)
+            ]
         );
     }
 }

@@ -97,7 +97,8 @@ impl Instance {
     /// Lets a keeper go on that somebody stopped. Whether one was stopped.
     pub(super) fn wake_keeper(&self) -> bool {
         let Some(process) = self.process() else { return false };
-        let is_stopped = tree::stat(process.pid).is_some_and(|it| it.process == process && it.state == 'T');
+        let is_stopped =
+            tree::stat(process.pid).is_some_and(|it| it.process == process && it.state == 'T');
         is_stopped && process.signal(Signal::CONT)
     }
 

@@ -85,7 +85,7 @@ impl Shell {
         for Old { record, found, taken } in old {
             self.tell(Event::Found { record: record.clone(), found });
             if let Some(taken) = taken {
-                self.take_over(record, taken);
+                self.take_over(&record, taken);
             }
         }
         if unknown.is_empty() {
@@ -97,9 +97,9 @@ impl Shell {
         });
     }
 
-    fn take_over(&mut self, record: Record, taken: Taken) {
+    fn take_over(&mut self, record: &Record, taken: Taken) {
         let id = record.instance.clone();
-        let mut instance = Instance::new(record.clone(), self.version_of(&record));
+        let mut instance = Instance::new(record.clone(), self.version_of(record));
         (instance.program, instance.told) = (taken.program, true);
         instance.leader = taken.program;
         match instance.attach(taken.keeper) {

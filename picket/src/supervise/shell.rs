@@ -317,12 +317,16 @@ impl Shell {
     /// Kills what is left of all instances, from outside of their keepers, which do not do what they are told. Waits for
     /// it, for so long at most.
     pub(crate) async fn kill_left(&self, within: Duration) {
-        let left = self.instances.iter().map(|(id, it)| (Mark::new(id.as_str(), it.leader), it.process()));
+        let left =
+            self.instances.iter().map(|(id, it)| (Mark::new(id.as_str(), it.leader), it.process()));
         let left: Vec<_> = left.collect();
         if left.is_empty() {
             return;
         }
-        warn!(instances = left.len(), "services did not stop in time; what is left of them is killed");
+        warn!(
+            instances = left.len(),
+            "services did not stop in time; what is left of them is killed"
+        );
         let killing = tokio::task::spawn_blocking(move || {
             for (_, keeper) in &left {
                 keeper.map(|keeper| tree::kill_below(keeper, within));

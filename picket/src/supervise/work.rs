@@ -355,7 +355,8 @@ impl Shell {
     /// oldest of them.
     pub(super) fn prune_logs(&mut self, is_first: bool) {
         let instances = self.instances.values().map(|it| it.record.service.clone());
-        let wanted = self.engine.all_wanted().map(|(name, _)| name.clone()).chain(instances).collect();
+        let wanted =
+            self.engine.all_wanted().map(|(name, _)| name.clone()).chain(instances).collect();
         if !is_first && !self.logs.has_others(&wanted) {
             return;
         }

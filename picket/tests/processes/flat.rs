@@ -37,7 +37,8 @@ fn size(process: Process) -> Size {
 }
 
 const SCRIPT: &str = "echo started; exec sleep 1000";
-const CHECKED: &str = r#", "update": "replace", "ports": {"http": "auto"}, "check": [{"exec": ["true"]}]"#;
+const CHECKED: &str =
+    r#", "update": "replace", "ports": {"http": "auto"}, "check": [{"exec": ["true"]}]"#;
 
 fn a_hundred_restarts() {
     restarts(100);
@@ -124,7 +125,8 @@ fn no_secret_reaches_a_program() {
                  for fd in 3 4 5 6 7 8 9 10 11 12 13 14 15 100; do head -c 99 /proc/$$/fd/$fd; done 2>/dev/null\n\
                  echo shown >shown; exec sleep 1000";
     // And in a check.
-    let check = r#", "check": [{"exec": ["sh", "-c", "env >checked; ls -l /proc/$$/fd >>checked"]}]"#;
+    let check =
+        r#", "check": [{"exec": ["sh", "-c", "env >checked; ls -l /proc/$$/fd >>checked"]}]"#;
     picket.add("web", shows, check).unwrap();
     picket.until("all is shown", |picket| picket.path("services/web/1/shown").exists());
     let program = process(&picket.row());

@@ -133,7 +133,9 @@ pub(crate) fn fulcrum(how: &[&str]) -> ExitCode {
             let every = Duration::from_millis(20);
             let Ok(message) = tokio::time::timeout(every, link.next()).await else {
                 // How a test ends the node, with which kind of error.
-                let Ok(kind) = std::fs::read_to_string(Path::new(dir).join("end")) else { continue };
+                let Ok(kind) = std::fs::read_to_string(Path::new(dir).join("end")) else {
+                    continue;
+                };
                 std::fs::remove_file(Path::new(dir).join("end")).unwrap();
                 let kind = crux_client::Kind::from_name(&kind).unwrap();
                 let failure = (&crux_client::Error::new(kind, "so it is")).into();

@@ -48,12 +48,14 @@ async fn both_outputs_of_a_program_are_kept() {
 fn the_last_services_that_were_removed_keep_their_logs() {
     let dir = tempfile::tempdir().unwrap();
     let logs = Logs::new(dir.path().to_owned());
-    let names: Vec<ServiceName> = (0..REMOVED_KEPT + 4).map(|n| name(&format!("web{n:02}"))).collect();
+    let names: Vec<ServiceName> =
+        (0..REMOVED_KEPT + 4).map(|n| name(&format!("web{n:02}"))).collect();
     for (n, name) in names.iter().enumerate() {
         let mut input = Input::new(logs.of(name).unwrap(), "web");
         input.feed(Stream::Stdout, b"a line\n", ms(0));
         drop(input);
-        let file = fs::File::options().append(true).open(dir.path().join(name.as_str()).join("current"));
+        let file =
+            fs::File::options().append(true).open(dir.path().join(name.as_str()).join("current"));
         logs.flush();
         let at = std::time::UNIX_EPOCH + Duration::from_secs(1000 + n as u64);
         file.unwrap().set_modified(at).unwrap();
