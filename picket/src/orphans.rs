@@ -168,7 +168,9 @@ impl Children {
             (Snapshot::take(), known.clone())
         };
         let is_mine = |process: &Process| {
-            self.keepers.contains(process) || self.others.contains(process) || known.contains(process)
+            self.keepers.contains(process)
+                || self.others.contains(process)
+                || known.contains(process)
         };
         let mut orphans = Vec::new();
         let children = snapshot.children(tree::this_pid());

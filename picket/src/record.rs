@@ -235,7 +235,10 @@ pub fn all(root: &Path) -> io::Result<Vec<(PathBuf, Result<Record, RecordError>)
         }
     }
     dirs.sort();
-    Ok(dirs.into_iter().map(|dir| (dir.clone(), Record::read(&dir).and_then(|it| it.of(&dir)))).collect())
+    Ok(dirs
+        .into_iter()
+        .map(|dir| (dir.clone(), Record::read(&dir).and_then(|it| it.of(&dir))))
+        .collect())
 }
 
 /// Opens a record, if it is a regular file: whatever else has its name holds nobody up.

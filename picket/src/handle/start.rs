@@ -25,12 +25,12 @@ use rustix::net::{
 use super::Keeper;
 use crate::crash::{self, Spawn};
 use crate::durable::Sync;
-use crate::{fds, orphans};
 use crate::image::{Image, Unusable};
 use crate::keeper::{self, BEGIN, Order};
 use crate::launch::{Spec, SpecError};
 use crate::record::{Record, RecordError, SOCKET, Token};
 use crate::tree::Process;
+use crate::{fds, orphans};
 
 /// How long a keeper waits for another picket before it ends its tree. Longer than a service manager
 /// takes to start the picket again; from the design.

@@ -99,9 +99,12 @@ mod tests {
     fn a_mark_is_a_whole_variable_or_the_session_of_the_program_itself() {
         let mark = Mark::new("web-v1-1-a", Some(Process { pid: 40, started: 7 }));
         let none = Snapshot::default();
-        let is_on = |session, environment: &[u8]| mark.is_on(&stat(50, session), &none, environment);
+        let is_on =
+            |session, environment: &[u8]| mark.is_on(&stat(50, session), &none, environment);
         assert!(is_on(9, b"A=b\0CRUX_INSTANCE=web-v1-1-a\0"));
-        assert!(!is_on(9, b"CRUX_INSTANCE=web-v1-1-ab\0") && !is_on(9, b"XCRUX_INSTANCE=web-v1-1-a\0"));
+        assert!(
+            !is_on(9, b"CRUX_INSTANCE=web-v1-1-ab\0") && !is_on(9, b"XCRUX_INSTANCE=web-v1-1-a\0")
+        );
         assert!(is_on(40, b"") && !is_on(9, b""));
         // The number is another process's by now: nobody of that session is ours.
         let mut recycled = Snapshot::default();

@@ -43,7 +43,9 @@ fn name(name: &str) -> ServiceName {
 }
 
 fn remove(picket: &Picket, service: &str) {
-    picket.ask(&RemoveService { service: name(service), until: until(crux_client::op::Goal::Up) }).unwrap();
+    picket
+        .ask(&RemoveService { service: name(service), until: until(crux_client::op::Goal::Up) })
+        .unwrap();
 }
 
 /// The error of a service with this check, which it never passes.
@@ -58,7 +60,8 @@ fn unhealthy(picket: &Picket, check: &str) -> String {
 fn a_check_that_hangs() {
     let mut picket = Picket::new();
     let mark = mark(85);
-    let check = format!(r#"{{"exec": ["sh", "-c", "trap '' TERM; sleep {mark}"], "timeout": "200ms"}}"#);
+    let check =
+        format!(r#"{{"exec": ["sh", "-c", "trap '' TERM; sleep {mark}"], "timeout": "200ms"}}"#);
     let text = unhealthy(&picket, &check);
     assert!(text.contains("no answer within 200ms"), "{text}");
     soon("nothing of a check is left", || with_command(&mark).is_empty());
@@ -120,7 +123,8 @@ fn a_check_that_the_node_cannot_make() {
     let first = process(&picket.row());
     let pid = picket.process().pid.to_string();
     let limit = |most: &str| {
-        let limited = Command::new("prlimit").args(["--pid", &pid, &format!("--nofile={most}:")]).status();
+        let limited =
+            Command::new("prlimit").args(["--pid", &pid, &format!("--nofile={most}:")]).status();
         limited.is_ok_and(|status| status.success())
     };
     if !limit("12") {
@@ -142,7 +146,9 @@ fn log_bytes(picket: &Picket, service: &str) -> u64 {
 
 fn output_without_newline_and_without_end() {
     let mut picket = Picket::new();
-    picket.add("long", "head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end; exec sleep 1000", "").unwrap();
+    picket
+        .add("long", "head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end; exec sleep 1000", "")
+        .unwrap();
     picket.add("endless", "exec yes", r#", "log_max": "1MiB""#).unwrap();
     picket.until("all of the long line is kept", |picket| {
         let current = fs::read(picket.path("logs/long/current")).unwrap_or_default();
@@ -189,12 +195,14 @@ fn a_full_disk() {
     let mut picket = Picket::not_started();
     let dir = picket.path("picket");
     fs::create_dir(&dir).unwrap();
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"]).arg(&dir).status();
+    let mounted =
+        Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"]).arg(&dir).status();
     if !mounted.is_ok_and(|status| status.success()) {
         println!("nothing can be mounted here");
         return;
     }
-    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| on_a_full_disk(&mut picket)));
+    let result =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| on_a_full_disk(&mut picket)));
     picket.child.as_mut().map(|child| child.kill().and_then(|()| child.wait()));
     soon("it is unmounted", || Command::new("umount").arg(&dir).status().unwrap().success());
     result.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -235,7 +243,8 @@ fn a_taken_port() {
     let mut picket = Picket::new();
     let taken = TcpListener::bind("0.0.0.0:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let error = picket.add("web", SLEEPER, &format!(r#", "ports": {{"http": {port}}}"#)).unwrap_err();
+    let error =
+        picket.add("web", SLEEPER, &format!(r#", "ports": {{"http": {port}}}"#)).unwrap_err();
     let text = format!("port {port} (http) is taken by another program of this machine");
     assert!(error.to_string().contains(&text), "{error}");
     assert_eq!(error.kind(), Kind::StartFailed);
@@ -300,15 +309,23 @@ fn a_fulcrum_that_cannot_start_again() {
     picket.add("web", SLEEPER, "").unwrap();
     let first = process(&picket.row());
     for kind in ["disk_full", "port_in_use"] {
-        let fulcrum = || with_command(&format!("fulcrum {}", picket.path("").display().to_string().trim_end_matches('/')));
+        let fulcrum = || {
+            with_command(&format!(
+                "fulcrum {}",
+                picket.path("").display().to_string().trim_end_matches('/')
+            ))
+        };
         let before = fulcrum();
         assert_eq!(before.len(), 1, "{before:?}");
-        fs::write(picket.path("end"), kind).unwrap();
-        soon("another fulcrum runs", || fulcrum().len() == 1 && fulcrum() != before);
+        picket.end_fulcrum(kind);
+        soon("another fulcrum runs", || {
+            let now = fulcrum();
+            now.len() == 1 && now != before
+        });
     }
     assert_eq!(process(&picket.row()), first);
     // An eviction is final: the services are stopped in order, and `run` ends.
-    fs::write(picket.path("end"), "refused").unwrap();
+    picket.end_fulcrum("refused");
     let status = picket.child.take().unwrap().wait().unwrap();
     assert_eq!(status.code(), Some(5));
     assert!(!Process::is_alive(first));

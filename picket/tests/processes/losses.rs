@@ -167,7 +167,8 @@ fn a_cut_record_holds_up_only_itself() {
     });
     // It is watched: its end is seen while the cut one is waited for. Nothing is started beside that.
     api.signal(Signal::KILL);
-    picket.until("its end is seen", |picket| !of(picket, "api").iter().any(|row| row.pid.is_some()));
+    picket
+        .until("its end is seen", |picket| !of(picket, "api").iter().any(|row| row.pid.is_some()));
     assert!(web.is_alive() && of(&picket, "web").iter().all(|row| row.pid.is_none()));
     // Its keeper ends it after 30 s, or somebody does.
     keeper_of(web).signal(Signal::KILL);
@@ -220,7 +221,8 @@ impl Strangers {
 /// Everything is killed, the records are those of another boot, and their process ids are those of strangers.
 fn power_is_lost() {
     let mut picket = Picket::new();
-    let scripts = [("web", "exec sleep 1000"), ("api", "sleep 1000 & wait"), ("dns", "exec sleep 999")];
+    let scripts =
+        [("web", "exec sleep 1000"), ("api", "sleep 1000 & wait"), ("dns", "exec sleep 999")];
     for (name, script) in scripts {
         picket.add(name, script, "").unwrap();
     }
@@ -258,7 +260,8 @@ fn children_from_before_are_not_orphans() {
     let mark = mark(84);
     let (exe, dir) = (std::env::current_exe().unwrap(), picket.path(""));
     let script = format!("sleep {mark} & exec {} run {}", exe.display(), dir.display());
-    picket.child = Some(Command::new("sh").args(["-c", &script]).stdin(Stdio::null()).spawn().unwrap());
+    picket.child =
+        Some(Command::new("sh").args(["-c", &script]).stdin(Stdio::null()).spawn().unwrap());
     picket.until("it answers", Picket::answers);
     picket.add("web", "(setsid sleep 1000 &); exec sleep 1000", "").unwrap();
     let first = process(&picket.row());
@@ -279,7 +282,7 @@ fn a_final_end_while_services_stop() {
     picket.process().signal(Signal::TERM);
     std::thread::sleep(Duration::from_millis(200));
     // The node is evicted meanwhile.
-    fs::write(picket.path("end"), "refused").unwrap();
+    picket.end_fulcrum("refused");
     let status = picket.child.take().unwrap().wait().unwrap();
     assert_eq!(status.code(), Some(5));
 }

@@ -40,18 +40,18 @@ type Round = Vec<String>;
 
 fn thirty_at_random() {
     // The same ones each time: a gate fails for what was changed.
-    run(random(1, 30));
+    run(&random(1, 30));
 }
 
 fn sixty_at_random() {
     let seed = std::env::var("POINTS_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| std::time::UNIX_EPOCH.elapsed().unwrap().as_secs());
     println!("POINTS_SEED={seed}");
-    run(random(seed, 60));
+    run(&random(seed, 60));
 }
 
 fn each_alone() {
-    let fired = run(crash::points().into_iter().map(|point| vec![point]).collect());
+    let fired = run(&crash::points().into_iter().map(|point| vec![point]).collect::<Vec<_>>());
     // Of keepers and launch steps it is not seen here; those of the picket end it.
     let others = [&["keeper.", "launch."][..], &UNREACHED].concat();
     let of_picket = |point: &&String| !others.iter().any(|of| point.starts_with(of));
@@ -66,7 +66,7 @@ fn each_in_a_pair() {
     if points.len() % 2 == 1 {
         points.push(points[0].clone());
     }
-    run(points.chunks(2).map(<[String]>::to_vec).collect());
+    run(&points.chunks(2).map(<[String]>::to_vec).collect::<Vec<_>>());
 }
 
 /// A misspelt point would never be reached, and its round would say nothing.
@@ -109,7 +109,7 @@ fn shuffle<T>(all: &mut [T], random: &mut Random) {
 }
 
 /// Runs rounds, some at once. The points at which a picket itself was seen to die.
-fn run(rounds: Vec<Round>) -> Vec<String> {
+fn run(rounds: &[Round]) -> Vec<String> {
     let begun = Instant::now();
     let next = AtomicUsize::new(0);
     let (fired, failed) = (Mutex::new(Vec::<String>::new()), Mutex::new(Vec::<String>::new()));
@@ -200,7 +200,7 @@ impl Story {
         let begun = Instant::now();
         // The picket needs a moment until it answers.
         while self.is_alive() && !self.is_owed && begun.elapsed() < 2 * STEP {
-            let add = AddService { config: self.config(1), until: until.clone() };
+            let add = AddService { config: self.config(1), until };
             self.is_owed = self.picket.ask(&add).is_ok();
         }
         if let Some(pid) = self.picket.pid_of_one().filter(|_| self.is_alive()) {
@@ -214,11 +214,11 @@ impl Story {
         if self.is_alive() {
             let new = New::Config(Box::new(self.config(2)));
             let service = self.service.clone();
-            self.picket.ask(&UpdateService { service, new, until: until.clone() }).ok();
+            self.picket.ask(&UpdateService { service, new, until }).ok();
         }
         if self.is_alive() {
             self.is_owed = false;
-            let (service, until) = (self.service.clone(), until.clone());
+            let (service, until) = (self.service.clone(), until);
             self.picket.ask(&StopService { service, until }).ok();
         }
         if self.is_alive() {
