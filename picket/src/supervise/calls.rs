@@ -412,12 +412,22 @@ fn notes(config: &Config) -> Vec<String> {
     if config.limits.is_some() {
         notes.push("limits are not enforced on this node; the service may use more".to_owned());
     }
-    if !rustix::process::geteuid().is_root() {
+    if is_of_node(config.user.as_deref()) {
         notes.push(
             "the program runs as the node's own user and could read the node's key".to_owned(),
         );
     }
     notes
+}
+
+/// Whether a service's programs run as the node's own user, so that they may do whatever the node may.
+pub(super) fn is_of_node(user: Option<&str>) -> bool {
+    match user::resolve(user) {
+        Ok(Some(user)) => user.uid == rustix::process::geteuid().as_raw(),
+        Ok(None) => true,
+        // Refused before.
+        Err(_) => false,
+    }
 }
 
 fn open(log: Arc<ServiceLog>, query: Query) -> Result<Reader, Error> {

@@ -18,6 +18,7 @@
 //! | `calls`, `answer`, `show` | what the API asks, and how it is answered |
 //! | `environ`, `ports`, `node` | what programs are given |
 //! | `health` | who serves |
+//! | `home`, `owner` | the directories of instances, and whose they are |
 //! | `hold` | whether services start at once |
 //! | `exec`, `words` | checks by command |
 //! | `trees` | memory and processor time |
@@ -43,6 +44,7 @@ mod home;
 mod instance;
 mod node;
 mod open;
+mod owner;
 mod places;
 mod ports;
 mod post;

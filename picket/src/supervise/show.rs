@@ -10,6 +10,7 @@ use crux_client::model::{
 use crux_protocol::picket::{CheckRow, Exit, ExitRow, Inspect, InstanceId, Row, RunState};
 use crux_protocol::time::Instant;
 
+use super::calls::is_of_node;
 use super::trees::Used;
 use crate::clock::Moment;
 
@@ -132,6 +133,9 @@ fn exit(row: &ExitRow, now: Moment) -> InstanceExit {
 /// The isolation of a service's programs from the node and from each other, in force on this node.
 fn isolation(config: &crux_crdt::service::Config) -> BTreeMap<String, String> {
     let user = match crate::user::resolve(config.user.as_deref()) {
+        Ok(Some(user)) if is_of_node(config.user.as_deref()) => {
+            format!("{}: it can read the node's key", user.name)
+        }
         Ok(Some(user)) => user.name,
         Ok(None) => "the node's: it can read the node's key".to_owned(),
         Err(err) => err.to_string(),
@@ -162,5 +166,19 @@ mod tests {
         assert_eq!((shown.state, shown.status), (InstanceState::Up, ServiceStatus::Degraded));
         let calm = Row { is_held: false, ..held };
         assert_eq!(instance(&calm, None, Instant::ORIGIN).status, ServiceStatus::Up);
+    }
+
+    #[test]
+    fn a_program_of_the_nodes_user_is_said_to_read_its_key() {
+        let config = |user: &str| {
+            super::super::testing::config(&format!(r#"{{"name": "web", "image": "IMAGE"{user}}}"#))
+        };
+        let of = |user: &str| isolation(&config(user)).remove("user").unwrap();
+        let warns = |user: &str| of(user).ends_with(": it can read the node's key");
+        if rustix::process::geteuid().is_root() {
+            assert!(warns(r#", "user": "root""#) && !warns(""), "{}", of(""));
+        } else {
+            assert!(warns(""));
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! The end of what the command of a check prints.
 //!
-//! **Invariants**: what it prints is read while it runs, so that it never waits for a reader; only the last [`KEPT_MAX`]
-//! bytes are kept; and one that prints more than [`PRINTED_MAX`] is given up, so that it costs the picket no more.
+//! **Invariants**: what it prints is read while it runs, so that it never waits for a reader; of each pipe only the last
+//! [`KEPT_MAX`] bytes are kept; and one that prints more than [`PRINTED_MAX`] is given up, so that it costs the picket no
+//! more.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
 use tokio::net::unix::pipe::Receiver;
 
@@ -11,7 +13,7 @@ use crate::handle::Output;
 
 /// How many bytes a command may print.
 pub(super) const PRINTED_MAX: usize = 1 << 20;
-/// How many bytes are kept: the last line is shown.
+/// How many bytes of each pipe are kept: the last line is shown.
 const KEPT_MAX: usize = 512;
 /// How many bytes are read at once.
 const READ_BYTES: usize = 16 << 10;
@@ -21,8 +23,14 @@ const READS_MAX: usize = 32;
 /// Reads the two pipes of a command.
 #[derive(Debug, Default)]
 pub(super) struct Words {
-    /// Those that have not ended.
-    pipes: Vec<Receiver>,
+    stdout: Pipe,
+    stderr: Pipe,
+}
+
+#[derive(Debug, Default)]
+struct Pipe {
+    /// None: it ended.
+    receiver: Option<Receiver>,
     /// How many bytes were read.
     printed: usize,
     kept: Vec<u8>,
@@ -35,47 +43,58 @@ impl Words {
     /// Those of the system: a descriptor cannot be polled.
     pub(super) fn new(output: Output) -> io::Result<Self> {
         let Output { stdout, stderr } = output;
-        let pipes = vec![Receiver::from_owned_fd(stdout)?, Receiver::from_owned_fd(stderr)?];
-        Ok(Self { pipes, ..Self::default() })
+        Ok(Self { stdout: Pipe::new(stdout)?, stderr: Pipe::new(stderr)? })
     }
 
-    /// Reads on, until it is more than [`PRINTED_MAX`]; once both pipes ended, it waits for ever. May be dropped at any
-    /// time and called again.
+    /// Reads on, until it is more than [`PRINTED_MAX`]; once both pipes ended, it only waits. May be dropped at any time
+    /// and called again.
     pub(super) async fn too_many(&mut self) {
-        while !self.pipes.is_empty() {
-            match &*self.pipes {
-                [one, other] => tokio::select! {
-                    _ = one.readable() => {}
-                    _ = other.readable() => {}
-                },
-                // An error is seen when it is read.
-                all => drop(all[0].readable().await),
-            }
-            self.turn();
-            if self.printed > PRINTED_MAX {
-                return;
+        while self.stdout.printed + self.stderr.printed <= PRINTED_MAX {
+            let Self { stdout, stderr } = self;
+            tokio::select! {
+                () = stdout.readable() => stdout.turn(),
+                () = stderr.readable() => stderr.turn(),
             }
             tokio::task::yield_now().await;
         }
-        std::future::pending::<()>().await;
     }
 
-    /// The last words, with those that the pipes still hold, whether or not the runtime has heard of it.
-    pub(super) fn last(mut self) -> Vec<u8> {
-        for pipe in self.pipes {
-            if let Ok(fd) = pipe.into_nonblocking_fd() {
-                take(&mut self.kept, &mut self.printed, |buffer| {
-                    Ok(rustix::io::read(&fd, buffer)?)
-                });
-            }
+    /// The last words of standard output and then those of standard error, with those that the pipes still hold,
+    /// whether or not the runtime has heard of them.
+    pub(super) fn last(self) -> Vec<u8> {
+        let (mut last, errors) = (self.stdout.last(), self.stderr.last());
+        if !errors.is_empty() {
+            last.push(b'\n');
+            last.extend(errors);
         }
-        self.kept
+        last
+    }
+}
+
+impl Pipe {
+    fn new(fd: OwnedFd) -> io::Result<Self> {
+        Ok(Self { receiver: Some(Receiver::from_owned_fd(fd)?), ..Self::default() })
+    }
+
+    async fn readable(&self) {
+        match &self.receiver {
+            // An error is seen when it is read.
+            Some(receiver) => drop(receiver.readable().await),
+            None => std::future::pending().await,
+        }
     }
 
     /// Reads what is there, for a turn.
     fn turn(&mut self) {
-        let Self { pipes, printed, kept } = self;
-        pipes.retain(|pipe| take(kept, printed, |buffer| pipe.try_read(buffer)));
+        let Self { receiver, printed, kept } = self;
+        receiver.take_if(|pipe| !take(kept, printed, |buffer| pipe.try_read(buffer)));
+    }
+
+    fn last(mut self) -> Vec<u8> {
+        if let Some(fd) = self.receiver.and_then(|pipe| pipe.into_nonblocking_fd().ok()) {
+            take(&mut self.kept, &mut self.printed, |buffer| Ok(rustix::io::read(&fd, buffer)?));
+        }
+        self.kept
     }
 }
 
@@ -105,7 +124,6 @@ fn take(
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::OwnedFd;
     use std::process::{Command, Stdio};
     use std::time::Duration;
 
@@ -137,9 +155,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_command_that_prints_more_than_a_pipe_holds_ends() {
-        let script = "head -c 600000 /dev/zero; head -c 300000 /dev/zero >&2; echo; echo the end";
+        let script = "head -c 600000 /dev/zero; head -c 300000 /dev/zero >&2; echo; echo the end; echo no >&2";
         let last = last_of(script).await.unwrap();
-        assert!(last.ends_with(b"\nthe end\n") && last.len() <= KEPT_MAX, "{}", last.len());
+        assert!(last[..KEPT_MAX].ends_with(b"\nthe end\n"), "{last:?}");
+        assert!(last.ends_with(b"\0no\n") && last.len() == 2 * KEPT_MAX + 1, "{}", last.len());
     }
 
     #[tokio::test]
