@@ -64,7 +64,7 @@ pub fn send(socket: impl AsFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> 
 /// Receives one message, or waits for it.
 ///
 /// # Errors
-/// `InvalidData` if it was longer than [`MESSAGE_MAX`].
+/// `InvalidData` if it was longer than [`MESSAGE_MAX`]; `EMFILE` if its descriptors found no place.
 pub fn receive(socket: impl AsFd) -> io::Result<Received> {
     receive_with(socket.as_fd(), RecvFlags::empty())
 }
@@ -72,7 +72,7 @@ pub fn receive(socket: impl AsFd) -> io::Result<Received> {
 /// Receives one message if there is one.
 ///
 /// # Errors
-/// `InvalidData` if it was longer than [`MESSAGE_MAX`].
+/// `InvalidData` if it was longer than [`MESSAGE_MAX`]; `EMFILE` if its descriptors found no place.
 pub fn try_receive(socket: impl AsFd) -> io::Result<Option<Received>> {
     match receive_with(socket.as_fd(), RecvFlags::DONTWAIT) {
         Ok(received) => Ok(Some(received)),
@@ -89,9 +89,8 @@ fn receive_with(socket: BorrowedFd<'_>, flags: RecvFlags) -> io::Result<Received
     let message = loop {
         let mut slices = [IoSliceMut::new(&mut bytes)];
         match recvmsg(socket, &mut slices, &mut control, flags) {
-            Err(rustix::io::Errno::INTR) => {}
-            // The other side was killed with something of ours unread.
-            Err(rustix::io::Errno::CONNRESET) => return Ok(Received::default()),
+            // The other side ended with something of ours unread. What it had sent before is still there.
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNRESET) => {}
             other => break other?,
         }
     };
@@ -103,6 +102,10 @@ fn receive_with(socket: BorrowedFd<'_>, flags: RecvFlags) -> io::Result<Received
     }
     if message.flags.contains(ReturnFlags::TRUNC) {
         return Err(io::ErrorKind::InvalidData.into());
+    }
+    if message.flags.contains(ReturnFlags::CTRUNC) {
+        // The kernel had no place for its descriptors, and says so by this alone.
+        return Err(rustix::io::Errno::MFILE.into());
     }
     bytes.truncate(message.bytes);
     Ok(Received { bytes, descriptors })
@@ -131,6 +134,17 @@ mod tests {
         assert_eq!(receive(&b).expect("received").bytes, b"two");
         drop(a);
         assert!(receive(&b).expect("received").is_end());
+    }
+
+    #[test]
+    fn what_was_sent_before_an_end_arrives_although_something_was_left_unread() {
+        let (a, b) = pair().expect("a pair");
+        send(&a, b"kill", &[]).expect("sent");
+        send(&b, b"exited", &[]).expect("sent");
+        send(&b, b"gone", &[]).expect("sent");
+        drop(b);
+        let received = [(); 3].map(|()| receive(&a).expect("received").bytes);
+        assert_eq!(received, [&b"exited"[..], b"gone", b""]);
     }
 
     #[test]

@@ -73,6 +73,9 @@ pub struct Record {
     pub keeper: Option<Process>,
     /// What the picket wants to find again: service, revision, image, ports.
     pub detail: serde_json::Value,
+    /// The program, once it is executed: with its keeper dead, the processes of its session are found by this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<Process>,
 }
 
 /// Why a record says nothing.
@@ -124,7 +127,8 @@ impl Record {
     pub fn new(instance: &str, detail: serde_json::Value) -> io::Result<Self> {
         let (boot, token) = (boot_id()?, Token::random()?);
         let instance = instance.to_owned();
-        Ok(Self { version: VERSION, boot, instance, token, keeper: None, detail })
+        let (keeper, program) = (None, None);
+        Ok(Self { version: VERSION, boot, instance, token, keeper, detail, program })
     }
 
     /// Reads the record of a directory.
@@ -134,8 +138,7 @@ impl Record {
     pub fn read(dir: &Path) -> Result<Self, RecordError> {
         let path = dir.join(RECORD);
         let mut bytes = Vec::new();
-        let read = fs::File::open(&path)
-            .and_then(|file| file.take(RECORD_MAX + 1).read_to_end(&mut bytes));
+        let read = open(&path).and_then(|file| file.take(RECORD_MAX + 1).read_to_end(&mut bytes));
         match read {
             Err(err) if err.kind() == io::ErrorKind::NotFound => {
                 return Err(RecordError::Missing(path));
@@ -179,6 +182,15 @@ impl Record {
             .map_err(|source| RecordError::Io { path, source })
     }
 
+    /// Itself, if it is that of the directory's instance: a copy of a directory is not another instance.
+    fn of(self, dir: &Path) -> Result<Self, RecordError> {
+        if dir.file_name().is_some_and(|name| name == &*self.instance) {
+            return Ok(self);
+        }
+        let reason = format!("it is that of {}, in another directory", self.instance);
+        Err(RecordError::Cut { path: dir.join(RECORD), reason })
+    }
+
     /// Whether its processes can still be there.
     ///
     /// # Errors
@@ -214,14 +226,42 @@ pub fn all(root: &Path) -> io::Result<Vec<(PathBuf, Result<Record, RecordError>)
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other?,
     };
-    let dirs = entries.map(|entry| entry.map(|entry| entry.path()));
-    let mut dirs: Vec<PathBuf> = dirs.collect::<io::Result<_>>()?;
+    let mut dirs = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        // What else is there is somebody's: a file that an editor left, `lost+found` of a file system.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            dirs.push(entry.path());
+        }
+    }
     dirs.sort();
     Ok(dirs
         .into_iter()
-        .map(|dir| (Record::read(&dir), dir))
-        .map(|(read, dir)| (dir, read))
+        .map(|dir| (dir.clone(), Record::read(&dir).and_then(|it| it.of(&dir))))
         .collect())
+}
+
+/// Opens a record, if it is a regular file: whatever else has its name holds nobody up.
+fn open(path: &Path) -> io::Result<fs::File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is not a regular file")),
+    }
+}
+
+/// Adds the program to the record of an instance that was started. It waits for no disk.
+///
+/// # Errors
+/// [`RecordError`]
+pub fn note_program(dir: &Path, program: Process) -> Result<(), RecordError> {
+    let mut record = Record::read(dir)?;
+    record.program = Some(program);
+    record.write(dir, Sync::Memory)
 }
 
 /// What this boot is called.
@@ -292,9 +332,17 @@ mod tests {
         for name in ["b", "a"] {
             fs::create_dir(root.path().join(name)).expect("made");
         }
-        record().write(&root.path().join("b"), Sync::Disk).expect("written");
+        // What is not a directory is not an instance; what has another's record is damaged.
+        fs::write(root.path().join("stray"), "").expect("written");
+        let mut own = record();
+        own.instance = "b".to_owned();
+        own.write(&root.path().join("b"), Sync::Disk).expect("written");
         let found = all(root.path()).expect("listed");
+        assert_eq!(found.len(), 2);
         assert!(matches!(&found[0].1, Err(RecordError::Missing(_))) && found[1].1.is_ok());
+        own.write(&root.path().join("a"), Sync::Disk).expect("written");
+        let found = all(root.path()).expect("listed");
+        assert!(matches!(&found[0].1, Err(RecordError::Cut { .. })) && found[1].1.is_ok());
         for (dir, _) in found {
             remove(&dir).expect("removed");
             remove(&dir).expect("removed already");

@@ -24,12 +24,13 @@ use rustix::fs::Mode;
 use rustix::process::umask;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::api::{self, Service};
 use crate::door::Socket;
 use crate::fulcrum::{Fulcrum, News, Start, Verdict};
-use crate::link::FromPicket;
+use crate::link::{FromPicket, LinkError};
+use crate::orphans;
 use crate::reaper::{Reaped, Reaper};
 use crate::supervise::{self, Shell};
 
@@ -37,8 +38,8 @@ use crate::supervise::{self, Shell};
 /// than a moment.
 const KILLED_MAX: Duration = Duration::from_secs(1);
 
-/// How much of `stop_timeout` is left for the fulcrum: services get the rest. It writes what it has, which takes a
-/// fraction of that unless the disk is slow.
+/// How much of `stop_timeout` is left for the fulcrum, and as much for the end of what does not stop in order: services
+/// get the rest. The fulcrum writes what it has, which takes a fraction of that unless the disk is slow.
 const RESERVE: Duration = Duration::from_secs(1);
 
 /// The picket's settings.
@@ -69,10 +70,12 @@ pub async fn run<S: Start>(
 ) -> Ended {
     // Files of this process and of the fulcrum are their user's alone, whatever their caller is used to.
     umask(Mode::RWXG | Mode::RWXO);
+    orphans::prepare().map_err(|err| Error::io("adopting orphans", &err))?;
     let reaper = Reaper::start().map_err(|err| Error::io("watching child processes", &err))?;
     let Config { start, data_dir, stop_timeout } = config;
-    let (shell, desk, health) = supervise::open(&data_dir)?;
+    // First: where another picket answers, nothing of it is touched.
     let socket = Socket::bind(&data_dir, Door::Picket)?;
+    let (shell, desk, health) = supervise::open(&data_dir)?;
     let service = Service::new(desk, shell.events());
     let (end_api, api_ends) = oneshot::channel::<()>();
     let api = api::serve(socket, service, health, async { drop(api_ends.await) });
@@ -138,9 +141,15 @@ impl<S: Start> Picket<S> {
         self.shell.sweep(self.fulcrum.pid().map(|pid| pid.as_raw_nonzero().get()));
         let out = self.shell.outgoing();
         while let Some(message) = out.front() {
-            if let Err(error) = self.fulcrum.send(message) {
-                debug!(%error, "the fulcrum takes nothing now");
-                break;
+            match self.fulcrum.send(message) {
+                Ok(()) => {}
+                Err(error @ (LinkError::TooLong { .. } | LinkError::Garbled(_))) => {
+                    error!(%error, "a message to the fulcrum cannot be sent, and is left out");
+                }
+                Err(error) => {
+                    debug!(%error, "the fulcrum takes nothing now");
+                    break;
+                }
             }
             out.pop_front();
         }
@@ -201,10 +210,12 @@ impl<S: Start> Picket<S> {
         }
     }
 
-    /// Stops all services in order, while the fulcrum runs and takes their registrations back.
+    /// Stops all services in order, while the fulcrum runs and takes their registrations back. Those that do not come to
+    /// an end are killed, so that what the fulcrum needs of the time is left.
     async fn stop_services(&mut self, deadline: Instant) {
-        let left = deadline.saturating_duration_since(Instant::now()).saturating_sub(RESERVE);
-        self.shell.stop(left);
+        let left = deadline.saturating_duration_since(Instant::now());
+        let (in_order, all) = (left.saturating_sub(2 * RESERVE), left.saturating_sub(RESERVE));
+        self.shell.stop(in_order);
         let stopped = async {
             while !self.shell.is_over() {
                 self.say();
@@ -215,8 +226,8 @@ impl<S: Start> Picket<S> {
                 }
             }
         };
-        if timeout_at(deadline, stopped).await.is_err() {
-            warn!("services did not stop in time; their keepers end them");
+        if timeout(in_order + (all - in_order) / 2, stopped).await.is_err() {
+            self.shell.kill_left(all - in_order).await;
         }
     }
 

@@ -27,7 +27,7 @@ pub(super) async fn check(at: SocketAddr, service: &str) -> Tried {
         .map_err(|status| format!("gRPC {:?}: {}", status.code(), status.message()))?;
     match answer.into_inner().status() {
         ServingStatus::Serving => Ok("SERVING".to_owned()),
-        other => Err(other.as_str_name().to_owned()),
+        other => Err(other.as_str_name().to_owned().into()),
     }
 }
 

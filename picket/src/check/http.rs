@@ -22,7 +22,7 @@ pub(super) async fn get(at: SocketAddr, path: &str) -> Tried {
     let stream = super::run::connect(at).await?;
     let (status, body) = exchange(stream, at, path).await?;
     let text = with_words(&format!("HTTP {status}"), &body);
-    if (200..400).contains(&status) { Ok(format!("HTTP {status}")) } else { Err(text) }
+    if (200..400).contains(&status) { Ok(format!("HTTP {status}")) } else { Err(text.into()) }
 }
 
 /// Sends the request, and reads the beginning of the answer.

@@ -17,7 +17,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-pub use exec::{Ran, Runner};
+pub use exec::{NotRun, Ran, Runner};
 pub use http::BODY_BYTES_MAX;
 pub use outcome::{Outcome, TEXT_BYTES_MAX};
 pub use run::{Checks, RUNNING_MAX, RUNNING_OF_SERVICE_MAX};

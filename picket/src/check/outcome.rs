@@ -10,6 +10,9 @@ pub const TEXT_BYTES_MAX: usize = 256;
 pub struct Outcome {
     /// Whether the program answered as it should.
     pub passed: bool,
+    /// Whether it was made at all. One that the node could not make, for want of memory or descriptors, has not passed
+    /// and says nothing about the program.
+    pub was_made: bool,
     /// The answer for people, in one line of at most [`TEXT_BYTES_MAX`] bytes that commands no terminal.
     pub text: String,
     /// How long it took, without the wait for its turn.
@@ -17,15 +20,30 @@ pub struct Outcome {
 }
 
 /// The end of an attempt: the words after it are the text.
-pub(super) type Tried = Result<String, String>;
+pub(super) type Tried = Result<String, Failed>;
+
+/// Why a try failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Failed {
+    /// The program did not answer as it should.
+    Answer(String),
+    /// The node could not try.
+    NotMade(String),
+}
+
+impl From<String> for Failed {
+    fn from(text: String) -> Self {
+        Self::Answer(text)
+    }
+}
 
 impl Outcome {
     pub(super) fn new(tried: Tried, took: Duration) -> Self {
-        let passed = tried.is_ok();
-        let (Ok(text) | Err(text)) = tried;
+        let (passed, was_made) = (tried.is_ok(), !matches!(tried, Err(Failed::NotMade(_))));
+        let (Ok(text) | Err(Failed::Answer(text) | Failed::NotMade(text))) = tried;
         let mut text = shown(text.as_bytes()).into_owned();
         text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
-        Self { passed, text, took }
+        Self { passed, was_made, text, took }
     }
 }
 

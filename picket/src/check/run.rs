@@ -47,7 +47,7 @@ impl Checks {
         let _place_on_node = take(&self.node).await;
         let begun = clock::now().at;
         let tried = tokio::time::timeout(timeout, attempt(target, runner)).await;
-        let tried = tried.unwrap_or_else(|_| Err(format!("no answer within {timeout:?}")));
+        let tried = tried.unwrap_or_else(|_| Err(format!("no answer within {timeout:?}").into()));
         Outcome::new(tried, clock::now().at.since(begun))
     }
 
@@ -67,7 +67,10 @@ async fn take(places: &Semaphore) -> Option<SemaphorePermit<'_>> {
 
 async fn attempt(target: &Target, runner: &dyn Runner) -> Tried {
     match target {
-        Target::Tcp(at) => connect(*at).await.map(|_| "connected".to_owned()),
+        Target::Tcp(at) => {
+            connect(*at).await?;
+            Ok("connected".to_owned())
+        }
         Target::Http { at, path } => http::get(*at, path).await,
         Target::Grpc { at, service } => grpc::check(*at, service).await,
         Target::Exec(command) => exec::run(runner, command).await,
@@ -76,5 +79,10 @@ async fn attempt(target: &Target, runner: &dyn Runner) -> Tried {
 
 /// A connection.
 pub(super) async fn connect(at: SocketAddr) -> Result<TcpStream, String> {
-    TcpStream::connect(at).await.map_err(|err| format!("no connection: {err}"))
+    let stream = TcpStream::connect(at).await.map_err(|err| format!("no connection: {err}"))?;
+    // A port in the range of outgoing connections may be that of this very connection.
+    if stream.local_addr().ok() == Some(at) {
+        return Err("no connection: nobody listens".to_owned());
+    }
+    Ok(stream)
 }

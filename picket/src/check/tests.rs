@@ -27,8 +27,8 @@ impl Runner for Nothing {
     fn run<'a>(
         &'a self,
         _: &'a [String],
-    ) -> Pin<Box<dyn Future<Output = Result<Ran, String>> + Send + 'a>> {
-        Box::pin(async { Err("no such program".to_owned()) })
+    ) -> Pin<Box<dyn Future<Output = Result<Ran, NotRun>> + Send + 'a>> {
+        Box::pin(async { Err(NotRun::of_command("no such program")) })
     }
 }
 
@@ -157,7 +157,7 @@ impl Runner for Counting {
     fn run<'a>(
         &'a self,
         command: &'a [String],
-    ) -> Pin<Box<dyn Future<Output = Result<Ran, String>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Result<Ran, NotRun>> + Send + 'a>> {
         Box::pin(async move {
             let now = self.now.fetch_add(1, Ordering::Relaxed) + 1;
             self.most.fetch_max(now, Ordering::Relaxed);
@@ -204,7 +204,7 @@ async fn by_command() {
         fn run<'a>(
             &'a self,
             _: &'a [String],
-        ) -> Pin<Box<dyn Future<Output = Result<Ran, String>> + Send + 'a>> {
+        ) -> Pin<Box<dyn Future<Output = Result<Ran, NotRun>> + Send + 'a>> {
             Box::pin(async { Ok(self.0.clone()) })
         }
     }
@@ -219,5 +219,5 @@ async fn by_command() {
     assert_eq!(run_one(Some(3), None, b"looking\ndisk is full\n\n").await, expected);
     assert_eq!(run_one(None, Some(9), b"").await, (false, "ended by signal 9".to_owned()));
     let outcome = run(Target::Exec(vec!["check".to_owned()]), LONG).await;
-    assert_eq!((outcome.passed, &*outcome.text), (false, "not started: no such program"));
+    assert_eq!((outcome.passed, &*outcome.text), (false, "not run: no such program"));
 }

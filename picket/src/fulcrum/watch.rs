@@ -11,8 +11,9 @@ use tracing::{debug, warn};
 
 use super::backoff::Backoff;
 use super::end::{End, Known, Verdict, judge};
-use crate::crash::{self, Spawn};
+use crate::crash::Spawn;
 use crate::link::{Failure, FromFulcrum, FromPicket, Hello, Link, LinkError, Ready, VERSION};
+use crate::orphans;
 
 /// How a fulcrum is started.
 pub trait Start {
@@ -171,7 +172,7 @@ impl Running {
         let (mine, theirs) = UnixStream::pair()?;
         let mut command = start.command();
         command.stdin(Stdio::from(OwnedFd::from(theirs)));
-        let mut child = crash::spawn(Spawn::Fulcrum, &mut command)?;
+        let (mut child, _) = orphans::spawn(Spawn::Fulcrum, &mut command)?;
         // Not reaped before this process does so itself, so the number is still the child's.
         let pid = Pid::from_child(&child);
         let hello = FromPicket::Hello(Hello {

@@ -16,6 +16,9 @@ use crate::keeper::Hello;
 use crate::record::{Record, SOCKET};
 use crate::tree::{self, Killed};
 
+/// How long a keeper takes to end that has nothing to do.
+const ENDS_WITHIN: Duration = Duration::from_millis(500);
+
 /// Whether a keeper answers.
 #[derive(Debug)]
 pub enum Adoption {
@@ -32,6 +35,8 @@ pub enum Adoption {
     /// There is one, and it did not answer in time: it is stopped, or the machine is very slow. Ask
     /// again, or [`end_by_force`].
     Silent,
+    /// This process could not ask: it has no descriptor or no memory left. Ask again.
+    NotAsked(io::Error),
 }
 
 /// Adopts the keepers of the records that a picket found, all at once, and waits for their answers:
@@ -83,7 +88,8 @@ impl Asked {
                     *self = Self::Answer(Adoption::Adopted(keeper, message));
                 }
             }
-            Ok(Some(_)) | Err(_) => *self = Self::Answer(Adoption::Refused),
+            Ok(Some(_)) => *self = Self::Answer(Adoption::Refused),
+            Err(err) => *self = Self::Answer(Adoption::NotAsked(err)),
         }
     }
 
@@ -98,9 +104,14 @@ impl Asked {
 fn ask(dir: &Path, record: &Record) -> Asked {
     let socket = match dial(dir) {
         Ok(socket) => socket,
+        // Somebody removed its socket, and it lives all the same.
+        Err(Errno::NOENT | Errno::CONNREFUSED) if lives_on(record) => {
+            return Asked::Answer(Adoption::Silent);
+        }
         Err(Errno::NOENT | Errno::CONNREFUSED) => return Asked::Answer(Adoption::Nobody),
         // So many wait for it already that nobody is let in.
-        Err(_) => return Asked::Answer(Adoption::Silent),
+        Err(Errno::AGAIN) => return Asked::Answer(Adoption::Silent),
+        Err(err) => return Asked::Answer(Adoption::NotAsked(err.into())),
     };
     let hello = serde_json::to_vec(&Hello { token: record.token.clone() });
     match hello.map_err(io::Error::other).and_then(|hello| fds::send(&socket, &hello, &[])) {
@@ -108,6 +119,19 @@ fn ask(dir: &Path, record: &Record) -> Asked {
         // It ended just now.
         Err(_) => Asked::Answer(Adoption::Refused),
     }
+}
+
+/// Whether the keeper of a record of this boot lives, and does not end just now, as one does whose picket died before it
+/// had its order.
+fn lives_on(record: &Record) -> bool {
+    let end = Instant::now() + ENDS_WITHIN;
+    while record.keeper.is_some_and(tree::Process::is_alive) {
+        if Instant::now() >= end {
+            return true;
+        }
+        std::thread::sleep(ENDS_WITHIN / 20);
+    }
+    false
 }
 
 fn dial(dir: &Path) -> Result<OwnedFd, Errno> {
@@ -122,7 +146,11 @@ fn dial(dir: &Path) -> Result<OwnedFd, Errno> {
 /// not, another instance of the service may find ports and files in use.
 #[must_use]
 pub fn is_held(dir: &Path) -> bool {
-    !matches!(dial(dir), Err(Errno::NOENT | Errno::CONNREFUSED))
+    match dial(dir) {
+        Ok(_) => true,
+        // It has one, as far as this process can tell.
+        Err(err) => matches!(err, Errno::AGAIN | Errno::MFILE | Errno::NFILE | Errno::NOMEM),
+    }
 }
 
 /// Ends a keeper that does not answer, and everything below it first, from outside. Only processes that

@@ -19,19 +19,14 @@ mod start;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
 
 use crate::fds::{self, Received};
 pub use crate::keeper::{Ended, Exit};
 use crate::keeper::{Report, Request};
-use crate::tree::{self, Process};
+use crate::tree::Process;
 pub use adopt::{Adoption, adopt, end_by_force, is_held};
 pub use polled::Polled;
 pub use start::{GRACE, ORPHAN_TIME, Start, StartError, record};
-
-/// How long what was left of a program is killed whose keeper was killed itself: nothing answers here,
-/// so it is one search and a few signals.
-const CLEAR_UP: Duration = Duration::from_millis(200);
 
 /// The reading ends of a program's pipes. They do not block; the keeper holds them too, so that they
 /// stay open when the picket ends.
@@ -81,8 +76,8 @@ pub enum Message {
     /// The keeper ended, and this is the last message.
     Gone {
         /// Whether it ended because nothing of its tree is left. Otherwise it was killed or refused to
-        /// answer; the program dies with it, and orphans fall to the picket: see
-        /// [`crate::orphans::Children::sweep`].
+        /// answer; the program dies with it, and what that started is to be killed: see
+        /// [`crate::tree::kill_marked`] and [`crate::orphans::kill_orphans`].
         clean: bool,
         /// How many processes it killed.
         killed: u32,
@@ -177,10 +172,7 @@ impl Keeper {
         if let Some(killed) = self.gone {
             return Message::Gone { clean: true, killed };
         }
-        // Its program has a signal on the way. What the program started is not told; it is searched for
-        // while the program is still its parent.
-        let killed = self.program.map(|program| tree::kill_below(program, CLEAR_UP).processes);
-        Message::Gone { clean: false, killed: killed.unwrap_or(0) }
+        Message::Gone { clean: false, killed: 0 }
     }
 
     /// Sends `SIGTERM` to the program; after its start, if it has not started.

@@ -24,14 +24,20 @@ impl Polled {
     /// Has the runtime watch a keeper's socket.
     ///
     /// # Errors
-    /// If the system has no descriptor left.
+    /// If the system has no descriptor left, with the keeper: it runs, and has to be ended.
     ///
     /// # Panics
     /// Outside of a runtime.
-    pub fn new(keeper: Keeper) -> io::Result<Self> {
-        let socket = Std::from(keeper.as_fd().try_clone_to_owned()?);
-        socket.set_nonblocking(true)?;
-        Ok(Self { keeper, socket: UnixStream::from_std(socket)? })
+    pub fn new(keeper: Keeper) -> Result<Self, (Keeper, io::Error)> {
+        let socket = || {
+            let socket = Std::from(keeper.as_fd().try_clone_to_owned()?);
+            socket.set_nonblocking(true)?;
+            UnixStream::from_std(socket)
+        };
+        match socket() {
+            Ok(socket) => Ok(Self { keeper, socket }),
+            Err(err) => Err((keeper, err)),
+        }
     }
 
     /// The keeper, for requests.

@@ -25,12 +25,12 @@ use rustix::net::{
 use super::Keeper;
 use crate::crash::{self, Spawn};
 use crate::durable::Sync;
-use crate::fds;
 use crate::image::{Image, Unusable};
 use crate::keeper::{self, BEGIN, Order};
 use crate::launch::{Spec, SpecError};
-use crate::record::{Record, RecordError, SOCKET};
+use crate::record::{Record, RecordError, SOCKET, Token};
 use crate::tree::Process;
+use crate::{fds, orphans};
 
 /// How long a keeper waits for another picket before it ends its tree. Longer than a service manager
 /// takes to start the picket again; from the design.
@@ -104,26 +104,48 @@ impl Keeper {
     /// # Errors
     /// [`StartError`], as [`Keeper::start`].
     pub fn start_recorded(start: Start<'_>, mut record: Record) -> Result<Self, StartError> {
+        let (dir, token) = (start.dir.clone(), record.token.clone());
+        let listener = || listener(&dir.join(SOCKET));
+        Self::begin(start, token, listener, |process| {
+            record.keeper = Some(process);
+            // Worth nothing in another boot, so it does not wait for the disk.
+            record.write(&dir, Sync::Memory)
+        })
+    }
+
+    /// Starts a program that is worth nothing without this picket: nothing of it is written anywhere, and no later
+    /// picket finds it. Its keeper ends it as soon as this picket ends.
+    ///
+    /// # Errors
+    /// [`StartError`], as [`Keeper::start`].
+    pub fn start_passing(start: Start<'_>) -> Result<Self, StartError> {
+        let token = Token::random().map_err(StartError::io("getting randomness"))?;
+        let start = Start { orphan_time: Duration::ZERO, grace: Duration::ZERO, ..start };
+        Self::begin(start, token, nameless_listener, |_| Ok(()))
+    }
+
+    fn begin(
+        start: Start<'_>,
+        token: Token,
+        listener: impl FnOnce() -> io::Result<OwnedFd>,
+        note: impl FnOnce(Process) -> Result<(), RecordError>,
+    ) -> Result<Self, StartError> {
         start.image.program().check()?;
         start.program.check()?;
-        let dir = &start.dir;
         let order = Order {
             instance: start.instance,
-            token: record.token.clone(),
+            token,
             orphan_ms: millis(start.orphan_time),
             grace_ms: millis(start.grace),
             script: start.image.program().is_script(),
             program: start.program,
         };
         let order = order.write().map_err(StartError::io("writing the keeper's order"))?;
-        let listener = listener(&dir.join(SOCKET));
-        let listener = listener.map_err(StartError::io("making the keeper's socket"))?;
+        let listener = listener().map_err(StartError::io("making the keeper's socket"))?;
         crash::point("handle.listen.after");
         let spawned = spawn().map_err(StartError::io("starting the keeper"));
         let (socket, process) = spawned?;
-        record.keeper = Some(process);
-        // Worth nothing in another boot, so it does not wait for the disk.
-        record.write(dir, Sync::Memory)?;
+        note(process)?;
         crash::point("handle.begin.before");
         fds::send(&socket, BEGIN, &[order.as_fd(), start.image.as_fd(), listener.as_fd()])
             .map_err(StartError::io("handing the keeper its order"))?;
@@ -152,10 +174,8 @@ fn spawn() -> io::Result<(OwnedFd, Process)> {
     let (ours, theirs) = fds::pair()?;
     let mut command = keeper::bare(keeper::VERB);
     command.stdin(theirs);
-    // Reaped by `orphans::Children`.
-    let child = crash::spawn(Spawn::Keeper, &mut command)?;
-    let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
-    let process = Process::now(pid).ok_or_else(|| io::Error::other("there is no /proc"))?;
+    // Reaped with all other children of this process.
+    let (_child, process) = orphans::spawn(Spawn::Keeper, &mut command)?;
     Ok((ours, process))
 }
 
@@ -168,6 +188,20 @@ fn listener(path: &Path) -> io::Result<OwnedFd> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
     let (_dir, address) = address(path)?;
     bind(&socket, &address)?;
+    listen(&socket, BACKLOG)?;
+    Ok(socket)
+}
+
+/// A listener that has no name in any file system. The keeper shows it to nobody, and whoever guesses the name of it
+/// is asked for the token all the same.
+fn nameless_listener() -> io::Result<OwnedFd> {
+    use rustix::rand::{GetRandomFlags, getrandom};
+
+    let mut name = [0; 16];
+    getrandom(&mut name, GetRandomFlags::empty())?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+    bind(&socket, &SocketAddrUnix::new_abstract_name(&name)?)?;
     listen(&socket, BACKLOG)?;
     Ok(socket)
 }

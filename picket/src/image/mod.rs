@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::io::Errno;
 
-pub use cache::{IMAGES_BYTES_MAX, Images};
+pub use cache::{IMAGES_BYTES_MAX, Images, load};
 pub use program::{Machine, Program, Unusable};
 
 /// The BLAKE3 hash of an image.
@@ -95,6 +95,19 @@ pub enum ImageError {
     Unusable(#[from] Unusable),
 }
 
+impl ImageError {
+    /// Whether it says something about the node, which has no memory or no descriptor left, and nothing about the image.
+    #[must_use]
+    pub fn is_of_node(&self) -> bool {
+        let errno = match self {
+            Self::Memory(_) => return true,
+            Self::Read { source, .. } => source.raw_os_error().map(Errno::from_raw_os_error),
+            _ => None,
+        };
+        matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::IO))
+    }
+}
+
 impl Image {
     /// Copies a file into memory and seals the copy. It reads the whole file: some 2 GB/s from memory.
     ///
@@ -104,9 +117,7 @@ impl Image {
         let mut from = open(source)?;
         let mut copy = File::from(memory_file()?);
         verify(source, &mut from, |bytes| copy.write_all(bytes).map_err(ImageError::Memory))?;
-        let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
-        fcntl_add_seals(&copy, seals).map_err(|err| ImageError::Memory(err.into()))?;
-        Self::of(source, copy, true)
+        Self::of(source, seal(&copy).map_err(ImageError::Memory)?, true)
     }
 
     /// Verifies a file and executes it where it is: something may write to it afterwards.
@@ -169,6 +180,17 @@ impl AsFd for Image {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
+}
+
+/// Seals a copy, and opens it again only to be read: a script has this very descriptor, and whoever opens it to write
+/// keeps the kernel from executing it elsewhere.
+fn seal(copy: &File) -> io::Result<File> {
+    copy.set_permissions(std::fs::Permissions::from_mode(0o555))?;
+    // Kernels before 6.3 do not know it: there the owner may take the right to execute it.
+    let _ = fcntl_add_seals(copy, SealFlags::EXEC);
+    let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
+    fcntl_add_seals(copy, seals)?;
+    File::open(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(copy)))
 }
 
 fn open(source: &Source) -> Result<File, ImageError> {

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::AsRawFd as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::*;
 
@@ -55,4 +55,32 @@ fn images_are_shared_bounded_and_forgotten() {
     assert!(!second.is_sealed() && images.get(&b.root).is_none());
     images.keep_only(&BTreeSet::new());
     assert!(images.load(&b).expect("sealed").is_sealed());
+}
+
+#[test]
+fn a_copy_that_is_being_made_has_its_room_already() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (a, b) = (script(&dir, "a", "#!/bin/sh\n# a"), script(&dir, "b", "#!/bin/sh\n# bb"));
+    let images = Mutex::new(Images::new(a.size + b.size - 1));
+    assert!(images.lock().expect("whole").reserve(a.size));
+    assert!(!load(&images, &b).expect("verified").is_sealed(), "there is no room for both");
+    let copy = Image::seal(&a);
+    images.lock().expect("whole").copied(a.size, copy).expect("sealed");
+    let held = images.lock().expect("whole");
+    assert_eq!((held.bytes(), held.reserved), (a.size, 0));
+    drop(held);
+    // One that fails gives its room back.
+    images.lock().expect("whole").keep_only(&BTreeSet::new());
+    fs::write(&a.path, "other bytes").expect("written");
+    assert!(load(&images, &a).is_err() && load(&images, &b).expect("sealed").is_sealed());
+}
+
+#[test]
+fn an_image_is_open_for_reading_only() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let image = Image::seal(&script(&dir, "a", "#!/bin/sh\n")).expect("sealed");
+    let flags = rustix::fs::fcntl_getfl(&image).expect("open");
+    assert_eq!(flags & rustix::fs::OFlags::RWMODE, rustix::fs::OFlags::RDONLY);
+    let mode = File::from(image.file).metadata().expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o555);
 }

@@ -90,6 +90,8 @@ pub fn main() -> ExitCode {
 fn set_up() -> io::Result<(OwnedFd, UnixStream)> {
     let picket = io::stdin().as_fd().try_clone_to_owned()?;
     launch::null_stdin()?;
+    // The system has the name of what was executed: `exe`.
+    rustix::thread::set_name(c"crux-keeper").ok();
     close_fds::set_fds_cloexec(3, &[]);
     // It outlives what it was started from, and must not keep a disk in use.
     std::env::set_current_dir("/")?;
@@ -120,8 +122,10 @@ fn start(picket: OwnedFd, children: UnixStream, with: Vec<OwnedFd>) -> Result<Ke
         return Err(failed(&picket, &io::Error::other("order, image or listener is missing")));
     };
     let order_file = File::from(order);
-    let started = Order::read(&order_file).and_then(|order| {
+    let started = Order::read(&order_file).and_then(|mut order| {
         let (launching, output) = spawn(&order_file, &image)?;
+        // It may have secrets, and up to a megabyte of them.
+        (order.program.argv, order.program.env) = (Vec::new(), Vec::new());
         Ok((order, launching, output))
     });
     match started {
@@ -149,10 +153,16 @@ fn spawn(order: &File, image: &OwnedFd) -> io::Result<(Launching, [OwnedFd; 2])>
     let program = Process::now(pid).ok_or(io::ErrorKind::NotFound)?;
     let handle = pidfd_open(rustix::process::Pid::from_child(&child), PidfdFlags::empty())?;
     let errand = serde_json::to_vec(&Errand { keeper: crate::tree::this_pid() })?;
-    // If it has ended by now its socket is closed, which is seen later.
-    let _ = fds::send(&report, &errand, &[order.as_fd(), image.as_fd()]);
+    let text = match fds::send(&report, &errand, &[order.as_fd(), image.as_fd()]) {
+        // It has ended by now, and its socket is closed, which is seen later.
+        Err(err) if err.kind() != io::ErrorKind::BrokenPipe => {
+            Some(format!("the launch step cannot be told what to execute: {err}"))
+        }
+        _ => None,
+    };
     crash::point("keeper.errand.after");
-    Ok((Launching { program, handle, report: Some(report), ready: false, text: None }, [out, err]))
+    let report = Some(report).filter(|_| text.is_none());
+    Ok((Launching { program, handle, report, ready: false, text }, [out, err]))
 }
 
 fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {

@@ -18,6 +18,9 @@
 //! * What a program prints changes nothing but its text: it cannot forge the instance, the stream or the
 //!   time of a line, nor a remark of Crux.
 //!
+//! A line that is longer than [`LINE_MAX`] is kept in pieces, which the files mark and readers get as lines: text is what
+//! is read, and a program that prints lines of 16 KiB is not read by people.
+//!
 //! Cutter, gate and rotation are pure: bytes and times in, lines out. Only [`drain`] and [`Logs::write`]
 //! need a runtime. Nothing is flushed to the disk on purpose: a loss of power may cost the last seconds.
 

@@ -132,7 +132,7 @@ impl ServiceLog {
         Self { state, writer, names, changed: watch::Sender::new(0), log_max, budget }
     }
 
-    /// Changes how many bytes the files have in all; the next rotation follows it. Waits for nothing.
+    /// Changes how many bytes the files have in all; the next flush follows it. Waits for nothing.
     pub fn set_max(&self, log_max: u64) {
         self.log_max.store(log_max, Ordering::Relaxed);
     }
@@ -151,6 +151,12 @@ impl ServiceLog {
     /// Whether its service is removed.
     pub(super) fn is_over(&self) -> bool {
         self.state().is_over
+    }
+
+    /// Whether nothing waits to be written.
+    pub(super) fn is_written(&self) -> bool {
+        let state = self.state();
+        state.tail.unwritten() >= state.tail.next()
     }
 
     /// Whether lines wait to be written and may be now.

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crux_crdt::name::ServiceName;
 use tokio::sync::Notify;
@@ -17,11 +17,20 @@ use crate::clock;
 /// The size of a service's log if its config does not say: 40 MiB in all (`log_max`).
 pub const LOG_MAX: u64 = 40 << 20;
 
-/// How many logs of removed services are kept, for those who look why they were removed.
+/// How many logs of removed services are kept, for those who look why they were removed. From then on the oldest go, so
+/// that names that were used once do not fill the disk.
 pub const REMOVED_MAX: usize = 16;
 
-/// The beginning of the name of a directory that is being removed. No name of a service begins so.
-const ASIDE: &str = ".";
+/// Where a log is while it is being removed. No service has this name.
+const ASIDE: &str = ".removed";
+
+/// A file that is missing is no error.
+fn gone(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
 
 /// The logs below a directory, one subdirectory a service.
 #[derive(Debug)]
@@ -32,13 +41,15 @@ pub struct Logs {
     /// Services with lines to be written.
     dirty: Mutex<VecDeque<ServiceName>>,
     wake: Notify,
+    /// Held by the one that removes logs.
+    pruning: Mutex<()>,
 }
 
 impl Logs {
     /// Logs below `dir`, which is made with the first of them.
     pub fn new(dir: PathBuf) -> Self {
-        let (services, budget, dirty) = Default::default();
-        Self { dir, services, budget, dirty, wake: Notify::new() }
+        let (services, budget, dirty, pruning) = Default::default();
+        Self { dir, services, budget, dirty, wake: Notify::new(), pruning }
     }
 
     /// The log of a service, begun if there is none. It keeps to `log_max` bytes from now on.
@@ -97,50 +108,74 @@ impl Logs {
         }
     }
 
-    /// Removes the logs of all services but these, and but the [`REMOVED_MAX`] that were written last. Waits for the
-    /// disk.
+    /// The same for all services but these. Whether the log of another one is open: [`Logs::prune`] closes it.
+    pub fn end_others(&self, services: &BTreeSet<ServiceName>) -> bool {
+        let open = lock(&self.services);
+        let others = open.iter().filter(|(name, _)| !services.contains(*name));
+        others.inspect(|(_, log)| log.set_over(true)).count() > 0
+    }
+
+    /// Closes the logs of removed services, unless somebody writes or reads them, and removes all but the [`REMOVED_MAX`]
+    /// that were written last. Waits for the disk.
     ///
     /// # Errors
     /// Those of the system: a file cannot be removed.
     pub fn prune(&self, services: &BTreeSet<ServiceName>) -> io::Result<()> {
+        let _alone = lock(&self.pruning);
+        self.close_others(services);
+        // A picket may have ended while it removed this.
+        gone(fs::remove_dir_all(self.dir.join(ASIDE)))?;
         let entries = match fs::read_dir(&self.dir) {
             Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
             entries => entries?,
         };
         let mut left = Vec::new();
         for entry in entries {
-            let (path, name) = {
-                let entry = entry?;
-                (entry.path(), entry.file_name())
-            };
-            let Some(name) = name.to_str() else { continue };
-            if name.starts_with(ASIDE) {
-                // A picket ended while it removed this.
-                fs::remove_dir_all(path)?;
-            } else if let Ok(name) = name.parse::<ServiceName>()
-                && !services.contains(&name)
-            {
+            let entry = entry?;
+            let name = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            let Some(name) = name.filter(|name| !services.contains(name)) else { continue };
+            if entry.file_type()?.is_dir() {
+                let path = entry.path();
                 let written = fs::metadata(path_of(&path, 0)).or_else(|_| fs::metadata(&path));
-                left.push((written?.modified()?, name));
+                let written = written.and_then(|meta| meta.modified());
+                left.push((written.unwrap_or(SystemTime::UNIX_EPOCH), name));
             }
         }
         left.sort();
         left.iter().rev().skip(REMOVED_MAX).try_for_each(|(_, name)| self.remove(name))
     }
 
-    /// Removes the log of a removed service with its files.
-    fn remove(&self, name: &ServiceName) -> io::Result<()> {
-        let aside = self.dir.join(format!("{ASIDE}{name}"));
-        let mut services = lock(&self.services);
-        if services.get(name).is_some_and(|log| !log.is_over()) {
-            // There is a service of that name again.
-            return Ok(());
+    fn close_others(&self, services: &BTreeSet<ServiceName>) {
+        let all: Vec<_> = {
+            let open = lock(&self.services);
+            let others = open.iter().filter(|(name, log)| {
+                !services.contains(*name) && log.is_over() && Arc::strong_count(log) == 1
+            });
+            others.map(|(name, log)| (name.clone(), Arc::clone(log))).collect()
+        };
+        for (name, log) in all {
+            log.flush(clock::now());
+            let mut open = lock(&self.services);
+            // This one and the map's. Lines that a full disk refuses wait for the next time.
+            if Arc::strong_count(&log) == 2 && log.is_over() && log.is_written() {
+                open.remove(&name);
+            }
         }
-        services.remove(name);
-        // At once, so that a service of that name begins with a log of its own.
-        fs::rename(self.dir.join(name.as_str()), &aside)?;
-        drop(services);
-        fs::remove_dir_all(aside)
+    }
+
+    /// Removes a log's files, unless it is open: then somebody reads or writes it, or there is a service of that name
+    /// again.
+    fn remove(&self, name: &ServiceName) -> io::Result<()> {
+        let aside = self.dir.join(ASIDE);
+        {
+            let open = lock(&self.services);
+            if open.contains_key(name) {
+                return Ok(());
+            }
+            // At once, so that a service of that name begins with a log of its own.
+            gone(fs::rename(self.dir.join(name.as_str()), &aside))?;
+        }
+        gone(fs::remove_dir_all(&aside))
     }
 
     /// Has lines of a service be written soon. Never blocks.

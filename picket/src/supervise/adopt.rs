@@ -5,11 +5,13 @@
 //! | of this boot | answers | taken over, with its program or with how that ended |
 //! | of this boot | ends its tree already | helped with that, then gone |
 //! | of this boot | is stopped, or refuses the token | ended from outside, then gone |
-//! | of this boot | none | gone |
+//! | of this boot | none | what its program left is killed, then gone |
 //! | of another boot | – | gone; no process id in it means anything, and nothing is signalled |
 //! | damaged, or of another build | may be | waited for: it ends its tree by itself, and until then nothing starts |
 //!
-//! **Invariant**: when this is over, nothing of an instance runs that was not taken over. So nothing is started twice.
+//! **Invariant**: when this is over, nothing of an instance runs that was not taken over, also not what its program had
+//! started. So nothing is started twice. What was taken over is watched from the moment that it is found; only new
+//! starts wait for those that are waited for.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,7 +27,7 @@ use super::instance::exit;
 use super::work::was_up;
 use crate::handle::{self, Adoption, Exit, Keeper, Message, Output};
 use crate::record::{self, Record as Kept};
-use crate::tree::Process;
+use crate::tree::{self, Mark, Process};
 
 /// How long all keepers together may take to answer. They wait for nothing else: one that takes longer is stopped, or
 /// the machine is.
@@ -36,6 +38,9 @@ const SETTLE_MAX: Duration = Duration::from_secs(5);
 /// has to end, and some.
 const HELD_MAX: Duration =
     Duration::from_secs(handle::ORPHAN_TIME.as_secs() + handle::GRACE.as_secs() + 5);
+/// How often a keeper is asked again, and after how long, that could not be asked for want of descriptors.
+const ASK_AGAIN: u32 = 10;
+const ASK_EVERY: Duration = Duration::from_millis(500);
 /// How often it is looked whether it is there.
 const HELD_EVERY: Duration = Duration::from_millis(50);
 
@@ -55,13 +60,21 @@ pub(super) struct Taken {
     pub(super) output: Output,
 }
 
+/// All that an earlier picket left.
+#[derive(Debug)]
+pub(super) struct All {
+    pub(super) old: Vec<Old>,
+    /// Directories of which nothing is known, and that a keeper may hold: see [`wait_and_clear`].
+    pub(super) unknown: Vec<PathBuf>,
+}
+
 /// Finds the instances below a directory. Takes as long as their keepers do.
 ///
 /// # Errors
 /// The directory cannot be read.
-pub(super) fn adopt_all(instances: &Path) -> io::Result<Vec<Old>> {
+pub(super) fn find(instances: &Path) -> io::Result<All> {
     let mut known = Vec::new();
-    let mut unknown = Vec::new();
+    let mut all = All { old: Vec::new(), unknown: Vec::new() };
     for (dir, read) in record::all(instances)? {
         match read {
             Ok(kept) => known.push((dir, kept)),
@@ -69,23 +82,64 @@ pub(super) fn adopt_all(instances: &Path) -> io::Result<Vec<Old>> {
                 if !matches!(error, record::RecordError::Missing(_)) {
                     warn!(%error, "the record of an instance says nothing");
                 }
-                unknown.push(dir);
+                all.unknown.push(dir);
             }
         }
     }
-    let adoptions = handle::adopt(&known, ANSWER_MAX)?;
-    let mut all = Vec::new();
-    for ((dir, kept), adoption) in known.into_iter().zip(adoptions) {
-        match old(&dir, &kept, adoption) {
-            Some(old) => all.push(old),
-            None => unknown.push(dir),
+    let mut marks = Vec::new();
+    for ((dir, kept), adoption) in known.iter().zip(ask(&known)?) {
+        if !matches!(adoption, Adoption::Adopted(..) | Adoption::OtherBoot) {
+            marks.push(Mark::new(&kept.instance, kept.program));
+        }
+        match old(dir, kept, adoption) {
+            Some(old) => all.old.push(old),
+            None => all.unknown.push(dir.clone()),
         }
     }
-    wait_until_free(&unknown);
-    for dir in unknown {
-        record::remove(&dir)?;
+    clear_up(&marks);
+    Ok(all)
+}
+
+/// Asks all keepers, and those again that could not be asked.
+fn ask(known: &[(PathBuf, Kept)]) -> io::Result<Vec<Adoption>> {
+    let mut all = handle::adopt(known, ANSWER_MAX)?;
+    for _ in 0..ASK_AGAIN {
+        let left = all.iter().enumerate().filter(|(_, it)| matches!(it, Adoption::NotAsked(_)));
+        let left: Vec<usize> = left.map(|(at, _)| at).collect();
+        if left.is_empty() {
+            break;
+        }
+        std::thread::sleep(ASK_EVERY);
+        for at in left {
+            all[at] = handle::adopt(&known[at..=at], ANSWER_MAX)?.remove(0);
+        }
     }
     Ok(all)
+}
+
+/// Kills what programs left whose keepers are dead.
+fn clear_up(marks: &[Mark]) {
+    if marks.is_empty() {
+        return;
+    }
+    let killed = tree::kill_marked(marks, SETTLE_MAX);
+    if killed.processes > 0 {
+        warn!(killed = killed.processes, "killed what programs left whose keepers were dead");
+    }
+    if killed.left > 0 {
+        error!(left = killed.left, "the kernel does not let go of processes");
+    }
+}
+
+/// Waits until nobody holds these directories, and removes them. One that cannot be removed is nobody's instance all
+/// the same.
+pub(super) fn wait_and_clear(unknown: &[PathBuf]) {
+    wait_until_free(unknown, HELD_MAX);
+    for dir in unknown {
+        if let Err(error) = record::remove(dir) {
+            warn!(dir = %dir.display(), %error, "what is left of an instance cannot be removed");
+        }
+    }
 }
 
 /// The instance that was found; none: another build recorded it, and nothing of it is left that answers.
@@ -114,6 +168,10 @@ fn old(dir: &Path, kept: &Kept, adoption: Adoption) -> Option<Old> {
             }
             (None, record) => gone(record),
         },
+        Adoption::NotAsked(error) => {
+            error!(instance = kept.instance, %error, "a keeper cannot be asked; it ends its program by itself");
+            None
+        }
         Adoption::Silent | Adoption::Refused => {
             error!(
                 instance = kept.instance,
@@ -127,7 +185,7 @@ fn old(dir: &Path, kept: &Kept, adoption: Adoption) -> Option<Old> {
                     "the kernel does not let go of processes"
                 );
             }
-            wait_until_free(&[dir.to_owned()]);
+            wait_until_free(&[dir.to_owned()], SETTLE_MAX);
             gone(record)
         }
     }
@@ -185,7 +243,7 @@ fn begun(keeper: &mut Keeper) -> Option<Begun> {
 }
 
 /// Waits until a keeper that was told to kill has ended.
-fn until_gone(mut keeper: Keeper) {
+pub(super) fn until_gone(mut keeper: Keeper) {
     let end = Instant::now() + SETTLE_MAX;
     while let Some(message) = next(&mut keeper, end) {
         if matches!(message, Message::Gone { .. }) {
@@ -212,8 +270,8 @@ fn next(keeper: &mut Keeper, end: Instant) -> Option<Message> {
 }
 
 /// Waits until no keeper holds one of these directories. Nobody can be asked; they end by themselves.
-fn wait_until_free(dirs: &[PathBuf]) {
-    let end = Instant::now() + HELD_MAX;
+fn wait_until_free(dirs: &[PathBuf], within: Duration) {
+    let end = Instant::now() + within;
     let mut said = false;
     while let Some(dir) = dirs.iter().find(|dir| handle::is_held(dir)) {
         if !std::mem::replace(&mut said, true) {

@@ -292,8 +292,10 @@ impl Shell {
     }
 
     fn ask_with(&mut self, id: RequestId, config: Config, image: Image, is_update: bool) {
-        let same =
-            self.engine.wanted_of(&config.name).map(|it| it.current.is_same(&config, &image));
+        let same = self.engine.wanted_of(&config.name).map(|it| {
+            let current = &it.current;
+            current.config.same_content(&config) && current.image.descriptor == image.descriptor
+        });
         if let Some(pending) = self.waiting.get_mut(&id) {
             pending.change = match same {
                 None => Change::Added,

@@ -9,6 +9,7 @@ use crux_protocol::picket::{Record, Version};
 
 use crate::launch::Spec;
 use crate::link::Ready;
+use crate::tree;
 use crate::user::User;
 
 /// Where programs are found unless the config says so.
@@ -64,7 +65,7 @@ fn own(version: &Version, record: &Record, around: Around<'_>) -> BTreeMap<Strin
         ("CRUX_SERVICE".to_owned(), record.service.to_string()),
         ("CRUX_REV".to_owned(), record.rev.to_string()),
         ("CRUX_HORDE".to_owned(), config.horde.to_string()),
-        ("CRUX_INSTANCE".to_owned(), record.instance.to_string()),
+        (tree::INSTANCE.to_owned(), record.instance.to_string()),
         ("CRUX_PERIOD_MS".to_owned(), config.period.as_millis().to_string()),
     ]);
     if let Some(node) = around.node {

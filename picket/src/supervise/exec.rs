@@ -1,56 +1,32 @@
 //! Checks by command: each run is a program of its own below a keeper of its own, as the service's user, in its
 //! environment and its directory.
 //!
-//! A run that is given up kills its keeper's tree. One that is left over by a picket that ended is found by the next,
-//! as every instance is, and killed: its record has no detail.
+//! A run that is given up kills its keeper's tree. Nothing of a run is written anywhere, so that a full disk fails no
+//! check; when the picket ends, its keeper ends it at once.
 
-use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crux_protocol::picket::{Record, Version};
 
 use super::environ::{PATH, filled, spec};
-use super::words::Words;
+use super::words::{PRINTED_MAX, Words};
 use super::work::Begin;
-use crate::check::{Ran, Runner};
-use crate::handle::{Ended, Keeper, Message, Polled, Start};
+use crate::check::{NotRun, Ran, Runner};
+use crate::handle::{Ended, Keeper, Message, Polled, Start, StartError};
 use crate::image::Image;
-use crate::record;
-use crate::tree::Process;
-
-/// The keepers of runs: children of this process that are no orphans.
-#[derive(Debug, Default)]
-pub(super) struct Runs(Mutex<Known>);
-
-#[derive(Debug, Default)]
-struct Known {
-    starting: u32,
-    running: BTreeSet<Process>,
-}
-
-impl Runs {
-    /// All keepers of runs; none: one is being started, and is not known yet.
-    pub(super) fn known(&self) -> Option<BTreeSet<Process>> {
-        let known = self.lock();
-        (known.starting == 0).then(|| known.running.clone())
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Runs the commands of checks of one instance.
 pub(super) struct Exec {
     pub(super) begin: Arc<Begin>,
     pub(super) record: Record,
     pub(super) version: Arc<Version>,
-    pub(super) runs: Arc<Runs>,
 }
 
 impl std::fmt::Debug for Exec {
@@ -63,25 +39,28 @@ impl Runner for Exec {
     fn run<'a>(
         &'a self,
         command: &'a [String],
-    ) -> Pin<Box<dyn Future<Output = Result<Ran, String>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Result<Ran, NotRun>> + Send + 'a>> {
         Box::pin(async move {
             let (begin, record) = (Arc::clone(&self.begin), self.record.clone());
-            let (version, runs) = (Arc::clone(&self.version), Arc::clone(&self.runs));
-            let command = command.to_vec();
-            let started = tokio::task::spawn_blocking(move || {
-                start(&begin, &record, &version, &command, runs)
-            });
-            let mut run = started.await.map_err(|err| err.to_string())??;
+            let (version, command) = (Arc::clone(&self.version), command.to_vec());
+            let started =
+                tokio::task::spawn_blocking(move || start(&begin, &record, &version, &command));
+            let started = started.await.map_err(|err| NotRun::Node(err.to_string()))??;
+            let run = Run { keeper: Polled::new(started).map_err(unwatched)? };
             run.until_gone().await
         })
     }
 }
 
-/// A run.
+/// A keeper that cannot be waited for.
+fn unwatched((keeper, err): (Keeper, io::Error)) -> NotRun {
+    keeper.kill();
+    NotRun::Node(err.to_string())
+}
+
+/// A run, which ends when it is dropped.
 struct Run {
-    dir: PathBuf,
     keeper: Polled,
-    runs: Arc<Runs>,
 }
 
 fn start(
@@ -89,57 +68,44 @@ fn start(
     record: &Record,
     version: &Version,
     command: &[String],
-    runs: Arc<Runs>,
-) -> Result<Run, String> {
+) -> Result<Keeper, NotRun> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let (around, user) = begin.around(version, record)?;
-    let command = filled(command, record, around.as_around());
-    let program = find(command.first().map_or("", String::as_str), version);
-    let program = program.ok_or_else(|| "the command is not found in PATH".to_owned())?;
-    // A program in the system's directories is as safe there as a copy of it would be.
-    let image = Image::of_path(&program).map_err(|err| err.to_string())?;
+    let (around, user) = begin.around(version, record).map_err(NotRun::Node)?;
     let mut program = spec(version, record, user, around.as_around());
-    program.argv = command;
+    program.argv = filled(command, record, around.as_around());
+    let found = find(program.argv.first().map_or("", String::as_str), version);
+    let found = found.ok_or_else(|| NotRun::of_command("the command is not found in PATH"))?;
+    // What is in the system's directories is as safe there as a copy of it would be.
+    let image = Image::of_path(&found).map_err(|err| NotRun::Command(err.to_string()))?;
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let instance = format!("{}.{number}", record.instance);
-    let dir = begin.places.instances().join(&instance);
-    runs.lock().starting += 1;
-    let started = Keeper::start(Start {
-        dir: dir.clone(),
-        instance,
+    let started = Keeper::start_passing(Start {
+        dir: PathBuf::new(),
+        instance: format!("{}.{number}", record.instance),
         detail: serde_json::Value::Null,
         image: &image,
         program,
-        orphan_time: std::time::Duration::ZERO,
-        grace: std::time::Duration::ZERO,
+        orphan_time: Duration::ZERO,
+        grace: Duration::ZERO,
     });
-    let mut known = runs.lock();
-    known.starting -= 1;
-    match started {
-        Ok(keeper) => {
-            known.running.extend(keeper.process());
-            drop(known);
-            let keeper = Polled::new(keeper).map_err(|err| err.to_string())?;
-            Ok(Run { dir, keeper, runs })
-        }
-        Err(err) => {
-            record::remove(&dir).ok();
-            Err(err.to_string())
-        }
-    }
+    started.map_err(|err| match err {
+        StartError::Unusable(_) | StartError::Spec(_) => NotRun::Command(err.to_string()),
+        StartError::Record(_) | StartError::Io { .. } => NotRun::Node(err.to_string()),
+    })
 }
 
 impl Run {
-    async fn until_gone(&mut self) -> Result<Ran, String> {
+    async fn until_gone(mut self) -> Result<Ran, NotRun> {
         let (mut words, mut failed, mut ended) = (Words::default(), None, None);
         loop {
             let message = tokio::select! {
-                message = self.keeper.message() => message.map_err(|err| err.to_string())?,
-                () = words.read() => continue,
+                message = self.keeper.message() => message,
+                () = words.too_many() => {
+                    return Err(NotRun::Command(format!("it printed more than {PRINTED_MAX} bytes")));
+                }
             };
-            match message {
+            match message.map_err(|err| NotRun::Node(err.to_string()))? {
                 Message::Started { output: Some(output), .. } => {
-                    words = Words::new(output).map_err(|err| err.to_string())?;
+                    words = Words::new(output).map_err(|err| NotRun::Node(err.to_string()))?;
                 }
                 Message::Failed { text } => failed = Some(text),
                 Message::Exited(exit) => {
@@ -160,20 +126,15 @@ impl Run {
                 };
                 Ok(Ran { code, signal, output: words.last() })
             }
-            (None, Some(text)) => Err(text),
-            (None, None) => Err("its keeper was killed".to_owned()),
+            (None, Some(text)) => Err(NotRun::Command(text)),
+            (None, None) => Err(NotRun::of_command("its keeper was killed")),
         }
     }
 }
 
 impl Drop for Run {
     fn drop(&mut self) {
-        let keeper = self.keeper.keeper();
-        keeper.kill();
-        if let Some(process) = keeper.process() {
-            self.runs.lock().running.remove(&process);
-        }
-        record::remove(&self.dir).ok();
+        self.keeper.keeper().kill();
     }
 }
 

@@ -24,7 +24,7 @@ impl Shell {
         self.events.push(draft, clock::now());
         if let (Kind::Removed, Some(service)) = (happened.kind, &happened.service) {
             self.logs.end(service);
-            self.prune_logs();
+            self.prune_logs(false);
         }
     }
 

@@ -38,6 +38,11 @@ impl Hold {
         Self { adopts: true, is_kept, told: false }
     }
 
+    /// Whether it is not known yet what ran before.
+    pub(super) const fn adopts(self) -> bool {
+        self.adopts
+    }
+
     /// Whether the engine is to be told now.
     const fn take(&mut self, stops: bool) -> bool {
         let is_free = !self.adopts && (stops || !self.is_kept) && !self.told;

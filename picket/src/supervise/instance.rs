@@ -20,6 +20,8 @@ pub(super) struct Instance {
     /// The content it was made from, as far as that is known.
     pub(super) version: Option<Arc<Version>>,
     pub(super) program: Option<Process>,
+    /// The last one that ran: its session may outlive it.
+    pub(super) leader: Option<Process>,
     /// The engine knows that it runs.
     pub(super) told: bool,
     /// Why its program was not executed.
@@ -32,30 +34,34 @@ pub(super) struct Instance {
     pub(super) passes: BTreeMap<usize, String>,
     /// Ends the reading of its output once nothing of it is left.
     pub(super) stop_output: Option<watch::Sender<()>>,
+    /// Dropped with it: its checks that could not be made are tried while it is there.
+    pub(super) here: Arc<()>,
 }
 
 impl Instance {
     /// One whose keeper is being started.
-    pub(super) const fn new(record: Record, version: Option<Arc<Version>>) -> Self {
+    pub(super) fn new(record: Record, version: Option<Arc<Version>>) -> Self {
         Self {
             record,
             keeper: None,
             version,
             program: None,
+            leader: None,
             told: false,
             failed: None,
             kill: false,
             paused: false,
             passes: BTreeMap::new(),
             stop_output: None,
+            here: Arc::default(),
         }
     }
 
     /// Its keeper was started, or answers.
     ///
     /// # Errors
-    /// The runtime cannot wait for it. It ends: nobody is connected to it any more.
-    pub(super) fn attach(&mut self, keeper: Keeper) -> std::io::Result<()> {
+    /// The runtime cannot wait for it. It is to be ended by the caller.
+    pub(super) fn attach(&mut self, keeper: Keeper) -> Result<(), (Keeper, std::io::Error)> {
         if self.kill {
             keeper.kill();
         }
@@ -82,15 +88,22 @@ impl Instance {
         }
     }
 
-    /// Kills all of it; if it is being started, then. A keeper that was told before, and that somebody stopped, is let
-    /// go on, because nobody else can end all that is below it.
+    /// Kills all of it; if it is being started, then. A keeper that somebody stopped is let go on, because nobody else
+    /// can end all that is below it.
     pub(super) fn kill(&mut self) {
-        let was_told = std::mem::replace(&mut self.kill, true);
-        let Some(keeper) = self.keeper() else { return };
-        keeper.kill();
-        if let Some(process) = keeper.process().filter(|_| was_told) {
-            process.signal(Signal::CONT);
+        self.kill = true;
+        if let Some(keeper) = self.keeper() {
+            keeper.kill();
         }
+        self.wake_keeper();
+    }
+
+    /// Lets a keeper go on that somebody stopped. Whether one was stopped.
+    pub(super) fn wake_keeper(&self) -> bool {
+        let Some(process) = self.process() else { return false };
+        let is_stopped =
+            tree::stat(process.pid).is_some_and(|it| it.process == process && it.state == 'T');
+        is_stopped && process.signal(Signal::CONT)
     }
 
     /// The next message of its keeper.

@@ -8,7 +8,7 @@ use crux_protocol::picket::{Event, Record, Version};
 use rustix::rand::{GetRandomFlags, getrandom};
 use tokio::sync::watch;
 
-use super::adopt::{Old, adopt_all};
+use super::adopt::{self, All, Old, Taken};
 use super::calls::Desk;
 use super::health::{Book, Health};
 use super::instance::Instance;
@@ -66,38 +66,64 @@ pub(crate) fn open(data_dir: &Path) -> Result<(Shell, Desk, Health), Error> {
         calls,
         book,
     });
-    shell.tasks.spawn_blocking(move || Done::Adopted(adopt_all(&instances)));
+    shell.tasks.spawn_blocking(move || Done::Found(adopt::find(&instances)));
     Ok((shell, desk, Health(shown)))
 }
 
 impl Shell {
-    /// Takes in the instances of an earlier picket. From here on the engine starts others.
-    pub(super) fn on_adopted(&mut self, found: std::io::Result<Vec<Old>>) {
-        self.is_adopted = true;
-        let found = match found {
+    /// Takes in the instances of an earlier picket.
+    pub(super) fn on_found(&mut self, found: std::io::Result<All>) {
+        let All { old, unknown } = match found {
             Ok(found) => found,
             Err(error) => {
                 // Nothing is known of what runs, so nothing is started beside it.
                 tracing::error!(%error, "the records of instances cannot be read; no service is started");
                 self.damage = Some(Error::io("reading the records of instances", &error));
+                self.is_adopted = true;
                 return;
             }
         };
-        for Old { record, found, taken } in found {
-            let id = record.instance.clone();
+        for Old { record, found, taken } in old {
+            self.tell(Event::Found { record: record.clone(), found });
             if let Some(taken) = taken {
-                let mut instance = Instance::new(record.clone(), self.version_of(&record));
-                (instance.program, instance.told) = (taken.program, true);
-                if let Err(error) = instance.attach(taken.keeper) {
-                    tracing::error!(instance = %id, %error, "a keeper cannot be waited for");
-                }
+                self.take_over(&record, taken);
+            }
+        }
+        if unknown.is_empty() {
+            return self.on_free();
+        }
+        self.tasks.spawn_blocking(move || {
+            adopt::wait_and_clear(&unknown);
+            Done::Free
+        });
+    }
+
+    fn take_over(&mut self, record: &Record, taken: Taken) {
+        let id = record.instance.clone();
+        let mut instance = Instance::new(record.clone(), self.version_of(record));
+        (instance.program, instance.told) = (taken.program, true);
+        instance.leader = taken.program;
+        match instance.attach(taken.keeper) {
+            Ok(()) => {
                 self.instances.insert(id.clone(), instance);
                 self.drain(&id, taken.output);
             }
-            self.tell(Event::Found { record, found });
+            Err((keeper, error)) => {
+                tracing::error!(instance = %id, %error, "a keeper cannot be waited for; it is ended");
+                self.tasks.spawn_blocking(move || {
+                    keeper.kill();
+                    adopt::until_gone(keeper);
+                    Done::Lost(id)
+                });
+            }
         }
+    }
+
+    /// Nothing of earlier instances is left that was not taken over. From here on the engine starts others.
+    pub(super) fn on_free(&mut self) {
+        self.is_adopted = true;
         self.adopted();
-        self.prune_logs();
+        self.prune_logs(true);
     }
 }
 
@@ -114,9 +140,14 @@ fn damaged(err: &DesiredError) -> Error {
     Error::new(err.kind(), err.to_string()).augment("the node's service config")
 }
 
+/// Makes a directory, and that durable: what is written in it later is flushed with it only.
 fn make(dir: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+    if dir.is_dir() {
+        return Ok(());
+    }
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    crate::durable::sync_parent(dir)
 }
 
 /// A file that may be missing.

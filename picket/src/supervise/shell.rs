@@ -15,7 +15,6 @@ use tracing::{error, info, warn};
 
 use super::answer::Pending;
 use super::calls::Call;
-use super::exec::Runs;
 use super::health::Book;
 use super::hold::Hold;
 use super::instance::{Instance, exit};
@@ -23,7 +22,7 @@ use super::node::Node;
 use super::places::Places;
 use super::ports::Chooser;
 use super::post::{Answer, Post};
-use super::work::Done;
+use super::work::{Done, Unstarted};
 use crate::check::Checks;
 use crate::clock::{self, Moment};
 use crate::desired::Store;
@@ -32,9 +31,8 @@ use crate::handle::{Keeper, Message};
 use crate::image::Images;
 use crate::link::{FromFulcrum, FromPicket, Ready};
 use crate::logs::Logs;
-use crate::orphans::Children;
 use crate::record::Record as Kept;
-use crate::tree::Process;
+use crate::tree::{self, Mark, Process};
 
 /// How often it is looked whether somebody stopped a program that no check noticed.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -43,6 +41,9 @@ const LOOK_PAUSED: Duration = Duration::from_secs(1);
 /// How long callers wait at first until it is known what ran before. Keepers answer within milliseconds; one that does
 /// not is waited for much longer, and callers are not.
 const ADOPTED_WITHIN: Duration = Duration::from_secs(3);
+
+/// How long what a dead keeper left is killed. It takes milliseconds; a process that the kernel holds, for ever.
+const CLEAR_UP: Duration = Duration::from_secs(5);
 
 /// Carries out what the engine decides. See [the module](super).
 pub(crate) struct Shell {
@@ -73,17 +74,20 @@ pub(crate) struct Shell {
     pub(super) drains: BTreeMap<InstanceId, watch::Receiver<()>>,
     pub(super) events: Arc<Events>,
     pub(super) checks: Arc<Checks>,
-    pub(super) runs: Arc<Runs>,
     pub(super) tasks: JoinSet<Done>,
     calls: mpsc::Receiver<Call>,
     pub(super) waiting: BTreeMap<RequestId, Pending>,
     pub(super) requests: u64,
     /// Callers that ask for health are answered from this.
     pub(super) book: watch::Sender<Arc<Book>>,
-    /// Keepers that are being started: they are children that nobody knows yet.
-    pub(super) spawning: u32,
-    /// Instances whose keepers were killed; what they left behind may have fallen to this process.
-    lost: Vec<InstanceId>,
+    /// Instances whose keepers were killed, with what marks what they left behind; and whether that is being killed.
+    lost: Vec<(InstanceId, Mark)>,
+    is_sweeping: bool,
+    /// Instances whose programs are being noted in their records, and those of them that are to be forgotten then.
+    pub(super) noting: BTreeSet<InstanceId>,
+    pub(super) forget_later: BTreeSet<InstanceId>,
+    /// Where images are that the store moved since a content was made.
+    pub(super) moved: BTreeMap<BlobId, String>,
     fulcrum: Option<Process>,
     look: Instant,
     /// Something else is wanted than when logs had their bounds last.
@@ -147,14 +151,16 @@ impl Shell {
             drains: BTreeMap::new(),
             events,
             checks: Arc::default(),
-            runs: Arc::default(),
             tasks,
             calls,
             waiting: BTreeMap::new(),
             requests: 0,
             book,
-            spawning: 0,
             lost: Vec::new(),
+            is_sweeping: false,
+            noting: BTreeSet::new(),
+            forget_later: BTreeSet::new(),
+            moved: BTreeMap::new(),
             fulcrum: None,
             look: now + ADOPTED_WITHIN,
             has_saved: false,
@@ -317,11 +323,34 @@ impl Shell {
     /// The node stops. All services are stopped within this time; [`Shell::is_over`] says when.
     pub(crate) fn stop(&mut self, within: Duration) {
         // Then nothing is stopped here; keepers that are alone for long end what they have.
-        self.is_over |= self.damage.is_some();
+        self.is_over |= self.damage.is_some() || self.hold.adopts();
         self.is_stopping = true;
         self.tell(Event::Stop { within });
         self.let_go();
         self.settle();
+    }
+
+    /// Kills what is left of all instances, from outside of their keepers, which do not do what they are told. Waits for
+    /// it, for so long at most.
+    pub(crate) async fn kill_left(&self, within: Duration) {
+        let left =
+            self.instances.iter().map(|(id, it)| (Mark::new(id.as_str(), it.leader), it.process()));
+        let left: Vec<_> = left.collect();
+        if left.is_empty() {
+            return;
+        }
+        warn!(
+            instances = left.len(),
+            "services did not stop in time; what is left of them is killed"
+        );
+        let killing = tokio::task::spawn_blocking(move || {
+            for (_, keeper) in &left {
+                keeper.map(|keeper| tree::kill_below(keeper, within));
+            }
+            let marks: Vec<Mark> = left.into_iter().map(|(mark, _)| mark).collect();
+            tree::kill_marked(&marks, within);
+        });
+        tokio::time::timeout(within, killing).await.ok();
     }
 
     /// Writes what waits in memory: before the process ends.
@@ -338,8 +367,11 @@ impl Shell {
             Message::Started { program, output } => {
                 let Some(instance) = self.instances.get_mut(id) else { return };
                 instance.program = Some(program);
-                if let Some(output) = output {
-                    self.drain(id, output);
+                match output {
+                    Some(output) => self.drain(id, output),
+                    // It would wait for ever for a reader of its pipes.
+                    None if !self.drains.contains_key(id) => return self.no_output(id),
+                    None => {}
                 }
                 self.on_started(id, program);
             }
@@ -358,9 +390,10 @@ impl Shell {
                 warn!(instance = %id, left, "the kernel does not let go of processes; they are killed again");
             }
             Message::Gone { clean: true, .. } => self.on_gone(id),
-            Message::Gone { clean: false, killed } => {
-                error!(instance = %id, killed, "the keeper of an instance was killed, and its program with it");
-                self.lost.push(id.clone());
+            Message::Gone { clean: false, .. } => {
+                error!(instance = %id, "the keeper of an instance was killed, and its program with it");
+                let leader = self.instances.get(id).and_then(|instance| instance.leader);
+                self.lost.push((id.clone(), Mark::new(id.as_str(), leader)));
             }
             // Answered while it was adopted.
             Message::Adopted { .. } => {}
@@ -369,23 +402,43 @@ impl Shell {
 
     fn on_started(&mut self, id: &InstanceId, program: Process) {
         let Some(instance) = self.instances.get_mut(id) else { return };
-        instance.told = true;
+        (instance.told, instance.leader) = (true, Some(program));
+        self.note_program(id, program);
         let pid = u32::try_from(program.pid).unwrap_or_default();
         self.tell(Event::Spawned { instance: id.clone(), pid });
     }
 
-    /// A keeper was started, or was not.
-    pub(super) fn on_spawned(&mut self, id: &InstanceId, started: Result<Keeper, String>) {
-        self.spawning -= 1;
-        let Some(instance) = self.instances.get_mut(id) else { return };
-        let attached = started.and_then(|keeper| {
-            let failed = |err: std::io::Error| format!("the keeper cannot be waited for: {err}");
-            instance.attach(keeper).map_err(failed)
-        });
-        if let Err(reason) = attached {
-            self.instances.remove(id);
-            self.tell(Event::SpawnFailed { instance: id.clone(), reason });
+    /// The pipes of a program got lost on their way: it is ended, with that reason.
+    fn no_output(&mut self, id: &InstanceId) {
+        if let Some(instance) = self.instances.get_mut(id) {
+            instance.failed = Some("its output cannot be read: no descriptor is left".to_owned());
+            instance.kill();
         }
+    }
+
+    /// A keeper was started, or was not.
+    pub(super) fn on_spawned(&mut self, id: &InstanceId, started: Result<Keeper, Unstarted>) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        let reason = match started.map(|keeper| instance.attach(keeper)) {
+            Ok(Ok(())) => return,
+            Ok(Err((keeper, err))) => {
+                let reason = format!("the keeper cannot be waited for: {err}");
+                return self.end_unattached(id.clone(), keeper, reason);
+            }
+            Err(Unstarted::Image(blob, reason)) => {
+                // It is looked for again, where the store has it by now.
+                self.tell(Event::SealFailed { blob, reason: reason.clone() });
+                reason
+            }
+            Err(Unstarted::Other(reason)) => reason,
+        };
+        self.not_spawned(id, reason);
+    }
+
+    /// An instance was not started, and nothing of it is left.
+    pub(super) fn not_spawned(&mut self, id: &InstanceId, reason: String) {
+        self.instances.remove(id);
+        self.tell(Event::SpawnFailed { instance: id.clone(), reason });
     }
 
     /// Nothing of an instance is left.
@@ -409,32 +462,29 @@ impl Shell {
         probed.is_err_and(|err| err.kind() == std::io::ErrorKind::AddrInUse)
     }
 
-    /// Kills what killed keepers left behind, once every child of this process is known. `fulcrum`: its process.
+    /// Kills what killed keepers left behind, in a thread of its own: the search reads all of `/proc`, more than once.
+    /// `fulcrum`: its process.
     pub(crate) fn sweep(&mut self, fulcrum: Option<i32>) {
         if self.fulcrum.map(|process| process.pid) != fulcrum {
             self.fulcrum = fulcrum.and_then(Process::now);
         }
-        if self.lost.is_empty() || self.spawning > 0 {
+        if self.lost.is_empty() || self.is_sweeping {
             return;
         }
-        let Some(runs) = self.runs.known() else { return };
-        let mut children = Children::default();
-        let lost = std::mem::take(&mut self.lost);
-        for (id, instance) in &self.instances {
-            if let Some(process) = instance.process().filter(|_| !lost.contains(id)) {
-                children.keeper(process);
-            }
+        self.is_sweeping = true;
+        let (ids, marks): (Vec<_>, Vec<_>) = std::mem::take(&mut self.lost).into_iter().unzip();
+        self.tasks.spawn_blocking(move || Done::Swept(ids, clear_up(&marks)));
+    }
+
+    /// What they left is killed.
+    pub(super) fn on_swept(&mut self, ids: &[InstanceId], killed: u32) {
+        self.is_sweeping = false;
+        if killed > 0 {
+            info!(killed, "killed what keepers left behind");
         }
-        runs.into_iter().for_each(|process| children.keeper(process));
-        self.fulcrum.into_iter().for_each(|process| children.other(process));
-        let swept = children.sweep();
-        if swept.killed > 0 {
-            info!(killed = swept.killed, "killed what a keeper left behind");
+        for id in ids {
+            self.on_gone(id);
         }
-        for id in lost {
-            self.on_gone(&id);
-        }
-        self.settle();
     }
 
     /// Looks whether somebody stopped a program, or let it go on.
@@ -450,6 +500,9 @@ impl Shell {
         let Some(instance) = self.instances.get_mut(id).filter(|it| it.program.is_some()) else {
             return;
         };
+        if instance.wake_keeper() {
+            warn!(instance = %id, "somebody stopped the keeper of an instance; it goes on now");
+        }
         let paused = instance.is_stopped();
         if paused != instance.paused {
             instance.paused = paused;
@@ -491,6 +544,16 @@ impl std::fmt::Debug for Shell {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Shell").field("instances", &self.instances.len()).finish_non_exhaustive()
     }
+}
+
+/// Kills what has one of these marks, and what fell to this process. How many that were.
+fn clear_up(marks: &[Mark]) -> u32 {
+    let marked = tree::kill_marked(marks, CLEAR_UP);
+    let swept = crate::orphans::kill_orphans();
+    if marked.left + swept.left > 0 {
+        error!(left = marked.left + swept.left, "the kernel does not let go of processes");
+    }
+    marked.processes + swept.killed
 }
 
 /// The moment that logs and events have.

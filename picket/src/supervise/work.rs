@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crux_client::Kind;
+use crux_crdt::blob::BlobId;
 use crux_crdt::name::ServiceName;
 use crux_crdt::record::ServiceKey;
 use crux_crdt::service::Probe;
@@ -38,8 +39,11 @@ use crate::image::{self, ImageError, Images, Source};
 use crate::link::Ready;
 use crate::logs::{self, Input};
 use crate::record::{self, Record as Kept};
+use crate::tree::Process;
 use crate::user;
 
+/// When a check is tried again that the node could not make, for want of memory or descriptors.
+const CHECK_AGAIN: Duration = Duration::from_secs(2);
 /// The note in an instance's directory that says that it is up.
 const UP: &str = "up";
 
@@ -50,16 +54,40 @@ pub(super) enum Done {
     /// Whether it was asked for in vain before, and whether it is sealed.
     Sealed(Image, bool, Result<bool, ImageError>),
     Recorded(InstanceId, Result<Kept, String>),
-    Spawned(InstanceId, Result<Keeper, String>),
+    Spawned(InstanceId, Result<Keeper, Unstarted>),
+    /// Its keeper, which could not be waited for, is ended: of one that was started, and of one that was taken over.
+    Unattached(InstanceId, String),
+    Lost(InstanceId),
+    /// Its program is noted in its record, or is not.
+    Noted(InstanceId),
+    /// What keepers left behind is killed; how many processes that were.
+    Swept(Vec<InstanceId>, u32),
     Forgotten(InstanceId, io::Result<()>),
     /// With the text for people in either case.
     Checked(InstanceId, usize, Result<String, String>),
     Drained(InstanceId),
     Ledger(BTreeSet<ServiceKey>, io::Result<()>),
     Node(io::Result<()>),
-    Adopted(io::Result<Vec<super::adopt::Old>>),
+    Found(io::Result<super::adopt::All>),
+    /// Nothing of earlier instances runs that was not taken over.
+    Free,
     /// Nothing that anybody waits for.
     Nothing,
+}
+
+/// Why nothing was started.
+#[derive(Debug)]
+pub(super) enum Unstarted {
+    /// The image that was ready is not any more: of one that is executed where the store has it.
+    Image(BlobId, String),
+    /// Anything else.
+    Other(String),
+}
+
+impl From<String> for Unstarted {
+    fn from(reason: String) -> Self {
+        Self::Other(reason)
+    }
 }
 
 impl Shell {
@@ -82,7 +110,7 @@ impl Shell {
                 });
             }
             Command::Record(record) => self.record(record),
-            Command::Spawn { record, version } => self.spawn(record, version),
+            Command::Spawn { record, version } => self.spawn(record, &version),
             Command::Note { instance, up } => self.note(&instance, up),
             Command::Terminate { instance, tree } => {
                 if let Some(instance) = self.instances.get(&instance) {
@@ -93,11 +121,7 @@ impl Shell {
                 Some(instance) => instance.kill(),
                 None => self.tell(Event::Gone { instance, taken: Vec::new() }),
             },
-            Command::Forget { instance } => {
-                self.kept.remove(&instance);
-                let dir = self.places.instance(&instance);
-                self.tasks.spawn_blocking(move || Done::Forgotten(instance, record::remove(&dir)));
-            }
+            Command::Forget { instance } => self.forget(instance),
             Command::Check { instance, check, probe, port, timeout } => {
                 self.check(instance, check, &probe, port, timeout);
             }
@@ -134,14 +158,27 @@ impl Shell {
                 self.tell(Event::ForgetFailed { instance, reason: err.to_string() });
             }
             Done::Checked(instance, check, result) => self.on_checked(instance, check, result),
-            Done::Drained(instance) => drop(self.drains.remove(&instance)),
+            Done::Drained(instance) => {
+                self.drains.remove(&instance);
+                self.prune_logs(false);
+            }
             Done::Ledger(ledger, result) => self.post.written(ledger, result, clock::now().at),
             Done::Node(result) => {
                 if let Err(error) = result {
                     warn!(%error, "what the node is cannot be kept; services that start before the fulcrum miss it");
                 }
             }
-            Done::Adopted(found) => self.on_adopted(found),
+            Done::Found(found) => self.on_found(found),
+            Done::Free => self.on_free(),
+            Done::Unattached(instance, reason) => self.not_spawned(&instance, reason),
+            Done::Lost(instance) => self.tell(Event::Gone { instance, taken: Vec::new() }),
+            Done::Swept(instances, killed) => self.on_swept(&instances, killed),
+            Done::Noted(instance) => {
+                self.noting.remove(&instance);
+                if self.forget_later.remove(&instance) {
+                    self.forget(instance);
+                }
+            }
             Done::Nothing => {}
         }
     }
@@ -165,21 +202,31 @@ impl Shell {
             pins.iter().filter_map(|blob| self.roots.get(blob)).map(|root| root.0).collect();
         lock(&self.images).keep_only(&roots);
         self.roots.retain(|blob, _| pins.contains(blob));
+        self.moved.retain(|blob, _| pins.contains(blob));
         self.post.pin(pins);
     }
 
     /// Makes an image ready from the file where it should be. `again`: the fulcrum said where, just now.
     pub(super) fn seal_now(&mut self, image: Image, again: bool) {
         self.roots.insert(image.blob(), image.descriptor.root);
-        let images = Arc::clone(&self.images);
+        if again {
+            self.moved.insert(image.blob(), image.path.clone());
+        }
+        let (images, found) = (Arc::clone(&self.images), self.where_it_is(&image));
         self.tasks.spawn_blocking(move || {
-            let sealed = load(&images, &image).and_then(|loaded| {
+            let sealed = load(&images, &found).and_then(|loaded| {
                 // Also at each start: what it needs of this machine may go, and come.
                 loaded.program().check()?;
                 Ok(loaded.is_sealed())
             });
             Done::Sealed(image, again, sealed)
         });
+    }
+
+    /// An image with the path where the fulcrum found it last.
+    fn where_it_is(&self, image: &Image) -> Image {
+        let path = self.moved.get(&image.blob()).unwrap_or(&image.path).clone();
+        Image { path, ..image.clone() }
     }
 
     fn on_sealed(&mut self, image: Image, again: bool, result: Result<bool, ImageError>) {
@@ -209,11 +256,15 @@ impl Shell {
         }
     }
 
-    /// Removes the logs that are not kept any longer.
-    pub(super) fn prune_logs(&mut self) {
+    /// Closes the logs of removed services once all that they wrote is in them, and removes those that are not kept any
+    /// longer. `is_first`: also if none of them was open.
+    pub(super) fn prune_logs(&mut self, is_first: bool) {
         let wanted = self.engine.all_wanted().map(|(name, _)| name);
         let running = self.instances.values().map(|instance| &instance.record.service);
         let services: BTreeSet<ServiceName> = wanted.chain(running).cloned().collect();
+        if !self.logs.end_others(&services) && !is_first {
+            return;
+        }
         let logs = Arc::clone(&self.logs);
         self.tasks.spawn_blocking(move || {
             if let Err(error) = logs.prune(&services) {
@@ -240,18 +291,52 @@ impl Shell {
         });
     }
 
-    fn spawn(&mut self, record: Record, version: Arc<Version>) {
+    /// Notes in the record of an instance which process its program is.
+    pub(super) fn note_program(&mut self, id: &InstanceId, program: Process) {
+        self.noting.insert(id.clone());
+        let (dir, id) = (self.places.instance(id), id.clone());
+        self.tasks.spawn_blocking(move || {
+            if let Err(error) = record::note_program(&dir, program) {
+                // Worth something only if the keeper is killed, and not all of it has the instance's environment.
+                debug!(instance = %id, %error, "which process the program is cannot be noted");
+            }
+            Done::Noted(id)
+        });
+    }
+
+    fn forget(&mut self, instance: InstanceId) {
+        if self.noting.contains(&instance) {
+            // It would be written again.
+            self.forget_later.insert(instance);
+            return;
+        }
+        self.kept.remove(&instance);
+        let dir = self.places.instance(&instance);
+        self.tasks.spawn_blocking(move || Done::Forgotten(instance, record::remove(&dir)));
+    }
+
+    /// Ends an instance whose keeper this process cannot wait for.
+    pub(super) fn end_unattached(&mut self, id: InstanceId, keeper: Keeper, reason: String) {
+        self.tasks.spawn_blocking(move || {
+            keeper.kill();
+            super::adopt::until_gone(keeper);
+            Done::Unattached(id, reason)
+        });
+    }
+
+    fn spawn(&mut self, record: Record, version: &Arc<Version>) {
         let id = record.instance.clone();
         let Some(kept) = self.kept.remove(&id) else {
             let reason = "it was not recorded: an error in this node".to_owned();
             return self.tell(Event::SpawnFailed { instance: id, reason });
         };
+        let version = Arc::clone(version);
         self.instances
             .insert(id.clone(), Instance::new(record.clone(), Some(Arc::clone(&version))));
-        self.spawning += 1;
         let (begin, images) = (self.begin(), Arc::clone(&self.images));
+        let image = self.where_it_is(&version.image);
         self.tasks.spawn_blocking(move || {
-            Done::Spawned(id, begin.start(&record, &version, kept, &images))
+            Done::Spawned(id, begin.start(&record, &version, kept, (&image, &images)))
         });
     }
 
@@ -311,13 +396,24 @@ impl Shell {
             let result = Err("it does not run, or has no such port".to_owned());
             return self.tell(Event::Checked { instance, check, result });
         };
-        let service = record.service.clone();
-        let (checks, runs) = (Arc::clone(&self.checks), Arc::clone(&self.runs));
-        let exec = Exec { begin: Arc::new(self.begin()), record, version, runs };
+        let here = self.instances.get(&instance).map(|it| Arc::downgrade(&it.here));
+        let (service, checks) = (record.service.clone(), Arc::clone(&self.checks));
+        let exec = Exec { begin: Arc::new(self.begin()), record, version };
         self.tasks.spawn(async move {
-            let outcome = checks.run(&service, &target, timeout, &exec).await;
-            let result = if outcome.passed { Ok(outcome.text) } else { Err(outcome.text) };
-            Done::Checked(instance, check, result)
+            let mut is_said = false;
+            loop {
+                let outcome = checks.run(&service, &target, timeout, &exec).await;
+                // What the node could not try says nothing about the program.
+                let is_there = here.as_ref().is_some_and(|here| here.strong_count() > 0);
+                if outcome.was_made || !is_there {
+                    let result = if outcome.passed { Ok(outcome.text) } else { Err(outcome.text) };
+                    return Done::Checked(instance, check, result);
+                }
+                if !std::mem::replace(&mut is_said, true) {
+                    warn!(%instance, why = outcome.text, "a check cannot be made; it is tried again");
+                }
+                tokio::time::sleep(CHECK_AGAIN).await;
+            }
         });
     }
 
@@ -410,10 +506,11 @@ impl Begin {
         record: &Record,
         version: &Version,
         kept: Kept,
-        images: &Mutex<Images>,
-    ) -> Result<Keeper, String> {
+        (image, images): (&Image, &Mutex<Images>),
+    ) -> Result<Keeper, Unstarted> {
         let (around, user) = self.around(version, record)?;
-        let image = load(images, &version.image).map_err(|err| err.to_string())?;
+        let unready = |err: ImageError| Unstarted::Image(image.blob(), err.to_string());
+        let image = load(images, image).map_err(unready)?;
         let start = Start {
             dir: self.places.instance(&record.instance),
             instance: record.instance.to_string(),
@@ -423,7 +520,7 @@ impl Begin {
             orphan_time: handle::ORPHAN_TIME,
             grace: handle::GRACE,
         };
-        Keeper::start_recorded(start, kept).map_err(|err| err.to_string())
+        Keeper::start_recorded(start, kept).map_err(|err| err.to_string().into())
     }
 }
 

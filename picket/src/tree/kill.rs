@@ -50,7 +50,8 @@ pub fn kill_children(within: Duration, mut reaped: impl FnMut(i32, WaitStatus)) 
     let mut killed = Killed::default();
     while !reap(&mut reaped) {
         if Instant::now() >= end && killed.rounds > 0 {
-            killed.left = u32::try_from(alive(this_pid()).len()).unwrap_or(u32::MAX);
+            // The system says that there are children, whatever the search finds.
+            killed.left = u32::try_from(alive(this_pid()).len()).unwrap_or(u32::MAX).max(1);
             return killed;
         }
         killed.rounds += 1;
@@ -111,7 +112,10 @@ fn kill_hidden() {
     }
 }
 
-/// One round: stops what runs until nothing new is found, then kills it. How many were signalled.
+/// One round: stops what runs until nothing new is found, then kills what was stopped. How many were killed.
+///
+/// The ids of a search are read one after another, so that while processes come and go a stranger may once look as if
+/// it were below. So nothing is killed that was found only once, and what is not found again runs on.
 pub(crate) fn stop_and_kill(alive: impl Fn() -> Vec<Process>) -> u32 {
     let mut stopped = BTreeSet::new();
     for _ in 0..SEARCHES_MAX {
@@ -124,7 +128,11 @@ pub(crate) fn stop_and_kill(alive: impl Fn() -> Vec<Process>) -> u32 {
             stopped.insert(process);
         }
     }
-    let killed = alive().into_iter().filter(|process| process.signal(Signal::KILL)).count();
+    let last: BTreeSet<Process> = alive().into_iter().collect();
+    for stranger in stopped.difference(&last) {
+        stranger.signal(Signal::CONT);
+    }
+    let killed = stopped.intersection(&last).filter(|process| process.signal(Signal::KILL)).count();
     u32::try_from(killed).unwrap_or(u32::MAX)
 }
 

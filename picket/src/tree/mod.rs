@@ -6,6 +6,7 @@
 //! recycled id is never signalled.
 
 mod kill;
+mod marked;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 pub use kill::{Killed, kill_below, kill_children};
 pub(crate) use kill::{reap, stop_and_kill};
+pub(crate) use marked::INSTANCE;
+pub use marked::{Mark, kill_marked};
 
 /// One process of this boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,6 +35,8 @@ pub struct Stat {
     pub process: Process,
     /// The id of its parent.
     pub parent: i32,
+    /// The id of its session: that of the process which began it, also after that one ended.
+    pub session: i32,
     /// Its state as a letter: `R` runs, `S` and `D` wait, `T` is stopped, `t` traced, `Z` is a zombie.
     pub state: char,
     /// How many threads it has.
@@ -67,6 +72,7 @@ fn parse(pid: i32, line: &[u8]) -> Option<Stat> {
     Some(Stat {
         process: Process { pid, started: number(22)? },
         parent: field(4)?.parse().ok()?,
+        session: field(6)?.parse().ok()?,
         state: field(3)?.chars().next()?,
         threads: field(20)?.parse().ok()?,
         ticks: (14..=17).map(number).sum::<Option<u64>>()?,
@@ -167,6 +173,17 @@ impl Snapshot {
         of.filter_map(|child| self.all.get(child))
     }
 
+    /// All that is alive.
+    pub fn alive(&self) -> impl Iterator<Item = &Stat> {
+        self.all.values().filter(|stat| stat.is_alive())
+    }
+
+    /// The process with an id.
+    #[must_use]
+    pub fn get(&self, pid: i32) -> Option<&Stat> {
+        self.all.get(&pid)
+    }
+
     /// What is alive below a process, without itself. Parents come before their children.
     #[must_use]
     pub fn below(&self, pid: i32) -> Vec<&Stat> {
@@ -222,7 +239,7 @@ mod tests {
         let line = b"77 (a) R 1 (b\xff) S 42 77 77 0 -1 4194304 100 0 0 0 5 6 7 8 20 0 3 0 12345 1000 250 1 2";
         let stat = parse(77, line).expect("a line of the system");
         assert_eq!(stat.process, Process { pid: 77, started: 12345 });
-        assert_eq!((stat.parent, stat.state, stat.threads), (42, 'S', 3));
+        assert_eq!((stat.parent, stat.session, stat.state, stat.threads), (42, 77, 'S', 3));
         assert_eq!((stat.ticks, stat.pages), (26, 250));
         assert_eq!(parse(77, b"77 (cut) S 42"), None);
     }

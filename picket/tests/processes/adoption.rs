@@ -13,7 +13,7 @@ use crux_picket::tree::{Killed, Process};
 use rustix::process::Signal;
 
 use crate::Test;
-use crate::world::{Running, SOON, World, below_me, soon, with_command};
+use crate::world::{Running, SOON, World, nothing_below_me, soon, with_command};
 
 pub(crate) const TESTS: &[Test] = &[
     ("a_killed_picket_loses_nothing", a_killed_picket_loses_nothing),
@@ -89,7 +89,7 @@ fn a_killed_picket_loses_nothing() {
     running.keeper.term();
     assert_eq!(running.exited().ended, Ended::Signal(15));
     running.kill();
-    assert_eq!(below_me(), 0);
+    nothing_below_me();
 }
 
 fn an_exit_without_a_picket_is_kept() {
@@ -124,7 +124,7 @@ fn many_are_adopted_at_once() {
         let mut running = world.running(dir, keeper);
         running.kill();
     }
-    assert_eq!(below_me(), 0);
+    nothing_below_me();
 }
 
 fn a_wrong_token_is_refused() {

@@ -10,7 +10,10 @@
 mod adoption;
 mod answers;
 mod crashes;
+mod flat;
 mod images;
+mod inputs;
+mod losses;
 mod picket;
 mod points;
 mod programs;
@@ -21,6 +24,8 @@ mod world;
 
 use std::io::Read as _;
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crux_picket::tree::{self, Snapshot};
@@ -29,6 +34,8 @@ use crux_picket::{keeper, launch, orphans};
 /// A test by name.
 type Test = (&'static str, fn());
 
+/// How many run at once: mostly they wait for processes.
+const AT_ONCE: usize = 4;
 /// How long one may take. The slowest needs some seconds; CI's machines are slower, and busy.
 const DEADLINE: Duration = Duration::from_secs(120);
 /// The same for those that `cargo test` leaves to the nightly run.
@@ -45,6 +52,16 @@ fn main() -> ExitCode {
         ["run", ref how @ ..] => roles::run(how),
         ["fulcrum", ref how @ ..] => roles::fulcrum(how),
         ["one", name] => one(name),
+        ["apart", name] => {
+            orphans::prepare().unwrap();
+            match apart(name) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(why) => {
+                    println!("{why}");
+                    ExitCode::FAILURE
+                }
+            }
+        }
         _ => all(&args),
     }
 }
@@ -59,13 +76,16 @@ fn tests() -> Vec<Test> {
         services::TESTS,
         answers::TESTS,
         points::TESTS,
+        losses::TESTS,
+        inputs::TESTS,
+        flat::TESTS,
     ]
     .concat()
 }
 
 /// Those that run with `--ignored` only.
 fn nightly() -> Vec<Test> {
-    [points::NIGHTLY].concat()
+    [points::NIGHTLY, images::NIGHTLY, flat::NIGHTLY].concat()
 }
 
 /// Runs one test in this process.
@@ -78,9 +98,8 @@ fn one(name: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Runs those that the arguments name, one after another, and prints what cargo's own harness prints.
+/// Runs those that the arguments name, some at once, and prints what cargo's own harness prints.
 fn all(args: &[&str]) -> ExitCode {
-    orphans::prepare().unwrap();
     let exact = args.contains(&"--exact");
     let words: Vec<&&str> = args.iter().filter(|arg| !arg.starts_with('-')).collect();
     let all = match (args.contains(&"--ignored"), args.contains(&"--include-ignored")) {
@@ -100,17 +119,24 @@ fn all(args: &[&str]) -> ExitCode {
     }
     println!("\nrunning {} tests", chosen.len());
     let began = Instant::now();
-    let mut failed = Vec::new();
-    for (name, _) in &chosen {
-        let since = Instant::now();
-        match apart(name) {
-            Ok(()) => println!("test {name} ... ok ({} ms)", since.elapsed().as_millis()),
-            Err(why) => {
-                println!("test {name} ... FAILED\n{why}");
-                failed.push(*name);
-            }
+    let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some((name, _)) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let since = Instant::now();
+                    let (passed, text) = beside(name);
+                    let took = since.elapsed().as_millis();
+                    let word = if passed { "ok" } else { "FAILED" };
+                    println!("{text}test {name} ... {word} ({took} ms)");
+                    if !passed {
+                        failed.lock().unwrap().push(*name);
+                    }
+                }
+            });
         }
-    }
+    });
+    let failed = failed.into_inner().unwrap();
     let verdict = if failed.is_empty() { "ok" } else { "FAILED" };
     println!(
         "\ntest result: {verdict}. {} passed; {} failed; {ignored} ignored; 0 measured; {} filtered out; \
@@ -121,6 +147,14 @@ fn all(args: &[&str]) -> ExitCode {
         began.elapsed().as_secs_f64(),
     );
     if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs one beside others: whether it passed, and what it printed. What it leaves falls to a process of its own.
+fn beside(name: &str) -> (bool, String) {
+    let mut command = Command::new("/proc/self/exe");
+    let output = command.args(["apart", name]).stdin(Stdio::null()).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
 }
 
 /// Runs one in a process of its own; what it printed if it failed.

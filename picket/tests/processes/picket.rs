@@ -50,6 +50,16 @@ impl Picket {
         self.until("it answers", |picket| picket.ask(&ListInstances::default()).is_ok());
     }
 
+    /// Has the fulcrum end by itself, with this kind of error.
+    pub(crate) fn end_fulcrum(&self, kind: &str) {
+        fs::write(self.path("end.new"), kind).unwrap();
+        fs::rename(self.path("end.new"), self.path("end")).unwrap();
+    }
+
+    pub(crate) fn answers(&self) -> bool {
+        self.ask(&ListInstances::default()).is_ok()
+    }
+
     pub(crate) fn process(&self) -> Process {
         Process::now(i32::try_from(self.child.as_ref().unwrap().id()).unwrap()).unwrap()
     }

@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 use crux_client::op::{AddService, Goal, New, StartService, StopService, Until, UpdateService};
 use crux_crdt::name::ServiceName;
-use crux_picket::crash;
+use crux_picket::{crash, tree};
 use rustix::process::Signal;
 
 use crate::Test;
 use crate::picket::{Picket, is_up};
-use crate::world::{SOON, with_command};
+use crate::world::{SOON, soon, with_command};
 
 pub(crate) const TESTS: &[Test] =
     &[("points::thirty_at_random", thirty_at_random), ("points::all_names_are_known", names)];
@@ -40,18 +40,18 @@ type Round = Vec<String>;
 
 fn thirty_at_random() {
     // The same ones each time: a gate fails for what was changed.
-    run(random(1, 30));
+    run(&random(1, 30));
 }
 
 fn sixty_at_random() {
     let seed = std::env::var("POINTS_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| std::time::UNIX_EPOCH.elapsed().unwrap().as_secs());
     println!("POINTS_SEED={seed}");
-    run(random(seed, 60));
+    run(&random(seed, 60));
 }
 
 fn each_alone() {
-    let fired = run(crash::points().into_iter().map(|point| vec![point]).collect());
+    let fired = run(&crash::points().into_iter().map(|point| vec![point]).collect::<Vec<_>>());
     // Of keepers and launch steps it is not seen here; those of the picket end it.
     let others = [&["keeper.", "launch."][..], &UNREACHED].concat();
     let of_picket = |point: &&String| !others.iter().any(|of| point.starts_with(of));
@@ -66,7 +66,7 @@ fn each_in_a_pair() {
     if points.len() % 2 == 1 {
         points.push(points[0].clone());
     }
-    run(points.chunks(2).map(<[String]>::to_vec).collect());
+    run(&points.chunks(2).map(<[String]>::to_vec).collect::<Vec<_>>());
 }
 
 /// A misspelt point would never be reached, and its round would say nothing.
@@ -109,7 +109,7 @@ fn shuffle<T>(all: &mut [T], random: &mut Random) {
 }
 
 /// Runs rounds, some at once. The points at which a picket itself was seen to die.
-fn run(rounds: Vec<Round>) -> Vec<String> {
+fn run(rounds: &[Round]) -> Vec<String> {
     let begun = Instant::now();
     let next = AtomicUsize::new(0);
     let (fired, failed) = (Mutex::new(Vec::<String>::new()), Mutex::new(Vec::<String>::new()));
@@ -166,17 +166,25 @@ impl Story {
         fired
     }
 
+    /// What its child has in its command line.
+    fn child(&self) -> String {
+        format!("{}7", self.mark)
+    }
+
     fn is_alive(&mut self) -> bool {
         self.picket.child.as_mut().unwrap().try_wait().unwrap().is_none()
     }
 
     fn config(&self, version: u32) -> crux_crdt::service::Config {
         let mark = &self.mark;
-        // Whoever comes second sees the other one.
+        // Whoever comes second sees the other one, and its child.
+        let child = self.child();
+        let hidden = format!("[{}]{}", &child[..1], &child[1..]);
         let script = format!(
             "echo $$ >>runs\n\
              for p in $(cat runs); do [ $p = $$ ] || ! grep -qsa {mark} /proc/$p/cmdline || echo $p >>two; done\n\
-             exec sleep {mark} # {version}"
+             grep -lsa '{hidden}' /proc/[0-9]*/cmdline >>two\n\
+             sleep {child} & wait # {version}"
         );
         let image = self.picket.script(&script);
         let config = serde_json::json!({
@@ -192,7 +200,7 @@ impl Story {
         let begun = Instant::now();
         // The picket needs a moment until it answers.
         while self.is_alive() && !self.is_owed && begun.elapsed() < 2 * STEP {
-            let add = AddService { config: self.config(1), until: until.clone() };
+            let add = AddService { config: self.config(1), until };
             self.is_owed = self.picket.ask(&add).is_ok();
         }
         if let Some(pid) = self.picket.pid_of_one().filter(|_| self.is_alive()) {
@@ -206,11 +214,11 @@ impl Story {
         if self.is_alive() {
             let new = New::Config(Box::new(self.config(2)));
             let service = self.service.clone();
-            self.picket.ask(&UpdateService { service, new, until: until.clone() }).ok();
+            self.picket.ask(&UpdateService { service, new, until }).ok();
         }
         if self.is_alive() {
             self.is_owed = false;
-            let (service, until) = (self.service.clone(), until.clone());
+            let (service, until) = (self.service.clone(), until);
             self.picket.ask(&StopService { service, until }).ok();
         }
         if self.is_alive() {
@@ -251,11 +259,15 @@ impl Story {
         }
         let start = StartService { service, until: until() };
         self.picket.ask(&start).unwrap_or_else(|err| panic!("{what}: {err}"));
+        // It is up before it has done all of its own.
+        soon(&format!("{what}: it runs"), || !with_command(&self.child()).is_empty());
         let row = self.picket.row();
-        let pids = with_command(&format!("sleep {}", self.mark));
-        assert_eq!(pids, [i32::try_from(row.pid.unwrap()).unwrap()], "{what}: {row:?}");
-        let two = fs::read_to_string(self.picket.path("services/web/1/two"));
-        assert!(two.is_err(), "{what}: two at once: {two:?}");
+        let pids = with_command(&self.child());
+        let parent = |pid: &i32| tree::stat(*pid).map(|stat| stat.parent.to_string());
+        let parents: Vec<_> = pids.iter().filter_map(parent).collect();
+        assert_eq!(parents, [row.pid.unwrap().to_string()], "{what}: {row:?}");
+        let two = fs::read_to_string(self.picket.path("services/web/1/two")).unwrap();
+        assert_eq!(two, "", "{what}: two at once");
         self.picket.stop();
         assert_eq!(with_command(&self.mark), [0; 0], "{what}: it left a process");
         let left = fs::read_dir(self.picket.path("picket/i")).unwrap().count();

@@ -23,6 +23,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_start_that_fails_says_why", a_start_that_fails_says_why),
     ("another_user_keeps_the_death_signal", another_user_keeps_the_death_signal),
     ("a_keeper_is_small_and_private", a_keeper_is_small_and_private),
+    ("a_right_of_the_node_is_not_passed_on", a_right_of_the_node_is_not_passed_on),
 ];
 
 const LIMITS: &str = r#"
@@ -202,6 +203,32 @@ fn another_user_keeps_the_death_signal() {
     running.keeper.process().unwrap().signal(Signal::KILL);
     soon("the program ends with its keeper", || !program.is_alive());
     assert!(!running.gone().0);
+}
+
+/// A unit may let a node listen at low ports without being root.
+fn a_right_of_the_node_is_not_passed_on() {
+    use rustix::thread::{
+        CapabilitySet, capabilities, configure_capability_in_ambient_set, set_capabilities,
+    };
+
+    let right = CapabilitySet::NET_BIND_SERVICE;
+    let mut all = capabilities(None).unwrap();
+    all.inheritable |= right;
+    if set_capabilities(None, all).is_err()
+        || configure_capability_in_ambient_set(right, true).is_err()
+    {
+        println!("this user has no right to pass on");
+        return;
+    }
+    let world = World::new();
+    let image = world.script("grep -E '^CapAmb' /proc/self/status; exec sleep 1000");
+    let mut running = world.start("one", &image, world.spec(&[]));
+    running.prints("CapAmb:\t0000000000000000\n");
+    let keeper = running.keeper.process().unwrap();
+    let status = fs::read_to_string(format!("/proc/{}/status", keeper.pid)).unwrap();
+    assert!(status.contains("CapAmb:\t0000000000000400\n"), "the keeper still has it: {status}");
+    assert!(status.contains("Name:\tcrux-keeper\n"), "{status}");
+    running.kill();
 }
 
 fn a_keeper_is_small_and_private() {

@@ -145,7 +145,18 @@ pub(crate) fn fulcrum(how: &[&str]) -> ExitCode {
             let full = std::fs::read_to_string(Path::new(dir).join("full")).unwrap_or_default();
             full.lines().any(|name| name == key.service.as_str())
         };
-        while let Ok(message) = link.next().await {
+        loop {
+            let every = Duration::from_millis(20);
+            let Ok(message) = tokio::time::timeout(every, link.next()).await else {
+                // How a test ends the node, with which kind of error.
+                let Ok(kind) = std::fs::read_to_string(Path::new(dir).join("end")) else {
+                    continue;
+                };
+                std::fs::remove_file(Path::new(dir).join("end")).unwrap();
+                link::last_words(&word, &Error::new(Kind::from_name(&kind).unwrap(), "so it is"));
+                return ExitCode::from(5);
+            };
+            let Ok(message) = message else { break };
             let answer = match message {
                 FromPicket::Register { seq, key, .. } if is_full(&key) => {
                     let error = Error::new(Kind::LimitReached, "too many registrations");

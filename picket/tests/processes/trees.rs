@@ -7,7 +7,7 @@ use crux_picket::handle::Ended;
 use rustix::process::Signal;
 
 use crate::Test;
-use crate::world::{World, below_me, own_program, soon, with_command};
+use crate::world::{World, nothing_below_me, own_program, soon, with_command};
 
 pub(crate) const TESTS: &[Test] = &[
     ("daemons_that_left_their_session_end", daemons_that_left_their_session_end),
@@ -40,7 +40,7 @@ fn daemons_that_left_their_session_end() {
     soon("ten daemons run", || with_command(&mark).len() == 10);
     assert_eq!(running.kill(), 11);
     assert!(with_command(&mark).is_empty());
-    assert_eq!(below_me(), 0);
+    nothing_below_me();
 }
 
 fn a_fork_bomb_ends() {
@@ -59,7 +59,7 @@ fn a_fork_bomb_ends() {
     running.kill();
     println!("the bomb ended in {:?}", since.elapsed());
     assert!(with_command(&mark).is_empty());
-    assert_eq!(below_me(), 0);
+    nothing_below_me();
 }
 
 fn processes_that_never_stay_end() {
@@ -76,7 +76,7 @@ fn processes_that_never_stay_end() {
     running.kill();
     println!("the hopper ended in {:?}", since.elapsed());
     assert!(with_command(until).is_empty());
-    assert_eq!(below_me(), 0);
+    nothing_below_me();
 }
 
 fn what_outlives_its_program_is_kept_and_killed() {
@@ -119,7 +119,7 @@ fn a_dead_keeper_takes_its_program_along() {
         world.children.borrow_mut().sweep();
         with_command(&mark).is_empty()
     });
-    assert_eq!(below_me(), 0);
+    nothing_below_me();
 }
 
 fn a_dead_leader_with_threads_is_killed() {
@@ -142,5 +142,5 @@ fn a_dead_leader_with_threads_is_killed() {
         });
     }
     running.kill();
-    assert_eq!(below_me(), 0);
+    nothing_below_me();
 }

@@ -258,6 +258,11 @@ pub(crate) fn below_me() -> usize {
     Snapshot::take().below(i32::try_from(std::process::id()).unwrap()).len()
 }
 
+/// A keeper closes its socket, and then it ends.
+pub(crate) fn nothing_below_me() {
+    soon("nothing is left", || below_me() == 0);
+}
+
 /// The test's own program as an image.
 pub(crate) fn own_program() -> Image {
     Image::seal(&source_of(Path::new("/proc/self/exe")).unwrap()).unwrap()

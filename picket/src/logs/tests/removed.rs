@@ -70,8 +70,9 @@ fn the_logs_that_were_written_last_are_kept() {
         file.unwrap().set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1000 + n)).unwrap();
     }
     // A removal that was cut off, and what is nobody's.
-    fs::create_dir_all(dir.path().join(".s99")).unwrap();
+    fs::create_dir_all(dir.path().join(".removed/old")).unwrap();
     fs::create_dir_all(dir.path().join("not a name")).unwrap();
+    fs::write(dir.path().join("notes"), "of a person").unwrap();
     // Another picket, which has opened one of them again and knows one more.
     let logs = Logs::new(dir.path().to_owned());
     logs.service(&name("s1"), 123).unwrap();
@@ -80,10 +81,41 @@ fn the_logs_that_were_written_last_are_kept() {
     let most = u64::try_from(REMOVED_MAX).unwrap();
     let expected: Vec<u64> = [0, 1].into_iter().chain(30 - most..30).collect();
     assert_eq!(kept, expected);
-    assert!(!is_kept(dir.path(), ".s99") && is_kept(dir.path(), "not a name"));
+    assert!(!is_kept(dir.path(), ".removed") && is_kept(dir.path(), "not a name"));
+    assert!(is_kept(dir.path(), "notes"));
     assert_eq!(logs.left(&name("s2")).unwrap().map(drop), None);
     logs.prune(&BTreeSet::new()).unwrap();
     assert!(!is_kept(dir.path(), "s0") && is_kept(dir.path(), "s1"), "one is in use");
+}
+
+#[test]
+fn a_log_that_somebody_reads_or_writes_is_kept_until_then() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = Logs::new(dir.path().to_owned());
+    let names: Vec<ServiceName> =
+        (0..REMOVED_MAX + 5).map(|n| name(&format!("web{n:02}"))).collect();
+    for (n, name) in names.iter().enumerate() {
+        write(&logs, name.as_str(), "a line\n");
+        let path = path_of(&dir.path().join(name.as_str()), 0);
+        let file = fs::File::options().append(true).open(path).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1000 + n as u64)).unwrap();
+    }
+    // The oldest one is wanted, somebody reads the next, and somebody writes to the one after that.
+    let wanted = BTreeSet::from([names[0].clone()]);
+    let reader = Reader::open(logs.get(&names[1]).unwrap(), Query::default()).unwrap();
+    let writer = Input::new(logs.get(&names[2]).unwrap(), "i");
+    assert!(logs.end_others(&wanted));
+    logs.prune(&wanted).unwrap();
+    let left = || -> Vec<&ServiceName> {
+        names.iter().filter(|name| is_kept(dir.path(), name.as_str())).collect()
+    };
+    assert_eq!(left()[..3], [&names[0], &names[1], &names[2]]);
+    assert_eq!(left()[3..], names[5..].iter().collect::<Vec<_>>(), "and the newest");
+    assert!(logs.end_others(&wanted), "two are open");
+    drop((reader, writer));
+    logs.prune(&wanted).unwrap();
+    assert!(!logs.end_others(&wanted) && logs.get(&names[0]).is_some(), "all but one are closed");
+    assert_eq!(left()[1..], names[5..].iter().collect::<Vec<_>>());
 }
 
 #[test]
