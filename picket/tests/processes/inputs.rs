@@ -30,6 +30,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("inputs::images_that_cannot_run_here", images_that_cannot_run_here),
     ("inputs::a_fork_bomb_and_daemons_are_stopped", a_fork_bomb_and_daemons_are_stopped),
     ("inputs::a_fulcrum_that_cannot_start_again", a_fulcrum_that_cannot_start_again),
+    ("inputs::users", users),
 ];
 
 const SLEEPER: &str = "exec sleep 1000";
@@ -329,4 +330,35 @@ fn a_fulcrum_that_cannot_start_again() {
     let status = picket.child.take().unwrap().wait().unwrap();
     assert_eq!(status.code(), Some(5));
     assert!(!Process::is_alive(first));
+}
+
+/// As root a service is nobody unless its config says otherwise; without root it is the node's user and cannot be another.
+fn users() {
+    let mut picket = Picket::new();
+    let script = "id -u >user; exec sleep 1000";
+    let user_of = |picket: &Picket| {
+        let file = picket.path("services/web/1/user");
+        soon("it says who it is", || {
+            fs::read_to_string(&file).is_ok_and(|text| text.ends_with('\n'))
+        });
+        let user: u32 = fs::read_to_string(&file).unwrap().trim().parse().unwrap();
+        remove(picket, "web");
+        fs::remove_file(&file).unwrap();
+        user
+    };
+    let node = rustix::process::geteuid();
+    picket.add("web", script, "").unwrap();
+    let first = user_of(&picket);
+    assert_eq!(first, if node.is_root() { 65534 } else { node.as_raw() });
+    let unknown = picket.add("web", script, r#", "user": "no-such-user""#).unwrap_err();
+    assert_eq!(unknown.kind(), Kind::NotPermitted, "{unknown}");
+    let root = picket.add("web", script, r#", "user": "root""#);
+    if node.is_root() {
+        root.unwrap();
+        assert_eq!(user_of(&picket), 0);
+    } else {
+        assert_eq!(root.unwrap_err().kind(), Kind::NotPermitted);
+    }
+    assert_eq!(picket.rows(), []);
+    picket.stop();
 }
