@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = protox::compile(FILES, ["proto"])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("crux_descriptor.bin"), files.encode_to_vec())?;
-    // What a chunk holds is handed on without a copy.
+    // The bytes of a chunk are handed on without a copy.
     tonic_prost_build::configure()
         .bytes(".crux.v1.PutRequest")
         .bytes(".crux.v1.GetResponse")

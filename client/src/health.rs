@@ -86,12 +86,12 @@ fn response(serves: Option<bool>) -> HealthCheckResponse {
 struct Reader<S> {
     name: String,
     statuses: S,
-    /// What it said last; none: nothing yet.
+    /// The status that it sent last; none: nothing yet.
     said: Option<Option<bool>>,
 }
 
 impl<S: Statuses> Reader<S> {
-    /// What is to be said next; waits for a change. None: nothing changes any more.
+    /// Waits for a change, and gives the next status to send. None: nothing changes any more.
     async fn next(&mut self) -> Option<Option<bool>> {
         loop {
             let now = self.statuses.serves(&self.name);

@@ -95,7 +95,7 @@ mod tests {
         ascending(&["n2", &format!("n{long}"), &format!("n1{long}")]);
     }
 
-    /// What a sort needs of a comparison, on every triple of short texts.
+    /// The laws that a sort needs of a comparison hold on every triple of short texts.
     #[test]
     fn it_is_a_total_order() {
         let letters = ["", "0", "1", "2", "a", "-"];

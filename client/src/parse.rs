@@ -1,5 +1,5 @@
-//! What people and clients write, parsed with an error that says what to write instead. The command
-//! line and the control API share it, so that both refuse the same in the same words.
+//! Parsers of texts that people and clients write; an error says what to write instead. The command
+//! line and the control API share them, so that both refuse the same in the same words.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -54,7 +54,7 @@ pub fn horde(s: &str) -> Result<Label, Error> {
     if s.is_empty() { Ok(Label::main_horde()) } else { label("the horde", s) }
 }
 
-/// What names a registration on its node. An empty horde is the default horde; the ordinal is 0 where there
+/// The key of a registration on its node. An empty horde is the default horde; the ordinal is 0 where there
 /// is one instance.
 ///
 /// # Errors
@@ -226,7 +226,7 @@ pub fn path_text(path: &Path) -> Result<String, Error> {
 /// How long a registration lasts.
 ///
 /// # Errors
-/// [`Kind::InvalidArgument`] when that is no time at all.
+/// [`Kind::InvalidArgument`] when that is zero.
 pub fn lease(lease: Duration) -> Result<Duration, Error> {
     if lease.is_zero() {
         return Err(Error::new(Kind::InvalidArgument, "a lease of no time")

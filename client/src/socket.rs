@@ -38,7 +38,7 @@ impl Door {
         }
     }
 
-    /// What it is called in messages.
+    /// Its name in messages.
     const fn words(self) -> &'static str {
         match self {
             Self::Control => "control socket",

@@ -24,9 +24,10 @@ use crux_protocol::flock::{self, Parts, Restored};
 use crux_protocol::genesis::{Genesis, JoinKey};
 use crux_protocol::leader::Claim;
 use crux_protocol::link;
+use crux_protocol::liveness::RESTART_MAX;
 use crux_protocol::net::{self, Net};
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::info;
+use tracing::{info, warn};
 use zeroize::Zeroizing;
 
 use crate::api::{self, Socket};
@@ -128,7 +129,10 @@ async fn run_parts(
     let signer = (identity, context);
     let state = engine(&config, &signer, &key, &addresses, snapshot)?;
     drop(key);
-    let around = surroundings(&config, &genesis, addresses, &pantry.blobs, &net, parts);
+    let (health, stated) =
+        tie.as_ref().map_or_else(Health::without_picket, |_| Health::of_picket());
+    let around =
+        surroundings(&config, &genesis, addresses, &pantry.blobs, &net, parts, stated.clone());
     let Net { commands, events, bulk, task, .. } = net;
     let network = async move {
         finished(task.await);
@@ -144,21 +148,28 @@ async fn run_parts(
     let processes =
         Processes { fulcrum: std::process::id(), picket: tie.as_ref().map(|tie| tie.picket) };
     let handle = Handle { view, requests: requests_in, processes };
-    let health = tie.as_ref().map_or_else(Health::without_picket, |_| Health::of_picket());
-    let (health, stated) = health;
     let saying = health::run(stated.clone(), handle.requests.clone());
     parts.task(Part::Health, Stop::Drop, saying);
     start_api(parts, socket, handle.clone(), pantry.clone(), stated, config.preload);
+    let restarted = tie.is_some().then(|| handle.clone());
     if let Some(tie) = tie {
         parts.task(Part::Picket, Stop::Drop, picket::serve(tie, handle, pantry, health));
     }
     let stop = async {
         tokio::select! {
             () = shutdown => {}
-            () = parts.failed() => {}
+            () = parts.failed() => announce(restarted).await,
         }
     };
     parts.here(Part::Loop, runtime.run(Inputs { requests, found }, stop)).await
+}
+
+/// A part failed. Where there is a picket it starts the node again at once, and the flock is told so.
+async fn announce(restarted: Option<Handle>) {
+    let Some(handle) = restarted else { return };
+    if let Err(error) = handle.announce_restart(RESTART_MAX).await {
+        warn!(%error, "the flock was not told of the restart, and may call this node dead until it is back");
+    }
 }
 
 /// Refused before anything but the directory is made.
@@ -362,6 +373,7 @@ fn surroundings(
     blobs: &Blobs,
     net: &Net,
     parts: &Supervisor,
+    stated: watch::Receiver<Stated>,
 ) -> Surroundings {
     Surroundings {
         flock: genesis.flock.clone(),
@@ -376,6 +388,7 @@ fn surroundings(
         other_flocks: std::collections::BTreeSet::new(),
         turned: net.turned.clone(),
         copies: Default::default(),
+        stated,
         parts: parts.clone(),
     }
 }

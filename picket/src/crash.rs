@@ -25,6 +25,8 @@ pub enum Write {
     Desired,
     /// That something was wanted.
     DesiredMark,
+    /// That the node left or is refused.
+    Ended,
     /// The events, when their file is made short.
     Events,
     /// The numbers of events.
@@ -50,9 +52,10 @@ pub enum Spawn {
 
 impl Write {
     /// Every one.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Desired,
         Self::DesiredMark,
+        Self::Ended,
         Self::Events,
         Self::EventNumbers,
         Self::Node,
@@ -66,6 +69,7 @@ impl Write {
         match self {
             Self::Desired => "desired",
             Self::DesiredMark => "desired.mark",
+            Self::Ended => "ended",
             Self::Events => "events",
             Self::EventNumbers => "events.seq",
             Self::Node => "node",

@@ -7,9 +7,10 @@
 //!   fulcrum ──▶ Link ──────────▶└───────────────────────────┘◀── API, keepers, the clock
 //! ```
 //!
-//! **Stop**: services in order, then the fulcrum, then this process, all within `stop_timeout`. What has not ended
+//! **Stop**: services in order, then the fulcrum, then this process, all within `stop_timeout`. Whatever has not ended
 //! then is killed, and `run` says so. Where the end of the fulcrum is final, services are stopped in order as well;
-//! what is wanted of them is kept.
+//! what is wanted of them is kept. Where it is final because the node left or is refused, that is kept too: the next
+//! `run` starts services once its fulcrum serves, which that of a node that left does not.
 //!
 //! **The end of `run`** is the fulcrum's where that is final; see [`crate::fulcrum`].
 
@@ -41,7 +42,7 @@ const KILLED_MAX: Duration = Duration::from_secs(1);
 /// get the rest. The fulcrum writes what it has, which takes a fraction of that unless the disk is slow.
 const RESERVE: Duration = Duration::from_secs(1);
 
-/// What the picket is told.
+/// The picket's settings.
 #[derive(Debug)]
 pub struct Config<S> {
     /// How the fulcrum is started.
@@ -61,13 +62,13 @@ pub type Ended = Result<u8, Error>;
 /// read again. Must be called within a runtime of one thread, by the thread that lives as long as the process.
 ///
 /// # Errors
-/// What nobody has printed yet: why the fulcrum cannot be started, or which signal ended it.
+/// Those that nobody has printed yet: why the fulcrum cannot be started, or which signal ended it.
 pub async fn run<S: Start>(
     config: Config<S>,
     stop: impl Future<Output = ()>,
     mut reload: mpsc::Receiver<()>,
 ) -> Ended {
-    // What this process and the fulcrum make is their user's alone, whatever their caller is used to.
+    // Files of this process and of the fulcrum are their user's alone, whatever their caller is used to.
     umask(Mode::RWXG | Mode::RWXO);
     orphans::prepare().map_err(|err| Error::io("adopting orphans", &err))?;
     let reaper = Reaper::start().map_err(|err| Error::io("watching child processes", &err))?;
@@ -135,7 +136,7 @@ impl<S: Start> Picket<S> {
         }
     }
 
-    /// Says to the fulcrum what the shell has for it. What it does not take now waits.
+    /// Says to the fulcrum what the shell has for it. Messages that it does not take now wait.
     fn say(&mut self) {
         self.shell.sweep(self.fulcrum.pid().map(|pid| pid.as_raw_nonzero().get()));
         let out = self.shell.outgoing();
@@ -187,6 +188,10 @@ impl<S: Start> Picket<S> {
                 }
                 Verdict::Again => warn!("the fulcrum {end}; it is started again in {wait:?}"),
                 Verdict::Final(code) => self.end(Ok(code)),
+                Verdict::Gone(code) => {
+                    self.shell.keep_end(code);
+                    self.end(Ok(code));
+                }
                 Verdict::Failed(error) => self.end(Err(error)),
             }
         }

@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -136,20 +135,6 @@ fn read(path: &Path) -> Result<String, UserError> {
         }
         // Comments may be in any encoding.
         _ => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-    }
-}
-
-impl User {
-    /// Gives a directory to this user, not what is in it. A link in its place is refused.
-    ///
-    /// # Errors
-    /// Those of the system.
-    pub fn own(&self, dir: &Path) -> io::Result<()> {
-        use rustix::fs::{Gid, Mode, OFlags, Uid, fchown, open};
-
-        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
-        let dir = open(dir, flags, Mode::empty())?;
-        Ok(fchown(dir.as_fd(), Some(Uid::from_raw(self.uid)), Some(Gid::from_raw(self.gid)))?)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::socket::Door;
 use crate::wire::Message as _;
 use crate::wire::field::{parse, present};
 
-/// What a get gives, one after the other.
+/// The parts of a get's answer, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Got {
     /// While it is fetched.
@@ -39,7 +39,7 @@ impl Get {
     /// The next part; none: that was all of it.
     ///
     /// # Errors
-    /// What the node says; [`Kind::NoNode`](crate::Kind::NoNode) when the connection broke.
+    /// Those of the node; [`Kind::NoNode`](crate::Kind::NoNode) when the connection broke.
     pub async fn next(&mut self) -> Result<Option<Got>, Error> {
         use v1::get_response::Part;
         let part = self.parts.message().await.map_err(|status| told(&status, self.limit))?;
@@ -58,7 +58,7 @@ impl Client {
     /// it was complete; when it ends otherwise nothing is put.
     ///
     /// # Errors
-    /// What the node answers: [`Kind::Quota`](crate::Kind::Quota), [`Kind::DiskFull`](crate::Kind::DiskFull).
+    /// Those of the node: [`Kind::Quota`](crate::Kind::Quota), [`Kind::DiskFull`](crate::Kind::DiskFull).
     pub async fn put_blob(
         &self,
         size: u64,

@@ -138,8 +138,8 @@ impl Client {
 
     /// Waits until the node answered a read over this connection, so that a write is not sent to a node that
     /// takes connections and never serves, as one whose start is refused: what became of the write would be
-    /// unknown. It costs one round trip a connection, and its wait has a limit of its own. What is left: a
-    /// connection that breaks after the read, which the write itself makes again.
+    /// unknown. It costs one round trip a connection, and its wait has a limit of its own. A connection may
+    /// still break after the read: the write itself makes that one again.
     async fn served(&self, door: Door) -> Result<(), Error> {
         let Line { channel, answered } = self.line(door);
         if !answered.load(Ordering::Relaxed) {
@@ -186,10 +186,10 @@ impl Client {
     }
 }
 
-/// What connections are made with. Its address is never resolved: there is a socket.
+/// The settings of every connection. Nobody resolves its address: there is a socket.
 fn endpoint() -> Endpoint {
     // Of a stream that is dropped early more comes, and by default a connection bears that so many
-    // times and ends. The node is no stranger.
+    // times and ends. The node is not a stranger.
     Endpoint::from_static("http://node.crux.invalid")
         .http2_max_local_error_reset_streams(None)
         .http2_max_header_list_size(HEADER_BYTES_MAX)

@@ -63,7 +63,8 @@ impl Events {
 }
 
 impl Client {
-    /// What a service wrote, and with `follow` what it writes. The limit holds for the first answer only.
+    /// Reads the lines that a service wrote, and with `follow` those that it writes from now on. The limit
+    /// holds for the first answer only.
     ///
     /// # Errors
     /// See [`Client::call`] and [`ReadLogs`].
@@ -73,7 +74,8 @@ impl Client {
         Ok(Logs { stream, pending: VecDeque::new() })
     }
 
-    /// What the node saw, and with `follow` what it sees. The limit holds for the first answer only.
+    /// Reads the events that the node saw, and with `follow` those to come. The limit holds for the first
+    /// answer only.
     ///
     /// # Errors
     /// See [`Client::call`] and [`ReadEvents`].

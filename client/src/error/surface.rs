@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Exit, Fault, Kind, StateChanged};
 
-/// What went wrong, for people and for machines. One pointer wide.
+/// An error, for people and for machines. One pointer wide.
 ///
 /// `Display` prints the context, outermost first, and the message; neither the hint nor the extra
 /// fields. Secrets never get in: who builds an error quotes names, paths and sizes only.
@@ -22,7 +22,7 @@ struct Body {
     /// Innermost first.
     context: Vec<String>,
     hint: Option<String>,
-    /// What is said where nobody has a better hint.
+    /// The hint where nobody has a better one.
     general_hint: Option<&'static str>,
     state_changed: StateChanged,
     fault: Fault,
@@ -124,22 +124,22 @@ impl Error {
         self
     }
 
-    /// What went wrong, for machines.
+    /// The kind, for machines.
     pub fn kind(&self) -> Kind {
         self.0.kind
     }
 
-    /// What went wrong, without the context.
+    /// The message, without the context.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// What was being done, innermost first.
+    /// The steps that were under way, innermost first.
     pub fn context(&self) -> &[String] {
         &self.0.context
     }
 
-    /// What the person can do next.
+    /// Advice to the person: the next step.
     pub fn hint(&self) -> Option<&str> {
         self.0.hint.as_deref().or(self.0.general_hint)
     }
@@ -164,7 +164,7 @@ impl Error {
         &self.0.fields
     }
 
-    /// What a program wrote last, line by line, where that is known.
+    /// The last lines that a program wrote, where they are known.
     pub fn log(&self) -> impl Iterator<Item = &str> {
         self.0.fields.get(LOG).into_iter().flat_map(|log| log.lines())
     }
@@ -175,7 +175,7 @@ impl Error {
     }
 }
 
-/// What a person can do about an error of the system, where nothing more is known.
+/// The hint for an error of the system, where nothing more is known.
 fn general_hint(kind: std::io::ErrorKind) -> Option<&'static str> {
     use std::io::ErrorKind as Io;
     Some(match kind {

@@ -1,4 +1,4 @@
-//! What a node saw.
+//! Events that a node saw.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub struct Event {
     pub up: Duration,
     /// The boot id of the machine.
     pub boot: String,
-    /// What happened, as in `plugin.exited`; [`Event::GAP`] where events are lost.
+    /// The kind of event, as in `plugin.exited`; [`Event::GAP`] where events are lost.
     pub kind: String,
     /// The node that saw it.
     pub node: Label,

@@ -26,9 +26,9 @@ pub struct Inspected {
     pub checks: Vec<CheckState>,
     /// How instances ended, the latest first.
     pub exits: Vec<InstanceExit>,
-    /// What the last update replaced, and a rollback returns to.
+    /// The image that the last update replaced; a rollback returns to it.
     pub previous: Option<PreviousImage>,
-    /// What holds the programs apart, in force now: `user`, `limits` and others.
+    /// The means in force that isolate the programs: `user`, `limits` and others.
     pub isolation: BTreeMap<String, String>,
 }
 
@@ -46,7 +46,7 @@ pub struct CheckState {
     /// How long ago the last run ended.
     #[serde(rename = "ago_ms", serialize_with = "millis_or_null")]
     pub ago: Option<Duration>,
-    /// What it answered, or why it failed.
+    /// The answer, or why it failed.
     pub text: String,
 }
 
@@ -69,7 +69,7 @@ pub struct InstanceExit {
     pub reason: String,
 }
 
-/// What an update replaced.
+/// The image that an update replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PreviousImage {
     /// The revision.

@@ -29,10 +29,10 @@ pub struct Instance {
     pub horde: Label,
     /// Its id, unique on the node; `None` before the first start.
     pub instance: Option<String>,
-    /// What it is doing.
+    /// Its state.
     #[serde(serialize_with = "text")]
     pub state: InstanceState,
-    /// What other nodes see of its registrations.
+    /// The status of its registrations, as other nodes see it.
     #[serde(serialize_with = "text")]
     pub status: ServiceStatus,
     /// For how long it has been in that state.
@@ -58,7 +58,7 @@ pub struct Instance {
     pub reason: Option<String>,
 }
 
-/// What an instance is doing.
+/// The state of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum InstanceState {
     /// Waits for its image, or for its turn.

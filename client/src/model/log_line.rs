@@ -1,4 +1,4 @@
-//! What services write.
+//! Lines that services write.
 
 use core::fmt;
 use core::str::FromStr;

@@ -1,4 +1,4 @@
-//! What a node's answers are made of.
+//! The parts of a node's answers.
 //!
 //! Plain values. They print as the command line prints them, and serialize as it does with `--json`;
 //! `wire` turns them into messages and back.

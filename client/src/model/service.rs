@@ -28,12 +28,12 @@ pub struct Service {
     pub status: ServiceStatus,
     /// Whether its node is alive and its lease runs.
     pub live: bool,
-    /// What its caller said about it.
+    /// The labels that its caller gave it.
     pub labels: BTreeMap<String, String>,
 }
 
 impl Service {
-    /// What tells it from every other service, and orders services.
+    /// The key that tells it from every other service, and orders services.
     pub const fn key(&self) -> (&FlockId, u16) {
         (&self.path, self.ordinal)
     }

@@ -1,4 +1,4 @@
-//! What became of a request that changes a service.
+//! The outcome of a request that changes a service.
 
 use core::fmt;
 use core::str::FromStr;
@@ -22,25 +22,25 @@ pub struct Settled {
     pub rev: ServiceName,
     /// Its first instance by ordinal; `None` where there is none, or none yet.
     pub instance: Option<String>,
-    /// What that one is doing. Of a service without instances: pending or stopped.
+    /// The state of that one. Of a service without instances: pending or stopped.
     #[serde(serialize_with = "text")]
     pub state: InstanceState,
     /// That one's process.
     pub pid: Option<u32>,
     /// That one's ports, by their names in the config.
     pub ports: BTreeMap<String, u16>,
-    /// What the request did.
+    /// The change that the request made.
     #[serde(skip)]
     pub change: Change,
     /// The number of changes to the node's desired services, with this one.
     #[serde(skip)]
     pub generation: u64,
-    /// What a person should know, as that a limit is not enforced on this node.
+    /// Notes for people, as that a limit is not enforced on this node.
     #[serde(skip)]
     pub notes: Vec<String>,
 }
 
-/// What a request did to a service.
+/// The change that a request made to a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// It is new.

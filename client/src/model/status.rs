@@ -1,4 +1,4 @@
-//! What a node says about itself.
+//! A node's statement about itself.
 
 use crux_crdt::name::Label;
 use crux_crdt::{Digest, Principal};
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::json::text;
 use super::{Joining, Leader};
 
-/// What a node is and what it sees, in numbers.
+/// The state of a node, and its view of the flock in numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Status {
     /// The flock's name.

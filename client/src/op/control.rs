@@ -55,7 +55,7 @@ pub struct GetLeader;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeaderPing;
 
-/// What became of a leader ping.
+/// The outcome of a leader ping.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaderPinged {
     /// The leader that it ran under.
@@ -74,7 +74,7 @@ pub struct GetMembers;
 /// [`LimitReached`](crate::Kind::LimitReached), [`DiskFull`](crate::Kind::DiskFull).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Register {
-    /// What names it on the node: registering the same key again replaces the rest.
+    /// Its key on the node: registering the same key again replaces the rest.
     pub key: ServiceKey,
     /// Where it is reached.
     pub endpoint: Endpoint,
@@ -93,7 +93,7 @@ pub struct Register {
 /// A service was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registered {
-    /// Where it stands.
+    /// Its path.
     pub path: FlockId,
     /// Its instance name, unique in the flock.
     pub instance: String,
@@ -105,7 +105,7 @@ pub struct Registered {
 /// [`NotFound`](crate::Kind::NotFound).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deregister {
-    /// What names it on the node.
+    /// Its key on the node.
     pub key: ServiceKey,
 }
 

@@ -26,7 +26,7 @@
 //!
 //! One that only reads the view has an `impl Serve` in `node/src/api/service.rs` in place of the `From`,
 //! and its name in `Class::of` of `node/src/api/calls.rs`.
-//! What several operations answer with is in [`model`](crate::model).
+//! Types that several answers share are in [`model`](crate::model).
 
 pub mod blobs;
 pub mod control;
@@ -48,7 +48,7 @@ pub(crate) const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Something to ask of a node, and the type of what it answers.
 pub trait Op: Send + Sync + Sized + 'static {
-    /// What a node answers.
+    /// The node's answer.
     type Answer: Send + 'static;
 }
 
@@ -65,7 +65,7 @@ pub trait Wire: Op {
     /// The operation as a node reads it.
     ///
     /// # Errors
-    /// What is wrong with it, with a hint what to write instead.
+    /// The request is malformed; the hint says what to write instead.
     fn from_wire(wire: &Self::Request) -> Result<Self, Error>;
 
     /// The answer as a node writes it.
@@ -80,7 +80,7 @@ pub trait Wire: Op {
 
 /// An operation that is one call of the API: a row of a table of calls.
 pub trait Call: Wire {
-    /// What the call does to the node.
+    /// The effect of the call on the node.
     const EFFECT: Effect;
     /// The socket that serves it.
     const DOOR: Door;
@@ -92,7 +92,7 @@ pub trait Call: Wire {
     ) -> impl Future<Output = Result<tonic::Response<Self::Response>, tonic::Status>> + Send;
 }
 
-/// What a call does: decides how long a client waits, and what a lost answer means.
+/// The effect of a call: decides how long a client waits, and what a lost answer means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// Only reads: a lost answer changed nothing.

@@ -74,13 +74,13 @@ pub struct AddService {
 pub struct UpdateService {
     /// Which service.
     pub service: ServiceName,
-    /// What is new.
+    /// The new config or image.
     pub new: New,
     /// For what the answer waits.
     pub until: Until,
 }
 
-/// What an update replaces.
+/// The new part of an update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum New {
     /// The whole config, whose name is the service's.
@@ -89,7 +89,7 @@ pub enum New {
     Image {
         /// The blob.
         blob: BlobId,
-        /// What the program sees as its argv\[0\]; `None`: the service's name.
+        /// The program's argv\[0\]; `None`: the service's name.
         argv0: Option<String>,
         /// The revision from now on; `None`: as it was.
         rev: Option<ServiceName>,
@@ -101,7 +101,7 @@ pub enum New {
 /// [`RolledBack`](Kind::RolledBack); while it is still tried, [`TimedOut`](Kind::TimedOut).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Until {
-    /// What has to be so.
+    /// The goal that the node waits for.
     pub goal: Goal,
     /// For how long the node waits. A caller that waits less long than this learns nothing.
     pub within: Duration,
@@ -109,7 +109,7 @@ pub struct Until {
     pub generation: Option<u64>,
 }
 
-/// What has to be so before a request that changes a service is answered.
+/// The goal that a service has to reach before the node answers a request that changes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Goal {
     /// Every instance is up; after a stop: is gone.

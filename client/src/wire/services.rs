@@ -1,4 +1,4 @@
-//! What the picket answers, as messages and back.
+//! The picket's answers, as messages and back.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;

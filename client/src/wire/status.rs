@@ -35,7 +35,7 @@ pub fn to_status(err: &Error) -> Status {
     Status::with_error_details(code, cut(&err.to_string()), details)
 }
 
-/// What `ErrorInfo` says besides the kind.
+/// The fields of `ErrorInfo` besides the kind.
 fn metadata(err: &Error) -> HashMap<String, String> {
     let mut metadata = HashMap::new();
     let mut put =
@@ -56,7 +56,7 @@ fn metadata(err: &Error) -> HashMap<String, String> {
     metadata
 }
 
-/// The status as an error. What a newer version says in other words keeps its code's meaning.
+/// The status as an error. A kind that only a newer version knows keeps its code's meaning.
 pub fn from_status(status: &Status) -> Error {
     let by_code = Kind::from_grpc(status.code() as i32);
     let info = status.get_details_error_info().filter(|info| info.domain == DOMAIN);
@@ -101,7 +101,7 @@ fn cut_to(s: &str, max: usize) -> String {
     s.chars().take(max).collect()
 }
 
-/// How many characters a text of that name has at most. What a program wrote is bounded where it is added.
+/// How many characters a text of that name has at most. The log of a program is bounded where it is added.
 fn max(name: &str) -> usize {
     if name == LOG_FIELD { LOG_CHARS_MAX } else { TEXT_MAX }
 }

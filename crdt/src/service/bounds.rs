@@ -1,6 +1,6 @@
 //! The bounds of a config, and its defaults, each with its reason.
 //!
-//! A config comes from people and, later, from other nodes. What it makes a node do has a bound here.
+//! A config comes from people and, later, from other nodes. The work that it can cause is bounded here.
 
 use core::ops::RangeInclusive;
 use core::time::Duration;
@@ -102,11 +102,11 @@ pub mod default {
     pub const START_TIMEOUT: Duration = secs(60);
     /// From the design: what gossip takes to tell all callers, many times over.
     pub const DRAIN: Duration = secs(2);
-    /// What `docker stop` waits.
+    /// As long as `docker stop` waits.
     pub const QUIT_TIMEOUT: Duration = secs(10);
     /// From the design: a guess. Supervisors that wait longer are restarted by hand.
     pub const BACKOFF_MAX: Duration = secs(30);
-    /// What Kubernetes waits at most between starts.
+    /// As long as Kubernetes waits at most between starts.
     pub const RETRY_FAILED: Duration = secs(5 * 60);
     /// A guess, between Kubernetes's 1 s and Docker's 30 s.
     pub const CHECK_TIMEOUT: Duration = secs(5);
@@ -114,4 +114,6 @@ pub mod default {
     pub const LOG_BYTES: u64 = 40 << 20;
     /// The hard limit with which Linux starts the first process, so that no node needs a right for it.
     pub const NOFILE: u64 = 4096;
+    /// Where a service finds programs: what Debian and Alpine give to root and to others, together.
+    pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 }

@@ -1,4 +1,4 @@
-//! What follows from a config: registrations, and what another config of the same service changes.
+//! Consequences of a config: registrations, and what another config of the same service changes.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::register::{Register, RegisterAs};
 use crate::name::ServiceName;
 use crate::record::ServiceKey;
 
-/// What it takes to get from one config to another one of the same service.
+/// The step from one config to another one of the same service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
     /// Nothing: they say the same.
@@ -82,7 +82,7 @@ impl Config {
         self.plain() == other.plain()
     }
 
-    /// What it takes to get from this config to the next one of the same service.
+    /// The step from this config to the next one of the same service.
     ///
     /// # Errors
     /// [`OtherService`]: the next one has another name.

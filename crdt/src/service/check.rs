@@ -13,13 +13,13 @@ use super::written;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct Check {
-    /// What is tried.
+    /// The probe itself.
     pub probe: Probe,
     /// How long it may take, within [`CHECK_TIMEOUT`](super::CHECK_TIMEOUT); 5 s. Longer counts as failed.
     pub timeout: Duration,
 }
 
-/// What a check tries. The address is the one at which the service listens.
+/// The attempt that a check makes. The address is the one at which the service listens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Probe {
     /// The port accepts a connection.
@@ -43,7 +43,7 @@ pub enum Probe {
     },
     /// A command ends with 0.
     Exec {
-        /// An absolute path, or a name that is found in the node's PATH, and its arguments.
+        /// An absolute path, or a name that is found in the service's PATH, and its arguments.
         command: Vec<String>,
     },
 }

@@ -17,7 +17,7 @@ use super::register::Register;
 use super::written;
 use crate::name::{Label, ServiceName};
 
-/// What a service is: a program and how a node runs it. Every rule of [`Fields::check`] holds.
+/// The definition of a service: a program and how a node runs it. Every rule of [`Fields::check`] holds.
 ///
 /// Its serde form is the one that people write, as JSON or TOML, with every key that has a value; reading it
 /// goes through the same rules, and refuses unknown keys.
@@ -72,10 +72,10 @@ pub struct Fields<I> {
     /// The horde that it is registered in; `main`.
     #[serde(default = "Label::main_horde")]
     pub horde: Label,
-    /// What the program knows of Crux; plain.
+    /// How much the program knows of Crux; plain.
     #[serde(default)]
     pub kind: Kind,
-    /// What is executed.
+    /// The program.
     pub image: I,
     /// The program's `argv[0]`; none: the service's name. A program that was found in PATH gets its path, as
     /// interpreters look for their libraries beside it. At most
@@ -89,7 +89,7 @@ pub struct Fields<I> {
     /// The ports; at most [`PORTS_MAX`](super::PORTS_MAX).
     #[serde(default)]
     pub ports: Ports,
-    /// What it is registered as while it is well; by its name.
+    /// Its registrations while it is well; by its name.
     #[serde(default, skip_serializing_if = "Register::is_by_name")]
     pub register: Register,
     /// The checks, at most [`CHECKS_MAX`](super::CHECKS_MAX). None: it is up when its ports accept; without
@@ -136,7 +136,7 @@ pub struct Fields<I> {
     /// picket refuses one when it starts the service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// What an instance may use; none: as much as it likes.
+    /// The resources that an instance may use; none: as much as it likes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
     /// How many bytes of output are kept, within [`LOG_BYTES`](super::LOG_BYTES); 40 MiB.
@@ -195,7 +195,7 @@ impl<I> Fields<I> {
     }
 }
 
-/// What absent keys mean.
+/// The meaning of absent keys.
 mod missing {
     use super::{Duration, ServiceName, default};
 

@@ -9,7 +9,7 @@
 //! A [`Config`] is [`Fields`] that keep every rule of [`Fields::check`]; there is no other way to one, also
 //! not by deserialising. It reads as its fields. [`bounds`] has every bound and default with its reason.
 //!
-//! What follows from a config is a pure function of it: the names under which it is registered, how an update
+//! Pure functions of a config say what follows from it: the names under which it is registered, how an update
 //! replaces instances, what another config changes, and its texts with their [placeholders](Places) filled.
 //!
 //! Not here: what depends on the machine (whether a port is free, a user exists, a blob is a program). The

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use super::port::PortName;
 
-/// What placeholders of an instance stand for.
+/// The values of an instance's placeholders.
 #[derive(Debug, Clone, Copy)]
 pub struct Places<'a> {
     /// The number of each port.
@@ -57,7 +57,7 @@ impl Places<'_> {
     }
 }
 
-/// What is between `${` and `}`.
+/// The name between `${` and `}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Placeholder<'a> {
     Addr,

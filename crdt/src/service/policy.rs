@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::written;
 
-/// What a program knows of Crux.
+/// How much a program knows of Crux.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -36,7 +36,7 @@ pub enum UpdateBy {
     Replace,
 }
 
-/// What an instance may use. `None`: as much as it likes.
+/// The resources that an instance may use. `None`: as much as it likes.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {

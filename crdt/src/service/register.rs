@@ -1,4 +1,4 @@
-//! What a service is registered as.
+//! The registrations of a service.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::port::PortName;
 use crate::name::ServiceName;
 
-/// What a service is registered as while it is well.
+/// The registrations of a service while it is well.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
 #[serde(from = "Vec<RegisterAs>", into = "Vec<RegisterAs>")]
 pub enum Register {

@@ -24,7 +24,7 @@ impl<I> Fields<I> {
     /// Checks all rules but those of the image.
     ///
     /// # Errors
-    /// What is wrong, the first 16 of it, each with its key.
+    /// The first 16 mistakes, each with its key.
     pub fn check(&self) -> Result<(), ConfigErrors> {
         let mut wrong = Wrong(Vec::new());
         self.check_texts(&mut wrong);
@@ -159,7 +159,7 @@ impl<I> Fields<I> {
         wrong.number("nofile", self.nofile, &bounds::NOFILE);
     }
 
-    /// What all texts take together.
+    /// Checks the length of all texts together.
     fn check_whole(&self, wrong: &mut Wrong) {
         let bytes: usize = self.texts().map(str::len).sum();
         wrong.unless(bytes <= bounds::CONFIG_BYTES_MAX, "name", || Why::AllTooLong(bytes));
@@ -211,10 +211,10 @@ impl<I> Fields<I> {
     }
 }
 
-const USER: &str = "the name of a user is a letter or `_`, then letters, digits, `_`, `-` and `.`; at most 32 bytes";
+const USER: &str = "write the number of a user, or its name: a letter or `_`, then letters, digits, `_`, `-` and `.`; at most 32 bytes";
 const VARIABLE: &str =
     "the name of a variable is a letter or `_`, then letters, digits and `_`; at most 255 bytes";
-const PROGRAM: &str = "write an absolute path, or a name that is found in the node's PATH";
+const PROGRAM: &str = "write an absolute path, or a name that is found in the service's PATH";
 const HTTP: &str = "a path begins with `/` and has visible ASCII characters only";
 const GRPC: &str = "the name of a gRPC service has letters, digits, `_` and `.` only";
 const CPU: &str = "it must be from 0.01 to 4096 processors";
@@ -229,7 +229,9 @@ const GRPC_BYTES_MAX: usize = 255;
 fn is_user(user: &str) -> bool {
     let begins = user.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let rest = user.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
-    begins && rest && user.len() <= bounds::USER_BYTES_MAX
+    // Those of a directory service may be known by number only.
+    let is_number = user.bytes().all(|b| b.is_ascii_digit()) && user.parse::<u32>().is_ok();
+    (begins && rest && user.len() <= bounds::USER_BYTES_MAX) || is_number
 }
 
 fn is_variable(name: &str) -> bool {
@@ -264,7 +266,7 @@ fn check_labels(key: &str, entry: &RegisterAs, wrong: &mut Wrong) {
     }
 }
 
-/// What is wrong so far.
+/// The mistakes found so far.
 struct Wrong(Vec<ConfigError>);
 
 impl Wrong {

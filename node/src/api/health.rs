@@ -7,8 +7,9 @@
 //! | `crux.v1.Blobs` | the blobs | from when `--preload` is done |
 //! | a service, a path, an instance | services of this node under that name | if one of them is *up* or *degraded* |
 //!
-//! Services are those that the node registered, and those that its picket runs without registering them. Of what
-//! the picket runs its own word counts, at once; of the others the status that the view shows.
+//! Services are those that the node registered, and all that its picket runs, whether that is up or not: those have the
+//! names that they have on the picket's socket. Of what the picket runs its own word counts, at once; of the others the
+//! status that the view shows.
 
 use std::sync::Arc;
 
@@ -65,10 +66,9 @@ fn serves_any(view: &View, stated: &Stated, name: &str) -> Option<bool> {
     let registered = registered.filter(|service| is_called(service, name));
     let said = |service: &Service| stated.services.as_ref()?.get(&key_of(service)).copied();
     let registered = registered.map(|service| said(service).unwrap_or(service.status));
-    let run = stated.services.iter().flatten().filter(|(key, _)| is_key(key, view, name));
-    let mut all = registered.chain(run.map(|(_, status)| *status)).peekable();
+    let mut all = registered.map(is_serving).chain(stated.named.get(name).copied()).peekable();
     all.peek()?;
-    Some(all.any(is_serving))
+    Some(all.any(|serves| serves))
 }
 
 fn key_of(service: &Service) -> ServiceKey {
@@ -86,13 +86,6 @@ fn is_called(service: &Service, name: &str) -> bool {
     is_path || service.path.service.as_str() == name || service.instance == name
 }
 
-/// Whether what the picket runs under this key has that name.
-fn is_key(key: &ServiceKey, view: &View, name: &str) -> bool {
-    let ServiceKey { horde, service, rev, .. } = key;
-    let path = || format!("/{}/{horde}/{}/{service}/{rev}", view.flock, view.node);
-    service.as_str() == name || (name.starts_with('/') && path() == name)
-}
-
 #[cfg(test)]
 mod tests {
     use crux_client::model::ServiceStatus;
@@ -100,10 +93,11 @@ mod tests {
     use super::*;
     use crate::view::testing::{service, view};
 
-    fn stated(all: &[(&str, ServiceStatus)]) -> Stated {
+    fn stated(all: &[(&str, ServiceStatus)], named: &[(&str, bool)]) -> Stated {
         let key = |name: &str| key_of(&service("n1", name, "r1"));
         let services = all.iter().map(|(name, status)| (key(name), *status)).collect();
-        Stated { picket: Picket::Attached, services: Some(services) }
+        let named = named.iter().map(|(name, serves)| ((*name).to_owned(), *serves)).collect();
+        Stated { picket: Picket::Attached, services: Some(services), named }
     }
 
     fn with(services: Vec<Service>) -> View {
@@ -126,14 +120,24 @@ mod tests {
     fn the_picket_s_word_counts_before_what_the_flock_was_told() {
         let view = with(vec![service("n1", "web", "r1")]);
         for status in ServiceStatus::ALL {
-            let serves = serves_any(&view, &stated(&[("web", status)]), "svc-n1web");
+            let serves = serves_any(&view, &stated(&[("web", status)], &[]), "svc-n1web");
             assert_eq!(serves, Some(is_serving(status)), "{status}");
         }
-        // What it runs and does not register, too.
-        let only_run = stated(&[("batch", ServiceStatus::Down)]);
-        assert_eq!(serves_any(&view, &only_run, "batch"), Some(false));
-        assert_eq!(serves_any(&view, &only_run, "/dev/main/n1/batch/r1"), Some(false));
-        assert_eq!(serves_any(&view, &only_run, "web"), Some(true));
+    }
+
+    /// One that is not up is there all the same: it is not the same as one that nobody knows.
+    #[test]
+    fn what_the_picket_runs_has_all_names_that_it_has_there() {
+        let view = with(vec![service("n1", "web", "r1")]);
+        let named =
+            [("batch", false), ("batch-v1-1-abc", false), ("web", false), ("web-r1-1-x", true)];
+        let stated = stated(&[("web", ServiceStatus::Up)], &named);
+        let serves = |name: &str| serves_any(&view, &stated, name);
+        assert_eq!(serves("batch"), Some(false));
+        assert_eq!(serves("batch-v1-1-abc"), Some(false));
+        assert_eq!(serves("web-r1-1-x"), Some(true));
+        assert_eq!(serves("web"), Some(true), "another one of that name is up");
+        assert_eq!(serves("batch-v1-1-ab"), None);
     }
 
     #[test]

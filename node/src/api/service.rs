@@ -23,13 +23,13 @@ use crux_picket::door::{Answer, Serve, answered, handle};
 pub(super) struct Service {
     pub(super) handle: Handle,
     pub(super) pantry: Pantry,
-    /// What those who watch saw last.
+    /// The state that the watchers saw last.
     pub(super) seen: Seen,
     /// Turns true when the server stops: streams end then.
     pub(super) closing: watch::Receiver<bool>,
 }
 
-/// What changes state, or needs other nodes, the fulcrum does.
+/// The fulcrum serves each operation that changes state, or needs other nodes.
 impl<O: Op> Serve<O> for Service
 where
     Request: From<Asked<O>>,

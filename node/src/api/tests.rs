@@ -149,7 +149,7 @@ fn answer<T>(reply: ReplyTo<T>, result: Result<T, Error>) {
     drop(reply.send(result));
 }
 
-/// What a register of `full` is answered with.
+/// The answer to a register of `full`.
 fn full() -> Error {
     Error::new(Kind::DiskFull, "no room").augment("registering").with_hint("make room")
 }
@@ -355,12 +355,14 @@ async fn a_stock_client_sees_the_health_of_services() {
         rev: "r1".parse().unwrap(),
         ordinal: 0,
     };
-    let state = |web, batch| node.health.state(vec![(key("web"), web), (key("batch"), batch)]);
-    state(ServiceStatus::Down, ServiceStatus::Degraded);
+    let state = |web, batch| {
+        node.health.state(vec![(key("web"), web)], BTreeMap::from([("batch".to_owned(), batch)]));
+    };
+    state(ServiceStatus::Down, true);
     assert_eq!(next().await, Some(Serving));
     let web = client.check(of("/dev/main/n1/web/r1")).await.unwrap().into_inner();
     assert_eq!(web.status(), NotServing);
-    state(ServiceStatus::Up, ServiceStatus::Unknown);
+    state(ServiceStatus::Up, false);
     assert_eq!(next().await, Some(NotServing));
     node.stop().await;
     assert_eq!(next().await, None, "the stream ends with the node");

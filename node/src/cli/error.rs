@@ -43,7 +43,7 @@ fn text(err: &Error) -> String {
     text
 }
 
-/// What the parser of the command line has to say: help for those who ask, or an error.
+/// Prints the message of the command line's parser: help for people who asked, or an error.
 pub(super) fn usage(mut err: clap::Error, args: &[OsString], ui: &mut Ui) -> Exit {
     let words = args.iter().skip(1).filter_map(|arg| arg.to_str());
     let root = Cli::command();

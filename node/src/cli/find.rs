@@ -6,7 +6,7 @@
 //!    none is taken: the error names them.
 //!
 //! A node binds its socket right after it has its data directory, and answers once it has read its database;
-//! a command that connected waits for that within `--timeout`. What is left is the moment before the
+//! a command that connected waits for that within `--timeout`. That leaves the moment before the
 //! socket is there, as in `crux-node run … & crux-node status`: for [`STARTING`] a command looks again.
 
 use std::path::{Path, PathBuf};

@@ -15,7 +15,7 @@ use super::{Cli, Command, Ui};
 use crate::config;
 use crate::error::{Error, Kind};
 
-/// What the kernel calls the process, so that `killall crux-node` means the picket.
+/// The kernel's name of the process, so that `killall crux-node` means the picket.
 const NAME: &std::ffi::CStr = c"crux-fulcrum";
 
 /// Run the node itself, as the child of `run`
@@ -33,6 +33,12 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     run::begin()?;
     let stream = socket()?;
+    let word = stream.try_clone().map_err(|err| Error::io("the link to the picket", &err))?;
+    run_on(stream, args, ui).inspect_err(|error| link::last_words(&word, error))
+}
+
+/// Runs the node with this link to its picket.
+fn run_on(stream: UnixStream, args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let Hello { picket, settings, .. } = link::receive(&stream).map_err(|err| {
         Error::new(Kind::Internal, err.to_string()).augment("the link to the picket")
     })?;

@@ -33,7 +33,7 @@ pub(super) struct Live {
     watch: bool,
 }
 
-/// What one answer looks like, in each form.
+/// One answer, in each form.
 pub(super) trait Shown<A> {
     /// As one JSON document.
     fn json(&self, answer: &A) -> Result<String, Error>;
@@ -134,8 +134,8 @@ fn squeezed(row: &str) -> String {
 /// Clears a terminal.
 const CLEAR: &str = "\x1b[2J";
 
-/// What a terminal of so many lines is sent to show a text from its top. Lines that are too long are cut by
-/// the terminal, which would otherwise wrap them and scroll.
+/// The bytes that make a terminal of so many lines show a text from its top. The terminal cuts lines that are
+/// too long: it would otherwise wrap them and scroll.
 fn frame(text: &str, rows: usize, colours: bool) -> String {
     let text = finish(text, colours);
     let lines: Vec<_> = text.lines().collect();

@@ -4,9 +4,9 @@
 //! through [`Ui`] and talk to a node through [`crux_client`]; none prints by itself, none knows
 //! gRPC.
 //!
-//! What scripts rely on: with `--json` standard output holds exactly one JSON document (`watch`, `blob put`,
-//! `logs`, `events` and lists with `-w`: one per line) or nothing; hints, progress and errors go to standard error, each a line,
-//! an error as one object; exit codes are those of [`Exit`].
+//! Scripts rely on this: with `--json` standard output holds exactly one JSON document (`watch`, `blob put`,
+//! `logs`, `events` and lists with `-w`: one per line) or nothing; hints, progress and errors go to standard
+//! error, each a line, an error as one object; exit codes are those of [`Exit`].
 
 mod blob;
 mod completions;
@@ -71,7 +71,7 @@ struct Cli {
 /// The heading of [`Common`] in the help.
 const COMMON: &str = "Common options";
 
-/// What every command takes, in any position after its name.
+/// Options of every command, in any position after its name.
 #[derive(Debug, Clone, Args)]
 struct Common {
     /// Data directory of the node, or CRUX_DATA_DIR; else /var/lib/crux or your only node

@@ -62,7 +62,7 @@ pub(super) fn begin() -> Result<(), Error> {
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, Error> {
     if ui.env().is_own() {
         begin()?;
-        // What it starts inherits the setting.
+        // The programs that it starts inherit the setting.
         arena::have_one();
     }
     let flags = args.flags(ui);

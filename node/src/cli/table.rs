@@ -11,7 +11,7 @@ use crux_crdt::path::FlockId;
 use super::paint::{Colour, paint};
 use crate::plain;
 
-/// What is in one place of a table.
+/// The text in one place of a table.
 #[derive(Debug, Clone)]
 pub(super) struct Cell {
     text: String,

@@ -38,7 +38,7 @@ impl Write for Buffer {
     }
 }
 
-/// What a command did.
+/// The outcome of a command.
 #[derive(Debug)]
 pub(super) struct Ran {
     pub(super) exit: u8,
@@ -233,7 +233,7 @@ fn words_of_other_tools_are_explained() {
     insta::assert_snapshot!("unknown", alone("list").shown());
 }
 
-/// What the system refuses is said with what to do about it.
+/// An error of the system comes with a hint.
 #[test]
 fn errors_of_the_system_have_a_hint() {
     let dir = tempfile::tempdir().unwrap();

@@ -158,7 +158,7 @@ mod tests {
         command.get_subcommands().for_each(|below| flags(below, all));
     }
 
-    /// What is between backticks in a tip.
+    /// The words between backticks in a tip.
     fn quoted(tip: &str) -> Vec<&str> {
         tip.split('`').skip(1).step_by(2).collect()
     }

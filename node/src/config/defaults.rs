@@ -8,9 +8,9 @@ use std::time::Duration;
 pub(super) const LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 7117);
 
-/// What this project says, and what others warn of: but for two libraries that warn of what happens in every
-/// start. Gossipsub does of a message that came from a peer and was about to be published here, too, and yamux
-/// of a connection that the peer closed first, as one of two that dialled each other.
+/// Lines of this project, and warnings of others; but for two libraries that warn of what happens in every
+/// start. Gossipsub does of a message that came from a peer and was about to be published here, too, and
+/// yamux of a connection that the peer closed first, as one of two that dialled each other.
 pub(super) const LOG: &str =
     "warn,crux_node=info,crux_protocol=info,libp2p_gossipsub=error,yamux=error";
 

@@ -56,7 +56,7 @@ fn doing(path: &Path) -> String {
     format!("the configuration file {}", path.display())
 }
 
-/// What is wrong, at which key and in which line.
+/// The mistake, with its key and its line.
 fn describe(err: &toml::de::Error, text: &str) -> String {
     let message = err.message().trim();
     let Some(span) = err.span() else { return message.to_owned() };

@@ -23,13 +23,13 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::secret::FlockKeys;
 
-/// What was read once, so that another process of the same node need not read it again: a pipe gives it only
-/// once, and a file may be gone.
+/// Texts that were read once, so that another process of the same node need not read them again: a pipe gives
+/// its text only once, and a file may be gone.
 #[derive(Debug, Clone)]
 pub struct Given {
     /// The text of the file of settings, if one was named.
     pub file: Option<String>,
-    /// What the secret gave.
+    /// The keys that follow from the secret.
     pub keys: FlockKeys,
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn load_given(flags: Layer, env: &Env, given: Given) -> Result<Config
 /// longer, and neither is one that came through a pipe.
 ///
 /// # Errors
-/// See [`load`]; [`crate::Kind::InvalidConfig`] when the settings are no regular file.
+/// See [`load`]; [`crate::Kind::InvalidConfig`] when the settings are not in a regular file.
 pub(crate) fn reload(flags: &Layer, env: &Env, running: &FlockKeys) -> Result<Config, Error> {
     let file = text_again(flags, env)?;
     let layers = all(flags.clone(), env, file.as_deref())?;
@@ -117,8 +117,9 @@ fn all(flags: Layer, env: &Env, text: Option<&str>) -> Result<Vec<Layer>, Error>
     Ok(layers)
 }
 
-/// Whether a path gives the same again: a pipe, or a terminal, has one wait for what never comes. What a process
-/// has open another one of the node need not have. Of what is not there the error of reading it says so.
+/// Whether a path gives the same again: a pipe, or a terminal, has one wait for what never comes. A file that
+/// one process has open, another one of the node need not have. A path that leads nowhere counts: the error
+/// of reading it says so.
 fn is_read_again(path: &Path) -> bool {
     let is_open_file = OPEN_FILES.iter().any(|place| path.starts_with(place));
     !is_open_file && path.metadata().map_or(true, |meta| meta.is_file())
@@ -127,8 +128,8 @@ fn is_read_again(path: &Path) -> bool {
 /// Where a process finds what it has open.
 const OPEN_FILES: [&str; 3] = ["/dev/stdin", "/dev/fd", "/proc/self/fd"];
 
-/// What the secret of the highest layer that has one gives; none where that is in the environment, or in
-/// a file that is not to be read.
+/// The keys of the highest layer that has a secret; none where that is in the environment, or in a file that
+/// is not to be read.
 fn read_secret(
     layers: &[Layer],
     env: &Env,

@@ -29,7 +29,7 @@ use super::{Env, Source, validate};
 use crate::error::Error;
 use crate::secret::FlockKeys;
 
-/// What people see of a setting.
+/// A setting, as people see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
     /// The key in the file.
@@ -40,9 +40,9 @@ pub struct Row {
     pub value: &'static str,
     /// Whether a file may have it.
     pub in_file: bool,
-    /// What holds where nothing is set, in Markdown.
+    /// The value where nothing is set, in Markdown.
     pub default: &'static str,
-    /// What the help says.
+    /// The text of the help.
     pub help: &'static str,
 }
 
@@ -72,10 +72,10 @@ macro_rules! settings {
         flag $flag:literal, default $default:literal,
         help $help:literal;
     )*) => {
-        /// What a node is told. Everything in it was checked; nothing in it changes.
+        /// The settings of a node. Everything in it was checked; nothing in it changes.
         #[derive(Debug, Clone)]
         pub struct Config {
-            /// What the secret gave that makes nodes one flock. Required.
+            /// The keys of the secret that makes nodes one flock. Required.
             pub keys: FlockKeys,
             /// Whether a node that left its flock comes back. A flag of one start and no setting: kept, it
             /// would undo every `leave`.
@@ -214,7 +214,7 @@ settings! {
     join: Texts("HOST:PORT") => Vec<Endpoint> = validate::join,
         flag "join", default "none; at most 64",
         help "Seed peer: a node to dial until it answers (can be repeated)";
-    /// What to tell others about the node: at most 32, keys as service names, values at most 255 bytes
+    /// Labels that the node shows to others: at most 32, keys as service names, values at most 255 bytes
     /// of printable text.
     labels: Table("K=V") => BTreeMap<String, String> = validate::labels,
         flag "label", default "none; at most 32",
@@ -252,7 +252,7 @@ settings! {
     replica_max: Text("SIZE") => usize = validate::replica,
         flag "replica-max", default "256 MiB; at least 16 MiB",
         help "Memory for the records of others, at least 16MiB; a full node takes in no further members";
-    /// What to log, as directives of `tracing`: `warn,crux_node=debug`. Default: this project's `info` and
+    /// Lines to log, as directives of `tracing`: `warn,crux_node=debug`. Default: this project's `info` and
     /// others' `warn`.
     log: Text("DIRECTIVES") => String = validate::log,
         flag "log", default "Crux `info`, others `warn` (gossipsub and yamux `error`)",

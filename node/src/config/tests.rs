@@ -250,7 +250,7 @@ fn directories_for_blobs_are_absolute_and_few() {
     assert!(error.starts_with("--blob-dir: "), "{error}");
 }
 
-/// What SIGHUP reads. A secret that was in the environment is gone by then, and is not asked for.
+/// SIGHUP has the settings read. A secret that was in the environment is gone by then, and is not asked for.
 #[test]
 fn what_changed_meanwhile_is_named() {
     let f = Fixture::new();
@@ -308,7 +308,7 @@ fn the_replica_has_a_limit_of_a_sane_size() {
     assert!(wrong.starts_with("CRUX_REPLICA_MAX: "), "{wrong}");
 }
 
-/// What the picket hands to a fulcrum gives the same, whatever became of the files.
+/// The values that the picket hands to a fulcrum give the same, whatever became of the files.
 #[test]
 fn what_was_read_once_need_not_be_read_again() {
     let f = Fixture::new();

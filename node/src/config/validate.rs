@@ -250,7 +250,7 @@ pub(super) fn data_dir(found: Option<Found<'_, PathBuf>>) -> Result<PathBuf, Err
     path(found)?.ok_or_else(no_data_dir)
 }
 
-/// Any path. What is there is seen when it is opened.
+/// Any path. The node sees what is there when it opens it.
 #[expect(clippy::unnecessary_wraps, reason = "the shape of a check")]
 pub(super) fn path(found: Option<Found<'_, PathBuf>>) -> Result<Option<PathBuf>, Error> {
     Ok(found.map(|found| found.value.clone()))

@@ -29,7 +29,7 @@ pub struct Processes {
     pub picket: Option<u32>,
 }
 
-/// What a front end needs of the fulcrum: the latest view, and a bounded queue for requests.
+/// A front end's access to the fulcrum: the latest view, and a bounded queue for requests.
 #[derive(Debug, Clone)]
 pub struct Handle {
     /// The snapshot the fulcrum published last.
@@ -58,7 +58,7 @@ impl Handle {
     /// Asks the fulcrum and waits for the answer.
     ///
     /// # Errors
-    /// What the fulcrum answers; [`Kind::Busy`] when its queue stays full, [`Kind::TimedOut`] when it
+    /// Those of the fulcrum; [`Kind::Busy`] when its queue stays full, [`Kind::TimedOut`] when it
     /// took the request and does not answer, [`Kind::ShuttingDown`] when it is gone.
     pub async fn ask<O: Op>(&self, op: O) -> Result<O::Answer, Error>
     where

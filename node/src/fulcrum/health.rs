@@ -28,13 +28,15 @@ pub enum Picket {
     Attached,
 }
 
-/// What the picket stated last.
+/// The picket's last statement.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Stated {
     /// Whether it is there.
     pub picket: Picket,
-    /// How each service is that it runs; none: it did not say yet.
+    /// How each registration is of what it runs; none: it did not say yet.
     pub services: Option<BTreeMap<ServiceKey, ServiceStatus>>,
+    /// Whether what it runs serves, registered or not, by all names that it has.
+    pub named: BTreeMap<String, bool>,
 }
 
 /// Where the picket states how its services are. Clones state for the same node.
@@ -44,12 +46,13 @@ pub struct Health(watch::Sender<Stated>);
 impl Health {
     /// Of a node without a picket: all is well.
     pub fn without_picket() -> (Self, watch::Receiver<Stated>) {
-        Self::of(Stated { picket: Picket::None, services: Some(BTreeMap::new()) })
+        let services = Some(BTreeMap::new());
+        Self::of(Stated { picket: Picket::None, services, named: BTreeMap::new() })
     }
 
     /// Of a node that waits for its picket: what the node's record says of its services holds meanwhile.
     pub fn of_picket() -> (Self, watch::Receiver<Stated>) {
-        Self::of(Stated { picket: Picket::Away, services: None })
+        Self::of(Stated { picket: Picket::Away, ..Stated::default() })
     }
 
     fn of(stated: Stated) -> (Self, watch::Receiver<Stated>) {
@@ -63,15 +66,15 @@ impl Health {
         self.0.send_modify(|stated| stated.picket = picket);
     }
 
-    /// How all services are that the picket runs, registered or not: those that are up, too. Replaces what was stated
-    /// before. Of two with one key the later one counts.
+    /// How the registrations of all services are that the picket runs, those that are up, too; and whether what it runs
+    /// serves, by its names. Replaces what was stated before. Of two with one key the later one counts.
     ///
     /// The picket states it once it is connected, and at each change; what the flock sees follows within a second.
-    pub fn state(&self, all: Vec<(ServiceKey, ServiceStatus)>) {
+    pub fn state(&self, all: Vec<(ServiceKey, ServiceStatus)>, named: BTreeMap<String, bool>) {
         let services = Some(all.into_iter().collect());
         self.0.send_if_modified(|stated| {
-            let changes = stated.services != services;
-            stated.services = services;
+            let changes = stated.services != services || stated.named != named;
+            (stated.services, stated.named) = (services, named);
             changes
         });
     }
@@ -108,7 +111,7 @@ fn handle(engine: &mut State, event: Option<Event>) -> Vec<Command> {
     commands
 }
 
-/// What was stated last; none: nothing was.
+/// The last statement; none: there was none.
 fn told(stated: &mut watch::Receiver<Stated>) -> Option<Event> {
     let stated = stated.borrow_and_update();
     let services = stated.services.as_ref()?;

@@ -1,4 +1,4 @@
-//! What people see of the flock, made from the engine's state.
+//! People's view of the flock, made from the engine's state.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crux_protocol::link::DialFailure;
 
 use crate::view::{Said, View};
 
-/// What stays the same while the node runs.
+/// The part that stays the same while the node runs.
 #[derive(Debug, Clone)]
 pub(super) struct Frame {
     pub(super) flock: Label,
@@ -167,7 +167,7 @@ fn status(node: flock::MemberState, said: Option<Condition>) -> ServiceStatus {
     node.max(said)
 }
 
-/// Where a registration stands.
+/// The path of a registration.
 pub(super) fn path(frame: &Frame, node: &Label, registration: &Registration) -> FlockId {
     FlockId {
         flock: frame.flock.clone(),

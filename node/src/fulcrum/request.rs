@@ -1,7 +1,7 @@
-//! What the rest of the node asks of the fulcrum.
+//! Requests of the rest of the node to the fulcrum.
 //!
-//! Reading needs no request: the fulcrum publishes a [`View`](crate::view::View), and whoever reads
-//! looks there. A request changes state, or needs other nodes. It is an operation of
+//! Reading needs no request: the fulcrum publishes a [`View`](crate::view::View), and readers look
+//! there. A request changes state, or needs other nodes. It is an operation of
 //! [`crux_client::op`], or one of the node's own below; a `From` says which event it is for
 //! the engine. The way back is of the answer's type, so nobody can take one answer for another.
 
@@ -25,7 +25,7 @@ pub type ReplyTo<T> = oneshot::Sender<Result<T, Error>>;
 /// An operation, and where its answer goes.
 #[derive(Debug)]
 pub struct Asked<O: Op> {
-    /// What is asked.
+    /// The request.
     pub op: O,
     /// Where the answer goes.
     pub reply: ReplyTo<O::Answer>,

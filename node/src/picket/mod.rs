@@ -11,10 +11,10 @@
 //! * Each numbered request is answered once. More than [`REQUESTS_MAX`] at a time are answered with `busy`.
 //! * A registration that the picket made stays when the link closes: the next fulcrum states it from the record,
 //!   and whether its service still runs only the picket knows.
-//! * What the last list of pins has is held from the moment that it is here. Holds end with this process, and the
-//!   picket sends its list to each.
+//! * The blobs of the last list of pins are held, each from the moment that it is here. Holds end with this
+//!   process, and the picket sends its list to each.
 //!
-//! **What it does not do.** It decides nothing about services: the engine that does runs in the picket.
+//! **Out of scope.** It decides nothing about services: the engine that does runs in the picket.
 
 mod server;
 
@@ -29,7 +29,7 @@ pub(crate) use server::serve;
 /// that is withdrawn and one that is made, and some.
 const REQUESTS_MAX: usize = 512;
 
-/// What leads to the picket, and what it may have the node do.
+/// The link to the picket, and the ways in which it may act on the node.
 #[derive(Debug)]
 pub struct Tie {
     /// The link. The first message was read.

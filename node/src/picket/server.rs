@@ -105,13 +105,9 @@ impl Server {
                     .push(async move { Done::Image(seq, image(&pantry, blob).await) }.boxed());
                 Ok(())
             }
-            FromPicket::AnnounceRestart { seq, within } => {
-                let handle = self.handle.clone();
-                self.begin(seq, async move { handle.announce_restart(within).await })
-            }
-            FromPicket::Health { services } => {
+            FromPicket::Health { services, named } => {
                 let stated = services.into_iter().map(|Stated { key, status }| (key, status));
-                self.health.state(stated.collect());
+                self.health.state(stated.collect(), named);
                 Ok(())
             }
             FromPicket::Pins { blobs } => {
@@ -218,7 +214,7 @@ async fn image(pantry: &Pantry, id: BlobId) -> Result<Image, Error> {
     Ok(Image { descriptor, path, hold })
 }
 
-/// What is not registered is withdrawn already.
+/// A registration that is not there is withdrawn already.
 fn gone(withdrawn: Result<(), Error>) -> Result<(), Error> {
     match withdrawn {
         Err(error) if error.kind() == Kind::NotFound => Ok(()),

@@ -90,7 +90,7 @@ impl Error for Fault {
     }
 }
 
-/// What is expected, in the words of a config.
+/// The expected value, in the words of a config.
 fn wanted(expected: &dyn Expected) -> String {
     match expected.to_string() {
         number if ["u16", "u32", "u64"].contains(&&*number) => "a whole number".to_owned(),
@@ -102,7 +102,7 @@ fn wanted(expected: &dyn Expected) -> String {
     }
 }
 
-/// What was found, in the words of a config.
+/// The value that was found, in the words of a config.
 fn what(found: Unexpected<'_>) -> String {
     match found {
         Unexpected::Bool(is) => is.to_string(),

@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::path::PathBuf;
 
+use crux_client::model::Prefix;
 use crux_crdt::blob::BlobId;
 use crux_crdt::service::{Config, ConfigErrors, Fields, Image, Machine};
 use serde::Deserialize;
@@ -31,7 +32,19 @@ pub enum Place {
 }
 
 impl Place {
-    /// What a text means: 64 hexadecimal digits are a blob, anything else is a path.
+    /// The place that a word of a command line means: as in a config, but that first digits of a blob's id are
+    /// accepted; they are a path here.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub fn of_word(word: &str) -> Result<Self, &'static str> {
+        if Prefix::parse(word).is_ok() && word.parse::<BlobId>().is_err() {
+            return Ok(Self::Path(word.into()));
+        }
+        Self::of(word)
+    }
+
+    /// The place that a text means: 64 hexadecimal digits are a blob, anything else is a path.
     ///
     /// # Errors
     /// The text is empty, or has a NUL character, or nearly is the id of a blob: in words.

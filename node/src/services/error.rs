@@ -1,4 +1,4 @@
-//! What is wrong in a config, and where.
+//! Mistakes in a config, and where they are.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ pub(super) const MISTAKES_MAX: usize = 16;
 /// Why a text is not the config of a service: at least one mistake, in the order of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
-    /// What is wrong; at most 16.
+    /// The mistakes; at most 16.
     pub mistakes: Vec<Located>,
 }
 
@@ -23,9 +23,9 @@ pub struct Located {
     pub column: usize,
     /// The key, as in `check[0].port`; empty where the text is not TOML or JSON there.
     pub key: String,
-    /// What is wrong.
+    /// The mistake.
     pub message: String,
-    /// What to do; perhaps empty.
+    /// The remedy; perhaps empty.
     pub hint: String,
     /// Whether it is a limit that is required and that no node enforces.
     pub not_enforced: bool,
@@ -57,7 +57,7 @@ impl std::error::Error for ConfigError {}
 impl From<ConfigError> for Error {
     fn from(err: ConfigError) -> Self {
         let only_limits = err.mistakes.iter().all(|mistake| mistake.not_enforced);
-        let kind = if only_limits { not_enforced() } else { Kind::InvalidConfig };
+        let kind = if only_limits { Kind::NotEnforced } else { Kind::InvalidConfig };
         let mut error = Self::new(kind, err.to_string());
         if let Some(first) = err.mistakes.first() {
             error = error.with_field("line", first.line.to_string());
@@ -69,10 +69,6 @@ impl From<ConfigError> for Error {
             None => error,
         }
     }
-}
-
-fn not_enforced() -> Kind {
-    Kind::from_name("not_enforced").unwrap_or(Kind::Refused)
 }
 
 /// A mistake at a byte of the text.
@@ -109,7 +105,7 @@ impl ConfigError {
     /// Of mistakes in a text; at least one.
     pub(super) fn of(text: &str, mut mistakes: Vec<Mistake>) -> Self {
         mistakes.sort_by(|a, b| (a.at, &a.key).cmp(&(b.at, &b.key)));
-        // What is wrong at a place is often wrong for two reasons, of which the first is the cause.
+        // Two rules often refuse the same place, of which the first names the cause.
         mistakes.dedup_by(|later, first| later.at == first.at && later.key == first.key);
         let locate = |mistake: Mistake| {
             let (line, column) = position(text, mistake.at);

@@ -97,7 +97,7 @@ impl<'a> Reader<'a, '_> {
     }
 }
 
-/// What is in an object, as it is written.
+/// The pairs of an object, as it is written.
 #[derive(Default)]
 struct Pairs<'a>(Vec<(&'a RawValue, &'a RawValue)>);
 

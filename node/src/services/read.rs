@@ -9,13 +9,13 @@ use super::error::{ConfigError, Mistake};
 use super::tree::{Key, Node, Value};
 use super::{json_tree, toml_tree};
 
-/// What the config of a service cannot have yet, and will: `docs/design` has what for.
+/// Keys that the config of a service cannot have yet, and will: `docs/design` has what for.
 const LATER: &[&str] = &["group", "sandbox", "entry", "longest_work", "dump_signal", "logs"];
 
 /// Reads a config: TOML, or JSON where the text begins with `{`.
 ///
 /// # Errors
-/// What is wrong, each with line, column and key; 16 things at most.
+/// Every mistake with its line, column and key; 16 at most.
 pub fn read(text: impl AsRef<[u8]>) -> Result<Draft, ConfigError> {
     let text = decode(text.as_ref())?;
     let mut wrong = Vec::new();
@@ -24,7 +24,7 @@ pub fn read(text: impl AsRef<[u8]>) -> Result<Draft, ConfigError> {
     } else {
         Some(toml_tree::parse(text, &mut wrong))
     };
-    // What is read in spite of a slip in the form is not what was meant.
+    // A text with a slip in its form reads as something else than its author meant.
     let Some(mut tree) = tree.filter(|_| wrong.is_empty()) else {
         return Err(ConfigError::of(text, wrong));
     };

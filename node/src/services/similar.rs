@@ -1,6 +1,6 @@
 //! The key that somebody meant.
 
-/// What is called otherwise elsewhere, and the keys here.
+/// Names of other tools, and the keys here.
 const ELSEWHERE: &[(&[&str], &str)] = &[
     (&["arguments", "cmd", "command"], "args"),
     (&["binary", "exe", "executable", "program"], "image"),

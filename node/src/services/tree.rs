@@ -10,7 +10,7 @@ pub(super) struct Node {
     pub(super) value: Value,
 }
 
-/// What TOML and JSON can both say.
+/// A value that both TOML and JSON can express.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
     Text(String),
@@ -20,7 +20,7 @@ pub(super) enum Value {
     List(Vec<Node>),
     /// In the order in which it is written; no name is there twice.
     Table(Vec<(Key, Node)>),
-    /// What no key of a config takes, in words: a date, null.
+    /// A value that no key of a config takes, in words: a date, null.
     Other(&'static str),
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Key {
 }
 
 impl Value {
-    /// What it is, in words.
+    /// Its type, in words.
     pub(super) fn what(&self) -> &'static str {
         match self {
             Self::Text(_) => "a text",
@@ -58,7 +58,7 @@ impl Node {
         }
     }
 
-    /// What is in the table; nothing is in anything else.
+    /// The entries of a table; anything else has none.
     pub(super) fn entries(&self) -> &[(Key, Self)] {
         match &self.value {
             Value::Table(entries) => entries,
@@ -74,7 +74,7 @@ impl Node {
         }
     }
 
-    /// What is in the list; nothing is in anything else.
+    /// The items of a list; anything else has none.
     pub(super) fn items_mut(&mut self) -> &mut [Self] {
         match &mut self.value {
             Value::List(items) => items,
@@ -82,7 +82,7 @@ impl Node {
         }
     }
 
-    /// What a table has under a name.
+    /// The value that a table has under a name.
     pub(super) fn get(&self, name: &str) -> Option<&Self> {
         self.entries().iter().find(|(key, _)| key.name == name).map(|(_, node)| node)
     }

@@ -11,7 +11,7 @@ use super::error::cut;
 use super::tree::{Node, Value};
 use crate::error::{Error, Kind};
 
-/// What `service add` is given in place of a file.
+/// The arguments of `service add` in place of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Words {
     /// The name of the service.
@@ -60,10 +60,10 @@ impl Words {
         Draft::of(fields).map_err(|err| Error::new(Kind::InvalidArgument, err.to_string()))
     }
 
-    /// What is executed, and the arguments.
+    /// The program and its arguments.
     fn program(&self) -> Result<(Source, Vec<String>), Error> {
         if let Some(image) = &self.image {
-            let place = Place::of(image).map_err(|why| wrong("--image", image, why))?;
+            let place = Place::of_word(image).map_err(|why| wrong("--image", image, why))?;
             return Ok((Source::One(place), self.command.clone()));
         }
         let Some((program, args)) = self.command.split_first() else {

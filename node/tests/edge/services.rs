@@ -17,12 +17,6 @@ fn python() -> &'static str {
     all.into_iter().find(|path| std::path::Path::new(path).exists()).unwrap_or("python3")
 }
 
-fn json(node: &Node, args: &[&str]) -> Value {
-    let output = node.ask(&[args, &["--json"]].concat());
-    assert!(output.status.success(), "{args:?}: {output:?}\n{}", node.log());
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
 /// The one line of `ps`; null while there is none, or the picket does not answer.
 fn ps(node: &Node) -> Value {
     let output = node.ask(&["ps", "--json"]);

@@ -19,7 +19,7 @@ use crate::events::{Cursor, EventQuery, Events, Item};
 use crate::logs::{self, Batch, Query, Reader, Step, Stream};
 use crate::supervise::calls::{Call, Desk};
 
-/// What a caller reads of a log.
+/// A caller that reads a log.
 struct Following {
     reader: Reader,
     changes: watch::Receiver<u64>,
@@ -125,7 +125,7 @@ fn lines(batch: &Batch) -> Vec<v1::LogLine> {
     lost.into_iter().chain(damaged).chain(kept).map(|line| line.to_wire()).collect()
 }
 
-/// What a caller reads of the events.
+/// A caller that reads events.
 struct Reading {
     events: Arc<Events>,
     cursor: Cursor,
@@ -134,7 +134,7 @@ struct Reading {
     closing: watch::Receiver<bool>,
 }
 
-/// What the node saw.
+/// The node's events.
 pub(super) fn events(
     events: &Arc<Events>,
     op: ReadEvents,

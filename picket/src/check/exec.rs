@@ -7,7 +7,7 @@ use super::outcome::{Failed, Tried, with_words};
 
 /// Runs a command below a keeper of its own, as the service's user and in its environment.
 ///
-/// Whoever implements it bounds what the command prints, and ends the whole tree of the command when the
+/// An implementation bounds what the command prints, and ends the whole tree of the command when the
 /// future is dropped: that is what a time-out does.
 pub trait Runner: Debug + Send + Sync {
     /// Runs a command until it ends.

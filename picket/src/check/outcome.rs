@@ -19,7 +19,7 @@ pub struct Outcome {
     pub took: Duration,
 }
 
-/// What was tried and how it went: the words after it are the text.
+/// The end of an attempt: the words after it are the text.
 pub(super) type Tried = Result<String, Failed>;
 
 /// Why a try failed.

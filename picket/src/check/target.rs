@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use crux_crdt::service::{PortName, Probe};
 
-/// What a check tries, with its address.
+/// The target of a check, with its address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// A connection is accepted.

@@ -1,6 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crux_client::{Error, Kind};
 use crux_crdt::service::SERVICES_MAX;
 
 use super::written::FORMAT;
@@ -38,7 +39,7 @@ pub enum DesiredError {
         line: usize,
         /// Where in the line, from 1.
         column: usize,
-        /// What is wrong there.
+        /// The mistake.
         reason: String,
     },
     /// An entry contradicts itself or another one.
@@ -51,7 +52,7 @@ pub enum DesiredError {
         path: PathBuf,
         /// Which entry.
         service: String,
-        /// What is wrong with it.
+        /// The mistake.
         reason: &'static str,
     },
     /// Another build wrote it.
@@ -77,7 +78,7 @@ pub enum DesiredError {
         /// The last one.
         last: u64,
     },
-    /// What should be written is not newer than what is there.
+    /// The config to write is not newer than the one that is there.
     #[error(
         "generation {found} is not newer than {last}, the node's: read its service config again, then repeat \
          the change"
@@ -101,7 +102,7 @@ pub enum DesiredError {
     Io {
         /// Which file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -113,5 +114,17 @@ impl DesiredError {
             self,
             Self::Missing(_) | Self::Short { .. } | Self::Damaged { .. } | Self::Wrong { .. }
         )
+    }
+    /// The kind for callers and for the end of `run`.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Missing(_) | Self::Short { .. } | Self::Damaged { .. } | Self::Wrong { .. } => {
+                Kind::InvalidConfig
+            }
+            Self::Format { .. } => Kind::Refused,
+            Self::OldFile { .. } | Self::OldGeneration { .. } => Kind::Generation,
+            Self::TooMany(_) | Self::TooLarge(_) => Kind::LimitReached,
+            Self::Io { source, .. } => Error::io("", source).kind(),
+        }
     }
 }

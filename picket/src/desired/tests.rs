@@ -2,6 +2,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use crux_client::Kind;
 use crux_crdt::blob::{BlobId, Descriptor, Root};
 use crux_crdt::name::ServiceName;
 use crux_crdt::service::{Config, Fields, Image as ImageOf, SERVICES_MAX};
@@ -113,6 +114,7 @@ fn an_older_copy_is_refused() {
     fs::write(file(dir.path()), old).unwrap();
     let error = refused(dir.path());
     assert!(matches!(error, DesiredError::OldFile { found: 3, last: 9, .. }), "{error}");
+    assert_eq!(error.kind(), Kind::Generation);
     // A loss of power may empty the mark: then it only says that there were services.
     fs::write(dir.path().join("desired.mark"), "").unwrap();
     assert_eq!(Store::open(dir.path()).unwrap().0.generation(), 3);
@@ -138,7 +140,10 @@ fn what_this_build_does_not_know_is_a_clear_error() {
     ] {
         assert!(text.contains(from), "{from} in {text}");
         fs::write(file(dir.path()), text.replacen(from, to, 1)).unwrap();
-        let error = refused(dir.path()).to_string();
+        let error = refused(dir.path());
+        let kind = if seen.is_empty() { Kind::Refused } else { Kind::InvalidConfig };
+        assert_eq!(error.kind(), kind, "{error}");
+        let error = error.to_string();
         seen.push(error.replace(&*dir.path().to_string_lossy(), "DIR"));
     }
     assert_eq!(
@@ -164,6 +169,9 @@ fn a_write_that_the_disk_refuses_changes_nothing_and_can_be_repeated() {
     fs::create_dir(&aside).unwrap();
     let error = store.write(&desired(4, 1)).unwrap_err();
     assert!(matches!(error, DesiredError::Io { .. }) && !error.is_damage());
+    assert_eq!(error.kind(), Kind::Io);
+    let source = std::io::ErrorKind::StorageFull.into();
+    assert_eq!(DesiredError::Io { path: aside.clone(), source }.kind(), Kind::DiskFull);
     assert_eq!((store.generation(), Store::open(dir.path()).unwrap().1), (3, desired(3, 4)));
     fs::remove_dir(&aside).unwrap();
     store.write(&desired(4, 1)).unwrap();

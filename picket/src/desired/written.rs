@@ -14,7 +14,7 @@ pub const FORMAT: u64 = 1;
 /// The largest file in bytes: each service has at most three configs, and room for the rest.
 pub(super) const BYTES_MAX: u64 = SERVICES_MAX as u64 * (3 * CONFIG_BYTES_MAX as u64 + 64 * 1024);
 
-/// What is looked at first: the format of the rest.
+/// The part that is read first: the format of the rest.
 #[derive(Deserialize)]
 pub(super) struct Header {
     pub(super) format: u64,

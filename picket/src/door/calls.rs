@@ -25,7 +25,7 @@ use super::whole::whole;
 use crux_client::error::StateChanged;
 use crux_client::{Error, Kind};
 
-/// What a call is counted as.
+/// The kind that a call is counted as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
     /// Answered from what the node shows.

@@ -33,7 +33,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What a process that may open so many files affords: a quarter of them for connections.
+    /// The limits of a process that may open so many files: a quarter of them for connections.
     pub fn of(descriptors: u64) -> Self {
         let quarter = usize::try_from(descriptors / 4).unwrap_or(usize::MAX);
         let connections = quarter.clamp(CONNECTIONS_MIN, CONNECTIONS_MAX);
@@ -45,7 +45,7 @@ impl Limits {
         }
     }
 
-    /// What this process affords.
+    /// The limits of this process.
     pub fn of_process() -> Self {
         Self::of(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
     }

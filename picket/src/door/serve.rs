@@ -8,12 +8,12 @@ use tonic::{Response, Status};
 
 use crux_client::Error;
 
-/// What a handler gives back.
+/// The result of a handler.
 pub type Answer<T> = Result<Response<T>, Status>;
 
 /// Carries out an operation.
 pub trait Serve<O: Op> {
-    /// What it answers.
+    /// The answer.
     fn serve(&self, op: O) -> impl Future<Output = Result<O::Answer, Error>> + Send;
 }
 

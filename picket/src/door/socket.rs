@@ -27,7 +27,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Socket {
     listener: UnixListener,
     path: PathBuf,
-    /// What it takes at once.
+    /// How much it takes at once.
     pub limits: Limits,
 }
 

@@ -24,7 +24,7 @@ use crux_client::{Error, Kind};
 
 /// How much of an answer is handed over at a time.
 const PART: usize = 16 * 1024;
-/// What an answer takes beside its bytes, about.
+/// The memory that an answer takes beside its bytes, about.
 const EACH: usize = 512;
 
 /// All answers that wait. Clones share them.
@@ -36,16 +36,16 @@ struct Table {
     /// By when something of them was taken last.
     waiting: BTreeMap<u64, Left>,
     next: u64,
-    /// What all of them take.
+    /// The memory that all of them take.
     total: usize,
     max: usize,
 }
 
-/// What is left of an answer.
+/// The rest of an answer.
 #[derive(Debug)]
 struct Left {
     bytes: Bytes,
-    /// What it takes: parts that were handed over stay in memory until the last one was.
+    /// The memory that it takes: parts that were handed over stay in memory until the last one was.
     cost: usize,
 }
 
@@ -114,7 +114,7 @@ struct Rest {
     /// Where it waits; none once all of it is taken.
     id: Option<u64>,
     end: Option<http::HeaderMap>,
-    /// What the error says about the state when the answer had to go.
+    /// The state that the error reports when the answer had to go.
     lost: StateChanged,
 }
 

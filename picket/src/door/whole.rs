@@ -22,7 +22,7 @@ use crux_client::{Error, Kind};
 /// How long a request may be on its way. It comes over a socket of this machine.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What frames a request.
+/// The frame of a request.
 const FRAME_BYTES_MAX: usize = 1024;
 
 /// The same request, all of which is there; it has at most so many bytes.

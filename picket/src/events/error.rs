@@ -5,10 +5,10 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[error("{doing} {path}: {source}; events stay in memory until it can be written again")]
 pub struct EventsError {
-    /// What was tried.
+    /// The attempt that failed.
     pub doing: &'static str,
     /// With which file.
     pub path: PathBuf,
-    /// What the system says.
+    /// The system's error.
     pub source: io::Error,
 }

@@ -9,7 +9,7 @@ pub const DETAIL_BYTES_MAX: usize = 4096;
 /// An event on its way in: number, time and boot are those of the moment when it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Draft {
-    /// What happened, as in `plugin.started`.
+    /// Its kind, as in `plugin.started`.
     pub kind: String,
     /// The node that it happened to, by its name.
     pub node: String,

@@ -11,7 +11,7 @@ pub const KIND_RATE: u32 = 100;
 const KINDS_MAX: usize = 256;
 /// How long a kind is counted.
 const WINDOW: Duration = Duration::from_secs(1);
-/// What kinds beyond [`KINDS_MAX`] count as.
+/// The name under which kinds beyond [`KINDS_MAX`] count.
 const OTHERS: &str = "others";
 
 #[derive(Debug)]

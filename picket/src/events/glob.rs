@@ -33,7 +33,7 @@ mod tests {
 
     use super::*;
 
-    /// What it should be, slowly.
+    /// The same slowly, to compare with.
     fn plainly(pattern: &[char], text: &[char]) -> bool {
         match (pattern.split_first(), text.split_first()) {
             (None, rest) => rest.is_none(),

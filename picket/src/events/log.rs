@@ -200,7 +200,7 @@ impl Events {
         match written {
             Ok(()) => {
                 state.retry_at = None;
-                // What came meanwhile, and a gap that took the place of some, stay.
+                // Events that came meanwhile, and a gap that took the place of some, stay.
                 let last = batch.last().map_or(0, |event| event.seq);
                 state.pending.retain(|event| event.seq > last);
                 Ok(())
@@ -256,7 +256,7 @@ impl Events {
         Cursor { query, after: after.min(given), tells_gap, first, at: None }
     }
 
-    /// What there is for a reader, some at a time; empty: nothing until [`Events::changes`] tells of
+    /// The next events for a reader, some at a time; empty: nothing until [`Events::changes`] tells of
     /// something. Reads the file: call it where that may block.
     ///
     /// # Errors
@@ -275,7 +275,7 @@ impl Events {
 
     /// Reads a part of the file and, at its end, what waits. Whether this was the end.
     fn step(&self, cursor: &mut Cursor, items: &mut Vec<Item>) -> io::Result<bool> {
-        // What waits is taken first: what is written meanwhile is then in the file as well.
+        // Those that wait are taken first: those that are written meanwhile are then in the file as well.
         let pending: Vec<Event> = {
             let state = self.state();
             if cursor.at.as_ref().is_none_or(|at| at.generation != state.generation) {

@@ -1,4 +1,4 @@
-//! What happened on this node: the last [`EVENTS_KEPT`] events, on disk, readable by their number.
+//! The events of this node: the last [`EVENTS_KEPT`] events, on disk, readable by their number.
 //!
 //! ```text
 //!  happened ─ Flood ─▶ Events ─▶ pending ─▶ file "events", a JSON object a line

@@ -26,7 +26,7 @@ impl EventQuery {
     }
 }
 
-/// What a reader gets.
+/// An item for a reader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
     /// An event.

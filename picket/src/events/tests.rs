@@ -214,7 +214,7 @@ fn a_crash_at_each_byte_costs_the_last_events_at_most() {
         fill(&events, 1);
         assert!(numbers(&read(&events, after(6)))[0] > 4096 || len == reserved.len());
         drop(events);
-        // What a loss of power may leave beside it.
+        // A file that a loss of power may leave beside it.
         fs::write(dir.path().join(".events.seq.new"), &reserved[..len]).unwrap();
         open(dir.path(), "c");
     }

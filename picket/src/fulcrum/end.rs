@@ -31,21 +31,23 @@ impl fmt::Display for End {
     }
 }
 
-/// What an end means.
+/// The meaning of an end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// Another one is started.
     Again,
     /// `run` ends with this code; an error was printed already.
     Final(u8),
+    /// The same, and this node is not to serve again by itself: it left, was evicted, or runs elsewhere.
+    Gone(u8),
     /// `run` ends with this error, which nobody has printed.
     Failed(Error),
 }
 
-/// What is known when a fulcrum ends.
+/// The facts about a fulcrum that ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Known {
-    /// What it said of its end; none: nothing.
+    /// The kind of its last words; none: it had none.
     pub(super) said: Option<Kind>,
     /// It was told to stop.
     pub(super) told: bool,
@@ -61,9 +63,10 @@ pub(super) fn judge(end: End, known: Known) -> Verdict {
     const USAGE: u8 = Exit::Usage.code();
     const REFUSED: u8 = Exit::Refused.code();
     match end {
-        End::Code(LEFT) => Verdict::Final(LEFT),
+        // Nobody stopped it.
+        End::Code(LEFT) if !known.told => Verdict::Gone(LEFT),
         End::Code(USAGE) if !known.was_ready => Verdict::Final(USAGE),
-        End::Code(REFUSED) if known.said == Some(Kind::Refused) => Verdict::Final(REFUSED),
+        End::Code(REFUSED) if known.said == Some(Kind::Refused) => Verdict::Gone(REFUSED),
         _ if !known.told && (known.was_ready || known.has_services) => Verdict::Again,
         End::Code(code) => Verdict::Final(code),
         End::Signal(_) => Verdict::Failed(by_signal(end, known.told)),
@@ -92,9 +95,10 @@ mod tests {
         for n in 0..8 {
             let [told, was_ready, has_services] = [1, 2, 4].map(|bit| n & bit != 0);
             let known = Known { said: None, told, was_ready, has_services };
-            assert_eq!(judge(End::Code(0), known), Verdict::Final(0), "{known:?}");
+            let left = if told { Verdict::Final(0) } else { Verdict::Gone(0) };
+            assert_eq!(judge(End::Code(0), known), left, "{known:?}");
             let known = Known { said: Some(Kind::Refused), ..known };
-            assert_eq!(judge(End::Code(5), known), Verdict::Final(5), "{known:?}");
+            assert_eq!(judge(End::Code(5), known), Verdict::Gone(5), "{known:?}");
         }
     }
 

@@ -11,8 +11,8 @@
 //!
 //! | it ended | and | what now |
 //! |---|---|---|
-//! | with 0 | nobody stopped it: it left the flock | final, 0 |
-//! | with 5 | it said `refused`: it was evicted, it left before, or another copy of the node runs | final, 5 |
+//! | with 0 | nobody stopped it: it left the flock | final, 0: gone |
+//! | with 5 | it said `refused`: it was evicted, it left before, or another copy of the node runs | final, 5: gone |
 //! | with 2 | no fulcrum of this picket was ever ready: settings are wrong | final, 2 |
 //! | otherwise | no fulcrum of this picket was ever ready, and no service is wanted | final, with its code |
 //! | otherwise | | again |

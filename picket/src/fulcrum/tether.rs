@@ -6,7 +6,7 @@ use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 /// before it has anything that another one may want.
 ///
 /// # Errors
-/// What the system says; [`io::ErrorKind::BrokenPipe`] when the picket is gone already.
+/// Those of the system; [`io::ErrorKind::BrokenPipe`] when the picket is gone already.
 pub fn die_with_picket(picket: u32) -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     // It may have ended before the signal was set.

@@ -20,11 +20,11 @@ pub trait Start {
     /// The program with its arguments and environment. Standard input is set by the caller.
     fn command(&self) -> Command;
 
-    /// What it is to run with. `is_first`: no fulcrum of this picket was ready yet.
+    /// The settings to run with. `is_first`: no fulcrum of this picket was ready yet.
     fn settings(&self, is_first: bool) -> serde_json::Value;
 }
 
-/// What a fulcrum did.
+/// An event of a fulcrum.
 #[derive(Debug)]
 pub enum News {
     /// It serves.
@@ -57,12 +57,14 @@ struct Running {
     /// Reaped by number, with all other children of this process.
     _child: Child,
     pid: Pid,
-    /// What signals go through.
+    /// The way of signals.
     pidfd: OwnedFd,
     /// None once it is closed: the end of the process follows.
     link: Option<Link<FromFulcrum, FromPicket>>,
     ready_since: Option<Instant>,
-    /// What it said of its end.
+    /// It said that it is ready, right before it closed the link.
+    said_ready: bool,
+    /// Its last words.
     ends: Option<Failure>,
 }
 
@@ -91,7 +93,7 @@ impl<S: Start> Fulcrum<S> {
         self.was_ready
     }
 
-    /// What it does next. Starts it when its time has come. May be dropped at any time and called again. Must be
+    /// Its next event. Starts it when its time has come. May be dropped at any time and called again. Must be
     /// called by the thread that lives as long as the process: see [`super`].
     pub async fn next(&mut self) -> News {
         loop {
@@ -153,7 +155,7 @@ impl<S: Start> Fulcrum<S> {
         let end = End::of(status);
         let (mut ready_for, mut said) = (None, None);
         if let State::Running(running) = &mut self.state {
-            self.was_ready |= running.hear_the_rest();
+            self.was_ready |= running.hear_the_rest() | running.said_ready;
             ready_for = running.ready_since.map(|since| since.elapsed());
             said = running.ends.take().and_then(|failure| Kind::from_name(&failure.kind));
         }
@@ -186,8 +188,9 @@ impl Running {
         };
         match linked() {
             Ok((pidfd, link)) => {
-                let link = Some(link);
-                Ok(Self { _child: child, pid, pidfd, link, ready_since: None, ends: None })
+                let (link, ready_since) = (Some(link), None);
+                let (said_ready, ends) = (false, None);
+                Ok(Self { _child: child, pid, pidfd, link, ready_since, said_ready, ends })
             }
             Err(err) => {
                 child.kill().and_then(|()| child.wait()).ok();
@@ -207,7 +210,11 @@ impl Running {
                 }
                 Ok(FromFulcrum::Ends { failure }) => self.ends = Some(failure),
                 Ok(said) => return said,
-                Err(LinkError::Closed) => self.link = None,
+                Err(LinkError::Closed) => {
+                    // It may be that only writing failed, and there is more to read.
+                    self.said_ready |= self.hear_the_rest();
+                    self.link = None;
+                }
                 Err(error) => self.give_up(&error),
             }
         }

@@ -2,9 +2,10 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use crux_client::Error;
 use serde::{Deserialize, Serialize};
 
-use super::stream::{LENGTH_BYTES, length, read_body};
+use super::stream::{LENGTH_BYTES, frame, length, read_body};
 use super::{FRAME_BYTES_MAX, FromFulcrum, FromPicket, LinkError};
 
 /// Which messages both ends know. Raised with every change that an older end would misread.
@@ -13,14 +14,14 @@ pub const VERSION: u32 = 1;
 /// How long a fulcrum waits for the first message. The picket writes it right after it started the process.
 const HELLO_MAX: Duration = Duration::from_secs(10);
 
-/// What a picket says first.
+/// The first message of a picket.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Hello {
     /// See [`VERSION`].
     pub version: u32,
     /// The picket's process id.
     pub picket: u32,
-    /// What the node is to run with, as the node itself writes and reads it. Holds the flock's keys.
+    /// The settings of the node, as the node itself writes and reads it. Holds the flock's keys.
     pub settings: serde_json::Value,
 }
 
@@ -51,16 +52,11 @@ pub fn receive(mut stream: &UnixStream) -> Result<Hello, LinkError> {
     }
 }
 
-/// Tells the picket why this fulcrum ends: the last thing that is written, past the [`super::Link`]. What the link had not
-/// written yet is cut off then. Waits for nothing: to a picket that reads nothing, nothing is told, and it takes the
-/// end for one that is not final.
-pub fn last_words(mut stream: &UnixStream, error: &crux_client::Error) {
-    let message = FromFulcrum::Ends { failure: error.into() };
-    let frame = serde_json::to_vec(&message).ok().and_then(|body| {
-        let length = u32::try_from(body.len()).ok()?;
-        Some([&length.to_be_bytes()[..], &body].concat())
-    });
-    if let Some(frame) = frame {
+/// Tells the picket why this fulcrum ends: the last thing that is written, past the [`super::Link`]. Whatever the link
+/// had not written yet is cut off then. Waits for nothing: to a picket that reads nothing, nothing is told, and it
+/// takes the end for one that is not final.
+pub fn last_words(mut stream: &UnixStream, error: &Error) {
+    if let Ok(frame) = frame(&FromFulcrum::Ends { failure: error.into() }) {
         // One write is all or, into a full queue, a part, which is not a message.
         stream.set_nonblocking(true).and_then(|()| stream.write_all(&frame)).ok();
     }
@@ -114,5 +110,30 @@ mod tests {
         let settings = serde_json::json!({ "keys": "precious" });
         let hello = Hello { version: 1, picket: 1, settings };
         assert!(!format!("{:?}", FromPicket::Hello(hello)).contains("precious"));
+    }
+    #[tokio::test]
+    async fn last_words_come_after_all_that_was_said_and_are_read_when_the_fulcrum_is_gone() {
+        use super::super::Link;
+        let (mine, theirs) = UnixStream::pair().unwrap();
+        let word = theirs.try_clone().unwrap();
+        let mut fulcrum: Link<FromPicket, FromFulcrum> = Link::new(theirs).unwrap();
+        let done = FromFulcrum::Done { seq: 1, outcome: Ok(()) };
+        fulcrum.send(&done).unwrap();
+        fulcrum.flush().await.unwrap();
+        drop(fulcrum);
+        let error = Error::new(crux_client::Kind::PortInUse, "taken").with_hint("another one");
+        last_words(&word, &error);
+        drop(word);
+        let mut picket: Link<FromFulcrum, FromPicket> = Link::new(mine).unwrap();
+        assert_eq!(picket.left(), Some(done));
+        assert_eq!(picket.left(), Some(FromFulcrum::Ends { failure: (&error).into() }));
+        assert_eq!(picket.left(), None);
+    }
+
+    #[test]
+    fn last_words_to_a_picket_that_is_gone_are_no_signal() {
+        let (mine, theirs) = UnixStream::pair().unwrap();
+        drop(mine);
+        last_words(&theirs, &Error::new(crux_client::Kind::Refused, "left"));
     }
 }

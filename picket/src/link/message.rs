@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::time::Duration;
 
 use crux_client::model::ServiceStatus;
 use crux_client::{Error, Kind};
@@ -13,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Hello, text};
 
-/// What the picket says to the fulcrum.
+/// A message of the picket to the fulcrum.
 ///
 /// `seq` numbers the requests that are answered. The answers come in any order; a number is not used twice on
 /// one link.
@@ -26,7 +25,7 @@ pub enum FromPicket {
     Register {
         /// The number of the request.
         seq: u64,
-        /// What names it on the node.
+        /// Its name on the node.
         #[serde(with = "Key")]
         key: ServiceKey,
         /// Where it is reached.
@@ -40,15 +39,18 @@ pub enum FromPicket {
     Withdraw {
         /// The number of the request.
         seq: u64,
-        /// What names it on the node.
+        /// Its name on the node.
         #[serde(with = "Key")]
         key: ServiceKey,
     },
-    /// How all services are that the picket runs, registered or not: those that are up, too. The last list holds;
-    /// until there is one, what the node's record says holds.
+    /// How all services are that the picket runs: those that are up, too. The last one holds; until there is one, what
+    /// the node's record says holds.
     Health {
-        /// Each key once.
+        /// Those that are registered, each key once.
         services: Vec<Stated>,
+        /// Everything that has a health of its own, registered or not, by name: services, instances, paths. Whether
+        /// it serves.
+        named: BTreeMap<String, bool>,
     },
     /// All blobs that services need: they are not evicted. The last list holds. A blob that is to be kept MUST
     /// be in it before it is asked for.
@@ -66,21 +68,13 @@ pub enum FromPicket {
         #[serde(with = "text::one")]
         blob: BlobId,
     },
-    /// Tells the other members that this node comes back soon, so that they do not call it dead. Answered by
-    /// [`FromFulcrum::Done`] when that had time to spread.
-    AnnounceRestart {
-        /// The number of the request.
-        seq: u64,
-        /// How soon at the latest; ten seconds at most.
-        within: Duration,
-    },
     /// Has the settings read again, as SIGHUP does with a node alone.
     Reload,
     /// Stops the node in order, without leaving.
     Stop,
 }
 
-/// What the fulcrum says to the picket.
+/// A message of the fulcrum to the picket.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum FromFulcrum {
     /// The first message: which messages it knows, and its process.
@@ -96,7 +90,7 @@ pub enum FromFulcrum {
     Done {
         /// The number of the request.
         seq: u64,
-        /// What came of it.
+        /// Whether it was done.
         outcome: Result<(), Failure>,
     },
     /// A blob is here, sealed.
@@ -127,7 +121,7 @@ pub enum FromFulcrum {
 /// How a service is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stated {
-    /// What names it on the node.
+    /// Its name on the node.
     #[serde(with = "Key")]
     pub key: ServiceKey,
     /// How it is.
@@ -135,7 +129,7 @@ pub struct Stated {
     pub status: ServiceStatus,
 }
 
-/// What a fulcrum that serves says about the node.
+/// The node, as a fulcrum that serves describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ready {
     /// The node's key.
@@ -157,9 +151,9 @@ pub struct Ready {
 pub struct Failure {
     /// The name of its [`Kind`].
     pub kind: String,
-    /// What happened, with the context.
+    /// The message, with its context.
     pub text: String,
-    /// What a person can do.
+    /// The way out, for a person.
     pub hint: Option<String>,
 }
 
@@ -226,10 +220,10 @@ mod tests {
             FromPicket::Withdraw { seq: 2, key: key() },
             FromPicket::Health {
                 services: vec![Stated { key: key(), status: ServiceStatus::Down }],
+                named: BTreeMap::from([("web".to_owned(), false)]),
             },
             FromPicket::Pins { blobs: vec![BlobId([3; 32]), BlobId([4; 32])] },
             FromPicket::Image { seq: 3, blob: BlobId([5; 32]) },
-            FromPicket::AnnounceRestart { seq: 4, within: Duration::from_secs(9) },
             FromPicket::Reload,
             FromPicket::Stop,
         ]

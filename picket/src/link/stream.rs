@@ -59,9 +59,9 @@ impl From<io::Error> for LinkError {
 #[derive(Debug)]
 pub struct Link<In, Out> {
     stream: UnixStream,
-    /// What was read and is not a whole message yet.
+    /// Bytes that were read and are not a whole message yet.
     input: Vec<u8>,
-    /// What waits to be written, from `written` on.
+    /// Bytes that wait to be written, from `written` on.
     output: Vec<u8>,
     written: usize,
     types: PhantomData<fn(Out) -> In>,
@@ -71,7 +71,7 @@ impl<In: DeserializeOwned, Out: Serialize> Link<In, Out> {
     /// An end of a pair. Must be called inside a runtime.
     ///
     /// # Errors
-    /// What the system says.
+    /// Those of the system.
     pub fn new(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         let stream = UnixStream::from_std(stream)?;
@@ -83,17 +83,13 @@ impl<In: DeserializeOwned, Out: Serialize> Link<In, Out> {
     /// # Errors
     /// [`LinkError::Full`] and [`LinkError::TooLong`]; the message was not sent then, and the link continues.
     pub fn send(&mut self, message: &Out) -> Result<(), LinkError> {
-        let body =
-            serde_json::to_vec(message).map_err(|err| LinkError::Garbled(err.to_string()))?;
-        let length = u32::try_from(body.len()).ok().filter(|_| body.len() <= FRAME_BYTES_MAX);
-        let length = length.ok_or(LinkError::TooLong { bytes: body.len() })?;
-        if self.waiting() + LENGTH_BYTES + body.len() > QUEUE_BYTES_MAX {
+        let frame = frame(message)?;
+        if self.waiting() + frame.len() > QUEUE_BYTES_MAX {
             return Err(LinkError::Full);
         }
         self.output.drain(..self.written);
         self.written = 0;
-        self.output.extend_from_slice(&length.to_be_bytes());
-        self.output.extend_from_slice(&body);
+        self.output.extend_from_slice(&frame);
         Ok(())
     }
 
@@ -119,7 +115,7 @@ impl<In: DeserializeOwned, Out: Serialize> Link<In, Out> {
         }
     }
 
-    /// What arrived already; none: no whole message. Waits for nothing, for a peer that has ended.
+    /// A message that arrived already; none: no whole message. Waits for nothing, for a peer that has ended.
     pub fn left(&mut self) -> Option<In> {
         loop {
             match self.take() {
@@ -193,6 +189,19 @@ impl<In: DeserializeOwned, Out: Serialize> Link<In, Out> {
         }
         Ok(())
     }
+}
+
+/// A message as it is written.
+pub(super) fn frame(message: &impl Serialize) -> Result<Vec<u8>, LinkError> {
+    // The length goes before it once it is known.
+    let mut frame = vec![0; LENGTH_BYTES];
+    serde_json::to_writer(&mut frame, message)
+        .map_err(|err| LinkError::Garbled(err.to_string()))?;
+    let bytes = frame.len() - LENGTH_BYTES;
+    let length = u32::try_from(bytes).ok().filter(|_| bytes <= FRAME_BYTES_MAX);
+    let length = length.ok_or(LinkError::TooLong { bytes })?;
+    frame[..LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
+    Ok(frame)
 }
 
 /// The length of a body.

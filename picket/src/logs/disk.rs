@@ -41,13 +41,13 @@ pub trait Disk: Send + std::fmt::Debug {
     /// Appends to the current file: all of it or, after an error, nothing.
     ///
     /// # Errors
-    /// What the system says.
+    /// Those of the system.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
 
     /// Makes the current file the first old one, and begins another.
     ///
     /// # Errors
-    /// What the system says; then the current file is still the same.
+    /// Those of the system; then the current file is still the same.
     fn rotate(&mut self) -> io::Result<()>;
 
     /// The length of the current file in bytes.

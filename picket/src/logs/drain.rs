@@ -21,7 +21,7 @@ const READ_BYTES: usize = 64 * 1024;
 /// How many reads of one pipe follow each other before others get their turn: half a megabyte, some
 /// milliseconds.
 const READS_MAX: usize = 8;
-/// What is read of a pipe at the end although others still could write into it: all that it holds, if it
+/// How much is read of a pipe at the end although others still could write into it: all that it holds, if it
 /// is not greater than the greatest that an unprivileged process may make.
 const LAST_BYTES_MAX: usize = 1 << 20;
 
@@ -112,7 +112,7 @@ fn read(
 /// [`Input::finish`]ed. `kick` is called when there is something to write.
 ///
 /// # Errors
-/// What the system says: a descriptor is not a pipe, or cannot be polled.
+/// Those of the system: a descriptor is not a pipe, or cannot be polled.
 pub async fn drain(
     mut input: Input,
     stdout: OwnedFd,

@@ -1,6 +1,6 @@
 //! How much a service may write: a token bucket, and the count of what did not pass.
 //!
-//! **Invariants.** In any time `t` at most [`BURST`] + [`RATE`] × `t` bytes pass. What did not pass is
+//! **Invariants.** In any time `t` at most [`BURST`] + [`RATE`] × `t` bytes pass. The rest is
 //! counted once, in the next [`Missing`] that is taken.
 //!
 //! An empty bucket lets nothing pass until [`REOPEN`] bytes are in it again. Otherwise a program that
@@ -17,7 +17,7 @@ pub const BURST: u64 = 8 << 20;
 /// How much an empty bucket collects first: a quarter of a second, so at most four remarks a second.
 const REOPEN: u64 = RATE / 4;
 
-/// What did not pass.
+/// Lines that did not pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Missing {
     /// How many lines ended in it.
@@ -89,7 +89,7 @@ impl Gate {
         (!self.missing.is_none()).then(|| self.at + Duration::from_secs(1))
     }
 
-    /// What is missing, once; the caller writes it down.
+    /// The lines that are missing, once; the caller writes it down.
     pub const fn take_missing(&mut self) -> Option<Missing> {
         if self.missing.is_none() {
             return None;

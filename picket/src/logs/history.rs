@@ -86,7 +86,7 @@ impl History {
         let added = into.add(query, &bytes, u64::MAX);
         self.at.1 += added.bytes as u64;
         if added.bytes == 0 && bytes.len() as u64 == READ_BYTES {
-            // What a loss of power leaves has no newlines, and may be long.
+            // The rest that a loss of power leaves has no newlines, and may be long.
             into.damaged += 1;
             self.at.1 += READ_BYTES;
         } else if added.bytes == 0 {

@@ -1,4 +1,4 @@
-//! What services print, kept on disk.
+//! The output of services, kept on disk.
 //!
 //! ```text
 //!  stdout ─┐ drain   ┌ Cutter ┐  Gate   ┌ Tail ┐  Writer   current, 1 … 4
@@ -14,7 +14,7 @@
 //!   how many it lost.
 //! * Memory is bounded: for each service what the gate lets through at once, 64 MiB for all, and while the
 //!   disk refuses [`REFUSED_BYTES_MAX`] for each. On disk a service has `log_max` bytes.
-//! * Of services that were removed the last [`REMOVED_KEPT`] keep their files.
+//! * Of services that are removed the last [`REMOVED_MAX`] logs are kept.
 //! * What a program prints changes nothing but its text: it cannot forge the instance, the stream or the
 //!   time of a line, nor a remark of Crux.
 //!
@@ -51,4 +51,4 @@ pub use line::{LINE_MAX, Line, Stamp, Stream, shown};
 pub use query::{Batch, Query};
 pub use reader::{READERS_MAX, Reader, Step};
 pub use service::{Notice, REFUSED_BYTES_MAX, RETRY_AFTER, ServiceLog};
-pub use store::{LOG_MAX, Logs, REMOVED_KEPT};
+pub use store::{LOG_MAX, Logs, REMOVED_MAX};

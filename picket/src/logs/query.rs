@@ -72,7 +72,7 @@ impl Batch {
     }
 }
 
-/// What was looked through.
+/// The lines that were looked through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Added {
     pub(super) lines: u64,

@@ -25,7 +25,7 @@ const STEP_BYTES: usize = 256 * 1024;
 /// How many readers a log has at once. Each may hold one file open that is already removed.
 pub const READERS_MAX: u32 = 32;
 
-/// What a step of a reader found.
+/// The result of a step of a reader.
 #[derive(Debug)]
 pub enum Step {
     /// Lines, or none that were wanted: there may be more.
@@ -99,7 +99,7 @@ impl Reader {
     /// The next lines. Reads files; never waits for lines.
     ///
     /// # Errors
-    /// What the system says: a file cannot be read.
+    /// Those of the system: a file cannot be read.
     pub fn step(&mut self) -> io::Result<Step> {
         let mut batch = Batch::default();
         if let Some(history) = &mut self.history {
@@ -128,8 +128,12 @@ impl Reader {
         Ok(Step::Lines(batch))
     }
 
-    /// Looks whether the instance ended whose end is this reader's.
+    /// Looks whether the instance ended whose end is this reader's, or the service is removed.
     fn find_end(&mut self, state: &State) {
+        // The last words of its instances may still be on their way.
+        if state.is_over && state.nobody_writes() && self.end.is_none() {
+            self.end = Some(state.tail.next());
+        }
         let Some(instance) = self.query.until_exit.as_deref().filter(|_| self.end.is_none()) else {
             return;
         };

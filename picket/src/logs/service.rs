@@ -47,7 +47,7 @@ const TOO_FAST: &str = "more than 1 MiB/s";
 const DISK_REFUSES: &str = "the disk takes nothing";
 const DISK_SLOW: &str = "the disk is too slow";
 
-/// What a person should hear about a log, once.
+/// News about a log that a person should hear, once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// The disk takes nothing more; the last [`REFUSED_BYTES_MAX`] bytes stay in memory.
@@ -59,7 +59,7 @@ pub enum Notice {
     },
 }
 
-/// What waits in memory in all logs, in bytes.
+/// The bytes that wait in memory, in all logs.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Budget(Arc<AtomicU64>);
 
@@ -70,12 +70,12 @@ pub struct ServiceLog {
     pub(super) writer: Mutex<Writer>,
     pub(super) names: Arc<Mutex<Names>>,
     pub(super) changed: watch::Sender<u64>,
+    /// How many bytes the files may have in all. Apart from the writer, which may wait for the disk.
+    log_max: AtomicU64,
     budget: Budget,
-    /// How many bytes the files have in all.
-    max: AtomicU64,
 }
 
-/// What is in memory.
+/// The part of a log that is in memory.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) tail: Tail,
@@ -86,11 +86,13 @@ pub(super) struct State {
     /// Instances that ended, with the index after their last line.
     closed: VecDeque<(String, u64)>,
     pub(super) followers: u32,
+    /// Its service is removed: nothing more comes, and nobody waits for it.
+    pub(super) is_over: bool,
     /// When to try again, while the disk refuses.
     pub(super) retry_at: Option<Instant>,
     /// Lines dropped since the disk began to refuse.
     pub(super) dropped: u64,
-    /// What this log has counted in the budget.
+    /// The bytes that this log has counted in the budget.
     counted: u64,
 }
 
@@ -98,7 +100,7 @@ impl ServiceLog {
     /// Opens the log in a directory, or begins one.
     ///
     /// # Errors
-    /// What the system says: the directory cannot be made or read.
+    /// Those of the system: the directory cannot be made or read.
     pub(super) fn open(dir: &Path, log_max: u64, budget: Budget, now: Instant) -> io::Result<Self> {
         Ok(Self::with_disk(dir, Box::new(Dir::open(dir)?), log_max, budget, now))
     }
@@ -119,19 +121,36 @@ impl ServiceLog {
             open: BTreeMap::new(),
             closed: VecDeque::new(),
             followers: 0,
+            is_over: false,
             retry_at: None,
             dropped: 0,
             counted: 0,
         };
         let writer = Writer::new(disk, Rotation::new(log_max), names.clone());
         let (state, writer) = (Mutex::new(state), Mutex::new(writer));
-        let (changed, max) = (watch::Sender::new(0), AtomicU64::new(log_max));
-        Self { state, writer, names, changed, budget, max }
+        let log_max = AtomicU64::new(log_max);
+        Self { state, writer, names, changed: watch::Sender::new(0), log_max, budget }
     }
 
-    /// Changes how many bytes the files have in all; the next flush follows it. Waits for no disk.
+    /// Changes how many bytes the files have in all; the next flush follows it. Waits for nothing.
     pub fn set_max(&self, log_max: u64) {
-        self.max.store(log_max, Ordering::Relaxed);
+        self.log_max.store(log_max, Ordering::Relaxed);
+    }
+
+    /// How many bytes the files may have in all.
+    pub fn max(&self) -> u64 {
+        self.log_max.load(Ordering::Relaxed)
+    }
+
+    /// Says whether its service is removed. Those who follow it get what is there, and then its end.
+    pub(super) fn set_over(&self, is_over: bool) {
+        self.state().is_over = is_over;
+        self.wake();
+    }
+
+    /// Whether its service is removed.
+    pub(super) fn is_over(&self) -> bool {
+        self.state().is_over
     }
 
     /// Whether nothing waits to be written.
@@ -153,10 +172,11 @@ impl ServiceLog {
 
     /// Writes what waits. Blocks for as long as the disk does; nobody who puts lines in waits for it.
     pub fn flush(&self, now: Moment) -> Option<Notice> {
-        let mut writer = lock(&self.writer);
-        writer.set_rotation(Rotation::new(self.max.load(Ordering::Relaxed)));
-        let notice = writer.flush(self, now);
-        drop(writer);
+        let notice = {
+            let mut writer = lock(&self.writer);
+            writer.set_rotation(Rotation::new(self.max()));
+            writer.flush(self, now)
+        };
         let mut state = self.state();
         state.account(&self.budget);
         notice
@@ -221,7 +241,7 @@ impl Putting<'_> {
     /// Puts a line in, or counts it.
     pub(super) fn line(&mut self, stream: super::Stream, piece: super::Piece<'_>) {
         let Self { state, now, instance } = self;
-        // What a line takes on the disk, or a flood of empty ones would be free.
+        // As much as a line takes on the disk, or a flood of empty ones would be free.
         let bytes = (piece.text.len() + instance.len() + 32) as u64;
         if !state.gate.pass(bytes, !piece.partial, now.at) {
             return;
@@ -292,6 +312,11 @@ impl State {
         if self.closed.len() > CLOSED_MAX {
             self.closed.pop_front();
         }
+    }
+
+    /// Whether no instance writes any more.
+    pub(super) fn nobody_writes(&self) -> bool {
+        self.open.is_empty()
     }
 
     /// The index after the last line of an instance that ended; none while it writes, or if its end is

@@ -10,7 +10,7 @@
 //! a small line costs no allocation.
 //!
 //! **Invariants.** Blocks are in the order of indices. Those that are not written have no gap between them; among
-//! recent ones there is one where a disk took a part of a block and refused the rest. What waits has at most
+//! recent ones there is one where a disk took a part of a block and refused the rest. Waiting lines have at most
 //! the bytes that the caller allows, what is recent [`RECENT_BYTES`], both with [`BLOCK_OVERHEAD`] for each
 //! block. Where waiting lines had to be dropped, a marker holds the place of all of them: it has the index
 //! of the last one and says how many there were, so that whoever reads on from before them reads it, once.
@@ -24,9 +24,9 @@ use crate::clock::Moment;
 
 /// How many bytes of written lines are kept for followers.
 pub(super) const RECENT_BYTES: usize = 256 * 1024;
-/// When a block is closed. What a follower or the disk takes at once is a few of these.
+/// When a block is closed. A follower or the disk takes a few of these at once.
 const BLOCK_BYTES: usize = 64 * 1024;
-/// What a block takes beside its lines, roughly.
+/// The memory that a block takes beside its lines, roughly.
 const BLOCK_OVERHEAD: usize = 128;
 
 /// Some lines that follow each other.
@@ -65,7 +65,7 @@ impl Block {
     }
 }
 
-/// What is behind so many lines.
+/// The rest behind so many lines.
 pub(super) fn skip(mut bytes: &[u8], lines: u64) -> &[u8] {
     for _ in 0..lines {
         let Some(at) = newline(bytes) else { return &[] };
@@ -122,7 +122,7 @@ impl Tail {
         block.map_or(self.open.first, |block| block.begin())
     }
 
-    /// What the lines that are not written cost, in bytes.
+    /// The memory of lines that are not written, in bytes.
     pub(super) fn cost(&self) -> usize {
         self.writing.cost + self.waiting.cost + self.open.cost()
     }
@@ -238,7 +238,7 @@ pub(super) const fn crux<'a>(now: Moment, instance: &'a str, text: &'a str) -> L
     Line { at_ms, instance, stream: Stream::Crux, partial: false, text }
 }
 
-/// What a remark about missing lines says.
+/// The text of a remark about missing lines.
 pub(super) fn remark(missing: Missing, why: &str) -> String {
     let Missing { lines, bytes } = missing;
     let s = if lines == 1 { "" } else { "s" };

@@ -22,7 +22,7 @@ pub(super) struct Writer {
     names: Arc<Mutex<Names>>,
 }
 
-/// What of a block could not be written, and why.
+/// The part of a block that could not be written, and why.
 struct Refused {
     rest: Block,
     error: io::Error,

@@ -52,7 +52,7 @@ pub(super) struct Old {
     pub(super) taken: Option<Taken>,
 }
 
-/// What was taken over of it.
+/// The keeper that was taken over, with its program and its output.
 #[derive(Debug)]
 pub(super) struct Taken {
     pub(super) keeper: Keeper,
@@ -142,7 +142,7 @@ pub(super) fn wait_and_clear(unknown: &[PathBuf]) {
     }
 }
 
-/// What was found; none: another build recorded it, and nothing of it is left that answers.
+/// The instance that was found; none: another build recorded it, and nothing of it is left that answers.
 fn old(dir: &Path, kept: &Kept, adoption: Adoption) -> Option<Old> {
     let record = Detail::read(&kept.instance, kept.detail.clone());
     let gone =

@@ -10,7 +10,9 @@ use crux_client::{Error, Kind};
 use crux_crdt::blob::BlobId;
 use crux_crdt::name::ServiceName;
 use crux_crdt::service::Config;
-use crux_protocol::picket::{Event, Fault, InstanceId, Outcome, Refusal, RequestId, Row, RunState};
+use crux_protocol::picket::{
+    Event, Fault, InstanceId, Outcome, Refusal, RequestId, Row, RunState, Wanted,
+};
 use crux_protocol::time::Instant;
 
 use super::calls::{Reply, end_of};
@@ -28,14 +30,14 @@ const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(super) service: ServiceName,
-    /// The revision before the change, for a service of which nothing is left after it.
-    pub(super) rev: ServiceName,
+    /// Its revision when the request came; none: there was no such service.
+    pub(super) rev: Option<ServiceName>,
     pub(super) change: Change,
     pub(super) until: Until,
     pub(super) ends: Instant,
     /// The image that its request needs, kept until it is answered.
     pub(super) blob: Option<BlobId>,
-    /// What is asked once that image is here, and whether it is an update.
+    /// The request to make once that image is here, and whether it is an update.
     pub(super) needs: Option<(Box<Config>, bool)>,
     pub(super) notes: Vec<String>,
     reply: Reply<Settled>,
@@ -43,24 +45,14 @@ pub(crate) struct Pending {
 
 impl Pending {
     pub(super) fn new(
-        (service, rev): (ServiceName, ServiceName),
+        (service, rev): (ServiceName, Option<ServiceName>),
         change: Change,
         until: Until,
         now: Instant,
         reply: Reply<Settled>,
     ) -> Self {
-        let ends = end_of(&until, now);
-        Self {
-            service,
-            rev,
-            change,
-            until,
-            ends,
-            blob: None,
-            needs: None,
-            notes: Vec::new(),
-            reply,
-        }
+        let (ends, notes) = (end_of(&until, now), Vec::new());
+        Self { service, rev, change, until, ends, blob: None, needs: None, notes, reply }
     }
 
     /// When the shell gives it up itself: while it waits for an image. After that the engine does.
@@ -106,35 +98,19 @@ impl Shell {
 
     /// The engine's answer. With a failure go the last lines of the instance that failed.
     pub(super) fn answer(&mut self, id: RequestId, outcome: Outcome) {
-        let generation = self.engine.generation();
         let Some(pending) = self.waiting.get(&id) else { return };
-        let settled = |rows: &[Row]| {
-            let notes = pending.notes.clone();
-            let of = (&pending.service, pending.rev.clone());
-            settled(of, rows, pending.change, generation, notes)
-        };
         let answer = match outcome {
-            Outcome::Done(rows) => Ok(settled(&rows)),
+            Outcome::Done(rows) => {
+                let wanted = self.engine.wanted_of(&pending.service);
+                Ok(settled(pending, wanted, &rows, self.engine.generation()))
+            }
             Outcome::Failed { fault, reason, instance, rows } => {
                 let error = failed(&pending.service, fault, &reason, &rows);
                 return self.answer_with_log(id, error, instance);
             }
-            Outcome::StillTrying(rows) => {
-                let state = rows.first().map_or("", |row| row.state.name());
-                let message =
-                    format!("{} is not there yet ({state}); it is still tried", pending.service);
-                Err(Error::new(Kind::TimedOut, message).with_state(StateChanged::Yes).with_hint(
-                    "`ps` and `inspect` show how it goes on; a greater --timeout waits longer.",
-                ))
-            }
-            Outcome::Overtaken(_) => {
-                let message =
-                    format!("another request changed {} in the meantime", pending.service);
-                Err(Error::new(Kind::TimedOut, message)
-                    .with_state(StateChanged::Yes)
-                    .with_hint("`service show` prints the config in force."))
-            }
-            Outcome::Refused(refusal) => Err(refused(&refusal)),
+            Outcome::StillTrying(rows) => Err(late(&pending.service, &rows, self.is_stopping)),
+            Outcome::Overtaken(_) => Err(overtaken(&pending.service)),
+            Outcome::Refused(refusal) => Err(refused(&refusal, self.disk)),
         };
         self.end_wait(id, answer);
     }
@@ -142,7 +118,7 @@ impl Shell {
     fn answer_with_log(&mut self, id: RequestId, error: Error, instance: Option<InstanceId>) {
         let Some(pending) = self.waiting.remove(&id) else { return };
         self.pin();
-        let log = self.logs.of(&pending.service).ok();
+        let log = self.logs.get(&pending.service);
         let (Some(log), Some(instance)) = (log, instance) else {
             return drop(pending.reply.send(Err(error)));
         };
@@ -169,30 +145,49 @@ impl Shell {
     }
 }
 
-/// A service after a change.
-fn settled(
-    (service, rev): (&ServiceName, ServiceName),
-    rows: &[Row],
-    change: Change,
-    generation: u64,
-    notes: Vec<String>,
-) -> Settled {
-    // In an update the old instance may still be on its way out.
-    let stays = |row: &&Row| !matches!(row.state, RunState::Draining | RunState::Stopping);
-    let row = rows.iter().filter(stays).find(|row| row.instance.is_some());
-    let row = row.or_else(|| rows.iter().find(stays)).or_else(|| rows.first());
-    let rev = row.map_or(rev, |row| row.rev.clone());
+/// A service after a change. Of its instances only those count that are of the content that is wanted, and stay: in an
+/// overlap another one is there, which is about to go. Where nothing is to run, those count that are left.
+fn settled(pending: &Pending, wanted: Option<&Wanted>, rows: &[Row], generation: u64) -> Settled {
+    let target = wanted.filter(|wanted| wanted.run).map(|wanted| wanted.current.number);
+    let goes = |row: &Row| matches!(row.state, RunState::Draining | RunState::Stopping);
+    let counts = |row: &&Row| target.is_none_or(|number| row.version == number && !goes(row));
+    let mut counting = rows.iter().filter(counts);
+    let row = counting.clone().find(|row| row.instance.is_some()).or_else(|| counting.next());
+    let none = if target.is_some() { InstanceState::Pending } else { InstanceState::Stopped };
+    let rev = wanted.map(|wanted| &wanted.current.config.rev).or(pending.rev.as_ref());
     Settled {
-        service: service.clone(),
-        rev,
+        service: pending.service.clone(),
+        rev: rev.cloned().unwrap_or_else(ServiceName::first_rev),
         instance: row.and_then(|row| row.instance.as_ref()).map(ToString::to_string),
-        state: row.map_or(InstanceState::Stopped, |row| show::state(row.state)),
+        state: row.map_or(none, |row| show::state(row.state)),
         pid: row.and_then(|row| row.pid),
         ports: row.map(show::ports).unwrap_or_default(),
-        change,
+        change: pending.change,
         generation,
-        notes,
+        notes: pending.notes.clone(),
     }
+}
+
+/// The caller's time is over, or the node stops.
+fn late(service: &ServiceName, rows: &[Row], is_stopping: bool) -> Error {
+    let state = rows.first().map_or("", |row| row.state.name());
+    let message = format!("{service} is not there yet ({state}); ");
+    let error = if is_stopping {
+        let message = message + "the node stops, and tries it again when it starts";
+        Error::new(Kind::ShuttingDown, message)
+    } else {
+        let message = message + "it is still tried";
+        Error::new(Kind::TimedOut, message)
+            .with_hint("`ps` and `inspect` show its progress; a greater --timeout waits longer.")
+    };
+    error.with_state(StateChanged::Yes)
+}
+
+fn overtaken(service: &ServiceName) -> Error {
+    let message = format!("another request changed {service} while this one waited");
+    Error::new(Kind::Generation, message)
+        .with_state(StateChanged::Yes)
+        .with_hint("`service show` prints the config in force.")
 }
 
 fn failed(service: &ServiceName, fault: Fault, reason: &str, rows: &[Row]) -> Error {
@@ -217,29 +212,34 @@ pub(super) fn unknown(name: &ServiceName) -> Error {
         .with_hint("`ps --all` lists those that it has.")
 }
 
-fn refused(refusal: &Refusal) -> Error {
+/// `disk`: the kind of what the disk said last.
+fn refused(refusal: &Refusal, disk: Kind) -> Error {
     let (kind, hint) = match refusal {
         Refusal::Unknown(name) => return unknown(name),
-        Refusal::Generation { .. } => (Kind::Generation, None),
+        Refusal::Generation { .. } => (
+            Kind::Generation,
+            "Read the config again with `service show`, and repeat the change on that.",
+        ),
         Refusal::Services | Refusal::Instances | Refusal::Registrations => {
-            (Kind::LimitReached, Some("Remove what is not needed any longer, or use another node."))
+            (Kind::LimitReached, "Remove what is not needed any longer, or use another node.")
         }
-        Refusal::PortInUse { .. } => (Kind::PortInUse, Some("Choose another number, or `auto`.")),
+        Refusal::PortInUse { .. } => (Kind::PortInUse, "Choose another number, or `auto`."),
         Refusal::RegisteredTwice { .. } => {
-            (Kind::NameTaken, Some("Give one of them another revision, or say `register = []`."))
+            (Kind::AlreadyExists, "Give one of them another revision, or say `register = []`.")
         }
-        Refusal::NoPrevious(_) | Refusal::Stopped(_) => (Kind::Refused, None),
-        Refusal::RolledBack(_) => {
-            (Kind::RolledBack, Some("`service update` tries this config again."))
+        Refusal::NoPrevious(_) => {
+            (Kind::Refused, "`service update` gives it another config or image.")
         }
-        // The text of the system is all that is known of it.
-        Refusal::Disk(why) if why.contains("No space left") || why.contains("quota exceeded") => {
-            (Kind::DiskFull, None)
+        Refusal::Stopped(_) => (Kind::Refused, "`service start` starts it."),
+        Refusal::RolledBack(_) => (Kind::RolledBack, "`service update` tries this config again."),
+        Refusal::Disk(_) => (disk, "Make room on the disk of the data directory, then try again."),
+        Refusal::Busy => (Kind::Busy, "Try again in a moment."),
+        Refusal::Stopping => {
+            (Kind::ShuttingDown, "Repeat the command after the node started again.")
         }
-        Refusal::Disk(_) => (Kind::Io, None),
-        Refusal::Busy => (Kind::Busy, None),
-        Refusal::Stopping => (Kind::ShuttingDown, None),
     };
-    let error = Error::new(kind, refusal.to_string());
-    hint.into_iter().fold(error, Error::with_hint)
+    Error::new(kind, refusal.to_string()).with_hint(hint)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,18 +1,22 @@
-//! What the API asks of the shell.
+//! The API's requests to the shell.
 //!
 //! Requests for a change go to the engine, once their image is known: from what the service runs already, or from the
 //! fulcrum, which fetches it. Everything else is answered from what the engine shows.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crux_client::model::{Change, Inspected, Instance, Picket, Settled};
 use crux_client::op::{Goal, ListInstances, New, Shown, Until};
+use crux_client::order::by_instance;
 use crux_client::{Error, Kind};
 use crux_crdt::blob::BlobId;
 use crux_crdt::name::ServiceName;
 use crux_crdt::service::{self, Config, Machine};
-use crux_protocol::picket::{Event, Image, Request, RequestId, Requested, Row, RunState, Wait};
+use crux_protocol::picket::{
+    Event, Image, InstanceId, Request, RequestId, Requested, Row, RunState, Wait,
+};
 use crux_protocol::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
@@ -22,7 +26,7 @@ use super::show;
 use super::trees::{Used, used};
 use super::work::Done;
 use crate::link::Failure;
-use crate::logs::{Query, Reader};
+use crate::logs::{Query, Reader, ServiceLog};
 use crate::{clock, user};
 
 /// How many calls wait for the shell. It takes them within a moment.
@@ -44,7 +48,7 @@ pub(crate) enum Call {
     Logs(ServiceName, Box<Query>, bool, Reply<Reader>),
 }
 
-/// What is to be changed.
+/// A change that a caller asks for.
 #[derive(Debug)]
 pub(crate) enum Ask {
     Add(Box<Config>),
@@ -115,7 +119,7 @@ impl Shell {
         Ok(Shown { config: wanted.current.config.clone(), generation: self.engine.generation() })
     }
 
-    /// The lines of `ps`. What the programs use is read by a thread of its own.
+    /// The lines of `ps`. The use of the programs is read by a thread of its own.
     fn list(&mut self, list: &ListInstances, reply: Reply<Vec<Instance>>) {
         let mut rows = match &list.service {
             Some(name) => self.engine.rows_of(name),
@@ -126,20 +130,38 @@ impl Shell {
         }
         let rests = |row: &Row| matches!(row.state, RunState::Stopped | RunState::Done);
         rows.retain(|row| list.all || list.service.is_some() || !rests(row));
+        self.say_complaints(&mut rows);
         self.with_use(move |used| {
             let now = clock::now().at;
             let of = |row: &Row| row.instance.as_ref().and_then(|id| used.get(id));
             let mut all: Vec<Instance> =
                 rows.iter().map(|row| show::instance(row, of(row), now)).collect();
-            all.sort_by_cached_key(|it| (natural(it.service.as_str()), it.ordinal));
+            all.sort_by(by_instance);
             reply.send(Ok(all)).ok();
         });
     }
 
+    /// Says of those that are up which registration of them the node refuses.
+    fn say_complaints(&self, rows: &mut [Row]) {
+        let is_up = |row: &&mut Row| matches!(row.state, RunState::Up | RunState::Degraded);
+        for row in rows.iter_mut().filter(is_up) {
+            let keys = self.keys_of(row);
+            let Some(text) = keys.iter().find_map(|key| self.post.complaint(key)) else { continue };
+            let before = if row.reason.is_empty() { "" } else { "; " };
+            row.reason = format!("{}{before}not registered: {text}", row.reason);
+        }
+    }
+
     fn inspect(&mut self, name: &ServiceName, reply: Reply<Inspected>) {
-        let Some(inspect) = self.engine.inspect(name) else {
+        let Some(mut inspect) = self.engine.inspect(name) else {
             return drop(reply.send(Err(unknown(name))));
         };
+        self.say_complaints(&mut inspect.rows);
+        for check in inspect.checks.iter_mut().filter(|check| check.passed == Some(true)) {
+            let instance = self.instances.get(&check.instance);
+            let text = instance.and_then(|instance| instance.passes.get(&check.check));
+            check.text = text.cloned().unwrap_or_default();
+        }
         let (generation, name) = (self.engine.generation(), name.clone());
         self.with_use(move |used| {
             let inspected = show::inspected(&inspect, &used, generation, moment());
@@ -147,10 +169,7 @@ impl Shell {
         });
     }
 
-    fn with_use(
-        &mut self,
-        then: impl FnOnce(BTreeMap<crux_protocol::picket::InstanceId, Used>) + Send + 'static,
-    ) {
+    fn with_use(&mut self, then: impl FnOnce(BTreeMap<InstanceId, Used>) + Send + 'static) {
         let keepers =
             self.instances.iter().filter_map(|(id, it)| Some((id.clone(), it.process()?)));
         let keepers: Vec<_> = keepers.collect();
@@ -166,12 +185,9 @@ impl Shell {
         name: &ServiceName,
         mut query: Query,
         until_exit: bool,
-    ) -> Result<(std::sync::Arc<crate::logs::ServiceLog>, Query), Error> {
+    ) -> Result<(Arc<ServiceLog>, Query), Error> {
         let rows = self.engine.rows_of(name);
         let wanted = self.engine.wanted_of(name);
-        if rows.is_empty() && wanted.is_none() {
-            return Err(unknown(name));
-        }
         if until_exit {
             query.until_exit = rows
                 .iter()
@@ -180,8 +196,13 @@ impl Shell {
                 .map(ToString::to_string);
             query.follow = query.until_exit.is_some();
         }
-        let log = self.logs.of(name);
-        Ok((log.map_err(|err| Error::io(format!("reading the log of {name}"), &err))?, query))
+        let log = match wanted {
+            Some(wanted) => self.logs.service(name, wanted.current.config.log_max).map(Some),
+            // The last of it is going, or it is removed.
+            None => self.logs.left(name),
+        };
+        let log = log.map_err(|err| Error::io(format!("reading the log of {name}"), &err))?;
+        Ok((log.ok_or_else(|| unknown(name))?, query))
     }
 
     /// Takes a request for a change.
@@ -203,10 +224,9 @@ impl Shell {
             Err(error) => return Err((reply, error)),
         };
         let name = request.name().clone();
+        let rev = self.engine.wanted_of(&name).map(|it| it.current.config.rev.clone());
         self.requests += 1;
         let id = RequestId(self.requests);
-        let wanted = self.engine.wanted_of(&name).map(|wanted| &wanted.current.config.rev);
-        let rev = wanted.cloned().unwrap_or_else(ServiceName::first_rev);
         let mut pending = Pending::new((name, rev), change, until, clock::now().at, reply);
         match request {
             Prepared::Ready(request) => {
@@ -312,7 +332,7 @@ impl Shell {
         all.find(|image| image.blob() == blob).cloned()
     }
 
-    /// What the engine is to be asked, and what that does if it does something.
+    /// The request to the engine, and the change that it makes if it makes one.
     fn request(&self, ask: Ask) -> Result<(Prepared, Change), Error> {
         let ready = |request, change| Ok((Prepared::Ready(request), change));
         match ask {
@@ -386,13 +406,13 @@ fn needs(config: Config, is_update: bool) -> Result<Prepared, Error> {
     Ok(Prepared::Needs { blob: blob.ok_or_else(none)?, config: Box::new(config), is_update })
 }
 
-/// What a person should know of a service on this node.
+/// Remarks for the person who adds a service to this node.
 fn notes(config: &Config) -> Vec<String> {
     let mut notes = Vec::new();
     if config.limits.is_some() {
         notes.push("limits are not enforced on this node; the service may use more".to_owned());
     }
-    if !rustix::process::geteuid().is_root() {
+    if is_of_node(config.user.as_deref()) {
         notes.push(
             "the program runs as the node's own user and could read the node's key".to_owned(),
         );
@@ -400,7 +420,17 @@ fn notes(config: &Config) -> Vec<String> {
     notes
 }
 
-fn open(log: std::sync::Arc<crate::logs::ServiceLog>, query: Query) -> Result<Reader, Error> {
+/// Whether a service's programs run as the node's own user, so that they may do whatever the node may.
+pub(super) fn is_of_node(user: Option<&str>) -> bool {
+    match user::resolve(user) {
+        Ok(Some(user)) => user.uid == rustix::process::geteuid().as_raw(),
+        Ok(None) => true,
+        // Refused before.
+        Err(_) => false,
+    }
+}
+
+fn open(log: Arc<ServiceLog>, query: Query) -> Result<Reader, Error> {
     Reader::open(log, query).map_err(|err| match err.kind() {
         std::io::ErrorKind::QuotaExceeded => {
             Error::new(Kind::LimitReached, err.to_string()).with_retry(true)
@@ -409,34 +439,7 @@ fn open(log: std::sync::Arc<crate::logs::ServiceLog>, query: Query) -> Result<Re
     })
 }
 
-/// A key by which n2 comes before n10.
-fn natural(name: &str) -> Vec<(String, u64)> {
-    let mut parts = Vec::new();
-    let mut rest = name;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        let (text, after) = rest.split_at(digits);
-        let end = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
-        let (number, after) = after.split_at(end);
-        parts.push((text.to_owned(), number.parse().unwrap_or(0)));
-        rest = after;
-    }
-    parts
-}
-
 /// When a request is given up.
 pub(super) fn end_of(until: &Until, now: Instant) -> Instant {
     now + until.within.max(Duration::from_millis(1))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_with_numbers_are_in_the_order_of_people() {
-        let mut names = ["n10", "n2", "web", "n2-b", "api", "n1x3"];
-        names.sort_by_cached_key(|name| natural(name));
-        assert_eq!(names, ["api", "n1x3", "n2", "n2-b", "n10", "web"]);
-    }
 }

@@ -1,4 +1,4 @@
-//! What the picket wants to find again in the record of an instance.
+//! The part of an instance's record that the picket reads when it takes over.
 
 use std::collections::BTreeMap;
 

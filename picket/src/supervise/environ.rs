@@ -12,8 +12,8 @@ use crate::link::Ready;
 use crate::tree;
 use crate::user::User;
 
-/// Where programs are found unless the config says so: what Debian and Alpine give to root and to others, together.
-pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Where programs are found unless the config says so.
+pub(super) const PATH: &str = crux_crdt::service::default::PATH;
 
 /// What a program is told about the node it runs on.
 #[derive(Debug, Clone, Copy)]
@@ -24,15 +24,6 @@ pub(super) struct Around<'a> {
     pub(super) addr: IpAddr,
     /// The instance's own directory, absolute.
     pub(super) dir: &'a Path,
-}
-
-impl Around<'_> {
-    /// Words with their placeholders filled.
-    pub(super) fn fill(&self, record: &Record, words: &[String]) -> Vec<String> {
-        let (addr, dir) = (self.addr.to_string(), self.dir.to_string_lossy());
-        let fills = Fills { ports: &record.ports, addr: &addr, dir: &dir };
-        words.iter().map(|word| fills.fill(word)).collect()
-    }
 }
 
 /// What an instance is given.
@@ -46,12 +37,19 @@ pub(super) fn spec(
     let addr = around.addr.to_string();
     let fills = Fills { ports: &record.ports, addr: &addr, dir: &dir };
     let argv0 = config.argv0.clone().unwrap_or_else(|| config.name.to_string());
-    let argv = [argv0].into_iter().chain(config.args.iter().map(|arg| fills.fill(arg))).collect();
+    let argv = [argv0].into_iter().chain(filled(&config.args, record, around)).collect();
     let mut env = own(version, record, around);
     // It sets none of the node's: that is a rule of configs. It may have another PATH, and another home.
     env.extend(config.env.iter().map(|(name, value)| (name.clone(), fills.fill(value))));
     let env = env.into_iter().collect();
     Spec { argv, env, dir: around.dir.to_owned(), user, nofile: config.nofile }
+}
+
+/// Words of the config with their placeholders filled, as an instance has them.
+pub(super) fn filled(words: &[String], record: &Record, around: Around<'_>) -> Vec<String> {
+    let (dir, addr) = (around.dir.to_string_lossy(), around.addr.to_string());
+    let fills = Fills { ports: &record.ports, addr: &addr, dir: &dir };
+    words.iter().map(|word| fills.fill(word)).collect()
 }
 
 /// The variables that the node sets.

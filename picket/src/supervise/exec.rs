@@ -15,15 +15,12 @@ use std::time::Duration;
 
 use crux_protocol::picket::{Record, Version};
 
-use super::environ::{PATH, spec};
-use super::words::LastWords;
+use super::environ::{PATH, filled, spec};
+use super::words::{PRINTED_MAX, Words};
 use super::work::Begin;
 use crate::check::{NotRun, Ran, Runner};
 use crate::handle::{Ended, Keeper, Message, Polled, Start, StartError};
 use crate::image::Image;
-
-/// How much a command of a check may print.
-pub(super) const PRINTED_MAX: usize = 1 << 20;
 
 /// Runs the commands of checks of one instance.
 pub(super) struct Exec {
@@ -75,7 +72,7 @@ fn start(
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let (around, user) = begin.around(version, record).map_err(NotRun::Node)?;
     let mut program = spec(version, record, user, around.as_around());
-    program.argv = around.as_around().fill(record, command);
+    program.argv = filled(command, record, around.as_around());
     let found = find(program.argv.first().map_or("", String::as_str), version);
     let found = found.ok_or_else(|| NotRun::of_command("the command is not found in PATH"))?;
     // What is in the system's directories is as safe there as a copy of it would be.
@@ -98,20 +95,17 @@ fn start(
 
 impl Run {
     async fn until_gone(mut self) -> Result<Ran, NotRun> {
-        let (mut words, mut failed, mut ended) = (LastWords::default(), None, None);
+        let (mut words, mut failed, mut ended) = (Words::default(), None, None);
         loop {
             let message = tokio::select! {
                 message = self.keeper.message() => message,
-                is_too_much = words.read() => {
-                    if is_too_much {
-                        return Err(NotRun::Command(format!("it printed more than {PRINTED_MAX} bytes")));
-                    }
-                    continue;
+                () = words.too_many() => {
+                    return Err(NotRun::Command(format!("it printed more than {PRINTED_MAX} bytes")));
                 }
             };
             match message.map_err(|err| NotRun::Node(err.to_string()))? {
-                Message::Started { output, .. } => {
-                    words = output.map(LastWords::of).unwrap_or_default();
+                Message::Started { output: Some(output), .. } => {
+                    words = Words::new(output).map_err(|err| NotRun::Node(err.to_string()))?;
                 }
                 Message::Failed { text } => failed = Some(text),
                 Message::Exited(exit) => {
@@ -119,7 +113,9 @@ impl Run {
                     self.keeper.keeper().kill();
                 }
                 Message::Gone { .. } => break,
-                Message::Stuck { .. } | Message::Adopted { .. } => {}
+                Message::Started { output: None, .. }
+                | Message::Stuck { .. }
+                | Message::Adopted { .. } => {}
             }
         }
         match (ended, failed) {
@@ -128,7 +124,7 @@ impl Run {
                     Ended::Code(code) => (Some(code), None),
                     Ended::Signal(signal) => (None, Some(signal)),
                 };
-                Ok(Ran { code, signal, output: words.rest() })
+                Ok(Ran { code, signal, output: words.last() })
             }
             (None, Some(text)) => Err(NotRun::Command(text)),
             (None, None) => Err(NotRun::of_command("its keeper was killed")),

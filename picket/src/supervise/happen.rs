@@ -1,9 +1,9 @@
-//! What the engine reports, on its way into the record of events.
+//! The engine's reports, on their way into the record of events.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crux_protocol::picket::Happened;
+use crux_protocol::picket::{Happened, Kind};
 use crux_protocol::time::Instant;
 use serde_json::{Map, Value};
 use tracing::warn;
@@ -18,10 +18,14 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 impl Shell {
     /// Keeps an event, and says it in the log.
-    pub(super) fn happened(&self, happened: &Happened) {
+    pub(super) fn happened(&mut self, happened: &Happened) {
         let draft = self.draft(happened);
         tracing::info!("{}", draft.text);
         self.events.push(draft, clock::now());
+        if let (Kind::Removed, Some(service)) = (happened.kind, &happened.service) {
+            self.logs.end(service);
+            self.prune_logs(false);
+        }
     }
 
     fn draft(&self, happened: &Happened) -> Draft {

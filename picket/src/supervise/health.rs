@@ -1,13 +1,20 @@
 //! `grpc.health.v1` of the picket: from what the engine shows, also while the fulcrum is away.
+//!
+//! | name | serves |
+//! |---|---|
+//! | (empty): the node | until it stops |
+//! | a service, an instance, the path of a service or of a registration | while one of that name is *up* or *degraded* |
+//!
+//! The fulcrum has the same list, so that its socket gives the same answers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crux_client::health::{Statuses, is_serving};
 use crux_client::model::ServiceStatus;
-use crux_crdt::name::ServiceName;
 use crux_crdt::record::ServiceKey;
-use crux_protocol::picket::{Row, RunState, Status};
+use crux_crdt::service::RegisterAs;
+use crux_protocol::picket::{Row, Status};
 use tokio::sync::watch;
 
 use super::shell::Shell;
@@ -17,38 +24,36 @@ use crate::link::{Ready, Stated};
 /// Everything that has a health.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Book {
-    /// The node serves: its fulcrum is attached.
-    node: bool,
+    /// The node stops. Until then it serves, with a fulcrum or while that is away: services run in either case.
+    stops: bool,
     /// Names of services, of instances, and paths; whether each serves.
-    named: BTreeMap<String, bool>,
+    pub(super) named: BTreeMap<String, bool>,
 }
 
 impl Book {
-    /// `paths`: under which services and revisions a service is registered, beside its own name.
+    /// `keys`: the registrations that belong to a row.
     fn of(
         rows: &[Row],
         node: Option<&Ready>,
-        attached: bool,
-        paths: impl Fn(&ServiceName) -> Vec<(ServiceName, ServiceName)>,
+        keys: impl Fn(&Row) -> Vec<ServiceKey>,
+        stops: bool,
     ) -> Self {
         let mut named = BTreeMap::new();
         let mut add = |name: String, serves: bool| *named.entry(name).or_insert(false) |= serves;
         for row in rows {
-            let serves = is_serving(status(row.state));
+            let serves = is_serving(status(row));
             add(row.service.to_string(), serves);
             if let Some(instance) = &row.instance {
                 add(instance.to_string(), serves);
             }
-            if let Some(node) = node {
-                let Row { horde, service, rev, .. } = row;
-                let own = (service.clone(), rev.clone());
-                let all = BTreeSet::from_iter(paths(service).into_iter().chain([own]));
-                for (service, rev) in all {
-                    add(format!("/{}/{horde}/{}/{service}/{rev}", node.flock, node.node), serves);
-                }
+            let Some(node) = node else { continue };
+            let Row { horde, service, rev, ordinal, .. } = row.clone();
+            let own = ServiceKey { horde, service, rev, ordinal };
+            for ServiceKey { horde, service, rev, .. } in keys(row).into_iter().chain([own]) {
+                add(format!("/{}/{horde}/{}/{service}/{rev}", node.flock, node.node), serves);
             }
         }
-        Self { node: attached, named }
+        Self { stops, named }
     }
 }
 
@@ -60,7 +65,7 @@ impl Statuses for Health {
     fn serves(&self, name: &str) -> Option<bool> {
         let book = self.0.borrow();
         match name {
-            "" => Some(book.node),
+            "" => Some(!book.stops),
             "crux.v1.Services" => Some(true),
             name => book.named.get(name).copied(),
         }
@@ -75,12 +80,9 @@ impl Shell {
     /// Shows how everything is: to those who ask the picket, and to the fulcrum.
     pub(super) fn show_health(&mut self) {
         let rows = self.engine.rows();
-        let paths = |name: &ServiceName| {
-            let config = self.engine.wanted_of(name).map(|wanted| &wanted.current.config);
-            let all = config.map(|config| config.registered_as()).unwrap_or_default();
-            all.into_iter().map(|it| (it.service, it.rev)).collect()
-        };
-        let book = Book::of(&rows, self.node.ready(), self.post.is_attached(), paths);
+        let keys = |row: &Row| self.keys_of(row);
+        let book = Book::of(&rows, self.node.ready(), keys, self.is_stopping);
+        let named = book.named.clone();
         self.book.send_if_modified(|shown| {
             let is_new = **shown != book;
             if is_new {
@@ -88,24 +90,31 @@ impl Shell {
             }
             is_new
         });
-        let statuses = self.statuses(&rows);
-        self.post.state(statuses);
+        let statuses = self.statuses();
+        self.post.state(statuses, named);
     }
 
-    /// What the fulcrum is told: of what is registered what the engine wants others to see, and what is up and not
-    /// registered.
-    fn statuses(&self, rows: &[Row]) -> Vec<Stated> {
+    /// Under which keys the instance of a row is registered while it is well.
+    pub(super) fn keys_of(&self, row: &Row) -> Vec<ServiceKey> {
+        let wanted = self.engine.wanted_of(&row.service);
+        let all = wanted.into_iter().flat_map(|it| [Some(&it.current), it.previous.as_ref()]);
+        let config = all.flatten().find(|it| it.number == row.version).map(|it| &it.config);
+        let names = config.map(|config| config.registered_as()).unwrap_or_default().into_iter();
+        let key = |RegisterAs { service, rev, .. }: RegisterAs| {
+            let (horde, ordinal) = (row.horde.clone(), row.ordinal);
+            ServiceKey { horde, service, rev, ordinal }
+        };
+        names.map(key).collect()
+    }
+
+    /// The statuses of registrations for the fulcrum: as the engine wants others to see them.
+    fn statuses(&self) -> Vec<Stated> {
         let seen = |status: &Status| match status {
             Status::Degraded => ServiceStatus::Degraded,
             Status::Unknown => ServiceStatus::Unknown,
         };
-        let own = rows.iter().filter(|row| matches!(row.state, RunState::Up | RunState::Degraded));
-        let own = own.map(|row| {
-            let (horde, service, rev) = (row.horde.clone(), row.service.clone(), row.rev.clone());
-            (ServiceKey { horde, service, rev, ordinal: row.ordinal }, ServiceStatus::Up)
-        });
-        let mut all: BTreeMap<ServiceKey, ServiceStatus> = own.collect();
-        all.extend(self.post.registered().map(|key| (key.clone(), ServiceStatus::Up)));
+        let up = self.post.registered().map(|key| (key.clone(), ServiceStatus::Up));
+        let mut all: BTreeMap<ServiceKey, ServiceStatus> = up.collect();
         all.extend(self.unwell.iter().map(|(key, status)| (key.clone(), seen(status))));
         all.into_iter().map(|(key, status)| Stated { key, status }).collect()
     }
@@ -113,28 +122,13 @@ impl Shell {
 
 #[cfg(test)]
 mod tests {
-    use crux_protocol::picket::InstanceId;
-    use crux_protocol::time::Instant;
-
-    use super::super::testing;
+    use super::super::testing::{self, row};
     use super::*;
+    use crux_protocol::picket::RunState;
 
-    fn row(name: &str, instance: &str, state: RunState) -> Row {
-        Row {
-            service: name.parse().unwrap(),
-            rev: "v1".parse().unwrap(),
-            ordinal: 0,
-            horde: "main".parse().unwrap(),
-            instance: Some(InstanceId::new(instance)),
-            state,
-            since: Instant::ORIGIN,
-            pid: None,
-            restarts: 0,
-            image: testing::BLOB,
-            sealed: None,
-            ports: BTreeMap::new(),
-            reason: String::new(),
-        }
+    fn of(rows: &[Row], keys: impl Fn(&Row) -> Vec<ServiceKey>, stops: bool) -> Health {
+        let book = Book::of(rows, Some(&testing::ready()), keys, stops);
+        Health(watch::channel(Arc::new(book)).1)
     }
 
     #[test]
@@ -143,34 +137,35 @@ mod tests {
             row("web", "web-v1-1-a", RunState::Degraded),
             row("web", "web-v1-2-b", RunState::Failed),
         ];
-        let (_shown, read) =
-            watch::channel(Arc::new(Book::of(&rows, Some(&testing::ready()), false, |_| {
-                vec![("web2".parse().unwrap(), "v9".parse().unwrap())]
-            })));
-        let health = Health(read);
-        let all = [
-            "web",
-            "/dev/main/n1/web/v1",
-            "/dev/main/n1/web2/v9",
-            "web-v1-1-a",
-            "web-v1-2-b",
-            "dns",
-            "",
-            "crux.v1.Services",
-        ];
+        let health = of(&rows, |_| Vec::new(), false);
+        let all = ["web", "/dev/main/n1/web/v1", "web-v1-1-a", "web-v1-2-b", "dns"];
         let said = all.map(|name| health.serves(name));
-        assert_eq!(
-            said,
-            [
-                Some(true),
-                Some(true),
-                Some(true),
-                Some(true),
-                Some(false),
-                None,
-                Some(false),
-                Some(true)
-            ]
-        );
+        assert_eq!(said, [Some(true), Some(true), Some(true), Some(false), None]);
+        assert_eq!(health.serves("crux.v1.Services"), Some(true));
+    }
+
+    #[test]
+    fn the_paths_of_registrations_are_names_too() {
+        let key = |row: &Row| ServiceKey {
+            horde: row.horde.clone(),
+            service: "front".parse().unwrap(),
+            rev: "r7".parse().unwrap(),
+            ordinal: row.ordinal,
+        };
+        let rows = [row("web", "web-v1-1-a", RunState::Up)];
+        let health = of(&rows, |row| vec![key(row)], false);
+        for path in ["/dev/main/n1/front/r7", "/dev/main/n1/web/v1"] {
+            assert_eq!(health.serves(path), Some(true), "{path}");
+        }
+        assert_eq!(health.serves("/dev/main/n1/front/v1"), None);
+    }
+
+    /// Also before anything is known of services and of the fulcrum.
+    #[test]
+    fn the_node_serves_until_it_stops() {
+        let first = Health(watch::channel(Arc::new(Book::default())).1);
+        assert_eq!(first.serves(""), Some(true));
+        assert_eq!(of(&[], |_| Vec::new(), false).serves(""), Some(true));
+        assert_eq!(of(&[], |_| Vec::new(), true).serves(""), Some(false));
     }
 }

@@ -9,16 +9,18 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use super::owner;
 use crate::user::User;
 
-/// What others may do with a directory that they may only enter.
+/// The mode of a directory that others may only enter.
 const ENTER: u32 = 0o711;
 
-/// Makes the directory of an instance, unless it is there, for its user; none: the node's own.
+/// Makes the directory of an instance, unless it is there, for its user; none: the node's own. One that was another
+/// user's changes hands, with that user's files in it.
 pub(super) fn make(data_dir: &Path, home: &Path, user: Option<&User>) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(home)?;
     let Some(user) = user.filter(|user| user.uid != 0) else { return Ok(()) };
-    user.own(home)?;
+    owner::give(home, user)?;
     if mode(&fs::metadata(data_dir)?) & 0o001 == 0 {
         close_files(data_dir)?;
     }

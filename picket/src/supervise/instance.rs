@@ -1,5 +1,6 @@
 //! One instance, as the shell has it: its keeper, and what was said of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -16,7 +17,7 @@ pub(super) struct Instance {
     pub(super) record: Record,
     /// None: it is being started.
     keeper: Option<Polled>,
-    /// What it was made from, as far as that is known.
+    /// The content it was made from, as far as that is known.
     pub(super) version: Option<Arc<Version>>,
     pub(super) program: Option<Process>,
     /// The last one that ran: its session may outlive it.
@@ -29,6 +30,8 @@ pub(super) struct Instance {
     kill: bool,
     /// Somebody stopped its program.
     pub(super) paused: bool,
+    /// The texts of its checks when they passed last.
+    pub(super) passes: BTreeMap<usize, String>,
     /// Ends the reading of its output once nothing of it is left.
     pub(super) stop_output: Option<watch::Sender<()>>,
     /// Dropped with it: its checks that could not be made are tried while it is there.
@@ -48,6 +51,7 @@ impl Instance {
             failed: None,
             kill: false,
             paused: false,
+            passes: BTreeMap::new(),
             stop_output: None,
             here: Arc::default(),
         }

@@ -18,12 +18,15 @@
 //! | `calls`, `answer`, `show` | what the API asks, and how it is answered |
 //! | `environ`, `ports`, `node` | what programs are given |
 //! | `health` | who serves |
+//! | `home`, `owner` | the directories of instances, and whose they are |
+//! | `hold` | whether services start at once |
+//! | `exec`, `words` | checks by command |
 //! | `trees` | memory and processor time |
 //!
 //! **Invariants**
 //!
 //! * It decides nothing: each command is carried out as it is, and each that has an answer is answered exactly once.
-//! * Nothing here waits for a disk, a keeper, a program or the fulcrum. What takes time is done by a thread of the
+//! * Nothing here waits for a disk, a keeper, a program or the fulcrum. Work that takes time is done by a thread of the
 //!   pool, which is bounded by what the engine asks for: a save, and a few steps for each instance.
 //! * Commands are begun in their order. Those for one instance never overlap, because the engine waits for each.
 //! * What a dead keeper left is killed before the engine is told that it is gone.
@@ -36,10 +39,12 @@ mod environ;
 mod exec;
 mod happen;
 pub(crate) mod health;
+mod hold;
 mod home;
 mod instance;
 mod node;
 mod open;
+mod owner;
 mod places;
 mod ports;
 mod post;

@@ -1,4 +1,4 @@
-//! What the picket knows about its node, also while the fulcrum is away.
+//! The picket's knowledge of its node, also while the fulcrum is away.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
@@ -10,7 +10,7 @@ use crate::crash::Write;
 use crate::durable::{self, Sync};
 use crate::link::Ready;
 
-/// The largest file that is read. What a node says of itself has a few names and eight addresses.
+/// The largest file that is read. A node's description of itself has a few names and eight addresses.
 const BYTES_MAX: u64 = 64 << 10;
 
 /// The node as it described itself last, in a file, because services start before the fulcrum says it again.
@@ -49,7 +49,7 @@ impl Node {
         is_new
     }
 
-    /// What it said.
+    /// Its last description of itself.
     pub(super) const fn ready(&self) -> Option<&Ready> {
         self.ready.as_ref()
     }

@@ -71,13 +71,14 @@ pub(crate) fn open(data_dir: &Path) -> Result<(Shell, Desk, Health), Error> {
 }
 
 impl Shell {
-    /// What was found of earlier instances.
+    /// Takes in the instances of an earlier picket.
     pub(super) fn on_found(&mut self, found: std::io::Result<All>) {
         let All { old, unknown } = match found {
             Ok(found) => found,
             Err(error) => {
                 // Nothing is known of what runs, so nothing is started beside it.
                 tracing::error!(%error, "the records of instances cannot be read; no service is started");
+                self.damage = Some(Error::io("reading the records of instances", &error));
                 self.is_adopted = true;
                 return;
             }
@@ -120,10 +121,8 @@ impl Shell {
 
     /// Nothing of earlier instances is left that was not taken over. From here on the engine starts others.
     pub(super) fn on_free(&mut self) {
-        (self.is_adopted, self.is_found) = (true, true);
-        if self.damage.is_none() {
-            self.tell(Event::AdoptionOver);
-        }
+        self.is_adopted = true;
+        self.adopted();
         self.prune_logs(true);
     }
 }
@@ -138,13 +137,7 @@ impl Shell {
 }
 
 fn damaged(err: &DesiredError) -> Error {
-    let kind = match err {
-        DesiredError::Io { .. } => Kind::Io,
-        DesiredError::OldFile { .. } => Kind::Generation,
-        DesiredError::Format { .. } => Kind::Refused,
-        _ => Kind::InvalidConfig,
-    };
-    Error::new(kind, err.to_string()).augment("the node's service config")
+    Error::new(err.kind(), err.to_string()).augment("the node's service config")
 }
 
 /// Makes a directory, and that durable: what is written in it later is flushed with it only.

@@ -35,7 +35,7 @@ impl Places {
         self.instances().join(id.as_str())
     }
 
-    /// What the fulcrum said last about the node.
+    /// The file with the last words of the fulcrum about the node.
     pub(super) fn node(&self) -> PathBuf {
         self.picket().join("node.json")
     }
@@ -43,6 +43,11 @@ impl Places {
     /// The registrations that the picket made.
     pub(super) fn registered(&self) -> PathBuf {
         self.picket().join("registered.json")
+    }
+
+    /// How `run` ended, where the node is not to serve again by itself.
+    pub(super) fn ended(&self) -> PathBuf {
+        self.picket().join("ended")
     }
 
     /// The logs of all services.

@@ -1,4 +1,4 @@
-//! What the fulcrum is asked and told: registrations, images, pins, statuses.
+//! Requests and messages to the fulcrum: registrations, images, pins, statuses.
 //!
 //! ```text
 //!   engine ── Publish: all registrations ──▶ wanted ─┐
@@ -15,8 +15,11 @@
 //! * A registration is sent only once its key is in the ledger on the disk.
 //! * For each key at most one request is under way, so that they take effect in their order.
 //! * A fulcrum that attaches is told everything, as if it knew nothing.
+//! * A registration is withdrawn only once each other one of that name that is to be there is there, so that callers
+//!   find one at any time during an update to another revision. One that the node refuses, or that cannot be written
+//!   to the ledger, is not waited for.
 //! * *Published* comes once nothing is under way or still to be sent. A registration that the node refuses, as when
-//!   it has too many, does not hold it up: it is tried again later.
+//!   it has too many, does not hold it up: it is tried again later, and why it was refused is shown until then.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -43,7 +46,7 @@ pub(super) struct Entry {
     pub(super) labels: BTreeMap<String, String>,
 }
 
-/// What a number of a request stands for.
+/// The request that a number stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Asked {
     Register(ServiceKey, Entry),
@@ -51,7 +54,7 @@ enum Asked {
     Image(BlobId),
 }
 
-/// What came of a message of the fulcrum.
+/// The answer in a message of the fulcrum.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     /// A blob is here.
@@ -67,12 +70,15 @@ pub(super) struct Post {
     /// Numbers are not used twice, also not on another link.
     seq: u64,
     asked: BTreeMap<u64, Asked>,
-    /// What is to be registered, and the engine's number of that list while it is not answered.
+    /// The registrations that are to be there, and the engine's number of that list while it is not answered.
     wanted: BTreeMap<ServiceKey, Entry>,
     publish: Option<u64>,
-    /// What this fulcrum has confirmed.
+    /// The registrations that this fulcrum has confirmed.
     known: BTreeMap<ServiceKey, Entry>,
+    /// When a refused request is made again.
     refused: BTreeMap<ServiceKey, Instant>,
+    /// Why the node refused to register or to withdraw, until it did.
+    complaints: BTreeMap<ServiceKey, String>,
     ledger: BTreeSet<ServiceKey>,
     /// The part of the ledger that is on the disk, and whether it is being written.
     durable: BTreeSet<ServiceKey>,
@@ -81,6 +87,7 @@ pub(super) struct Post {
     write_again: Instant,
     pins: BTreeSet<BlobId>,
     statuses: Vec<Stated>,
+    named: BTreeMap<String, bool>,
     out: VecDeque<FromPicket>,
 }
 
@@ -94,7 +101,7 @@ impl Post {
         self.attached
     }
 
-    /// A fulcrum is there and knows nothing, or there is none. What it was asked for is not answered any more;
+    /// A fulcrum is there and knows nothing, or there is none. Its requests are not answered any more;
     /// these are the blobs among that.
     pub(super) fn attach(&mut self, attached: bool) -> Vec<BlobId> {
         let lost = std::mem::take(&mut self.asked).into_values();
@@ -120,6 +127,12 @@ impl Post {
     pub(super) fn publish(&mut self, seq: u64, wanted: BTreeMap<ServiceKey, Entry>) {
         self.ledger.extend(wanted.keys().cloned());
         (self.publish, self.wanted) = (Some(seq), wanted);
+        self.complaints.retain(|key, _| self.ledger.contains(key));
+    }
+
+    /// Why a registration is not there that should be.
+    pub(super) fn complaint(&self, key: &ServiceKey) -> Option<&str> {
+        self.complaints.get(key).map(String::as_str)
     }
 
     /// The keys of what is to be registered.
@@ -135,10 +148,10 @@ impl Post {
         }
     }
 
-    /// How all services are.
-    pub(super) fn state(&mut self, statuses: Vec<Stated>) {
-        if self.statuses != statuses {
-            self.statuses = statuses;
+    /// How all services are, and what has a health, by its name.
+    pub(super) fn state(&mut self, statuses: Vec<Stated>, named: BTreeMap<String, bool>) {
+        if self.statuses != statuses || self.named != named {
+            (self.statuses, self.named) = (statuses, named);
             self.say_statuses();
         }
     }
@@ -149,8 +162,10 @@ impl Post {
     }
 
     fn say_statuses(&mut self) {
-        let services = self.statuses.clone();
-        self.whole(FromPicket::Health { services }, |it| matches!(it, FromPicket::Health { .. }));
+        let (services, named) = (self.statuses.clone(), self.named.clone());
+        self.whole(FromPicket::Health { services, named }, |it| {
+            matches!(it, FromPicket::Health { .. })
+        });
     }
 
     /// Says a whole list, instead of one that was not sent yet.
@@ -208,11 +223,16 @@ impl Post {
             Asked::Image(_) => return,
         };
         if let Err(failure) = outcome {
-            warn!(service = %key.service, rev = %key.rev, error = failure.text, "the registration was not changed");
+            // Once: it is tried again every few seconds.
+            if self.complaints.get(&key) != Some(&failure.text) {
+                warn!(service = %key.service, rev = %key.rev, error = failure.text, "the registration was not changed");
+            }
+            self.complaints.insert(key.clone(), failure.text);
             self.refused.insert(key, now + AGAIN);
             return;
         }
         self.refused.remove(&key);
+        self.complaints.remove(&key);
         match asked {
             Asked::Register(_, entry) => drop(self.known.insert(key, entry)),
             _ => {
@@ -224,7 +244,7 @@ impl Post {
         }
     }
 
-    /// What is to be sent now. Everything that is missing is asked for first.
+    /// The messages to send now. Everything that is missing is asked for first.
     pub(super) fn outgoing(&mut self, now: Instant) -> &mut VecDeque<FromPicket> {
         if self.attached && self.publish.is_some() || !self.refused.is_empty() {
             self.compare(now);
@@ -239,21 +259,34 @@ impl Post {
         self.refused.retain(|_, again| *again > now);
         let busy: BTreeSet<ServiceKey> = self.under_way().cloned().collect();
         let may = |key: &&ServiceKey| !busy.contains(*key) && !self.refused.contains_key(*key);
-        let withdraw = self.ledger.iter().filter(|key| !self.wanted.contains_key(*key)).filter(may);
-        let withdraw: Vec<ServiceKey> = withdraw.cloned().collect();
         let register =
             self.wanted.iter().filter(|(key, entry)| self.known.get(*key) != Some(*entry));
         let register = register.filter(|(key, _)| self.durable.contains(*key) && may(key));
         let register: Vec<_> = register.map(|(key, entry)| (key.clone(), entry.clone())).collect();
-        for key in withdraw {
-            let seq = self.number(Asked::Withdraw(key.clone()));
-            self.out.push_back(FromPicket::Withdraw { seq, key });
-        }
+        let withdraw = self.ledger.iter().filter(|key| !self.wanted.contains_key(*key)).filter(may);
+        let withdraw = withdraw.filter(|key| !self.is_awaited(key, now));
+        let withdraw: Vec<ServiceKey> = withdraw.cloned().collect();
         for (key, entry) in register {
             let Entry { endpoint, labels } = entry.clone();
             let seq = self.number(Asked::Register(key.clone(), entry));
             self.out.push_back(FromPicket::Register { seq, key, endpoint, labels });
         }
+        for key in withdraw {
+            let seq = self.number(Asked::Withdraw(key.clone()));
+            self.out.push_back(FromPicket::Withdraw { seq, key });
+        }
+    }
+
+    /// Whether another registration of that name is about to be there.
+    fn is_awaited(&self, withdrawn: &ServiceKey, now: Instant) -> bool {
+        let is_of_name =
+            |key: &&ServiceKey| key.horde == withdrawn.horde && key.service == withdrawn.service;
+        let is_coming = |key: &ServiceKey| {
+            let is_refused = self.refused.contains_key(key);
+            let may_be_written = self.durable.contains(key) || now >= self.write_again;
+            !self.known.contains_key(key) && !is_refused && may_be_written
+        };
+        self.wanted.keys().filter(is_of_name).any(is_coming)
     }
 
     /// The keys of requests that are not answered.
@@ -331,8 +364,8 @@ pub(super) fn write(ledger: &BTreeSet<ServiceKey>) -> serde_json::Result<Vec<u8>
     serde_json::to_vec(&all.collect::<Vec<_>>())
 }
 
-/// What [`write`] made. Of a damaged file nothing: what was in it stays registered until its service is up again or
-/// a person withdraws it.
+/// Reads the list that [`write`] made. Of a damaged file nothing: a registration in it stays until its service is up
+/// again or a person withdraws it.
 pub(super) fn read(bytes: &[u8]) -> BTreeSet<ServiceKey> {
     let all: Vec<Written> = serde_json::from_slice(bytes).unwrap_or_default();
     let key = |written: Written| {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use crux_client::Error;
+use crux_client::{Error, Kind};
 use crux_crdt::blob::{BlobId, Descriptor, Root};
 use crux_crdt::record::ServiceKey;
 use crux_protocol::picket::{Command, Desired, Event, Image, InstanceId, RequestId, State, Status};
@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 use super::answer::Pending;
 use super::calls::Call;
 use super::health::Book;
+use super::hold::Hold;
 use super::instance::{Instance, exit};
 use super::node::Node;
 use super::places::Places;
@@ -51,7 +52,7 @@ pub(crate) struct Shell {
     /// Where what is wanted is kept; none: it is damaged, and nothing is started or stopped.
     pub(super) store: Arc<Mutex<Option<Store>>>,
     pub(super) damage: Option<Error>,
-    /// What the engine said and is not begun yet, and what it is to be told next.
+    /// Commands of the engine that are not begun yet, and the events that it is told next.
     commands: VecDeque<Command>,
     inbox: VecDeque<Event>,
     pub(super) instances: BTreeMap<InstanceId, Instance>,
@@ -77,7 +78,7 @@ pub(crate) struct Shell {
     calls: mpsc::Receiver<Call>,
     pub(super) waiting: BTreeMap<RequestId, Pending>,
     pub(super) requests: u64,
-    /// Who asks is answered from this: health checks.
+    /// Callers that ask for health are answered from this.
     pub(super) book: watch::Sender<Arc<Book>>,
     /// Instances whose keepers were killed, with what marks what they left behind; and whether that is being killed.
     lost: Vec<(InstanceId, Mark)>,
@@ -89,13 +90,18 @@ pub(crate) struct Shell {
     pub(super) moved: BTreeMap<BlobId, String>,
     fulcrum: Option<Process>,
     look: Instant,
+    /// Something else is wanted than when logs had their bounds last.
+    pub(super) has_saved: bool,
+    /// The kind of what the disk said when the service config was not written last.
+    pub(super) disk: Kind,
+    pub(super) is_stopping: bool,
     is_over: bool,
-    /// It is known what ran before, or it was waited for long enough; and whether it is known.
+    /// It is known what ran before, or it was waited for long enough.
     pub(super) is_adopted: bool,
-    pub(super) is_found: bool,
+    pub(super) hold: Hold,
 }
 
-/// What a shell begins with.
+/// Everything that a shell begins with.
 pub(super) struct Beginning {
     pub(super) places: Places,
     pub(super) desired: Result<(Store, Desired), Error>,
@@ -118,6 +124,7 @@ impl Shell {
         let mut tasks = JoinSet::new();
         let logs = Arc::new(Logs::new(places.logs()));
         let writing = Arc::clone(&logs);
+        let hold = Hold::new(places.ended().exists());
         tasks.spawn(super::happen::write(Arc::clone(&events)));
         tasks.spawn(async move {
             writing.write(|service, notice| warn!(%service, ?notice, "the log of a service")).await;
@@ -156,9 +163,12 @@ impl Shell {
             moved: BTreeMap::new(),
             fulcrum: None,
             look: now + ADOPTED_WITHIN,
+            has_saved: false,
+            disk: Kind::Io,
+            is_stopping: false,
             is_over: false,
             is_adopted: false,
-            is_found: false,
+            hold,
         }
     }
 
@@ -244,12 +254,15 @@ impl Shell {
             self.tell(Event::Published { seq });
             return self.settle();
         }
+        if std::mem::take(&mut self.has_saved) {
+            self.bound_logs();
+        }
         if is_changed {
             self.show_health();
         }
     }
 
-    /// What is to be sent to the fulcrum. What is taken from it counts as sent.
+    /// The messages for the fulcrum. Those that the caller takes count as sent.
     pub(crate) fn outgoing(&mut self) -> &mut VecDeque<FromPicket> {
         self.post.outgoing(clock::now().at)
     }
@@ -266,6 +279,7 @@ impl Shell {
         }
         self.post.attach(true);
         self.tell(Event::FulcrumAttached { restarted });
+        self.serves();
         self.ask_images();
         self.settle();
         self.show_health();
@@ -296,7 +310,7 @@ impl Shell {
         let Some(path) = path.to_str() else {
             // The engine, and the file of what is wanted, have texts.
             let text = "the path of the blob store is not UTF-8; give --blob-dir another one";
-            let failure = crux_client::Error::new(crux_client::Kind::ImageUnusable, text);
+            let failure = Error::new(Kind::ImageUnusable, text);
             return self.on_no_image(descriptor.blob, Some((&failure).into()));
         };
         let image = Image { descriptor, path: path.to_owned() };
@@ -309,8 +323,10 @@ impl Shell {
     /// The node stops. All services are stopped within this time; [`Shell::is_over`] says when.
     pub(crate) fn stop(&mut self, within: Duration) {
         // Then nothing is stopped here; keepers that are alone for long end what they have.
-        self.is_over |= self.damage.is_some() || !self.is_found;
+        self.is_over |= self.damage.is_some() || self.hold.adopts();
+        self.is_stopping = true;
         self.tell(Event::Stop { within });
+        self.let_go();
         self.settle();
     }
 

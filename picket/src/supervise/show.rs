@@ -10,6 +10,7 @@ use crux_client::model::{
 use crux_protocol::picket::{CheckRow, Exit, ExitRow, Inspect, InstanceId, Row, RunState};
 use crux_protocol::time::Instant;
 
+use super::calls::is_of_node;
 use super::trees::Used;
 use crate::clock::Moment;
 
@@ -22,7 +23,7 @@ pub(super) fn instance(row: &Row, used: Option<&Used>, now: Instant) -> Instance
         horde: row.horde.clone(),
         instance: row.instance.as_ref().map(InstanceId::to_string),
         state: state(row.state),
-        status: status(row.state),
+        status: status(row),
         since: now.since(row.since),
         pid: row.pid,
         restarts: u32::try_from(row.restarts).unwrap_or(u32::MAX),
@@ -57,8 +58,9 @@ pub(super) const fn state(state: RunState) -> InstanceState {
 }
 
 /// How callers see it.
-pub(super) const fn status(state: RunState) -> ServiceStatus {
-    match state {
+pub(super) const fn status(row: &Row) -> ServiceStatus {
+    match row.state {
+        RunState::Up if row.is_held => ServiceStatus::Degraded,
         RunState::Up => ServiceStatus::Up,
         RunState::Degraded => ServiceStatus::Degraded,
         RunState::Paused => ServiceStatus::Unknown,
@@ -128,9 +130,12 @@ fn exit(row: &ExitRow, now: Moment) -> InstanceExit {
     }
 }
 
-/// What holds the programs of a service apart from the node and from each other, in force on this node.
+/// The isolation of a service's programs from the node and from each other, in force on this node.
 fn isolation(config: &crux_crdt::service::Config) -> BTreeMap<String, String> {
     let user = match crate::user::resolve(config.user.as_deref()) {
+        Ok(Some(user)) if is_of_node(config.user.as_deref()) => {
+            format!("{}: it can read the node's key", user.name)
+        }
         Ok(Some(user)) => user.name,
         Ok(None) => "the node's: it can read the node's key".to_owned(),
         Err(err) => err.to_string(),
@@ -147,4 +152,33 @@ fn isolation(config: &crux_crdt::service::Config) -> BTreeMap<String, String> {
         all.insert("limits".to_owned(), "not_enforced".to_owned());
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::row;
+    use super::*;
+
+    #[test]
+    fn one_that_flips_is_up_here_and_degraded_for_callers() {
+        let held = Row { is_held: true, ..row("web", "web-v1-1-a", RunState::Up) };
+        let shown = instance(&held, None, Instant::ORIGIN);
+        assert_eq!((shown.state, shown.status), (InstanceState::Up, ServiceStatus::Degraded));
+        let calm = Row { is_held: false, ..held };
+        assert_eq!(instance(&calm, None, Instant::ORIGIN).status, ServiceStatus::Up);
+    }
+
+    #[test]
+    fn a_program_of_the_nodes_user_is_said_to_read_its_key() {
+        let config = |user: &str| {
+            super::super::testing::config(&format!(r#"{{"name": "web", "image": "IMAGE"{user}}}"#))
+        };
+        let of = |user: &str| isolation(&config(user)).remove("user").unwrap();
+        let warns = |user: &str| of(user).ends_with(": it can read the node's key");
+        if rustix::process::geteuid().is_root() {
+            assert!(warns(r#", "user": "root""#) && !warns(""), "{}", of(""));
+        } else {
+            assert!(warns(""));
+        }
+    }
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use crux_crdt::Principal;
 use crux_crdt::blob::{BlobId, Descriptor, Root};
 use crux_crdt::service::Config;
-use crux_protocol::picket::{Image, InstanceId, Record, Version};
+use crux_protocol::picket::{Image, InstanceId, Record, Row, RunState, Version};
+use crux_protocol::time::Instant;
 
 use crate::link::Ready;
 
@@ -36,12 +37,33 @@ pub(crate) fn record(version: &Version) -> Record {
     }
 }
 
-/// What a node says of itself.
+/// A node's description of itself.
 pub(crate) fn ready() -> Ready {
     Ready {
         principal: Principal([1; 32]),
         node: "n1".parse().unwrap(),
         flock: "dev".parse().unwrap(),
         addresses: vec!["127.0.0.1:7117".parse().unwrap()],
+    }
+}
+
+/// A line of `ps`.
+pub(crate) fn row(name: &str, instance: &str, state: RunState) -> Row {
+    Row {
+        service: name.parse().unwrap(),
+        rev: "v1".parse().unwrap(),
+        ordinal: 0,
+        horde: "main".parse().unwrap(),
+        version: 1,
+        instance: Some(InstanceId::new(instance)),
+        state,
+        is_held: false,
+        since: Instant::ORIGIN,
+        pid: None,
+        restarts: 0,
+        image: BLOB,
+        sealed: None,
+        ports: BTreeMap::new(),
+        reason: String::new(),
     }
 }

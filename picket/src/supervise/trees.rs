@@ -1,4 +1,4 @@
-//! What the trees of programs use, read from the system when somebody asks.
+//! Memory and processor time of the trees of programs, read from the system when somebody asks.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use crux_protocol::picket::InstanceId;
 
 use crate::tree::{Process, Snapshot};
 
-/// What one instance uses, with all that it forked and without its keeper.
+/// The use of one instance, with all that it forked and without its keeper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Used {
     /// In bytes.
@@ -15,7 +15,7 @@ pub(super) struct Used {
     pub(super) cpu_ms: u64,
 }
 
-/// What instances use, by their keepers. Reads all of `/proc`: some ten milliseconds on a busy machine.
+/// The use of instances, by their keepers. Reads all of `/proc`: some ten milliseconds on a busy machine.
 pub(super) fn used(keepers: &[(InstanceId, Process)]) -> BTreeMap<InstanceId, Used> {
     let snapshot = Snapshot::take();
     let of = |(id, keeper): &(InstanceId, Process)| {

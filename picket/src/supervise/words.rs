@@ -1,100 +1,169 @@
-//! The end of what a command prints, read while it runs: a command never waits for a reader.
+//! The end of what the command of a check prints.
+//!
+//! **Invariants**: what it prints is read while it runs, so that it never waits for a reader; of each pipe only the last
+//! [`KEPT_MAX`] bytes are kept; and one that prints more than [`PRINTED_MAX`] is given up, so that it costs the picket no
+//! more.
 
-use std::future::poll_fn;
+use std::io;
 use std::os::fd::OwnedFd;
-use std::task::Poll;
 
-use rustix::io::{Errno, read};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::net::unix::pipe::Receiver;
 
-use super::exec::PRINTED_MAX;
 use crate::handle::Output;
 
-/// How much is kept: the last line is shown.
-const KEPT: usize = 512;
-/// How much is read at once.
-const CHUNK: usize = 16 << 10;
+/// How many bytes a command may print.
+pub(super) const PRINTED_MAX: usize = 1 << 20;
+/// How many bytes of each pipe are kept: the last line is shown.
+const KEPT_MAX: usize = 512;
+/// How many bytes are read at once.
+const READ_BYTES: usize = 16 << 10;
+/// How many reads follow each other before others get their turn.
+const READS_MAX: usize = 32;
 
-/// The output of a command.
+/// Reads the two pipes of a command.
 #[derive(Debug, Default)]
-pub(super) struct LastWords {
-    pipes: Vec<AsyncFd<OwnedFd>>,
-    read: usize,
-    end: Vec<u8>,
+pub(super) struct Words {
+    stdout: Pipe,
+    stderr: Pipe,
 }
 
-impl LastWords {
-    /// Of these pipes. One that the runtime cannot wait for is not read, and its command may wait for that; it is given
-    /// up when its time is over.
-    #[expect(
-        deprecated,
-        reason = "the descriptor is owned; the way that is not deprecated is unsafe code"
-    )]
-    pub(super) fn of(output: Output) -> Self {
-        let pipes = [output.stdout, output.stderr].into_iter();
-        let pipes = pipes.filter_map(|pipe| AsyncFd::with_interest(pipe, Interest::READABLE).ok());
-        Self { pipes: pipes.collect(), ..Self::default() }
+#[derive(Debug, Default)]
+struct Pipe {
+    /// None: it ended.
+    receiver: Option<Receiver>,
+    /// How many bytes were read.
+    printed: usize,
+    kept: Vec<u8>,
+}
+
+impl Words {
+    /// Of a command that was started. Must be called within a runtime.
+    ///
+    /// # Errors
+    /// Those of the system: a descriptor cannot be polled.
+    pub(super) fn new(output: Output) -> io::Result<Self> {
+        let Output { stdout, stderr } = output;
+        Ok(Self { stdout: Pipe::new(stdout)?, stderr: Pipe::new(stderr)? })
     }
 
-    /// Reads some, or waits for it; for ever once all is read. Whether that is more than a command may print. May be
-    /// dropped and called again.
-    pub(super) async fn read(&mut self) -> bool {
-        poll_fn(|cx| {
-            let mut at = 0;
-            while at < self.pipes.len() {
-                match self.pipes[at].poll_read_ready(cx) {
-                    Poll::Pending => at += 1,
-                    Poll::Ready(Err(_)) => drop(self.pipes.swap_remove(at)),
-                    Poll::Ready(Ok(mut guard)) => match take(guard.get_inner()) {
-                        Taken::Some(bytes) => {
-                            self.keep(&bytes);
-                            return Poll::Ready(self.read > PRINTED_MAX);
-                        }
-                        Taken::Nothing => guard.clear_ready(),
-                        Taken::End => drop(self.pipes.swap_remove(at)),
-                    },
-                }
+    /// Reads on, until it is more than [`PRINTED_MAX`]; once both pipes ended, it only waits. May be dropped at any time
+    /// and called again.
+    pub(super) async fn too_many(&mut self) {
+        while self.stdout.printed + self.stderr.printed <= PRINTED_MAX {
+            let Self { stdout, stderr } = self;
+            tokio::select! {
+                () = stdout.readable() => stdout.turn(),
+                () = stderr.readable() => stderr.turn(),
             }
-            Poll::Pending
-        })
-        .await
-    }
-
-    /// The end of it, with what the pipes still hold. Of a command that has ended.
-    pub(super) fn rest(mut self) -> Vec<u8> {
-        for pipe in std::mem::take(&mut self.pipes) {
-            while let Taken::Some(bytes) = take(pipe.get_ref()) {
-                self.keep(&bytes);
-            }
+            tokio::task::yield_now().await;
         }
-        self.end
     }
 
-    fn keep(&mut self, bytes: &[u8]) {
-        self.read += bytes.len();
-        self.end.extend_from_slice(bytes);
-        self.end.drain(..self.end.len().saturating_sub(KEPT));
+    /// The last words of standard output and then those of standard error, with those that the pipes still hold,
+    /// whether or not the runtime has heard of them.
+    pub(super) fn last(self) -> Vec<u8> {
+        let (mut last, errors) = (self.stdout.last(), self.stderr.last());
+        if !errors.is_empty() {
+            last.push(b'\n');
+            last.extend(errors);
+        }
+        last
     }
 }
 
-enum Taken {
-    Some(Vec<u8>),
-    Nothing,
-    End,
+impl Pipe {
+    fn new(fd: OwnedFd) -> io::Result<Self> {
+        Ok(Self { receiver: Some(Receiver::from_owned_fd(fd)?), ..Self::default() })
+    }
+
+    async fn readable(&self) {
+        match &self.receiver {
+            // An error is seen when it is read.
+            Some(receiver) => drop(receiver.readable().await),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Reads what is there, for a turn.
+    fn turn(&mut self) {
+        let Self { receiver, printed, kept } = self;
+        receiver.take_if(|pipe| !take(kept, printed, |buffer| pipe.try_read(buffer)));
+    }
+
+    fn last(mut self) -> Vec<u8> {
+        if let Some(fd) = self.receiver.and_then(|pipe| pipe.into_nonblocking_fd().ok()) {
+            take(&mut self.kept, &mut self.printed, |buffer| Ok(rustix::io::read(&fd, buffer)?));
+        }
+        self.kept
+    }
 }
 
-fn take(pipe: &OwnedFd) -> Taken {
-    let mut buffer = vec![0; CHUNK];
-    loop {
-        return match read(pipe, &mut buffer[..]) {
-            Err(Errno::INTR) => continue,
-            Err(Errno::AGAIN) => Taken::Nothing,
-            Ok(0) | Err(_) => Taken::End,
-            Ok(length) => {
-                buffer.truncate(length);
-                Taken::Some(buffer)
+/// Reads what is there, and keeps the end of it. Whether there may be more later.
+fn take(
+    kept: &mut Vec<u8>,
+    printed: &mut usize,
+    mut from: impl FnMut(&mut [u8]) -> io::Result<usize>,
+) -> bool {
+    let mut buffer = [0; READ_BYTES];
+    for _ in 0..READS_MAX {
+        match from(&mut buffer) {
+            Ok(0) => return false,
+            Ok(n) => {
+                *printed += n;
+                kept.extend_from_slice(&buffer[..n]);
+                kept.drain(..kept.len().saturating_sub(KEPT_MAX));
             }
-        };
+            Err(err) if err.kind() == io::ErrorKind::WouldBlock => return true,
+            Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
+            // It has nothing more for us.
+            Err(_) => return false,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    use super::*;
+
+    /// The last words of a script when it ended; none: it was given up.
+    async fn last_of(script: &str) -> Option<Vec<u8>> {
+        let mut shell = Command::new("sh")
+            .args(["-c", script])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = OwnedFd::from(shell.stdout.take().unwrap());
+        let stderr = OwnedFd::from(shell.stderr.take().unwrap());
+        let mut words = Words::new(Output { stdout, stderr }).unwrap();
+        // It ends in either case: its pipes are closed with the words.
+        let ended = tokio::task::spawn_blocking(move || shell.wait().unwrap());
+        let ended = tokio::time::timeout(Duration::from_secs(20), async {
+            tokio::select! {
+                ended = ended => Some(ended.unwrap()),
+                () = words.too_many() => None,
+            }
+        });
+        assert!(ended.await.expect("it does not wait for ever")?.success());
+        Some(words.last())
+    }
+
+    #[tokio::test]
+    async fn a_command_that_prints_more_than_a_pipe_holds_ends() {
+        let script = "head -c 600000 /dev/zero; head -c 300000 /dev/zero >&2; echo; echo the end; echo no >&2";
+        let last = last_of(script).await.unwrap();
+        assert!(last[..KEPT_MAX].ends_with(b"\nthe end\n"), "{last:?}");
+        assert!(last.ends_with(b"\0no\n") && last.len() == 2 * KEPT_MAX + 1, "{}", last.len());
+    }
+
+    #[tokio::test]
+    async fn a_command_that_prints_more_than_is_allowed_is_given_up() {
+        let script = "head -c 600000 /dev/zero; yes >&2";
+        assert_eq!(last_of(script).await, None);
     }
 }

@@ -1,18 +1,23 @@
 //! Commands of the engine that take time: begun here, told to the engine when they are done.
 //!
-//! What waits for the disk, hashes an image or starts a process is done by a thread of the runtime's pool, because the
+//! A thread of the runtime's pool does whatever waits for the disk, hashes an image or starts a process, because the
 //! picket's own thread drains the output of all programs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crux_client::Kind;
 use crux_crdt::blob::BlobId;
+use crux_crdt::name::ServiceName;
 use crux_crdt::record::ServiceKey;
 use crux_crdt::service::Probe;
-use crux_protocol::picket::{Command, Desired, Event, Image, InstanceId, Kind, Record, Version};
+use crux_protocol::picket::{
+    Command, Desired, Event, Image, InstanceId, Record, Registered, Version,
+};
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
@@ -20,6 +25,7 @@ use super::detail::Detail;
 use super::environ::{Around, spec};
 use super::exec::Exec;
 use super::instance::Instance;
+use super::node::Node;
 use super::places::Places;
 use super::ports::probe;
 use super::post::{self, Entry};
@@ -29,7 +35,8 @@ use crate::clock;
 use crate::crash::Write;
 use crate::durable::{self, Sync};
 use crate::handle::{self, Keeper, Output, Start};
-use crate::image::{ImageError, Images, Source};
+use crate::image::{self, ImageError, Images, Source};
+use crate::link::Ready;
 use crate::logs::{self, Input};
 use crate::record::{self, Record as Kept};
 use crate::tree::Process;
@@ -40,10 +47,10 @@ const CHECK_AGAIN: Duration = Duration::from_secs(2);
 /// The note in an instance's directory that says that it is up.
 const UP: &str = "up";
 
-/// What was done.
+/// A command that was carried out, with its result.
 #[derive(Debug)]
 pub(super) enum Done {
-    Saved(u64, Result<(), String>),
+    Saved(u64, Result<(), (Kind, String)>),
     /// Whether it was asked for in vain before, and whether it is sealed.
     Sealed(Image, bool, Result<bool, ImageError>),
     Recorded(InstanceId, Result<Kept, String>),
@@ -56,7 +63,8 @@ pub(super) enum Done {
     /// What keepers left behind is killed; how many processes that were.
     Swept(Vec<InstanceId>, u32),
     Forgotten(InstanceId, io::Result<()>),
-    Checked(InstanceId, usize, Result<(), String>),
+    /// With the text for people in either case.
+    Checked(InstanceId, usize, Result<String, String>),
     Drained(InstanceId),
     Ledger(BTreeSet<ServiceKey>, io::Result<()>),
     Node(io::Result<()>),
@@ -119,12 +127,7 @@ impl Shell {
             }
             Command::Publish { seq, registrations } => self.publish(seq, registrations),
             Command::Unwell(unwell) => self.unwell = unwell,
-            Command::Happened(happened) => {
-                self.happened(&happened);
-                if happened.kind == Kind::Removed {
-                    self.prune_logs(false);
-                }
-            }
+            Command::Happened(happened) => self.happened(&happened),
             // The caller's.
             Command::AllStopped => {}
         }
@@ -133,8 +136,12 @@ impl Shell {
     /// Takes in what was done.
     pub(super) fn on_done(&mut self, done: Done) {
         match done {
-            Done::Saved(generation, Ok(())) => self.tell(Event::Saved { generation }),
-            Done::Saved(generation, Err(reason)) => {
+            Done::Saved(generation, Ok(())) => {
+                self.tell(Event::Saved { generation });
+                self.has_saved = true;
+            }
+            Done::Saved(generation, Err((kind, reason))) => {
+                self.disk = kind;
                 self.tell(Event::SaveFailed { generation, reason });
             }
             Done::Sealed(image, again, result) => self.on_sealed(image, again, result),
@@ -150,12 +157,7 @@ impl Shell {
             Done::Forgotten(instance, Err(err)) => {
                 self.tell(Event::ForgetFailed { instance, reason: err.to_string() });
             }
-            Done::Checked(instance, check, result) => {
-                if result.is_err() {
-                    self.look_at(&instance);
-                }
-                self.tell(Event::Checked { instance, check, result });
-            }
+            Done::Checked(instance, check, result) => self.on_checked(instance, check, result),
             Done::Drained(instance) => {
                 self.drains.remove(&instance);
                 self.prune_logs(false);
@@ -185,8 +187,8 @@ impl Shell {
         let (store, generation) = (Arc::clone(&self.store), desired.generation);
         self.tasks.spawn_blocking(move || {
             let written = match &mut *lock(&store) {
-                Some(store) => store.write(&desired).map_err(|err| err.to_string()),
-                None => Err("the node's service config is damaged".to_owned()),
+                Some(store) => store.write(&desired).map_err(|err| (err.kind(), err.to_string())),
+                None => Err((Kind::Io, "the node's service config is damaged".to_owned())),
             };
             Done::Saved(generation, written)
         });
@@ -213,7 +215,7 @@ impl Shell {
         let (images, found) = (Arc::clone(&self.images), self.where_it_is(&image));
         self.tasks.spawn_blocking(move || {
             let sealed = load(&images, &found).and_then(|loaded| {
-                // What this machine lacks is said now, as a fault of the image.
+                // Also at each start: what it needs of this machine may go, and come.
                 loaded.program().check()?;
                 Ok(loaded.is_sealed())
             });
@@ -243,6 +245,33 @@ impl Shell {
             }
             Err(err) => self.tell(Event::SealFailed { blob, reason: err.to_string() }),
         }
+    }
+
+    /// Gives each log the bound that its service has now: that is a setting, and no reason for another instance.
+    pub(super) fn bound_logs(&self) {
+        for (name, wanted) in self.engine.all_wanted() {
+            if let Some(log) = self.logs.get(name) {
+                log.set_max(wanted.current.config.log_max);
+            }
+        }
+    }
+
+    /// Closes the logs of removed services once all that they wrote is in them, and removes those that are not kept any
+    /// longer. `is_first`: also if none of them was open.
+    pub(super) fn prune_logs(&mut self, is_first: bool) {
+        let wanted = self.engine.all_wanted().map(|(name, _)| name);
+        let running = self.instances.values().map(|instance| &instance.record.service);
+        let services: BTreeSet<ServiceName> = wanted.chain(running).cloned().collect();
+        if !self.logs.end_others(&services) && !is_first {
+            return;
+        }
+        let logs = Arc::clone(&self.logs);
+        self.tasks.spawn_blocking(move || {
+            if let Err(error) = logs.prune(&services) {
+                warn!(%error, "the logs of removed services cannot be removed");
+            }
+            Done::Nothing
+        });
     }
 
     fn record(&mut self, record: Record) {
@@ -351,24 +380,6 @@ impl Shell {
         });
     }
 
-    /// Closes the logs of services that are not there any more, once all that they wrote is in them, and removes the
-    /// oldest of them.
-    pub(super) fn prune_logs(&mut self, is_first: bool) {
-        let instances = self.instances.values().map(|it| it.record.service.clone());
-        let wanted =
-            self.engine.all_wanted().map(|(name, _)| name.clone()).chain(instances).collect();
-        if !is_first && !self.logs.has_others(&wanted) {
-            return;
-        }
-        let logs = Arc::clone(&self.logs);
-        self.tasks.spawn_blocking(move || {
-            if let Err(error) = logs.prune(&wanted) {
-                warn!(%error, "the log of a removed service cannot be removed");
-            }
-            Done::Nothing
-        });
-    }
-
     fn check(
         &mut self,
         instance: InstanceId,
@@ -395,7 +406,7 @@ impl Shell {
                 // What the node could not try says nothing about the program.
                 let is_there = here.as_ref().is_some_and(|here| here.strong_count() > 0);
                 if outcome.was_made || !is_there {
-                    let result = if outcome.passed { Ok(()) } else { Err(outcome.text) };
+                    let result = if outcome.passed { Ok(outcome.text) } else { Err(outcome.text) };
                     return Done::Checked(instance, check, result);
                 }
                 if !std::mem::replace(&mut is_said, true) {
@@ -406,18 +417,25 @@ impl Shell {
         });
     }
 
-    /// What programs are given, as of now.
+    fn on_checked(&mut self, id: InstanceId, check: usize, result: Result<String, String>) {
+        if result.is_err() {
+            self.look_at(&id);
+        }
+        let result = result.map(|text| {
+            // The engine decides nothing by it.
+            self.instances.get_mut(&id).map(|instance| instance.passes.insert(check, text));
+        });
+        self.tell(Event::Checked { instance: id, check, result });
+    }
+
+    /// The surroundings that programs are given, as of now.
     fn begin(&self) -> Begin {
         let (places, addr) = (self.places.clone(), self.node.addr());
         Begin { places, addr, node: self.node.ready().cloned() }
     }
 
-    fn publish(
-        &mut self,
-        seq: u64,
-        registrations: std::collections::BTreeMap<ServiceKey, crux_protocol::picket::Registered>,
-    ) {
-        let entry = |(key, it): (ServiceKey, crux_protocol::picket::Registered)| {
+    fn publish(&mut self, seq: u64, registrations: BTreeMap<ServiceKey, Registered>) {
+        let entry = |(key, it): (ServiceKey, Registered)| {
             let endpoint = self.node.endpoint(it.port)?;
             Some((key, Entry { endpoint, labels: it.labels }))
         };
@@ -438,7 +456,7 @@ impl Shell {
     pub(super) fn keep_node(&mut self) {
         let (path, ready) = (self.places.node(), self.node.ready().cloned());
         if let Some(ready) = ready {
-            self.tasks.spawn_blocking(move || Done::Node(super::node::Node::write(&path, &ready)));
+            self.tasks.spawn_blocking(move || Done::Node(Node::write(&path, &ready)));
         }
     }
 }
@@ -451,15 +469,15 @@ async fn closed(mut watch: watch::Receiver<()>) {
 /// All that a thread needs to start a program of an instance.
 pub(super) struct Begin {
     pub(super) places: Places,
-    addr: std::net::IpAddr,
-    node: Option<crate::link::Ready>,
+    addr: IpAddr,
+    node: Option<Ready>,
 }
 
-/// What a program is told, with its directory.
+/// The surroundings that a program is told of, with its directory.
 pub(super) struct Surroundings<'a> {
-    node: Option<&'a crate::link::Ready>,
-    addr: std::net::IpAddr,
-    home: std::path::PathBuf,
+    node: Option<&'a Ready>,
+    addr: IpAddr,
+    home: PathBuf,
 }
 
 impl Surroundings<'_> {
@@ -507,17 +525,17 @@ impl Begin {
 }
 
 /// An image, from memory where it is there already.
-fn load(images: &Mutex<Images>, image: &Image) -> Result<Arc<crate::image::Image>, ImageError> {
+fn load(images: &Mutex<Images>, image: &Image) -> Result<Arc<image::Image>, ImageError> {
     let Image { descriptor, path } = image;
     if let Some(loaded) = lock(images).get(&descriptor.root.0) {
         return Ok(loaded);
     }
     let source = Source { path: path.into(), root: descriptor.root.0, size: descriptor.size };
     if lock(images).fits(source.size) {
-        let sealed = crate::image::Image::seal(&source)?;
+        let sealed = image::Image::seal(&source)?;
         return Ok(lock(images).insert(sealed));
     }
-    crate::image::Image::unsealed(&source).map(Arc::new)
+    image::Image::unsealed(&source).map(Arc::new)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -525,6 +543,6 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Whether the instance of a directory was noted as up.
-pub(super) fn was_up(dir: &std::path::Path) -> bool {
+pub(super) fn was_up(dir: &Path) -> bool {
     dir.join(UP).exists()
 }

@@ -110,7 +110,7 @@ fn a_check_has_its_words_filled() {
     picket.stop();
 }
 
-/// Whose fault it is that a check is not made, its program is not ended for that.
+/// A check that the node cannot make is no failure of the program.
 fn a_check_that_the_node_cannot_make() {
     let mut picket = Picket::not_started();
     // So few descriptors that the picket soon has none.

@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot do its part fails")]
 
 mod adoption;
+mod answers;
 mod crashes;
 mod flat;
 mod images;
@@ -73,6 +74,7 @@ fn tests() -> Vec<Test> {
         adoption::TESTS,
         crashes::TESTS,
         services::TESTS,
+        answers::TESTS,
         points::TESTS,
         losses::TESTS,
         inputs::TESTS,

@@ -16,9 +16,9 @@ use crate::world::SOON;
 
 /// A picket in a process of its own, and its data directory.
 pub(crate) struct Picket {
-    dir: tempfile::TempDir,
+    pub(crate) dir: tempfile::TempDir,
     pub(crate) child: Option<Child>,
-    runtime: tokio::runtime::Runtime,
+    pub(crate) runtime: tokio::runtime::Runtime,
 }
 
 impl Picket {

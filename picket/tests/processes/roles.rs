@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use crux_client::{Error, Kind};
 use crux_picket::handle::Keeper;
 
 use crate::world::World;
@@ -100,7 +101,9 @@ impl crux_picket::fulcrum::Start for Fake {
 }
 
 /// The node's part: answers every request, has each file of `blobs` as a blob of that name, and writes what is
-/// registered to `registered`, one line for each change: `fulcrum DIR`.
+/// registered to `registered`, one line for each change: `fulcrum DIR`. While there is a file `refuse`, it says that the
+/// node is refused and ends with 5: at the start, or when a registration is withdrawn. Names in `full` are not
+/// registered.
 pub(crate) fn fulcrum(how: &[&str]) -> ExitCode {
     use std::os::fd::AsFd as _;
 
@@ -114,6 +117,15 @@ pub(crate) fn fulcrum(how: &[&str]) -> ExitCode {
     let stream = std::os::unix::net::UnixStream::from(stream);
     let hello = link::receive(&stream).unwrap();
     crux_picket::fulcrum::die_with_picket(hello.picket).unwrap();
+    let word = stream.try_clone().unwrap();
+    let is_refused = || Path::new(dir).join("refuse").exists();
+    let refused = || {
+        link::last_words(&word, &Error::new(Kind::Refused, "this node left its flock"));
+        ExitCode::from(5)
+    };
+    if is_refused() {
+        return refused();
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut link: Link<FromPicket, FromFulcrum> = Link::new(stream).unwrap();
@@ -132,6 +144,10 @@ pub(crate) fn fulcrum(how: &[&str]) -> ExitCode {
                 std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
             writeln!(file, "{line}").unwrap();
         };
+        let is_full = |key: &crux_crdt::record::ServiceKey| {
+            let full = std::fs::read_to_string(Path::new(dir).join("full")).unwrap_or_default();
+            full.lines().any(|name| name == key.service.as_str())
+        };
         loop {
             let every = Duration::from_millis(20);
             let Ok(message) = tokio::time::timeout(every, link.next()).await else {
@@ -140,14 +156,16 @@ pub(crate) fn fulcrum(how: &[&str]) -> ExitCode {
                     continue;
                 };
                 std::fs::remove_file(Path::new(dir).join("end")).unwrap();
-                let kind = crux_client::Kind::from_name(&kind).unwrap();
-                let failure = (&crux_client::Error::new(kind, "so it is")).into();
-                link.send(&FromFulcrum::Ends { failure }).unwrap();
-                link.flush().await.unwrap();
+                link::last_words(&word, &Error::new(Kind::from_name(&kind).unwrap(), "so it is"));
                 return ExitCode::from(5);
             };
             let Ok(message) = message else { break };
             let answer = match message {
+                FromPicket::Register { seq, key, .. } if is_full(&key) => {
+                    let error = Error::new(Kind::LimitReached, "too many registrations");
+                    FromFulcrum::Done { seq, outcome: Err((&error).into()) }
+                }
+                FromPicket::Withdraw { .. } if is_refused() => return refused(),
                 FromPicket::Register { seq, key, endpoint, .. } => {
                     log(format!("+ {} {endpoint}", key.service));
                     FromFulcrum::Done { seq, outcome: Ok(()) }
@@ -166,7 +184,7 @@ pub(crate) fn fulcrum(how: &[&str]) -> ExitCode {
                             FromFulcrum::ImageReady { seq, descriptor, path: path.into() }
                         }
                         Err(err) => {
-                            let error = crux_client::Error::io("fetching a blob", &err);
+                            let error = Error::io("fetching a blob", &err);
                             FromFulcrum::ImageFailed { seq, failure: (&error).into() }
                         }
                     }

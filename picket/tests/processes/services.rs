@@ -30,10 +30,10 @@ pub(crate) const TESTS: &[crate::Test] = &[
     ("services::what_a_killed_keeper_leaves_is_killed", what_a_killed_keeper_leaves_is_killed),
 ];
 
-const SLEEPER: &str = "echo hello; exec sleep 1000";
-const PORTS: &str = r#", "ports": {"http": "auto"}"#;
+pub(crate) const SLEEPER: &str = "echo hello; exec sleep 1000";
+pub(crate) const PORTS: &str = r#", "ports": {"http": "auto"}"#;
 /// Listens at its port with what every machine has.
-const SERVER: &str = "exec python3 -m http.server $PORT";
+pub(crate) const SERVER: &str = "exec python3 -m http.server $PORT";
 
 fn a_program_is_kept_running_and_taken_over() {
     let mut picket = Picket::new();

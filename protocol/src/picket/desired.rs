@@ -35,9 +35,9 @@ pub struct Version {
 }
 
 impl Version {
-    /// Whether both are the same content.
+    /// Whether both are the same content, however it is written.
     pub fn is_same(&self, config: &Config, image: &Image) -> bool {
-        self.config == *config && self.image.descriptor == image.descriptor
+        self.config.same_content(config) && self.image.descriptor == image.descriptor
     }
 }
 

@@ -194,6 +194,7 @@ impl Life {
         match result {
             Ok(()) => {
                 (check.passed, check.last, check.failures) = (true, Some(true), 0);
+                check.text.clear();
                 if implied {
                     check.next = Instant::NEVER;
                 }

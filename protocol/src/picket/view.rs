@@ -73,10 +73,14 @@ pub struct Row {
     pub ordinal: u16,
     /// Its horde.
     pub horde: Label,
+    /// The number of the content that it is of: [`Version::number`].
+    pub version: u64,
     /// The instance; none: it does not run.
     pub instance: Option<InstanceId>,
     /// How it is.
     pub state: RunState,
+    /// It changed so often that others see it as degraded although it is up.
+    pub is_held: bool,
     /// Since when.
     pub since: Instant,
     /// Its program.
@@ -117,7 +121,7 @@ pub struct CheckRow {
     pub passed: Option<bool>,
     /// How often it failed since it last passed.
     pub failures: u32,
-    /// What it said when it failed last.
+    /// What it said, if it failed last.
     pub text: String,
     /// When it was made.
     pub at: Instant,
@@ -156,12 +160,12 @@ impl State {
 
     /// The lines of `ps`.
     pub fn rows(&self) -> Vec<Row> {
-        self.services.values().flat_map(Service::rows).collect()
+        self.services.values().flat_map(|service| service.rows(self.now())).collect()
     }
 
     /// The lines of one service; empty: there is none.
     pub fn rows_of(&self, name: &ServiceName) -> Vec<Row> {
-        self.services.get(name).map(Service::rows).unwrap_or_default()
+        self.services.get(name).map(|service| service.rows(self.now())).unwrap_or_default()
     }
 
     /// The line of one instance.
@@ -175,7 +179,7 @@ impl State {
         let exits = service.slots.values().flat_map(|slot| slot.exits.iter().cloned());
         Some(Inspect {
             wanted: service.wanted.clone(),
-            rows: service.rows(),
+            rows: service.rows(self.now()),
             checks: service.lives.iter().flat_map(Life::check_rows).collect(),
             exits: exits.collect(),
         })
@@ -183,8 +187,8 @@ impl State {
 }
 
 impl Service {
-    fn rows(&self) -> Vec<Row> {
-        let mut rows: Vec<Row> = self.lives.iter().map(|life| self.row(life)).collect();
+    fn rows(&self, now: Instant) -> Vec<Row> {
+        let mut rows: Vec<Row> = self.lives.iter().map(|life| self.row(life, now)).collect();
         let empty = self.slots.iter().filter(|(ordinal, _)| self.at(**ordinal).next().is_none());
         if let Some(wanted) = &self.wanted {
             let version = &wanted.current;
@@ -194,7 +198,7 @@ impl Service {
         rows
     }
 
-    fn row(&self, life: &Life) -> Row {
+    fn row(&self, life: &Life, now: Instant) -> Row {
         let record = &life.record;
         let horde = life.version.as_ref().map(|version| version.config.horde.clone());
         let slot = self.slots.get(&record.ordinal);
@@ -203,8 +207,10 @@ impl Service {
             rev: record.rev.clone(),
             ordinal: record.ordinal,
             horde: horde.unwrap_or_else(Label::main_horde),
+            version: record.version,
             instance: Some(record.instance.clone()),
             state: life.state(),
+            is_held: life.is_up() && life.health.held_until().is_some_and(|until| now < until),
             since: life.since,
             pid: life.pid.filter(|_| life.exit.is_none()),
             restarts: slot.map_or(0, |slot| slot.restarts),
@@ -230,8 +236,10 @@ impl Slot {
             rev: version.config.rev.clone(),
             ordinal,
             horde: version.config.horde.clone(),
+            version: version.number,
             instance: None,
             state,
+            is_held: false,
             since: self.since,
             pid: None,
             restarts: self.restarts,

@@ -19,7 +19,7 @@
 //! * Before the first statement it says nothing: after a start of the node alone its services run on, and what
 //!   its disk says of them holds. A node without a picket states at once that all is well.
 //!
-//! **What it does not do.** It does not look which services are registered: the entry of one that is not counts for
+//! **Out of scope.** It does not look which services are registered: the entry of one that is not counts for
 //! nothing. Texts of checks stay with the picket.
 
 mod state;

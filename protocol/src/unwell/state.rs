@@ -5,18 +5,18 @@ use crux_crdt::record::{Condition, KindFull, ServiceKey, ServiceTag, SlotSet, Un
 use super::{FLIPS_MAX, FLIPS_WITHIN, REST, RETRY};
 use crate::time::Instant;
 
-/// What comes in.
+/// An input of the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// How all services are that the picket runs; `None`: up. Those that are not in it, are up or not there.
     Stated(BTreeMap<ServiceKey, Option<Condition>>),
-    /// What became of [`Command::Set`]: whether it is durable.
+    /// The outcome of [`Command::Set`]: whether it is durable.
     Answered(bool),
     /// Time passed.
     Wake,
 }
 
-/// What is to be done.
+/// An output of the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Say this in the node's record. Answered by [`Event::Answered`].
@@ -25,7 +25,7 @@ pub enum Command {
     Full(KindFull),
 }
 
-/// What the record says: tags and conditions, ascending.
+/// The content of the record's slot: tags and conditions, ascending.
 type Said = BTreeMap<ServiceTag, Condition>;
 
 /// The engine that says which registrations are not up. See the module for its invariants.
@@ -33,9 +33,9 @@ type Said = BTreeMap<ServiceTag, Condition>;
 pub struct State {
     /// As the picket stated it last; none before it did.
     stated: Option<BTreeMap<ServiceKey, Service>>,
-    /// What the record says; none: unknown, after a start.
+    /// The content of the record's slot; none: unknown, after a start.
     said: Option<Said>,
-    /// What is being written.
+    /// The content that is being written.
     flight: Option<Said>,
     /// From when on the next statement may go out.
     rests_until: Instant,

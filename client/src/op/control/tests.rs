@@ -90,7 +90,7 @@ fn a_bare_word_is_a_service() {
     assert_eq!(query("*").as_deref(), Ok("/*/*/*/*/*"));
     assert_eq!(query("").as_deref(), Ok("/*/*/*/*/*"));
     assert_eq!(query("3").unwrap_err().kind(), Kind::InvalidName);
-    // What goes to the node is a path, so that it is understood there as here.
+    // The client sends a path, so that the node understands it as the client does.
     let op = GetServices { query: parse::query("web").unwrap(), all: false };
     assert_eq!(GetServices::from_wire(&op.to_wire()), Ok(op));
 }

@@ -7,7 +7,7 @@ use crate::record::{KindFull, SlotKind as _, SlotValue};
 /// How many registrations one statement may name: as many as a node may have. With them a slot has 2.3 KiB.
 const UNWELL_MAX: usize = Registration::ROW.most;
 
-/// What a node says of those of its registrations that are not *up*; the others are.
+/// A node's statement about those of its registrations that are not *up*; the others are.
 ///
 /// **Invariants**: at least one entry and at most as many as a node has registrations, each tag once, ascending. A
 /// node of which all registrations are up has no such slot, so that health costs nothing while all is well.
@@ -29,7 +29,7 @@ pub enum Condition {
     Down,
     /// Its node does not know.
     Unknown,
-    /// What a later build says, by number: 0 and the numbers of the others are none. It counts as unknown here.
+    /// A condition of a later build, by its number, which is not 0 nor another's. Counts as unknown here.
     Later(LaterCondition),
 }
 

@@ -1,4 +1,4 @@
-//! What follows from a config.
+//! Consequences of a config.
 
 use std::collections::BTreeMap;
 

@@ -24,7 +24,7 @@ fn ports(all: &[(&str, u16)]) -> Ports {
     ports
 }
 
-/// What is wrong with fields, one line each.
+/// The mistakes in the fields, one line each.
 fn wrong(fields: Fields<Image>) -> Vec<String> {
     let errors = Config::try_from(fields).err();
     errors.map_or(Vec::new(), |errors| errors.0.iter().map(ToString::to_string).collect())

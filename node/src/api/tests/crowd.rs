@@ -161,7 +161,7 @@ async fn requests_that_never_end_keep_no_short_call_waiting() {
     open.iter().for_each(|(_, answer)| answer.abort());
 }
 
-/// A body that goes on for ever and says nothing.
+/// A body that never ends and says nothing.
 struct Endless;
 
 impl HttpBody for Endless {

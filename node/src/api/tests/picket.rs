@@ -105,7 +105,7 @@ pub(crate) fn config() -> Config {
     fields.try_into().unwrap()
 }
 
-/// What a service of that name does.
+/// The answer of the fake picket for a service of that name.
 fn settle(
     service: &ServiceName,
     rev: &str,

@@ -42,7 +42,7 @@ pub(super) struct Args {
     wait: Wait,
 }
 
-/// What goes through, of how much; shared by all files.
+/// The bytes read so far, and of how many; shared by all files.
 #[derive(Debug, Clone, Default)]
 struct Meter {
     done: Arc<AtomicU64>,

@@ -1,4 +1,4 @@
-//! What the picket hands to each fulcrum besides the words of the command line: what was read once.
+//! The picket hands this to each fulcrum besides the words of the command line: settings that were read once.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,12 +14,12 @@ struct Written {
     rejoin: bool,
 }
 
-/// What was read of the settings, and whether a node that left comes back, as one value.
+/// The settings that were read, and whether a node that left comes back, as one value.
 pub(super) fn write(file: Option<String>, keys: &FlockKeys, rejoin: bool) -> Value {
     serde_json::json!(Written { file, keys: keys.hand_over(), rejoin })
 }
 
-/// What [`write`] made.
+/// Reads the value that [`write`] made.
 ///
 /// # Errors
 /// [`Kind::Internal`]: it is something else.

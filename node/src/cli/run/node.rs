@@ -43,7 +43,7 @@ pub(in crate::cli) fn run(
     let reload = Reload { flags, env: ui.env().clone(), running: config.clone(), log };
     // One thread: a node mostly waits, and waking workers across threads would double what it costs
     // when idle. The database has a thread of its own, so nothing here waits for the disk.
-    // What does wait for it, or hashes, runs on threads that step back for everybody else.
+    // Tasks that do wait for it, or hash, run on threads that step back for everybody else.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .on_thread_start(step_back)

@@ -114,8 +114,8 @@ impl Start for Child {
     }
 }
 
-/// What is read again at each SIGHUP, for the fulcrums to come. The one that runs reads it for itself, and says
-/// what is wrong.
+/// Settings that each SIGHUP reads again, for the fulcrums to come. The one that runs reads them for itself,
+/// and says what is wrong.
 struct Settings {
     flags: Layer,
     env: Env,

@@ -122,8 +122,7 @@ impl Node {
         }
     }
 
-    /// Has the part do something, where it panics only then. What comes back is of no use: the node may end
-    /// before.
+    /// Has the part do something, where it panics only then. Any answer is ignored: the node may end before.
     async fn provoke(&mut self, part: Part, client: &Client) {
         match part {
             Part::Log => {

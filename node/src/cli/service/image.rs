@@ -7,6 +7,10 @@
 //!   a command ── found in PATH: that path, also as argv[0] ── put ─▶ its blob
 //! ```
 //!
+//! PATH is that of the service first, and the caller's after it: a service runs without what the caller's shell
+//! has set up, so that the program of a version manager's or a virtual environment's directory would look for
+//! things that are not there.
+//!
 //! Blobs are put over the control socket, so that takes the fulcrum; what is a blob already takes only the
 //! picket.
 
@@ -20,7 +24,7 @@ use crux_client::model::Prefix;
 use crux_client::op::FindBlob;
 use crux_client::socket::Door;
 use crux_crdt::blob::BlobId;
-use crux_crdt::service::{Config, Image};
+use crux_crdt::service::{Config, Image, default};
 
 use super::{Ui, Wait};
 use crate::cli::blob::put_one;
@@ -63,7 +67,9 @@ impl<'a> Images<'a> {
                 Image::PerMachine(blobs)
             }
             Source::Command(command) => {
-                let path = in_path(command, env::var_os("PATH").as_deref())?;
+                let own = draft.env.get("PATH").map_or(default::PATH, String::as_str);
+                let callers = env::var_os("PATH");
+                let path = in_path(command, [Some(own.as_ref()), callers.as_deref()])?;
                 let blob = self.put(&path).await?;
                 at = Some(path);
                 Image::Blob(blob)
@@ -119,12 +125,12 @@ fn absolute(path: &Path) -> Result<PathBuf, Error> {
     std::path::absolute(path).map_err(|err| Error::io("finding the program", &err))
 }
 
-/// Where a command is, as a shell finds it.
-fn in_path(command: &str, path: Option<&OsStr>) -> Result<PathBuf, Error> {
+/// Where a command is, as a shell finds it in the first of these that has it.
+fn in_path(command: &str, paths: [Option<&OsStr>; 2]) -> Result<PathBuf, Error> {
     let runs = |file: &PathBuf| {
         file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
     };
-    let mut dirs = path.iter().flat_map(|path| env::split_paths(path));
+    let mut dirs = paths.into_iter().flatten().flat_map(env::split_paths);
     let found = dirs.find_map(|dir| Some(absolute(&dir.join(command)).ok()?).filter(runs));
     found.ok_or_else(|| {
         Error::new(Kind::NotFound, format!("there is no command {command:?} in PATH"))
@@ -154,9 +160,14 @@ mod tests {
         let found = file("c/prog", 0o755);
         file("d/prog", 0o755);
         let path = env::join_paths(["a", "b", "c", "d"].map(|name| dir.path().join(name))).unwrap();
-        assert_eq!(in_path("prog", Some(&path)), Ok(found));
+        assert_eq!(in_path("prog", [None, Some(&path)]), Ok(found.clone()));
+        // What the caller has is asked last.
+        let callers = dir.path().join("d");
+        assert_eq!(in_path("prog", [Some(&path), Some(callers.as_os_str())]), Ok(found));
+        let first = dir.path().join("d/prog");
+        assert_eq!(in_path("prog", [Some(callers.as_os_str()), Some(&path)]), Ok(first));
         for path in [Some(path.as_os_str()), None] {
-            let err = in_path("other", path).unwrap_err();
+            let err = in_path("other", [path, None]).unwrap_err();
             assert_eq!((err.kind(), err.hint().is_some()), (Kind::NotFound, true));
         }
     }

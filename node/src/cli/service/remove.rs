@@ -9,7 +9,8 @@ use crate::error::Error;
 
 /// Stop a service in order, and forget it
 ///
-/// Its own directory and its logs stay until a service of that name is added again and writes over them.
+/// Its own directory stays, for a service of that name that is added again; delete it by hand. `logs` reads its log
+/// until 16 other services were removed after it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Name of the service

@@ -43,7 +43,7 @@ enum What {
 }
 
 impl Waiting {
-    /// What the node is told.
+    /// The same, as the node reads it.
     pub(super) fn until(self) -> Until {
         let goal = match self.wait {
             What::Up => Goal::Up,
@@ -60,7 +60,7 @@ impl Waiting {
 }
 
 impl Stopping {
-    /// What the node is told.
+    /// The same, as the node reads it.
     pub(super) fn until(self) -> Until {
         Until { within: self.timeout, ..Until::default() }
     }

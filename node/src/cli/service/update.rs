@@ -59,11 +59,11 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     answer(&settled, ui)
 }
 
-/// What the word after `--image` is.
+/// The meaning of the word after `--image`.
 fn place(image: &str) -> Result<Place, Error> {
-    if image.is_empty() {
-        return Err(Error::new(Kind::InvalidArgument, "--image is empty")
-            .with_hint("Give the id of a blob, its first digits, or a file."));
-    }
-    Ok(image.parse().map_or_else(|_| Place::Path(image.into()), Place::Blob))
+    Place::of_word(image).map_err(|why| {
+        Error::new(Kind::InvalidArgument, why)
+            .augment("--image")
+            .with_hint("Give the id of a blob, its first digits, or a file.")
+    })
 }

@@ -117,7 +117,7 @@ async fn the_first_digits_of_an_image_will_do() {
     }
 }
 
-/// What is a blob already takes only the picket.
+/// A service whose image is a blob already needs only the picket.
 #[tokio::test(flavor = "multi_thread")]
 async fn services_go_on_while_the_fulcrum_is_away() {
     let (mut node, picket) = both();

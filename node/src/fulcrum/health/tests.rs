@@ -18,7 +18,7 @@ fn key(service: &str) -> ServiceKey {
     }
 }
 
-/// What the fulcrum is asked to say next, of the service `web`; it answers that it is durable.
+/// The condition of the service `web` that the fulcrum is asked to state next; it answers that it is durable.
 async fn said(requests: &mut mpsc::Receiver<Request>) -> Option<Condition> {
     let request = timeout(Duration::from_secs(10), requests.recv()).await.unwrap();
     let Some(Request::Engine(Control::Set(set), To::Done(reply))) = request else {
@@ -45,7 +45,11 @@ async fn what_the_picket_states_is_said_and_nothing_before_it_did() {
     tokio::spawn(run(stated.clone(), fulcrum));
     health.set_attached(true);
     assert!(timeout(Duration::from_millis(50), requests.recv()).await.is_err());
-    let state = |status| health.state(vec![(key("web"), status), (key("dns"), ServiceStatus::Up)]);
+    let state = |status| {
+        let all = vec![(key("web"), status), (key("dns"), ServiceStatus::Up)];
+        // What is not registered concerns nobody else.
+        health.state(all, BTreeMap::from([("batch".to_owned(), false)]));
+    };
     state(ServiceStatus::Down);
     assert_eq!(said(&mut requests).await, Some(Condition::Down));
     state(ServiceStatus::Down);

@@ -136,21 +136,13 @@ async fn the_health_of_services_is_what_the_picket_states() {
     assert_eq!(node.stated.borrow().picket, health::Picket::Attached);
     assert!(node.stated.borrow().services.is_none());
     let services = vec![Stated { key: key(), status: ServiceStatus::Degraded }];
-    node.picket.send(&FromPicket::Health { services }).unwrap();
+    let named = BTreeMap::from([("web-v1-1-a".to_owned(), true)]);
+    node.picket.send(&FromPicket::Health { services, named: named.clone() }).unwrap();
     node.picket.flush().await.unwrap();
     let stated = node.stated.wait_for(|stated| stated.services.is_some());
-    let stated = tokio::time::timeout(LIMIT, stated).await.unwrap().unwrap().services.clone();
-    assert_eq!(stated, Some(BTreeMap::from([(key(), ServiceStatus::Degraded)])));
-}
-
-#[tokio::test]
-async fn a_restart_is_announced() {
-    let mut node = Fixture::start().await;
-    node.ready().await;
-    let within = Duration::from_secs(9);
-    let (asked, said) = node.ask(FromPicket::AnnounceRestart { seq: 4, within }, Ok(())).await;
-    assert!(matches!(asked, Control::Restart(asked) if asked == within), "{asked:?}");
-    assert_eq!(said, FromFulcrum::Done { seq: 4, outcome: Ok(()) });
+    let stated = tokio::time::timeout(LIMIT, stated).await.unwrap().unwrap().clone();
+    assert_eq!(stated.services, Some(BTreeMap::from([(key(), ServiceStatus::Degraded)])));
+    assert_eq!(stated.named, named);
 }
 
 #[tokio::test]
@@ -237,7 +229,7 @@ fn pins_are_held_from_the_moment_that_they_are_here() {
     assert_eq!(pins.held, BTreeMap::from([(later, "later")]));
 }
 
-/// What services need is not evicted to make room.
+/// A blob that services need is not evicted to make room.
 #[tokio::test]
 async fn what_is_pinned_is_not_evicted() {
     let dir = tempfile::tempdir().unwrap();

@@ -18,7 +18,7 @@ fn with(keys: &str) -> String {
     format!("name = \"web\"\nimage = \"{BLOB}\"\n{keys}\n")
 }
 
-/// What is wrong with a text, one line each.
+/// The mistakes in a text, one line each.
 fn wrong(text: &str) -> Vec<String> {
     read(text)
         .map_or_else(|err| err.mistakes.iter().map(ToString::to_string).collect(), |_| Vec::new())

@@ -1,4 +1,4 @@
-//! What is printed, and that it is read to the same.
+//! Printed configs, which read to the same.
 
 use crux_crdt::service::{Config, Image, arbitrary};
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! What is read.
+//! Texts that are read.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What is refused, with its line and column.
+//! Texts that are refused, with line and column.
 
 use crux_crdt::service::CONFIG_BYTES_MAX;
 

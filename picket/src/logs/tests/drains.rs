@@ -1,6 +1,5 @@
 //! Pipes, with a runtime.
 
-use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 
@@ -42,37 +41,6 @@ async fn both_outputs_of_a_program_are_kept() {
     let mut lines: Vec<&str> = text.lines().map(|line| &line[25..]).collect();
     lines.sort_unstable();
     assert_eq!(lines, ["web-1 e err", "web-1 o no end", "web-1 o out"]);
-}
-
-#[test]
-fn the_last_services_that_were_removed_keep_their_logs() {
-    let dir = tempfile::tempdir().unwrap();
-    let logs = Logs::new(dir.path().to_owned());
-    let names: Vec<ServiceName> =
-        (0..REMOVED_KEPT + 4).map(|n| name(&format!("web{n:02}"))).collect();
-    for (n, name) in names.iter().enumerate() {
-        let mut input = Input::new(logs.of(name).unwrap(), "web");
-        input.feed(Stream::Stdout, b"a line\n", ms(0));
-        drop(input);
-        let file =
-            fs::File::options().append(true).open(dir.path().join(name.as_str()).join("current"));
-        logs.flush();
-        let at = std::time::UNIX_EPOCH + Duration::from_secs(1000 + n as u64);
-        file.unwrap().set_modified(at).unwrap();
-    }
-    fs::write(dir.path().join("notes of a person"), "").unwrap();
-    // The oldest one is wanted, and somebody reads the next.
-    let wanted = BTreeSet::from([names[0].clone()]);
-    let reader = Reader::open(logs.of(&names[1]).unwrap(), Query::default()).unwrap();
-    logs.prune(&wanted).unwrap();
-    let there = |name: &ServiceName| dir.path().join(name.as_str()).exists();
-    let left: Vec<&ServiceName> = names.iter().filter(|name| there(name)).collect();
-    assert_eq!(left[..2], [&names[0], &names[1]]);
-    assert_eq!(left[2..], names[4..].iter().collect::<Vec<_>>(), "and the newest");
-    assert!(dir.path().join("notes of a person").exists() && logs.has_others(&wanted));
-    drop(reader);
-    logs.prune(&wanted).unwrap();
-    assert!(!there(&names[1]) && !logs.has_others(&wanted), "it is closed, and too old");
 }
 
 #[tokio::test]

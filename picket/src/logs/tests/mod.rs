@@ -4,6 +4,7 @@ mod drains;
 mod files;
 mod model;
 mod readers;
+mod removed;
 
 use std::fs;
 use std::io;
@@ -68,7 +69,7 @@ fn on_disk(dir: &Path) -> String {
     (0..=OLD_FILES).rev().filter_map(|age| fs::read_to_string(path_of(dir, age)).ok()).collect()
 }
 
-/// What a reader gets until it has to wait or ends: texts, and how many it lost.
+/// Reads until the reader has to wait or ends: texts, and how many it lost.
 fn read(reader: &mut Reader) -> (Vec<String>, u64) {
     let (mut texts, mut lost) = (Vec::new(), 0);
     while let Step::Lines(batch) = reader.step().unwrap() {

@@ -19,7 +19,7 @@ fn all(list: &[(&str, u16)]) -> BTreeMap<ServiceKey, Entry> {
 
 const NOW: Instant = Instant::ORIGIN;
 
-/// What is sent, in words: `+web:1` registers, `-web` withdraws; and the numbers.
+/// The messages that are sent, in words: `+web:1` registers, `-web` withdraws; and the numbers.
 fn sent(post: &mut Post, now: Instant) -> (Vec<String>, Vec<u64>) {
     let all: Vec<_> = post.outgoing(now).drain(..).collect();
     let word = |message: &FromPicket| match message {
@@ -119,15 +119,68 @@ fn a_refusal_holds_nothing_up_and_is_tried_again() {
     post.attach(true);
     post.publish(1, all(&[("web", 1)]));
     let (words, seqs) = sent(&mut post, NOW);
-    assert_eq!(words, ["-old", "+web:1"]);
-    let error = crux_client::Error::new(crux_client::Kind::LimitReached, "too many");
-    post.take(FromFulcrum::Done { seq: seqs[1], outcome: Err((&error).into()) }, NOW);
+    assert_eq!(words, ["+web:1", "-old"]);
+    refuse(&mut post, seqs[0]);
     assert_eq!(post.published(), None, "the other one is under way");
-    done(&mut post, &seqs[..1]);
+    done(&mut post, &seqs[1..]);
     assert_eq!(post.published(), Some(1));
     assert!(write(&mut post), "the ledger has one key less");
     assert_eq!((sent(&mut post, NOW).0.len(), post.deadline()), (0, NOW + AGAIN));
-    assert_eq!(sent(&mut post, NOW + AGAIN).0, ["+web:1"]);
+    let (words, seqs) = sent(&mut post, NOW + AGAIN);
+    assert_eq!(
+        (&*words, post.complaint(&key("web"))),
+        (&["+web:1".to_owned()][..], Some("too many"))
+    );
+    done(&mut post, &seqs);
+    assert_eq!(post.complaint(&key("web")), None);
+}
+
+#[test]
+fn of_an_update_to_another_revision_one_is_registered_at_any_time() {
+    let mut post = updated();
+    assert_eq!(sent(&mut post, NOW).0, Vec::<String>::new(), "the new one is not on the disk yet");
+    assert!(write(&mut post));
+    let (words, new) = sent(&mut post, NOW);
+    assert_eq!(words, ["+web:2"]);
+    assert_eq!(sent(&mut post, NOW).0.len(), 0, "the new one is under way");
+    done(&mut post, &new);
+    let (words, old) = sent(&mut post, NOW);
+    assert_eq!((&*words, post.published()), (&["-web".to_owned()][..], None));
+    done(&mut post, &old);
+    assert_eq!(post.published(), Some(2));
+}
+
+/// Its instance is about to end, and callers would be sent to it.
+#[test]
+fn a_registration_that_does_not_come_keeps_no_other() {
+    let mut post = updated();
+    assert!(write(&mut post));
+    let (_, new) = sent(&mut post, NOW);
+    refuse(&mut post, new[0]);
+    assert_eq!(sent(&mut post, NOW).0, ["-web"]);
+
+    let mut post = updated();
+    let ledger = post.take_unwritten(NOW).unwrap();
+    post.written(ledger, Err(std::io::ErrorKind::StorageFull.into()), NOW);
+    assert_eq!(sent(&mut post, NOW).0, ["-web"]);
+}
+
+/// `web` of v1 is registered, and v2 is to be in its place.
+fn updated() -> Post {
+    let mut post = Post::new([key("web")].into());
+    post.attach(true);
+    post.publish(1, all(&[("web", 1)]));
+    let (_, seqs) = sent(&mut post, NOW);
+    done(&mut post, &seqs);
+    assert_eq!(post.published(), Some(1));
+    let of_v2 = |(key, entry)| (ServiceKey { rev: "v2".parse().unwrap(), ..key }, entry);
+    post.publish(2, all(&[("web", 2)]).into_iter().map(of_v2).collect());
+    post
+}
+
+fn refuse(post: &mut Post, seq: u64) {
+    let error = crux_client::Error::new(crux_client::Kind::LimitReached, "too many");
+    post.take(FromFulcrum::Done { seq, outcome: Err((&error).into()) }, NOW);
 }
 
 #[test]

@@ -10,4 +10,5 @@ mod random;
 mod rig;
 mod starts;
 mod updates;
+mod views;
 mod world;
