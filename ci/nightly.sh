@@ -36,6 +36,8 @@ build() { cargo build --release --locked -p crux-node -p crux-testnet; }
 
 seeds() {
     build
+    testnet sim --scenario picket --seeds 0..1000 | tee "$notes/out"
+    note "$(tail -n 1 "$notes/out")"
     testnet sim --seeds "${SEEDS:-0..10000}" | tee "$notes/out"
     note "$(tail -n 1 "$notes/out")"
 }
@@ -95,7 +97,8 @@ mutants() {
         left_out "cargo-mutants is not installed (cargo install cargo-mutants --locked)"
     local shard=${MUTANTS_SHARD:-$((10#$(date +%d) % 16))} status=0
     # Each shard is a sample of all files. The models take longer than all the other tests of the engines together.
-    timeout --foreground --signal=INT 1h cargo mutants --workspace --no-default-features --jobs "$(nproc)" \
+    # A second job would build everything a second time.
+    timeout --foreground --signal=INT 1h cargo mutants --workspace --no-default-features --jobs 1 \
         --file 'crdt/src/**/*.rs' --file 'protocol/src/**/*.rs' --file 'node/src/tar/*.rs' \
         --exclude 'protocol/src/net/**' --shard "$shard/16" --sharding round-robin --shuffle \
         --output "$target" -- -- --skip leading:: || status=$?

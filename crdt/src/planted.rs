@@ -38,11 +38,33 @@ pub enum Bug {
     SleeperAccuses,
     /// An announced restart excuses nobody.
     RestartIsDeath,
+    /// An instance is spawned before its record is on the disk.
+    SpawnsUnrecorded,
+    /// An instance is spawned before its image is sealed.
+    SpawnsUnsealed,
+    /// A program gets SIGTERM without the word that its registration is withdrawn.
+    SignalsRegistered,
+    /// A place is filled while something of its last instance is left.
+    SharesPlace,
+    /// An instance is registered before it is up.
+    RegistersStarting,
+    /// A place may be started more than ten times a minute.
+    RestartsUnbounded,
+    /// Instances are started before all that an earlier picket left is found.
+    StartsBeforeAdoption,
+    /// The record of an instance is deleted while its processes are being killed.
+    ForgetsRunning,
+    /// A content that was rolled back is tried again without an update.
+    TriesRefused,
+    /// A crash loop is not noticed.
+    NeverFails,
+    /// A program that ignores SIGTERM is not killed.
+    NeverKills,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 27] = [
         Self::ArrivalOrder,
         Self::HeadersOnly,
         Self::DigestIgnoresRecords,
@@ -59,6 +81,17 @@ impl Bug {
         Self::SilenceIsNothing,
         Self::SleeperAccuses,
         Self::RestartIsDeath,
+        Self::SpawnsUnrecorded,
+        Self::SpawnsUnsealed,
+        Self::SignalsRegistered,
+        Self::SharesPlace,
+        Self::RegistersStarting,
+        Self::RestartsUnbounded,
+        Self::StartsBeforeAdoption,
+        Self::ForgetsRunning,
+        Self::TriesRefused,
+        Self::NeverFails,
+        Self::NeverKills,
     ];
 }
 

@@ -10,7 +10,8 @@ use super::check::{Looked, leader_now};
 use super::host::derive;
 use super::invariant::{Rest, at_rest, some_written};
 use super::net::addr_of;
-use super::report::Report;
+use super::picket;
+use super::report::{Outcome, Report};
 use super::world::World;
 use crate::scenario::{Condition, Hosts, Request, Scenario, Service, Step};
 
@@ -32,16 +33,18 @@ pub struct Options {
     pub log: bool,
 }
 
-/// Plays a scenario on one flock. Of a run in which something does not hold, the last part of the
+/// Plays a scenario on one flock, or on the supervisor of one machine. Of a run in which something does not hold, the last part of the
 /// history is kept, too: it is run once more for it.
 pub fn run(scenario: &Scenario, options: Options) -> Report {
+    if scenario.picket {
+        return picket::run(scenario, options);
+    }
     let world = play(scenario, options, if options.log { usize::MAX } else { 0 });
-    let mut report = Report::new(scenario, options, &world);
-    report.log = match report.violation {
+    let log = match world.violation {
         Some(_) if !options.log => play(scenario, options, HISTORY).trace.into_text(),
-        _ => world.trace.into_text(),
+        _ => world.trace.text(),
     };
-    report
+    Report::of(scenario, options, Outcome::of(&world), log)
 }
 
 fn play(scenario: &Scenario, options: Options, log: usize) -> World {

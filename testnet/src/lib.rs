@@ -14,7 +14,7 @@
 //!   daemon, the testnet and the tests.
 //! * [`wait`] is the only way to wait: a condition, a deadline, and what was last seen.
 //! * [`view`] shows a flock as a table.
-//! * [`story`] is the demo.
+//! * [`story`] is the demo, and [`sample`] the program that it has nodes run.
 //! * [`containers`] is the same in containers, on networks that can be cut.
 //! * [`chaos`] breaks real nodes, and by [`proxy`] the links between them, while clients work.
 //! * [`liar`] is a member that lies, or a stranger, for real nodes to withstand.
@@ -41,6 +41,7 @@ pub mod output;
 pub mod peer;
 pub mod process;
 pub mod proxy;
+pub mod sample;
 pub mod story;
 pub mod view;
 pub mod wait;

@@ -38,7 +38,7 @@ struct Waiter {
     until: Instant,
 }
 
-/// What a caller waits for.
+/// The aim of a caller that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Aim {
     /// Every instance of that content is up.

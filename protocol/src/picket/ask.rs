@@ -15,15 +15,15 @@ use super::save::{Change, Effect};
 use super::service::Service;
 use super::state::State;
 
-/// What a request amounts to.
+/// The effect of a request.
 enum Plan {
-    /// What it wants is wanted already.
+    /// It changes nothing.
     Nothing,
     /// A change, to be written.
     Change(Option<Wanted>, Effect),
     /// The service gets its chance now.
     Forgive,
-    /// What runs is quit and started again.
+    /// All instances are quit and started again.
     Restart,
 }
 
@@ -39,7 +39,7 @@ impl State {
         self.queue.push_back((requested, until));
     }
 
-    /// A caller went away. What waits for the disk is not begun for it.
+    /// A caller went away. A request of it that waits for the disk is not begun.
     pub(super) fn on_cancel(&mut self, id: RequestId) {
         self.queue.retain(|(requested, _)| requested.id != id);
         self.waiters.remove(id);
@@ -112,11 +112,16 @@ impl State {
             }
             _ => {}
         }
-        if !again && wanted.refused.as_ref().is_some_and(|it| it.is_same(&config, &image)) {
+        let is_refused = wanted.refused.as_ref().is_some_and(|it| it.is_same(&config, &image));
+        if !again && is_refused && !crux_crdt::planted!(TriesRefused) {
             return Err(Refusal::RolledBack(config.name.clone()));
         }
         self.check_room(&config)?;
         let before = if wanted.on_trial { wanted.previous.clone() } else { None };
+        if before.as_ref().is_some_and(|it| it.is_same(&config, &image)) {
+            // Back to what is to come back anyhow: there is nothing to try.
+            return self.plan_for(&Request::Rollback(config.name.clone()));
+        }
         let previous = before.or_else(|| Some(Arc::clone(&wanted.current)));
         let current = Arc::new(Version { number: self.attempted + 1, config: *config, image });
         let wanted = Wanted { current, previous, on_trial: true, refused: None, run: wanted.run };

@@ -27,7 +27,7 @@ pub(super) struct Tries {
     looping: bool,
 }
 
-/// What follows from a failure.
+/// The consequence of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
     /// Start it again then.
@@ -53,7 +53,8 @@ impl Tries {
             self.failures.pop_front();
         }
         self.failures.push_back(now);
-        if self.looping || self.failures.len() == LOOP_FAILURES {
+        let is_loop = self.looping || self.failures.len() == LOOP_FAILURES;
+        if is_loop && !crux_crdt::planted!(NeverFails) {
             self.looping = true;
             return Next::Failed(self.not_before(now + retry_failed));
         }
@@ -76,7 +77,7 @@ impl Tries {
 
     /// That time, or later if there were too many starts.
     pub(super) fn not_before(&self, at: Instant) -> Instant {
-        let full = self.starts.len() == STARTS;
+        let full = self.starts.len() == STARTS && !crux_crdt::planted!(RestartsUnbounded);
         let first = self.starts.front().filter(|_| full);
         first.map_or(at, |first| at.max(*first + START_WINDOW))
     }

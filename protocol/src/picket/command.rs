@@ -12,7 +12,7 @@ use super::id::{InstanceId, RequestId};
 use super::record::Record;
 use super::request::Outcome;
 
-/// What the supervisor has done. Commands are carried out in their order; the answers may come in any.
+/// An order of the supervisor to its shell. Commands are carried out in their order; the answers may come in any.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Write the node's service config, flush it, rename it. Answered by [`super::Event::Saved`] or
@@ -49,7 +49,7 @@ pub enum Command {
     Spawn {
         /// The instance.
         record: Record,
-        /// What it is made from.
+        /// The content it is made from.
         version: Arc<Version>,
     },
     /// Have the keeper remember whether the instance is up. It needs no answer: a note that is lost
@@ -85,7 +85,7 @@ pub enum Command {
         instance: InstanceId,
         /// Which of its checks.
         check: usize,
-        /// What to try.
+        /// The probe to try.
         probe: Probe,
         /// Where; none: it is a command, run as the service itself is.
         port: Option<u16>,
@@ -97,7 +97,7 @@ pub enum Command {
     Publish {
         /// Grows with each.
         seq: u64,
-        /// What is up.
+        /// The registrations of what is up.
         registrations: BTreeMap<ServiceKey, Registered>,
     },
     /// The registrations that are not well, all of them: the slot `Unwell`, empty if there are none.

@@ -1,6 +1,6 @@
-//! What the node is to run: the durable part of the engine.
+//! The services that the node is to run: the durable part of the engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crux_crdt::blob::{BlobId, Descriptor};
@@ -41,7 +41,7 @@ impl Version {
     }
 }
 
-/// What is wanted of one service.
+/// The wanted state of one service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// The content that is to run.
@@ -63,4 +63,19 @@ pub struct Desired {
     pub generation: u64,
     /// At most [`SERVICES_MAX`](crux_crdt::service::SERVICES_MAX).
     pub services: BTreeMap<ServiceName, Wanted>,
+}
+
+impl Desired {
+    /// The images of its services, and those to go back to.
+    pub fn images(&self) -> BTreeSet<BlobId> {
+        self.services.values().flat_map(Wanted::images).collect()
+    }
+}
+
+impl Wanted {
+    /// Its image, and that to go back to.
+    pub fn images(&self) -> impl Iterator<Item = BlobId> + '_ {
+        let versions = [Some(&self.current), self.previous.as_ref()];
+        versions.into_iter().flatten().map(|version| version.image.blob())
+    }
 }

@@ -8,7 +8,7 @@ use super::id::{InstanceId, RequestId};
 use super::record::{Exit, Found, Record};
 use super::request::Requested;
 
-/// What happens to the supervisor.
+/// An event for the supervisor.
 ///
 /// Each command that names an answer is answered exactly once, whatever happens, unless the picket ends
 /// before. Answers that come late, twice, or for what the engine does not know, are ignored.
@@ -35,9 +35,9 @@ pub enum Event {
     },
     /// At start, before [`Event::AdoptionOver`]: a record of an instance was found.
     Found {
-        /// What was recorded.
+        /// The record.
         record: Record,
-        /// What became of it.
+        /// Its fate.
         found: Found,
     },
     /// Every record that was found has been reported; on another boot, where none counts, at once.
@@ -98,7 +98,7 @@ pub enum Event {
         /// For people: the step that failed and why.
         reason: String,
     },
-    /// A program ended. What it forked may still run, and so does its keeper.
+    /// A program ended. Its children may still run, and so does its keeper.
     Exited {
         /// Which instance.
         instance: InstanceId,
@@ -154,7 +154,7 @@ pub enum Event {
         seq: u64,
     },
     /// The node stops: all services at once, in order, nothing is started any more. Ends with
-    /// [`super::Command::AllStopped`]. What is to run stays as it is.
+    /// [`super::Command::AllStopped`]. The wanted state stays as it is.
     Stop {
         /// How long the longest of them may take.
         within: Duration,

@@ -1,4 +1,4 @@
-//! What goes into the record of events.
+//! Entries of the record of events.
 
 use crux_crdt::name::ServiceName;
 

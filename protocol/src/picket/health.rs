@@ -135,7 +135,7 @@ impl Life {
         }
     }
 
-    /// What the time brings to one that runs.
+    /// Does what is due now for one that runs.
     pub(super) fn watch(&mut self, turn: &mut Turn<'_>) {
         if !self.is_started() || self.health.is_paused() {
             return;

@@ -1,4 +1,4 @@
-//! What names instances and requests.
+//! The names of instances and requests.
 
 use core::fmt;
 use std::sync::Arc;

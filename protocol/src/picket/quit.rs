@@ -26,7 +26,7 @@ impl Life {
             // The record is on its way to the disk: it is deleted when it is there.
             Phase::Recording => {}
             Phase::Spawning => self.kill(turn),
-            _ if was_announced && turn.attached => {
+            _ if was_announced && turn.attached && !crux_crdt::planted!(SignalsRegistered) => {
                 self.enter(Phase::Withdrawing(None), Some(self.spans.withdraw), turn.now);
             }
             _ if was_announced => self.drain(turn),
@@ -37,7 +37,7 @@ impl Life {
         }
     }
 
-    /// What the time brings to one that leaves.
+    /// Does what is due now for one that leaves.
     pub(super) fn press(&mut self, turn: &mut Turn<'_>) {
         while self.is_leaving() && turn.now >= self.until {
             match self.phase {
@@ -48,6 +48,7 @@ impl Life {
                     let instance = self.id().clone();
                     turn.out.push(Command::Terminate { instance, tree: true });
                 }
+                _ if crux_crdt::planted!(NeverKills) => self.until = Instant::NEVER,
                 _ => self.kill(turn),
             }
         }
@@ -90,5 +91,8 @@ impl Life {
     pub(super) fn kill(&mut self, turn: &mut Turn<'_>) {
         self.enter(Phase::Killing, Some(KILL_AGAIN), turn.now);
         turn.out.push(Command::Kill { instance: self.id().clone() });
+        if crux_crdt::planted!(ForgetsRunning) {
+            turn.out.push(Command::Forget { instance: self.id().clone() });
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What is recorded of an instance before its keeper is started, and what is found of it later.
+//! The record of an instance, written before its keeper starts, and what a later picket finds of it.
 
 use core::fmt;
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use crux_crdt::service::PortName;
 
 use super::id::InstanceId;
 
-/// What the engine has to know of an instance to take it over. The shell records it with what identifies
+/// Everything that the engine has to know of an instance to take it over. The shell records it with what identifies
 /// the keeper.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
@@ -23,13 +23,13 @@ pub struct Record {
     pub ordinal: u16,
     /// Of which content: [`Version::number`](super::Version::number).
     pub version: u64,
-    /// What it executes.
+    /// The blob it executes.
     pub blob: BlobId,
     /// Its ports.
     pub ports: BTreeMap<PortName, u16>,
 }
 
-/// What became of an instance that an earlier picket recorded.
+/// The fate of an instance that an earlier picket recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
     /// Its keeper answers and its program runs.

@@ -1,4 +1,4 @@
-//! What people ask for, and how they are answered.
+//! Requests of people, and their answers.
 
 use core::time::Duration;
 
@@ -14,7 +14,7 @@ use super::view::Row;
 pub struct Requested {
     /// Names it in the answer.
     pub id: RequestId,
-    /// What is wanted.
+    /// The request.
     pub request: Request,
     /// The generation that the caller decided upon; refused if the node's is newer.
     pub generation: Option<u64>,
@@ -24,7 +24,7 @@ pub struct Requested {
     pub timeout: Duration,
 }
 
-/// What a person or, later, the proctor wants.
+/// A request of a person or, later, of the proctor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Run this. A service of that name with other content is updated; with the same nothing is done,
@@ -88,7 +88,7 @@ pub enum Outcome {
     /// It is durable, and the caller waits in vain: the service is not up. It is still tried, except
     /// for an image that was rolled back.
     Failed {
-        /// What kind of failure.
+        /// The kind of failure.
         fault: Fault,
         /// For people.
         reason: String,

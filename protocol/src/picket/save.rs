@@ -1,12 +1,14 @@
-//! What is durable: each change of what is wanted is on the disk before anybody acts upon it.
+//! Durability: each change of the wanted state is on the disk before anybody acts upon it.
 //!
 //! **Invariant**: a request is answered, and its effect begins, only after the disk said that its
 //! generation is there. One generation is written at a time, and generations only grow. Changes of the
 //! engine's own (a content proved itself, or is taken back) go the same way; if the disk refuses one, it
 //! holds all the same and is written later: a service is not kept down because a disk is full.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crux_crdt::blob::BlobId;
 use crux_crdt::name::ServiceName;
 
 use super::answer::Reply;
@@ -26,12 +28,14 @@ pub(super) struct Saving {
     generation: u64,
     /// None: the same again, because it was not written before.
     pub(super) change: Option<Change>,
-    /// What was wanted before was not on the disk either.
+    /// The state before was not on the disk either.
     differs: bool,
+    /// The images that it names.
+    images: BTreeSet<BlobId>,
 }
 
 impl Saving {
-    /// What will be wanted of the service that changes.
+    /// The next wanted state of the service that changes.
     pub(super) fn wanted(&self) -> Option<&Wanted> {
         self.change.as_ref()?.wanted.as_ref()
     }
@@ -48,7 +52,7 @@ pub(super) struct Change {
     pub(super) reply: Option<Reply>,
 }
 
-/// What follows from a change beside that it is wanted now.
+/// The effect of a change beside that it is wanted now.
 #[derive(Debug, Clone)]
 pub(super) enum Effect {
     /// The service is new.
@@ -80,7 +84,8 @@ impl State {
             };
         }
         let differs = self.unsaved.take().is_some();
-        self.saving = Some(Saving { generation, change, differs });
+        let images = desired.images();
+        self.saving = Some(Saving { generation, change, differs, images });
         out.push(Command::Save(desired));
     }
 
@@ -97,6 +102,7 @@ impl State {
         let change = match result {
             Ok(()) => {
                 self.generation = generation;
+                self.durable_images = saving.images;
                 saving.change
             }
             Err(reason) => {
@@ -167,7 +173,7 @@ impl State {
 }
 
 impl Service {
-    /// What the engine itself wants changed: a content did not prove itself, or did.
+    /// A change of the engine's own: a content did not prove itself, or did.
     fn own_change(&self, now: Instant) -> Option<(Wanted, Effect)> {
         let wanted = self.wanted.as_ref()?;
         if let (Some(back), Some(previous)) = (&self.going_back, &wanted.previous) {

@@ -38,7 +38,7 @@ pub(super) struct Verdict {
     pub(super) instance: Option<InstanceId>,
 }
 
-/// What a failure is judged by.
+/// The facts by which a failure is judged.
 #[derive(Debug, Clone)]
 struct Judged {
     instance: InstanceId,
@@ -99,7 +99,7 @@ impl Service {
         self.going_back = None;
     }
 
-    /// What the time brings, and what follows from what happened.
+    /// Does what is due now, and what follows from the last event.
     pub(super) fn step(&mut self, turn: &mut Turn<'_>) {
         for life in &mut self.lives {
             if life.phase == Phase::Spawning && !life.counted {
@@ -199,7 +199,7 @@ impl Service {
         failed.into_iter().for_each(|judged| self.judge(&judged));
     }
 
-    /// What a failure means for a content on trial, and for callers who wait for it.
+    /// Decides the consequences of a failure for a content on trial, and for callers who wait for it.
     fn judge(&mut self, judged: &Judged) {
         let Judged { instance, cause, reason, .. } = judged.clone();
         if self.fails_trial(judged) {
@@ -258,7 +258,8 @@ impl Service {
         for at in 0..self.lives.len() {
             let life = &self.lives[at];
             let ordinal = life.record.ordinal;
-            if life.is_up() && !life.announced && !self.at(ordinal).any(|other| other.announced) {
+            let is_up = life.is_up() || crux_crdt::planted!(RegistersStarting) && life.is_started();
+            if is_up && !life.announced && !self.at(ordinal).any(|other| other.announced) {
                 self.lives[at].announced = true;
             }
         }

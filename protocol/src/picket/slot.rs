@@ -30,7 +30,7 @@ impl From<Next> for Rest {
     }
 }
 
-/// What is remembered of one ordinal while its instances come and go.
+/// The memory of one ordinal while its instances come and go.
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) tries: Tries,

@@ -138,6 +138,9 @@ impl Life {
     fn write_down(&mut self, turn: &mut Turn<'_>) {
         self.enter(Phase::Recording, None, turn.now);
         turn.out.push(Command::Record(self.record.clone()));
+        if crux_crdt::planted!(SpawnsUnrecorded) {
+            self.on_recorded(turn);
+        }
     }
 
     fn fail_over(&mut self, cause: Cause, reason: String, turn: &mut Turn<'_>) {

@@ -37,8 +37,10 @@ pub struct State {
     pub(super) generation: u64,
     pub(super) attempted: u64,
     pub(super) saving: Option<Saving>,
-    /// What is wanted is not what is on the disk: when to try again.
+    /// The disk does not have the wanted state: when to try again.
     pub(super) unsaved: Option<Instant>,
+    /// The images that the service config on the disk names.
+    pub(super) durable_images: BTreeSet<BlobId>,
     /// Requests that wait for the disk, each with the end of its caller's patience.
     pub(super) queue: VecDeque<(Requested, Instant)>,
     pub(super) services: BTreeMap<ServiceName, Service>,
@@ -62,16 +64,17 @@ pub struct Footprint {
     pub instances: usize,
     /// Requests that wait for the disk, and callers that wait for services.
     pub waiting: usize,
-    /// What is remembered: failures, ends, checks, registrations, images.
+    /// Everything remembered: failures, ends, checks, registrations, images.
     pub remembered: usize,
 }
 
 impl State {
     /// A supervisor with the node's service config as it was saved. It does nothing before
-    /// [`Event::AdoptionOver`]. What it draws comes from the seed, which must be another one each time:
+    /// [`Event::AdoptionOver`]. Its randomness comes from the seed, which must be another one each time:
     /// names of instances come from it.
     pub fn new(desired: Desired, seed: [u8; 32], now: Instant) -> Self {
-        // What does not run has its place in the list all the same.
+        let durable_images = desired.images();
+        // A service that does not run has its place in the list all the same.
         let of = |(name, wanted): (ServiceName, Wanted)| {
             let stopped = if wanted.run { 0 } else { wanted.current.config.count };
             let mut service = Service::new(Some(wanted));
@@ -87,6 +90,7 @@ impl State {
             attempted: desired.generation,
             saving: None,
             unsaved: None,
+            durable_images,
             queue: VecDeque::new(),
             services: desired.services.into_iter().map(of).collect(),
             waiters: Waiters::default(),
@@ -104,7 +108,7 @@ impl State {
     pub fn handle(&mut self, event: Event, now: Instant, out: &mut Vec<Command>) {
         let late = now.since(self.due);
         self.lags = late > LAG;
-        if late > GAP {
+        if late >= GAP {
             self.gap = Some(now);
         }
         self.now = now;
@@ -184,7 +188,7 @@ impl State {
         }
     }
 
-    /// What happens to one instance.
+    /// Takes in an event of one instance.
     fn take_in_of_life(&mut self, event: Event, out: &mut Vec<Command>) {
         match event {
             Event::PortsChosen { instance, ports } => self.on_ports(&instance, ports, out),
@@ -265,7 +269,7 @@ impl State {
     /// Does what follows.
     fn pump(&mut self, out: &mut Vec<Command>) {
         self.decide_requests(out);
-        if self.adopting {
+        if self.adopting && !crux_crdt::planted!(StartsBeforeAdoption) {
             return;
         }
         self.step_services(out);
@@ -274,7 +278,7 @@ impl State {
         self.answer_waiters(out);
         self.drop_removed(out);
         self.forget_again(out);
-        self.images.pin(pins(&self.services, self.saving.as_ref()), out);
+        self.images.pin(self.pins(), out);
         let is_empty = || self.services.values().all(|service| service.lives.is_empty());
         if self.within.is_some() && !self.is_over && is_empty() {
             self.is_over = true;
@@ -313,6 +317,16 @@ impl State {
         }
     }
 
+    /// The images that are wanted, now or to go back to; those of what runs; and those that the service config on
+    /// the disk names, which is older while the disk is full: the next picket starts from it.
+    fn pins(&self) -> BTreeSet<BlobId> {
+        let wanted = self.services.values().filter_map(|service| service.wanted.as_ref());
+        let wanted = wanted.chain(self.saving.as_ref().and_then(Saving::wanted));
+        let lives = self.services.values().flat_map(|service| &service.lives);
+        let lives = lives.map(|life| life.record.blob);
+        wanted.flat_map(Wanted::images).chain(lives).chain(self.durable_images.clone()).collect()
+    }
+
     fn find_deadline(&self) -> Instant {
         if self.adopting {
             return Instant::NEVER;
@@ -324,14 +338,4 @@ impl State {
         let due = services.chain(disk).chain(forget).chain(others);
         due.filter(|at| *at > self.now).min().unwrap_or(Instant::NEVER)
     }
-}
-
-/// The images that are wanted, now or to go back to, and those of what runs.
-fn pins(services: &BTreeMap<ServiceName, Service>, saving: Option<&Saving>) -> BTreeSet<BlobId> {
-    let wanted = services.values().filter_map(|service| service.wanted.as_ref());
-    let wanted = wanted.chain(saving.and_then(Saving::wanted));
-    let versions = wanted.flat_map(|wanted| [Some(&wanted.current), wanted.previous.as_ref()]);
-    let lives = services.values().flat_map(|service| &service.lives);
-    let images = versions.flatten().map(|version| version.image.blob());
-    images.chain(lives.map(|life| life.record.blob)).collect()
 }

@@ -1,4 +1,4 @@
-//! What one call of the engine works with.
+//! The working set of one call of the engine.
 
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use super::id::InstanceId;
 use super::images::Images;
 use crate::time::Instant;
 
-/// What the parts of the engine share during one call of [`State::handle`](super::State::handle).
+/// Everything that the parts of the engine share during one call of [`State::handle`](super::State::handle).
 pub(super) struct Turn<'a> {
     pub(super) now: Instant,
     pub(super) out: &'a mut Vec<Command>,

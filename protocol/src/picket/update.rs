@@ -74,7 +74,8 @@ impl Service {
         let is_ready = slot.is_ready(turn.now);
         match (new.pop(), old.pop()) {
             (Some(new), Some(_)) => {
-                if new.up_for(turn.now).is_some_and(|up| up >= OVERLAP) {
+                let is_long_enough = new.up_for(turn.now).is_some_and(|up| up >= OVERLAP);
+                if is_long_enough && new.is_well() {
                     self.quit_old(ordinal, number, turn);
                 }
             }
@@ -87,11 +88,16 @@ impl Service {
                 }
             }
             (None, Some(_)) => {}
-            (None, None) if is_ready && self.at(ordinal).next().is_none() => {
+            (None, None) if is_ready && self.is_empty(ordinal) => {
                 self.begin(ordinal, version, turn);
             }
             (None, None) => {}
         }
+    }
+
+    /// Whether nothing of the last instance of a place is left.
+    fn is_empty(&self, ordinal: u16) -> bool {
+        self.at(ordinal).next().is_none() || crux_crdt::planted!(SharesPlace)
     }
 
     /// Of several instances of a place that are alike, the one that serves stays.
@@ -115,8 +121,8 @@ impl Service {
         }
     }
 
-    /// Whether this place may be changed now: there is no surplus instance, and every other place is
-    /// settled, not begun yet, or failing by itself.
+    /// Whether this place may be changed now: nothing that leaves is left in it, there is no surplus instance,
+    /// and every other place is settled, not begun yet, or failing by itself.
     fn has_turn(&self, ordinal: u16, version: &Version) -> bool {
         let count = usize::from(version.config.count);
         let is_calm = |other: u16| {
@@ -125,6 +131,7 @@ impl Service {
             })
         };
         self.lives.len() <= count
+            && self.at(ordinal).all(|life| !life.is_leaving())
             && (0..version.config.count).all(|it| it == ordinal || is_calm(it))
     }
 

@@ -100,7 +100,7 @@ pub struct Row {
 /// Everything about one service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspect {
-    /// What is wanted of it; none: it is removed, and something of it still runs.
+    /// The wanted state; none: it is removed, and something of it still runs.
     pub wanted: Option<Wanted>,
     /// Its instances.
     pub rows: Vec<Row>,
@@ -121,7 +121,7 @@ pub struct CheckRow {
     pub passed: Option<bool>,
     /// How often it failed since it last passed.
     pub failures: u32,
-    /// What it said, if it failed last.
+    /// Its text when it failed last; empty: it passed since.
     pub text: String,
     /// When it was made.
     pub at: Instant,
@@ -148,7 +148,7 @@ impl State {
         self.generation
     }
 
-    /// What is wanted of a service.
+    /// The wanted state of a service.
     pub fn wanted_of(&self, name: &ServiceName) -> Option<&Wanted> {
         self.services.get(name)?.wanted.as_ref()
     }

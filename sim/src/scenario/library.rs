@@ -40,6 +40,7 @@ const TEXTS: &[(&str, &str)] = texts![
     "pair",
     "slow",
     "unlisted",
+    "picket",
 ];
 
 /// The scenarios that come with the program; the first is the default.

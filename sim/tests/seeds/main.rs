@@ -1,5 +1,7 @@
 //! The seeded loop: what happens to a flock in virtual time, and what must hold.
 
+mod picket;
+
 use crux_sim::scenario::{Scenario, by_name, library};
 use crux_sim::{Options, choose, run};
 

@@ -1,11 +1,14 @@
 //! One node as a child process.
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use crux_picket::record::Record;
+use crux_picket::tree::{Process, Snapshot};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
 use super::command::{HOMES, node_variables};
@@ -16,13 +19,23 @@ use crate::wait::{self, Seen};
 /// How many lines of a log are shown when a node dies.
 const TAIL_LINES: usize = 20;
 
-/// How long a fulcrum may take to end once its picket was killed.
-const FULCRUM_ENDS_WITHIN: Duration = Duration::from_secs(5);
+/// How long a process may take to end that was killed, or whose picket was.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
 
-/// A node: what it is started with, and the process when it runs.
+/// How long the node may take to answer a request that changes a service.
+const SERVICE_WITHIN: Duration = Duration::from_secs(60);
+
+/// A node: what it is started with, and its processes when it runs.
 ///
-/// The process is reaped only through this value, so its number cannot be reused while signals may
-/// still be sent to it. Dropping kills.
+/// ```text
+/// picket            the process that is started here, whose end is the node's
+///  ├─ fulcrum       the database and the sockets; the picket starts it again
+///  └─ keeper        one per instance of a service: it outlives the picket for half a minute
+///      └─ program
+/// ```
+///
+/// The picket is reaped only through this value, so its number cannot be reused while signals may
+/// still be sent to it. Dropping kills all of them.
 #[derive(Debug)]
 pub struct NodeProcess {
     exe: PathBuf,
@@ -83,6 +96,12 @@ impl NodeProcess {
         procfs::children(self.pid()?)
             .into_iter()
             .find(|pid| procfs::is_called_with(*pid, "fulcrum"))
+    }
+
+    /// A client for requests that change services, which may wait until they are up.
+    #[must_use]
+    pub fn services(&self) -> NodeClient {
+        NodeClient::waiting(&self.spec.name, &self.spec.data_dir, SERVICE_WITHIN)
     }
 
     /// The numbers of its processes, the picket first. Not those of its services.
@@ -170,30 +189,103 @@ impl NodeProcess {
         }
     }
 
-    /// Kills it with SIGKILL and reaps it; returns once nothing of it runs. Does nothing if it is not started.
+    /// Kills all its processes with SIGKILL, those of its services too, as the end of a machine does; returns
+    /// once none of them runs. What an earlier picket of it left behind is killed, too.
+    ///
+    /// Each is stopped before its children are looked for, so that it starts no more of them.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] when the system refuses.
+    /// [`Error::Io`] when the system refuses, [`Error::WouldNotStop`] when one of them goes on.
     pub fn kill(&mut self) -> Result<(), Error> {
+        let picket = self.running()?;
+        let (mut all, mut found) = (Vec::new(), self.processes(picket, &[]));
+        while !found.is_empty() {
+            for process in &found {
+                process.signal(Signal::STOP);
+            }
+            all.append(&mut found);
+            found = self.processes(picket, &all);
+        }
+        // The picket is killed and reaped below.
+        for process in all.iter().filter(|it| Pid::from_raw(it.pid) != picket) {
+            process.signal(Signal::KILL);
+        }
+        let all: Vec<Pid> = all.iter().filter_map(|it| Pid::from_raw(it.pid)).collect();
+        self.kill_picket()?;
+        self.until_gone(&all)
+    }
+
+    /// Kills its picket with SIGKILL and reaps it; the fulcrum ends with it, services go on. Does nothing if it
+    /// is not started.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] when the system refuses, [`Error::WouldNotStop`] when the fulcrum goes on.
+    pub fn kill_picket(&mut self) -> Result<(), Error> {
         let fulcrum = self.fulcrum();
         let Some(mut child) = self.child.take() else { return Ok(()) };
         let name = &self.spec.name;
         child.kill().map_err(Error::io(format!("kill {name}")))?;
         child.wait().map_err(Error::io(format!("reap {name}")))?;
         // The system kills it with the picket, and not in the same moment.
+        self.until_gone(fulcrum.as_slice())
+    }
+
+    /// Kills its fulcrum with SIGKILL and returns once that does not run: its picket starts it again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotRunning`] where there is none, [`Error::Io`] when the system refuses,
+    /// [`Error::WouldNotStop`] when it goes on.
+    pub fn kill_fulcrum(&self) -> Result<(), Error> {
+        let name = format!("the fulcrum of {}", self.spec.name);
+        let Some(pid) = self.fulcrum() else { return Err(Error::NotRunning(name)) };
+        kill_process(pid, Signal::KILL)
+            .map_err(|errno| Error::io(format!("kill {name}"))(errno.into()))?;
+        self.until_gone(&[pid])
+    }
+
+    /// The keepers of its services, also those that an earlier picket of it started: by the records that pickets
+    /// keep.
+    #[must_use]
+    pub fn keepers(&self) -> Vec<Process> {
+        let dirs = std::fs::read_dir(self.spec.data_dir.join("picket/i")).into_iter().flatten();
+        // One that is not whole is of an instance that was not started.
+        let records = dirs.flatten().filter_map(|dir| Record::read(&dir.path()).ok());
+        let of_this_boot = records.filter(|record| record.is_of_this_boot().is_ok_and(|is| is));
+        of_this_boot.filter_map(|record| record.keeper).filter(|it| it.is_alive()).collect()
+    }
+
+    /// The picket, the keepers and what is below any of these, but those that are `known`.
+    fn processes(&self, picket: Option<Pid>, known: &[Process]) -> Vec<Process> {
+        let all = Snapshot::take();
+        let picket = picket.and_then(|pid| Process::now(pid.as_raw_nonzero().get()));
+        let heads = picket.into_iter().chain(self.keepers());
+        let below = known.iter().flat_map(|it| all.children(it.pid)).map(|stat| stat.process);
+        let found: BTreeSet<_> = heads.chain(below).filter(|it| !known.contains(it)).collect();
+        found.into_iter().collect()
+    }
+
+    /// The number of its picket, if that has not ended.
+    fn running(&mut self) -> Result<Option<Pid>, Error> {
+        Ok(if self.ended()?.is_none() { self.pid() } else { None })
+    }
+
+    /// Waits until none of these runs, which were killed.
+    fn until_gone(&self, pids: &[Pid]) -> Result<(), Error> {
         let begun = Instant::now();
-        while fulcrum.is_some_and(procfs::is_running) {
-            if begun.elapsed() > FULCRUM_ENDS_WITHIN {
-                let name = format!("the fulcrum of {name}");
-                return Err(Error::WouldNotStop { name, within: FULCRUM_ENDS_WITHIN });
+        while let Some(pid) = pids.iter().find(|pid| procfs::is_running(**pid)) {
+            if begun.elapsed() > ENDS_WITHIN {
+                let name = format!("process {} of {}", pid.as_raw_nonzero(), self.spec.name);
+                return Err(Error::WouldNotStop { name, within: ENDS_WITHIN });
             }
             std::thread::sleep(Duration::from_millis(1));
         }
         Ok(())
     }
 
-    /// Sends SIGKILL and returns at once, for a clock that runs; [`NodeProcess::until_ended`] reaps.
+    /// Sends SIGKILL to its picket and returns at once, for a clock that runs; [`NodeProcess::until_ended`] reaps.
     ///
     /// # Errors
     ///

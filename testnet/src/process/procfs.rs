@@ -67,6 +67,15 @@ pub fn children(parent: Pid) -> Vec<Pid> {
     children
 }
 
+/// Private memory of the process in bytes: what its end would give back. `None` when it is gone, or when the
+/// kernel does not say.
+#[must_use]
+pub fn private_bytes(pid: Pid) -> Option<u64> {
+    let rollup = read(pid, "smaps_rollup")?;
+    let part = |name| parse_kib(&rollup, name);
+    Some(part("Private_Clean:")? + part("Private_Dirty:")?)
+}
+
 /// Whether a word is among the arguments that a process was started with.
 #[must_use]
 pub fn is_called_with(pid: Pid, word: &str) -> bool {

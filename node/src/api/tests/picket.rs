@@ -24,7 +24,7 @@ use crux_crdt::service::{Config, Fields, Image};
 use crux_proto::v1::{self, services_server::ServicesServer};
 use futures::stream::{self, Stream, StreamExt as _};
 use tokio::net::UnixListener;
-use tokio::task::JoinHandle;
+use tokio::runtime::{Builder, Runtime};
 use tonic::transport::Server;
 use tonic::{Request as Call, Status};
 
@@ -36,7 +36,8 @@ use crux_picket::door::{Answer, Serve, answered, handle};
 pub(crate) struct FakePicket {
     /// The requests that change something, as they came.
     pub(crate) asked: Arc<Mutex<Vec<Asked>>>,
-    served: JoinHandle<()>,
+    /// Of its own, because connections are tasks of it, and end with it.
+    runtime: Option<Runtime>,
 }
 
 /// A request that changes something.
@@ -48,8 +49,10 @@ pub(crate) enum Asked {
 }
 
 impl FakePicket {
-    /// Serves in the background, on the data directory. Must be called in a tokio runtime.
+    /// Serves in the background, on the data directory.
     pub(crate) fn start(data_dir: &Path) -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let entered = runtime.enter();
         let listener = UnixListener::bind(data_dir.join(Door::Picket.name())).unwrap();
         let incoming = stream::unfold(listener, |listener| async move {
             let stream = listener.accept().await.map(|(stream, _)| stream);
@@ -59,8 +62,9 @@ impl FakePicket {
         let services = ServicesServer::new(Services { asked: Arc::clone(&asked) })
             .max_decoding_message_size(SERVICES_REQUEST_BYTES_MAX);
         let served = Server::builder().add_service(services).serve_with_incoming(incoming);
-        let served = tokio::spawn(async move { served.await.unwrap() });
-        Self { asked, served }
+        runtime.spawn(async move { served.await.unwrap() });
+        drop(entered);
+        Self { asked, runtime: Some(runtime) }
     }
 
     /// The last request that changes something.
@@ -71,7 +75,9 @@ impl FakePicket {
 
 impl Drop for FakePicket {
     fn drop(&mut self) {
-        self.served.abort();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

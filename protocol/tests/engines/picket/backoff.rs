@@ -7,7 +7,7 @@ use crux_protocol::picket::{Command, Event, Exit, Fault, Kind, Outcome, Request,
 
 use super::rig::{Rig, add, config, happened, kind, millis, secs};
 
-/// Ends a program, and everything of its instance. What follows, not obeyed.
+/// Ends a program, and everything of its instance. The commands that follow, not obeyed.
 fn end(rig: &mut Rig, exit: Exit) -> Vec<Command> {
     let instance = rig.only(&"job").instance.unwrap();
     let mut all = rig.tell(Event::Exited { instance: instance.clone(), exit });

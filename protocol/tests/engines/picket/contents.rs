@@ -1,4 +1,4 @@
-//! What the programs of the random world do, and their configs.
+//! The programs of the random world, and their configs.
 
 use crux_crdt::blob::BlobId;
 use crux_crdt::service::{Check, Config, Port, Probe, Restart};

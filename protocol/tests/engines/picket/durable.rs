@@ -1,4 +1,4 @@
-//! What is on the disk before anybody acts, and what a picket that comes back makes of it.
+//! The disk before anybody acts, and what a picket that comes back makes of it.
 
 use crux_protocol::picket::{
     Command, Desired, Event, Exit, Found, InstanceId, Kind, Outcome, Record, Refusal, Request,
@@ -89,11 +89,16 @@ fn the_way_back_holds_also_on_a_full_disk_and_is_written_later() {
     let reason = "no space".to_owned();
     let commands = rig.tell(Event::SaveFailed { generation, reason });
     assert!(commands.iter().filter_map(kind).any(|kind| kind == "rolled_back"));
+    let lets_go =
+        commands.iter().any(|it| matches!(it, Command::Pins(pins) if !pins.contains(&blob(2))));
+    assert!(!lets_go, "the next picket would start from what is on the disk");
     let commands = rig.wake();
     let Some(Command::Save(desired)) = commands.first() else { panic!("{commands:?}") };
     assert!(desired.generation > generation);
     let web = &desired.services[&"web".parse().unwrap()];
     assert_eq!(web.current.image.blob(), blob(1));
+    let commands = rig.tell(Event::Saved { generation: desired.generation });
+    assert!(commands.contains(&Command::Pins([blob(1)].into())), "now it may: {commands:?}");
 }
 
 #[test]

@@ -1,13 +1,21 @@
 //! The invariants of the supervisor, checked with each of its commands, and what has to be so in the end.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use crux_crdt::name::ServiceName;
 use crux_crdt::service::UpdateBy;
-use crux_protocol::picket::{InstanceId, Outcome, Record, Request, RequestId, RunState, Wait};
+use crux_protocol::picket::{
+    InstanceId, Outcome, Record, Request, RequestId, Row, RunState, Wait, Wanted,
+};
 
 use super::contents::{self, Content};
 use super::rig::{millis, secs};
-use super::world::{Item, Known, World};
+use super::world::{CRASHES_AFTER, Item, Known, World};
+
+/// How long one try of a service that cannot run well takes at most: its `start_timeout` of 10 s, the quit, and
+/// what the machine needs. Its `retry_failed` is 30 s: longer, so that it is *failed* in between.
+const TRY_TAKES: Duration = secs(25);
 
 impl World {
     /// Whether an instance may be started.
@@ -27,10 +35,9 @@ impl World {
         let of: Vec<&Record> = all.filter(|it| it.service == record.service).collect();
         let here: Vec<_> = of.iter().filter(|it| it.ordinal == record.ordinal).collect();
         if let Some(other) = here.first() {
-            let known = &self.known[&other.instance];
             assert_eq!(here.len(), 1, "{here:?}");
+            // It may have failed since the new one began.
             assert!(other.version != record.version && by == UpdateBy::Overlap, "{other:?}");
-            assert!(!known.signalled, "{other:?} is about to end");
             let mut places: Vec<u16> = of.iter().map(|it| it.ordinal).collect();
             places.sort_unstable();
             let twice = places.windows(2).any(|two| two[0] == two[1]);
@@ -51,7 +58,8 @@ impl World {
     /// Whether an instance may be signalled.
     pub(super) fn check_signal(&mut self, instance: &InstanceId) {
         let known = self.known.entry(instance.clone()).or_default();
-        known.signalled = true;
+        // The kill of what a program left that ended by itself is no end of it.
+        known.signalled |= !known.ended;
         if known.ended || !self.fulcrum || self.stopping.is_some() {
             return;
         }
@@ -68,7 +76,7 @@ impl World {
         for instance in all {
             let known = &self.known[instance];
             let lived = known.spawned.is_some_and(|at| self.now.since(at) >= secs(1));
-            let checks = contents::checks(self.programs.get(instance).map(|it| it.record.blob));
+            let checks = contents::checks(self.records.get(instance).map(|it| it.blob));
             let up = known.passed.len() >= checks && (checks > 0 || lived);
             assert!(known.was_up || up, "{instance} is not up");
             assert!(!known.ended && !known.signalled, "{instance} ended: {known:?}");
@@ -116,9 +124,9 @@ impl World {
             self.sicken(service, false);
         }
         self.run(secs(1200));
+        let mut up = self.check_hopeless();
         assert!(self.asked.is_empty(), "never answered: {:?}", self.asked);
         let state = self.state.as_ref().expect("the picket is back");
-        let mut up = BTreeSet::new();
         for (name, wanted) in state.all_wanted() {
             let rows = state.rows_of(name);
             let of = self.programs.values().filter(|it| it.record.service == *name).count();
@@ -139,19 +147,74 @@ impl World {
             } else if content == Content::Job {
                 assert_eq!((rows[0].state, of), (RunState::Done, 0), "{rows:#?}");
             } else {
-                assert!(rows.iter().all(|row| row.state != RunState::Up), "{rows:#?}");
                 assert!(!wanted.on_trial || wanted.previous.is_none(), "it was taken back");
             }
         }
         for program in self.programs.values() {
             assert!(state.wanted_of(&program.record.service).is_some(), "nobody wants {program:?}");
         }
-        assert_eq!(self.registered, up, "registered is what is up");
+        let lasts = |instance: &&InstanceId| {
+            let program = self.programs.get(*instance);
+            program.is_none_or(|it| contents::of(it.record.blob) != Content::Crashes)
+        };
+        let registered: BTreeSet<_> = self.registered.iter().filter(lasts).cloned().collect();
+        assert_eq!(registered, up, "registered is what is up");
         let footprint = state.footprint();
         assert!(footprint.instances <= self.programs.len() + 3, "{footprint:?}");
         let running: BTreeSet<_> = self.programs.keys().collect();
         let recorded: BTreeSet<_> = self.records.keys().collect();
         assert!(running.is_subset(&recorded));
         assert!(recorded.len() <= running.len() + 3, "{recorded:?} {running:?}");
+    }
+
+    /// A service that cannot run well has ended in *failed*, at the latest when its next try is over; or what
+    /// it was before serves on in an overlap that never ends. It is up at no look, but for a program that
+    /// accepts before it crashes, and for that long. The instances that serve on.
+    fn check_hopeless(&mut self) -> BTreeSet<InstanceId> {
+        let state = self.state.as_ref().expect("the picket is back");
+        let is_hopeless = |wanted: &Wanted| {
+            let content = contents::of(wanted.current.image.blob());
+            wanted.run && !content.is_good() && content != Content::Job
+        };
+        let all = state.all_wanted().filter(|(_, wanted)| is_hopeless(wanted));
+        let mut left: BTreeSet<ServiceName> = all.map(|(name, _)| name.clone()).collect();
+        let mut serving = BTreeSet::new();
+        let until = self.now + TRY_TAKES;
+        while !left.is_empty() {
+            assert!(self.now < until, "neither up, failed nor stopped: {left:?}");
+            left.retain(|name| {
+                let rows = self.state.as_ref().expect("it runs").rows_of(name);
+                let old = rows.iter().filter_map(|row| self.old_one(row));
+                serving.extend(old);
+                let is_over = |row: &Row| match &row.instance {
+                    Some(instance) => serving.contains(instance),
+                    None => row.state == RunState::Failed,
+                };
+                !rows.iter().all(is_over)
+            });
+            self.run(millis(50));
+        }
+        serving
+    }
+
+    /// The instance of a hopeless service that is up, if it is one of another content that serves on.
+    fn old_one(&self, row: &Row) -> Option<InstanceId> {
+        let instance = row.instance.clone().filter(|_| row.state == RunState::Up)?;
+        let program = self.programs.get(&instance).expect("what is up runs");
+        let state = self.state.as_ref().expect("it runs");
+        let wanted = state.wanted_of(&row.service).expect("it is wanted");
+        let age = self.now.since(program.since);
+        match contents::of(program.record.blob) {
+            Content::Crashes => {
+                assert!(age <= CRASHES_AFTER + millis(5), "up for {age:?}: {row:#?}");
+                None
+            }
+            content => {
+                assert!(content.is_good(), "{content:?} is up: {row:#?}");
+                assert_ne!(program.record.version, wanted.current.number);
+                assert_eq!(wanted.current.config.update_by(), UpdateBy::Overlap);
+                Some(instance)
+            }
+        }
     }
 }

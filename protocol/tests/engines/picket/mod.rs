@@ -1,6 +1,8 @@
 //! The supervisor of services: one event in, exactly these commands out; and a random world.
 
 mod backoff;
+mod bounds;
+mod breaks;
 mod contents;
 mod durable;
 mod health;

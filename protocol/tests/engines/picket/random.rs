@@ -8,7 +8,7 @@ use super::contents::{self, CONTENTS, SERVICES};
 use super::rig::{millis, secs};
 use super::world::World;
 
-/// What is done to the world.
+/// One thing that happens to the world.
 #[derive(Debug, Clone)]
 enum Act {
     Add(usize, u8, bool),
@@ -80,7 +80,7 @@ fn act(world: &mut World, act: &Act) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1000) })]
 
     #[test]
     fn whatever_happens_the_invariants_hold(

@@ -61,7 +61,7 @@ pub(super) struct Rig {
     requests: u64,
     ports: u16,
     pids: u32,
-    /// What the rig obeyed by itself.
+    /// The commands that the rig obeyed by itself.
     pub(super) log: Vec<Command>,
     pub(super) answers: BTreeMap<RequestId, Outcome>,
 }

@@ -248,3 +248,20 @@ fn the_image_of_two_services_is_sealed_once_and_kept_while_one_wants_it() {
     assert_eq!(pins.collect::<Vec<_>>(), [0], "let go with the last");
     assert!(rig.state.rows().is_empty());
 }
+
+#[test]
+fn the_image_of_the_previous_content_is_kept_until_another_one_is() {
+    let mut rig = Rig::new();
+    rig.up(&config("a", 1, |_| ()), 1);
+    for number in [2, 3] {
+        rig.ask(super::rig::update(&config("a", number, |_| ()), number), Wait::Nothing);
+        rig.pass(secs(100));
+    }
+    let pins = rig.log.iter().filter_map(|command| match command {
+        Command::Pins(pins) => Some(pins.iter().map(|blob| blob.0[0]).collect()),
+        _ => None,
+    });
+    // The rig obeys depth first, so that their order is not that of the engine.
+    let pins: std::collections::BTreeSet<Vec<u8>> = pins.collect();
+    assert_eq!(pins, [vec![1, 2], vec![1, 2, 3], vec![2, 3]].into());
+}

@@ -223,6 +223,25 @@ fn several_instances_are_updated_one_after_the_other() {
 }
 
 #[test]
+fn several_instances_are_replaced_one_after_the_other() {
+    let three = |number| {
+        config("web", number, |fields| {
+            with_port(fields);
+            (fields.count, fields.update) = (3, Some(UpdateBy::Replace));
+        })
+    };
+    let mut rig = attached();
+    rig.ask(add(&three(1), 1), Wait::Up);
+    rig.ask(update(&three(2), 2), Wait::Nothing);
+    for _ in 0..200 {
+        let up = rig.states("web").into_iter().filter(|state| *state == RunState::Up).count();
+        assert!(up >= 2, "one at a time: {:#?}", rig.rows("web"));
+        rig.pass(millis(500));
+    }
+    assert_eq!(versions(&rig), [2, 2, 2]);
+}
+
+#[test]
 fn a_bad_third_instance_takes_all_of_them_back() {
     let three = |number| {
         config("web", number, |fields| {
@@ -278,6 +297,21 @@ fn an_update_of_an_update_goes_back_to_what_proved_itself() {
     rig.pass_with(secs(100), refuse);
     assert_eq!(versions(&rig), [1]);
     assert_eq!(rig.states("web"), [RunState::Up]);
+}
+
+#[test]
+fn an_update_back_to_what_still_serves_is_the_way_back() {
+    let mut rig = attached();
+    let old = rig.up(&config("web", 1, with_port), 1);
+    rig.ask(update(&config("web", 2, with_port), 2), Wait::Nothing);
+    assert_eq!(versions(&rig), [1, 2]);
+    rig.ask(add(&config("web", 1, with_port), 1), Wait::Up);
+    rig.pass(secs(20));
+    assert_eq!(rig.only(&"web").instance, Some(old), "it never stopped");
+    assert_eq!(rig.spawned().len(), 1, "no other one was started");
+    let wanted = &rig.disk.services[&"web".parse().unwrap()];
+    assert!(!wanted.on_trial && wanted.refused.is_none());
+    assert_eq!(wanted.previous.as_ref().unwrap().image.blob().0[0], 2);
 }
 
 #[test]
