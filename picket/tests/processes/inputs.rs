@@ -21,7 +21,6 @@ pub(crate) const TESTS: &[Test] = &[
     ("inputs::a_check_that_hangs", a_check_that_hangs),
     ("inputs::a_check_that_prints", a_check_that_prints),
     ("inputs::a_check_that_forks", a_check_that_forks),
-    ("inputs::a_check_has_its_words_filled", a_check_has_its_words_filled),
     ("inputs::a_check_that_the_node_cannot_make", a_check_that_the_node_cannot_make),
     ("inputs::output_without_newline_and_without_end", output_without_newline_and_without_end),
     ("inputs::a_second_picket", a_second_picket),
@@ -100,13 +99,6 @@ fn a_check_that_forks() {
     assert!(is_up(&picket));
     // Nothing of it was written either.
     assert_eq!(fs::read_dir(picket.path("picket/i")).unwrap().count(), 1);
-    picket.stop();
-}
-
-fn a_check_has_its_words_filled() {
-    let mut picket = Picket::new();
-    let check = r#", "ports": {"http": "auto"}, "check": [{"exec": ["test", "${port.http}", "-gt", "27000"]}, {"exec": ["test", "-d", "${dir}"]}]"#;
-    picket.add("web", SLEEPER, check).unwrap();
     picket.stop();
 }
 
