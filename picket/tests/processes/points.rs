@@ -80,8 +80,10 @@ fn names() {
 
 /// Up to three pickets each, at their first to third time.
 fn random(seed: u64, rounds: usize) -> Vec<Round> {
-    let points: Vec<_> =
-        crash::points().into_iter().filter(|point| !point.starts_with("events.w")).collect();
+    let points: Vec<_> = crash::points()
+        .into_iter()
+        .filter(|point| !UNSEEN[..3].iter().any(|of| point.starts_with(of)))
+        .collect();
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let mut one = || {
         let point = &points[random.below(points.len())];
