@@ -9,6 +9,7 @@ use crux_picket::handle::{Ended, Keeper, StartError};
 use crux_picket::image::{Image, ImageError, Images, source_of};
 
 use crate::Test;
+use crate::picket::{Picket, is_another, is_up, process, until};
 use crate::world::World;
 
 pub(crate) const TESTS: &[Test] = &[
@@ -16,10 +17,13 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_static_program_runs", a_static_program_runs),
     ("an_unsealed_image_runs_too", an_unsealed_image_runs_too),
     ("what_cannot_run_is_refused_before", what_cannot_run_is_refused_before),
+    ("an_image_that_was_moved_is_found", an_image_that_was_moved_is_found),
 ];
 
-pub(crate) const NIGHTLY: &[Test] =
-    &[("a_thousand_starts_run_no_byte_that_was_not_sealed", a_thousand_starts)];
+pub(crate) const NIGHTLY: &[Test] = &[
+    ("a_thousand_starts_run_no_byte_that_was_not_sealed", a_thousand_starts),
+    ("an_image_that_is_too_large_and_was_moved", an_image_that_is_too_large_and_was_moved),
+];
 
 /// Larger than what is read at a time, so that a copy may be torn.
 const PADDING: usize = 300 << 10;
@@ -179,4 +183,42 @@ fn what_cannot_run_is_refused_before() {
     running.until("an end", |this| !this.seen.is_empty());
     running.kill();
     assert!(!world.path("i").join("one").exists());
+}
+
+fn an_image_that_was_moved_is_found() {
+    moved(0, true);
+}
+
+/// It is executed where the store has it, each time.
+fn an_image_that_is_too_large_and_was_moved() {
+    moved(600 << 20, false);
+}
+
+/// A script with so many bytes behind it, which the store moves while the picket is away.
+fn moved(padding: u64, is_sealed: bool) {
+    let mut picket = Picket::not_started();
+    let image = "fe".repeat(32);
+    let file = fs::File::create(picket.path("blobs").join(&image)).unwrap();
+    std::io::Write::write_all(&mut &file, b"#!/bin/sh\nexec sleep 1000\n").unwrap();
+    file.set_len(file.metadata().unwrap().len() + padding).unwrap();
+    drop(file);
+    picket.start();
+    let config = format!(r#"{{"name": "web", "image": "{image}", "drain": "0ms"}}"#);
+    let config = serde_json::from_str(&config).unwrap();
+    let add = crux_client::op::AddService { config, until: until(crux_client::op::Goal::Up) };
+    picket.ask(&add).unwrap();
+    assert_eq!(picket.row().sealed, is_sealed);
+    picket.stop();
+    // What is wanted has the old path; the node knows the new one.
+    let desired = picket.path("picket/desired.json");
+    let text = fs::read_to_string(&desired).unwrap();
+    assert!(text.contains("/blobs/"), "{text}");
+    fs::write(&desired, text.replace("/blobs/", "/was-here/")).unwrap();
+    picket.start();
+    picket.until("it is up", |picket| is_up(picket) && picket.pid_of_one().is_some());
+    assert_eq!(picket.row().sealed, is_sealed);
+    let first = process(&picket.row());
+    first.signal(rustix::process::Signal::KILL);
+    picket.until("it is up again", |picket| is_another(picket, first));
+    picket.stop();
 }

@@ -21,7 +21,6 @@ pub(crate) const TESTS: &[Test] = &[
     ("inputs::a_check_that_hangs", a_check_that_hangs),
     ("inputs::a_check_that_prints", a_check_that_prints),
     ("inputs::a_check_that_forks", a_check_that_forks),
-    ("inputs::a_check_has_its_words_filled", a_check_has_its_words_filled),
     ("inputs::a_check_that_the_node_cannot_make", a_check_that_the_node_cannot_make),
     ("inputs::output_without_newline_and_without_end", output_without_newline_and_without_end),
     ("inputs::a_second_picket", a_second_picket),
@@ -30,6 +29,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("inputs::images_that_cannot_run_here", images_that_cannot_run_here),
     ("inputs::a_fork_bomb_and_daemons_are_stopped", a_fork_bomb_and_daemons_are_stopped),
     ("inputs::a_fulcrum_that_cannot_start_again", a_fulcrum_that_cannot_start_again),
+    ("inputs::users", users),
 ];
 
 const SLEEPER: &str = "exec sleep 1000";
@@ -99,13 +99,6 @@ fn a_check_that_forks() {
     assert!(is_up(&picket));
     // Nothing of it was written either.
     assert_eq!(fs::read_dir(picket.path("picket/i")).unwrap().count(), 1);
-    picket.stop();
-}
-
-fn a_check_has_its_words_filled() {
-    let mut picket = Picket::new();
-    let check = r#", "ports": {"http": "auto"}, "check": [{"exec": ["test", "${port.http}", "-gt", "27000"]}, {"exec": ["test", "-d", "${dir}"]}]"#;
-    picket.add("web", SLEEPER, check).unwrap();
     picket.stop();
 }
 
@@ -329,4 +322,35 @@ fn a_fulcrum_that_cannot_start_again() {
     let status = picket.child.take().unwrap().wait().unwrap();
     assert_eq!(status.code(), Some(5));
     assert!(!Process::is_alive(first));
+}
+
+/// As root a service is nobody unless its config says otherwise; without root it is the node's user and cannot be another.
+fn users() {
+    let mut picket = Picket::new();
+    let script = "id -u >user; exec sleep 1000";
+    let user_of = |picket: &Picket| {
+        let file = picket.path("services/web/1/user");
+        soon("it says who it is", || {
+            fs::read_to_string(&file).is_ok_and(|text| text.ends_with('\n'))
+        });
+        let user: u32 = fs::read_to_string(&file).unwrap().trim().parse().unwrap();
+        remove(picket, "web");
+        fs::remove_file(&file).unwrap();
+        user
+    };
+    let node = rustix::process::geteuid();
+    picket.add("web", script, "").unwrap();
+    let first = user_of(&picket);
+    assert_eq!(first, if node.is_root() { 65534 } else { node.as_raw() });
+    let unknown = picket.add("web", script, r#", "user": "no-such-user""#).unwrap_err();
+    assert_eq!(unknown.kind(), Kind::NotPermitted, "{unknown}");
+    let root = picket.add("web", script, r#", "user": "root""#);
+    if node.is_root() {
+        root.unwrap();
+        assert_eq!(user_of(&picket), 0);
+    } else {
+        assert_eq!(root.unwrap_err().kind(), Kind::NotPermitted);
+    }
+    assert_eq!(picket.rows(), []);
+    picket.stop();
 }

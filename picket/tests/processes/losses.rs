@@ -244,10 +244,16 @@ fn power_is_lost() {
         value["boot"] = "11111111-2222-3333-4444-555555555555".into();
         fs::write(record, value.to_string()).unwrap();
     }
+    // Nor is there a node yet that could be asked for anything.
+    fs::write(picket.path("no-fulcrum"), "").unwrap();
     picket.start();
     picket.until("all are up again, as others", |picket| {
         let rows = picket.rows();
         rows.len() == 3 && is_up(picket) && rows.iter().all(|row| !programs.contains(&process(row)))
+    });
+    fs::remove_file(picket.path("no-fulcrum")).unwrap();
+    picket.until("the node is there", |picket| {
+        picket.ask(&crux_client::op::GetPicket).unwrap().fulcrum_pid.is_some()
     });
     assert!(records.iter().all(|record| !record.exists()), "the old records are gone");
     picket.stop();

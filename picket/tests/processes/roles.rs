@@ -110,6 +110,9 @@ pub(crate) fn fulcrum(how: &[&str]) -> ExitCode {
     use crux_picket::link::{self, FromFulcrum, FromPicket, Link, Ready, VERSION};
 
     let [dir] = *how else { panic!("{how:?}") };
+    if Path::new(dir).join("no-fulcrum").exists() {
+        return ExitCode::FAILURE;
+    }
     let stream = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
     let stream = std::os::unix::net::UnixStream::from(stream);
     let hello = link::receive(&stream).unwrap();
