@@ -38,6 +38,8 @@ pub enum Bug {
     SleeperAccuses,
     /// An announced restart excuses nobody.
     RestartIsDeath,
+    /// A node that restarts does not say any longer which of its services are not up.
+    HealthForgotten,
     /// An instance is spawned before its record is on the disk.
     SpawnsUnrecorded,
     /// An instance is spawned before its image is sealed.
@@ -64,7 +66,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::ArrivalOrder,
         Self::HeadersOnly,
         Self::DigestIgnoresRecords,
@@ -81,6 +83,7 @@ impl Bug {
         Self::SilenceIsNothing,
         Self::SleeperAccuses,
         Self::RestartIsDeath,
+        Self::HealthForgotten,
         Self::SpawnsUnrecorded,
         Self::SpawnsUnsealed,
         Self::SignalsRegistered,

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use crux_protocol::flock::{Control, STORE_PATIENCE};
 use crux_protocol::leader::Claim;
 use crux_protocol::time::Instant;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 
-use super::check::{Looked, leader_now};
+use super::check::{Health, Looked, leader_now};
 use super::host::derive;
 use super::invariant::{Rest, at_rest, some_written};
 use super::net::addr_of;
@@ -56,6 +58,10 @@ fn play(scenario: &Scenario, options: Options, log: usize) -> World {
         led: None,
         watched: Vec::new(),
     };
+    if scenario.health {
+        let luck = StdRng::from_seed(derive(options.seed, "health", nodes as u64));
+        runner.world.health = Health::new(Some(luck));
+    }
     for step in steps {
         runner.world.trace.line(runner.world.now, format_args!("== {step}"));
         runner.perform(step);
@@ -255,9 +261,11 @@ fn ask(world: &mut World, host: usize, request: &Request<Hosts>) {
     match request {
         Request::Register { service, port, sync } => {
             register_at(world, host, *service, *port, *sync);
+            world.state_health(host);
         }
         Request::Deregister(service) => {
             world.ask(host, Control::Deregister(key_of(*service)));
+            world.state_health(host);
         }
         Request::Ping => world.ask(host, Control::LeaderPing),
         Request::Restart(within) => world.ask(host, Control::Restart(*within)),

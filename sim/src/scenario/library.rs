@@ -40,6 +40,7 @@ const TEXTS: &[(&str, &str)] = texts![
     "pair",
     "slow",
     "unlisted",
+    "unwell",
     "picket",
 ];
 

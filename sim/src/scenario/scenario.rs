@@ -37,6 +37,8 @@ pub struct Scenario {
     /// It is the supervisor of one machine that lives, and the seed decides what happens to it: there are
     /// no lines.
     pub picket: bool,
+    /// With each request of a client its node says how its services are.
+    pub health: bool,
     /// What happens.
     pub lines: Vec<Line>,
 }
@@ -67,6 +69,10 @@ impl Scenario {
             Some("spare") => {
                 words.must("spare")?;
                 self.spare = words.value::<u16>("a number")?.into();
+            }
+            Some("health") => {
+                words.must("health")?;
+                self.health = true;
             }
             Some("picket") => {
                 words.must("picket")?;
@@ -109,6 +115,9 @@ impl fmt::Display for Scenario {
         if self.weight != WEIGHT {
             writeln!(f, "weight {}", self.weight)?;
         }
+        if self.health {
+            writeln!(f, "health")?;
+        }
         if self.picket {
             writeln!(f, "picket")?;
         }
@@ -127,8 +136,9 @@ impl FromStr for Scenario {
         let (sizes, lines) = ((0, 0), Vec::new());
         let (name, about) = (String::new(), String::new());
         let (file, nodes, spare, weight) = (None, 0, 0, WEIGHT);
-        let picket = false;
-        let mut scenario = Self { name, file, about, nodes, sizes, spare, weight, picket, lines };
+        let (picket, health) = (false, false);
+        let mut scenario =
+            Self { name, file, about, nodes, sizes, spare, weight, picket, health, lines };
         let lines =
             text.lines().map(|line: &str| line.split('#').next().unwrap_or_default().trim());
         let mut lines = lines.enumerate().filter(|(_, line)| !line.is_empty()).peekable();

@@ -161,14 +161,22 @@ proptest! {
     }
 
     #[test]
-    fn a_scenario_prints_as_what_it_is_read_from(mut lines in prop::collection::vec(line(), 0..6)) {
+    fn a_scenario_prints_as_what_it_is_read_from(
+        mut lines in prop::collection::vec(line(), 0..6),
+        health in any::<bool>(),
+        picket in prop::bool::weighted(0.2),
+    ) {
         // The name that other lines use.
         lines.insert(0, Line::Let("a".to_owned(), Who::named("all")));
+        if picket {
+            lines.clear();
+        }
         let head = (4, (2, 9), 1, 3);
         let (nodes, sizes, spare, weight) = head;
         let (name, about) = (String::new(), "some words".to_owned());
         let file = None;
-        let scenario = Scenario { name, file, about, nodes, sizes, spare, weight, lines };
+        let scenario =
+            Scenario { name, file, about, nodes, sizes, spare, weight, picket, health, lines };
         prop_assert_eq!(scenario.to_string().parse::<Scenario>(), Ok(scenario));
     }
 

@@ -94,6 +94,7 @@ planted! {
     silence_is_nothing: SilenceIsNothing in "silent" by 0;
     sleeper_accuses: SleeperAccuses in "pair" by 0;
     restart_is_death: RestartIsDeath in "announced" by 0;
+    health_forgotten: HealthForgotten in "unwell" by 0;
     spawns_unrecorded: SpawnsUnrecorded in "picket" by 0;
     spawns_unsealed: SpawnsUnsealed in "picket" by 13;
     signals_registered: SignalsRegistered in "picket" by 5;

@@ -153,6 +153,11 @@ fn who_left_and_lost_its_disk_comes_back() {
     hold_named("leave", 0..12);
 }
 
+#[test]
+fn how_services_are_is_shown_alike_by_all() {
+    hold_named("unwell", 0..30);
+}
+
 fn hold_chosen(seeds: std::ops::Range<u64>) {
     let library = library();
     for seed in seeds {
