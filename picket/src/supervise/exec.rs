@@ -75,7 +75,7 @@ fn start(
     program.argv = filled(command, record, around.as_around());
     let found = find(program.argv.first().map_or("", String::as_str), version);
     let found = found.ok_or_else(|| NotRun::of_command("the command is not found in PATH"))?;
-    // What is in the system's directories is as safe there as a copy of it would be.
+    // A program in the system's directories is as safe there as a copy of it would be.
     let image = Image::of_path(&found).map_err(|err| NotRun::Command(err.to_string()))?;
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let started = Keeper::start_passing(Start {

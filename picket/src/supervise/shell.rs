@@ -476,7 +476,7 @@ impl Shell {
         self.tasks.spawn_blocking(move || Done::Swept(ids, clear_up(&marks)));
     }
 
-    /// What they left is killed.
+    /// The processes that they left are killed.
     pub(super) fn on_swept(&mut self, ids: &[InstanceId], killed: u32) {
         self.is_sweeping = false;
         if killed > 0 {
