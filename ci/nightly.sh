@@ -97,8 +97,7 @@ mutants() {
         left_out "cargo-mutants is not installed (cargo install cargo-mutants --locked)"
     local shard=${MUTANTS_SHARD:-$((10#$(date +%d) % 16))} status=0
     # Each shard is a sample of all files. The models take longer than all the other tests of the engines together.
-    # A second job would build everything a second time.
-    timeout --foreground --signal=INT 1h cargo mutants --workspace --no-default-features --jobs 1 \
+    timeout --foreground --signal=INT 1h cargo mutants --workspace --no-default-features --jobs "$(nproc)" \
         --file 'crdt/src/**/*.rs' --file 'protocol/src/**/*.rs' --file 'node/src/tar/*.rs' \
         --exclude 'protocol/src/net/**' --shard "$shard/16" --sharding round-robin --shuffle \
         --output "$target" -- -- --skip leading:: || status=$?

@@ -6,7 +6,7 @@
 //! sample write BYTES     writes so many bytes of lines to standard output; then answers as above, and with how many
 //!                        microseconds that took, and one write at most
 //! sample call ADDR PATH  asks another one, and prints what it answers
-//! sample orphan          starts `sample nap`, and ends; that one is nobody's child then, and ends after an hour
+//! sample orphan          starts `sample nap`, and ends; that one is nobody's child then, and ends after a second
 //! ```
 //!
 //! Some supervisors give a program its NAME. `GET /sick` has the next `GET /health` fail, once, and `GET /abort` ends
@@ -32,8 +32,8 @@ const WRITE: usize = 640 * LINE;
 
 /// How often it looks whether its parent is there.
 const PARENT_EVERY: Duration = Duration::from_secs(1);
-/// How long an orphan is there, unless somebody ends it.
-const NAP: Duration = Duration::from_secs(3600);
+/// How long an orphan is there.
+const NAP: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     if std::env::var_os("SAMPLE_WITH_PARENT").is_some() {

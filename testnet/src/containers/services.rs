@@ -139,7 +139,7 @@ impl Story<'_> {
         Ok(())
     }
 
-    /// What a process leaves behind falls to process 1.
+    /// What a process leaves behind falls to process 1, which waits for its end.
     async fn reaps_orphans(&mut self) -> Result<(), Error> {
         let [.., host] = HOSTS;
         let since = Instant::now();
@@ -152,7 +152,7 @@ impl Story<'_> {
             Ok(Seen::when(left.is_empty(), (), |()| format!("  {left:?}")))
         })
         .await?;
-        self.held(format!("an orphan in {host} was ended and reaped"), since);
+        self.held(format!("an orphan in {host} ended and was reaped"), since);
         Ok(())
     }
 
