@@ -168,7 +168,7 @@ async fn run_parts(
 async fn announce(restarted: Option<Handle>) {
     let Some(handle) = restarted else { return };
     if let Err(error) = handle.announce_restart(RESTART_MAX).await {
-        warn!(%error, "the flock was not told of the restart, and may call this node dead until it is back");
+        warn!(%error, "the restart was not announced; other members may call this node dead until it is back");
     }
 }
 

@@ -110,7 +110,7 @@ impl Children {
         self.keepers.insert(process);
     }
 
-    /// Another child that is no orphan. Who started it waits for it. Add it before the next sweep.
+    /// Another child that is no orphan. The part that started it waits for it. Add it before the next sweep.
     pub fn other(&mut self, process: Process) {
         self.others.insert(process);
     }

@@ -34,6 +34,12 @@ pub(crate) mod picket;
 /// Those of a node that is all API.
 const PROCESSES: Processes = Processes { fulcrum: 4711, picket: Some(4710) };
 
+/// The answer to `status`.
+fn status() -> Status {
+    let Processes { fulcrum: pid, picket: picket_pid } = PROCESSES;
+    Status { pid, picket_pid, ..view().status() }
+}
+
 /// How long a test waits for an answer.
 const LIMIT: Duration = Duration::from_secs(10);
 

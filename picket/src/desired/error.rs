@@ -12,13 +12,13 @@ use super::written::FORMAT;
 pub enum DesiredError {
     /// Services were written before, and there is no file.
     #[error(
-        "{0} is missing, and this node had services. What runs goes on, and nothing is started. Put the \
+        "{0} is missing, and this node had services. Services that run continue, and nothing is started. Put the \
          file back from a copy; or remove desired.mark beside it to begin without services"
     )]
     Missing(PathBuf),
     /// The file ends before its content does.
     #[error(
-        "{path} is not whole: it ends in line {line}. What runs goes on, and nothing is started. Put the \
+        "{path} is not whole: it ends in line {line}. Services that run continue, and nothing is started. Put the \
          file back from a copy; or remove it and desired.mark to begin without services"
     )]
     Short {
@@ -29,7 +29,7 @@ pub enum DesiredError {
     },
     /// Something in it is not what this build writes: an unknown key, a value that breaks a rule.
     #[error(
-        "{path}, line {line}, column {column}: {reason}. What runs goes on, and nothing is started. \
+        "{path}, line {line}, column {column}: {reason}. Services that run continue, and nothing is started. \
          Correct it, or put the file back from a copy"
     )]
     Damaged {
@@ -44,7 +44,7 @@ pub enum DesiredError {
     },
     /// An entry contradicts itself or another one.
     #[error(
-        "{path}, service {service}: {reason}. What runs goes on, and nothing is started. Correct it, or put \
+        "{path}, service {service}: {reason}. Services that run continue, and nothing is started. Correct it, or put \
          the file back from a copy"
     )]
     Wrong {

@@ -127,7 +127,7 @@ impl Image {
     pub fn unsealed(source: &Source) -> Result<Self, ImageError> {
         let mut from = open(source)?;
         verify(source, &mut from, |_| Ok(()))?;
-        // A program of another user opens it again if it is a script. Whoever may not enter the store
+        // A program of another user opens it again if it is a script. A user that may not enter the store
         // finds it by no path all the same.
         let mode = std::fs::Permissions::from_mode(0o555);
         let changed = from.set_permissions(mode);

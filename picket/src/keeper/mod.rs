@@ -13,7 +13,7 @@
 //!
 //! 1. A keeper runs nothing before it was told to, and is told once. If the picket ends before that,
 //!    the socket closes and the keeper ends.
-//! 2. Whoever connects to its socket is answered as long as it lives: the listener arrives with the
+//! 2. It answers each connection to its socket as long as it lives: the listener arrives with the
 //!    order, in one message. A socket that refuses connections has no keeper.
 //! 3. It ends only when the system says that no child is left; being a subreaper, that is its tree.
 //! 4. It touches nothing but what is below it. It reads no process id from a file.

@@ -501,7 +501,7 @@ impl Shell {
             return;
         };
         if instance.wake_keeper() {
-            warn!(instance = %id, "somebody stopped the keeper of an instance; it goes on now");
+            warn!(instance = %id, "somebody stopped the keeper of an instance; it was told to continue");
         }
         let paused = instance.is_stopped();
         if paused != instance.paused {

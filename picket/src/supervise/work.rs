@@ -126,7 +126,7 @@ impl Shell {
                 self.check(instance, check, &probe, port, timeout);
             }
             Command::Publish { seq, registrations } => self.publish(seq, registrations),
-            Command::Unwell(unwell) => self.unwell = unwell,
+            Command::Conditions(unwell) => self.unwell = unwell,
             Command::Happened(happened) => self.happened(&happened),
             // The caller's.
             Command::AllStopped => {}

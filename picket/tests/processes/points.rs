@@ -180,7 +180,7 @@ impl Story {
 
     fn config(&self, version: u32) -> crux_crdt::service::Config {
         let mark = &self.mark;
-        // Whoever comes second sees the other one, and its child.
+        // The one that comes second sees the other one, and its child.
         let child = self.child();
         let hidden = format!("[{}]{}", &child[..1], &child[1..]);
         let script = format!(

@@ -100,8 +100,8 @@ pub enum Command {
         /// The registrations of what is up.
         registrations: BTreeMap<ServiceKey, Registered>,
     },
-    /// The registrations that are not well, all of them: the slot `Unwell`, empty if there are none.
-    Unwell(BTreeMap<ServiceKey, Status>),
+    /// The registrations that are not well, all of them; empty if there are none.
+    Conditions(BTreeMap<ServiceKey, Status>),
     /// For the record of events.
     Happened(Happened),
     /// The node stops, and no process of any service is left.

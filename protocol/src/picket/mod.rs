@@ -8,7 +8,7 @@
 //!  Recorded Forgotten ───▶ │ update   old to new  │ ──▶ Record Forget              i/ID/instance.json
 //!  Spawned Exited Gone ──▶ │ quit     to the end  │ ──▶ Spawn Note Terminate Kill  keepers
 //!  Checked Paused ───────▶ │ health   up or not   │ ──▶ Check                      programs
-//!  Published ────────────▶ │ publish  what is up  │ ──▶ Publish Unwell             fulcrum
+//!  Published ────────────▶ │ publish  what is up  │ ──▶ Publish Conditions     fulcrum
 //!                          └──────────────────────┘ ──▶ Happened AllStopped
 //!
 //!   Sealing ─▶ Choosing ─▶ Recording ─▶ Spawning ─▶ Starting ─▶ Up ⇄ degraded

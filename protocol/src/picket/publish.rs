@@ -93,7 +93,7 @@ impl Publish {
         if is_new && !self.waits {
             self.next = now + UNWELL_EVERY;
             self.unwell_told = Some(self.unwell.clone());
-            out.push(Command::Unwell(self.unwell.clone()));
+            out.push(Command::Conditions(self.unwell.clone()));
         }
     }
 

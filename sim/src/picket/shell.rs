@@ -98,7 +98,7 @@ impl World {
                 let most = if self.is_slow { 6_000 } else { 50 };
                 self.soon(most, Item::Publish(seq, all));
             }
-            Command::Unwell(_) => {}
+            Command::Conditions(_) => {}
             Command::Happened(Happened { kind, service, .. }) => {
                 // The previous content is started at once: a person made the update.
                 if let (Kind::RolledBack, Some(service)) = (kind, service) {

@@ -157,7 +157,7 @@ fn no_build_makes_mistakes_unless_told_to() {
 
 /// Members that bring little with them: how much at most, as lines of `cargo tree`, and what never.
 const LIGHT: &[(&str, usize, &[&str])] = &[
-    ("crux-client", 110, &["libp2p", "redb", "clap", "axum"]),
+    ("crux-client", 112, &["libp2p", "redb", "clap", "axum"]),
     ("crux-sim", 64, &["libp2p", "tokio", "futures", "tonic", "prost", "redb", "clap"]),
 ];
 

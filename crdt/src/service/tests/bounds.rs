@@ -228,8 +228,8 @@ fn forms_of_texts_are_checked() {
         fields.user = Some(user.to_owned());
         wrong(fields).len()
     };
-    assert_eq!(["root", "www-data", "_apt", "a.b"].map(user), [0; 4]);
-    assert_eq!(["", "0", "-a", "a b", "a:b", "ä"].map(user), [1; 6]);
+    assert_eq!(["root", "www-data", "_apt", "a.b", "0", "4294967295"].map(user), [0; 6]);
+    assert_eq!(["", "4294967296", "1a", "-a", "a b", "a:b", "ä"].map(user), [1; 7]);
     let variable = |name: &str| {
         let mut fields = fields();
         fields.env = [(name.to_owned(), String::new())].into();

@@ -161,7 +161,7 @@ mod tests {
         file("d/prog", 0o755);
         let path = env::join_paths(["a", "b", "c", "d"].map(|name| dir.path().join(name))).unwrap();
         assert_eq!(in_path("prog", [None, Some(&path)]), Ok(found.clone()));
-        // What the caller has is asked last.
+        // The PATH of the caller is searched last.
         let callers = dir.path().join("d");
         assert_eq!(in_path("prog", [Some(&path), Some(callers.as_os_str())]), Ok(found));
         let first = dir.path().join("d/prog");

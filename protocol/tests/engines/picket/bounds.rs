@@ -313,7 +313,7 @@ fn an_engine_called_late_counts_no_failures_and_none_for_a_period_after_a_gap() 
 /// The lists of those that are not well, each with when it went out.
 fn told(commands: &[Command]) -> Vec<usize> {
     let of = |command: &Command| match command {
-        Command::Unwell(list) => Some(list.len()),
+        Command::Conditions(list) => Some(list.len()),
         _ => None,
     };
     commands.iter().filter_map(of).collect()

@@ -135,7 +135,7 @@ fn what_was_up_is_adopted_and_registered_with_all_the_others_at_once() {
     let adopted = happened(Kind::Adopted, "web", &old.instance, "process 7");
     assert_eq!(commands, [adopted]);
     let commands = rig.tell(Event::AdoptionOver);
-    let [Command::Publish { registrations, .. }, Command::Unwell(_), Command::Pins(_)] =
+    let [Command::Publish { registrations, .. }, Command::Conditions(_), Command::Pins(_)] =
         &commands[..]
     else {
         panic!("{commands:?}")
@@ -254,6 +254,6 @@ fn a_fulcrum_that_comes_back_is_told_everything() {
     assert_eq!(kind(&commands[0]), Some("fulcrum_restarted"));
     let Command::Publish { seq, registrations } = &commands[1] else { panic!("{commands:?}") };
     assert_eq!((*seq, registrations.len()), (3, 1));
-    assert_eq!(commands[2], Command::Unwell([].into()));
+    assert_eq!(commands[2], Command::Conditions([].into()));
     assert_eq!(commands.len(), 3);
 }

@@ -17,7 +17,7 @@ fn fails(_: &InstanceId, _: usize) -> Result<(), String> {
 
 fn unwell(commands: &[Command]) -> Vec<Vec<Status>> {
     let of = |command: &Command| match command {
-        Command::Unwell(list) => Some(list.values().copied().collect()),
+        Command::Conditions(list) => Some(list.values().copied().collect()),
         _ => None,
     };
     commands.iter().filter_map(of).collect()
@@ -46,7 +46,7 @@ fn one_failure_degrades_and_three_in_a_row_withdraw_quit_and_start_again() {
         rig.obey_with(commands, fails);
     }
     let expected = |command: &Command| {
-        matches!(command, Command::Note { .. } | Command::Publish { .. } | Command::Unwell(_))
+        matches!(command, Command::Note { .. } | Command::Publish { .. } | Command::Conditions(_))
     };
     let order: Vec<_> = rig.log.iter().filter(|it| !matches!(it, Command::Check { .. })).collect();
     assert!(order.iter().all(|command| expected(command)), "{order:?}");
