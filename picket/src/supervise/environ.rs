@@ -1,4 +1,4 @@
-//! What a program is given: arguments and environment, both built and nothing inherited.
+//! Arguments and environment of a program, both built and nothing inherited.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -15,10 +15,10 @@ use crate::user::User;
 /// Where programs are found unless the config says so.
 pub(super) const PATH: &str = crux_crdt::service::default::PATH;
 
-/// What a program is told about the node it runs on.
+/// The node that a program runs on, as the program is told of it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Around<'a> {
-    /// What the node said of itself; none: it never did, and nothing is said.
+    /// The node's description of itself; none: there never was one, and programs are told nothing.
     pub(super) node: Option<&'a Ready>,
     /// The address to listen at.
     pub(super) addr: IpAddr,
@@ -26,7 +26,7 @@ pub(super) struct Around<'a> {
     pub(super) dir: &'a Path,
 }
 
-/// What an instance is given.
+/// Everything that an instance is given.
 pub(super) fn spec(
     version: &Version,
     record: &Record,

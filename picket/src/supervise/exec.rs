@@ -76,7 +76,7 @@ fn start(
     program.argv = filled(command, record, around.as_around());
     let found = find(program.argv.first().map_or("", String::as_str), version);
     let found = found.ok_or_else(|| NotRun::of_command("the command is not found in PATH"))?;
-    // What is in the system's directories is as safe there as a copy of it would be.
+    // A program in the system's directories is as safe there as a copy of it would be.
     let image = Image::of_path(&found).map_err(|err| match err.is_of_node() {
         true => NotRun::Node(err.to_string()),
         false => NotRun::Command(err.to_string()),

@@ -1,4 +1,4 @@
-//! What dead keepers left behind, and what does not come to its end.
+//! The processes that dead keepers left behind, and those that do not come to their end.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ impl Shell {
         self.tasks.spawn_blocking(move || Done::Swept(ids, clear_up(&marks)));
     }
 
-    /// What they left is killed.
+    /// The processes that they left are killed.
     pub(super) fn on_swept(&mut self, ids: &[InstanceId], killed: u32) {
         self.is_sweeping = false;
         if killed > 0 {

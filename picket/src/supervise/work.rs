@@ -57,7 +57,7 @@ pub(super) enum Done {
     Lost(InstanceId),
     /// Its program is noted in its record, or is not.
     Noted(InstanceId),
-    /// What keepers left behind is killed; how many processes that were.
+    /// The processes that keepers left behind are killed; how many they were.
     Swept(Vec<InstanceId>, u32),
     Forgotten(InstanceId, io::Result<()>),
     /// With the text for people in either case.
@@ -347,7 +347,7 @@ impl Shell {
             let mut is_said = false;
             loop {
                 let outcome = checks.run(&service, &target, timeout, &exec).await;
-                // What the node could not try says nothing about the program.
+                // A check that the node could not try says nothing about the program.
                 let is_there = here.as_ref().is_some_and(|here| here.strong_count() > 0);
                 if outcome.was_made || !is_there {
                     let result = if outcome.passed { Ok(outcome.text) } else { Err(outcome.text) };
