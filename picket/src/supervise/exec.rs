@@ -15,9 +15,10 @@ use std::time::Duration;
 
 use crux_protocol::picket::{Record, Version};
 
+use super::begin::Begin;
 use super::environ::{PATH, filled, spec};
 use super::words::{PRINTED_MAX, Words};
-use super::work::Begin;
+
 use crate::check::{NotRun, Ran, Runner};
 use crate::handle::{Ended, Keeper, Message, Polled, Start, StartError};
 use crate::image::Image;
@@ -76,7 +77,10 @@ fn start(
     let found = find(program.argv.first().map_or("", String::as_str), version);
     let found = found.ok_or_else(|| NotRun::of_command("the command is not found in PATH"))?;
     // A program in the system's directories is as safe there as a copy of it would be.
-    let image = Image::of_path(&found).map_err(|err| NotRun::Command(err.to_string()))?;
+    let image = Image::of_path(&found).map_err(|err| match err.is_of_node() {
+        true => NotRun::Node(err.to_string()),
+        false => NotRun::Command(err.to_string()),
+    })?;
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let started = Keeper::start_passing(Start {
         dir: PathBuf::new(),

@@ -12,8 +12,10 @@
 //! |---|---|
 //! | `shell` | the loop: what happened, to the engine |
 //! | `work` | commands of the engine: begun, and told when done |
+//! | `begin`, `images` | how a program is started, and from which bytes |
 //! | `adopt` | instances of an earlier picket |
 //! | `instance` | one instance and its keeper |
+//! | `lost` | what dead keepers left behind |
 //! | `post` | registrations, images and pins, with the fulcrum |
 //! | `calls`, `answer`, `show` | what the API asks, and how it is answered |
 //! | `environ`, `ports`, `node` | what programs are given |
@@ -33,6 +35,7 @@
 
 mod adopt;
 mod answer;
+mod begin;
 pub(crate) mod calls;
 mod detail;
 mod environ;
@@ -41,7 +44,9 @@ mod happen;
 pub(crate) mod health;
 mod hold;
 mod home;
+mod images;
 mod instance;
+mod lost;
 mod node;
 mod open;
 mod owner;

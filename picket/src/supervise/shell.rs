@@ -11,7 +11,7 @@ use crux_protocol::picket::{Command, Desired, Event, Image, InstanceId, RequestI
 use crux_protocol::time::Instant;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use super::answer::Pending;
 use super::calls::Call;
@@ -32,7 +32,7 @@ use crate::image::Images;
 use crate::link::{FromFulcrum, FromPicket, Ready};
 use crate::logs::Logs;
 use crate::record::Record as Kept;
-use crate::tree::{self, Mark, Process};
+use crate::tree::{Mark, Process};
 
 /// How often it is looked whether somebody stopped a program that no check noticed.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -41,9 +41,6 @@ const LOOK_PAUSED: Duration = Duration::from_secs(1);
 /// How long callers wait at first until it is known what ran before. Keepers answer within milliseconds; one that does
 /// not is waited for much longer, and callers are not.
 const ADOPTED_WITHIN: Duration = Duration::from_secs(3);
-
-/// How long what a dead keeper left is killed. It takes milliseconds; a process that the kernel holds, for ever.
-const CLEAR_UP: Duration = Duration::from_secs(5);
 
 /// Carries out what the engine decides. See [the module](super).
 pub(crate) struct Shell {
@@ -81,14 +78,14 @@ pub(crate) struct Shell {
     /// Callers that ask for health are answered from this.
     pub(super) book: watch::Sender<Arc<Book>>,
     /// Instances whose keepers were killed, with what marks what they left behind; and whether that is being killed.
-    lost: Vec<(InstanceId, Mark)>,
-    is_sweeping: bool,
+    pub(super) lost: Vec<(InstanceId, Mark)>,
+    pub(super) is_sweeping: bool,
     /// Instances whose programs are being noted in their records, and those of them that are to be forgotten then.
     pub(super) noting: BTreeSet<InstanceId>,
     pub(super) forget_later: BTreeSet<InstanceId>,
     /// Where images are that the store moved since a content was made.
     pub(super) moved: BTreeMap<BlobId, String>,
-    fulcrum: Option<Process>,
+    pub(super) fulcrum: Option<Process>,
     look: Instant,
     /// Something else is wanted than when logs had their bounds last.
     pub(super) has_saved: bool,
@@ -330,29 +327,6 @@ impl Shell {
         self.settle();
     }
 
-    /// Kills what is left of all instances, from outside of their keepers, which do not do what they are told. Waits for
-    /// it, for so long at most.
-    pub(crate) async fn kill_left(&self, within: Duration) {
-        let left =
-            self.instances.iter().map(|(id, it)| (Mark::new(id.as_str(), it.leader), it.process()));
-        let left: Vec<_> = left.collect();
-        if left.is_empty() {
-            return;
-        }
-        warn!(
-            instances = left.len(),
-            "services did not stop in time; what is left of them is killed"
-        );
-        let killing = tokio::task::spawn_blocking(move || {
-            for (_, keeper) in &left {
-                keeper.map(|keeper| tree::kill_below(keeper, within));
-            }
-            let marks: Vec<Mark> = left.into_iter().map(|(mark, _)| mark).collect();
-            tree::kill_marked(&marks, within);
-        });
-        tokio::time::timeout(within, killing).await.ok();
-    }
-
     /// Writes what waits in memory: before the process ends.
     pub(crate) fn flush(&mut self) {
         self.logs.flush();
@@ -408,14 +382,6 @@ impl Shell {
         self.tell(Event::Spawned { instance: id.clone(), pid });
     }
 
-    /// The pipes of a program got lost on their way: it is ended, with that reason.
-    fn no_output(&mut self, id: &InstanceId) {
-        if let Some(instance) = self.instances.get_mut(id) {
-            instance.failed = Some("its output cannot be read: no descriptor is left".to_owned());
-            instance.kill();
-        }
-    }
-
     /// A keeper was started, or was not.
     pub(super) fn on_spawned(&mut self, id: &InstanceId, started: Result<Keeper, Unstarted>) {
         let Some(instance) = self.instances.get_mut(id) else { return };
@@ -442,7 +408,7 @@ impl Shell {
     }
 
     /// Nothing of an instance is left.
-    fn on_gone(&mut self, id: &InstanceId) {
+    pub(super) fn on_gone(&mut self, id: &InstanceId) {
         let Some(instance) = self.instances.remove(id) else { return };
         match instance.failed {
             Some(reason) if !instance.told => {
@@ -460,31 +426,6 @@ impl Shell {
     fn is_taken(&self, port: u16) -> bool {
         let probed = super::ports::probe(self.node.addr(), port);
         probed.is_err_and(|err| err.kind() == std::io::ErrorKind::AddrInUse)
-    }
-
-    /// Kills what killed keepers left behind, in a thread of its own: the search reads all of `/proc`, more than once.
-    /// `fulcrum`: its process.
-    pub(crate) fn sweep(&mut self, fulcrum: Option<i32>) {
-        if self.fulcrum.map(|process| process.pid) != fulcrum {
-            self.fulcrum = fulcrum.and_then(Process::now);
-        }
-        if self.lost.is_empty() || self.is_sweeping {
-            return;
-        }
-        self.is_sweeping = true;
-        let (ids, marks): (Vec<_>, Vec<_>) = std::mem::take(&mut self.lost).into_iter().unzip();
-        self.tasks.spawn_blocking(move || Done::Swept(ids, clear_up(&marks)));
-    }
-
-    /// The processes that they left are killed.
-    pub(super) fn on_swept(&mut self, ids: &[InstanceId], killed: u32) {
-        self.is_sweeping = false;
-        if killed > 0 {
-            info!(killed, "killed what keepers left behind");
-        }
-        for id in ids {
-            self.on_gone(id);
-        }
     }
 
     /// Looks whether somebody stopped a program, or let it go on.
@@ -544,16 +485,6 @@ impl std::fmt::Debug for Shell {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Shell").field("instances", &self.instances.len()).finish_non_exhaustive()
     }
-}
-
-/// Kills what has one of these marks, and what fell to this process. How many that were.
-fn clear_up(marks: &[Mark]) -> u32 {
-    let marked = tree::kill_marked(marks, CLEAR_UP);
-    let swept = crate::orphans::kill_orphans();
-    if marked.left + swept.left > 0 {
-        error!(left = marked.left + swept.left, "the kernel does not let go of processes");
-    }
-    marked.processes + swept.killed
 }
 
 /// The moment that logs and events have.

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,12 +21,11 @@ use crux_protocol::picket::{
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
+use super::begin::Begin;
 use super::detail::Detail;
-use super::environ::{Around, spec};
 use super::exec::Exec;
 use super::instance::Instance;
 use super::node::Node;
-use super::places::Places;
 use super::ports::probe;
 use super::post::{self, Entry};
 use super::shell::Shell;
@@ -34,13 +33,11 @@ use crate::check::Target;
 use crate::clock;
 use crate::crash::Write;
 use crate::durable::{self, Sync};
-use crate::handle::{self, Keeper, Output, Start};
-use crate::image::{self, ImageError, Images, Source};
-use crate::link::Ready;
+use crate::handle::{self, Keeper, Output};
+use crate::image::ImageError;
 use crate::logs::{self, Input};
 use crate::record::{self, Record as Kept};
 use crate::tree::Process;
-use crate::user;
 
 /// When a check is tried again that the node could not make, for want of memory or descriptors.
 const CHECK_AGAIN: Duration = Duration::from_secs(2);
@@ -192,59 +189,6 @@ impl Shell {
             };
             Done::Saved(generation, written)
         });
-    }
-
-    /// Has the store and the memory keep the images that are wanted, and those of requests that wait.
-    pub(super) fn pin(&mut self) {
-        let mut pins = self.pins.clone();
-        pins.extend(self.waiting.values().filter_map(|pending| pending.blob));
-        let roots =
-            pins.iter().filter_map(|blob| self.roots.get(blob)).map(|root| root.0).collect();
-        lock(&self.images).keep_only(&roots);
-        self.roots.retain(|blob, _| pins.contains(blob));
-        self.moved.retain(|blob, _| pins.contains(blob));
-        self.post.pin(pins);
-    }
-
-    /// Makes an image ready from the file where it should be. `again`: the fulcrum said where, just now.
-    pub(super) fn seal_now(&mut self, image: Image, again: bool) {
-        self.roots.insert(image.blob(), image.descriptor.root);
-        if again {
-            self.moved.insert(image.blob(), image.path.clone());
-        }
-        let (images, found) = (Arc::clone(&self.images), self.where_it_is(&image));
-        self.tasks.spawn_blocking(move || {
-            let sealed = load(&images, &found).and_then(|loaded| {
-                // Also at each start: what it needs of this machine may go, and come.
-                loaded.program().check()?;
-                Ok(loaded.is_sealed())
-            });
-            Done::Sealed(image, again, sealed)
-        });
-    }
-
-    /// An image with the path where the fulcrum found it last.
-    fn where_it_is(&self, image: &Image) -> Image {
-        let path = self.moved.get(&image.blob()).unwrap_or(&image.path).clone();
-        Image { path, ..image.clone() }
-    }
-
-    fn on_sealed(&mut self, image: Image, again: bool, result: Result<bool, ImageError>) {
-        let blob = image.blob();
-        match result {
-            Ok(sealed) => self.tell(Event::Sealed { blob, sealed }),
-            // The store may have moved it, or lost it: the fulcrum knows, and fetches it. Once for each attempt.
-            Err(ImageError::Read { path, source }) if !again => {
-                debug!(path = %path.display(), error = %source, "an image is not where it was");
-                if self.post.ask_image(blob) {
-                    self.seals.insert(blob, image);
-                } else {
-                    let reason = ImageError::Read { path, source }.to_string();
-                    self.tell(Event::SealFailed { blob, reason });
-                }
-            }
-            Err(err) => self.tell(Event::SealFailed { blob, reason: err.to_string() }),
-        }
     }
 
     /// Gives each log the bound that its service has now: that is a setting, and no reason for another instance.
@@ -464,78 +408,6 @@ impl Shell {
 /// Resolves when the other end is dropped.
 async fn closed(mut watch: watch::Receiver<()>) {
     while watch.changed().await.is_ok() {}
-}
-
-/// All that a thread needs to start a program of an instance.
-pub(super) struct Begin {
-    pub(super) places: Places,
-    addr: IpAddr,
-    node: Option<Ready>,
-}
-
-/// The surroundings that a program is told of, with its directory.
-pub(super) struct Surroundings<'a> {
-    node: Option<&'a Ready>,
-    addr: IpAddr,
-    home: PathBuf,
-}
-
-impl Surroundings<'_> {
-    pub(super) fn as_around(&self) -> Around<'_> {
-        Around { node: self.node, addr: self.addr, dir: &self.home }
-    }
-}
-
-impl Begin {
-    /// Where a program of an instance runs, and as whom. Makes its directory.
-    pub(super) fn around(
-        &self,
-        version: &Version,
-        record: &Record,
-    ) -> Result<(Surroundings<'_>, Option<user::User>), String> {
-        let config = &version.config;
-        let user = user::resolve(config.user.as_deref()).map_err(|err| err.to_string())?;
-        let home = self.places.service(&config.name, record.ordinal);
-        let made = super::home::make(self.places.data_dir(), &home, user.as_ref());
-        made.map_err(|err| format!("making the service's directory {}: {err}", home.display()))?;
-        Ok((Surroundings { node: self.node.as_ref(), addr: self.addr, home }, user))
-    }
-
-    fn start(
-        &self,
-        record: &Record,
-        version: &Version,
-        kept: Kept,
-        (image, images): (&Image, &Mutex<Images>),
-    ) -> Result<Keeper, Unstarted> {
-        let (around, user) = self.around(version, record)?;
-        let unready = |err: ImageError| Unstarted::Image(image.blob(), err.to_string());
-        let image = load(images, image).map_err(unready)?;
-        let start = Start {
-            dir: self.places.instance(&record.instance),
-            instance: record.instance.to_string(),
-            detail: serde_json::Value::Null,
-            image: &image,
-            program: spec(version, record, user, around.as_around()),
-            orphan_time: handle::ORPHAN_TIME,
-            grace: handle::GRACE,
-        };
-        Keeper::start_recorded(start, kept).map_err(|err| err.to_string().into())
-    }
-}
-
-/// An image, from memory where it is there already.
-fn load(images: &Mutex<Images>, image: &Image) -> Result<Arc<image::Image>, ImageError> {
-    let Image { descriptor, path } = image;
-    if let Some(loaded) = lock(images).get(&descriptor.root.0) {
-        return Ok(loaded);
-    }
-    let source = Source { path: path.into(), root: descriptor.root.0, size: descriptor.size };
-    if lock(images).fits(source.size) {
-        let sealed = image::Image::seal(&source)?;
-        return Ok(lock(images).insert(sealed));
-    }
-    image::Image::unsealed(&source).map(Arc::new)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

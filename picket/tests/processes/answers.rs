@@ -175,6 +175,8 @@ fn a_node_that_left_starts_no_program() {
     fs::remove_file(picket.path("refuse")).unwrap();
     picket.start();
     picket.until("it is up", is_up);
+    // It is up as soon as it is executed.
+    picket.until("it is started", |picket| starts(picket) > before);
     assert_eq!(starts(&picket), before + 1);
     picket.stop();
     picket.start();
