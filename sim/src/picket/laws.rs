@@ -33,6 +33,7 @@ impl World {
             && footprint.instances <= 30
             && footprint.remembered <= 300;
         law(is_bounded, || format!("not bounded: {footprint:?}"))?;
+        self.check_stopped(state)?;
         if self.is_ahead || is_found {
             return Ok(());
         }
@@ -42,6 +43,18 @@ impl World {
         let is_durable = wanted == self.disk.desired().services
             || state.generation() < self.disk.desired().generation;
         law(is_durable, || "it acts upon what is not on the disk".to_owned())
+    }
+
+    /// Whether nothing runs of a service that is stopped.
+    fn check_stopped(&self, state: &State) -> Result<(), String> {
+        let stopped = state.all_wanted().filter(|(_, wanted)| !wanted.run && !self.is_adopting);
+        for (name, _) in stopped {
+            let rows = state.rows_of(name);
+            let is_stopped = rows.iter().all(|row| row.state == RunState::Stopped);
+            let mut left = self.keepers.values().filter(|it| it.record.service == *name);
+            law(!is_stopped || left.next().is_none(), || format!("{name} is stopped and runs"))?;
+        }
+        Ok(())
     }
 
     /// Whether the store keeps the images of services, and their predecessors.
