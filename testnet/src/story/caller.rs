@@ -86,7 +86,7 @@ fn note(calls: &mut Calls, answer: Result<sample::Answer, Error>) {
             calls.pids.insert(answer.pid);
         }
         Err(error) if calls.failures.len() < FAILURES_KEPT => {
-            calls.failures.push(error.to_string())
+            calls.failures.push(error.to_string());
         }
         Err(_) => {}
     }
