@@ -169,5 +169,7 @@ mod tests {
         assert!(is_running(me));
         assert!(resident_bytes(me).is_some_and(|bytes| bytes > 100_000));
         assert!(cpu_time(me).is_some());
+        let (private, all) = (private_bytes(me), resident_bytes(me));
+        assert!(private > Some(0) && private < all, "{private:?} of {all:?}");
     }
 }
