@@ -120,7 +120,11 @@ fn an_author_with_too_many_of_one_kind_is_refused_and_shown_again_with_as_many_a
     };
     for (row, incarnation) in ROWS.iter().zip(2..) {
         let most = u16::try_from(row.most).expect("a small number");
-        let why = format!("more than {most} {}", row.name);
+        // Two of a kind of which there is one have one key.
+        let why = match most {
+            1 => format!("two {} have one key", row.name),
+            _ => format!("more than {most} {}", row.name),
+        };
         is_refused(&mut rig, row.name, &forged(2 * incarnation, &of(row.number, most + 1)), &why);
         let whole = forged(2 * incarnation + 1, &of(row.number, most));
         let verdict = rig.gossip(who(2).principal(), Topic::Fact, fact(&whole));
