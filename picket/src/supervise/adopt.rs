@@ -57,6 +57,8 @@ pub(super) struct Old {
 pub(super) struct Taken {
     pub(super) keeper: Keeper,
     pub(super) program: Option<Process>,
+    /// What its record says that its program is, or was.
+    pub(super) noted: Option<Process>,
     pub(super) output: Output,
 }
 
@@ -155,6 +157,7 @@ fn old(dir: &Path, kept: &Kept, adoption: Adoption) -> Option<Old> {
                     Found::Running { pid, .. } => Found::Running { pid, up: was_up(dir) },
                     other => other,
                 };
+                let taken = Taken { noted: kept.program, ..taken };
                 Some(Old { record, found, taken: Some(taken) })
             }
             (Some((_, taken)), None) => {
@@ -221,7 +224,7 @@ fn taken_over(mut keeper: Keeper, message: Message) -> Option<(Found, Taken)> {
         (None, None) => return None,
     };
     let program = program.filter(|_| ended.is_none());
-    Some((found, Taken { keeper, program, output }))
+    Some((found, Taken { keeper, program, noted: None, output }))
 }
 
 enum Begun {

@@ -102,7 +102,11 @@ impl Shell {
         let id = record.instance.clone();
         let mut instance = Instance::new(record.clone(), self.version_of(record));
         (instance.program, instance.told) = (taken.program, true);
-        instance.leader = taken.program;
+        instance.leader = taken.program.or(taken.noted);
+        if let Some(program) = taken.program.filter(|_| taken.noted.is_none()) {
+            // The picket before ended when it was just started.
+            self.note_program(&id, program);
+        }
         match instance.attach(taken.keeper) {
             Ok(()) => {
                 self.instances.insert(id.clone(), instance);

@@ -11,13 +11,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crux_client::model::InstanceState;
 use crux_client::op::{AddService, Goal, New, StartService, StopService, Until, UpdateService};
 use crux_crdt::name::ServiceName;
 use crux_picket::{crash, tree};
 use rustix::process::Signal;
 
 use crate::Test;
-use crate::picket::{Picket, is_up};
+use crate::picket::Picket;
 use crate::world::{SOON, soon, with_command};
 
 pub(crate) const TESTS: &[Test] =
@@ -204,7 +205,9 @@ impl Story {
         // The picket needs a moment until it answers.
         while self.is_alive() && !self.is_owed && begun.elapsed() < 2 * STEP {
             let add = AddService { config: self.config(1), until };
-            self.is_owed = self.picket.ask(&add).is_ok();
+            // The same again changes nothing, also where an earlier stop was half done.
+            self.is_owed = self.picket.ask(&add).is_ok_and(|it| it.state == InstanceState::Up);
+            std::thread::sleep(Duration::from_millis(5));
         }
         if let Some(pid) = self.picket.pid_of_one().filter(|_| self.is_alive()) {
             pid.signal(Signal::KILL);
@@ -226,7 +229,8 @@ impl Story {
         }
         if self.is_alive() {
             let (service, until) = (self.service.clone(), until);
-            self.is_owed = self.picket.ask(&StartService { service, until }).is_ok();
+            let started = self.picket.ask(&StartService { service, until });
+            self.is_owed = started.is_ok_and(|it| it.state == InstanceState::Up);
         }
         if self.is_alive() {
             self.picket.process().signal(Signal::TERM);
@@ -254,8 +258,11 @@ impl Story {
         let what = round.join(" then ");
         self.picket.start();
         if self.is_owed {
+            let since = Instant::now();
             self.picket.until(&format!("{what}: up again by itself"), |it| {
-                it.rows().len() == 1 && is_up(it)
+                let rows = it.rows();
+                assert!(since.elapsed() < SOON * 3 / 4, "{what}: not up again by itself: {rows:?}");
+                rows.len() == 1 && rows[0].state == InstanceState::Up
             });
         }
         let until = || Until { goal: Goal::Up, within: SOON, generation: None };
