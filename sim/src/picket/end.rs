@@ -17,7 +17,7 @@ const REST: Duration = Duration::from_secs(1200);
 /// How long one try of a service that cannot stay up takes at most: being up, its `start_timeout`, the quit. Its
 /// `retry_failed` is 30 s, or what ten starts a minute leave: longer, so that it is *failed* in between.
 const TRY_TAKES: Duration = Duration::from_secs(28);
-/// How often rows are looked at.
+/// The time between two looks at the rows.
 const LOOK: Duration = Duration::from_millis(50);
 /// How long the node has for its stop.
 const STOP: Duration = Duration::from_secs(8);

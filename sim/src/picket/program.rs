@@ -24,7 +24,7 @@ pub(super) enum Content {
     NeverUp,
     /// It accepts, and no more after [`SICK_AFTER`].
     Sickens,
-    /// It is no program.
+    /// It is not a program.
     NotSealable,
     /// It is another machine's program.
     NotExecutable,

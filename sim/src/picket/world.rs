@@ -39,7 +39,7 @@ pub(super) enum Item {
     PicketBack,
     /// The picket reaches the keeper of a record, or learns that there is none.
     Find(Record, u64),
-    /// It has looked at all of them.
+    /// It has found all of them.
     AdoptionOver,
     /// Nobody came back after that many deaths of the picket.
     Orphaned(u64),
@@ -346,7 +346,7 @@ impl World {
         self.queue.retain(|_, item| !matches!(item, Item::Publish(..) | Item::FulcrumBack));
     }
 
-    /// The picket dies, and the fulcrum with it. Work it had begun stays as far as it was; nothing goes on but
+    /// The picket dies, and the fulcrum with it. Work it had begun stays as far as it was; nothing runs any longer but
     /// keepers and programs, and they only with power.
     pub(super) fn kill_picket(&mut self, power: bool) {
         if self.state.take().is_none() && !power {

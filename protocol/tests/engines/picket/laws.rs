@@ -58,7 +58,7 @@ impl World {
     /// Whether an instance may be signalled.
     pub(super) fn check_signal(&mut self, instance: &InstanceId) {
         let known = self.known.entry(instance.clone()).or_default();
-        // The kill of what a program left that ended by itself is no end of it.
+        // A program that ended by itself was not told to, also if its children are killed.
         known.signalled |= !known.ended;
         if known.ended || !self.fulcrum || self.stopping.is_some() {
             return;
