@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use prost::Message as _;
 
+const FILES: [&str; 3] = ["crux/v1/control.proto", "crux/v1/blobs.proto", "crux/v1/services.proto"];
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
-    let files = protox::compile(["crux/v1/control.proto", "crux/v1/blobs.proto"], ["proto"])?;
+    let files = protox::compile(FILES, ["proto"])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("crux_descriptor.bin"), files.encode_to_vec())?;
-    // What a chunk holds is handed on without a copy.
+    // The bytes of a chunk are handed on without a copy.
     tonic_prost_build::configure()
         .bytes(".crux.v1.PutRequest")
         .bytes(".crux.v1.GetResponse")

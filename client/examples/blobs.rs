@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use crux_client::{Client, Error, Got};
 
-/// What this does; returns what was got.
+/// The example itself; returns the bytes that it got.
 pub(crate) async fn blobs(
     put_at: &Path,
     get_at: &Path,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crux_client::op::{Deregister, Register, Resolve};
 use crux_client::{Client, Error, parse};
 
-/// What this does; returns where others find the service.
+/// The example itself; returns where others find the service.
 pub(crate) async fn register(data_dir: &Path) -> Result<String, Error> {
     let client = Client::connect(data_dir, Duration::from_secs(10)).await?;
     let key = parse::service_key("main", "greeter", "v1", 0)?;
@@ -25,7 +25,7 @@ pub(crate) async fn register(data_dir: &Path) -> Result<String, Error> {
             sync_within: None,
         })
         .await?;
-    let found = client.call(&Resolve { name: registered.instance }).await?;
+    let found = client.call(&Resolve { name: registered.instance, on: None }).await?;
     client.call(&Deregister { key }).await?;
     Ok(format!("{} is at {}", found.path, found.net_id.endpoint))
 }

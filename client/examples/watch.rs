@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crux_client::{Client, Error, WatchEvent, parse};
 
-/// What this does: gives each line to `print`, until that says that it is enough.
+/// The example itself: gives each line to `print`, until that says that it is enough.
 pub(crate) async fn watch(
     data_dir: &Path,
     mut print: impl FnMut(String) -> bool,

@@ -23,15 +23,18 @@
 //! | [`error`] | kinds of errors, hints, gRPC codes and exit codes |
 //! | [`parse`] | parsers of what people type, with errors that say what to type instead |
 //! | [`wire`] | conversion to and from the messages of `crux.v1`: here and nowhere else |
-//! | [`socket`] | the path of a node's socket |
+//! | [`socket`] | the paths of a node's sockets |
+//! | `health` | with the feature of that name: `grpc.health.v1`, served from statuses that the caller keeps |
 //!
-//! [`Client`] calls the API that a node serves on the socket in its data directory. It takes and gives
+//! [`Client`] calls the APIs that a node serves on the sockets in its data directory. It takes and gives
 //! plain values; only [`wire`] and the traits of [`op`] show messages.
 //!
 //! This crate builds on `crux-crdt` and `crux-proto` and has few dependencies, because others link it.
 
 mod client;
 pub mod error;
+#[cfg(feature = "health")]
+pub mod health;
 pub mod model;
 pub mod op;
 pub mod order;
@@ -39,5 +42,5 @@ pub mod parse;
 pub mod socket;
 pub mod wire;
 
-pub use client::{Client, Get, Got, Watch, WatchEvent};
+pub use client::{Client, Events, Get, Got, Logs, Watch, WatchEvent};
 pub use error::{Error, Exit, Kind};

@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 
 use crux_crdt::path::FlockId;
 
-use crate::model::Service;
+use crate::model::{Instance, Service};
 
 /// Compares texts as people do: a run of digits is a number, all else goes by its bytes.
 pub fn by_name(a: &str, b: &str) -> Ordering {
@@ -24,6 +24,13 @@ pub fn by_path(a: &FlockId, b: &FlockId) -> Ordering {
 /// Compares services by [`by_path`], then by ordinal.
 pub fn by_service(a: &Service, b: &Service) -> Ordering {
     by_path(&a.path, &b.path).then_with(|| a.ordinal.cmp(&b.ordinal))
+}
+
+/// Compares instances by their services' names, then by ordinal, then by id: an update may have two of one ordinal.
+pub fn by_instance(a: &Instance, b: &Instance) -> Ordering {
+    by_name(a.service.as_str(), b.service.as_str())
+        .then_with(|| a.ordinal.cmp(&b.ordinal))
+        .then_with(|| a.instance.cmp(&b.instance))
 }
 
 fn parts(path: &FlockId) -> [&str; 5] {
@@ -88,7 +95,7 @@ mod tests {
         ascending(&["n2", &format!("n{long}"), &format!("n1{long}")]);
     }
 
-    /// What a sort needs of a comparison, on every triple of short texts.
+    /// The laws that a sort needs of a comparison hold on every triple of short texts.
     #[test]
     fn it_is_a_total_order() {
         let letters = ["", "0", "1", "2", "a", "-"];

@@ -1,5 +1,5 @@
-//! What people and clients write, parsed with an error that says what to write instead. The command
-//! line and the control API share it, so that both refuse the same in the same words.
+//! Parsers of texts that people and clients write; an error says what to write instead. The command
+//! line and the control API share them, so that both refuse the same in the same words.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crux_crdt::record::{
 use crux_crdt::text::is_plain;
 
 use crate::error::{Error, Kind};
-use crate::model::{BlobRef, NodeRef, Prefix};
+use crate::model::{BlobRef, Glob, NodeRef, Prefix};
 
 /// A name of a service or a revision; `what` says which.
 ///
@@ -54,7 +54,7 @@ pub fn horde(s: &str) -> Result<Label, Error> {
     if s.is_empty() { Ok(Label::main_horde()) } else { label("the horde", s) }
 }
 
-/// What names a registration on its node. An empty horde is the default horde; the ordinal is 0 where there
+/// The key of a registration on its node. An empty horde is the default horde; the ordinal is 0 where there
 /// is one instance.
 ///
 /// # Errors
@@ -172,6 +172,17 @@ pub fn node(s: &str) -> Result<NodeRef, Error> {
     })
 }
 
+/// A pattern of kinds of events, as in `plugin.*`.
+///
+/// # Errors
+/// [`Kind::InvalidArgument`]
+pub fn kind_glob(s: &str) -> Result<Glob, Error> {
+    s.parse().map_err(|err: crate::error::UnknownWord| {
+        Error::new(Kind::InvalidArgument, format!("invalid kind of event {s:?}: {err}"))
+            .with_hint("`events` without `--kind` shows all kinds; a `*` is any text.")
+    })
+}
+
 /// A blob's id.
 ///
 /// # Errors
@@ -215,7 +226,7 @@ pub fn path_text(path: &Path) -> Result<String, Error> {
 /// How long a registration lasts.
 ///
 /// # Errors
-/// [`Kind::InvalidArgument`] when that is no time at all.
+/// [`Kind::InvalidArgument`] when that is zero.
 pub fn lease(lease: Duration) -> Result<Duration, Error> {
     if lease.is_zero() {
         return Err(Error::new(Kind::InvalidArgument, "a lease of no time")

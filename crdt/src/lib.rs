@@ -10,10 +10,11 @@
 //! | [`strew`] | one node's replica of all of it | both of the above | – |
 //! | [`blob`] | a holder's statement about a file | none: each statement counts alone | a member that sealed it |
 //! | [`lww`] | a last-writer-wins register over `crdts` | greatest marker | – |
+//! | [`service`] | what a node runs: configs of services | none: a node's own | – |
 //!
 //! The rest serves them: [`canon`] (the one encoding that is signed), [`sign`] (verify, then decode),
 //! [`hash`], [`fingerprint`], [`id`], and the names people use: [`name`], [`path`];
-//! and [`text`], what may be shown of what others wrote.
+//! [`text`], what may be shown of what others wrote; and [`units`], how durations and sizes are written.
 //!
 //! Of the `crdts` crate only `LWWReg` is used. Its `Orswot` and `Map` drop an operation that arrives
 //! before its predecessor, its `MVReg` carries a whole map's clock, and `LWWReg` itself diverges on
@@ -37,9 +38,11 @@ pub mod path;
 #[cfg(feature = "planted")]
 pub mod planted;
 pub mod record;
+pub mod service;
 pub mod sign;
 pub mod strew;
 pub mod text;
+pub mod units;
 
 pub use id::{Digest, Principal};
 

@@ -36,11 +36,37 @@ pub enum Bug {
     SilenceIsNothing,
     /// A process that was stopped blames the others for the silence.
     SleeperAccuses,
+    /// An announced restart excuses nobody.
+    RestartIsDeath,
+    /// A node that restarts does not say any longer which of its services are not up.
+    HealthForgotten,
+    /// An instance is spawned before its record is on the disk.
+    SpawnsUnrecorded,
+    /// An instance is spawned before its image is sealed.
+    SpawnsUnsealed,
+    /// A program gets SIGTERM without the word that its registration is withdrawn.
+    SignalsRegistered,
+    /// A place is filled while something of its last instance is left.
+    SharesPlace,
+    /// An instance is registered before it is up.
+    RegistersStarting,
+    /// A place may be started more than ten times a minute.
+    RestartsUnbounded,
+    /// Instances are started before all that an earlier picket left is found.
+    StartsBeforeAdoption,
+    /// The record of an instance is deleted while its processes are being killed.
+    ForgetsRunning,
+    /// A content that was rolled back is tried again without an update.
+    TriesRefused,
+    /// A crash loop is not noticed.
+    NeverFails,
+    /// A program that ignores SIGTERM is not killed.
+    NeverKills,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 28] = [
         Self::ArrivalOrder,
         Self::HeadersOnly,
         Self::DigestIgnoresRecords,
@@ -56,6 +82,19 @@ impl Bug {
         Self::NoRefutation,
         Self::SilenceIsNothing,
         Self::SleeperAccuses,
+        Self::RestartIsDeath,
+        Self::HealthForgotten,
+        Self::SpawnsUnrecorded,
+        Self::SpawnsUnsealed,
+        Self::SignalsRegistered,
+        Self::SharesPlace,
+        Self::RegistersStarting,
+        Self::RestartsUnbounded,
+        Self::StartsBeforeAdoption,
+        Self::ForgetsRunning,
+        Self::TriesRefused,
+        Self::NeverFails,
+        Self::NeverKills,
     ];
 }
 

@@ -10,7 +10,8 @@
 //!   ~/.local/state/crux/nodes/5f0c9a1b22d8e7f4 -> /home/ada/lab/n1
 //! ```
 //!
-//! **A link proves nothing.** A node counts as running when its socket is this user's and takes a connection.
+//! **A link proves nothing.** A node counts as running when one of its sockets is this user's and takes a
+//! connection: the picket's does also while the fulcrum is away.
 //! So a link that a killed node left does no harm; it goes when its data directory is gone. Root, too, follows
 //! no link to the socket of another user.
 //!
@@ -24,7 +25,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use crux_client::socket::SOCKET_NAME;
+use crux_client::socket::Door;
 use crux_crdt::hash::sha3;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
@@ -177,10 +178,14 @@ fn is_meant(owner: u32, me: u32, place: Place) -> bool {
     owner == me || (me == 0 && place == Place::System)
 }
 
-/// Whether a node that this user means runs on a data directory: its socket takes a connection. Waits for
-/// nothing.
+/// Whether a node that this user means runs on a data directory: one of its sockets takes a connection. Waits
+/// for nothing.
 fn connects(data_dir: &Path, place: Place) -> bool {
-    let path = data_dir.join(SOCKET_NAME);
+    [Door::Control, Door::Picket].into_iter().any(|door| connects_at(data_dir, door, place))
+}
+
+fn connects_at(data_dir: &Path, door: Door, place: Place) -> bool {
+    let path = data_dir.join(door.name());
     let me = rustix::process::geteuid().as_raw();
     if !fs::metadata(&path).is_ok_and(|meta| is_meant(meta.uid(), me, place)) {
         return false;
@@ -197,6 +202,8 @@ fn connects(data_dir: &Path, place: Place) -> bool {
 #[cfg(test)]
 mod tests {
     use std::os::unix::net::UnixListener;
+
+    use crux_client::socket::SOCKET_NAME;
 
     use super::*;
 
@@ -234,6 +241,18 @@ mod tests {
         let _listed = nodes.list(&b);
         assert_eq!(nodes.running(), [b]);
         assert_eq!(fs::read_dir(state.join(LIST)).unwrap().count(), 1, "a link to nowhere is gone");
+    }
+
+    /// The fulcrum is away; the picket is there.
+    #[test]
+    fn a_node_runs_as_long_as_its_picket_answers() {
+        let dir = tempfile::tempdir().unwrap();
+        let (data, fulcrum) = node(dir.path(), "a");
+        let nodes = Nodes::of(None, &[dir.path()]);
+        let _listed = nodes.list(&data);
+        let _picket = UnixListener::bind(data.join(Door::Picket.name())).unwrap();
+        drop(fulcrum);
+        assert_eq!(nodes.running(), [data]);
     }
 
     #[test]

@@ -10,11 +10,31 @@
 use std::sync::Arc;
 
 use tokio::signal::unix::Signal;
+use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
 use crate::config::{self, Config, Env, Layer};
 use crate::error::Error;
 use crate::telemetry::Log;
+
+/// What has the settings read again.
+#[derive(Debug)]
+pub(crate) enum Hangups {
+    /// SIGHUP.
+    Signals(Signal),
+    /// The picket, to which it was sent.
+    Picket(mpsc::Receiver<()>),
+}
+
+impl Hangups {
+    /// Waits for the next; none: there are no more.
+    pub(crate) async fn next(&mut self) -> Option<()> {
+        match self {
+            Self::Signals(signals) => signals.recv().await,
+            Self::Picket(told) => told.recv().await,
+        }
+    }
+}
 
 /// What is needed to read the settings again.
 #[derive(Debug)]
@@ -30,11 +50,11 @@ pub(crate) struct Reload {
 }
 
 impl Reload {
-    /// Reads the settings again at each signal, for ever.
-    pub(crate) async fn at_each(mut self, mut signals: Signal) {
+    /// Reads the settings again each time, for ever.
+    pub(crate) async fn at_each(mut self, mut hangups: Hangups) {
         let keys = self.running.keys.clone();
         let source = Arc::new((self.flags.clone(), self.env.clone(), keys));
-        while signals.recv().await.is_some() {
+        while hangups.next().await.is_some() {
             let source = source.clone();
             // Not in the loop's thread: a disk may be slow.
             let read = move || config::reload(&source.0, &source.1, &source.2);

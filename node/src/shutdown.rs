@@ -9,6 +9,9 @@
 //! | SIGPIPE | nothing: a reader that is gone is an error of the write |
 //!
 //! SIGKILL can be caught by nobody. It loses nothing that was acknowledged.
+//!
+//! Where the node is two processes, this is what its picket does. The fulcrum does nothing at all of it: a
+//! terminal, and many a supervisor, signal both, and the picket says what is to happen.
 
 use std::future::Future;
 use std::io::Read as _;
@@ -123,6 +126,16 @@ pub fn outlive_others() -> Result<(), Error> {
     let file_limit = SignalKind::from_raw(Signal::XFSZ.as_raw());
     // A process that catches one once ignores it for the rest of its life.
     [file_limit, SignalKind::user_defined1(), SignalKind::user_defined2()]
+        .into_iter()
+        .try_for_each(|kind| catch(kind).map(drop))
+}
+
+/// Survives what only the picket acts on; see [`requested`] and [`hangups`].
+///
+/// # Errors
+/// What the system says when signals cannot be caught.
+pub fn leave_to_picket() -> Result<(), Error> {
+    [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::quit(), SignalKind::hangup()]
         .into_iter()
         .try_for_each(|kind| catch(kind).map(drop))
 }

@@ -1,11 +1,11 @@
 //! Brings a node up, and down again.
 //!
-//! Up: the port is free → the directory is ours → the control socket, which takes connections and answers
+//! Up: the fulcrum before this one has ended → the port is free → the control socket, which takes connections and answers
 //! none yet, so that commands wait for a node that starts → who we are → what we knew → the network → the loop.
 //! Down, in the reverse order: the loop stops taking events, the control API finishes its calls, the network
 //! closes its connections, and the database writes what waits. What runs meanwhile is a [`Part`] each; one
 //! that fails takes the node down the same way.
-//! A start that is refused leaves nothing behind but, at most, a directory with a key, a lock file and
+//! A start that is refused leaves nothing behind but, at most, a directory with a key, lock files and
 //! a database without content.
 
 use std::collections::BTreeMap;
@@ -24,9 +24,10 @@ use crux_protocol::flock::{self, Parts, Restored};
 use crux_protocol::genesis::{Genesis, JoinKey};
 use crux_protocol::leader::Claim;
 use crux_protocol::link;
+use crux_protocol::liveness::RESTART_MAX;
 use crux_protocol::net::{self, Net};
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::info;
+use tracing::{info, warn};
 use zeroize::Zeroizing;
 
 use crate::api::{self, Socket};
@@ -36,16 +37,18 @@ use crate::clock;
 use crate::config::Config;
 use crate::discovery;
 use crate::error::{Error, Kind};
+use crate::fulcrum::health::{self, Health, Stated};
 use crate::fulcrum::request::Request;
-use crate::fulcrum::{Handle, Inputs, Runtime, Surroundings, Wire};
+use crate::fulcrum::{Handle, Inputs, Processes, Runtime, Surroundings, Wire};
 use crate::identity::{self, Key};
-use crate::lock::DataDir;
+use crate::lock::FulcrumLock;
 use crate::nodes::Nodes;
 use crate::parts::{Part, Stop, Supervisor, finished};
+pub use crate::picket::Tie;
 use crate::secret::{leave_no_trace, random};
 use crate::store::{DATABASE_NAME, OpenError, Snapshot, Store, StoreHandle};
 use crate::view::View;
-use crate::{modes, pastiche, rejoin};
+use crate::{modes, pastiche, picket, rejoin};
 
 /// The name of the first directory for blobs in the data directory.
 pub const BLOBS_NAME: &str = "blobs";
@@ -67,7 +70,8 @@ const CLOSE_MAX: Duration = Duration::from_secs(2);
 /// How long the control API may take for the calls under way: the two seconds that it gives them, and one.
 const API_MAX: Duration = Duration::from_secs(3);
 
-/// Runs a node until `shutdown` resolves or a part fails, and stops it without leaving the flock.
+/// Runs a node until `shutdown` resolves or a part fails, and stops it without leaving the flock. The caller, or
+/// the picket at the end of the tie, holds the data directory's lock.
 ///
 /// # Errors
 /// Why it could not start; then nothing was changed. Or why it stopped by itself:
@@ -76,12 +80,12 @@ pub async fn run(
     config: Config,
     parts: &Supervisor,
     shutdown: impl Future<Output = ()> + Send,
+    tie: Option<Tie>,
 ) -> Result<(), Error> {
-    check_port(config.listen)?;
-    crux_client::socket::path_in(&config.data_dir)?;
     // Until everything is written.
-    let _dir = DataDir::lock(&config.data_dir)?;
-    let result = run_parts(config, parts, shutdown).await;
+    let _lock = FulcrumLock::take(&config.data_dir).await?;
+    check_port(config.listen)?;
+    let result = run_parts(config, parts, shutdown, tie).await;
     let stopped = parts.stop().await;
     info!("stopped");
     parts.failure().map_or(result, Err).and(stopped)
@@ -92,8 +96,9 @@ async fn run_parts(
     config: Config,
     parts: &Supervisor,
     shutdown: impl Future<Output = ()> + Send,
+    tie: Option<Tie>,
 ) -> Result<(), Error> {
-    let socket = Socket::bind(&config.data_dir)?;
+    let socket = Socket::bind(&config.data_dir, crux_client::socket::Door::Control)?;
     let key = leave_no_trace(|| identity::load_or_make(&config.data_dir))?;
     [Some(identity::path_in(&config.data_dir)), config.secret_file.clone()]
         .iter()
@@ -112,6 +117,7 @@ async fn run_parts(
     let addresses = own_addresses(&config, net.listening.first().copied())?;
     let listening = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     info!(flock = %genesis.flock, principal = %net.me, addresses = %listening, "started");
+    let tie = tie.map(|tie| Tie { addresses: addresses.clone(), ..tie });
     let found = discover(&config, parts, &addresses, net.me);
     let identity = Arc::new(Identity::from_seed(&key.seed));
     let context = Context {
@@ -123,7 +129,10 @@ async fn run_parts(
     let signer = (identity, context);
     let state = engine(&config, &signer, &key, &addresses, snapshot)?;
     drop(key);
-    let around = surroundings(&config, &genesis, addresses, &pantry.blobs, &net, parts);
+    let (health, stated) =
+        tie.as_ref().map_or_else(Health::without_picket, |_| Health::of_picket());
+    let around =
+        surroundings(&config, &genesis, addresses, &pantry.blobs, &net, parts, stated.clone());
     let Net { commands, events, bulk, task, .. } = net;
     let network = async move {
         finished(task.await);
@@ -136,18 +145,34 @@ async fn run_parts(
     start_mover(&config, parts, &pantry.blobs, mover, commands, bulk)?;
     let caring = care(pantry.clone(), SCRUB_REST, SCRUB_RATE);
     parts.task(Part::BlobScrub, Stop::Drop, caring);
-    let handle = Handle { view, requests: requests_in };
-    start_api(parts, socket, handle, pantry, config.preload);
+    let processes =
+        Processes { fulcrum: std::process::id(), picket: tie.as_ref().map(|tie| tie.picket) };
+    let handle = Handle { view, requests: requests_in, processes };
+    let saying = health::run(stated.clone(), handle.requests.clone());
+    parts.task(Part::Health, Stop::Drop, saying);
+    start_api(parts, socket, handle.clone(), pantry.clone(), stated, config.preload);
+    let restarted = tie.is_some().then(|| handle.clone());
+    if let Some(tie) = tie {
+        parts.task(Part::Picket, Stop::Drop, picket::serve(tie, handle, pantry, health));
+    }
     let stop = async {
         tokio::select! {
             () = shutdown => {}
-            () = parts.failed() => {}
+            () = parts.failed() => announce(restarted).await,
         }
     };
     parts.here(Part::Loop, runtime.run(Inputs { requests, found }, stop)).await
 }
 
-/// Refused before anything is made: whoever holds the port may be this node's other start.
+/// A part failed. Where there is a picket it starts the node again at once, and the flock is told so.
+async fn announce(restarted: Option<Handle>) {
+    let Some(handle) = restarted else { return };
+    if let Err(error) = handle.announce_restart(RESTART_MAX).await {
+        warn!(%error, "the restart was not announced; other members may call this node dead until it is back");
+    }
+}
+
+/// Refused before anything but the directory is made.
 fn check_port(listen: SocketAddr) -> Result<(), Error> {
     if listen.port() == 0 {
         return Ok(());
@@ -348,6 +373,7 @@ fn surroundings(
     blobs: &Blobs,
     net: &Net,
     parts: &Supervisor,
+    stated: watch::Receiver<Stated>,
 ) -> Surroundings {
     Surroundings {
         flock: genesis.flock.clone(),
@@ -362,6 +388,7 @@ fn surroundings(
         other_flocks: std::collections::BTreeSet::new(),
         turned: net.turned.clone(),
         copies: Default::default(),
+        stated,
         parts: parts.clone(),
     }
 }
@@ -408,11 +435,14 @@ fn start_api(
     socket: Socket,
     handle: Handle,
     pantry: Pantry,
+    stated: watch::Receiver<Stated>,
     preloads: Option<PathBuf>,
 ) {
     let (stop, stopped) = oneshot::channel::<()>();
     let preloaded = preload(pantry.blobs.clone(), preloads);
-    let serve = api::serve(socket, handle, pantry, preloaded, async { drop(stopped.await) });
+    let serve = api::serve(socket, handle, pantry, stated, preloaded, async {
+        drop(stopped.await);
+    });
     let ask = async move {
         drop(stop);
         Ok(())

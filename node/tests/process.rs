@@ -54,6 +54,15 @@ fn a_secret_in_the_environment_is_handed_over() {
     assert!(stderr(&output).contains("CRUX_SECRET: it is empty"), "{}", stderr(&output));
 }
 
+/// The process that serves a data directory.
+fn fulcrum(data_dir: &Path) -> Pid {
+    let status = crux_node().args(["status", "--json", "--data-dir"]).arg(data_dir).output();
+    let status: serde_json::Value =
+        serde_json::from_slice(&status.expect("it runs").stdout).expect("it answers");
+    let pid = status["pid"].as_i64().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+    pid.expect("a number")
+}
+
 /// What the kernel says of a node that has started, by the names of the files.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn started<const N: usize>(heaps: Option<&str>, files: [&str; N]) -> [String; N] {
@@ -70,8 +79,10 @@ fn started<const N: usize>(heaps: Option<&str>, files: [&str; N]) -> [String; N]
     let mut node = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
     let mut log = BufReader::new(node.stderr.take().expect("a pipe")).lines();
     assert!(log.any(|line| line.is_ok_and(|line| line.contains("started"))));
+    let fulcrum = fulcrum(&dir.path().join("d"));
     let shown = files.map(|file| {
-        let bytes = std::fs::read(format!("/proc/{}/{file}", node.id())).expect("it runs");
+        let bytes =
+            std::fs::read(format!("/proc/{}/{file}", fulcrum.as_raw_nonzero())).expect("it runs");
         String::from_utf8_lossy(&bytes).into_owned()
     });
     drop(node.stdin.take());
@@ -85,7 +96,7 @@ fn started<const N: usize>(heaps: Option<&str>, files: [&str; N]) -> [String; N]
 fn a_node_has_one_heap_and_its_name() {
     let [environ, comm, status] = started(None, ["environ", "comm", "status"]);
     assert!(environ.contains("MALLOC_ARENA_MAX=1\0"));
-    assert_eq!(comm, "crux-node\n");
+    assert_eq!(comm, "crux-fulcrum\n");
     let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
     let kib: u64 = size.trim().strip_suffix(" kB").unwrap().parse().unwrap();
     assert!(kib < 256 << 10, "{kib} KiB of addresses: a heap for each thread");
@@ -127,6 +138,7 @@ fn has_signal(process: u32, line: &str, signal: Signal) -> bool {
 struct Node {
     home: tempfile::TempDir,
     process: Child,
+    fulcrum: Pid,
     file: String,
     tree: String,
 }
@@ -161,7 +173,8 @@ impl Node {
             answer["id"].as_str().expect("it works").to_owned()
         };
         let (file, tree) = (put(&[], "file"), put(&["--dir"], "tree"));
-        Self { home, process, file, tree }
+        let fulcrum = fulcrum(&at("d"));
+        Self { home, process, fulcrum, file, tree }
     }
 
     /// Begins to get a blob.
@@ -204,12 +217,12 @@ fn a_signal_leaves_nothing_of_what_was_not_finished() {
             let mut get = node.get(id, more, &dir.join("x"));
             eventually("it writes", || writes_in(&get, &dir));
             // In the middle: the node sends no more.
-            send(&node.process, Signal::STOP);
+            kill_process(node.fulcrum, Signal::STOP).expect("it runs");
             assert!(!dir.join("x").exists(), "it was not in the middle");
             send(&get, signal);
             assert_eq!(get.wait().unwrap().code(), Some(code));
             assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0, "{signal:?} {more:?}");
-            send(&node.process, Signal::CONT);
+            kill_process(node.fulcrum, Signal::CONT).expect("it runs");
         }
     }
     // It waits for a reader, and not for the node.

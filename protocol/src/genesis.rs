@@ -83,6 +83,16 @@ impl JoinKey {
         Self { key: secret.derive("join"), after: After::default() }
     }
 
+    /// A key that stems from the initial secret, from what [`JoinKey::expose`] gave.
+    pub fn of_initial(bytes: [u8; 32]) -> Self {
+        Self { key: Zeroizing::new(bytes), after: After::default() }
+    }
+
+    /// The bytes of the key, for another process of the same node. MUST go nowhere else.
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.key
+    }
+
     /// The evicted principals that it excludes: an admission under it names them.
     pub const fn after(&self) -> &After {
         &self.after

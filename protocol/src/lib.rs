@@ -11,7 +11,8 @@
 //!     join     the handshake that admits
 //!     dial     which peers to dial, and when
 //!
-//! Beside it, with events and commands of its own: [`pastiche`], the blob mover.
+//! Beside it, with events and commands of their own: [`pastiche`], the blob mover; [`unwell`], the health of this
+//! node's services as others see it; and [`picket`], the supervisor of services.
 //! ```
 //!
 //! Nothing here but [`net`] does IO, reads a clock or draws randomness of its own: time is an argument
@@ -33,5 +34,7 @@ pub mod liveness;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod pastiche;
+pub mod picket;
 pub mod sync;
 pub mod time;
+pub mod unwell;

@@ -39,6 +39,7 @@ mod faults;
 mod host;
 mod invariant;
 mod net;
+mod picket;
 mod probe;
 mod queue;
 mod report;

@@ -27,21 +27,46 @@ pub struct Report {
     pub log: String,
 }
 
-impl Report {
-    pub(super) fn new(scenario: &Scenario, options: Options, world: &World) -> Self {
+/// How one run went.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) virtual_time: Duration,
+    pub(super) events: u64,
+    pub(super) answers: u64,
+    pub(super) writes: Writes,
+    pub(super) digest: Option<String>,
+    pub(super) violation: Option<Violation>,
+}
+
+impl Outcome {
+    pub(super) fn of(world: &World) -> Self {
         let first = (0..world.hosts.len()).find_map(|host| world.state(host));
         Self {
-            scenario: scenario.name.clone(),
-            file: scenario.file.clone(),
-            seed: options.seed,
-            nodes: options.nodes.unwrap_or(scenario.nodes),
             virtual_time: world.now.since_origin(),
             events: world.handled,
             answers: world.clients.answered,
             writes: world.clients.writes,
             digest: first.map(|state| state.strew().digest().short()),
             violation: world.violation.clone(),
-            log: String::new(),
+        }
+    }
+}
+
+impl Report {
+    pub(super) fn of(scenario: &Scenario, options: Options, how: Outcome, log: String) -> Self {
+        let Outcome { virtual_time, events, answers, writes, digest, violation } = how;
+        Self {
+            scenario: scenario.name.clone(),
+            file: scenario.file.clone(),
+            seed: options.seed,
+            nodes: options.nodes.unwrap_or(scenario.nodes),
+            virtual_time,
+            events,
+            answers,
+            writes,
+            digest,
+            violation,
+            log,
         }
     }
 

@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use crux_protocol::flock::{Control, STORE_PATIENCE};
 use crux_protocol::leader::Claim;
 use crux_protocol::time::Instant;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 
-use super::check::{Looked, leader_now};
+use super::check::{Health, Looked, leader_now};
 use super::host::derive;
 use super::invariant::{Rest, at_rest, some_written};
 use super::net::addr_of;
-use super::report::Report;
+use super::picket;
+use super::report::{Outcome, Report};
 use super::world::World;
 use crate::scenario::{Condition, Hosts, Request, Scenario, Service, Step};
 
@@ -32,16 +35,18 @@ pub struct Options {
     pub log: bool,
 }
 
-/// Plays a scenario on one flock. Of a run in which something does not hold, the last part of the
+/// Plays a scenario on one flock, or on the supervisor of one machine. Of a run in which something does not hold, the last part of the
 /// history is kept, too: it is run once more for it.
 pub fn run(scenario: &Scenario, options: Options) -> Report {
+    if scenario.picket {
+        return picket::run(scenario, options);
+    }
     let world = play(scenario, options, if options.log { usize::MAX } else { 0 });
-    let mut report = Report::new(scenario, options, &world);
-    report.log = match report.violation {
+    let log = match world.violation {
         Some(_) if !options.log => play(scenario, options, HISTORY).trace.into_text(),
-        _ => world.trace.into_text(),
+        _ => world.trace.text(),
     };
-    report
+    Report::of(scenario, options, Outcome::of(&world), log)
 }
 
 fn play(scenario: &Scenario, options: Options, log: usize) -> World {
@@ -53,6 +58,10 @@ fn play(scenario: &Scenario, options: Options, log: usize) -> World {
         led: None,
         watched: Vec::new(),
     };
+    if scenario.health {
+        let luck = StdRng::from_seed(derive(options.seed, "health", nodes as u64));
+        runner.world.health = Health::new(Some(luck));
+    }
     for step in steps {
         runner.world.trace.line(runner.world.now, format_args!("== {step}"));
         runner.perform(step);
@@ -252,11 +261,14 @@ fn ask(world: &mut World, host: usize, request: &Request<Hosts>) {
     match request {
         Request::Register { service, port, sync } => {
             register_at(world, host, *service, *port, *sync);
+            world.state_health(host);
         }
         Request::Deregister(service) => {
             world.ask(host, Control::Deregister(key_of(*service)));
+            world.state_health(host);
         }
         Request::Ping => world.ask(host, Control::LeaderPing),
+        Request::Restart(within) => world.ask(host, Control::Restart(*within)),
         Request::Leave => {
             world.clients.on_loss(host);
             world.ask(host, Control::Leave);

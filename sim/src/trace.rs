@@ -29,6 +29,10 @@ impl Trace {
         self.lines.into_iter().collect()
     }
 
+    pub(super) fn text(&self) -> String {
+        self.lines.iter().map(String::as_str).collect()
+    }
+
     pub(super) fn line(&mut self, at: Instant, what: Arguments<'_>) {
         if self.most > 0 {
             let seconds = at.since_origin().as_secs_f64();

@@ -14,7 +14,7 @@ use rand::RngExt;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::check::Clients;
+use super::check::{Clients, Health};
 use super::host::{Disk, Host, Keys, Process, Stock, derive};
 use super::invariant::{Authentic, Body, Fences, Forward, Violation, false_death, may_stop};
 use super::net::{Net, Socket, addr_of};
@@ -41,6 +41,7 @@ pub(super) struct World {
     pub(super) net: Net,
     pub(super) keys: Keys,
     pub(super) clients: Clients,
+    pub(super) health: Health,
     pub(super) fences: Fences,
     pub(super) authentic: Authentic,
     pub(super) forward: Forward,
@@ -82,6 +83,7 @@ impl World {
             net: Net::default(),
             keys,
             clients: Clients::default(),
+            health: Health::default(),
             fences: Fences::default(),
             authentic: Authentic::default(),
             forward: Forward::default(),
@@ -270,6 +272,7 @@ impl World {
                 });
             }
             Command::Answer { id, result } => {
+                self.health.answered(id, result.is_ok());
                 let full_at = self.hosts[at.host].disk.full_at(self.now);
                 if let Err(what) = self.clients.answered(id, result, full_at) {
                     self.broken(what);
@@ -412,14 +415,29 @@ impl World {
 
     /// A client asks something of a node. Nothing happens if it does not run.
     pub(super) fn ask(&mut self, host: usize, request: Control) {
-        if self.hosts[host].running.is_some() {
+        self.ask_for(host, request);
+    }
+
+    /// A node says how its services are, if the scenario has that.
+    pub(super) fn state_health(&mut self, host: usize) {
+        let Some(unwell) = self.health.draw() else { return };
+        if let Some(id) = self.ask_for(host, Health::request(unwell.as_ref())) {
+            self.health.asks(host, id, unwell);
+        }
+    }
+
+    /// The number of the request; none: the process does not run.
+    fn ask_for(&mut self, host: usize, request: Control) -> Option<ControlId> {
+        let is_up = self.hosts[host].running.is_some();
+        is_up.then(|| {
             let it = &self.hosts[host];
             let healthy = it.inbox.is_none() && !it.disk.full;
             let at = Process { host, boot: it.boot };
             let id = ControlId(self.clients.asks(host, request.clone(), self.now, healthy));
             let event = Event::Control { id, request };
             self.queue.push(self.now, Happening::Tell(at, event.into()));
-        }
+            id
+        })
     }
 
     /// A node finds another one on the link.

@@ -14,7 +14,7 @@
 //!   daemon, the testnet and the tests.
 //! * [`wait`] is the only way to wait: a condition, a deadline, and what was last seen.
 //! * [`view`] shows a flock as a table.
-//! * [`story`] is the demo.
+//! * [`story`] is the demo, and [`sample`] the program that it has nodes run.
 //! * [`containers`] is the same in containers, on networks that can be cut.
 //! * [`chaos`] breaks real nodes, and by [`proxy`] the links between them, while clients work.
 //! * [`liar`] is a member that lies, or a stranger, for real nodes to withstand.
@@ -41,6 +41,7 @@ pub mod output;
 pub mod peer;
 pub mod process;
 pub mod proxy;
+pub mod sample;
 pub mod story;
 pub mod view;
 pub mod wait;
@@ -49,10 +50,15 @@ pub use error::Error;
 
 /// Runs the program with `args`, the first of which is its own name.
 ///
-/// Three first arguments are for its own children and never reach the command line parser: `node`
-/// becomes a node, `liar` one that lies, `tether` another program that dies with the testnet.
+/// Some first arguments are for its own children and never reach the command line parser: `node` becomes a node,
+/// `liar` one that lies, `tether` another program that dies with the testnet; `keeper` and `launch` are what nodes start
+/// for their services.
 pub fn main_from(args: impl Iterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.collect();
+    // What a node of ours starts for its services.
+    if let Some(helper) = args.get(1).and_then(|word| crux_node::helper(word)) {
+        return helper();
+    }
     match args.get(1).and_then(|first| first.to_str()) {
         Some(process::NODE_VERB) => process::entry::node(args.into_iter().skip(2)),
         Some(liar::LIAR_VERB) => liar::entry::run(args.into_iter().skip(2)),

@@ -13,10 +13,11 @@ use super::{Client, failed, told};
 use crate::error::Error;
 use crate::model::Progress;
 use crate::op::{ANSWER_BYTES_MAX, Effect, Taken};
+use crate::socket::Door;
 use crate::wire::Message as _;
 use crate::wire::field::{parse, present};
 
-/// What a get gives, one after the other.
+/// The parts of a get's answer, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Got {
     /// While it is fetched.
@@ -38,7 +39,7 @@ impl Get {
     /// The next part; none: that was all of it.
     ///
     /// # Errors
-    /// What the node says; [`Kind::NoNode`](crate::Kind::NoNode) when the connection broke.
+    /// Those of the node; [`Kind::NoNode`](crate::Kind::NoNode) when the connection broke.
     pub async fn next(&mut self) -> Result<Option<Got>, Error> {
         use v1::get_response::Part;
         let part = self.parts.message().await.map_err(|status| told(&status, self.limit))?;
@@ -57,7 +58,7 @@ impl Client {
     /// it was complete; when it ends otherwise nothing is put.
     ///
     /// # Errors
-    /// What the node answers: [`Kind::Quota`](crate::Kind::Quota), [`Kind::DiskFull`](crate::Kind::DiskFull).
+    /// Those of the node: [`Kind::Quota`](crate::Kind::Quota), [`Kind::DiskFull`](crate::Kind::DiskFull).
     pub async fn put_blob(
         &self,
         size: u64,
@@ -70,7 +71,7 @@ impl Client {
             Some(bytes) => part(Part::Chunk(bytes)),
             None => part(Part::Finish(v1::PutFinish {})),
         }));
-        self.served().await?;
+        self.served(Door::Control).await?;
         let answered = self.blobs().put(parts).await;
         let failed = |status| failed(Effect::Works, &status, self.limit);
         let wire = answered.map_err(failed)?.into_inner();
@@ -90,7 +91,7 @@ impl Client {
     }
 
     fn blobs(&self) -> BlobsClient<Channel> {
-        let stub = BlobsClient::new(self.channel.clone());
+        let stub = BlobsClient::new(self.control.channel.clone());
         stub.max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 }

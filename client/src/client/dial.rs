@@ -1,4 +1,4 @@
-//! How the client's connection gets to the socket.
+//! How the client's connections get to the sockets.
 
 use std::error::Error;
 use std::fmt;
@@ -16,17 +16,26 @@ use tokio::net::UnixStream;
 use tonic::codegen::Service;
 use tonic::transport::Uri;
 
-use crate::socket::SOCKET_NAME;
+use crate::socket::Door;
 
 /// How long to wait before the socket is dialled again whose queue is full.
 const REDIAL: Duration = Duration::from_millis(20);
 
-/// Connects to the socket. One whose queue is full refuses in a way that means: in a moment.
-pub(super) async fn dial(path: &Path) -> io::Result<UnixStream> {
+/// Connects to a socket of a data directory. One whose queue is full refuses in a way that means: in a moment.
+pub(super) async fn dial(data_dir: &Path, door: Door) -> Result<UnixStream, Undialled> {
+    let path = data_dir.join(door.name());
     loop {
-        match UnixStream::connect(path).await {
+        match UnixStream::connect(&path).await {
             Err(err) if err.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(REDIAL).await,
-            done => return done,
+            Ok(stream) => return Ok(stream),
+            Err(cause) => {
+                let other = UnixStream::connect(data_dir.join(door.other().name())).await;
+                let other = match other {
+                    Ok(_) => true,
+                    Err(err) => err.kind() == io::ErrorKind::WouldBlock,
+                };
+                return Err(Undialled { data_dir: data_dir.to_owned(), door, other, cause });
+            }
         }
     }
 }
@@ -35,7 +44,18 @@ pub(super) async fn dial(path: &Path) -> io::Result<UnixStream> {
 #[derive(Debug)]
 pub(super) struct Undialled {
     pub(super) data_dir: PathBuf,
+    pub(super) door: Door,
+    /// Whether the node's other socket takes connections.
+    pub(super) other: bool,
     pub(super) cause: io::Error,
+}
+
+impl Undialled {
+    /// Nobody took the connection in time.
+    pub(super) fn late(data_dir: &Path, door: Door) -> Self {
+        let cause = io::ErrorKind::TimedOut.into();
+        Self { data_dir: data_dir.to_owned(), door, other: false, cause }
+    }
 }
 
 impl fmt::Display for Undialled {
@@ -54,6 +74,7 @@ impl Error for Undialled {
 #[derive(Debug)]
 pub(super) struct Dialler {
     data_dir: PathBuf,
+    door: Door,
     /// A connection that is there already.
     first: Option<UnixStream>,
     /// Whether the node answered over the connection; a new one begins without.
@@ -61,9 +82,9 @@ pub(super) struct Dialler {
 }
 
 impl Dialler {
-    /// Of the node of a data directory.
-    pub(super) fn new(data_dir: PathBuf, first: Option<UnixStream>) -> Self {
-        Self { data_dir, first, answered: Arc::default() }
+    /// Of a socket of the node of a data directory.
+    pub(super) fn new(data_dir: PathBuf, door: Door, first: Option<UnixStream>) -> Self {
+        Self { data_dir, door, first, answered: Arc::default() }
     }
 
     /// Whether the node answered over the connection that this made last.
@@ -83,14 +104,11 @@ impl Service<Uri> for Dialler {
 
     fn call(&mut self, _: Uri) -> Self::Future {
         self.answered.store(false, Ordering::Relaxed);
-        let (first, data_dir) = (self.first.take(), self.data_dir.clone());
+        let (first, data_dir, door) = (self.first.take(), self.data_dir.clone(), self.door);
         Box::pin(async move {
             let stream = match first {
                 Some(stream) => stream,
-                None => match dial(&data_dir.join(SOCKET_NAME)).await {
-                    Ok(stream) => stream,
-                    Err(cause) => return Err(Undialled { data_dir, cause }),
-                },
+                None => dial(&data_dir, door).await?,
             };
             Ok(TokioIo::new(stream))
         })

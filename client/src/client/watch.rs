@@ -15,7 +15,7 @@ pub struct Watch {
     stream: Streaming<WatchResponse>,
 }
 
-/// What a watch tells.
+/// One event of a watch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum WatchEvent {

@@ -34,7 +34,7 @@ impl Exit {
         Self::TimedOut,
     ];
 
-    /// What it means, as a sentence.
+    /// Its meaning, as a sentence.
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Done => "Done.",

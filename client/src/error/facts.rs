@@ -27,7 +27,7 @@ pub enum Fault {
     Node,
     /// Another node.
     Peer,
-    /// What the node runs on: disk, ports, permissions, clock.
+    /// The node's machine: disk, ports, permissions, clock.
     Environment,
 }
 

@@ -4,12 +4,12 @@ use core::fmt;
 
 use super::{Exit, Fault, StateChanged};
 
-/// What a [`Kind`] means to machines and people. The page `docs/reference/errors.md` shows all.
+/// The meaning of a [`Kind`] to machines and people. The page `docs/reference/errors.md` shows all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
     /// The stable name, snake case.
     pub name: &'static str,
-    /// What happened, as a sentence.
+    /// The meaning, as a sentence.
     pub meaning: &'static str,
     /// The number of the gRPC status code.
     pub grpc: i32,
@@ -23,7 +23,7 @@ pub struct Row {
     pub retryable: bool,
     /// Whether state may have changed: each that an error of this kind can say, the usual one first.
     pub states: &'static [StateChanged],
-    /// What a person can do, where the error has no hint of its own.
+    /// The hint for people, where the error has none of its own.
     pub advice: &'static str,
 }
 
@@ -50,7 +50,7 @@ macro_rules! kinds {
         $name:literal $grpc:ident $exit:ident $fault:ident $retry:literal
         [$($state:ident)*] $advice:literal
     )*) => {
-        /// What went wrong, for machines. The names are stable: scripts and clients branch on them.
+        /// The class of an error, for machines. The names are stable: scripts and clients branch on them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Kind { $($(#[doc = $doc])* $kind,)* }
 
@@ -58,7 +58,7 @@ macro_rules! kinds {
             /// Every kind.
             pub const ALL: &'static [Self] = &[$(Self::$kind,)*];
 
-            /// What the kind means to machines and people: the one table.
+            /// The row of the kind in the one table of meanings.
             pub const fn row(self) -> Row {
                 match self {
                     $(Self::$kind => Row {
@@ -108,13 +108,25 @@ kinds! {
         [No Unknown] "Start the node, or name its data directory with `--data-dir`."
     /// The node is stopping.
     ShuttingDown        "shutting_down"        UNAVAILABLE         NoNode   Node        true
-        [No Unknown] "Repeat the command after the node started again."
+        [No Yes Unknown] "Repeat the command after the node started again."
+    /// The picket, which runs services, does not answer; the rest of the node does.
+    PicketAway          "picket_away"          UNAVAILABLE         NoNode   Environment true
+        [No Unknown] "Start the node without `services = false`, or repeat the command when its picket is back."
     /// A rule refuses the request, and no other kind names it.
     Refused             "refused"              FAILED_PRECONDITION Refused  Caller      false
         [No] "Do what the hint says first."
     /// The caller may not do that.
     PermissionDenied    "permission_denied"    PERMISSION_DENIED   Refused  Caller      false
         [No] "Run the command as the node's user or as root, or change the owner or mode of the file."
+    /// The node may not do what the config of a service asks for, as to run it as another user.
+    NotPermitted        "not_permitted"        PERMISSION_DENIED   Refused  Caller      false
+        [No] "Leave that out of the config, or run the node as root."
+    /// A limit that the config of a service requires cannot be enforced on this node.
+    NotEnforced         "not_enforced"         FAILED_PRECONDITION Refused  Environment false
+        [No] "Drop `required` from `limits`, or run the service where the node may enforce them."
+    /// The services of the node changed since the request was made.
+    Generation          "generation"           ABORTED             Refused  Caller      false
+        [No Yes] "Read the config again with `service show`, and repeat the change on that."
     /// The target exists already and is never overwritten.
     AlreadyExists       "already_exists"       ALREADY_EXISTS      Refused  Caller      false
         [No] "Choose another name, or remove the existing file yourself."
@@ -169,6 +181,18 @@ kinds! {
     /// Another node does not answer.
     PeerUnreachable     "peer_unreachable"     UNAVAILABLE         Failed   Peer        true
         [No Unknown] "Check that node and the network between, then try again."
+    /// The image of a service is missing, not a program, or not one that this machine can run.
+    ImageUnusable       "image_unusable"       FAILED_PRECONDITION Failed   Caller      false
+        [No Yes] "Give the image that the message asks for; `service update --image` replaces it."
+    /// The program of a service could not be executed, or ended before it was up.
+    StartFailed         "start_failed"         FAILED_PRECONDITION Failed   Caller      true
+        [No Yes] "The program's last lines are in the field `log`; `logs` has all of them."
+    /// A service runs, and its checks do not pass.
+    Unhealthy           "unhealthy"            FAILED_PRECONDITION Failed   Caller      true
+        [No Yes] "See what each check answered with `inspect`, and what the program wrote with `logs`."
+    /// An update of a service did not come up, so the previous config is in force again.
+    RolledBack          "rolled_back"          ABORTED             Failed   Caller      false
+        [No Yes] "Mend the image or the config, then update again; `logs` shows what went wrong."
     /// A check of `doctor` failed.
     CheckFailed         "check_failed"         FAILED_PRECONDITION Failed   Environment false
         [No] "Follow the hint of each check that is not `ok`."
@@ -265,7 +289,7 @@ mod tests {
                 let is_sentence = text.starts_with(char::is_uppercase) && text.ends_with('.');
                 assert!(is_sentence && !text.contains("  "), "{name}: {text:?}");
             }
-            // What `Error::new` says.
+            // `Error::new` says the first state.
             assert_eq!(states.first(), Some(&StateChanged::No), "{name}");
         }
     }

@@ -17,7 +17,8 @@ mod word;
 pub use exit::Exit;
 pub use facts::{Fault, StateChanged};
 pub use kind::{Kind, Row};
-pub use surface::Error;
+pub(crate) use surface::LOG_CHARS_MAX;
+pub use surface::{Error, LOG_LINES_MAX};
 pub use word::UnknownWord;
 
 /// A result with the surface's error.

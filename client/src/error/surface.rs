@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Exit, Fault, Kind, StateChanged};
 
-/// What went wrong, for people and for machines. One pointer wide.
+/// An error, for people and for machines. One pointer wide.
 ///
 /// `Display` prints the context, outermost first, and the message; neither the hint nor the extra
 /// fields. Secrets never get in: who builds an error quotes names, paths and sizes only.
@@ -22,13 +22,22 @@ struct Body {
     /// Innermost first.
     context: Vec<String>,
     hint: Option<String>,
-    /// What is said where nobody has a better hint.
+    /// The hint where nobody has a better one.
     general_hint: Option<&'static str>,
     state_changed: StateChanged,
     fault: Fault,
     retryable: bool,
     fields: BTreeMap<String, String>,
 }
+
+/// The field that holds what a program wrote last.
+const LOG: &str = "log";
+/// How many lines of a program an error holds: what fits on a screen below it.
+pub const LOG_LINES_MAX: usize = 20;
+/// How many characters of each: an error travels in the headers of an answer, which are at most 64 KiB.
+const LOG_LINE_CHARS_MAX: usize = 400;
+/// How long the field is at most, in characters.
+pub(crate) const LOG_CHARS_MAX: usize = LOG_LINES_MAX * (LOG_LINE_CHARS_MAX + 1);
 
 impl Error {
     /// An error of a kind, with what the kind says about fault and retry, and no state changed.
@@ -84,6 +93,16 @@ impl Error {
         self
     }
 
+    /// Adds what a program wrote last, as the field `log`: of many lines the last [`LOG_LINES_MAX`], each cut to
+    /// 400 characters.
+    #[must_use]
+    pub fn with_log<S: AsRef<str>>(self, lines: &[S]) -> Self {
+        let last = &lines[lines.len().saturating_sub(LOG_LINES_MAX)..];
+        let cut = |line: &S| line.as_ref().chars().take(LOG_LINE_CHARS_MAX).collect::<String>();
+        let log: Vec<String> = last.iter().map(cut).collect();
+        if log.is_empty() { self } else { self.with_field(LOG, log.join("\n")) }
+    }
+
     /// Says whether state changed.
     #[must_use]
     pub fn with_state(mut self, state_changed: StateChanged) -> Self {
@@ -105,22 +124,22 @@ impl Error {
         self
     }
 
-    /// What went wrong, for machines.
+    /// The kind, for machines.
     pub fn kind(&self) -> Kind {
         self.0.kind
     }
 
-    /// What went wrong, without the context.
+    /// The message, without the context.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// What was being done, innermost first.
+    /// The steps that were under way, innermost first.
     pub fn context(&self) -> &[String] {
         &self.0.context
     }
 
-    /// What the person can do next.
+    /// Advice to the person: the next step.
     pub fn hint(&self) -> Option<&str> {
         self.0.hint.as_deref().or(self.0.general_hint)
     }
@@ -145,13 +164,18 @@ impl Error {
         &self.0.fields
     }
 
+    /// The last lines that a program wrote, where they are known.
+    pub fn log(&self) -> impl Iterator<Item = &str> {
+        self.0.fields.get(LOG).into_iter().flat_map(|log| log.lines())
+    }
+
     /// How a command that meets this error ends.
     pub fn exit(&self) -> Exit {
         self.0.kind.row().exit
     }
 }
 
-/// What a person can do about an error of the system, where nothing more is known.
+/// The hint for an error of the system, where nothing more is known.
 fn general_hint(kind: std::io::ErrorKind) -> Option<&'static str> {
     use std::io::ErrorKind as Io;
     Some(match kind {
@@ -287,6 +311,18 @@ mod tests {
             assert_eq!(json["hint"].as_str(), error.hint());
             assert_eq!(error.with_hint("better").hint(), Some("better"), "{kind:?}");
         }
+    }
+
+    #[test]
+    fn of_a_log_the_last_lines_are_kept() {
+        let lines: Vec<String> = (0..30).map(|n| format!("line {n} {}", "x".repeat(500))).collect();
+        let err = sample().with_log(&lines);
+        let log: Vec<_> = err.log().collect();
+        assert_eq!(log.len(), LOG_LINES_MAX);
+        assert!(log[0].starts_with("line 10 ") && log[19].starts_with("line 29 "), "{log:?}");
+        assert!(log.iter().all(|line| line.len() == 400), "{log:?}");
+        assert_eq!(err.fields()["log"].matches('\n').count(), 19);
+        assert_eq!(sample().with_log::<String>(&[]), sample());
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub struct Blob {
     pub registered: Option<PathBuf>,
 }
 
-/// What a scrub found.
+/// The findings of a scrub.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scrubbed {
     /// How many blobs were looked at.

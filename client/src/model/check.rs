@@ -1,4 +1,4 @@
-//! What `doctor` finds.
+//! Findings of `doctor`.
 
 use serde::Serialize;
 
@@ -9,9 +9,9 @@ pub struct Check {
     pub name: String,
     /// How it is.
     pub result: CheckResult,
-    /// What was found.
+    /// The finding.
     pub detail: String,
-    /// What to do about it; `None` where nothing needs doing.
+    /// The remedy; `None` where nothing needs doing.
     pub hint: Option<String>,
 }
 

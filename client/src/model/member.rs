@@ -25,21 +25,21 @@ pub struct Member {
     /// Where it is reached, the first address of several; `None` where it published none.
     #[serde(serialize_with = "text_or_null")]
     pub addr: Option<Endpoint>,
-    /// What this node holds it for.
+    /// Its state, in this node's opinion.
     #[serde(serialize_with = "text")]
     pub state: MemberState,
-    /// Since when this node holds it for that: at the earliest since this node's start.
+    /// Since when it is in that state for this node: at the earliest since this node's start.
     #[serde(serialize_with = "text")]
     pub since: WallTime,
     /// The version of Crux that it says it runs; `None` where it says nothing.
     pub version: Option<String>,
     /// How often it started, as far as this node knows.
     pub incarnation: u64,
-    /// What its operator said about it.
+    /// The labels that its operator gave it.
     pub labels: BTreeMap<String, String>,
 }
 
-/// What a node holds a member for. The first three are opinions, the others are records.
+/// The state of a member for a node. The first three are opinions, the others are records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MemberState {
     /// Heard from.

@@ -1,17 +1,24 @@
-//! What a node's answers are made of.
+//! The parts of a node's answers.
 //!
 //! Plain values. They print as the command line prints them, and serialize as it does with `--json`;
 //! `wire` turns them into messages and back.
 
 mod blob;
 mod check;
+mod event;
+mod glob;
+mod inspected;
+mod instance;
 mod joining;
-mod json;
+pub(crate) mod json;
 mod leader;
+mod log_line;
 mod member;
 mod node_ref;
+mod picket;
 mod prefix;
 mod service;
+mod settled;
 mod status;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -19,11 +26,18 @@ mod wall_time;
 
 pub use blob::{Blob, BlobRef, Progress, Scrubbed};
 pub use check::{Check, CheckResult};
+pub use event::Event;
+pub use glob::Glob;
+pub use inspected::{CheckState, Inspected, InstanceExit, PreviousImage};
+pub use instance::{Instance, InstanceState};
 pub use joining::Joining;
 pub use leader::Leader;
+pub use log_line::{LogLine, LogStream};
 pub use member::{Member, MemberState};
 pub use node_ref::NodeRef;
+pub use picket::Picket;
 pub use prefix::Prefix;
 pub use service::{Service, ServiceStatus};
+pub use settled::{Change, Settled};
 pub use status::{MemberCounts, Status};
 pub use wall_time::WallTime;

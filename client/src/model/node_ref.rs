@@ -42,8 +42,8 @@ impl NodeRef {
     ///
     /// # Errors
     /// [`Kind::NotFound`]; [`Kind::InvalidArgument`] when it may mean several: principals that begin like that,
-    /// or the name of one member and digits of another. What is done to a member is hard to undo, so none is
-    /// preferred.
+    /// or the name of one member and digits of another. A request against a member is hard to undo, so none
+    /// is preferred.
     pub fn pick<'a>(
         &self,
         members: &'a [(Label, Principal)],

@@ -24,37 +24,37 @@ pub struct Service {
     pub net_id: NetId,
     /// Which key it answers with; `None` until nodes publish service keys.
     pub key_id: Option<KeyId>,
-    /// What it says about itself.
+    /// How it is.
     pub status: ServiceStatus,
     /// Whether its node is alive and its lease runs.
     pub live: bool,
-    /// What its caller said about it.
+    /// The labels that its caller gave it.
     pub labels: BTreeMap<String, String>,
 }
 
 impl Service {
-    /// What tells it from every other service, and orders services.
+    /// The key that tells it from every other service, and orders services.
     pub const fn key(&self) -> (&FlockId, u16) {
         (&self.path, self.ordinal)
     }
 }
 
-/// What a service says about itself. Ordered from best to worst for a caller.
+/// How a service is, as far as its node and the liveness of that tell. Ordered from best to worst for a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ServiceStatus {
-    /// Serves.
+    /// It serves.
     Up,
-    /// Nothing was heard.
-    Unknown,
-    /// Serves badly.
+    /// It serves, and a check failed.
     Degraded,
-    /// Does not serve.
+    /// Nothing was heard of it or of its node for a while.
+    Unknown,
+    /// It does not serve.
     Down,
 }
 
 impl ServiceStatus {
     /// Every status.
-    pub const ALL: [Self; 4] = [Self::Up, Self::Unknown, Self::Degraded, Self::Down];
+    pub const ALL: [Self; 4] = [Self::Up, Self::Degraded, Self::Unknown, Self::Down];
 
     /// The word used in JSON and on the wire.
     pub const fn as_str(self) -> &'static str {

@@ -1,4 +1,4 @@
-//! What a node says about itself.
+//! A node's statement about itself.
 
 use crux_crdt::name::Label;
 use crux_crdt::{Digest, Principal};
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::json::text;
 use super::{Joining, Leader};
 
-/// What a node is and what it sees, in numbers.
+/// The state of a node, and its view of the flock in numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Status {
     /// The flock's name.
@@ -43,6 +43,10 @@ pub struct Status {
     pub blob_bytes_sent: u64,
     /// Bytes of pieces that came from other nodes since the start.
     pub blob_bytes_fetched: u64,
+    /// The process that answers: the fulcrum, or the node where that is one process.
+    pub pid: u32,
+    /// The process that started it and starts it again; `None`: the node is one process.
+    pub picket_pid: Option<u32>,
 }
 
 /// How many members are in which state. `alive` counts the node itself; left, retired and evicted

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crux_crdt::blob::BlobId;
+use crux_crdt::service::{Config, Fields, Image};
 use crux_crdt::{Digest, Principal};
 
 use super::{
-    Blob, Check, CheckResult, Joining, Leader, Member, MemberCounts, MemberState, Scrubbed,
-    Service, ServiceStatus, Status, WallTime,
+    Blob, Change, Check, CheckResult, CheckState, Event, Inspected, Instance, InstanceExit,
+    InstanceState, Joining, Leader, LogLine, LogStream, Member, MemberCounts, MemberState,
+    PreviousImage, Scrubbed, Service, ServiceStatus, Settled, Status, WallTime,
 };
 
 pub(crate) fn leader() -> Leader {
@@ -32,6 +34,8 @@ pub(crate) fn statuses() -> [Status; 2] {
         blobs: 6,
         blob_bytes_sent: 7,
         blob_bytes_fetched: 8,
+        pid: 9,
+        picket_pid: Some(6),
     };
     let bare = Status { lost_name: None, leader: None, joining: Joining::Alone, ..full.clone() };
     [full, bare]
@@ -108,4 +112,131 @@ pub(crate) fn blobs() -> [Blob; 2] {
 pub(crate) fn scrubbed() -> Scrubbed {
     let (damaged, changed) = (vec![(blob_id(7), 2)], vec![blob_id(8)]);
     Scrubbed { blobs: 3, bytes: 4, damaged, changed }
+}
+
+pub(crate) fn config() -> Config {
+    let mut fields = Fields::new("web".parse().unwrap(), Image::Blob(blob_id(7)));
+    fields.args = vec!["--listen".to_owned(), "\u{1}é\"".to_owned()];
+    fields.try_into().unwrap()
+}
+
+/// One in each state, of which the last has nothing that may be missing.
+pub(crate) fn instances() -> Vec<Instance> {
+    let instance = |state| Instance {
+        service: "web".parse().unwrap(),
+        rev: "v1".parse().unwrap(),
+        ordinal: 1,
+        horde: "main".parse().unwrap(),
+        instance: Some("web-v1-1-0a0a0a0a".to_owned()),
+        state,
+        status: ServiceStatus::Degraded,
+        since: Duration::from_millis(1500),
+        pid: Some(7),
+        restarts: 2,
+        image: Some(blob_id(7)),
+        sealed: true,
+        ports: BTreeMap::from([("http".to_owned(), 27_200)]),
+        memory: Some(1 << 20),
+        cpu: Some(Duration::from_millis(20)),
+        reason: Some("exit 1".to_owned()),
+    };
+    let mut instances: Vec<_> = InstanceState::ALL.into_iter().map(instance).collect();
+    let bare = Instance {
+        instance: None,
+        pid: None,
+        image: None,
+        sealed: false,
+        ports: BTreeMap::new(),
+        memory: None,
+        cpu: None,
+        reason: None,
+        ..instance(InstanceState::Stopped)
+    };
+    instances.push(bare);
+    instances
+}
+
+/// One with each change, of which the last has no instance.
+pub(crate) fn settled() -> Vec<Settled> {
+    let settled = |change| Settled {
+        service: "web".parse().unwrap(),
+        rev: "v1".parse().unwrap(),
+        instance: Some("web-v1-0-0a0a0a0a".to_owned()),
+        state: InstanceState::Up,
+        pid: Some(7),
+        ports: BTreeMap::from([("http".to_owned(), 27_200)]),
+        change,
+        generation: 9,
+        notes: vec!["limits are not enforced here".to_owned()],
+    };
+    let mut all: Vec<_> = Change::ALL.into_iter().map(settled).collect();
+    if let Some(last) = all.last_mut() {
+        *last = Settled { instance: None, pid: None, ports: BTreeMap::new(), ..last.clone() };
+    }
+    all
+}
+
+/// One with everything, and one of a service that never ran.
+pub(crate) fn inspected() -> [Inspected; 2] {
+    let check = |passed: Option<bool>| CheckState {
+        instance: "web-v1-0-0a0a0a0a".to_owned(),
+        check: "http /healthz at http".to_owned(),
+        passed,
+        failures: 1,
+        ago: passed.map(|_| Duration::from_millis(300)),
+        text: "503".to_owned(),
+    };
+    let exit = |code, signal| InstanceExit {
+        instance: "web-v1-0-0b0b0b0b".to_owned(),
+        at: WallTime { unix_ms: 1_796_045_429_123 },
+        code,
+        signal,
+        ran: Duration::from_secs(3),
+        reason: "exited".to_owned(),
+    };
+    let full = Inspected {
+        config: config(),
+        generation: 9,
+        wanted: true,
+        instances: instances(),
+        checks: vec![check(None), check(Some(true)), check(Some(false))],
+        exits: vec![exit(Some(1), None), exit(None, Some(9)), exit(None, None)],
+        previous: Some(PreviousImage { rev: "v0".parse().unwrap(), image: blob_id(6) }),
+        isolation: BTreeMap::from([("user".to_owned(), "nobody".to_owned())]),
+    };
+    let bare = Inspected {
+        wanted: false,
+        instances: vec![],
+        checks: vec![],
+        exits: vec![],
+        previous: None,
+        isolation: BTreeMap::new(),
+        ..full.clone()
+    };
+    [full, bare]
+}
+
+/// One of each stream.
+pub(crate) fn log_lines() -> Vec<LogLine> {
+    let line = |stream| LogLine {
+        at: WallTime { unix_ms: 1_796_045_429_123 },
+        instance: "web-v1-0-0a0a0a0a".to_owned(),
+        stream,
+        text: "GET / 200".to_owned(),
+    };
+    LogStream::ALL.into_iter().map(line).collect()
+}
+
+pub(crate) fn event() -> Event {
+    Event {
+        seq: 3,
+        at: WallTime { unix_ms: 1_796_045_429_123 },
+        up: Duration::from_millis(987),
+        boot: "5f0c9a1b-22d8-47f4-9a1b-22d8e7f40000".to_owned(),
+        kind: "plugin.exited".to_owned(),
+        node: "n1".parse().unwrap(),
+        principal: Principal([1; 32]),
+        detail: BTreeMap::from([("service".to_owned(), "web".to_owned())]),
+        text: "web exited".to_owned(),
+    }
 }

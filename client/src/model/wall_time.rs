@@ -16,6 +16,12 @@ const DAYS_TO_1970: u64 = 719_468;
 const DAYS_OF_400_YEARS: u64 = 146_097;
 
 impl WallTime {
+    /// As it prints, with milliseconds: `2026-11-30T13:30:29.123Z`.
+    pub fn with_millis(self) -> String {
+        let seconds = self.to_string();
+        format!("{}.{:03}Z", seconds.trim_end_matches('Z'), self.unix_ms % 1000)
+    }
+
     /// Year, month and day.
     const fn date(self) -> (u64, u64, u64) {
         let days = self.unix_ms / 86_400_000 + DAYS_TO_1970;
@@ -58,6 +64,13 @@ mod tests {
         assert_eq!(shown(1_796_045_429), "2026-11-30T13:30:29Z");
         assert_eq!(shown(4_107_542_399), "2100-02-28T23:59:59Z");
         assert_eq!(shown(4_107_542_400), "2100-03-01T00:00:00Z");
+    }
+
+    #[test]
+    fn prints_milliseconds_where_they_matter() {
+        let shown = |unix_ms| WallTime { unix_ms }.with_millis();
+        assert_eq!(shown(1_796_045_429_007), "2026-11-30T13:30:29.007Z");
+        assert_eq!(shown(1_796_045_429_999), "2026-11-30T13:30:29.999Z");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::{
 use crate::error::{Error, Kind};
 use crate::model::{Blob, Prefix, Scrubbed};
 use crate::parse;
+use crate::socket::Door;
 use crate::wire::Message;
 use crate::wire::field;
 
@@ -35,7 +36,7 @@ macro_rules! blobs_calls {
     };
 }
 
-blobs_calls!(calls_over! { BlobsClient: });
+blobs_calls!(calls_over! { BlobsClient at Control: });
 
 /// Asks for every blob of the node, by id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

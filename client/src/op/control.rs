@@ -15,6 +15,7 @@ use super::{
 use crate::error::Error;
 use crate::model::{Check, Leader, Member, NodeRef, Service, Status};
 use crate::parse;
+use crate::socket::Door;
 use crate::wire::Message;
 use crate::wire::field::{self, present};
 
@@ -39,7 +40,7 @@ macro_rules! control_calls {
     };
 }
 
-control_calls!(calls_over! { ControlClient: });
+control_calls!(calls_over! { ControlClient at Control: });
 
 /// Asks what the node is and what it sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +55,7 @@ pub struct GetLeader;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeaderPing;
 
-/// What became of a leader ping.
+/// The outcome of a leader ping.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaderPinged {
     /// The leader that it ran under.
@@ -73,7 +74,7 @@ pub struct GetMembers;
 /// [`LimitReached`](crate::Kind::LimitReached), [`DiskFull`](crate::Kind::DiskFull).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Register {
-    /// What names it on the node: registering the same key again replaces the rest.
+    /// Its key on the node: registering the same key again replaces the rest.
     pub key: ServiceKey,
     /// Where it is reached.
     pub endpoint: Endpoint,
@@ -92,7 +93,7 @@ pub struct Register {
 /// A service was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registered {
-    /// Where it stands.
+    /// Its path.
     pub path: FlockId,
     /// Its instance name, unique in the flock.
     pub instance: String,
@@ -104,7 +105,7 @@ pub struct Registered {
 /// [`NotFound`](crate::Kind::NotFound).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deregister {
-    /// What names it on the node.
+    /// Its key on the node.
     pub key: ServiceKey,
 }
 
@@ -118,11 +119,13 @@ pub struct GetServices {
 }
 
 /// Picks one live instance for a generic or actual name, an instance name or a query. Refused with
-/// [`NotFound`](crate::Kind::NotFound).
+/// [`NotFound`](crate::Kind::NotFound), also when there is no such node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolve {
     /// The name.
     pub name: String,
+    /// Only instances on this node; `None`: on any.
+    pub on: Option<NodeRef>,
 }
 
 /// Retires a member that is not coming back; answers who it was. Refused with
@@ -318,11 +321,13 @@ impl Wire for Resolve {
     type Response = v1::ResolveResponse;
 
     fn to_wire(&self) -> v1::ResolveRequest {
-        v1::ResolveRequest { name: self.name.clone() }
+        let node = self.on.as_ref().map(NodeRef::to_string).unwrap_or_default();
+        v1::ResolveRequest { name: self.name.clone(), node }
     }
 
     fn from_wire(wire: &v1::ResolveRequest) -> Result<Self, Error> {
-        Ok(Self { name: wire.name.clone() })
+        let on = (!wire.node.is_empty()).then(|| parse::node(&wire.node)).transpose()?;
+        Ok(Self { name: wire.name.clone(), on })
     }
 
     fn answer_to_wire(answer: &Service) -> v1::ResolveResponse {

@@ -8,9 +8,9 @@
 //!            ◀─ Registered ─       ◀─ RegisterResponse ─           ◀─ Registered ─        ◀─ Answer ──
 //! ```
 //!
-//! There is one file for each service of the API: [`control`] and [`blobs`]. Each holds the operations
-//! with both of their conversions, and a table of calls at its top. The client sends by that table,
-//! and the node serves by it.
+//! There is one file for each service of the API: [`control`], [`blobs`] and [`services`]. Each holds the
+//! operations with both of their conversions, and a table of calls at its top. The client sends by that table,
+//! over the socket that the table names, and the node serves by it.
 //!
 //! # A new operation that changes state
 //!
@@ -26,26 +26,29 @@
 //!
 //! One that only reads the view has an `impl Serve` in `node/src/api/service.rs` in place of the `From`,
 //! and its name in `Class::of` of `node/src/api/calls.rs`.
-//! What several operations answer with is in [`model`](crate::model).
+//! Types that several answers share are in [`model`](crate::model).
 
 pub mod blobs;
 pub mod control;
+pub mod services;
 
 use std::future::Future;
 
 use tonic::transport::Channel;
 
 use crate::error::Error;
+use crate::socket::Door;
 
 pub use blobs::*;
 pub use control::*;
+pub use services::*;
 
 /// The longest answer in bytes. A service takes about 300, so this is some 200 000 services.
 pub(crate) const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Something to ask of a node, and the type of what it answers.
 pub trait Op: Send + Sync + Sized + 'static {
-    /// What a node answers.
+    /// The node's answer.
     type Answer: Send + 'static;
 }
 
@@ -62,7 +65,7 @@ pub trait Wire: Op {
     /// The operation as a node reads it.
     ///
     /// # Errors
-    /// What is wrong with it, with a hint what to write instead.
+    /// The request is malformed; the hint says what to write instead.
     fn from_wire(wire: &Self::Request) -> Result<Self, Error>;
 
     /// The answer as a node writes it.
@@ -77,8 +80,10 @@ pub trait Wire: Op {
 
 /// An operation that is one call of the API: a row of a table of calls.
 pub trait Call: Wire {
-    /// What the call does to the node.
+    /// The effect of the call on the node.
     const EFFECT: Effect;
+    /// The socket that serves it.
+    const DOOR: Door;
 
     /// Makes the call.
     fn send(
@@ -87,7 +92,7 @@ pub trait Call: Wire {
     ) -> impl Future<Output = Result<tonic::Response<Self::Response>, tonic::Status>> + Send;
 }
 
-/// What a call does: decides how long a client waits, and what a lost answer means.
+/// The effect of a call: decides how long a client waits, and what a lost answer means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// Only reads: a lost answer changed nothing.
@@ -100,9 +105,10 @@ pub enum Effect {
 
 /// Makes each row of a table of calls a [`Call`] over a stub.
 macro_rules! calls_over {
-    ($stub:ident: $($call:ident: $Op:ident, $effect:ident;)*) => {
+    ($stub:ident at $door:ident: $($call:ident: $Op:ident, $effect:ident;)*) => {
         $(impl Call for $Op {
             const EFFECT: Effect = Effect::$effect;
+            const DOOR: Door = Door::$door;
 
             async fn send(
                 channel: Channel,

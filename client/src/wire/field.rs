@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use crux_crdt::service::Config;
+
 use crate::error::{Error, Kind};
 
 /// Parses one field.
@@ -20,4 +22,15 @@ fn odd(what: impl Into<String>) -> Error {
     Error::new(Kind::Internal, what)
         .augment("the node's answer")
         .with_hint("The node and this command may be of different versions.")
+}
+
+/// A config as it travels: its JSON.
+pub(crate) fn config_to_wire(config: &Config) -> Vec<u8> {
+    // Texts, numbers and tables by text: nothing that JSON lacks. No bytes are refused on the other side.
+    serde_json::to_vec(config).unwrap_or_default()
+}
+
+/// A config of an answer.
+pub(crate) fn config_from_wire(wire: &[u8]) -> Result<Config, Error> {
+    serde_json::from_slice(wire).map_err(|err| odd(format!("config: {err}")))
 }

@@ -13,6 +13,7 @@
 
 pub(crate) mod field;
 mod model;
+mod services;
 mod status;
 
 pub use status::{from_status, to_status};

@@ -68,6 +68,8 @@ impl Message for Status {
             blobs: self.blobs,
             blob_bytes_sent: self.blob_bytes_sent,
             blob_bytes_fetched: self.blob_bytes_fetched,
+            pid: self.pid,
+            picket_pid: self.picket_pid,
         }
     }
 
@@ -88,6 +90,8 @@ impl Message for Status {
             blobs: wire.blobs,
             blob_bytes_sent: wire.blob_bytes_sent,
             blob_bytes_fetched: wire.blob_bytes_fetched,
+            pid: wire.pid,
+            picket_pid: wire.picket_pid,
         })
     }
 }

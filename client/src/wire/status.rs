@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, LOG_CHARS_MAX};
 
 /// The domain of `ErrorInfo`.
 const DOMAIN: &str = "crux";
@@ -18,6 +18,9 @@ const CONTEXT_SEPARATOR: char = '\n';
 
 /// Before the names of extra fields.
 const FIELD: &str = "field.";
+
+/// The field with what a program wrote last.
+const LOG_FIELD: &str = "field.log";
 
 /// How many characters of a text go over the wire: statuses travel in headers.
 const TEXT_MAX: usize = 1024;
@@ -32,10 +35,11 @@ pub fn to_status(err: &Error) -> Status {
     Status::with_error_details(code, cut(&err.to_string()), details)
 }
 
-/// What `ErrorInfo` says besides the kind.
+/// The fields of `ErrorInfo` besides the kind.
 fn metadata(err: &Error) -> HashMap<String, String> {
     let mut metadata = HashMap::new();
-    let mut put = |name: &str, value: &str| metadata.insert(name.to_owned(), cut(value));
+    let mut put =
+        |name: &str, value: &str| metadata.insert(name.to_owned(), cut_to(value, max(name)));
     put("message", err.message());
     put("state_changed", err.state_changed().as_str());
     put("fault", err.fault().as_str());
@@ -52,7 +56,7 @@ fn metadata(err: &Error) -> HashMap<String, String> {
     metadata
 }
 
-/// The status as an error. What a newer version says in other words keeps its code's meaning.
+/// The status as an error. A kind that only a newer version knows keeps its code's meaning.
 pub fn from_status(status: &Status) -> Error {
     let by_code = Kind::from_grpc(status.code() as i32);
     let info = status.get_details_error_info().filter(|info| info.domain == DOMAIN);
@@ -90,7 +94,16 @@ pub fn from_status(status: &Status) -> Error {
 
 /// At most [`TEXT_MAX`] characters.
 fn cut(s: &str) -> String {
-    s.chars().take(TEXT_MAX).collect()
+    cut_to(s, TEXT_MAX)
+}
+
+fn cut_to(s: &str, max: usize) -> String {
+    s.chars().take(max).collect()
+}
+
+/// How many characters a text of that name has at most. The log of a program is bounded where it is added.
+fn max(name: &str) -> usize {
+    if name == LOG_FIELD { LOG_CHARS_MAX } else { TEXT_MAX }
 }
 
 #[cfg(test)]
@@ -114,6 +127,14 @@ mod tests {
             assert_eq!(status.message(), err.to_string());
             assert_eq!(from_status(&status), err);
         }
+    }
+
+    #[test]
+    fn the_last_lines_of_a_program_arrive() {
+        let lines: Vec<String> = (0..30).map(|n| format!("{n} {}", "é".repeat(500))).collect();
+        let err = Error::new(Kind::StartFailed, "exit 1").with_log(&lines);
+        assert_eq!(from_status(&to_status(&err)), err);
+        assert!(to_status(&err).details().len() < 20 * 1024);
     }
 
     #[test]

@@ -19,6 +19,11 @@ impl ServiceName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The revision of a service that names none: `v1`.
+    pub fn first_rev() -> Self {
+        Self(crate::service::bounds::default::REV.to_owned())
+    }
 }
 
 impl FromStr for ServiceName {

@@ -100,7 +100,9 @@ macro_rules! slot_kinds {
             }
         }
 
-        const _: () = assert!(0 $(+ $most)+ <= super::SLOTS_MAX, "the kinds fit a record");
+        /// How many slots there may be of all kinds.
+        const MOST: usize = 0 $(+ $most)+;
+        const _: () = assert!(MOST <= super::SLOTS_MAX, "the kinds fit a record");
     };
 }
 pub(super) use slot_kinds;

@@ -198,7 +198,9 @@ fn drafts(nodes: usize) -> impl Strategy<Value = Draft> {
     let names = prop::option::of(prop::sample::select(vec!["ash", "birch", "cedar"]));
     let services = prop::sample::subsequence(vec!["ntp", "dns", "web"], 0..=3);
     let names = (names, any::<bool>());
-    let later = prop::sample::subsequence(vec![vec![0x7f, 1], vec![0x7f, 2], vec![3]], 0..=2);
+    let unwell = [&[3, 0, 0, 0, 1][..], &[5; 8], &[2]].concat();
+    let later = vec![vec![0x7f, 1], vec![0x7f, 2], vec![4], unwell];
+    let later = prop::sample::subsequence(later, 0..=2);
     let fields = prop::sample::subsequence(vec![9, 200], 0..=2);
     let rest = (0..2_u16, any::<bool>(), later, fields);
     (0..nodes, marker, names, services, rest).prop_map(

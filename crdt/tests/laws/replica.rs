@@ -8,14 +8,14 @@ use crux_crdt::blob::{BlobId, Descriptor, Root};
 use crux_crdt::canon::{Canonical as _, DecodeError};
 use crux_crdt::name::NodeName;
 use crux_crdt::record::{
-    KindFull, Marker, Offer, Owner, ROWS, Record, RecordError, Registration, SLOT_BYTES_MAX,
-    SLOTS_MAX, Slot, SlotKind as _, SlotSet,
+    Condition, KindFull, Marker, Offer, Owner, ROWS, Record, RecordError, Registration,
+    SLOT_BYTES_MAX, SLOTS_MAX, ServiceTag, Slot, SlotKind as _, SlotSet, Unwell,
 };
 use crux_crdt::strew::{DepartureKind, Kind, Names, RecordOutcome, Strew};
 use proptest::prelude::*;
 
 use crate::flock::*;
-use crate::values::later;
+use crate::values::{later, unwell_bytes};
 
 fn services(strew: &Strew, node: usize) -> Vec<String> {
     let record = strew.shown_record(&principal(node));
@@ -177,10 +177,14 @@ fn the_digest_leaves_out_kinds_of_which_there_is_nothing() {
     assert!(strew.index(Kind(3)).is_none());
 }
 
-fn instance(number: u16) -> Slot {
+fn registration_of(number: u16) -> Registration {
     let mut one = registration("web");
     one.key.ordinal = number;
-    Slot::Registration(one)
+    one
+}
+
+fn instance(number: u16) -> Slot {
+    Slot::Registration(registration_of(number))
 }
 
 #[test]
@@ -233,6 +237,42 @@ fn a_set_says_when_it_is_full_and_drops_nothing() {
     // Of a record: what a part of the node owns. What callers own is not a set, nor what nobody knows.
     let slots = set.slots().cloned().chain([instance(0), later_slot(0)]);
     assert_eq!(SlotSet::all_of(&record_of(1, slots).unwrap()), [set]);
+}
+
+/// All are said at once, so there is one statement; and none where all are up.
+#[test]
+fn a_statement_about_health_is_sorted_and_bounded_and_never_empty() {
+    let tag = |number: u16| registration_of(number).key.tag();
+    assert_eq!(Unwell::new([]), Ok(None));
+    let all = |count| Unwell::new((0..count).map(|number| (tag(number), Condition::Down)));
+    let full = Slot::Unwell(all(256).unwrap().unwrap());
+    assert!(full.is_within_bounds() && full.to_canonical().len() < 2400);
+    assert_eq!(all(257).unwrap_err().most, 256);
+    let twice =
+        Unwell::new([(tag(1), Condition::Down), (tag(1), Condition::Degraded)]).unwrap().unwrap();
+    assert_eq!((twice.of(tag(1)), twice.of(tag(2))), (Some(Condition::Degraded), None));
+    let both = record_of(1, [full, Slot::Unwell(twice)]);
+    assert_eq!(both, Err(RecordError::DuplicateKey("statements about health")));
+
+    let decoded = |all: &[([u8; 8], u8)]| Unwell::from_canonical(&unwell_bytes(all.to_vec()));
+    let many: Vec<_> = (0..257_u64).map(|number| (number.to_be_bytes(), 1)).collect();
+    assert!(decoded(&many[..256]).is_ok() && decoded(&many).is_err());
+    for wrong in [&[][..], &[([1; 8], 0)], &[([2; 8], 1), ([1; 8], 1)], &[([1; 8], 1), ([1; 8], 1)]]
+    {
+        assert!(decoded(wrong).is_err(), "{wrong:?}");
+    }
+}
+
+/// A condition that came after this build hides nothing: the record keeps its bytes, and it reads as one that
+/// is not up.
+#[test]
+fn a_condition_of_a_later_version_is_kept_as_it_is() {
+    let bytes = unwell_bytes([([1; 8], 2), ([2; 8], 200)]);
+    let unwell = Unwell::from_canonical(&bytes).unwrap();
+    assert_eq!(unwell.of(ServiceTag([1; 8])), Some(Condition::Down));
+    assert!(matches!(unwell.of(ServiceTag([2; 8])), Some(Condition::Later(_))));
+    assert_eq!(unwell.to_canonical(), bytes);
+    assert!(record_of(1, [Slot::Unwell(unwell), instance(0)]).is_ok());
 }
 
 #[test]

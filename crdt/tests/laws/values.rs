@@ -9,7 +9,7 @@ use crux_crdt::canon::{Canonical, Encoder};
 use crux_crdt::path::Endpoint;
 use crux_crdt::record::{
     Frontier, Header, INCARNATION_LIMIT, LaterFields, Marker, Offer, Profile, Registration,
-    SERVICE_LABELS_MAX, ServiceKey, Slot,
+    SERVICE_LABELS_MAX, ServiceKey, Slot, Unwell,
 };
 use crux_crdt::{Digest, Principal};
 use proptest::prelude::*;
@@ -128,14 +128,30 @@ pub(crate) fn service_keys() -> impl Strategy<Value = ServiceKey> {
 
 /// Of every kind that there is, and of those that there are not.
 pub(crate) fn slots() -> impl Strategy<Value = Slot> {
-    let later = (3..=u8::MAX, prop::collection::vec(any::<u8>(), 0..300));
+    let later = (4..=u8::MAX, prop::collection::vec(any::<u8>(), 0..300));
     let later = later
         .prop_map(|(kind, body)| Slot::from_canonical(&[&[kind][..], &body].concat()).unwrap());
     prop_oneof![
         registrations().prop_map(Slot::Registration),
         descriptors().prop_map(|offer| Slot::Offer(Offer(offer))),
+        unwell().prop_map(Slot::Unwell),
         later,
     ]
+}
+
+/// With conditions that this build knows, and of later ones.
+fn unwell() -> impl Strategy<Value = Unwell> {
+    let all = prop::collection::btree_map(any::<[u8; 8]>(), 1..=u8::MAX, 1..=256);
+    all.prop_map(|all| Unwell::from_canonical(&unwell_bytes(all)).unwrap())
+}
+
+/// The encoding of such a statement, whether or not it is one.
+pub(crate) fn unwell_bytes(all: impl IntoIterator<Item = ([u8; 8], u8)>) -> Vec<u8> {
+    let all: Vec<_> = all.into_iter().collect();
+    let mut out = Encoder::default();
+    out.count(all.len());
+    all.iter().for_each(|(tag, condition)| _ = out.fixed(tag).u8(*condition));
+    out.finish()
 }
 
 /// A statement of a kind that came after this build.

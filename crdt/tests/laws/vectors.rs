@@ -14,14 +14,15 @@ use crux_crdt::blob::{BlobId, Descriptor, PIECE_BYTES, PieceSet, Root};
 use crux_crdt::canon::{Canonical, Encoder};
 use crux_crdt::fingerprint::Fingerprint;
 use crux_crdt::record::{
-    Frontier, Header, Marker, Offer, Profile, Registration, ServiceKey, Slot, Yields, slots_root,
+    Condition, Frontier, Header, Marker, Offer, Profile, Registration, ServiceKey, ServiceTag,
+    Slot, Unwell, Yields, slots_root,
 };
 use crux_crdt::sign::{Identity, Signable, Signed};
 use crux_crdt::{Digest, Principal};
 use data_encoding::HEXLOWER;
 
 use crate::flock::{self, Draft, FLOCK, admit, replica};
-use crate::values::{later, with_fields};
+use crate::values::{later, unwell_bytes, with_fields};
 
 #[derive(Default)]
 struct Found(String);
@@ -176,6 +177,28 @@ fn offers() {
     found.value("offer", &slot);
     found.hex("offer.id", &slot.id().0);
     found.compare(include_str!("../fixtures/offers-2.hex"));
+}
+
+#[test]
+fn unwell() {
+    let mut found = Found::default();
+    let key = registration().key;
+    found.hex("tag", &key.tag().0);
+    found.hex("tag.further", &ServiceKey { ordinal: 258, ..key.clone() }.tag().0);
+    let other = |byte| ServiceTag([byte; 8]);
+    let all = [
+        (other(9), Condition::Unknown),
+        (other(1), Condition::Degraded),
+        (key.tag(), Condition::Down),
+    ];
+    let slot = Slot::Unwell(Unwell::new(all).unwrap().unwrap());
+    found.value("unwell", &slot);
+    found.hex("unwell.id", &slot.id().0);
+    let later = unwell_bytes([([1; 8], 1), ([2; 8], 200)]);
+    let later = Slot::Unwell(Unwell::from_canonical(&later).unwrap());
+    found.value("unwell.later", &later);
+    found.hex("unwell.later.id", &later.id().0);
+    found.compare(include_str!("../fixtures/unwell-2.hex"));
 }
 
 /// The digest of a state is at version 2: it covers each kind that there is something of.

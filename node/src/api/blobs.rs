@@ -19,11 +19,11 @@ use futures::{Stream, StreamExt as _, stream};
 use tokio::sync::watch;
 use tonic::{Request as Call, Status, Streaming};
 
-use super::serve::{Answer, Serve, answered, handle};
 use crate::blobs::want::{Fetch, Pantry, Progress, WAIT};
 use crate::blobs::{self, BlobError, Reader};
 use crate::error::{Error, Kind};
 use crate::view::View;
+use crux_picket::door::{Answer, Serve, answered, handle};
 
 #[cfg(test)]
 mod tests;
@@ -35,7 +35,7 @@ const FOUND_MAX: usize = 16;
 #[derive(Debug, Clone)]
 pub(super) struct Service {
     pub(super) pantry: Pantry,
-    /// What the node sees of the flock.
+    /// The node's view of the flock.
     pub(super) view: watch::Receiver<Arc<View>>,
     /// Turns true when the server stops: streams end then.
     pub(super) closing: watch::Receiver<bool>,
@@ -67,7 +67,7 @@ impl Service {
         Ok(v1::PutResponse { id: put.blob.to_string(), size: put.size })
     }
 
-    /// The next part of a put. What breaks in the middle is as good as a stream without an end.
+    /// The next part of a put. A stream that breaks in the middle counts as one without an end.
     async fn part(
         &self,
         parts: &mut Streaming<v1::PutRequest>,
@@ -199,7 +199,7 @@ impl From<blobs::Scrubbed> for Scrubbed {
     }
 }
 
-/// What a get does next.
+/// The next step of a get.
 enum Getting {
     Fetching(Pantry, BlobId, Fetch),
     Opening(Pantry, BlobId),
@@ -271,7 +271,7 @@ fn progress_part(progress: Progress) -> v1::GetResponse {
     v1::GetResponse { part: Some(v1::get_response::Part::Progress(progress)) }
 }
 
-/// No blob begins with the digits, among those that were looked at.
+/// No blob begins with the digits, among those that were searched.
 fn unknown(prefix: &Prefix, elsewhere: bool) -> Error {
     let place = if elsewhere { "that is known here" } else { "of this node" };
     let message = format!("no blob {place} begins with {prefix}");

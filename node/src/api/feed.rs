@@ -1,4 +1,4 @@
-//! What `Watch` streams: a snapshot, then what changed.
+//! The stream of `Watch`: a snapshot, then changes.
 //!
 //! The reader pulls. A reader that is slow finds, when it comes back, one delta from what it saw
 //! last to what is there now, so nothing piles up for it. Where that delta is long, it gets a new
@@ -55,7 +55,7 @@ pub(super) struct Feed {
     closing: watch::Receiver<bool>,
     query: Query,
     all: bool,
-    /// What the reader knows once it has taken what is pending; `None` before the first snapshot.
+    /// The view that the reader has once it took the pending events; `None` before the first snapshot.
     last: Option<Weak<View>>,
     seen: Seen,
     pending: VecDeque<Event>,

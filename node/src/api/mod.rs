@@ -2,18 +2,13 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | `socket` | the socket: path, mode, which users may connect |
-//! | `limits` | how much is taken at once, from all callers together |
-//! | `seats` | which connections are served, and which are closed |
-//! | `calls` | how many calls of each kind are open |
-//! | `whole` | a request counts once it arrived whole |
-//! | `untaken` | answers that callers have not taken yet |
 //! | `server` | serves Control, health and reflection until it is stopped |
-//! | `serve` | how an operation of the client's becomes a handler |
 //! | `service` | the Control service: reads use the view, the rest goes to the fulcrum |
 //! | `blobs` | the Blobs service: streams in and out |
 //! | `feed` | what `Watch` streams |
+//! | `health` | what `grpc.health.v1` says of the node and of its services |
 //!
+//! Socket, seats and limits are those of `crux_picket::door`, which the picket's API has too.
 //! `crux_client` reads and writes every message, so that a node and its clients agree. Within the node
 //! this is the only place that names tonic. A read uses the published view and never waits for the
 //! fulcrum; a write asks the fulcrum through a bounded channel, with a time-out.
@@ -38,18 +33,12 @@
 //! watcher that does not read costs one message; see `feed`.
 
 mod blobs;
-mod calls;
 mod feed;
-mod limits;
-mod seats;
-mod serve;
+mod health;
 mod server;
 mod service;
-mod socket;
 #[cfg(test)]
 pub(crate) mod tests;
-mod untaken;
-mod whole;
 
+pub use crux_picket::door::Socket;
 pub use server::serve;
-pub use socket::Socket;

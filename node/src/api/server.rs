@@ -3,36 +3,33 @@
 use std::future::Future;
 use std::time::Duration;
 
+use crux_picket::door::{Calls, STREAMS_MAX, Seats, Socket};
 use crux_proto::v1::blobs_server::BlobsServer;
 use crux_proto::v1::control_server::ControlServer;
 use tokio::sync::watch;
 use tonic::transport::Server;
-use tonic_health::ServingStatus;
 
 use super::blobs;
-use super::calls::Calls;
 use super::feed::Seen;
-use super::limits::{REQUEST_BYTES_MAX, STREAMS_MAX};
-use super::seats::Seats;
+use super::health::NodeHealth;
 use super::service::Service;
-use super::socket::Socket;
 use crate::blobs::want::Pantry;
 use crate::error::{Error, Kind};
 use crate::fulcrum::Handle;
+use crate::fulcrum::health::Stated;
 
 /// How long calls under way may take after the signal to stop. `leave` answers within it; longer
 /// would only delay the end.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How long a node that starts may take until it shows itself among the members. One write to the disk, mostly;
-/// where that fails, as on a full disk, commands have to be answered all the same.
-const SHOWN_WITHIN: Duration = Duration::from_secs(1);
+/// The longest request in bytes: names and addresses are short.
+const REQUEST_BYTES_MAX: usize = 64 * 1024;
 
 /// The longest part of a put, in bytes: a chunk of 1 MiB, and some.
 const PART_BYTES_MAX: usize = 1024 * 1024 + 64 * 1024;
 
 /// Serves the control API on a socket, from the moment that the node shows itself, until `shutdown` resolves; health says *serving* of the blobs
-/// once `ready` does. Then says *not serving*, closes silent connections, ends the streams, finishes the
+/// once `ready` does, and of services what was `stated` of them. Then says *not serving*, closes silent connections, ends the streams, finishes the
 /// calls under way for at most two seconds, and removes the socket.
 ///
 /// # Errors
@@ -41,17 +38,20 @@ pub async fn serve(
     socket: Socket,
     handle: Handle,
     pantry: Pantry,
+    stated: watch::Receiver<Stated>,
     ready: impl Future<Output = ()> + Send,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
-    shown(&handle).await;
+    // Those that are connected wait.
+    handle.shown().await;
     let (close, closing) = watch::channel(false);
-    let (reporter, health) = tonic_health::server::health_reporter();
-    reporter.set_serving::<ControlServer<Service>>().await;
-    reporter.set_not_serving::<BlobsServer<blobs::Service>>().await;
+    let (preload, preloaded) = watch::channel(false);
+    let views = handle.view.clone();
+    let health = NodeHealth { views, stated, preloaded, closing: closing.clone() };
+    let health = crux_client::health::server(health);
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(crux_proto::FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(crux_client::health::FILE_DESCRIPTOR_SET)
         .build_v1()
         .map_err(|err| internal("building the reflection service", &err))?;
     let (view, of_blobs) = (handle.view.clone(), pantry.clone());
@@ -61,7 +61,7 @@ pub async fn serve(
     let service = Service { handle, pantry, seen, closing: closing.clone() };
     let control = ControlServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX);
     let seats = Seats::new(socket.limits.connections);
-    let calls = Calls::new(socket.limits);
+    let calls = Calls::new(socket.limits, REQUEST_BYTES_MAX);
     let server = Server::builder()
         .max_concurrent_streams(STREAMS_MAX)
         // Of a call that is refused early more comes, and by default a connection bears that so many
@@ -76,7 +76,7 @@ pub async fn serve(
     tokio::pin!(server);
     let announced = async {
         ready.await;
-        reporter.set_serving::<BlobsServer<blobs::Service>>().await;
+        preload.send_replace(true);
         std::future::pending::<()>().await;
     };
     tokio::select! {
@@ -84,23 +84,12 @@ pub async fn serve(
         ended = &mut server => return ended.map_err(|err| internal("serving", &err)),
         () = shutdown => {}
     }
-    reporter.set_service_status("", ServingStatus::NotServing).await;
-    reporter.set_not_serving::<ControlServer<Service>>().await;
-    reporter.set_not_serving::<BlobsServer<blobs::Service>>().await;
     close.send_replace(true);
     seats.close_silent();
     match tokio::time::timeout(GRACE, server).await {
         Ok(ended) => ended.map_err(|err| internal("serving", &err)),
         Err(_) => Ok(()),
     }
-}
-
-/// Resolves when the node shows itself, or does not within [`SHOWN_WITHIN`]. A command right after the start would
-/// otherwise hear of a flock of none. Those that are connected wait.
-async fn shown(handle: &Handle) {
-    let mut views = handle.view.clone();
-    let shown = views.wait_for(|view| view.members.iter().any(|it| it.principal == view.principal));
-    drop(tokio::time::timeout(SHOWN_WITHIN, shown).await);
 }
 
 /// Resolves when the server is to stop.

@@ -12,24 +12,24 @@ use tokio::sync::watch;
 use tonic::{Request as Call, Status};
 
 use super::feed::{Feed, Seen};
-use super::serve::{Answer, Serve, answered, handle};
 use crate::blobs::want::Pantry;
 use crate::error::Error;
 use crate::fulcrum::Handle;
 use crate::fulcrum::request::{Asked, Request};
+use crux_picket::door::{Answer, Serve, answered, handle};
 
 /// The Control service.
 #[derive(Debug, Clone)]
 pub(super) struct Service {
     pub(super) handle: Handle,
     pub(super) pantry: Pantry,
-    /// What those who watch saw last.
+    /// The state that the watchers saw last.
     pub(super) seen: Seen,
     /// Turns true when the server stops: streams end then.
     pub(super) closing: watch::Receiver<bool>,
 }
 
-/// What changes state, or needs other nodes, the fulcrum does.
+/// The fulcrum serves each operation that changes state, or needs other nodes.
 impl<O: Op> Serve<O> for Service
 where
     Request: From<Asked<O>>,
@@ -42,6 +42,8 @@ where
 impl Serve<GetStatus> for Service {
     async fn serve(&self, _: GetStatus) -> Result<NodeStatus, Error> {
         let mut status = self.handle.view().status();
+        let processes = self.handle.processes;
+        (status.pid, status.picket_pid) = (processes.fulcrum, processes.picket);
         status.blobs = self.pantry.blobs.count() as u64;
         let moved = self.pantry.blobs.moved();
         (status.blob_bytes_sent, status.blob_bytes_fetched) = (moved.sent, moved.fetched);
@@ -69,7 +71,12 @@ impl Serve<GetServices> for Service {
 
 impl Serve<Resolve> for Service {
     async fn serve(&self, op: Resolve) -> Result<Found, Error> {
-        self.handle.view().resolve(&op.name, rand::rng().next_u64()).cloned()
+        let random = rand::rng().next_u64();
+        let view = self.handle.view();
+        match &op.on {
+            Some(node) => view.resolve_on(&op.name, node, random).cloned(),
+            None => view.resolve(&op.name, random).cloned(),
+        }
     }
 }
 

@@ -5,11 +5,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crux_client::model::{Check, CheckResult, NodeRef};
+use crux_client::model::{Check, CheckResult, NodeRef, ServiceStatus, Status};
 use crux_client::op::{
     Deregister, Doctor, Forget, GetLeader, GetMembers, GetServices, GetStatus, LeaderPing,
     LeaderPinged, Leave, Register, Registered, Resolve,
 };
+use crux_client::socket::Door;
 use crux_client::socket::SOCKET_NAME;
 use crux_client::{Client, Watch, WatchEvent, parse};
 use crux_crdt::record::ServiceKey;
@@ -21,12 +22,23 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::blobs::want::Pantry;
 use crate::error::{Error, Kind, StateChanged};
-use crate::fulcrum::Handle;
+use crate::fulcrum::health::Health;
 use crate::fulcrum::request::{Reply, ReplyTo, Request};
+use crate::fulcrum::{Handle, Processes};
 use crate::view::View;
 use crate::view::testing::{principal, service, view};
 
 mod crowd;
+pub(crate) mod picket;
+
+/// Those of a node that is all API.
+const PROCESSES: Processes = Processes { fulcrum: 4711, picket: Some(4710) };
+
+/// The answer to `status`.
+fn status() -> Status {
+    let Processes { fulcrum: pid, picket: picket_pid } = PROCESSES;
+    Status { pid, picket_pid, ..view().status() }
+}
 
 /// How long a test waits for an answer.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -35,6 +47,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 pub(crate) struct FakeNode {
     pub(crate) dir: TempDir,
     pub(crate) views: watch::Sender<Arc<View>>,
+    health: Health,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<Result<(), Error>>,
 }
@@ -47,12 +60,12 @@ impl FakeNode {
 
     /// The same, with a service of blobs that is ready once `ready` resolves.
     fn start_when(view: View, ready: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self::start_within(limits::Limits::of_process(), view, ready)
+        Self::start_within(crux_picket::door::Limits::of_process(), view, ready)
     }
 
     /// The same, with other limits.
     fn start_within(
-        limits: limits::Limits,
+        limits: crux_picket::door::Limits,
         view: View,
         ready: impl Future<Output = ()> + Send + 'static,
     ) -> Self {
@@ -60,16 +73,18 @@ impl FakeNode {
         let (views, view) = watch::channel(Arc::new(view));
         let (requests, queue) = mpsc::channel(8);
         tokio::spawn(fulcrum(queue));
-        let mut socket = Socket::bind(dir.path()).unwrap();
+        let mut socket = Socket::bind(dir.path(), Door::Control).unwrap();
         socket.limits = limits;
         let (stop, stopped) = oneshot::channel();
         let config = crate::blobs::Config::new(vec![dir.path().join("blobs")]);
         let blobs = crate::blobs::Blobs::open_blocking(config).unwrap();
         let pantry = Pantry { blobs, wishes: None };
-        let served = serve(socket, Handle { view, requests }, pantry, ready, async {
+        let (health, stated) = Health::without_picket();
+        let handle = Handle { view, requests, processes: PROCESSES };
+        let served = serve(socket, handle, pantry, stated, ready, async {
             drop(stopped.await);
         });
-        Self { dir, views, stop: Some(stop), served: tokio::spawn(served) }
+        Self { dir, views, health, stop: Some(stop), served: tokio::spawn(served) }
     }
 
     async fn client(&self) -> Client {
@@ -140,7 +155,7 @@ fn answer<T>(reply: ReplyTo<T>, result: Result<T, Error>) {
     drop(reply.send(result));
 }
 
-/// What a register of `full` is answered with.
+/// The answer to a register of `full`.
 fn full() -> Error {
     Error::new(Kind::DiskFull, "no room").augment("registering").with_hint("make room")
 }
@@ -173,17 +188,19 @@ fn register(name: &str) -> Register {
 async fn reading_gives_what_the_view_holds() {
     let node = FakeNode::start(view());
     let client = node.client().await;
-    assert_eq!(client.call(&GetStatus).await, Ok(view().status()));
+    let status = client.call(&GetStatus).await.unwrap();
+    assert_eq!((status.pid, status.picket_pid), (PROCESSES.fulcrum, PROCESSES.picket));
+    assert_eq!(Status { pid: 0, picket_pid: None, ..status }, view().status());
     assert_eq!(client.call(&GetLeader).await, Ok(view().leader));
     assert_eq!(client.call(&GetMembers).await, Ok(view().members));
     assert_eq!(client.call(&services("", false)).await, Ok(view().services));
     assert_eq!(client.call(&services("*/*/n9", true)).await, Ok(vec![]));
     assert_eq!(
-        client.call(&Resolve { name: "ntp".to_owned() }).await.as_ref(),
+        client.call(&Resolve { name: "ntp".to_owned(), on: None }).await.as_ref(),
         Ok(&view().services[1])
     );
     assert_eq!(
-        client.call(&Resolve { name: "nope".to_owned() }).await.unwrap_err().kind(),
+        client.call(&Resolve { name: "nope".to_owned(), on: None }).await.unwrap_err().kind(),
         Kind::NotFound
     );
     node.views.send_replace(Arc::new(View { leader: None, ..view() }));
@@ -314,6 +331,47 @@ async fn blobs_are_not_serving_until_preload_is_done_and_can_be_used_all_the_whi
     drop(done);
     let next = tokio::time::timeout(LIMIT, told.message()).await.unwrap().unwrap().unwrap();
     assert_eq!(next.status(), Serving);
+}
+
+#[tokio::test]
+async fn a_stock_client_sees_the_health_of_services() {
+    use tonic_health::pb::health_check_response::ServingStatus::{
+        NotServing, ServiceUnknown, Serving,
+    };
+    use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+    let mut node = FakeNode::start(view());
+    let uri = format!("unix:{}", node.dir.path().join(SOCKET_NAME).display());
+    let channel = tonic::transport::Endpoint::new(uri).unwrap().connect().await.unwrap();
+    let mut client = HealthClient::new(channel);
+    let of = |service: &str| HealthCheckRequest { service: service.to_owned() };
+    let web = client.check(of("web")).await.unwrap().into_inner();
+    assert_eq!(web.status(), Serving);
+    let err = client.check(of("ntp3")).await.unwrap_err();
+    assert_eq!(err.code(), tonic::Code::NotFound, "it is another node's");
+    let mut told = client.watch(of("batch")).await.unwrap().into_inner();
+    let mut next = async || {
+        let next = tokio::time::timeout(LIMIT, told.message()).await.unwrap();
+        next.unwrap().map(|it| it.status())
+    };
+    assert_eq!(next().await, Some(ServiceUnknown));
+    let key = |service: &str| ServiceKey {
+        horde: "main".parse().unwrap(),
+        service: service.parse().unwrap(),
+        rev: "r1".parse().unwrap(),
+        ordinal: 0,
+    };
+    let state = |web, batch| {
+        node.health.state(vec![(key("web"), web)], BTreeMap::from([("batch".to_owned(), batch)]));
+    };
+    state(ServiceStatus::Down, true);
+    assert_eq!(next().await, Some(Serving));
+    let web = client.check(of("/dev/main/n1/web/r1")).await.unwrap().into_inner();
+    assert_eq!(web.status(), NotServing);
+    state(ServiceStatus::Up, false);
+    assert_eq!(next().await, Some(NotServing));
+    node.stop().await;
+    assert_eq!(next().await, None, "the stream ends with the node");
 }
 
 #[tokio::test]

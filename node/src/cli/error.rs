@@ -31,6 +31,11 @@ fn text(err: &Error) -> String {
         StateChanged::Yes => text.push_str("\nPart of it was done."),
         StateChanged::Unknown => text.push_str("\nWhether it was done is unknown."),
     }
+    let log: String = err.log().map(|line| format!("\n  {}", plain::line(line))).collect();
+    if !log.is_empty() {
+        text.push_str("\nIts last output:");
+        text.push_str(&log);
+    }
     if let Some(hint) = err.hint() {
         text.push_str("\nHint: ");
         text.push_str(&plain::line(hint));
@@ -38,7 +43,7 @@ fn text(err: &Error) -> String {
     text
 }
 
-/// What the parser of the command line has to say: help for those who ask, or an error.
+/// Prints the message of the command line's parser: help for people who asked, or an error.
 pub(super) fn usage(mut err: clap::Error, args: &[OsString], ui: &mut Ui) -> Exit {
     let words = args.iter().skip(1).filter_map(|arg| arg.to_str());
     let root = Cli::command();

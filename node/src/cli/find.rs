@@ -6,14 +6,14 @@
 //!    none is taken: the error names them.
 //!
 //! A node binds its socket right after it has its data directory, and answers once it has read its database;
-//! a command that connected waits for that within `--timeout`. What is left is the moment before the
+//! a command that connected waits for that within `--timeout`. That leaves the moment before the
 //! socket is there, as in `crux-node run … & crux-node status`: for [`STARTING`] a command looks again.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crux_client::Client;
-use crux_client::socket::SOCKET_NAME;
+use crux_client::socket::Door;
 use tokio::time::Instant;
 
 use crate::error::{Error, Kind};
@@ -27,29 +27,36 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How many nodes an error names.
 const NAMED_MAX: usize = 8;
 
-/// Connects to the node of a data directory, or of the one that is found where none is named.
+/// Connects to a socket of the node of a data directory, or of the one that is found where none is named.
 ///
 /// # Errors
-/// [`Kind::NoNode`] when no node runs there, or nowhere; [`Kind::InvalidArgument`] when several could be meant.
+/// [`Kind::NoNode`] when no node runs there, or nowhere; [`Kind::PicketAway`] when the node runs no services;
+/// [`Kind::InvalidArgument`] when several could be meant.
 pub(super) async fn connect(
     named: Option<PathBuf>,
     nodes: &Nodes,
+    door: Door,
     limit: Duration,
 ) -> Result<Client, Error> {
     let until = Instant::now() + limit.min(STARTING);
     loop {
         let place = named.clone().map_or_else(|| find(nodes), Ok);
         let connected = match place {
-            Ok(dir) => Client::connect(&dir, limit).await,
+            Ok(dir) => Client::connect_at(&dir, door, limit).await,
             Err(err) => Err(err),
         };
         match connected {
-            Err(err) if err.kind() == Kind::NoNode && Instant::now() < until => {
+            Err(err) if is_early(&err) && Instant::now() < until => {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
             done => return done,
         }
     }
+}
+
+/// Whether the socket may be there in a moment.
+fn is_early(err: &Error) -> bool {
+    matches!(err.kind(), Kind::NoNode | Kind::PicketAway)
 }
 
 /// The data directory that a command means which names none.
@@ -67,7 +74,7 @@ pub(super) fn find(nodes: &Nodes) -> Result<PathBuf, Error> {
 
 /// Whether the machine has a node of its own, which this user may not be allowed to see.
 fn is_there(dir: &Path) -> bool {
-    match dir.join(SOCKET_NAME).symlink_metadata() {
+    match dir.join(Door::Control.name()).symlink_metadata() {
         Ok(_) => true,
         Err(err) => err.kind() == std::io::ErrorKind::PermissionDenied,
     }

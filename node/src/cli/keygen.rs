@@ -12,7 +12,7 @@ use crate::error::{Error, Kind};
 use crate::outfile::{OutFile, is_stdout};
 use crate::secret::{OperatorKey, SecretString, begin, read_secret};
 
-/// What a flock without an operator key lacks.
+/// The price of a flock without an operator key.
 const NO_OPERATOR: &str = "Without an operator key, which cannot be added later, this flock will \
     have no documents, hence no access rules, hordes, targets or vault, once Crux has these; and any \
     two members will be able to evict any other one.";

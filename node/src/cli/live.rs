@@ -33,7 +33,7 @@ pub(super) struct Live {
     watch: bool,
 }
 
-/// What one answer looks like, in each form.
+/// One answer, in each form.
 pub(super) trait Shown<A> {
     /// As one JSON document.
     fn json(&self, answer: &A) -> Result<String, Error>;
@@ -64,7 +64,7 @@ pub(super) fn list<O: Call>(
     shown: &impl Shown<O::Answer>,
 ) -> Result<O::Answer, Error> {
     block_on(async {
-        let client = ui.connect(wait.timeout).await?;
+        let client = ui.connect_at(O::DOOR, wait.timeout).await?;
         let mut printer = Printer::default();
         loop {
             let asked = Instant::now();
@@ -134,8 +134,8 @@ fn squeezed(row: &str) -> String {
 /// Clears a terminal.
 const CLEAR: &str = "\x1b[2J";
 
-/// What a terminal of so many lines is sent to show a text from its top. Lines that are too long are cut by
-/// the terminal, which would otherwise wrap them and scroll.
+/// The bytes that make a terminal of so many lines show a text from its top. The terminal cuts lines that are
+/// too long: it would otherwise wrap them and scroll.
 fn frame(text: &str, rows: usize, colours: bool) -> String {
     let text = finish(text, colours);
     let lines: Vec<_> = text.lines().collect();

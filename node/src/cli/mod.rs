@@ -4,29 +4,34 @@
 //! through [`Ui`] and talk to a node through [`crux_client`]; none prints by itself, none knows
 //! gRPC.
 //!
-//! What scripts rely on: with `--json` standard output holds exactly one JSON document (`watch`, `blob put`
-//! and lists with `-w`: one per line) or nothing; hints, progress and errors go to standard error, each a line,
-//! an error as one object; exit codes are those of [`Exit`].
+//! Scripts rely on this: with `--json` standard output holds exactly one JSON document (`watch`, `blob put`,
+//! `logs`, `events` and lists with `-w`: one per line) or nothing; hints, progress and errors go to standard
+//! error, each a line, an error as one object; exit codes are those of [`Exit`].
 
 mod blob;
 mod completions;
 mod deregister;
 mod doctor;
-mod duration;
 mod error;
+mod events;
 mod find;
 mod forget;
+mod fulcrum;
+mod inspect;
 mod keygen;
 mod leader;
 mod leave;
 mod live;
+mod logs;
 mod man;
 mod members;
 mod output;
 mod paint;
+mod ps;
 mod register;
 mod resolve;
 mod run;
+mod service;
 mod services;
 mod status;
 mod table;
@@ -35,7 +40,7 @@ mod tests;
 mod unknown;
 mod watch;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -45,6 +50,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 pub use output::Ui;
 
+use crate::duration;
 use crate::error::{Error, Exit};
 
 /// A gossip-first cluster fabric: one binary, no central server
@@ -65,7 +71,7 @@ struct Cli {
 /// The heading of [`Common`] in the help.
 const COMMON: &str = "Common options";
 
-/// What every command takes, in any position after its name.
+/// Options of every command, in any position after its name.
 #[derive(Debug, Clone, Args)]
 struct Common {
     /// Data directory of the node, or CRUX_DATA_DIR; else /var/lib/crux or your only node
@@ -97,6 +103,8 @@ struct Wait {
 enum Command {
     Keygen(keygen::Args),
     Run(Box<run::Args>),
+    #[command(hide = true)]
+    Fulcrum(fulcrum::Args),
     Status(status::Args),
     Leader(leader::Args),
     Members(members::Args),
@@ -109,6 +117,11 @@ enum Command {
     Leave(leave::Args),
     Doctor(doctor::Args),
     Blob(blob::Args),
+    Service(Box<service::Args>),
+    Ps(ps::Args),
+    Inspect(inspect::Args),
+    Logs(logs::Args),
+    Events(events::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -120,7 +133,23 @@ pub fn command() -> clap::Command {
 
 /// Runs the command that this process's arguments name.
 pub fn main() -> ExitCode {
-    main_from(std::env::args_os())
+    let word = std::env::args_os().nth(1);
+    match word.and_then(|word| helper(&word)) {
+        Some(helper) => helper(),
+        None => main_from(std::env::args_os()),
+    }
+}
+
+/// The main function of a process that only this program starts, by its word, which is its first argument. Such a
+/// process has no command line, no settings and no runtime; it is there for one service.
+///
+/// For programs that run nodes by executing themselves: their first arguments may be these words.
+pub fn helper(word: &OsStr) -> Option<fn() -> ExitCode> {
+    match word.to_str() {
+        Some(crux_picket::keeper::VERB) => Some(crux_picket::keeper::main),
+        Some(crux_picket::launch::VERB) => Some(crux_picket::launch::main),
+        _ => None,
+    }
 }
 
 /// Runs the command that the arguments name; the first one is the program's name. For programs that
@@ -135,18 +164,21 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>, mut ui: Ui) -> Exit {
     let result = match Cli::try_parse_from(&args) {
         Ok(cli) => {
             ui.adopt(&cli.common);
+            ui.set_words(args.get(1..).unwrap_or_default());
             dispatch(cli.command, &mut ui)
         }
         Err(err) => return error::usage(err, &args, &mut ui),
     };
-    let result = result.and_then(|()| ui.flush());
-    result.map_or_else(|err| error::report(&err, &mut ui), |()| Exit::Done)
+    let result = result.and_then(|exit| ui.flush().map(|()| exit));
+    result.unwrap_or_else(|err| error::report(&err, &mut ui))
 }
 
-fn dispatch(command: Command, ui: &mut Ui) -> Result<(), Error> {
-    match command {
+/// Runs a command. How it ends is in the exit code where another process has printed why.
+fn dispatch(command: Command, ui: &mut Ui) -> Result<Exit, Error> {
+    let done = match command {
         Command::Keygen(args) => keygen::run(&args, ui),
-        Command::Run(args) => run::run(*args, ui),
+        Command::Run(args) => return run::run(&args, ui),
+        Command::Fulcrum(args) => fulcrum::run(&args, ui),
         Command::Status(args) => status::run(&args, ui),
         Command::Leader(args) => leader::run(&args, ui),
         Command::Members(args) => members::run(&args, ui),
@@ -159,7 +191,13 @@ fn dispatch(command: Command, ui: &mut Ui) -> Result<(), Error> {
         Command::Leave(args) => leave::run(&args, ui),
         Command::Doctor(args) => doctor::run(&args, ui),
         Command::Blob(args) => blob::run(&args, ui),
+        Command::Service(args) => service::run(&args, ui),
+        Command::Ps(args) => ps::run(&args, ui),
+        Command::Inspect(args) => inspect::run(&args, ui),
+        Command::Logs(args) => logs::run(&args, ui),
+        Command::Events(args) => events::run(&args, ui),
         Command::Completions(args) => completions::run(&args, ui),
         Command::Man(args) => man::run(&args, ui),
-    }
+    };
+    done.map(|()| Exit::Done)
 }

@@ -1,5 +1,6 @@
 //! Where a command prints, and how.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::future::Future;
 use std::io::{self, BufRead as _, IsTerminal as _, Write};
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use crux_client::Client;
 use crux_client::op::Call;
+use crux_client::socket::Door;
 use rustix::fs::FileType;
 use serde::Serialize;
 
@@ -39,6 +41,8 @@ pub struct Ui {
     nodes: Nodes,
     /// Whether standard output is a terminal.
     screen: bool,
+    /// The words of the command line, without the program's name.
+    words: Vec<OsString>,
 }
 
 impl fmt::Debug for Ui {
@@ -71,7 +75,7 @@ impl Ui {
         let (interactive, json, yes, data_dir) = (false, false, false, None);
         let (terminal, out_is_file) = (false, false);
         let colours = (false, false);
-        let (nodes, screen) = (Nodes::default(), false);
+        let (nodes, screen, words) = (Nodes::default(), false, Vec::new());
         Self {
             out,
             err,
@@ -85,6 +89,7 @@ impl Ui {
             data_dir,
             nodes,
             screen,
+            words,
         }
     }
 
@@ -149,6 +154,16 @@ impl Ui {
     /// Whether what cannot be undone is to be done without asking.
     pub(super) fn yes(&self) -> bool {
         self.yes
+    }
+
+    /// Keeps the words of the command line, without the program's name.
+    pub(super) fn set_words(&mut self, words: &[OsString]) {
+        self.words = words.to_vec();
+    }
+
+    /// The words of the command line, without the program's name.
+    pub(super) fn words(&self) -> &[OsString] {
+        &self.words
     }
 
     /// The environment.
@@ -296,7 +311,15 @@ impl Ui {
     /// # Errors
     /// See [`find::connect`].
     pub(super) async fn connect(&self, limit: Duration) -> Result<Client, Error> {
-        find::connect(self.named(), &self.nodes, limit).await
+        self.connect_at(Door::Control, limit).await
+    }
+
+    /// The same, at one of its sockets.
+    ///
+    /// # Errors
+    /// See [`find::connect`].
+    pub(super) async fn connect_at(&self, door: Door, limit: Duration) -> Result<Client, Error> {
+        find::connect(self.named(), &self.nodes, door, limit).await
     }
 
     /// The data directory that was given.
@@ -323,7 +346,7 @@ impl Ui {
     /// # Errors
     /// Those of [`Ui::connect`], and what the node answers.
     pub(super) fn call<O: Call>(&self, op: &O, wait: Wait) -> Result<O::Answer, Error> {
-        block_on(async { self.connect(wait.timeout).await?.call(op).await })
+        block_on(async { self.connect_at(O::DOOR, wait.timeout).await?.call(op).await })
     }
 }
 

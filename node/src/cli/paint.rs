@@ -1,11 +1,11 @@
 //! Colour for words that say how something is.
 //!
-//! A painted word stands between two marks: characters without width that no text of others has, since
+//! A painted word is between two marks: characters without width that no text of others has, since
 //! they are not plain ([`crux_crdt::text`]). So a table measures it as what is seen, and what is printed
 //! is made plain as ever; only then the marks become commands to the terminal, or nothing. Colour adds
 //! nothing that the words do not say.
 
-use crux_client::model::{CheckResult, MemberState, ServiceStatus};
+use crux_client::model::{CheckResult, InstanceState, MemberState, ServiceStatus};
 
 use crate::plain;
 
@@ -80,6 +80,23 @@ impl From<ServiceStatus> for Colour {
     }
 }
 
+impl From<InstanceState> for Colour {
+    fn from(state: InstanceState) -> Self {
+        use InstanceState::{
+            Backoff, Degraded, Done, Draining, Failed, Paused, Pending, Starting, Stopped,
+            Stopping, Up,
+        };
+        match state {
+            Up => Self::Good,
+            Pending | Starting | Degraded | Draining | Stopping | Backoff | Paused => {
+                Self::Doubtful
+            }
+            Failed => Self::Bad,
+            Done | Stopped => Self::Faint,
+        }
+    }
+}
+
 impl From<CheckResult> for Colour {
     fn from(result: CheckResult) -> Self {
         match result {
@@ -107,7 +124,7 @@ pub(super) fn finish(text: &str, colours: bool) -> String {
     out
 }
 
-/// What a mark becomes on a terminal.
+/// The terminal's command for a mark.
 fn command(c: char) -> Option<&'static str> {
     let colour = Colour::ALL.into_iter().find(|colour| colour.mark() == c);
     colour.map(Colour::command).or_else(|| (c == END).then_some(END_COMMAND))

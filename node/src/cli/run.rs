@@ -1,28 +1,28 @@
 //! `run`
+//!
+//! ```text
+//!   run ──▶ settings ─┬─ services = true ───▶ `picket`: locks the directory, starts `fulcrum`, watches it
+//!                     └─ services = false ──▶ `node`, here
+//!   fulcrum ──▶ settings from the picket ───▶ `node`, with the link to the picket
+//! ```
 
+pub(super) mod handed;
+pub(super) mod node;
+mod picket;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 use super::Ui;
 use crate::config::{self, Layer};
-use crate::error::Error;
-use crate::parts::{Part, Stop, Supervisor};
-use crate::reload::Reload;
-use crate::{arena, private, shutdown, startup, telemetry};
-
-/// How long to wait, after everything stopped in order, for work that cannot be stopped.
-const GRACE: Duration = Duration::from_secs(1);
-/// After how many polls of tasks it is looked for events while there is always something to do. While
-/// blobs move a poll may take a millisecond, and at tokio's 61 others would wait for that long each.
-const EVENT_INTERVAL: u32 = 4;
-/// How much nicer work on blobs is than the rest of the node: its share of a busy core is a third.
-const NICER: i32 = 5;
+use crate::error::{Error, Exit};
+use crate::{arena, private};
 
 /// Run a node
 ///
 /// Makes the data directory if there is none.
+///
+/// It is two processes: this one, the picket, starts the other one, the fulcrum, and starts it again if it ends
+/// without a reason to. Signals go to this one. With --services off it is one process.
 ///
 /// SIGTERM, SIGINT (Ctrl-C) and SIGQUIT stop the node without leaving the flock; `leave` leaves. A
 /// second one, a second or more later, ends it at once. A node that left refuses to start, with exit code 5,
@@ -43,51 +43,34 @@ pub(super) struct Args {
     rejoin: bool,
 }
 
-pub(super) fn run(args: Args, ui: &mut Ui) -> Result<(), Error> {
-    if ui.env().is_own() {
-        private::keep_memory_private()?;
-        private::take_all_descriptors();
-        arena::have_one();
+impl Args {
+    /// The settings that the flags give.
+    pub(super) fn flags(&self, ui: &Ui) -> Layer {
+        let mut flags = self.settings.clone();
+        flags.log_format = flags.log_format.or_else(|| ui.json().then(|| "json".to_owned()));
+        flags
     }
-    let mut flags = args.settings;
-    flags.log_format = flags.log_format.or_else(|| ui.json().then(|| "json".to_owned()));
-    let mut config = config::load(flags.clone(), ui.env())?;
-    config.rejoin = args.rejoin;
-    let parts = Supervisor::default();
-    let log = telemetry::init(&config, ui.colours_errors(), &parts)?;
-    let outlet = log.outlet();
-    if ui.env().is_own() {
-        // The error that ends the node waits for nobody either.
-        ui.set_err(Box::new(outlet.clone()));
-    }
-    let reload = Reload { flags, env: ui.env().clone(), running: config.clone(), log };
-    // One thread: a node mostly waits, and waking workers across threads would double what it costs
-    // when idle. The database has a thread of its own, so nothing here waits for the disk.
-    // What does wait for it, or hashes, runs on threads that step back for everybody else.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .on_thread_start(step_back)
-        .event_interval(EVENT_INTERVAL)
-        .build();
-    let runtime = runtime.map_err(|err| Error::io("starting the runtime", &err))?;
-    let result = runtime.block_on(async {
-        shutdown::outlive_others()?;
-        parts.task(Part::Reload, Stop::Drop, reload.at_each(shutdown::hangups()?));
-        let last_words = outlet.clone();
-        let give_up = move || last_words.flush();
-        let stop = shutdown::requested(&parts, config.stop_with_stdin, give_up)?;
-        startup::run(config, &parts, stop).await
-    });
-    runtime.shutdown_timeout(GRACE);
-    outlet.mend(&parts);
-    outlet.flush();
-    result
 }
 
-/// Lets this thread run when nothing more urgent does.
-fn step_back() {
-    // Of the calling thread only, on Linux. Where it is refused, things only wait longer.
-    if let Ok(nice) = rustix::process::getpriority_process(None) {
-        rustix::process::setpriority_process(None, nice + NICER).ok();
+/// Keeps this process to itself, before it has anything that others may want.
+pub(super) fn begin() -> Result<(), Error> {
+    private::keep_memory_private()?;
+    private::take_all_descriptors();
+    Ok(())
+}
+
+pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, Error> {
+    if ui.env().is_own() {
+        begin()?;
+        // The programs that it starts inherit the setting.
+        arena::have_one();
     }
+    let flags = args.flags(ui);
+    let (mut config, given) = config::load(flags.clone(), ui.env())?;
+    config.rejoin = args.rejoin;
+    // Where the environment is made up, this process is not the node's own.
+    if config.services && ui.env().is_own() {
+        return picket::run(&config, given, flags, ui);
+    }
+    node::run(config, flags, None, ui).map(|()| Exit::Done)
 }

@@ -28,6 +28,10 @@ fn joining(joining: Joining) -> String {
     .to_owned()
 }
 
+fn process(pid: u32, picket: Option<u32>) -> String {
+    picket.map_or(pid.to_string(), |picket| format!("{pid}, started by its picket {picket}"))
+}
+
 pub(super) fn text(status: &Status) -> String {
     let counts = status.members;
     let row = |name: &str, value: String| [name.to_owned(), value];
@@ -49,6 +53,7 @@ pub(super) fn text(status: &Status) -> String {
         row("services", status.services.to_string()),
         row("blobs", status.blobs.to_string()),
         row("state digest", status.state_digest.to_string()),
+        row("process", process(status.pid, status.picket_pid)),
     ]);
     // The header is empty: the names say it all.
     table::render(["", ""], rows).trim_start_matches('\n').to_owned()

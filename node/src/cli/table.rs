@@ -1,6 +1,7 @@
 //! Tables for people.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use crux_client::model::{Leader, Service};
@@ -10,7 +11,7 @@ use crux_crdt::path::FlockId;
 use super::paint::{Colour, paint};
 use crate::plain;
 
-/// What is in one place of a table.
+/// The text in one place of a table.
 #[derive(Debug, Clone)]
 pub(super) struct Cell {
     text: String,
@@ -87,6 +88,35 @@ pub(super) fn place(path: &FlockId, ordinal: u16) -> String {
     format!("{path}{}", self::ordinal(ordinal))
 }
 
+/// How long something has been so, in whole units of the largest that fits: `59s`, `3m`, `2d`.
+pub(super) fn span(time: Duration) -> String {
+    let secs = time.as_secs();
+    match secs {
+        0..60 => format!("{secs}s"),
+        60..3600 => format!("{}m", secs / 60),
+        3600..86_400 => format!("{}h", secs / 3600),
+        _ => format!("{}d", secs / 86_400),
+    }
+}
+
+/// A size in bytes, in the largest unit that fits: `512 B`, `1.5 MiB`.
+pub(super) fn size(bytes: u64) -> String {
+    const UNITS: [(&str, u32); 4] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    let fits = UNITS.iter().find(|(_, power)| bytes >> power > 0);
+    fits.map_or_else(
+        || format!("{bytes} B"),
+        |(unit, power)| {
+            let tenths = (u128::from(bytes) * 10) >> power;
+            format!("{}.{} {unit}", tenths / 10, tenths % 10)
+        },
+    )
+}
+
+/// Ports in one cell.
+pub(super) fn ports(ports: &BTreeMap<String, u16>) -> String {
+    ports.iter().map(|(name, port)| format!("{name}={port}")).collect::<Vec<_>>().join(" ")
+}
+
 /// A service in one line.
 pub(super) fn service(service: &Service) -> String {
     let place = place(&service.path, service.ordinal);
@@ -95,5 +125,30 @@ pub(super) fn service(service: &Service) -> String {
     match labels(&service.labels) {
         labels if labels.is_empty() => line,
         labels => format!("{line}  {labels}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_and_sizes_have_one_unit() {
+        let spans = [0, 59, 60, 3599, 3600, 86_399, 86_400, 1_000_000];
+        let spans: Vec<_> = spans.map(|secs| span(Duration::from_secs(secs))).into();
+        assert_eq!(spans, ["0s", "59s", "1m", "59m", "1h", "23h", "1d", "11d"]);
+        let sizes = [0, 1023, 1024, 1536, (1 << 20) - 1, 1 << 20, 5 << 30, u64::MAX];
+        let sizes: Vec<_> = sizes.map(size).into();
+        let wanted = [
+            "0 B",
+            "1023 B",
+            "1.0 KiB",
+            "1.5 KiB",
+            "1023.9 KiB",
+            "1.0 MiB",
+            "5.0 GiB",
+            "16777215.9 TiB",
+        ];
+        assert_eq!(sizes, wanted);
     }
 }

@@ -1,7 +1,9 @@
 //! Commands from the command line to the output, against a real API server with a fake fulcrum.
 
+mod colours;
 mod first;
 mod keygen;
+mod service;
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -10,6 +12,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::api::tests::FakeNode;
+use crate::api::tests::picket::FakePicket;
 use crate::config::Env;
 use crate::view::View;
 use crate::view::testing::{service, view};
@@ -35,7 +38,7 @@ impl Write for Buffer {
     }
 }
 
-/// What a command did.
+/// The outcome of a command.
 #[derive(Debug)]
 pub(super) struct Ran {
     pub(super) exit: u8,
@@ -87,7 +90,7 @@ fn alone(line: &str) -> Ran {
 }
 
 /// Commands that only read, and a line of each that a node answers.
-const READS: [(&str, &str); 11] = [
+const READS: [(&str, &str); 14] = [
     ("status", "status"),
     ("leader", "leader"),
     ("leader ping", "leader ping"),
@@ -97,17 +100,22 @@ const READS: [(&str, &str); 11] = [
     ("doctor", "doctor"),
     ("blob ls", "blob ls"),
     ("blob scrub", "blob scrub"),
+    ("service show", "service show web"),
+    ("ps", "ps --all"),
+    ("inspect", "inspect web"),
     ("completions", "completions bash"),
     ("man", "man"),
 ];
 
-/// Commands that read and have a test of their own: of a stream, and of a blob that has to be there.
-const READS_ELSEWHERE: [&str; 3] = ["watch", "blob get", "blob path"];
+/// Commands that read and have a test of their own: of a stream, and of a blob or a file that has to be there.
+const READS_ELSEWHERE: [&str; 6] =
+    ["watch", "blob get", "blob path", "logs", "events", "service check"];
 
 /// Commands that change something, or run.
-const WRITES: [&str; 13] = [
+const WRITES: [&str; 21] = [
     "keygen",
     "run",
+    "fulcrum",
     "register",
     "deregister",
     "forget",
@@ -119,6 +127,13 @@ const WRITES: [&str; 13] = [
     "blob reserve",
     "blob register",
     "blob add-dir",
+    "service add",
+    "service update",
+    "service rollback",
+    "service start",
+    "service stop",
+    "service restart",
+    "service rm",
 ];
 
 /// The commands below one, each with those before it.
@@ -153,6 +168,7 @@ async fn every_command_that_reads_answers_in_one_json_document_and_always_the_sa
         view.members[0].labels.insert(format!("label{n}"), n.to_string());
     }
     let node = FakeNode::start(view);
+    let _picket = FakePicket::start(node.dir.path());
     for (name, line) in READS {
         let [first, second] = [(); 2].map(|()| run(&node, &format!("{line} --json")));
         assert_eq!((first.exit, first.err.as_str()), (0, ""), "{name}");
@@ -185,32 +201,6 @@ async fn tables_and_json_have_one_order_in_which_n2_is_before_n10() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn states_are_coloured_only_where_that_is_asked_for() {
-    let node = FakeNode::start(view());
-    for line in ["members", "services --all", "doctor", "resolve nothing"] {
-        let plain = run(&node, line);
-        let [always, never] =
-            ["always", "never"].map(|when| run(&node, &format!("{line} --color {when}")));
-        assert_eq!(plain.shown(), never.shown(), "{line}");
-        assert!(!plain.shown().contains('\x1b'), "no terminal is there: {line}");
-        let coloured = always.shown();
-        assert!(coloured.contains("\x1b[3"), "{line}: {coloured}");
-        let bare = ["\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[2m", "\x1b[0m"]
-            .iter()
-            .fold(coloured, |text, command| text.replace(command, ""));
-        assert_eq!(bare, plain.shown(), "columns stay where they are: {line}");
-    }
-    let members = run(&node, "members --color always").out;
-    for painted in ["\x1b[32malive\x1b[0m", "\x1b[33msuspect\x1b[0m", "\x1b[31mdead\x1b[0m"] {
-        assert!(members.contains(painted), "{members}");
-    }
-    for line in ["members --json", "resolve nothing --json"] {
-        let ran = run(&node, &format!("{line} --color always"));
-        assert!(!ran.shown().contains('\x1b'), "{line}");
-    }
-}
-
 #[test]
 fn words_of_other_tools_are_explained() {
     for (line, instead) in [
@@ -218,6 +208,13 @@ fn words_of_other_tools_are_explained() {
         ("agent", "`crux-node run`"),
         ("start --data-dir D", "`crux-node run`"),
         ("list", "`crux-node members`"),
+        ("service list", "`crux-node ps`"),
+        ("service logs web", "`crux-node logs`"),
+        ("service status web", "`crux-node ps`"),
+        ("service remove web", "`crux-node service rm`"),
+        ("restart web", "`crux-node service restart`"),
+        ("logs web --lines 3", "`--tail`"),
+        ("service add web --no-wait", "`--wait none`"),
         ("--data-dir n1 list", "`crux-node members`"),
         ("--data-dir n1 blob list", "`crux-node blob ls`"),
         ("info", "`crux-node status`"),
@@ -236,7 +233,7 @@ fn words_of_other_tools_are_explained() {
     insta::assert_snapshot!("unknown", alone("list").shown());
 }
 
-/// What the system refuses is said with what to do about it.
+/// An error of the system comes with a hint.
 #[test]
 fn errors_of_the_system_have_a_hint() {
     let dir = tempfile::tempdir().unwrap();
@@ -310,6 +307,8 @@ async fn answers_for_people() {
         "services dev",
         "services /dev/other",
         "resolve ntp",
+        "resolve ntp --on n2",
+        "resolve ntp --on n1",
         "forget n4 --yes",
         "leave --yes",
         "doctor",

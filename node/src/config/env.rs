@@ -11,7 +11,7 @@ use super::{Layer, ROWS, Row};
 use crate::error::{Error, Kind};
 use crate::secret::{FlockKeys, SECRET_FD, SECRET_VAR, SecretString, take_from_process};
 
-/// What the names of all settings start with.
+/// The prefix of the variable of every setting.
 const PREFIX: &str = "CRUX_";
 
 /// The variable of a setting.
@@ -59,12 +59,20 @@ impl Env {
         self.vars.get("CRUX_DATA_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from)
     }
 
+    /// Takes the secret out of this process's environment, if it is there: see [`take_from_process`].
+    pub(super) fn hide_secret(&self) -> Result<(), Error> {
+        if self.own && self.vars.contains_key(SECRET_VAR) {
+            take_from_process(&self.vars)?;
+        }
+        Ok(())
+    }
+
     /// Whether there is a secret.
     pub(super) fn has_secret(&self) -> bool {
         self.vars.contains_key(SECRET_VAR) || self.vars.contains_key(SECRET_FD)
     }
 
-    /// What the secret gives. Of this process it can be taken once; see [`take_from_process`].
+    /// The keys that follow from the secret. Of this process it can be taken once; see [`take_from_process`].
     pub(super) fn keys(&self) -> Result<FlockKeys, Error> {
         FlockKeys::take(|| self.secret())
     }
@@ -102,7 +110,7 @@ impl Env {
         }
     }
 
-    /// What the variable of a setting says.
+    /// The value of a setting's variable.
     pub(super) fn read<S: Shape>(&self, key: &str) -> Result<Option<S::Written>, Error> {
         let name = variable(key);
         let value = self.vars.get(&name);

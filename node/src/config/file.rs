@@ -10,12 +10,12 @@ use crate::error::{Error, Kind};
 /// The longest configuration file read, in bytes: names and addresses are short.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
 
-/// Reads a TOML file.
+/// Reads the text of a file.
 ///
 /// # Errors
-/// [`Kind::NotFound`], or [`Kind::InvalidConfig`] naming the file and the key or the line.
-pub(super) fn read(path: &Path) -> Result<Layer, Error> {
-    let doing = || format!("the configuration file {}", path.display());
+/// [`Kind::NotFound`], or [`Kind::InvalidConfig`] naming the file.
+pub(super) fn read(path: &Path) -> Result<String, Error> {
+    let doing = || doing(path);
     let mut text = String::new();
     let file = File::open(path).map_err(|err| match err.kind() {
         io::ErrorKind::NotFound => Error::new(Kind::NotFound, "there is no such file")
@@ -29,9 +29,17 @@ pub(super) fn read(path: &Path) -> Result<Layer, Error> {
         let message = format!("it has more than {FILE_BYTES_MAX} bytes");
         return Err(Error::new(Kind::InvalidConfig, message).augment(doing()));
     }
-    let mut layer: Layer = toml::from_str(&text).map_err(|err| {
-        Error::new(Kind::InvalidConfig, describe(&err, &text))
-            .augment(doing())
+    Ok(text)
+}
+
+/// Reads the text of a TOML file that is at that path.
+///
+/// # Errors
+/// [`Kind::InvalidConfig`] naming the file and the key or the line.
+pub(super) fn parse(text: &str, path: &Path) -> Result<Layer, Error> {
+    let mut layer: Layer = toml::from_str(text).map_err(|err| {
+        Error::new(Kind::InvalidConfig, describe(&err, text))
+            .augment(doing(path))
             .with_hint("`crux-node run --help` lists the keys.")
     })?;
     layer.source = Source::File(path.to_owned());
@@ -41,11 +49,14 @@ pub(super) fn read(path: &Path) -> Result<Layer, Error> {
 /// The error that says that a file gave its settings once.
 pub(super) fn once(path: &Path) -> Error {
     let message = "it is not a regular file, and cannot be read again";
-    Error::new(Kind::InvalidConfig, message)
-        .augment(format!("the configuration file {}", path.display()))
+    Error::new(Kind::InvalidConfig, message).augment(doing(path))
 }
 
-/// What is wrong, at which key and in which line.
+fn doing(path: &Path) -> String {
+    format!("the configuration file {}", path.display())
+}
+
+/// The mistake, with its key and its line.
 fn describe(err: &toml::de::Error, text: &str) -> String {
     let message = err.message().trim();
     let Some(span) = err.span() else { return message.to_owned() };

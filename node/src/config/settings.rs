@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crux_crdt::name::NodeName;
 use crux_crdt::path::Endpoint;
@@ -28,7 +29,7 @@ use super::{Env, Source, validate};
 use crate::error::Error;
 use crate::secret::FlockKeys;
 
-/// What people see of a setting.
+/// A setting, as people see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
     /// The key in the file.
@@ -39,9 +40,9 @@ pub struct Row {
     pub value: &'static str,
     /// Whether a file may have it.
     pub in_file: bool,
-    /// What holds where nothing is set, in Markdown.
+    /// The value where nothing is set, in Markdown.
     pub default: &'static str,
-    /// What the help says.
+    /// The text of the help.
     pub help: &'static str,
 }
 
@@ -71,10 +72,10 @@ macro_rules! settings {
         flag $flag:literal, default $default:literal,
         help $help:literal;
     )*) => {
-        /// What a node is told. Everything in it was checked; nothing in it changes.
+        /// The settings of a node. Everything in it was checked; nothing in it changes.
         #[derive(Debug, Clone)]
         pub struct Config {
-            /// What the secret gave that makes nodes one flock. Required.
+            /// The keys of the secret that makes nodes one flock. Required.
             pub keys: FlockKeys,
             /// Whether a node that left its flock comes back. A flag of one start and no setting: kept, it
             /// would undo every `leave`.
@@ -213,7 +214,7 @@ settings! {
     join: Texts("HOST:PORT") => Vec<Endpoint> = validate::join,
         flag "join", default "none; at most 64",
         help "Seed peer: a node to dial until it answers (can be repeated)";
-    /// What to tell others about the node: at most 32, keys as service names, values at most 255 bytes
+    /// Labels that the node shows to others: at most 32, keys as service names, values at most 255 bytes
     /// of printable text.
     labels: Table("K=V") => BTreeMap<String, String> = validate::labels,
         flag "label", default "none; at most 32",
@@ -251,7 +252,7 @@ settings! {
     replica_max: Text("SIZE") => usize = validate::replica,
         flag "replica-max", default "256 MiB; at least 16 MiB",
         help "Memory for the records of others, at least 16MiB; a full node takes in no further members";
-    /// What to log, as directives of `tracing`: `warn,crux_node=debug`. Default: this project's `info` and
+    /// Lines to log, as directives of `tracing`: `warn,crux_node=debug`. Default: this project's `info` and
     /// others' `warn`.
     log: Text("DIRECTIVES") => String = validate::log,
         flag "log", default "Crux `info`, others `warn` (gossipsub and yamux `error`)",
@@ -260,6 +261,16 @@ settings! {
     log_format: Text("FORMAT") => LogFormat = validate::log_format,
         flag "log-format", default "`text`",
         help "Form of the log: `text` or `json`; JSON with `--json`";
+    /// Whether the node may run services: then `run` is the picket, and the node its child. Off: one process.
+    /// Default on.
+    services: Switch("on|off") => bool = validate::on,
+        flag "services", default "on",
+        help "Run as two processes, of which one starts the other again when it ends";
+    /// How long the node may take to stop, from a second to an hour; what has not ended then is killed. Default
+    /// 8 s: containers are killed after 10.
+    stop_timeout: Text("DURATION") => Duration = validate::stop_timeout,
+        flag "stop-timeout", default "`8s`; from `1s` to `1h`",
+        help "How long everything may take to stop, as in 8s, until it is killed; without services no limit";
     /// Stop when standard input closes, so that a test that dies leaves no orphan. Default off.
     stop_with_stdin: Flag("") => bool = validate::off,
         flag "stop-with-stdin", default "off",

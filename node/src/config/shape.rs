@@ -19,10 +19,10 @@ pub(super) trait Shape {
     /// The flag takes such a value.
     fn arg(arg: Arg) -> Arg;
 
-    /// What the flag of that name says; none: it is not there.
+    /// The value of the flag of that name; none: it is not there.
     fn of_flag(matches: &ArgMatches, id: &str) -> Result<Option<Self::Written>, clap::Error>;
 
-    /// What a variable says; none: nothing.
+    /// The value of a variable.
     fn of_variable(name: &str, value: &OsStr) -> Result<Self::Written, Error>;
 }
 

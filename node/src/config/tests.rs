@@ -1,12 +1,18 @@
 //! Which layer wins, and what is refused.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use super::*;
 use crate::error::Kind;
 use crate::secret::SecretString;
+
+/// The settings alone.
+fn load(flags: Layer, env: &Env) -> Result<Config, Error> {
+    super::load(flags, env).map(|(config, _)| config)
+}
 
 struct Fixture {
     dir: TempDir,
@@ -244,7 +250,7 @@ fn directories_for_blobs_are_absolute_and_few() {
     assert!(error.starts_with("--blob-dir: "), "{error}");
 }
 
-/// What SIGHUP reads. A secret that was in the environment is gone by then, and is not asked for.
+/// SIGHUP has the settings read. A secret that was in the environment is gone by then, and is not asked for.
 #[test]
 fn what_changed_meanwhile_is_named() {
     let f = Fixture::new();
@@ -302,6 +308,37 @@ fn the_replica_has_a_limit_of_a_sane_size() {
     assert!(wrong.starts_with("CRUX_REPLICA_MAX: "), "{wrong}");
 }
 
+/// The values that the picket hands to a fulcrum give the same, whatever became of the files.
+#[test]
+fn what_was_read_once_need_not_be_read_again() {
+    let f = Fixture::new();
+    let env = Env::of(&[("CRUX_LABELS", "a=b")]);
+    let flags = f.with_file("name = 'x'\nstop_timeout = '9s'\n");
+    let (config, given) = super::load(flags.clone(), &env).unwrap();
+    assert_eq!(config.stop_timeout, Duration::from_secs(9));
+    let (again, text) = reread(&flags, &env, &config.keys).unwrap();
+    assert_eq!((again.differences(&config), &text), (Vec::new(), &given.file));
+    std::fs::write(f.path("crux.toml"), "nonsense").unwrap();
+    assert!(reread(&flags, &env, &config.keys).is_err());
+    std::fs::remove_file(f.path("crux.toml")).unwrap();
+    std::fs::remove_file(f.path("secret")).unwrap();
+    let later = load_given(flags, &env, given).unwrap();
+    assert_eq!(later.differences(&config), [""; 0]);
+    assert_eq!(later.keys.genesis, config.keys.genesis);
+}
+
+#[test]
+fn the_time_to_stop_has_bounds() {
+    let f = Fixture::new();
+    let of = |vars: &[(&str, &str)]| load(f.flags(), &Env::of(vars)).unwrap().stop_timeout;
+    assert_eq!(of(&[]), Duration::from_secs(8));
+    assert_eq!(of(&[("CRUX_STOP_TIMEOUT", "1h")]), Duration::from_secs(3600));
+    for wrong in ["0s", "999ms", "61m", "8", "soon"] {
+        let said = f.refuses(&[("CRUX_STOP_TIMEOUT", wrong)]);
+        assert!(said.starts_with("CRUX_STOP_TIMEOUT: "), "{said}");
+    }
+}
+
 /// A value for the setting in each way to write it: flag, variable, file.
 fn written(row: &Row, dir: &Path) -> (Vec<String>, String, String) {
     let secret = dir.join("secret").display().to_string();
@@ -314,6 +351,7 @@ fn written(row: &Row, dir: &Path) -> (Vec<String>, String, String) {
             "K=V" => "k=v".to_owned(),
             "on|off" => "off".to_owned(),
             "SIZE" | "RATE" => "17MiB".to_owned(),
+            "DURATION" => "9s".to_owned(),
             "DIRECTIVES" => "error".to_owned(),
             "FORMAT" => "json".to_owned(),
             "N" => "x".to_owned(),
@@ -406,7 +444,6 @@ fn a_setting_is_named_in_two_files() {
         ("blob_quota", "startup.rs"),
         ("blob_up_rate", "startup.rs"),
         ("blob_down_rate", "startup.rs"),
-        ("stop_with_stdin", "cli/run.rs"),
     ] {
         assert!(ROWS.iter().any(|row| row.key == key));
         let mut found = Vec::new();

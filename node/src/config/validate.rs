@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use crux_crdt::name::{NodeName, ServiceName};
 use crux_crdt::path::{Endpoint, Host};
@@ -13,6 +14,7 @@ use crux_crdt::text::is_plain;
 use crux_protocol::flock::{REPLICA_MAX, REPLICA_MAX_LEAST};
 
 use super::{Layer, LogFormat, defaults};
+use crate::duration;
 use crate::error::{Error, Kind};
 
 /// The greatest port to listen at: the next two are the node's too.
@@ -23,6 +25,9 @@ const JOIN_MAX: usize = 64;
 const LABELS_MAX: usize = 32;
 const BLOB_DIRS_MAX: usize = 16;
 const LABEL_VALUE_BYTES_MAX: usize = 255;
+/// Less than this and nothing could be written on a busy disk; more than that, and a stop is none.
+const STOP_TIMEOUT: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(3600);
 
 /// A value with the key as its layer spells it.
 pub(super) struct Found<'a, T> {
@@ -197,17 +202,7 @@ pub(super) fn rate(found: Option<Found<'_, String>>) -> Result<Option<NonZeroU64
 
 /// A number of bytes, or of KiB, MiB, GiB or TiB.
 fn size(text: &str) -> Option<u64> {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let shift = match unit {
-        "" | "B" => 0,
-        "KiB" => 10,
-        "MiB" => 20,
-        "GiB" => 30,
-        "TiB" => 40,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(1 << shift)
+    crux_crdt::units::parse_size(text).ok()
 }
 
 pub(super) fn log(found: Option<Found<'_, String>>) -> Result<String, Error> {
@@ -229,6 +224,15 @@ pub(super) fn log_format(found: Option<Found<'_, String>>) -> Result<LogFormat, 
     }
 }
 
+pub(super) fn stop_timeout(found: Option<Found<'_, String>>) -> Result<Duration, Error> {
+    let Some(found) = found else { return Ok(defaults::STOP_TIMEOUT) };
+    let time = duration::parse(found.value).map_err(|err| found.wrong(err))?;
+    if STOP_TIMEOUT.contains(&time) {
+        return Ok(time);
+    }
+    Err(found.wrong(format!("{} is not from 1s to 1h", found.value)))
+}
+
 /// No layer has a secret.
 pub(super) fn no_secret() -> Error {
     Error::new(Kind::InvalidConfig, "no secret is given").with_hint(
@@ -246,7 +250,7 @@ pub(super) fn data_dir(found: Option<Found<'_, PathBuf>>) -> Result<PathBuf, Err
     path(found)?.ok_or_else(no_data_dir)
 }
 
-/// Any path. What is there is seen when it is opened.
+/// Any path. The node sees what is there when it opens it.
 #[expect(clippy::unnecessary_wraps, reason = "the shape of a check")]
 pub(super) fn path(found: Option<Found<'_, PathBuf>>) -> Result<Option<PathBuf>, Error> {
     Ok(found.map(|found| found.value.clone()))

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crux_client::op::Op;
+use crux_protocol::liveness::RESTART_LINGER;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use super::request::{Asked, Request};
+use super::request::{Asked, Request, Restart};
 use crate::error::{Error, Kind, StateChanged};
 use crate::view::View;
 
@@ -15,13 +16,28 @@ use crate::view::View;
 /// across a slow flock is the longest thing asked for; a minute is a wild guess above that.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
 
-/// What a front end needs of the fulcrum: the latest view, and a bounded queue for requests.
+/// How long a node that starts may take until it shows itself among the members. One write to the disk, mostly;
+/// where that fails, as on a full disk, commands have to be answered all the same.
+const SHOWN_WITHIN: Duration = Duration::from_secs(1);
+
+/// The processes of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Processes {
+    /// The one that this is.
+    pub fulcrum: u32,
+    /// The one that started it; `None`: the node is one process.
+    pub picket: Option<u32>,
+}
+
+/// A front end's access to the fulcrum: the latest view, and a bounded queue for requests.
 #[derive(Debug, Clone)]
 pub struct Handle {
     /// The snapshot the fulcrum published last.
     pub view: watch::Receiver<Arc<View>>,
     /// Where requests go.
     pub requests: mpsc::Sender<Request>,
+    /// The processes of the node.
+    pub processes: Processes,
 }
 
 impl Handle {
@@ -30,16 +46,36 @@ impl Handle {
         self.view.borrow().clone()
     }
 
+    /// Resolves when the node shows itself among the members, or does not within [`SHOWN_WITHIN`]. A caller that asks
+    /// right after the start would otherwise hear of a flock of none.
+    pub async fn shown(&self) {
+        let mut views = self.view.clone();
+        let shown =
+            views.wait_for(|view| view.members.iter().any(|it| it.principal == view.principal));
+        drop(timeout(SHOWN_WITHIN, shown).await);
+    }
+
     /// Asks the fulcrum and waits for the answer.
     ///
     /// # Errors
-    /// What the fulcrum answers; [`Kind::Busy`] when its queue stays full, [`Kind::TimedOut`] when it
+    /// Those of the fulcrum; [`Kind::Busy`] when its queue stays full, [`Kind::TimedOut`] when it
     /// took the request and does not answer, [`Kind::ShuttingDown`] when it is gone.
     pub async fn ask<O: Op>(&self, op: O) -> Result<O::Answer, Error>
     where
         Request: From<Asked<O>>,
     {
         self.ask_within(op, ANSWER_MAX).await
+    }
+
+    /// Tells the flock that another process of this node takes over within this time, ten seconds at most, and gives
+    /// that the time to spread. The caller stops the node then; no member calls it dead meanwhile.
+    ///
+    /// # Errors
+    /// As [`Handle::ask`]: the restart is a short death then, and nothing worse.
+    pub async fn announce_restart(&self, within: Duration) -> Result<(), Error> {
+        self.ask_within(Restart(within), RESTART_LINGER).await?;
+        tokio::time::sleep(RESTART_LINGER).await;
+        Ok(())
     }
 
     /// [`Handle::ask`] with another limit, which holds for the queue and for the answer.
@@ -75,7 +111,8 @@ mod tests {
     fn handle(capacity: usize) -> (Handle, mpsc::Receiver<Request>) {
         let (requests, queue) = mpsc::channel(capacity);
         let (_, view) = watch::channel(Arc::new(view()));
-        (Handle { view, requests }, queue)
+        let processes = Processes { fulcrum: 2, picket: None };
+        (Handle { view, requests, processes }, queue)
     }
 
     async fn ask(handle: &Handle) -> Error {

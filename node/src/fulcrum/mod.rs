@@ -16,6 +16,7 @@
 mod answer;
 mod doctor;
 mod handle;
+pub mod health;
 mod hush;
 mod picture;
 pub mod request;
@@ -23,6 +24,6 @@ mod runtime;
 mod wire;
 
 pub use doctor::Surroundings;
-pub use handle::Handle;
+pub use handle::{Handle, Processes};
 pub use runtime::{Inputs, Runtime};
 pub use wire::Wire;

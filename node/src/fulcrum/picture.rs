@@ -1,4 +1,4 @@
-//! What people see of the flock, made from the engine's state.
+//! People's view of the flock, made from the engine's state.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use crux_client::model::{Joining, Leader, Member, MemberState, Service, ServiceS
 use crux_client::order;
 use crux_crdt::name::Label;
 use crux_crdt::path::{FlockId, NetId};
-use crux_crdt::record::{Record, Registration, Shown};
+use crux_crdt::record::{Condition, Record, Registration, Shown, Unwell};
 use crux_crdt::{Digest, Principal};
 use crux_protocol::dial::{self, Outcome};
 use crux_protocol::flock;
@@ -14,7 +14,7 @@ use crux_protocol::link::DialFailure;
 
 use crate::view::{Said, View};
 
-/// What stays the same while the node runs.
+/// The part that stays the same while the node runs.
 #[derive(Debug, Clone)]
 pub(super) struct Frame {
     pub(super) flock: Label,
@@ -135,30 +135,39 @@ fn services<'a>(
     let principal = record.author();
     let node = state.names().of(&principal);
     let state = states.get(&principal).copied().unwrap_or(flock::MemberState::Dead);
+    let unwell = record.of::<Unwell>().next();
     record.registrations().map(move |registration| Service {
         path: path(frame, &node, registration),
         ordinal: registration.key.ordinal,
         instance: registration.instance.clone(),
         net_id: net_id(principal, registration),
         key_id: None,
-        status: status(state),
+        status: status(state, unwell.and_then(|it| it.of(registration.key.tag()))),
         live: matches!(state, flock::MemberState::Alive | flock::MemberState::Suspect),
         labels: registration.labels.clone(),
     })
 }
 
-/// A service without beats of its own is as well as its node.
-const fn status(state: flock::MemberState) -> ServiceStatus {
-    match state {
+/// The worse of what its node says of it and of how that is. A service of which its node says nothing is as well as
+/// its node.
+fn status(node: flock::MemberState, said: Option<Condition>) -> ServiceStatus {
+    let node = match node {
         flock::MemberState::Alive => ServiceStatus::Up,
         flock::MemberState::Suspect => ServiceStatus::Unknown,
         flock::MemberState::Dead | flock::MemberState::Left | flock::MemberState::Retired => {
             ServiceStatus::Down
         }
-    }
+    };
+    let said = match said {
+        None => ServiceStatus::Up,
+        Some(Condition::Degraded) => ServiceStatus::Degraded,
+        Some(Condition::Unknown | Condition::Later(_)) => ServiceStatus::Unknown,
+        Some(Condition::Down) => ServiceStatus::Down,
+    };
+    node.max(said)
 }
 
-/// Where a registration stands.
+/// The path of a registration.
 pub(super) fn path(frame: &Frame, node: &Label, registration: &Registration) -> FlockId {
     FlockId {
         flock: frame.flock.clone(),
@@ -188,6 +197,17 @@ mod tests {
             labels: BTreeMap::new(),
             version: if key == 1 { "0.1.0".to_owned() } else { String::new() },
         }
+    }
+
+    #[test]
+    fn a_status_is_the_worse_one_of_node_and_service() {
+        use flock::MemberState::{Alive, Dead, Suspect};
+        let said =
+            [None, Some(Condition::Degraded), Some(Condition::Unknown), Some(Condition::Down)];
+        let with = |node| said.map(|said| status(node, said).as_str());
+        assert_eq!(with(Alive), ["up", "degraded", "unknown", "down"]);
+        assert_eq!(with(Suspect), ["unknown", "unknown", "unknown", "down"]);
+        assert_eq!(with(Dead), ["down"; 4]);
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! What the rest of the node asks of the fulcrum.
+//! Requests of the rest of the node to the fulcrum.
 //!
-//! Reading needs no request: the fulcrum publishes a [`View`](crate::view::View), and whoever reads
-//! looks there. A request changes state, or needs other nodes. It is an operation of
-//! [`crux_client::op`], or one of the two of the node's own below; a `From` says which event it is for
+//! Reading needs no request: the fulcrum publishes a [`View`](crate::view::View), and readers look
+//! there. A request changes state, or needs other nodes. It is an operation of
+//! [`crux_client::op`], or one of the node's own below; a `From` says which event it is for
 //! the engine. The way back is of the answer's type, so nobody can take one answer for another.
+
+use std::time::Duration;
 
 use crux_client::model::{Check, NodeRef};
 use crux_client::op::{
@@ -23,7 +25,7 @@ pub type ReplyTo<T> = oneshot::Sender<Result<T, Error>>;
 /// An operation, and where its answer goes.
 #[derive(Debug)]
 pub struct Asked<O: Op> {
-    /// What is asked.
+    /// The request.
     pub op: O,
     /// Where the answer goes.
     pub reply: ReplyTo<O::Answer>,
@@ -37,7 +39,16 @@ pub struct Set(pub SlotSet);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reach(pub Principal);
 
+/// Tells all members that another process of this node takes over within this time, at most
+/// [`RESTART_MAX`](crux_protocol::liveness::RESTART_MAX); answered at once. See [`super::Handle::announce_restart`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restart(pub Duration);
+
 impl Op for Set {
+    type Answer = ();
+}
+
+impl Op for Restart {
     type Answer = ();
 }
 
@@ -111,6 +122,12 @@ impl From<Asked<Doctor>> for Request {
 impl From<Asked<Set>> for Request {
     fn from(Asked { op, reply }: Asked<Set>) -> Self {
         Self::Engine(Control::Set(op.0), Reply::Done(reply))
+    }
+}
+
+impl From<Asked<Restart>> for Request {
+    fn from(Asked { op, reply }: Asked<Restart>) -> Self {
+        Self::Engine(Control::Restart(op.0), Reply::Done(reply))
     }
 }
 

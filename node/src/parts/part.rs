@@ -29,8 +29,12 @@ pub enum Part {
     BlobOffers,
     /// Reads every blob once a day, and repairs it.
     BlobScrub,
+    /// Says in the registry which services are not up; see [`crate::fulcrum::health`].
+    Health,
     /// The control API; see [`crate::api`].
     Api,
+    /// Serves the picket, where that is another process; see [`crate::picket`].
+    Picket,
     /// The loop that drives the engine; see [`crate::fulcrum`]. It ends when the node is to stop.
     Loop,
 }
@@ -50,7 +54,9 @@ impl Part {
         Self::BlobMover,
         Self::BlobOffers,
         Self::BlobScrub,
+        Self::Health,
         Self::Api,
+        Self::Picket,
         Self::Loop,
     ];
 
@@ -69,7 +75,9 @@ impl Part {
             Self::BlobMover => "blob-mover",
             Self::BlobOffers => "blob-offers",
             Self::BlobScrub => "blob-scrub",
+            Self::Health => "health",
             Self::Api => "api",
+            Self::Picket => "picket",
             Self::Loop => "loop",
         }
     }

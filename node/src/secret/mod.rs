@@ -12,6 +12,7 @@
 
 mod error;
 mod file;
+mod handed;
 mod handover;
 mod keys;
 mod line;

@@ -8,7 +8,7 @@ use crux_crdt::{Digest, Principal};
 
 use super::Said;
 
-/// What a node sees at one moment.
+/// The state that a node sees at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
     /// The flock's name.
@@ -33,12 +33,12 @@ pub struct View {
     pub members: Vec<Member>,
     /// Every registration it knows, live or not, each path and ordinal once. In any order.
     pub services: Vec<Service>,
-    /// What else members say in their records.
+    /// The other statements of members' records.
     pub said: Said,
 }
 
 impl View {
-    /// What the node says about itself.
+    /// The node's statement about itself.
     pub fn status(&self) -> Status {
         Status {
             flock: self.flock.clone(),
@@ -55,6 +55,8 @@ impl View {
             blobs: 0,
             blob_bytes_sent: 0,
             blob_bytes_fetched: 0,
+            pid: 0,
+            picket_pid: None,
         }
     }
 

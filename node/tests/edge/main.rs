@@ -6,6 +6,8 @@
 mod first;
 mod memory;
 mod node;
+mod processes;
+mod services;
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -199,8 +201,9 @@ fn signals_that_mean_nothing_do_nothing() {
 fn a_quit_stops_in_order_and_dumps_nothing() {
     let mut node = Node::new();
     node.start(log_of(&node));
-    let limits = std::fs::read_to_string(format!("/proc/{}/limits", node.pid().as_raw_nonzero()));
-    if let Ok(limits) = limits {
+    let processes = [node.pid(), node.fulcrum()];
+    let limits = processes.map(|pid| format!("/proc/{}/limits", pid.as_raw_nonzero()));
+    for limits in limits.iter().flat_map(std::fs::read_to_string) {
         let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
         // The parent process may have set the first of the two.
         let limits: Vec<_> = core.split_whitespace().skip(4).take(2).collect();

@@ -78,7 +78,7 @@ fn look(node: &Node, when: &str) {
     let secrets = all.len();
     all.push(text.as_bytes()[..24].to_vec());
     all.push(seed.unwrap()[..32].to_vec());
-    let Some(counts) = count(node.pid(), &all) else {
+    let Some(counts) = count(node.fulcrum(), &all) else {
         assert!(!geteuid().is_root(), "root reads all memory");
         // Past what the tests' output is kept in, so that it is seen.
         let why = "only root reads that of a private process";
@@ -89,13 +89,18 @@ fn look(node: &Node, when: &str) {
     assert!(counts[secrets + 1] > 0, "the search finds what is there");
     assert_eq!(counts[..secrets], vec![0; secrets], "{when}: the secret is in memory");
     assert_eq!(counts[secrets], 0, "{when}: the text of the node's key is in memory");
+    // The picket reads the secret, and never the node's key.
+    let counts = count(node.pid(), &all).expect("root reads all memory");
+    assert_eq!(counts, vec![0; all.len()], "{when}: a secret is in the picket's memory");
 }
 
 /// Another user's process, or one that is private, is read by root only.
 fn is_private(node: &Node) {
     if !geteuid().is_root() {
-        let memory = File::open(format!("/proc/{}/mem", node.pid().as_raw_nonzero()));
-        assert!(memory.is_err(), "a process of the same user can read the memory");
+        for pid in [node.pid(), node.fulcrum()] {
+            let memory = File::open(format!("/proc/{}/mem", pid.as_raw_nonzero()));
+            assert!(memory.is_err(), "a process of the same user can read the memory");
+        }
     }
 }
 

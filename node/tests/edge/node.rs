@@ -81,12 +81,27 @@ impl Node {
         Pid::from_child(self.child.as_ref().expect("it was started"))
     }
 
+    /// The process below that, of a node that answers.
+    pub(crate) fn fulcrum(&self) -> Pid {
+        let status = self.ask(&["status", "--json"]);
+        let status: serde_json::Value = serde_json::from_slice(&status.stdout).expect("it answers");
+        let pid = status["pid"].as_i64().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        pid.expect("a number")
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).expect("it is there");
     }
 
     pub(crate) fn ask(&self, args: &[&str]) -> Output {
         program().args(args).arg("--data-dir").arg(self.path("d")).output().expect("it runs")
+    }
+
+    /// The same for a command line that ends with words that are not the command's own.
+    pub(crate) fn ask_first(&self, args: &[&str]) -> Output {
+        let mut command = program();
+        command.arg("--data-dir").arg(self.path("d")).args(args);
+        command.output().expect("it runs")
     }
 
     pub(crate) fn status(&self) -> Output {

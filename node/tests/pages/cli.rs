@@ -14,6 +14,9 @@ const JSON: &[(&str, &str)] = &[
     ("services", "with `--watch` one document a line, at each change."),
     ("blob ls", "with `--watch` one document a line, at each change."),
     ("blob put", "one document a line, for each file."),
+    ("ps", "with `--watch` one document a line, at each change."),
+    ("logs", "one document a line."),
+    ("events", "one document a line."),
     ("completions", "the script as one string."),
     ("man", "the manual page as one string."),
 ];

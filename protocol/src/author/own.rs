@@ -47,6 +47,7 @@ impl Own {
         let removed = removed.into_iter().chain(services.keys().cloned()).filter(|_| forgot);
         let touched = removed.map(|key| (key, 0)).collect();
         let sets = last.into_iter().flat_map(SlotSet::all_of);
+        let sets = sets.filter(|_| !crux_crdt::planted!(HealthForgotten));
         let sets = sets.map(|set| (set.row().number, set)).collect();
         Self { profile, services, sets, touched, changes: 0, bare }
     }

@@ -74,6 +74,13 @@ impl State {
                 self.reach(member, now);
                 return self.answer(id, Ok(Answer::Done));
             }
+            Control::Restart(within) => {
+                let outputs = self.liveness.announce_restart(within, now, &mut self.rng);
+                self.act_on_liveness(outputs, now);
+                // It leads no more.
+                self.leader_dirty = true;
+                return self.answer(id, Ok(Answer::Done));
+            }
             Control::Leave => {
                 let incarnation = self.author.incarnation();
                 self.author.push(origin, Change::Act(Statement::Leave { incarnation }))

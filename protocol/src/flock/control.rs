@@ -41,6 +41,10 @@ pub enum Control {
     LeaderPing,
     /// Retire a member that is not coming back.
     Forget(Principal),
+    /// Tell all members that another process of this node takes over within this time, at most
+    /// [`RESTART_MAX`](crate::liveness::RESTART_MAX), so that they do not call it dead meanwhile. Answered at once;
+    /// the process is to run for [`RESTART_LINGER`](crate::liveness::RESTART_LINGER) more.
+    Restart(Duration),
     /// Leave the flock, then stop.
     Leave,
 }

@@ -142,6 +142,7 @@ impl State {
                 liveness::Output::Changed { member, liveness } => {
                     self.on_liveness_changed(member, liveness, now);
                 }
+                liveness::Output::Away(member) => self.on_away(member),
                 liveness::Output::Doubt(peer) => self.sync.on_doubt(peer, now),
                 liveness::Output::Twin(peer) => self.tell_twins(peer, now),
             }

@@ -143,7 +143,7 @@ impl State {
         let is_claim = |change: &Change| matches!(change, Change::Claim(_));
         self.author.retract(is_claim);
         (self.evaluated_at, self.evaluate_at) = (now, Instant::NEVER);
-        let candidates = self.candidates();
+        let candidates = self.candidates(now);
         if let Some(n) = self.leader.evaluate(&candidates, now)
             && !(self.read_only && n > 0)
             && !self.author.is_pending(|it| is_claim(it) || matches!(it, Change::StandDown))
@@ -175,20 +175,27 @@ impl State {
         }
     }
 
-    fn candidates(&self) -> Vec<Candidate> {
+    fn candidates(&self, now: Instant) -> Vec<Candidate> {
         self.strew
             .shown()
             .filter_map(|record| {
                 let principal = record.author();
+                // A member that restarts cannot lead meanwhile: it is replaced as one that died.
+                let away = self.liveness.is_away(&principal, now);
                 Some(Candidate {
                     principal,
                     claim: record.profile().claim,
                     seniority: self.strew.membership().seniority(&principal)?,
                     liveness: self.liveness.liveness(&principal),
-                    eligible: !record.profile().draining,
+                    eligible: !record.profile().draining && !away,
                 })
             })
             .collect()
+    }
+
+    /// A member announced a restart, or is back: whether it may lead changed.
+    pub(super) fn on_away(&mut self, member: Principal) {
+        self.leader_dirty |= self.strew.record(&member).is_some_and(|it| it.profile().claim > 0);
     }
 
     pub(super) fn on_liveness_changed(

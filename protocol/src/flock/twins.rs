@@ -202,7 +202,7 @@ mod tests {
             self.counter += 1;
             let (run, counter) = (self.twins.run(), self.counter);
             let (uptime, state_digest) = (Duration::ZERO, Digest::default());
-            Beacon { incarnation: run.born, counter, uptime, state_digest, run }
+            Beacon { incarnation: run.born, counter, uptime, state_digest, restart: None, run }
         }
 
         fn hear(&mut self, beacon: &Beacon, heir: bool, child: bool) {

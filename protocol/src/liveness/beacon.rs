@@ -24,6 +24,7 @@ impl State {
             counter: self.counter,
             uptime: now.since(self.started_at),
             state_digest: self.state_digest,
+            restart: self.restarts_within(now),
             run: self.run,
         };
         let signed = Signed::sign(beacon, &self.context.flock, &self.identity);

@@ -45,15 +45,21 @@ impl State {
     /// Nobody listens where a member was: it is gone, unless it is linked again.
     pub fn on_refused(&mut self, peer: Principal, now: Instant) -> Vec<Output> {
         let watched = self.observed.contains(&peer) && !self.linked.contains(&peer);
-        if watched { self.vote(peer, Evidence::Gone, now) } else { Vec::new() }
+        if watched && !self.excuses(peer, Evidence::Gone, now) {
+            self.vote(peer, Evidence::Gone, now)
+        } else {
+            Vec::new()
+        }
     }
 
     /// A beat of a member that this node observes.
     pub fn on_beat(&mut self, peer: Principal, about: (u64, u64), now: Instant) -> Vec<Output> {
         let me = self.context.me;
         let Some(mut subject) = self.subjects.get_mut(&peer) else { return Vec::new() };
+        let was_away = subject.is_away(now);
         subject.beat_at = now;
         subject.freshest = subject.freshest.max(about);
+        let back = was_away && !subject.is_away(now);
         // A beat is first-hand: this node no longer finds the sender silent.
         if !crux_crdt::planted!(NoRefutation) {
             subject.my_vote = None;
@@ -64,11 +70,13 @@ impl State {
         subject.heard_at = now;
         let liveness = subject.liveness;
         drop(subject);
-        match liveness {
+        let mut out = match liveness {
             Liveness::Alive => Vec::new(),
             Liveness::Suspect => self.weigh(peer, now),
             Liveness::Dead => self.hear(peer, now),
-        }
+        };
+        out.extend(back.then_some(Output::Away(peer)));
+        out
     }
 
     /// A notice came in, by gossip or along with roots. Its signature held.
@@ -102,12 +110,15 @@ impl State {
             Sighting::Twin => return (Verdict::Accept, vec![Output::Twin(author)]),
             Sighting::Fresh { tells } => tells,
         };
+        let was_away = subject.is_away(now);
         let news = subject.keep(beacon, first_hand, &me, now);
+        let leaves_or_is_back = was_away != subject.is_away(now);
         drop(subject);
         if news.refutes {
             self.closely_due = None;
         }
         let mut out = self.on_news(beacon, news, now);
+        out.extend(leaves_or_is_back.then_some(Output::Away(author)));
         out.extend(tells.then_some(Output::Twin(author)));
         (Verdict::Accept, out)
     }
@@ -122,7 +133,7 @@ impl State {
         if news.refutes {
             self.worsen_health(now);
         }
-        if self.liveness(&author) == Liveness::Dead && self.is_outvoted(&author) {
+        if self.liveness(&author) == Liveness::Dead && self.is_outvoted(&author, now) {
             // What it was found dead by is about this beacon, too, which only comes late.
             return Vec::new();
         }

@@ -45,7 +45,7 @@ impl State {
         }
         let at = Instant::after_origin(now.since_origin().saturating_sub(age));
         subject.freshest = beacon.value().mark();
-        subject.beacon = Some(Heard::new(beacon, at));
+        subject.beacon = Some(Heard::new(beacon, at, Duration::ZERO));
         drop(subject);
         self.hear_as_of(beacon.author(), at, now)
     }

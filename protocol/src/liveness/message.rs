@@ -4,6 +4,7 @@ use crux_crdt::canon::{Canonical, DecodeError, Decoder, Encoder};
 use crux_crdt::sign::{OpenError, Signable, Signed};
 use crux_crdt::{Digest, Principal};
 
+use super::away::RESTART_MAX;
 use super::run::Run;
 use crate::context::Context;
 
@@ -18,6 +19,9 @@ pub struct Beacon {
     pub uptime: Duration,
     /// The sender's state digest.
     pub state_digest: Digest,
+    /// The sender restarts, and means to be back within this time. Whole milliseconds, at most [`RESTART_MAX`];
+    /// `None` or zero: it does not.
+    pub restart: Option<Duration>,
     /// Which run of the sender's identity it is.
     pub run: Run,
 }
@@ -57,23 +61,32 @@ pub struct Suspicion {
 }
 
 impl Signable for Beacon {
-    const DOMAIN: &'static str = "crux/beacon/3";
+    const DOMAIN: &'static str = "crux/beacon/4";
 }
 
 impl Canonical for Beacon {
     fn encode(&self, out: &mut Encoder) {
-        out.u8(3).u64(self.incarnation).u64(self.counter);
+        out.u8(4).u64(self.incarnation).u64(self.counter);
         out.u64(self.uptime.as_millis().try_into().unwrap_or(u64::MAX)).digest(&self.state_digest);
+        let restart = self.restart.unwrap_or_default().min(RESTART_MAX).as_millis();
+        out.fixed(&u16::try_from(restart).unwrap_or(u16::MAX).to_be_bytes());
         self.run.encode(out);
     }
 
     fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        input.version("beacon version", 3)?;
+        input.version("beacon version", 4)?;
         Ok(Self {
             incarnation: input.u64("incarnation")?,
             counter: input.u64("counter")?,
             uptime: Duration::from_millis(input.u64("uptime")?),
             state_digest: input.digest("state digest")?,
+            restart: match u16::from_be_bytes(input.array("announced restart")?) {
+                0 => None,
+                millis => Some(Duration::from_millis(millis.into()))
+                    .filter(|within| *within <= RESTART_MAX)
+                    .ok_or(DecodeError::Invalid("announced restart"))
+                    .map(Some)?,
+            },
             run: Run::decode(input)?,
         })
     }

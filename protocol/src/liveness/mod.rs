@@ -46,6 +46,8 @@
 //!   members compare roots, the one that sees fewer alive asks the other for the last beacons of the
 //!   members that it has not heard, each with its age. This does not bring back a member that it heard
 //!   before.
+//! * **An announced restart**: a beacon may say that its sender restarts and is back within ten seconds at most.
+//!   Until then the sender is not suspect and not dead (`away`).
 //! * **Twins**: a beacon names the run of the process that sent it. If one member sends beacons under
 //!   two boot nonces, each node keeps and forwards the last beacon of both, and tells that member
 //!   (`twins`).
@@ -53,6 +55,7 @@
 //! Verdicts are soft state and never in the durable replica. A member known only from disk is dead
 //! until this node hears it.
 
+mod away;
 mod beacon;
 mod config;
 mod health;
@@ -71,6 +74,7 @@ mod subjects;
 mod twins;
 mod vote;
 
+pub use away::{RESTART_LINGER, RESTART_MAX};
 pub use config::Config;
 pub use message::{Beacon, Evidence, Notice, Suspicion};
 pub use run::{BootNonce, Run, Sight};

@@ -97,6 +97,7 @@ fn happen(state: &mut State, all: &[Arc<Identity>], now: Instant, rng: &mut StdR
                 uptime,
                 state_digest: FLOCK,
                 run: Run::default(),
+                restart: None,
             };
             let beacon = Signed::sign(beacon, &FLOCK, &by);
             state.on_notice(&Notice::Beacon(beacon), now);

@@ -44,7 +44,9 @@ impl State {
         let timeout = self.beat_timeout();
         let repeat = self.config.repeat_suspicion;
         let is_silent = |subject: &Subject| {
-            subject.liveness != Liveness::Dead && now.since(subject.beat_at) >= timeout
+            subject.liveness != Liveness::Dead
+                && now.since(subject.beat_at) >= timeout
+                && !subject.is_away(now)
         };
         let silent: Vec<_> = self
             .observed
@@ -142,6 +144,7 @@ impl State {
     /// When an observed member is due to be called silent, for the first time or again.
     fn beat_deadline(&self, subject: &Subject) -> Instant {
         let silent_at = (subject.beat_at + self.beat_timeout()).max(self.grace_until);
+        let silent_at = silent_at.max(subject.away_until());
         match subject.my_vote {
             None => silent_at,
             Some(_) => silent_at.max(subject.voted_at + self.config.repeat_suspicion),

@@ -44,6 +44,8 @@ pub enum Output {
         /// The verdict now.
         liveness: Liveness,
     },
+    /// A member announced that it restarts, or is back.
+    Away(Principal),
     /// A live member beaconed another state digest than this node's.
     Doubt(Principal),
     /// Two processes beacon with this member's key, and one of them may not know it yet.
@@ -66,6 +68,8 @@ pub struct State {
     pub(super) state_digest: Digest,
     pub(super) state_digest_at: Instant,
     pub(super) leading: bool,
+    /// By when another process of this node is to run, as this one announced.
+    pub(super) back_by: Instant,
     pub(super) subjects: Subjects,
     pub(super) linked: BTreeSet<Principal>,
     pub(super) observed: BTreeSet<Principal>,
@@ -121,6 +125,7 @@ impl State {
             state_digest: Digest::default(),
             state_digest_at: now,
             leading: false,
+            back_by: Instant::ORIGIN,
             subjects,
             linked: BTreeSet::new(),
             observed: BTreeSet::new(),

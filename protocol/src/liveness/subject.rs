@@ -74,11 +74,16 @@ pub(super) struct Heard {
     pub(super) beacon: Beacon,
     pub(super) signature: [u8; 64],
     pub(super) at: Instant,
+    /// Until when it excuses its sender's silence.
+    pub(super) away_until: Instant,
 }
 
 impl Heard {
-    pub(super) fn new(beacon: &Signed<Beacon>, at: Instant) -> Self {
-        Self { beacon: beacon.value().clone(), signature: *beacon.signature(), at }
+    /// One that came at this time, and was held up for so long.
+    pub(super) fn new(beacon: &Signed<Beacon>, at: Instant, late: Duration) -> Self {
+        let (signature, beacon) = (*beacon.signature(), beacon.value().clone());
+        let announced = beacon.restart.map(|within| at + within.saturating_sub(late));
+        Self { beacon, signature, at, away_until: announced.unwrap_or(Instant::ORIGIN) }
     }
 
     /// The run that sent it.
@@ -166,9 +171,10 @@ impl Subject {
         let late = if first_hand { None } else { self.lag.late(beacon.value().uptime, now) };
         let first = self.freshest == (0, 0);
         let fresh = mark > self.freshest || first;
-        self.beacon = Some(Heard::new(beacon, now));
+        let late = late.filter(|_| !first);
+        self.beacon = Some(Heard::new(beacon, now, late.unwrap_or_default()));
         self.freshest = mark;
-        News { fresh, refutes: self.refute(me, mark), late: late.filter(|_| !first) }
+        News { fresh, refutes: self.refute(me, mark), late }
     }
 
     /// Forgets the votes that (incarnation, counter) refutes. Whether this node's was among them.

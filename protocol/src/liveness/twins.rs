@@ -57,8 +57,8 @@ impl Subject {
             // A heartbeat named a newer one, maybe of the other run.
             (true, None) => return Sighting::Stale,
             (true, Some(_)) if self.other.is_none() => return Sighting::Stale,
-            (true, Some(_)) => self.beacon = Some(Heard::new(beacon, now)),
-            (false, _) => self.other = Some(Box::new(Heard::new(beacon, now))),
+            (true, Some(_)) => self.beacon = Some(Heard::new(beacon, now, Duration::ZERO)),
+            (false, _) => self.other = Some(Box::new(Heard::new(beacon, now, Duration::ZERO))),
         }
         Sighting::Twin
     }

@@ -177,24 +177,32 @@ impl State {
     }
 
     /// Whether the suspicions that stand suffice for a death.
-    pub(super) fn is_outvoted(&self, member: &Principal) -> bool {
-        let count = self.subjects.get(member).map(|it| it.count(&self.judges(member)));
+    pub(super) fn is_outvoted(&self, member: &Principal, now: Instant) -> bool {
+        let count = self.subjects.get(member).map(|it| it.count(&self.judges(member, now)));
         count.is_some_and(|it| it.gone_by_majority() || it.silent_by_majority())
     }
 
-    /// The observers of a member that are neither suspect nor dead.
-    fn judges(&self, member: &Principal) -> Vec<Principal> {
+    /// The observers of a member that are neither suspect nor dead, nor away.
+    fn judges(&self, member: &Principal, now: Instant) -> Vec<Principal> {
         let mut observers = self.observers(member);
-        observers.retain(|other| self.liveness(other) == Liveness::Alive);
+        let me = self.context.me;
+        observers.retain(|other| {
+            // This node hears what it says, wherever it goes then.
+            let speaks = *other == me || !self.is_away(other, now);
+            speaks && self.liveness(other) == Liveness::Alive
+        });
         observers
     }
 
     /// Decides on a member by the votes there are.
     pub(super) fn weigh(&mut self, member: Principal, now: Instant) -> Vec<Output> {
-        let observers = self.judges(&member);
+        let observers = self.judges(&member, now);
         let (me, health) = (self.context.me, self.health);
         let suspect_for = self.config.suspect_for;
         let Some(mut subject) = self.subjects.get_mut(&member) else { return Vec::new() };
+        if subject.is_away(now) {
+            return Vec::new();
+        }
         let count = subject.count(&observers);
         // This node's health says nothing of what a majority without it saw.
         let mine = usize::from(observers.contains(&me) && subject.votes.contains_key(&me));

@@ -89,6 +89,7 @@ impl Node {
             counter,
             uptime,
             state_digest: Digest::default(),
+            restart: None,
             run: Run::default(),
         };
         let beacon = Signed::sign(beacon, &FLOCK, &identity(number));

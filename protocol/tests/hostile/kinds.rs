@@ -6,8 +6,8 @@ use crux_crdt::Digest;
 use crux_crdt::blob::{BlobId, Descriptor, Root};
 use crux_crdt::canon::{Canonical as _, Encoder};
 use crux_crdt::record::{
-    Frontier, Header, Marker, Offer, Profile, ROWS, Registration, SLOT_BYTES_MAX, SLOTS_MAX, Slot,
-    SlotKind as _, slots_root,
+    Condition, Frontier, Header, Marker, Offer, Profile, ROWS, Registration, SLOT_BYTES_MAX,
+    SLOTS_MAX, ServiceTag, Slot, SlotKind as _, Unwell, slots_root,
 };
 use crux_crdt::sign::Signed;
 use crux_crdt::strew::Kind;
@@ -43,6 +43,13 @@ fn offer(number: u16) -> Slot {
     let mut blob = [0; 32];
     blob[..2].copy_from_slice(&number.to_be_bytes());
     Offer(Descriptor { blob: BlobId(blob), root: Root([1; 32]), size: 1 }).into_slot()
+}
+
+fn unwell(number: u16) -> Slot {
+    let [high, low] = number.to_be_bytes();
+    let tag = ServiceTag([high, low, 0, 0, 0, 0, 0, 0]);
+    let unwell = Unwell::new([(tag, Condition::Down)]).expect("one");
+    unwell.expect("one").into_slot()
 }
 
 /// The greatest slot there is, of a kind that nobody knows.
@@ -108,11 +115,16 @@ fn an_author_with_too_many_of_one_kind_is_refused_and_shown_again_with_as_many_a
     let of = |number: u8, count: u16| match number {
         1 => bodies((0..count).map(service)),
         2 => bodies((0..count).map(offer)),
+        3 => bodies((0..count).map(unwell)),
         _ => panic!("this test has no slots of kind {number}"),
     };
     for (row, incarnation) in ROWS.iter().zip(2..) {
         let most = u16::try_from(row.most).expect("a small number");
-        let why = format!("more than {most} {}", row.name);
+        // Two of a kind of which there is one have one key.
+        let why = match most {
+            1 => format!("two {} have one key", row.name),
+            _ => format!("more than {most} {}", row.name),
+        };
         is_refused(&mut rig, row.name, &forged(2 * incarnation, &of(row.number, most + 1)), &why);
         let whole = forged(2 * incarnation + 1, &of(row.number, most));
         let verdict = rig.gossip(who(2).principal(), Topic::Fact, fact(&whole));
@@ -143,7 +155,7 @@ fn an_author_with_641_slots_is_refused() {
 fn a_slot_that_is_too_large_is_refused_whatever_its_kind() {
     let mut rig = rig();
     let large = |kind| vec![[&[kind][..], &[0x5a; SLOT_BYTES_MAX][..]].concat()];
-    for kind in [1, 2, 0x7f] {
+    for kind in [1, 2, 3, 0x7f] {
         is_refused(&mut rig, "a large slot", &forged(2, &large(kind)), "slot body");
     }
 }

@@ -223,6 +223,7 @@ fn who_sees_more_alive_is_asked_of_whom_it_heard_one_at_a_time() {
         counter: 7,
         uptime: SECOND,
         state_digest: crux_crdt::Digest::default(),
+        restart: None,
         run: Run::default(),
     };
     let beacon = Notice::Beacon(Signed::sign(beacon, &FLOCK, &who(3))).encode();
@@ -240,6 +241,7 @@ fn hearsay_that_nobody_signed_brings_nobody_to_life_and_is_named() {
         counter: 7,
         uptime: SECOND,
         state_digest: crux_crdt::Digest::default(),
+        restart: None,
         run: Run::default(),
     };
     let mut beacon = Notice::Beacon(Signed::sign(beacon, &FLOCK, &who(3))).encode();
@@ -274,6 +276,7 @@ fn a_beacon_from_the_end_of_time_breaks_nothing() {
         counter: u64::MAX,
         uptime: Duration::MAX,
         state_digest: crux_crdt::Digest([5; 32]),
+        restart: None,
         run: Run::default(),
     };
     let data = Notice::Beacon(Signed::sign(beacon, &FLOCK, &liar())).encode();

@@ -2,6 +2,7 @@
 //! engine by itself, with every event written out.
 
 mod alone;
+mod away;
 mod departed;
 mod disk;
 mod fences;

@@ -74,6 +74,7 @@ fn everything() -> Vec<Vec<u8>> {
         counter: 2,
         uptime: Duration::from_secs(9),
         state_digest: Digest([3; 32]),
+        restart: None,
         run: Run::default(),
     };
     let beacon = Notice::Beacon(Signed::sign(beacon, &FLOCK, &who(5))).encode();

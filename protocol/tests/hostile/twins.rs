@@ -41,8 +41,8 @@ fn profile_at(address: &str) -> Profile {
 
 /// A beacon of another run of this node's identity.
 fn beacon(by: &Identity, counter: u64, incarnation: u64, run: Run) -> Vec<u8> {
-    let beacon =
-        Beacon { incarnation, counter, uptime: SECOND * 60, state_digest: Digest::default(), run };
+    let (uptime, state_digest, restart) = (SECOND * 60, Digest::default(), None);
+    let beacon = Beacon { incarnation, counter, uptime, state_digest, restart, run };
     liveness::Notice::Beacon(Signed::sign(beacon, &FLOCK, by)).encode()
 }
 

@@ -116,7 +116,15 @@ impl Looked<'_> {
             }
         }
         kept(&shots, &present)?;
-        removed(&shots, &absent)
+        removed(&shots, &absent)?;
+        who.iter().try_for_each(|host| self.health(host, &promised))
+    }
+
+    /// A node shows of everybody the services that are not up.
+    fn health(&self, by: usize, promised: impl Fn(usize) -> bool) -> Result<(), String> {
+        let strew = self.state_of(by)?.strew();
+        let principal = |host: usize| promised(host).then(|| self.world.hosts[host].principal());
+        self.world.health.shown(by, principal, |who| strew.record(who).map(AsRef::as_ref))
     }
 
     /// Nobody has the digest of somebody who shows something else.

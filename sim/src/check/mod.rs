@@ -2,6 +2,8 @@
 
 mod clients;
 mod condition;
+mod health;
 
 pub(super) use clients::Clients;
 pub(super) use condition::{Looked, leader_now};
+pub(super) use health::Health;

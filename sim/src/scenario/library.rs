@@ -12,6 +12,7 @@ const TEXTS: &[(&str, &str)] = texts![
     "form",
     "heal",
     "restart",
+    "announced",
     "kill",
     "stop",
     "stall",
@@ -39,6 +40,8 @@ const TEXTS: &[(&str, &str)] = texts![
     "pair",
     "slow",
     "unlisted",
+    "unwell",
+    "picket",
 ];
 
 /// The scenarios that come with the program; the first is the default.

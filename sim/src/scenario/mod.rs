@@ -18,6 +18,8 @@
 //! | `sizes N..M` | how many a seed may choose, both included; N..N of `nodes` without it |
 //! | `spare N` | hosts beside the nodes, that start only when told |
 //! | `weight N` | how often seeds choose it; 10 without it, 0 is never |
+//! | `health` | with each request of a client its node says how its services are; in virtual time only |
+//! | `picket` | the supervisor of one machine lives, and the seed decides what happens; no lines |
 //!
 //! Then lines that decide something, and are gone once drawn:
 //!

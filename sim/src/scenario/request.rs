@@ -1,9 +1,11 @@
 use core::fmt;
 use core::num::NonZeroU16;
 use core::str::FromStr;
+use core::time::Duration;
 
 use super::ParseError;
 use super::hosts::Party;
+use super::span::Span;
 use super::words::Words;
 
 /// A service, by number: `svc3`.
@@ -26,6 +28,8 @@ pub enum Request<S> {
     Deregister(Service),
     /// Have every live member store the leader's claim.
     Ping,
+    /// Tell all that it restarts and is back within this time.
+    Restart(Duration),
     /// Leave the flock, then stop.
     Leave,
     /// Retire these.
@@ -39,6 +43,7 @@ impl<S> Request<S> {
             Self::Register { service, port, sync } => Request::Register { service, port, sync },
             Self::Deregister(service) => Request::Deregister(service),
             Self::Ping => Request::Ping,
+            Self::Restart(within) => Request::Restart(within),
             Self::Leave => Request::Leave,
             Self::Forget(who) => Request::Forget(to(who)),
         }
@@ -76,6 +81,7 @@ impl<S: fmt::Display> fmt::Display for Request<S> {
             }
             Self::Deregister(service) => write!(f, "deregister {service}"),
             Self::Ping => f.write_str("ping"),
+            Self::Restart(within) => write!(f, "restart within {}", Span(*within)),
             Self::Leave => f.write_str("leave"),
             Self::Forget(who) => write!(f, "forget {who}"),
         }
@@ -83,7 +89,7 @@ impl<S: fmt::Display> fmt::Display for Request<S> {
 }
 
 pub(super) fn read_request<S: Party>(words: &mut Words<'_>) -> Result<Request<S>, ParseError> {
-    const EXPECTED: &str = "`register`, `deregister`, `ping`, `leave` or `forget`";
+    const EXPECTED: &str = "`register`, `deregister`, `ping`, `restart`, `leave` or `forget`";
     const SERVICE: &str = "a service like `svc3`";
     match words.next(EXPECTED)? {
         "register" => {
@@ -94,6 +100,10 @@ pub(super) fn read_request<S: Party>(words: &mut Words<'_>) -> Result<Request<S>
         }
         "deregister" => words.value(SERVICE).map(Request::Deregister),
         "ping" => Ok(Request::Ping),
+        "restart" => {
+            words.must("within")?;
+            Ok(Request::Restart(words.value::<Span>("a time like `3s`")?.0))
+        }
         "leave" => Ok(Request::Leave),
         "forget" => S::read(words).map(Request::Forget),
         other => Err(ParseError::new(EXPECTED, format!("`{other}`"))),

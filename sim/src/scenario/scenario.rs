@@ -34,6 +34,11 @@ pub struct Scenario {
     pub spare: usize,
     /// How often seeds choose it, against the others.
     pub weight: u32,
+    /// It is the supervisor of one machine that lives, and the seed decides what happens to it: there are
+    /// no lines.
+    pub picket: bool,
+    /// With each request of a client its node says how its services are.
+    pub health: bool,
     /// What happens.
     pub lines: Vec<Line>,
 }
@@ -64,6 +69,14 @@ impl Scenario {
             Some("spare") => {
                 words.must("spare")?;
                 self.spare = words.value::<u16>("a number")?.into();
+            }
+            Some("health") => {
+                words.must("health")?;
+                self.health = true;
+            }
+            Some("picket") => {
+                words.must("picket")?;
+                self.picket = true;
             }
             Some("weight") => {
                 words.must("weight")?;
@@ -102,6 +115,12 @@ impl fmt::Display for Scenario {
         if self.weight != WEIGHT {
             writeln!(f, "weight {}", self.weight)?;
         }
+        if self.health {
+            writeln!(f, "health")?;
+        }
+        if self.picket {
+            writeln!(f, "picket")?;
+        }
         for line in &self.lines {
             line.write(f, 0)?;
             writeln!(f)?;
@@ -117,7 +136,9 @@ impl FromStr for Scenario {
         let (sizes, lines) = ((0, 0), Vec::new());
         let (name, about) = (String::new(), String::new());
         let (file, nodes, spare, weight) = (None, 0, 0, WEIGHT);
-        let mut scenario = Self { name, file, about, nodes, sizes, spare, weight, lines };
+        let (picket, health) = (false, false);
+        let mut scenario =
+            Self { name, file, about, nodes, sizes, spare, weight, picket, health, lines };
         let lines =
             text.lines().map(|line: &str| line.split('#').next().unwrap_or_default().trim());
         let mut lines = lines.enumerate().filter(|(_, line)| !line.is_empty()).peekable();
@@ -135,6 +156,9 @@ impl FromStr for Scenario {
         }
         let mut text = Text { lines, last: 0, read: 0 };
         scenario.lines = text.block(&BTreeSet::new(), 0)?;
+        if scenario.picket && !scenario.lines.is_empty() {
+            return Err(ParseError::new("no lines after `picket`", "some").at(text.last));
+        }
         Ok(scenario)
     }
 }

@@ -85,6 +85,7 @@ fn op<S: core::fmt::Debug + Clone + 'static>(
         (0..99_u32).prop_map(|service| Request::Deregister(Service(service))),
         Just(Request::Ping),
         Just(Request::Leave),
+        (1..10_000_u64).prop_map(|millis| Request::Restart(Duration::from_millis(millis))),
         who.clone().prop_map(Request::Forget),
     ];
     let on_some = (0..11_usize, who.clone()).prop_map(|(kind, who)| match kind {
@@ -160,14 +161,22 @@ proptest! {
     }
 
     #[test]
-    fn a_scenario_prints_as_what_it_is_read_from(mut lines in prop::collection::vec(line(), 0..6)) {
+    fn a_scenario_prints_as_what_it_is_read_from(
+        mut lines in prop::collection::vec(line(), 0..6),
+        health in any::<bool>(),
+        picket in prop::bool::weighted(0.2),
+    ) {
         // The name that other lines use.
         lines.insert(0, Line::Let("a".to_owned(), Who::named("all")));
+        if picket {
+            lines.clear();
+        }
         let head = (4, (2, 9), 1, 3);
         let (nodes, sizes, spare, weight) = head;
         let (name, about) = (String::new(), "some words".to_owned());
         let file = None;
-        let scenario = Scenario { name, file, about, nodes, sizes, spare, weight, lines };
+        let scenario =
+            Scenario { name, file, about, nodes, sizes, spare, weight, picket, health, lines };
         prop_assert_eq!(scenario.to_string().parse::<Scenario>(), Ok(scenario));
     }
 
@@ -190,6 +199,10 @@ fn text_of(steps: &[Step]) -> String {
 fn every_scenario_reads_draws_and_ends_well() {
     for scenario in library() {
         assert!(!scenario.about.is_empty(), "{}", scenario.name);
+        if scenario.picket {
+            assert_eq!((scenario.lines.len(), scenario.weight), (0, 0), "{}", scenario.name);
+            continue;
+        }
         for seed in 0..20 {
             let steps = drawn(&scenario, seed);
             assert_eq!(steps, drawn(&scenario, seed), "the same luck draws the same");
@@ -247,6 +260,7 @@ fn an_error_names_the_line_and_what_was_expected() {
             "nodes 3\nlet all = n0",
             "line 2: expected a name of small letters that means nothing yet, found all",
         ),
+        ("nodes 1\npicket\nheal", "line 3: expected no lines after `picket`, found some"),
         ("nodes 0", "line 1: expected 1 to 10000 nodes, found 0"),
     ] {
         assert_eq!(text.parse::<Scenario>().unwrap_err().to_string(), message);

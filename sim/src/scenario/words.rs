@@ -18,6 +18,7 @@ const RESERVED: &[&str] = &[
     "register",
     "deregister",
     "ping",
+    "restart",
     "leave",
     "forget",
     "alive",

@@ -93,4 +93,17 @@ planted! {
     no_refutation: NoRefutation in "slow" by 0;
     silence_is_nothing: SilenceIsNothing in "silent" by 0;
     sleeper_accuses: SleeperAccuses in "pair" by 0;
+    restart_is_death: RestartIsDeath in "announced" by 0;
+    health_forgotten: HealthForgotten in "unwell" by 0;
+    spawns_unrecorded: SpawnsUnrecorded in "picket" by 0;
+    spawns_unsealed: SpawnsUnsealed in "picket" by 13;
+    signals_registered: SignalsRegistered in "picket" by 5;
+    shares_place: SharesPlace in "picket" by 1;
+    registers_starting: RegistersStarting in "picket" by 0;
+    restarts_unbounded: RestartsUnbounded in "picket" by 6;
+    starts_before_adoption: StartsBeforeAdoption in "picket" by 10;
+    forgets_running: ForgetsRunning in "picket" by 0;
+    tries_refused: TriesRefused in "picket" by 9;
+    never_fails: NeverFails in "picket" by 6;
+    never_kills: NeverKills in "picket" by 0;
 }

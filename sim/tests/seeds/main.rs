@@ -1,5 +1,7 @@
 //! The seeded loop: what happens to a flock in virtual time, and what must hold.
 
+mod picket;
+
 use crux_sim::scenario::{Scenario, by_name, library};
 use crux_sim::{Options, choose, run};
 
@@ -71,6 +73,25 @@ fn who_is_shown_dead_for_a_while_is_seen() {
     assert!(violation_of(&text).starts_with("watched: shown n0 n1 n2 n3 not-dead "));
 }
 
+/// The same three seconds away.
+#[test]
+fn a_restart_is_a_death_unless_it_was_announced() {
+    let story = |announced: &str| {
+        let away = "kill n1\nwait 3s\nstart n1\nwait 5s\n";
+        let watch = "let rest = all but n1\nwatch shown n1 not-dead by rest\n";
+        format!("nodes 5\nform\nwait 5s\n{watch}{announced}{away}")
+    };
+    assert!(violation_of(&story("")).starts_with("watched: shown n1 not-dead "));
+    let announced = story("ask n1 restart within 10s\nwait 250ms\n");
+    let scenario = Scenario::parse("announced", &announced).expect("it reads");
+    for seed in 0..20 {
+        hold(&scenario, Options { seed, nodes: None, log: false });
+    }
+    // Of one that said that it would be back sooner nobody knows more after that.
+    let late = story("ask n1 restart within 1s\nwait 250ms\n");
+    assert!(violation_of(&late).starts_with("watched: shown n1 not-dead "));
+}
+
 #[test]
 fn clients_are_told_that_they_wrote() {
     let day = by_name("day").expect("a known name");
@@ -130,6 +151,11 @@ fn who_left_and_lost_its_disk_comes_back() {
     // It heard of its leaving only then, and stayed departed for good.
     hold_sized("chaos", 5, &[58, 105, 108]);
     hold_named("leave", 0..12);
+}
+
+#[test]
+fn how_services_are_is_shown_alike_by_all() {
+    hold_named("unwell", 0..30);
 }
 
 fn hold_chosen(seeds: std::ops::Range<u64>) {
@@ -231,6 +257,11 @@ fn what_a_run_promised_beside_its_clone_may_end_with_it() {
 #[test]
 fn a_disk_that_was_full_takes_a_fenced_command_at_once() {
     hold_sized("slow", 9, &[2282]);
+}
+
+#[test]
+fn who_announces_a_restart_is_dead_to_nobody_meanwhile() {
+    hold_named("announced", 0..40);
 }
 
 #[test]

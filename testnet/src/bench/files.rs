@@ -20,7 +20,7 @@ use super::transfer::Rounds;
 use super::{Bench, Report, calls, noise, rig};
 use crate::Error;
 use crate::peer::rsync::Rsync;
-use crate::process::{Cluster, Home, procfs};
+use crate::process::{Cluster, Home};
 
 /// How many are under way at a time: as many calls as a node takes on one connection, and some less.
 const AT_ONCE: usize = 48;
@@ -116,7 +116,7 @@ async fn get_all(to: &Client, blobs: &[BlobId]) -> Result<(), Error> {
 }
 
 fn accounts(cluster: &Cluster) -> (Duration, Duration) {
-    let of = |at: usize| cluster.nodes()[at].pid().and_then(procfs::cpu_time).unwrap_or_default();
+    let of = |at: usize| cluster.nodes()[at].cpu_time().unwrap_or_default();
     (of(0), of(1))
 }
 

@@ -12,7 +12,7 @@ use super::rig::{self, FORM_WITHIN};
 use super::{Bench, Idle, Report, Spread};
 use crate::Error;
 use crate::peer::serf::Agents;
-use crate::process::{Cluster, Home, procfs};
+use crate::process::{Cluster, Home, NodeProcess, procfs};
 use crate::wait::{self, Seen};
 
 /// How long the digest must stay the same to count as quiet.
@@ -33,7 +33,7 @@ pub async fn idle(bench: &Bench, seconds: u32) -> Result<Report, Error> {
 
     let mut cluster = rig::formed(bench).await?;
     until_quiet(&mut cluster).await?;
-    report.idle.extend(watch("crux", &rig::pids(&cluster), window).await);
+    report.idle.extend(watch("crux", &processes(&cluster), window).await);
     cluster.stop_all().await?;
     drop(cluster);
 
@@ -69,30 +69,45 @@ async fn serfs(bench: &Bench, window: Duration, report: &mut Report) -> Result<b
     };
     // The same rest that ours got after it had formed.
     sleep(QUIET_FOR).await;
-    report.idle.extend(watch("serf", &agents.pids(), window).await);
+    report.idle.extend(
+        watch("serf", &agents.pids().into_iter().map(|pid| vec![pid]).collect::<Vec<_>>(), window)
+            .await,
+    );
     Ok(true)
 }
 
-/// Reads the accounts at the beginning and at the end of the window.
-async fn watch(system: &'static str, pids: &[Pid], window: Duration) -> Option<Idle> {
-    let cpu_before: Vec<_> = pids.iter().map(|pid| procfs::cpu_time(*pid)).collect();
+/// The processes of each node.
+fn processes(cluster: &Cluster) -> Vec<Vec<Pid>> {
+    cluster.nodes().iter().map(NodeProcess::pids).filter(|pids| !pids.is_empty()).collect()
+}
+
+/// CPU time of the processes of a node.
+fn cpu_time(pids: &[Pid]) -> Option<Duration> {
+    pids.iter().map(|pid| procfs::cpu_time(*pid)).sum()
+}
+
+/// Reads the accounts at the beginning and at the end of the window: of each node, all its processes together.
+async fn watch(system: &'static str, nodes: &[Vec<Pid>], window: Duration) -> Option<Idle> {
+    let cpu_before: Vec<_> = nodes.iter().map(|pids| cpu_time(pids)).collect();
     let bytes_before = procfs::loopback_bytes().unwrap_or_default();
     let since = Instant::now();
     sleep(window).await;
     let seconds = since.elapsed().as_secs_f64();
     let bytes = procfs::loopback_bytes().unwrap_or_default().saturating_sub(bytes_before);
 
-    let cpu = pids.iter().zip(cpu_before).filter_map(|(pid, before)| {
-        let used = procfs::cpu_time(*pid)?.saturating_sub(before?);
+    let cpu = nodes.iter().zip(cpu_before).filter_map(|(pids, before)| {
+        let used = cpu_time(pids)?.saturating_sub(before?);
         Some(used.as_secs_f64() / seconds * 100.0)
     });
-    let rss = pids.iter().filter_map(|pid| procfs::resident_bytes(*pid));
+    let rss = nodes.iter().filter_map(|pids| {
+        pids.iter().map(|pid| procfs::resident_bytes(*pid)).sum::<Option<u64>>()
+    });
     Some(Idle {
         system,
-        nodes: pids.len(),
+        nodes: nodes.len(),
         seconds,
         cpu_percent: Spread::of(cpu.collect())?,
         rss_mib: Spread::of(rss.map(|bytes| bytes as f64 / f64::from(1 << 20)).collect())?,
-        loopback_bytes_per_s: bytes as f64 / seconds / pids.len() as f64,
+        loopback_bytes_per_s: bytes as f64 / seconds / nodes.len() as f64,
     })
 }

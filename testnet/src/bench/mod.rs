@@ -8,6 +8,7 @@
 //! | [`idle`] | CPU time and memory of a flock left alone | the kernel's accounts |
 //! | [`blob`] | a get of one file → complete, and sealed, on the other node | the get's own stream |
 //! | [`files`] | many small files put on one node, and got by another | the answers |
+//! | [`services()`] | a program started, killed, taken over by the next picket → it answers | calls over TCP without pause |
 //! | [`swarm`] | one seed → sealed on each of many that fetch at once | each get's own stream |
 //!
 //! All times are taken on the clock of this one process. Rounds are cut into at least five batches;
@@ -28,6 +29,7 @@ mod pauses;
 mod report;
 mod rig;
 mod samples;
+mod services;
 mod sightings;
 mod stall;
 mod swarm;
@@ -42,8 +44,9 @@ pub use detect::detect;
 pub use files::files;
 pub use idle::idle;
 pub use machine::Machine;
-pub use report::{Absent, Idle, Latency, Report};
+pub use report::{Absent, Idle, Latency, Report, Value};
 pub use samples::{Figure, Samples, Spread};
+pub use services::{Services, services};
 pub use stall::stall;
 pub use swarm::{Swarming, swarm};
 pub use transfer::Transfer;

@@ -25,6 +25,8 @@ pub struct Report {
     pub idle: Vec<Idle>,
     /// What moved how fast, ours first.
     pub transfers: Vec<Transfer>,
+    /// Other figures, ours first.
+    pub values: Vec<Value>,
     /// Peers that were not measured.
     pub absent: Vec<Absent>,
     /// How it was measured, and ratios.
@@ -62,6 +64,36 @@ pub struct Idle {
     pub loopback_bytes_per_s: f64,
 }
 
+/// A figure that is neither a latency nor a transfer.
+#[derive(Debug, Clone, Serialize)]
+pub struct Value {
+    /// `crux`, or the peer.
+    pub system: &'static str,
+    /// What was measured.
+    pub what: &'static str,
+    /// In which unit.
+    pub unit: &'static str,
+    /// How often.
+    pub samples: usize,
+    /// The figure.
+    #[serde(flatten)]
+    pub spread: Spread,
+}
+
+impl Value {
+    /// The figure of several values; `None` of nothing.
+    #[must_use]
+    pub fn of(
+        system: &'static str,
+        what: &'static str,
+        unit: &'static str,
+        values: Vec<f64>,
+    ) -> Option<Self> {
+        let samples = values.len();
+        Some(Self { system, what, unit, samples, spread: Spread::of(values)? })
+    }
+}
+
 /// A peer that was not measured.
 #[derive(Debug, Clone, Serialize)]
 pub struct Absent {
@@ -83,6 +115,7 @@ impl Report {
             latencies: Vec::new(),
             idle: Vec::new(),
             transfers: Vec::new(),
+            values: Vec::new(),
             absent: Vec::new(),
             notes: Vec::new(),
         }
@@ -131,6 +164,9 @@ impl fmt::Display for Report {
         }
         if !self.transfers.is_empty() {
             writeln!(f, "{}", transfer_table(&self.transfers))?;
+        }
+        if !self.values.is_empty() {
+            writeln!(f, "{}", value_table(&self.values))?;
         }
         for absent in &self.absent {
             writeln!(f, "{}: {}", absent.system, absent.why)?;
@@ -217,6 +253,20 @@ fn transfer_table(rows: &[Transfer]) -> Table {
     table
 }
 
+fn value_table(rows: &[Value]) -> Table {
+    let mut table = plain_table(&["", "", "n", "median (min–max)", "unit"], 2);
+    for row in rows {
+        table.add_row([
+            row.system.to_owned(),
+            row.what.to_owned(),
+            row.samples.to_string(),
+            spread(&row.spread),
+            row.unit.to_owned(),
+        ]);
+    }
+    table
+}
+
 /// A table whose first `texts` columns hold text and the others numbers.
 fn plain_table(header: &[&str], texts: usize) -> Table {
     let mut table = Table::new();
@@ -262,8 +312,10 @@ mod tests {
         report.latencies = vec![latency("crux", "a", 10), latency("serf", "b", 200)];
         report.leave_out("etcd", true);
         report.compare("a", "serf", "b");
+        report.values.extend(Value::of("crux", "memory", "KiB", vec![300.0, 200.0, 400.0]));
         let shown = report.to_string();
-        for part in ["converge", "25 nodes", "cores", "etcd: not installed", "20.0"] {
+        let value = "300 (200–400)";
+        for part in ["converge", "25 nodes", "cores", "etcd: not installed", "20.0", value] {
             assert!(shown.contains(part), "{part} is missing in\n{shown}");
         }
     }

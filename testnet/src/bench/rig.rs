@@ -59,7 +59,7 @@ pub(super) fn nodes_without(cluster: &Cluster, without: Option<usize>) -> BTreeS
 
 /// Process numbers of all nodes that run.
 pub(super) fn pids(cluster: &Cluster) -> Vec<Pid> {
-    cluster.nodes().iter().filter_map(crate::process::NodeProcess::pid).collect()
+    cluster.nodes().iter().flat_map(crate::process::NodeProcess::pids).collect()
 }
 
 /// A progress bar on standard error; nothing where that is no terminal.

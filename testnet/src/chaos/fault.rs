@@ -13,6 +13,8 @@ use crate::proxy::Rule;
 pub enum Fault {
     /// Killed as SIGKILL does; started again at the end, from what is on disk.
     Kill(usize),
+    /// Its fulcrum killed as SIGKILL does, at once; its picket starts it again.
+    KillFulcrum(usize),
     /// Killed, its database removed, its key kept; started again at the end.
     Wipe(usize),
     /// Killed and made anew: another key, the same name.
@@ -74,6 +76,7 @@ impl Fault {
     pub const fn process(&self) -> Option<usize> {
         match self {
             Self::Kill(host)
+            | Self::KillFulcrum(host)
             | Self::Wipe(host)
             | Self::Rekey(host)
             | Self::Freeze(host)
@@ -98,6 +101,7 @@ impl Fault {
     pub fn hosts(&self) -> Vec<usize> {
         match self {
             Self::Kill(host)
+            | Self::KillFulcrum(host)
             | Self::Wipe(host)
             | Self::Rekey(host)
             | Self::Freeze(host)
@@ -157,6 +161,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Kill(host) => write!(f, "kill n{host}"),
+            Self::KillFulcrum(host) => write!(f, "kill the fulcrum of n{host}"),
             Self::Wipe(host) => write!(f, "kill and wipe n{host}"),
             Self::Rekey(host) => write!(f, "kill and rekey n{host}"),
             Self::Freeze(host) => write!(f, "freeze n{host}"),

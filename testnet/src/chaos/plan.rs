@@ -161,7 +161,8 @@ impl Draw {
     fn fault(&mut self) -> (Fault, Duration) {
         let host = self.luck.random_range(0..self.nodes);
         match self.luck.random_range(0..100) {
-            0..18 => (Fault::Kill(host), self.millis(300, 12_000)),
+            0..14 => (Fault::Kill(host), self.millis(300, 12_000)),
+            14..18 => (Fault::KillFulcrum(host), Duration::ZERO),
             18..32 => (Fault::Freeze(host), self.millis(400, 12_000)),
             32..40 => (Fault::Fill(host), self.millis(2_000, 12_000)),
             40..70 => (self.cut(), self.millis(1_000, 25_000)),
@@ -277,6 +278,6 @@ mod tests {
             .map(|planned| std::mem::discriminant(&planned.fault))
             .map(|kind| format!("{kind:?}"))
             .collect();
-        assert_eq!(kinds.len(), 11);
+        assert_eq!(kinds.len(), 12);
     }
 }

@@ -160,7 +160,7 @@ impl Rig {
         Ok(())
     }
 
-    /// Kills a process. Nothing, if it does not run.
+    /// Kills all processes of a node. Nothing, if it does not run.
     ///
     /// # Errors
     ///
@@ -170,6 +170,21 @@ impl Rig {
         if self.cluster.nodes()[host].is_started() {
             self.cluster.node(host).kill()?;
             self.recorder.fate(host, Fate::Killed);
+        }
+        Ok(())
+    }
+
+    /// Kills the fulcrum of a node. Nothing, if there is none now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] when the system refuses.
+    pub fn kill_fulcrum(&mut self, host: usize) -> Result<(), Error> {
+        let node = self.cluster.node(host);
+        if node.fulcrum().is_some() {
+            node.kill_fulcrum()?;
+            self.recorder.fate(host, Fate::Killed);
+            self.recorder.fate(host, Fate::Started);
         }
         Ok(())
     }
@@ -298,6 +313,7 @@ impl Rig {
                 self.end_those(|other| other.process() == Some(*host))?;
                 self.kill(*host)?;
             }
+            Fault::KillFulcrum(host) => self.kill_fulcrum(*host)?,
             Fault::Wipe(host) => {
                 self.kill(*host)?;
                 self.wipe(*host)?;

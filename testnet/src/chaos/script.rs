@@ -99,6 +99,9 @@ impl Script {
             Op::Find { .. } => Err(Error::Broken(format!(
                 "`{step}` does not exist on processes: no multicast DNS"
             ))),
+            Op::Ask(_, Request::Restart(_)) => Err(Error::Broken(format!(
+                "`{step}` does not exist on processes: no client announces a restart"
+            ))),
             Op::Name { .. } => Err(Error::Broken(format!(
                 "`{step}` does not exist on processes: a node keeps its name"
             ))),
@@ -156,6 +159,8 @@ impl Script {
                     self.client.deregister(host, service.to_string()).await;
                 }
                 Request::Ping => self.client.ping(host).await,
+                // Refused.
+                Request::Restart(_) => {}
                 Request::Leave => self.leave(host).await?,
                 Request::Forget(whom) => {
                     for other in whom.iter() {

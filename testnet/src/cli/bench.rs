@@ -1,6 +1,7 @@
 //! `crux-testnet bench`: figures, with those of the peers from the same run.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::Error;
 use crate::bench::{self, Bench, Report};
@@ -23,6 +24,24 @@ pub(super) enum Verb {
     Files(Files),
     /// One file from one seed to many nodes at once, each with an upload cap
     Swarm(Swarm),
+    /// Programs started, killed and watched by a node, beside runit, s6 and supervisord
+    Services(Services),
+}
+
+/// How many programs
+#[derive(Debug, clap::Args)]
+pub(super) struct Services {
+    #[command(flatten)]
+    common: Common,
+    /// How many programs are started, and killed, of each size
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(5..=50))]
+    rounds: u16,
+    /// How long to watch idle services
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(10..=3600))]
+    seconds: u32,
+    /// Where packages of the peers are unpacked, if they are not installed: `dpkg -x runit_*.deb DIR`
+    #[arg(long, value_name = "DIR", conflicts_with = "no_peers")]
+    peers: Option<PathBuf>,
 }
 
 /// How much to measure
@@ -183,6 +202,15 @@ pub(super) async fn run(verb: Verb, exe: PathBuf) -> Result<(), Error> {
             let Swarm { size: bytes, cap, rounds, how, .. } = args;
             let swarming = bench::Swarming { bench, bytes, cap, rounds: rounds.into() };
             (bench::swarm(&swarming).await?, how.json)
+        }
+        Verb::Services(args) => {
+            let services = bench::Services {
+                bench: args.common.bench(exe),
+                rounds: args.rounds.into(),
+                window: Duration::from_secs(args.seconds.into()),
+                peers: args.peers,
+            };
+            (bench::services(&services).await?, args.common.json)
         }
     };
     print(&report, json);

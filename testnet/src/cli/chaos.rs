@@ -83,11 +83,18 @@ impl fmt::Display for Course {
 
 /// A scenario that comes with the program, or one in a file.
 pub(super) fn find(name: &str) -> Result<Scenario, Error> {
-    if let Some(known) = scenario::by_name(name) {
-        return Ok(known);
+    let found = match scenario::by_name(name) {
+        Some(known) => known,
+        None => {
+            let text = std::fs::read_to_string(name).map_err(Error::io(format!("read {name}")))?;
+            Scenario::parse(name, &text)
+                .map_err(|wrong| Error::Broken(format!("{name}: {wrong}")))?
+        }
+    };
+    if found.picket || found.health {
+        return Err(Error::Broken(format!("{name} lives in virtual time only: run it with `sim`")));
     }
-    let text = std::fs::read_to_string(name).map_err(Error::io(format!("read {name}")))?;
-    Scenario::parse(name, &text).map_err(|wrong| Error::Broken(format!("{name}: {wrong}")))
+    Ok(found)
 }
 
 /// Runs the plan of a seed, or a scenario; on a violation the logs stay.

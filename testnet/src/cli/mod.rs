@@ -101,6 +101,8 @@ mod tests {
             &["blob", "--size", "1GiB", "--rounds", "3", "--iroh", "x", "--json"][..],
             &["blob", "--limit-address-space", "--size", "64MiB"],
             &["files", "--files", "100", "--rounds", "1", "--json"],
+            &["services", "--nodes", "5", "--rounds", "5", "--peers", "/x", "--json"],
+            &["services", "--seconds", "10", "--no-peers"],
             &["swarm", "--nodes", "20", "--cap", "5000000", "--size", "64MiB", "--json"],
         ] {
             let line = ["crux-testnet", "bench"].iter().chain(line);

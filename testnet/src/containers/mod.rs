@@ -17,6 +17,7 @@ mod fleet;
 mod image;
 mod rules;
 mod script;
+mod services;
 mod status;
 mod story;
 

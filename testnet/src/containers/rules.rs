@@ -56,6 +56,7 @@ fn check_step(step: &Step, nodes: usize, cut: bool) -> Result<(), &'static str> 
         Op::Cut { .. } if cut => Err("there is a partition already"),
         Op::Cut { from, to, .. } => check_sides(from, to, nodes),
         Op::Ask(_, Request::Leave) => Err("the engine starts it again"),
+        Op::Ask(_, Request::Restart(_)) => Err("no client announces a restart"),
         Op::Ask(..) => Ok(()),
         Op::Expect { what, .. } | Op::Always { what, .. } | Op::Watch(what) => check_condition(what),
     }

@@ -168,7 +168,7 @@ impl Script<'_> {
                     }
                 }
                 // Refused.
-                Request::Leave => {}
+                Request::Leave | Request::Restart(_) => {}
             }
         }
     }

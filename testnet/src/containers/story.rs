@@ -14,9 +14,9 @@ use crate::wait::{self, Seen};
 pub const NODES: [&str; 5] = ["n1", "n2", "n3", "n4", "n5"];
 
 /// How long any one condition may take: far above the goals, for a loaded machine.
-const WITHIN: Duration = Duration::from_secs(60);
+pub(super) const WITHIN: Duration = Duration::from_secs(60);
 /// How often the containers are asked. Each time starts a process in each.
-const LOOK_EVERY: Duration = Duration::from_millis(400);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(400);
 
 /// Puts the flock up and tells the story; `tell` hears of each step that held. The caller takes
 /// down what is left.
@@ -36,19 +36,24 @@ pub async fn tell(
     story.is_killed().await?;
     story.restarts().await?;
     story.is_made_anew().await?;
-    story.comes_up_again().await
+    let running = story.runs_services().await?;
+    story.comes_up_again().await?;
+    match running {
+        true => story.has_services_again().await,
+        false => Ok(()),
+    }
 }
 
-struct Story<'a> {
-    engine: &'a Engine,
-    compose: &'a Compose,
+pub(super) struct Story<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) compose: &'a Compose,
     tell: Box<dyn FnMut(Chapter) + 'a>,
     /// How many live registrations there are to be.
-    services: u64,
+    pub(super) services: u64,
 }
 
 impl Story<'_> {
-    fn held(&mut self, what: impl Into<String>, since: Instant) {
+    pub(super) fn held(&mut self, what: impl Into<String>, since: Instant) {
         (self.tell)(Chapter { what: what.into(), took: since.elapsed() });
     }
 
@@ -146,7 +151,7 @@ impl Story<'_> {
 
     async fn comes_up_again(&mut self) -> Result<(), Error> {
         let since = Instant::now();
-        self.compose.run(&["down", "--timeout", "5"]).await?;
+        self.compose.run(&["down", "--timeout", "10"]).await?;
         self.compose.run(&["up", "--detach", "--no-build"]).await?;
         self.until_one_flock(&NODES, 0).await?;
         self.held("all are taken down and put up again, with their volumes", since);
@@ -154,7 +159,7 @@ impl Story<'_> {
     }
 
     /// Runs the node's command line in a container.
-    async fn node(&self, service: &str, args: &[&str]) -> Result<String, Error> {
+    pub(super) async fn node(&self, service: &str, args: &[&str]) -> Result<String, Error> {
         let container = self.compose.container(service).await?;
         let words = ["exec", &container, "/crux-node"];
         self.engine.docker(words.iter().chain(args)).await
@@ -189,7 +194,11 @@ impl Story<'_> {
         .await
     }
 
-    async fn until_one_flock(&self, services: &[&str], dead: usize) -> Result<(), Error> {
+    pub(super) async fn until_one_flock(
+        &self,
+        services: &[&str],
+        dead: usize,
+    ) -> Result<(), Error> {
         let what = format!("{} agree, with {} services", services.join(" "), self.services);
         self.until(&what, services, |all| agree(all, services.len(), dead)).await
     }

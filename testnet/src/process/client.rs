@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use crux_client::model::{Check, Member, Service, Status};
+use crux_client::model::{Check, Instance, Member, Service, Status};
 use crux_client::op::{
     Call, Deregister, Doctor, Forget, GetMembers, GetServices, GetStatus, LeaderPing, LeaderPinged,
-    Leave, Register, Registered,
+    Leave, ListInstances, Register, Registered,
 };
 use crux_client::{Client, Watch, parse};
 
@@ -64,7 +64,15 @@ impl NodeClient {
     /// Must be called inside a runtime.
     #[must_use]
     pub fn new(node: impl Into<String>, data_dir: &Path) -> Self {
-        Self { node: node.into(), client: Client::lazy(data_dir, CALL_WITHIN) }
+        Self::waiting(node, data_dir, CALL_WITHIN)
+    }
+
+    /// As [`NodeClient::new`], with another limit for each call.
+    ///
+    /// Must be called inside a runtime.
+    #[must_use]
+    pub fn waiting(node: impl Into<String>, data_dir: &Path, limit: Duration) -> Self {
+        Self { node: node.into(), client: Client::lazy(data_dir, limit) }
     }
 
     /// Asks the node for an operation.
@@ -102,6 +110,15 @@ impl NodeClient {
     pub async fn services(&self, query: &str, all: bool) -> Result<Vec<Service>, Error> {
         let query = self.told::<GetServices, _>(parse::query(query))?;
         self.call(&GetServices { query, all }).await
+    }
+
+    /// The instances of services that the node runs, or is to run.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`].
+    pub async fn instances(&self) -> Result<Vec<Instance>, Error> {
+        self.call(&ListInstances { service: None, all: false }).await
     }
 
     /// Registers a service of this node; returns when it is durable there.

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use tokio::process::Command;
@@ -44,8 +44,10 @@ pub async fn run_node_command(
     args: &[impl AsRef<OsStr>],
     within: Duration,
 ) -> Result<Finished, Error> {
+    // It stays open: a node that was told to stop when that closes would be stopped before it can refuse.
+    let (stdin, open) = std::io::pipe().map_err(Error::io("make a pipe"))?;
     let mut command = Command::new(exe);
-    command.arg(NODE_VERB).args(args).stdin(Stdio::null()).kill_on_drop(true);
+    command.arg(NODE_VERB).args(args).stdin(stdin).kill_on_drop(true);
     for name in node_variables() {
         command.env_remove(name);
     }
@@ -57,6 +59,7 @@ pub async fn run_node_command(
         .await
         .map_err(|_| Error::WouldNotStop { name: format!("`crux-node {told}`"), within })?
         .map_err(Error::io(format!("run {}", exe.display())))?;
+    drop(open);
     Ok(Finished {
         status: output.status,
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -1,25 +1,41 @@
 //! One node as a child process.
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crux_picket::record::Record;
+use crux_picket::tree::{Process, Snapshot};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
 use super::command::{HOMES, node_variables};
-use super::{NODE_VERB, NodeClient, NodeSpec, PortBlock};
+use super::{NODE_VERB, NodeClient, NodeSpec, PortBlock, procfs};
 use crate::Error;
 use crate::wait::{self, Seen};
 
 /// How many lines of a log are shown when a node dies.
 const TAIL_LINES: usize = 20;
 
-/// A node: what it is started with, and the process when it runs.
+/// How long a process may take to end that was killed, or whose picket was.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long the node may take to answer a request that changes a service.
+const SERVICE_WITHIN: Duration = Duration::from_secs(60);
+
+/// A node: what it is started with, and its processes when it runs.
 ///
-/// The process is reaped only through this value, so its number cannot be reused while signals may
-/// still be sent to it. Dropping kills.
+/// ```text
+/// picket            the process that is started here, whose end is the node's
+///  ├─ fulcrum       the database and the sockets; the picket starts it again
+///  └─ keeper        one per instance of a service: it outlives the picket for half a minute
+///      └─ program
+/// ```
+///
+/// The picket is reaped only through this value, so its number cannot be reused while signals may
+/// still be sent to it. Dropping kills all of them.
 #[derive(Debug)]
 pub struct NodeProcess {
     exe: PathBuf,
@@ -67,10 +83,45 @@ impl NodeProcess {
         self.child.is_some()
     }
 
-    /// Its process number while it is started.
+    /// The number of the process that was started, while it is: the picket, whose end is the node's.
     #[must_use]
     pub fn pid(&self) -> Option<Pid> {
         self.child.as_ref().map(Pid::from_child)
+    }
+
+    /// The number of the process below that, which holds the database and the sockets; none while there is
+    /// none, or where the node is one process.
+    #[must_use]
+    pub fn fulcrum(&self) -> Option<Pid> {
+        procfs::children(self.pid()?)
+            .into_iter()
+            .find(|pid| procfs::is_called_with(*pid, "fulcrum"))
+    }
+
+    /// A client for requests that change services, which may wait until they are up.
+    #[must_use]
+    pub fn services(&self) -> NodeClient {
+        NodeClient::waiting(&self.spec.name, &self.spec.data_dir, SERVICE_WITHIN)
+    }
+
+    /// The numbers of its processes, the picket first. Not those of its services.
+    #[must_use]
+    pub fn pids(&self) -> Vec<Pid> {
+        self.pid().into_iter().chain(self.fulcrum()).collect()
+    }
+
+    /// The CPU time that its processes used so far; none while it is not started.
+    #[must_use]
+    pub fn cpu_time(&self) -> Option<Duration> {
+        self.pid()?;
+        self.pids().into_iter().map(procfs::cpu_time).sum()
+    }
+
+    /// Resident memory of its processes together, in bytes: what both map of the program counts twice.
+    #[must_use]
+    pub fn resident_bytes(&self) -> Option<u64> {
+        self.pid()?;
+        self.pids().into_iter().map(procfs::resident_bytes).sum()
     }
 
     /// Starts it. Does nothing if it is started.
@@ -138,20 +189,103 @@ impl NodeProcess {
         }
     }
 
-    /// Kills it with SIGKILL and reaps it. Does nothing if it is not started.
+    /// Kills all its processes with SIGKILL, those of its services too, as the end of a machine does; returns
+    /// once none of them runs. What an earlier picket of it left behind is killed, too.
+    ///
+    /// Each is stopped before its children are looked for, so that it starts no more of them.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] when the system refuses.
+    /// [`Error::Io`] when the system refuses, [`Error::WouldNotStop`] when one of them goes on.
     pub fn kill(&mut self) -> Result<(), Error> {
+        let picket = self.running()?;
+        let (mut all, mut found) = (Vec::new(), self.processes(picket, &[]));
+        while !found.is_empty() {
+            for process in &found {
+                process.signal(Signal::STOP);
+            }
+            all.append(&mut found);
+            found = self.processes(picket, &all);
+        }
+        // The picket is killed and reaped below.
+        for process in all.iter().filter(|it| Pid::from_raw(it.pid) != picket) {
+            process.signal(Signal::KILL);
+        }
+        let all: Vec<Pid> = all.iter().filter_map(|it| Pid::from_raw(it.pid)).collect();
+        self.kill_picket()?;
+        self.until_gone(&all)
+    }
+
+    /// Kills its picket with SIGKILL and reaps it; the fulcrum ends with it, services go on. Does nothing if it
+    /// is not started.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] when the system refuses, [`Error::WouldNotStop`] when the fulcrum goes on.
+    pub fn kill_picket(&mut self) -> Result<(), Error> {
+        let fulcrum = self.fulcrum();
         let Some(mut child) = self.child.take() else { return Ok(()) };
         let name = &self.spec.name;
         child.kill().map_err(Error::io(format!("kill {name}")))?;
         child.wait().map_err(Error::io(format!("reap {name}")))?;
+        // The system kills it with the picket, and not in the same moment.
+        self.until_gone(fulcrum.as_slice())
+    }
+
+    /// Kills its fulcrum with SIGKILL and returns once that does not run: its picket starts it again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotRunning`] where there is none, [`Error::Io`] when the system refuses,
+    /// [`Error::WouldNotStop`] when it goes on.
+    pub fn kill_fulcrum(&self) -> Result<(), Error> {
+        let name = format!("the fulcrum of {}", self.spec.name);
+        let Some(pid) = self.fulcrum() else { return Err(Error::NotRunning(name)) };
+        kill_process(pid, Signal::KILL)
+            .map_err(|errno| Error::io(format!("kill {name}"))(errno.into()))?;
+        self.until_gone(&[pid])
+    }
+
+    /// The keepers of its services, also those that an earlier picket of it started: by the records that pickets
+    /// keep.
+    #[must_use]
+    pub fn keepers(&self) -> Vec<Process> {
+        let dirs = std::fs::read_dir(self.spec.data_dir.join("picket/i")).into_iter().flatten();
+        // One that is not whole is of an instance that was not started.
+        let records = dirs.flatten().filter_map(|dir| Record::read(&dir.path()).ok());
+        let of_this_boot = records.filter(|record| record.is_of_this_boot().is_ok_and(|is| is));
+        of_this_boot.filter_map(|record| record.keeper).filter(|it| it.is_alive()).collect()
+    }
+
+    /// The picket, the keepers and what is below any of these, but those that are `known`.
+    fn processes(&self, picket: Option<Pid>, known: &[Process]) -> Vec<Process> {
+        let all = Snapshot::take();
+        let picket = picket.and_then(|pid| Process::now(pid.as_raw_nonzero().get()));
+        let heads = picket.into_iter().chain(self.keepers());
+        let below = known.iter().flat_map(|it| all.children(it.pid)).map(|stat| stat.process);
+        let found: BTreeSet<_> = heads.chain(below).filter(|it| !known.contains(it)).collect();
+        found.into_iter().collect()
+    }
+
+    /// The number of its picket, if that has not ended.
+    fn running(&mut self) -> Result<Option<Pid>, Error> {
+        Ok(if self.ended()?.is_none() { self.pid() } else { None })
+    }
+
+    /// Waits until none of these runs, which were killed.
+    fn until_gone(&self, pids: &[Pid]) -> Result<(), Error> {
+        let begun = Instant::now();
+        while let Some(pid) = pids.iter().find(|pid| procfs::is_running(**pid)) {
+            if begun.elapsed() > ENDS_WITHIN {
+                let name = format!("process {} of {}", pid.as_raw_nonzero(), self.spec.name);
+                return Err(Error::WouldNotStop { name, within: ENDS_WITHIN });
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
         Ok(())
     }
 
-    /// Sends SIGKILL and returns at once, for a clock that runs; [`NodeProcess::until_ended`] reaps.
+    /// Sends SIGKILL to its picket and returns at once, for a clock that runs; [`NodeProcess::until_ended`] reaps.
     ///
     /// # Errors
     ///
@@ -160,21 +294,24 @@ impl NodeProcess {
         self.signal(Signal::KILL)
     }
 
-    /// Stops its process with SIGSTOP: it keeps its sockets and answers nothing.
+    /// Stops its processes with SIGSTOP: it keeps its sockets and answers nothing.
     ///
     /// # Errors
     ///
     /// [`Error::NotRunning`], or [`Error::Io`] when the system refuses.
     pub fn pause(&self) -> Result<(), Error> {
-        self.signal(Signal::STOP)
+        // The picket first: it is to notice nothing.
+        self.signal(Signal::STOP)?;
+        self.signal_fulcrum(Signal::STOP)
     }
 
-    /// Lets it go on with SIGCONT.
+    /// Lets them go on with SIGCONT.
     ///
     /// # Errors
     ///
     /// [`Error::NotRunning`], or [`Error::Io`] when the system refuses.
     pub fn resume(&self) -> Result<(), Error> {
+        self.signal_fulcrum(Signal::CONT)?;
         self.signal(Signal::CONT)
     }
 
@@ -188,16 +325,19 @@ impl NodeProcess {
     /// [`Error::NotRunning`], or [`Error::Io`] when the system refuses.
     pub fn limit_files(&self, bytes: Option<u64>) -> Result<(), Error> {
         let name = &self.spec.name;
-        let pid = self.pid().ok_or_else(|| Error::NotRunning(name.clone()))?;
+        self.pid().ok_or_else(|| Error::NotRunning(name.clone()))?;
         let refused = |errno: rustix::io::Errno| {
             Error::io(format!("limit the files of {name}"))(errno.into())
         };
         let maximum = getrlimit(Resource::Fsize).maximum;
         let limit = Rlimit { current: bytes.or(maximum), maximum };
-        prlimit(Some(pid), Resource::Fsize, limit).map(drop).map_err(refused)
+        // A fulcrum that is started later has the picket's.
+        self.pids().into_iter().try_for_each(|pid| {
+            prlimit(Some(pid), Resource::Fsize, limit).map(drop).map_err(refused)
+        })
     }
 
-    /// Leaves it so many bytes of address space beyond the most that it ever had. Returns the limit.
+    /// Leaves its fulcrum so many bytes of address space beyond the most that it ever had. Returns the limit.
     ///
     /// # Errors
     ///
@@ -205,8 +345,8 @@ impl NodeProcess {
     pub fn limit_address_space(&self, spare: u64) -> Result<u64, Error> {
         let name = &self.spec.name;
         let not_running = || Error::NotRunning(name.clone());
-        let pid = self.pid().ok_or_else(not_running)?;
-        let (_, peak) = super::procfs::address_space(pid).ok_or_else(not_running)?;
+        let pid = self.fulcrum().or(self.pid()).ok_or_else(not_running)?;
+        let (_, peak) = procfs::address_space(pid).ok_or_else(not_running)?;
         let maximum = getrlimit(Resource::As).maximum;
         let current = peak.saturating_add(spare);
         let limit = Rlimit { current: Some(current), maximum };
@@ -279,6 +419,14 @@ impl NodeProcess {
         std::fs::read(&self.spec.log)
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
             .unwrap_or_default()
+    }
+
+    fn signal_fulcrum(&self, signal: Signal) -> Result<(), Error> {
+        let refused = Error::io(format!("signal the fulcrum of {}", self.spec.name));
+        match self.fulcrum().map(|pid| kill_process(pid, signal)) {
+            Some(Err(errno)) => Err(refused(errno.into())),
+            Some(Ok(())) | None => Ok(()),
+        }
     }
 
     fn signal(&self, signal: Signal) -> Result<(), Error> {

@@ -3,8 +3,8 @@
 //! A node uses its own port and the next two. Each node gets a block of four: three for itself,
 //! and the fourth is held open by the testnet as a reservation for as long as the block lives. Two
 //! testnets on one machine therefore never pick the same block, and a node that was killed finds
-//! its port free when it comes back. The range lies below the ephemeral ports of Linux (32768 and
-//! up), so that no outgoing connection takes a port in between.
+//! its port free when it comes back. The range lies below the ports that nodes give to services (27200 and
+//! up) and the ephemeral ports of Linux, so that nobody takes a port in between.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 
@@ -12,8 +12,8 @@ use crate::Error;
 
 /// Lowest base port tried.
 const FIRST: u16 = 18_000;
-/// One past the highest base port tried; below the ephemeral range.
-const END: u16 = 32_000;
+/// One past the highest base port tried; where the ports of services begin.
+const END: u16 = 27_200;
 /// Ports a node may use.
 const USABLE: u16 = 3;
 /// Ports in a block: the usable ones and the reservation.

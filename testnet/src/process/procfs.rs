@@ -53,6 +53,35 @@ pub fn is_running(pid: Pid) -> bool {
         == Some(true)
 }
 
+/// The children of a process that run; empty when it is gone. Reads what the kernel says about every process,
+/// because not every kernel lists children.
+#[must_use]
+pub fn children(parent: Pid) -> Vec<Pid> {
+    let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let pids = numbers.filter_map(Pid::from_raw);
+    let mut children: Vec<Pid> = pids
+        .filter(|pid| read(*pid, "stat").and_then(|stat| parse_parent(&stat)) == Some(parent))
+        .collect();
+    children.sort_unstable_by_key(|pid| pid.as_raw_nonzero());
+    children
+}
+
+/// Private memory of the process in bytes: what its end would give back. `None` when it is gone, or when the
+/// kernel does not say.
+#[must_use]
+pub fn private_bytes(pid: Pid) -> Option<u64> {
+    let rollup = read(pid, "smaps_rollup")?;
+    let part = |name| parse_kib(&rollup, name);
+    Some(part("Private_Clean:")? + part("Private_Dirty:")?)
+}
+
+/// Whether a word is among the arguments that a process was started with.
+#[must_use]
+pub fn is_called_with(pid: Pid, word: &str) -> bool {
+    read(pid, "cmdline").is_some_and(|line| line.split('\0').skip(1).any(|arg| arg == word))
+}
+
 /// Bytes that went through the loopback interface since the machine started.
 #[must_use]
 pub fn loopback_bytes() -> Option<u64> {
@@ -66,6 +95,13 @@ fn read(pid: Pid, file: &str) -> Option<String> {
 /// The fields after the name, which may itself hold blanks and parentheses.
 fn after_name(stat: &str) -> Option<&str> {
     stat.rsplit_once(") ").map(|(_, rest)| rest)
+}
+
+/// The parent, field 4 of the line: the second after the name. A process that is a zombie has ended.
+fn parse_parent(stat: &str) -> Option<Pid> {
+    let mut fields = after_name(stat)?.split(' ');
+    let state = fields.next().filter(|state| *state != "Z");
+    state.and(fields.next())?.parse().ok().and_then(Pid::from_raw)
 }
 
 /// `utime` and `stime`, fields 14 and 15 of the line: 11 and 12 after the name; then the same of its
@@ -98,6 +134,21 @@ mod tests {
     }
 
     #[test]
+    fn a_child_is_found_by_its_parent_and_what_it_was_called_with() {
+        assert_eq!(parse_parent("42 (a ) b) S 7 2 3"), Pid::from_raw(7));
+        assert_eq!(parse_parent("42 (a) Z 7 2 3"), None);
+        let mut sleep = std::process::Command::new("sleep").arg("60").spawn().expect("it runs");
+        let pid = Pid::from_child(&sleep);
+        assert!(children(rustix::process::getpid()).contains(&pid));
+        assert!(
+            is_called_with(pid, "60") && !is_called_with(pid, "6") && !is_called_with(pid, "sleep")
+        );
+        sleep.kill().expect("it is ours");
+        sleep.wait().expect("it is ours");
+        assert!(!children(rustix::process::getpid()).contains(&pid));
+    }
+
+    #[test]
     fn resident_memory_is_in_bytes() {
         let status = "VmPeak:\t  9 kB\nVmRSS:\t    12 kB\n";
         assert_eq!(parse_kib(status, "VmRSS:"), Some(12 * 1024));
@@ -118,5 +169,7 @@ mod tests {
         assert!(is_running(me));
         assert!(resident_bytes(me).is_some_and(|bytes| bytes > 100_000));
         assert!(cpu_time(me).is_some());
+        let (private, all) = (private_bytes(me), resident_bytes(me));
+        assert!(private > Some(0) && private < all, "{private:?} of {all:?}");
     }
 }

@@ -141,6 +141,8 @@ mod tests {
             blobs: 0,
             blob_bytes_sent: 0,
             blob_bytes_fetched: 0,
+            pid: 7,
+            picket_pid: Some(6),
         };
         NodeSaid { node: node.to_owned(), said: Ok(status) }
     }

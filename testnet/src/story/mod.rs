@@ -6,12 +6,18 @@
 //! 4. The old leader comes back, and the new one stays.
 //! 5. A sixth node comes late and has everything.
 //! 6. A member lies, about the term that it leads with and about blobs, and nothing comes of it.
-//! 7. All stop and start again in another order, and everything is still there.
+//! 7. A program runs on three nodes, and a fourth one finds and calls it: over the end of its process, of the
+//!    fulcrum and of the picket beside it, and over an update that is bad.
+//! 8. Every process is killed, and all start again, the programs too.
+//! 9. All stop and start again in another order, and everything is still there.
+//! 10. All stop in order, and no program is left.
 
+mod caller;
 mod chapter;
 mod greeter;
 mod liar;
 mod script;
+mod services;
 
 pub use chapter::Chapter;
 pub use greeter::Greeter;

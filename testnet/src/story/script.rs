@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crux_client::model::{Leader, Service};
 
+use super::services::{self, HOSTS, Running};
 use super::{Chapter, Greeter, liar};
 use crate::Error;
 use crate::process::{Cluster, FORM_WITHIN, FlockStatus, Registration};
@@ -34,9 +35,11 @@ pub async fn tell(cluster: &mut Cluster, told: impl FnMut(Chapter)) -> Result<()
     story.keeps_the_new_leader(&old, &new).await?;
     story.grows(&new).await?;
     story.is_lied_to().await?;
-    story.restarts().await?;
+    let running = story.runs_services().await?;
+    let running = story.loses_everything(&running).await?;
+    let running = story.restarts(&running).await?;
     drop(greeter);
-    Ok(())
+    story.ends(&running).await
 }
 
 /// The flock of the story and who listens to it.
@@ -121,11 +124,73 @@ impl<T: FnMut(Chapter)> Story<'_, T> {
         Ok(())
     }
 
-    async fn restarts(&mut self) -> Result<(), Error> {
+    async fn runs_services(&mut self) -> Result<Vec<Running>, Error> {
+        let since = Instant::now();
+        let mut running = services::add(self.cluster).await?;
+        let caller = HOSTS + 1;
+        self.tell(
+            format!("a program runs on n1, n2 and n3; n{caller} resolves and calls each"),
+            since,
+        );
+
+        let since = Instant::now();
+        let old = running[0].pid;
+        let took;
+        (running[0], took) = services::program_killed(self.cluster, running[0]).await?;
+        let (pid, ms) = (running[0].pid, took.as_secs_f64() * 1000.0);
+        self.tell(
+            format!("its process {old} on n1 killed; {pid} answered {ms:.0} ms later"),
+            since,
+        );
+
+        let since = Instant::now();
+        let answered = services::fulcrum_killed(self.cluster, running[1]).await?;
+        let kept = |answered: usize, pid: u32| {
+            format!("{pid} answered all {answered} calls meanwhile, and was not started again")
+        };
+        let said = kept(answered, running[1].pid);
+        self.tell(format!("fulcrum of n2 killed; process {said}"), since);
+
+        let since = Instant::now();
+        let answered = services::picket_killed(self.cluster, running[2]).await?;
+        let said = kept(answered, running[2].pid);
+        self.tell(format!("picket of n3 killed, and started; process {said}"), since);
+
+        let since = Instant::now();
+        let answered = services::bad_update(self.cluster, running[0]).await?;
+        let said = kept(answered, running[0].pid);
+        self.tell(format!("a bad update on n1 was rolled back; process {said}"), since);
+        Ok(running)
+    }
+
+    async fn loses_everything(&mut self, old: &[Running]) -> Result<Vec<Running>, Error> {
+        let since = Instant::now();
+        let running = services::all_killed(self.cluster, old).await?;
+        let nodes = self.cluster.nodes().len();
+        self.tell(
+            format!("every process of {nodes} nodes killed, and all started; all programs run"),
+            since,
+        );
+        Ok(running)
+    }
+
+    async fn restarts(&mut self, old: &[Running]) -> Result<Vec<Running>, Error> {
         let since = Instant::now();
         let again = restart_in_another_order(self.cluster).await?;
+        let running = services::all_others(self.cluster, old).await?;
         let shown = leader_and_digest(&again);
-        self.tell(format!("all stopped and started in another order; {shown}"), since);
+        self.tell(
+            format!("all stopped and started in another order; {shown}, all programs run"),
+            since,
+        );
+        Ok(running)
+    }
+
+    async fn ends(&mut self, running: &[Running]) -> Result<(), Error> {
+        let since = Instant::now();
+        self.cluster.stop_all().await?;
+        services::none_runs(running)?;
+        self.tell("all stopped in order; no program is left".to_owned(), since);
         Ok(())
     }
 }

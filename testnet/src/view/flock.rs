@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use futures::future::join_all;
 use serde::Serialize;
 
+use super::Runs;
 use crate::Error;
-use crate::process::{Cluster, NodeProcess, procfs};
+use crate::process::{Cluster, NodeProcess};
 
 /// One node of the testnet.
 #[derive(Debug, Clone, Serialize)]
 pub struct NodeRow {
     /// Its name.
     pub node: String,
-    /// Its process number; `None` when it does not run.
+    /// The number of its picket, whose end is the node's; `None` when it does not run.
     pub pid: Option<u32>,
     /// Its principal; empty until it answers.
     pub principal: String,
@@ -25,6 +27,8 @@ pub struct NodeRow {
     pub state_digest: String,
     /// Live registrations it knows of.
     pub services: u64,
+    /// What it runs.
+    pub runs: Vec<Runs>,
     /// Resident memory.
     pub memory_bytes: u64,
     /// Where it listens.
@@ -69,8 +73,9 @@ impl FlockView {
             nodes: Vec::new(),
         };
         let states = member_states(cluster).await;
-        for at in 0..cluster.nodes().len() {
-            let mut row = blank_row(cluster.node(at))?;
+        let runs = join_all(cluster.nodes().iter().map(runs_on)).await;
+        for (at, runs) in runs.into_iter().enumerate() {
+            let mut row = NodeRow { runs, ..blank_row(cluster.node(at))? };
             let said = statuses.0.iter().find(|said| said.node == row.node);
             if let Some(Ok(status)) = said.map(|said| &said.said) {
                 row.leads = status.leader.as_ref().is_some_and(|l| l.principal == status.principal);
@@ -97,6 +102,15 @@ async fn member_states(cluster: &Cluster) -> BTreeMap<String, String> {
     BTreeMap::new()
 }
 
+/// What a node runs; nothing where it does not answer, which its state tells.
+async fn runs_on(node: &NodeProcess) -> Vec<Runs> {
+    if !node.is_started() {
+        return Vec::new();
+    }
+    let instances = node.client().instances().await.unwrap_or_default();
+    Runs::of(&instances)
+}
+
 /// What is known of a node without asking it.
 fn blank_row(node: &mut NodeProcess) -> Result<NodeRow, Error> {
     let ended = node.ended()?;
@@ -114,7 +128,8 @@ fn blank_row(node: &mut NodeProcess) -> Result<NodeRow, Error> {
         leads: false,
         state_digest: String::new(),
         services: 0,
-        memory_bytes: pid.and_then(procfs::resident_bytes).unwrap_or_default(),
+        runs: Vec::new(),
+        memory_bytes: pid.and(node.resident_bytes()).unwrap_or_default(),
         listen: node.spec().listen.to_string(),
         data_dir: node.spec().data_dir.display().to_string(),
         log: node.spec().log.display().to_string(),

@@ -1,8 +1,11 @@
 //! The commands a person can paste into another terminal.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::FlockView;
+use crate::peer::find_program;
 
 /// Exact commands to try next, with what each does; they run as they are from the current
 /// directory.
@@ -24,7 +27,25 @@ pub fn commands_to_try(exe: &Path, view: &FlockView) -> Vec<String> {
     if let Some(pid) = view.nodes.iter().find(|row| row.leads).and_then(|row| row.pid) {
         commands.push(format!("kill -9 {pid}   # the leader: see who is next"));
     }
+    // On a node that does not lead: the line above may have been tried.
+    let host = view.nodes.iter().position(|row| !row.leads).unwrap_or_default();
+    commands.push(format!(
+        "{node} service add web --port http=auto --data-dir {} -- {} -m http.server '${{port.http}}'",
+        dir(host),
+        python()
+    ));
+    commands.push(format!("{node} resolve web --data-dir {}", dir(host + 1)));
     commands
+}
+
+/// How to call Python. Where that is a script in PATH, as of a version manager, it looks for its own file, which a
+/// node does not execute: then the system's.
+fn python() -> &'static str {
+    let is_script = |path: PathBuf| {
+        let mut head = [0; 2];
+        File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == *b"#!"
+    };
+    if find_program("python3").is_some_and(is_script) { "/usr/bin/python3" } else { "python3" }
 }
 
 /// The path from the current directory, where it lies below; shorter to read and to paste. It
@@ -46,6 +67,48 @@ fn shell_word(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::view::NodeRow;
+
+    fn row(name: &str, leads: bool) -> NodeRow {
+        NodeRow {
+            node: name.to_owned(),
+            pid: Some(7),
+            principal: String::new(),
+            state: "alive".to_owned(),
+            leads,
+            state_digest: String::new(),
+            services: 0,
+            runs: Vec::new(),
+            memory_bytes: 0,
+            listen: String::new(),
+            data_dir: format!("/t/{name}"),
+            log: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_last_lines_run_a_service_on_a_follower_and_find_it_elsewhere() {
+        let view = FlockView {
+            flock: "f".to_owned(),
+            flock_id: String::new(),
+            leader: Some("n1".to_owned()),
+            state_digest: None,
+            nodes: vec![row("n1", true), row("n2", false), row("n3", false)],
+        };
+        let commands = commands_to_try(Path::new("/bin/testnet"), &view);
+        assert_eq!(
+            commands[commands.len() - 3..],
+            [
+                "kill -9 7   # the leader: see who is next",
+                &format!(
+                    "/bin/testnet node service add web --port http=auto --data-dir /t/n2 -- \
+                     {} -m http.server '${{port.http}}'",
+                    python()
+                ),
+                "/bin/testnet node resolve web --data-dir /t/n3",
+            ]
+        );
+    }
 
     #[test]
     fn odd_paths_are_quoted() {

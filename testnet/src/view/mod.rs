@@ -2,10 +2,12 @@
 
 mod flock;
 mod hints;
+mod runs;
 mod table;
 
 pub use flock::{FlockView, NodeRow};
 pub use hints::commands_to_try;
+pub use runs::{Runs, runs_line};
 pub use table::flock_table;
 
 /// How many characters of a key or digest are shown.

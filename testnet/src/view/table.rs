@@ -3,7 +3,7 @@
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table};
 
-use super::{FlockView, mebibytes, short};
+use super::{FlockView, mebibytes, runs_line, short};
 
 /// The flock as a table, one row per node.
 #[must_use]
@@ -18,6 +18,7 @@ pub fn flock_table(view: &FlockView) -> Table {
         "state digest",
         "services",
         "memory",
+        "runs",
     ]);
     for row in &view.nodes {
         table.add_row([
@@ -28,6 +29,7 @@ pub fn flock_table(view: &FlockView) -> Table {
             short(&row.state_digest).to_owned(),
             row.services.to_string(),
             mebibytes(row.memory_bytes),
+            runs_line(&row.runs),
         ]);
     }
     for (column, alignment) in
@@ -43,7 +45,7 @@ pub fn flock_table(view: &FlockView) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::NodeRow;
+    use crate::view::{NodeRow, Runs};
 
     #[test]
     fn the_table_marks_the_leader_and_shortens_keys() {
@@ -55,6 +57,11 @@ mod tests {
             leads: true,
             state_digest: "fedcba9876543210".to_owned(),
             services: 3,
+            runs: vec![Runs {
+                service: "web".to_owned(),
+                state: "backoff".to_owned(),
+                instances: 1,
+            }],
             memory_bytes: 10 * 1024 * 1024,
             listen: "127.0.0.1:20000".to_owned(),
             data_dir: String::new(),
@@ -68,7 +75,9 @@ mod tests {
             nodes: vec![row],
         };
         let shown = flock_table(&view).to_string();
-        for part in ["n1", "0123456789", "alive", "★", "fedcba9876", "10.0 MiB"] {
+        for part in
+            ["n1", "0123456789", "alive", "★", "fedcba9876", "10.0 MiB", "runs", "web (backoff)"]
+        {
             assert!(shown.contains(part), "{part} is missing in\n{shown}");
         }
         assert!(!shown.contains("0123456789a"));

@@ -49,7 +49,8 @@ const CRATES: &[Crate] = &[
             layer("link", &["link"], &["base"]),
             layer("net", &["net"], &["base", "link"]),
             layer("mover", &["pastiche"], &["base", "link"]),
-            layer("engines", &["join", "liveness", "sync"], &["base", "link"]),
+            layer("supervisor", &["picket"], &["base"]),
+            layer("engines", &["join", "liveness", "sync", "unwell"], &["base", "link"]),
             layer("facts", &["fact"], &["base", "link"]),
             layer("dial", &["dial"], &["base", "link", "engines"]),
             layer("leader", &["leader"], &["base", "engines"]),
@@ -69,20 +70,24 @@ const CRATES: &[Crate] = &[
             layer(
                 "tools",
                 &[
-                    "again", "burst", "clock", "lock", "modes", "nodes", "outfile", "plain",
-                    "private", "shutdown",
+                    "again", "burst", "clock", "duration", "lock", "modes", "nodes", "outfile",
+                    "plain", "private", "shutdown",
                 ],
                 &["parts"],
             ),
             layer(
                 "resources",
-                &["arena", "blobs", "discovery", "secret", "store", "tar", "view"],
+                &["arena", "blobs", "discovery", "secret", "services", "store", "tar", "view"],
                 &["parts", "tools"],
             ),
             layer("settings", &["config", "identity", "rejoin"], &["tools", "resources"]),
             layer("log", &["telemetry"], &["parts", "tools", "settings"]),
             layer("core", &["fulcrum"], &["parts", "tools", "resources", "settings", "log"]),
-            layer("doors", &["api", "pastiche"], &["parts", "tools", "resources", "core"]),
+            layer(
+                "doors",
+                &["api", "pastiche", "picket"],
+                &["parts", "tools", "resources", "core"],
+            ),
             layer(
                 "startup",
                 &["reload", "startup"],

@@ -26,9 +26,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("proto", &[]),
     ("client", &["crdt", "proto"]),
     ("protocol", &["crdt"]),
+    ("picket", &["crdt", "proto", "client", "protocol"]),
     ("sim", &["crdt", "protocol"]),
-    ("node", &["crdt", "proto", "client", "protocol"]),
-    ("testnet", &["crdt", "client", "protocol", "sim", "node"]),
+    ("node", &["crdt", "proto", "client", "protocol", "picket"]),
+    ("testnet", &["crdt", "client", "protocol", "picket", "sim", "node"]),
 ];
 
 /// Libraries, with those that share their first name, and the places that may name them.
@@ -36,9 +37,10 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("libp2p", &["protocol/src/net"]),
     ("redb", &["node/src/store"]),
     // The story has a service of its own, which a node finds and the story calls.
-    ("tonic", &["proto", "client/src", "node/src/api", "testnet/src/story"]),
+    ("tonic", &["proto", "client/src", "picket/src", "node/src/api", "testnet/src/story"]),
     ("prost", &["proto"]),
-    ("tokio", &["client", "protocol/src/net", "protocol/tests", "node", "testnet"]),
+    ("tokio", &["client", "protocol/src/net", "protocol/tests", "picket", "node", "testnet"]),
+    ("nix", &["picket"]),
 ];
 
 /// Code where one seed makes one history, and the exception within.
@@ -155,7 +157,7 @@ fn no_build_makes_mistakes_unless_told_to() {
 
 /// Members that bring little with them: how much at most, as lines of `cargo tree`, and what never.
 const LIGHT: &[(&str, usize, &[&str])] = &[
-    ("crux-client", 110, &["libp2p", "redb", "clap", "axum"]),
+    ("crux-client", 112, &["libp2p", "redb", "clap", "axum"]),
     ("crux-sim", 64, &["libp2p", "tokio", "futures", "tonic", "prost", "redb", "clap"]),
 ];
 

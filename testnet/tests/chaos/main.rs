@@ -28,6 +28,7 @@ fn plan() -> Plan {
         planned(4_000, 4_000, Fault::Cut { how: Cut::Refused, from, to, both: true }),
         planned(4_500, 1_500, Fault::Freeze(1)),
         planned(6_500, 1_000, Fault::Kill(4)),
+        planned(7_000, 0, Fault::KillFulcrum(1)),
         planned(8_000, 1_500, Fault::HalfOpen { believer: 0, other: 3 }),
     ];
     Plan { faults }
@@ -84,6 +85,12 @@ async fn nothing_is_lost_in_a_short_chaos() {
             .any(|sample| sample.host == host && sample.look.is_none() && sample.at >= span.from)
     };
     assert!(silent(State::Down, 2) && silent(State::Frozen, 1), "{report}");
+    // Its picket brought it back.
+    let life = |at: usize| {
+        let looks = history.samples.iter().filter(|sample| sample.host == at);
+        looks.filter_map(|sample| Some(sample.look.as_ref()?.incarnation)).max()
+    };
+    assert_eq!((life(0), life(1)), (Some(1), Some(2)), "{report}");
     assert!(ran.stats.resets > 0 && ran.stats.bytes > 100_000, "{report}");
     let svg = picture(history, ran.healed, "chaos");
     assert!(svg.contains(">n4<") && svg.contains("cut refused"));

@@ -12,6 +12,7 @@ mod lifecycle;
 mod peers;
 mod refusal;
 mod restart;
+mod services;
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 mod strangers;
 mod support;

@@ -76,6 +76,9 @@ async fn a_killed_testnet_leaves_no_orphan() {
         .filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
         .collect();
     assert_eq!(pids.len(), 2);
+    let below = pids.iter().flat_map(|pid| procfs::children(*pid)).collect::<Vec<_>>();
+    assert_eq!(below.len(), 2, "each node is two processes");
+    let pids = [pids, below].concat();
 
     kill_process(Pid::from_child(&up), Signal::KILL).expect("it can be killed");
     up.wait().expect("it is reaped");

@@ -41,7 +41,7 @@ pub(super) const RULES: &[Rule] = &[
 
 /// Words that begin no sentence but a question.
 pub(super) const OPENERS: &[&str] = &["Who", "Whom", "Whose", "Whoever", "Whomever", "What"];
-/// The same for comments. "What it does" heads too many tables and fields there.
+/// The same for comments outside of the strict places: elsewhere "What it does" still heads many fields.
 pub(super) const OPENERS_OF_COMMENTS: &[&str] = &["Who", "Whom", "Whose", "Whoever", "Whomever"];
 
 /// A place where a rule does not hold.

@@ -6,9 +6,7 @@ use std::time::Duration;
 use crux_client::model::CheckResult;
 use crux_testnet::Error;
 use crux_testnet::liar::{LiarProcess, LiarSpec, Lie};
-use crux_testnet::process::{
-    Cluster, ClusterOptions, FlockStatus, Home, NodeClient, NodeProcess, procfs,
-};
+use crux_testnet::process::{Cluster, ClusterOptions, FlockStatus, Home, NodeClient, NodeProcess};
 use crux_testnet::wait::{self, Seen};
 
 /// How long any one condition may take that no test is about: far above the goals, for a loaded machine.
@@ -64,8 +62,8 @@ pub(crate) async fn until_alive(cluster: &mut Cluster, alive: u32) -> FlockStatu
 
 /// How much memory each node has resident, in MiB.
 pub(crate) fn resident(cluster: &Cluster) -> Vec<u64> {
-    let pids = cluster.nodes().iter().filter_map(NodeProcess::pid);
-    pids.filter_map(procfs::resident_bytes).map(|bytes| bytes >> 20).collect()
+    let nodes = cluster.nodes().iter();
+    nodes.filter_map(NodeProcess::resident_bytes).map(|bytes| bytes >> 20).collect()
 }
 
 /// How much of the disk each database takes, in MiB.

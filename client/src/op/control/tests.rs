@@ -90,7 +90,7 @@ fn a_bare_word_is_a_service() {
     assert_eq!(query("*").as_deref(), Ok("/*/*/*/*/*"));
     assert_eq!(query("").as_deref(), Ok("/*/*/*/*/*"));
     assert_eq!(query("3").unwrap_err().kind(), Kind::InvalidName);
-    // What goes to the node is a path, so that it is understood there as here.
+    // The client sends a path, so that the node understands it as the client does.
     let op = GetServices { query: parse::query("web").unwrap(), all: false };
     assert_eq!(GetServices::from_wire(&op.to_wire()), Ok(op));
 }
@@ -108,7 +108,10 @@ fn answers<O: Wire<Answer: PartialEq + std::fmt::Debug>>(answer: &O::Answer) {
 #[test]
 fn requests_arrive_as_they_were() {
     asks(&GetServices { query: "/dev/*/n1".parse().unwrap(), all: true });
-    asks(&Resolve { name: "ntp".to_owned() });
+    asks(&Resolve { name: "ntp".to_owned(), on: None });
+    for on in [NodeRef::Principal(Principal([3; 32])), NodeRef::Name("n3".parse().unwrap())] {
+        asks(&Resolve { name: "ntp".to_owned(), on: Some(on) });
+    }
     asks(&Forget { node: NodeRef::Principal(Principal([3; 32])) });
     asks(&Forget { node: NodeRef::Name("n3".parse().unwrap()) });
     asks(&Deregister { key: parse::service_key("edge", "web", "r1", 65_535).unwrap() });

@@ -13,6 +13,7 @@
 mod offer;
 mod registration;
 mod service_key;
+mod unwell;
 
 use super::kind::{Owner, Row, Shown, SlotKind, SlotValue};
 use super::slot::{Later, slot_kinds};
@@ -21,7 +22,8 @@ use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
 
 pub use offer::Offer;
 pub use registration::{Registration, SERVICE_LABELS_MAX};
-pub use service_key::{KEY_PART_BYTES_MAX, ServiceKey};
+pub use service_key::{KEY_PART_BYTES_MAX, ServiceKey, ServiceTag};
+pub use unwell::{Condition, LaterCondition, Unwell};
 
 slot_kinds! {
     /// A service of the node.
@@ -31,4 +33,8 @@ slot_kinds! {
     /// A blob that the node holds, sealed, and gives to every member.
     2 => Offer keyed BlobId;
     "offers of blobs", at most 64, owner Part, shown ByKey.
+
+    /// Which of the node's registrations are not up. None: all are.
+    3 => Unwell keyed ();
+    "statements about health", at most 1, owner Part, shown ByKey.
 }

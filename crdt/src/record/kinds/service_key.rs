@@ -1,6 +1,7 @@
 use core::fmt;
 
 use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
+use crate::hash::sha3;
 use crate::name::{Label, ServiceName};
 
 /// The most bytes of each name in a [`ServiceKey`].
@@ -19,6 +20,19 @@ pub struct ServiceKey {
     pub rev: ServiceName,
     /// Which instance it is on its node; 0 where there is one.
     pub ordinal: u16,
+}
+
+/// Stands for a [`ServiceKey`] where its names would take too much room. It tells the registrations of one node
+/// apart: of 256 two have one tag with a chance of 1 in 2^49, and a node that searches for such hurts itself alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServiceTag(pub [u8; 8]);
+
+impl ServiceKey {
+    /// The first eight bytes of the hash of its encoding, in the domain `crux/service/1`.
+    pub fn tag(&self) -> ServiceTag {
+        let [a, b, c, d, e, f, g, h, ..] = sha3("crux/service/1", &[&self.to_canonical()]).0;
+        ServiceTag([a, b, c, d, e, f, g, h])
+    }
 }
 
 /// `horde/service/revision`, and `#` with the ordinal where that is not 0.

@@ -13,8 +13,8 @@ use tonic::body::Body;
 use tonic::codegen::{Body as HttpBody, Bytes, Service, http};
 use tonic::transport::Endpoint;
 
-use super::super::limits::{LONG_PER_CONNECTION, Limits};
 use super::*;
+use crux_picket::door::{LONG_PER_CONNECTION, Limits};
 
 /// How long a short call may take here. A newcomer may have to wait until others had their moment.
 const SOON: Duration = Duration::from_secs(5);
@@ -38,7 +38,7 @@ impl FakeNode {
     async fn answers(&self) {
         for _ in 0..10 {
             let answer = timeout(SOON, async { self.client().await.call(&GetStatus).await });
-            assert_eq!(answer.await.expect("it answers soon"), Ok(view().status()));
+            assert_eq!(answer.await.expect("it answers soon"), Ok(status()));
         }
     }
 }
@@ -91,7 +91,7 @@ async fn one_connection_full_of_streams_still_answers() {
     }
     let err = client.watch(&query, false).await.unwrap_err();
     assert_eq!(err.kind(), Kind::LimitReached);
-    assert_eq!(timeout(SOON, client.call(&GetStatus)).await, Ok(Ok(view().status())));
+    assert_eq!(timeout(SOON, client.call(&GetStatus)).await, Ok(Ok(status())));
     node.answers().await;
 }
 
@@ -161,7 +161,7 @@ async fn requests_that_never_end_keep_no_short_call_waiting() {
     open.iter().for_each(|(_, answer)| answer.abort());
 }
 
-/// A body that goes on for ever and says nothing.
+/// A body that never ends and says nothing.
 struct Endless;
 
 impl HttpBody for Endless {
@@ -183,11 +183,11 @@ async fn a_connection_that_made_room_is_made_again() {
     let limits = Limits::of(64);
     let node = start(limits);
     let client = node.client().await;
-    assert_eq!(client.call(&GetStatus).await, Ok(view().status()));
+    assert_eq!(client.call(&GetStatus).await, Ok(status()));
     let mut others = Vec::new();
     for _ in 0..limits.connections * 2 {
         let other = node.client().await;
-        assert_eq!(timeout(SOON * 4, other.call(&GetStatus)).await, Ok(Ok(view().status())));
+        assert_eq!(timeout(SOON * 4, other.call(&GetStatus)).await, Ok(Ok(status())));
         others.push(other);
     }
     for client in others.iter().chain([&client]) {

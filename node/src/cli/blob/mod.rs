@@ -10,6 +10,8 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub(super) use put::put_one;
+
 use crux_client::model::BlobRef;
 use crux_client::op::FindBlob;
 use crux_client::parse;

@@ -42,7 +42,7 @@ pub(super) struct Args {
     wait: Wait,
 }
 
-/// What goes through, of how much; shared by all files.
+/// The bytes read so far, and of how many; shared by all files.
 #[derive(Debug, Clone, Default)]
 struct Meter {
     done: Arc<AtomicU64>,
@@ -88,6 +88,31 @@ async fn put_all<'a>(
             _ = look.tick() => meter.show(progress, ui),
         }
     }
+}
+
+/// Puts one file, and shows how far it is.
+///
+/// # Errors
+/// The file cannot be read or changes meanwhile, and what the node answers.
+pub(in crate::cli) async fn put_one(
+    client: &Client,
+    path: &Path,
+    ui: &mut Ui,
+) -> Result<Taken, Error> {
+    let meter = Meter::default();
+    let mut progress = Progress::new(ui, &path.display().to_string());
+    let put = put(client, path, false, &meter);
+    tokio::pin!(put);
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    let taken = loop {
+        tokio::select! {
+            taken = &mut put => break taken,
+            _ = look.tick() => meter.show(&mut progress, ui),
+        }
+    };
+    meter.show(&mut progress, ui);
+    progress.end(ui);
+    taken
 }
 
 impl Meter {

@@ -3,6 +3,9 @@
 //! The node is a process of its own: this test program, executed with one ignored test, [`the_node`]. So the
 //! panic is compiled into tests only.
 
+use std::io::Write as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,12 +13,15 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use crux_client::Client;
 use crux_client::op::Doctor;
+use crux_picket::link::{self, FromPicket, Hello};
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::handed;
 use crate::cli::{Ui, run_with};
 use crate::config::Env;
 use crate::error::{Exit, Kind};
 use crate::parts::{Part, plant};
+use crate::secret::FlockKeys;
 
 /// How long anything may take on a loaded machine.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -56,6 +62,8 @@ fn run_command(args: &[&str]) -> Exit {
 struct Node {
     dir: tempfile::TempDir,
     child: Child,
+    /// The picket's end of the link, where this test is one.
+    _picket: Option<UnixStream>,
 }
 
 impl Node {
@@ -66,12 +74,18 @@ impl Node {
         let made = run_command(&["keygen", "--flock", "lab", "--no-operator", "--out", &secret]);
         assert_eq!(made, Exit::Done);
         let data_dir = path("d");
+        let is_picket = part == Part::Picket;
         // An address elsewhere: on a loopback device nobody is looked for.
-        let mut args = vec!["crux-node", "run", "--listen", "127.0.0.1:0", "--stop-with-stdin"];
+        let mut args = vec!["crux-node"];
+        args.extend(is_picket.then_some(["fulcrum", "--"]).into_iter().flatten());
+        args.extend(["run", "--listen", "127.0.0.1:0", "--stop-with-stdin"]);
+        // The panic is in this program alone.
+        args.extend(["--services", "off"]);
         args.extend(["--advertise", "192.0.2.1:7000", "--secret-file", &secret]);
         args.extend(["--data-dir", &data_dir]);
         args.extend(json.then_some("--json"));
         let log = std::fs::File::create(path("log")).unwrap();
+        let (mine, theirs) = is_picket.then(|| UnixStream::pair().unwrap()).unzip();
         let mut command = Command::new(std::env::current_exe().unwrap());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CRUX_")) {
             command.env_remove(name);
@@ -81,12 +95,15 @@ impl Node {
             .env(PART, part.name())
             .env(LIT, path("lit"))
             .env(ARGS, args.join("\n"))
-            .stdin(Stdio::piped())
+            .stdin(theirs.map_or(Stdio::piped(), |end| OwnedFd::from(end).into()))
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
             .unwrap();
-        Self { dir, child }
+        if let Some(mine) = &mine {
+            greet(mine, Path::new(&secret), Path::new(&data_dir));
+        }
+        Self { dir, child, _picket: mine }
     }
 
     fn log(&self) -> String {
@@ -105,8 +122,7 @@ impl Node {
         }
     }
 
-    /// Has the part do something, where it panics only then. What comes back is of no use: the node may end
-    /// before.
+    /// Has the part do something, where it panics only then. Any answer is ignored: the node may end before.
     async fn provoke(&mut self, part: Part, client: &Client) {
         match part {
             Part::Log => {
@@ -146,6 +162,20 @@ impl Drop for Node {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// Says hello to a fulcrum, as its picket does. It has made the directory by then.
+fn greet(mut fulcrum: &UnixStream, secret: &Path, data_dir: &Path) {
+    std::fs::create_dir(data_dir).unwrap();
+    let keys = FlockKeys::read(secret).unwrap();
+    let hello = FromPicket::Hello(Hello {
+        version: link::VERSION,
+        picket: std::process::id(),
+        settings: handed::write(None, &keys, false),
+    });
+    let body = serde_json::to_vec(&hello).unwrap();
+    fulcrum.write_all(&u32::try_from(body.len()).unwrap().to_be_bytes()).unwrap();
+    fulcrum.write_all(&body).unwrap();
 }
 
 /// Puts as many different blobs of 60 KiB.

@@ -1,4 +1,4 @@
-//! What a newcomer meets: a node that nobody named, one that starts, lists that go on.
+//! The first steps of a newcomer: a node that nobody named, one that starts, lists that go on.
 
 use super::*;
 use crate::nodes::Nodes;
@@ -129,7 +129,7 @@ async fn the_digits_of_a_principal_go_to_the_node() {
     assert_eq!(run(&node, "forget 6E34 --yes").exit, 2);
 }
 
-/// What a person is asked, of a user whose nodes are those.
+/// The question to a person who is a user with those nodes.
 fn asked(
     nodes: &Nodes,
     data_dir: Option<&str>,

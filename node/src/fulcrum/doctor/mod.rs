@@ -3,6 +3,7 @@
 mod copies;
 mod disk;
 mod fence;
+mod isolation;
 mod log;
 mod replica;
 mod seeds;
@@ -23,7 +24,9 @@ use crux_crdt::path::Endpoint;
 use crux_protocol::flock::{self, MemberState};
 use crux_protocol::net::Turned;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
+use super::health::Stated;
 use crate::clock;
 use crate::identity::path_in;
 use crate::modes::Open;
@@ -64,6 +67,8 @@ pub struct Surroundings {
     pub turned: Arc<Turned>,
     /// What copies of this node left behind.
     pub copies: copies::Copies,
+    /// What the picket said of the services.
+    pub stated: watch::Receiver<Stated>,
     /// What the node runs.
     pub parts: Supervisor,
 }
@@ -98,6 +103,7 @@ pub(super) fn examine(
         strangers::check_strangers(&around.turned.lately()),
         copies::check(state, &around.copies),
         log::check_log(),
+        isolation::check(&around.stated.borrow()),
         check_parts(&around.parts),
     ];
     let addresses = around.addresses.clone();

@@ -1,6 +1,7 @@
 //! The failure detector: what it hears, when it wakes, and what it says then.
 
 mod asleep;
+mod away;
 mod beacon;
 mod hearsay;
 mod late;
@@ -37,6 +38,7 @@ fn beacon(by: u8, counter: u64, uptime: u64) -> Notice {
         counter,
         uptime,
         state_digest: Digest::default(),
+        restart: None,
         run: Run::default(),
     };
     Notice::Beacon(Signed::sign(beacon, &FLOCK, &identity(by)))

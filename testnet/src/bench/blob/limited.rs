@@ -126,7 +126,7 @@ async fn read(from: &Client, blob: BlobId) -> Result<(BlobId, u64), Error> {
 
 fn peaks(cluster: &Cluster) -> impl Iterator<Item = String> {
     cluster.nodes().iter().filter_map(|node| {
-        let pid = node.pid()?;
+        let pid = node.fulcrum().or(node.pid())?;
         let ((_, peak), rss) = (procfs::address_space(pid)?, procfs::resident_bytes(pid)?);
         let [peak, rss] = [peak, rss].map(|bytes| bytes / 1_000_000);
         Some(format!(

@@ -8,7 +8,7 @@ use super::{COMPLETE, Moving, SEALED, WITHIN};
 use crate::Error;
 use crate::bench::transfer::{Rounds, Transfer};
 use crate::bench::{calls, rig};
-use crate::process::{Cluster, procfs};
+use crate::process::Cluster;
 
 /// Moves the file from the first node of a flock to the second one, each round anew.
 pub(super) async fn measure(moving: &Moving, file: &Path) -> Result<Vec<Transfer>, Error> {
@@ -58,5 +58,5 @@ async fn fetch(to: &Client, blob: BlobId) -> Result<(Duration, Duration), Error>
 }
 
 fn cpu(cluster: &Cluster, at: usize) -> Duration {
-    cluster.nodes()[at].pid().and_then(procfs::cpu_time).unwrap_or_default()
+    cluster.nodes()[at].cpu_time().unwrap_or_default()
 }

@@ -1,0 +1,107 @@
+//! The serde form: what people write.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn read(json: &serde_json::Value) -> Result<Config, String> {
+    serde_json::from_str(&json.to_string()).map_err(|err| err.to_string())
+}
+
+#[test]
+fn a_config_is_written_as_people_write_it() {
+    let mut fields = fields();
+    fields.ports = ports(&[("http", 0), ("admin", 8081)]);
+    fields.check =
+        vec![Check::new(Probe::Http { path: "/".into(), port: "http".parse().unwrap() })];
+    fields.limits =
+        Some(Limits { cpu_milli: Some(500), memory: Some(1 << 29), ..Limits::default() });
+    let config = Config::try_from(fields).unwrap();
+    let expected = json!({
+        "name": "web", "rev": "v1", "horde": "main", "kind": "plain", "image": "07".repeat(32),
+        "args": [], "ports": {"http": "auto", "admin": 8081},
+        "check": [{"http": "/", "port": "http", "timeout": "5s"}],
+        "env": {}, "count": 1, "period": "10s", "restart": "always",
+        "start_period": "30s", "start_timeout": "1m", "drain": "2s", "quit_timeout": "10s",
+        "backoff_max": "30s", "retry_failed": "5m",
+        "limits": {"memory": "512MiB", "cpu": 0.5}, "log_max": "40MiB", "nofile": 4096,
+    });
+    assert_eq!(serde_json::to_value(&config).unwrap(), expected);
+}
+
+#[test]
+fn absent_keys_are_the_defaults() {
+    let config = read(&json!({"name": "web", "image": "07".repeat(32)})).unwrap();
+    assert_eq!(*config, fields());
+}
+
+#[test]
+fn ports_keep_their_order() {
+    let config: Config = serde_json::from_str(&format!(
+        r#"{{"name": "web", "image": "{}", "ports": {{"z": "auto", "a": 80}}}}"#,
+        "07".repeat(32)
+    ))
+    .unwrap();
+    assert_eq!(config.ports.first().unwrap().as_str(), "z");
+    let again = serde_json::from_str(&serde_json::to_string(&config).unwrap()).unwrap();
+    assert_eq!(config, again);
+}
+
+#[test]
+fn reading_keeps_the_rules_and_refuses_unknown_keys() {
+    let with = |key: &str, value: serde_json::Value| {
+        let mut json = json!({"name": "web", "image": "07".repeat(32)});
+        json[key] = value;
+        read(&json).unwrap_err()
+    };
+    for (key, value, why) in [
+        ("prots", json!({}), "unknown field `prots`"),
+        ("name", json!("9"), "must start with a letter"),
+        ("count", json!(0), "`count`: it is 0"),
+        ("count", json!(70_000), "invalid value"),
+        ("ports", json!({"a": 0}), "invalid port 0"),
+        ("ports", json!({"a": 65_536}), "invalid port 65536"),
+        ("ports", json!({"a": -1}), "invalid port -1"),
+        ("ports", json!({"a": "http"}), "or \"auto\""),
+        ("ports", json!({"http": "auto", "HTTP": "auto"}), "not only in case"),
+        ("ports", json!({"a-b": "auto"}), "a port's name is"),
+        ("register", json!([{"service": "a", "rev": "v1", "port": "x"}]), "no port \"x\""),
+        (
+            "register",
+            json!([{"service": "a", "rev": "v1", "port": "x", "y": 1}]),
+            "unknown field `y`",
+        ),
+        ("check", json!([{}]), "exactly one of the keys"),
+        ("check", json!([{"tcp": "a", "exec": ["b"]}]), "exactly one of the keys"),
+        ("check", json!([{"http": "/"}]), "has a port"),
+        ("check", json!([{"exec": ["a"], "port": "b"}]), "one by exec has none"),
+        ("check", json!([{"tcp": "a", "port": "b"}]), "a check by tcp names its port"),
+        ("check", json!([{"exec": ["true"], "timeout": "10"}]), "write a whole number and one of"),
+        ("period", json!(10), "a duration as text"),
+        ("limits", json!({"cpu": -0.5}), "out of range"),
+        ("limits", json!({"cpu": -1}), "less than nothing"),
+        ("limits", json!({"memory": -1}), "whole number of bytes"),
+        ("limits", json!({"disk": 1}), "unknown field `disk`"),
+        ("image", json!({}), "`image`: it is empty"),
+        ("image", json!({"sparc": "07".repeat(32)}), "the id of a blob, or a table"),
+        ("image", json!("07"), "the id of a blob, or a table"),
+        ("restart", json!("sometimes"), "unknown variant `sometimes`"),
+        ("kind", json!("svc1"), "unknown variant `svc1`"),
+        ("register", json!(null), "invalid type: null"),
+    ] {
+        let err = with(key, value.clone());
+        assert!(err.contains(why), "{key} = {value}: {err}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn json_round_trip(config in arbitrary::configs()) {
+        let text = serde_json::to_string(&config).unwrap();
+        let again: Config = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(&again, &config);
+        prop_assert_eq!(serde_json::to_string(&again).unwrap(), text);
+        prop_assert!(config.same_content(&again));
+    }
+}

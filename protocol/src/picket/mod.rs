@@ -1,0 +1,113 @@
+//! The supervisor: the services of one node, started from verified bytes, kept up, updated and ended.
+//!
+//! ```text
+//!          Event                                       Command
+//!  Request ──────────────▶ ┌──────────────────────┐ ──▶ Answer                     people
+//!  Saved ────────────────▶ │ ask      what to do  │ ──▶ Save                       desired.json
+//!  Sealed PortsChosen ───▶ │ start    step by step│ ──▶ Seal Pins ChoosePorts      store, machine
+//!  Recorded Forgotten ───▶ │ update   old to new  │ ──▶ Record Forget              i/ID/instance.json
+//!  Spawned Exited Gone ──▶ │ quit     to the end  │ ──▶ Spawn Note Terminate Kill  keepers
+//!  Checked Paused ───────▶ │ health   up or not   │ ──▶ Check                      programs
+//!  Published ────────────▶ │ publish  what is up  │ ──▶ Publish Conditions     fulcrum
+//!                          └──────────────────────┘ ──▶ Happened AllStopped
+//!
+//!   Sealing ─▶ Choosing ─▶ Recording ─▶ Spawning ─▶ Starting ─▶ Up ⇄ degraded
+//!      │          │            │            │           │        │
+//!      │ failed, or unwanted   │            │           │        │ unwanted, replaced, not up in time,
+//!      ▼          ▼            ▼            │           │        │ three failures of a check in a row
+//!     Over ◀──────┴── Forget ──┘            │           │        ▼
+//!      │                 ▲                  │           │   Withdrawing   the fulcrum's word, 2 s at most
+//!      │                 │                  │           │        ▼
+//!      ▼                 │                  │           │   Draining      drain
+//!   its slot:            │                  │           ▼        ▼
+//!     Ready              │                  │           Quitting          SIGTERM, quit_timeout
+//!     Backoff            │                  │                ▼
+//!     Failed             │                  │           Terminating       SIGTERM to the tree, 5 s
+//!     Done               │                  ▼                ▼
+//!                        └── Gone ─────── Killing ◀──────────┴── the program ended by itself
+//! ```
+//!
+//! An **instance** is one run of one program. A **slot** is the place of one ordinal of a service: it
+//! remembers failures while instances come and go. A **content** ([`Version`]) is a config with its image;
+//! what is wanted of a service is one content, and the one to go back to.
+//!
+//! # Invariants
+//!
+//! 1. Of one ordinal at most one instance has a process, in an overlap two; one ordinal of a service
+//!    overlaps at a time. A place is filled only once nothing of its last instance is left, and nothing is
+//!    started before all that an earlier picket left was found.
+//! 2. Nothing is started from an image that was not sealed, or without a durable record of the instance.
+//!    A record is deleted only once nothing of the instance is left.
+//! 3. Only what is up is registered. It is withdrawn before its first signal, and the signal waits for the
+//!    fulcrum's word that it is so: 2 s at most, not at all while the fulcrum is away.
+//! 4. A request is answered only after what it wants is durable. Generations only grow; a request that was
+//!    decided upon an older one is refused, and every request is answered once.
+//! 5. At most 10 restarts of a place by itself in a minute; after five failures in 10 minutes it is tried
+//!    every `retry_failed` only.
+//! 6. A content that did not prove itself is not started again until a person updates to it.
+//! 7. Everything ends in *up*, *failed*, *done* or *stopped*; after *stopped* there is no process.
+//! 8. Memory is bounded: services, instances, waiting requests, and what is remembered of each.
+//!
+//! # Rules
+//!
+//! * **Up**: every check passed once. No check: each port accepts. No port either: it lived for a second.
+//!   Failures do not count in `start_period`, which the first success of a check ends for that check. Not
+//!   up in `start_timeout` is a failure. A check that fails makes the instance degraded, the third failure
+//!   in a row ends it. Failures count for nothing for one period after a gap of 2 s in the engine's own
+//!   time, while the engine is called late, and while the program is paused.
+//! * **Back-off**: at once after 10 s up, else 250 ms × 2ⁿ up to `backoff_max`, ±20 %; n is 0 again after
+//!   60 s up. A port that somebody else took does not count as a failure: other ports are chosen, three times.
+//! * **Update**: see `update`. The new content is on trial until every instance of it was up for 60 s:
+//!   until then the previous one comes back if an instance is not up, or fails while an old one still
+//!   serves, or at the third failure. A change of settings alone restarts nothing.
+//! * **Stop of the node**: all instances quit at once, each step scaled so that the sum fits.
+//! * **Adoption**: an instance that was up is taken for up until a check says otherwise; the keeper has the
+//!   note. One whose content is not known any more is quit.
+//!
+//! # What it does not do
+//!
+//! No groups, no passed sockets, no heartbeats and no wedged programs yet. It draws its randomness from a
+//! seed and knows no wall clock. It trusts the shell: each command that names an answer gets exactly one.
+//!
+//! Background: Armstrong, "Making reliable distributed systems in the presence of software errors", 2003,
+//! for the bound on restarts; Candea and Fox, "Crash-Only Software", 2003, for one way to start: recovery.
+
+mod adopt;
+mod answer;
+mod ask;
+mod backoff;
+mod command;
+mod desired;
+mod event;
+mod happened;
+mod health;
+mod id;
+mod images;
+mod life;
+mod ports;
+mod publish;
+mod quit;
+mod record;
+mod request;
+mod rules;
+mod save;
+mod service;
+mod slot;
+mod start;
+mod state;
+mod turn;
+mod update;
+mod view;
+
+pub use command::{Command, Registered, Status};
+pub use desired::{Desired, Image, Version, Wanted};
+pub use event::Event;
+pub use happened::{Happened, Kind};
+pub use id::{InstanceId, RequestId};
+pub use record::{Exit, Found, Record};
+pub use request::{Fault, Outcome, Refusal, Request, Requested, Wait};
+pub use rules::{
+    EXITS_MAX, INSTANCES_MAX, QUEUE_MAX, REGISTRATIONS_MAX, TEXT_BYTES_MAX, WAITERS_MAX,
+};
+pub use state::{Footprint, State};
+pub use view::{CheckRow, ExitRow, Inspect, Row, RunState};

@@ -1,0 +1,208 @@
+//! Durability: each change of the wanted state is on the disk before anybody acts upon it.
+//!
+//! **Invariant**: a request is answered, and its effect begins, only after the disk said that its
+//! generation is there. One generation is written at a time, and generations only grow. Changes of the
+//! engine's own (a content proved itself, or is taken back) go the same way; if the disk refuses one, it
+//! holds all the same and is written later: a service is not kept down because a disk is full.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crux_crdt::blob::BlobId;
+use crux_crdt::name::ServiceName;
+
+use super::answer::Reply;
+use super::command::Command;
+use super::desired::{Desired, Wanted};
+use super::happened::Kind;
+use super::health::shortened;
+use super::request::{Fault, Outcome, Refusal};
+use super::rules::{DISK_AGAIN, PROVEN};
+use super::service::{GoingBack, Service, Verdict};
+use super::state::State;
+use crate::time::Instant;
+
+/// A change that is being written.
+#[derive(Debug)]
+pub(super) struct Saving {
+    generation: u64,
+    /// None: the same again, because it was not written before.
+    pub(super) change: Option<Change>,
+    /// The state before was not on the disk either.
+    differs: bool,
+    /// The images that it names.
+    images: BTreeSet<BlobId>,
+}
+
+impl Saving {
+    /// The next wanted state of the service that changes.
+    pub(super) fn wanted(&self) -> Option<&Wanted> {
+        self.change.as_ref()?.wanted.as_ref()
+    }
+}
+
+/// A change of what is wanted of one service.
+#[derive(Debug, Clone)]
+pub(super) struct Change {
+    pub(super) name: ServiceName,
+    /// None: it is removed.
+    pub(super) wanted: Option<Wanted>,
+    pub(super) effect: Effect,
+    /// None: the engine's own.
+    pub(super) reply: Option<Reply>,
+}
+
+/// The effect of a change beside that it is wanted now.
+#[derive(Debug, Clone)]
+pub(super) enum Effect {
+    /// The service is new.
+    Added,
+    /// Its instances have to be replaced.
+    Updated,
+    /// Its instances stay and get other settings.
+    Settings,
+    /// A content did not prove itself.
+    Back(GoingBack),
+    /// It is to run.
+    Started,
+    /// It is not to run, or is not wanted at all; or proved itself.
+    Nothing,
+}
+
+impl State {
+    /// Writes a change.
+    pub(super) fn save(&mut self, change: Option<Change>, out: &mut Vec<Command>) {
+        self.attempted += 1;
+        let generation = self.attempted;
+        let wanted = self.services.iter();
+        let wanted = wanted.filter_map(|(name, it)| Some((name.clone(), it.wanted.clone()?)));
+        let mut desired = Desired { generation, services: wanted.collect() };
+        if let Some(change) = &change {
+            match &change.wanted {
+                Some(wanted) => desired.services.insert(change.name.clone(), wanted.clone()),
+                None => desired.services.remove(&change.name),
+            };
+        }
+        let differs = self.unsaved.take().is_some();
+        let images = desired.images();
+        self.saving = Some(Saving { generation, change, differs, images });
+        out.push(Command::Save(desired));
+    }
+
+    /// The disk's word.
+    pub(super) fn on_saved(
+        &mut self,
+        generation: u64,
+        result: Result<(), String>,
+        out: &mut Vec<Command>,
+    ) {
+        let Some(saving) = self.saving.take_if(|saving| saving.generation == generation) else {
+            return;
+        };
+        let change = match result {
+            Ok(()) => {
+                self.generation = generation;
+                self.durable_images = saving.images;
+                saving.change
+            }
+            Err(reason) => {
+                let of_caller = saving.change.as_ref().and_then(|change| change.reply);
+                if saving.differs || of_caller.is_none() {
+                    self.unsaved = Some(self.now() + DISK_AGAIN);
+                }
+                if let Some(reply) = of_caller {
+                    return reply.answer(Outcome::Refused(Refusal::Disk(shortened(reason))), out);
+                }
+                saving.change
+            }
+        };
+        if let Some(change) = change {
+            self.apply(change, out);
+        }
+    }
+
+    fn apply(&mut self, change: Change, out: &mut Vec<Command>) {
+        let Change { name, wanted, effect, reply } = change;
+        let before = self.services.get(&name).and_then(|service| service.target()).cloned();
+        let (services, mut turn) = self.split(out);
+        let service = services.entry(name.clone()).or_insert_with(|| Service::new(None));
+        service.wanted = wanted;
+        match effect {
+            Effect::Added => {
+                service.forgive();
+                service.tell(Kind::Added, None, String::new(), &mut turn);
+            }
+            Effect::Updated => {
+                service.forgive();
+                service.updating = true;
+            }
+            Effect::Settings => {
+                service.take_settings(turn.now);
+                self.publish.look_again();
+            }
+            Effect::Back(GoingBack { reason, instance }) => {
+                service.forgive();
+                let (instance, version) = (Some(instance), before.map_or(0, |it| it.number));
+                service.tell(Kind::RolledBack, instance.clone(), reason.clone(), &mut turn);
+                let fault = Fault::RolledBack;
+                service.verdict = Some(Verdict { version, fault, reason, instance });
+                service.updating = false;
+            }
+            Effect::Started => service.forgive(),
+            Effect::Nothing => {}
+        }
+        if let Some(reply) = reply {
+            self.settle(reply, &name, out);
+        }
+    }
+
+    /// Writes what the engine itself decided, or could not write before.
+    pub(super) fn save_own(&mut self, out: &mut Vec<Command>) {
+        if self.saving.is_some() || self.within.is_some() {
+            return;
+        }
+        let now = self.now();
+        let change = self.services.iter().find_map(|(name, service)| {
+            let (wanted, effect) = service.own_change(now)?;
+            Some(Change { name: name.clone(), wanted: Some(wanted), effect, reply: None })
+        });
+        if change.is_some() || self.unsaved.is_some_and(|at| at <= now) {
+            self.save(change, out);
+        }
+    }
+}
+
+impl Service {
+    /// A change of the engine's own: a content did not prove itself, or did.
+    fn own_change(&self, now: Instant) -> Option<(Wanted, Effect)> {
+        let wanted = self.wanted.as_ref()?;
+        if let (Some(back), Some(previous)) = (&self.going_back, &wanted.previous) {
+            let wanted = Wanted {
+                current: Arc::clone(previous),
+                previous: None,
+                on_trial: false,
+                refused: Some(Arc::clone(&wanted.current)),
+                run: wanted.run,
+            };
+            return Some((wanted, Effect::Back(back.clone())));
+        }
+        let is_proven = |ordinal| {
+            let mut lives = self.at(ordinal);
+            self.is_settled(ordinal, wanted.current.number)
+                && lives.all(|it| it.is_leaving() || it.up_for(now).is_some_and(|up| up >= PROVEN))
+        };
+        let all = || (0..wanted.current.config.count).all(is_proven);
+        let proven = wanted.on_trial && wanted.run && all();
+        proven.then(|| (Wanted { on_trial: false, ..wanted.clone() }, Effect::Nothing))
+    }
+
+    /// The instances of the wanted content get its settings.
+    fn take_settings(&mut self, now: Instant) {
+        let Some(version) = self.wanted.as_ref().map(|wanted| Arc::clone(&wanted.current)) else {
+            return;
+        };
+        for life in self.lives.iter_mut().filter(|it| it.record.version == version.number) {
+            life.take_settings(&version, now);
+        }
+    }
+}
