@@ -70,7 +70,7 @@ pub fn spawn(of: Spawn, command: &mut Command) -> io::Result<(Child, Process)> {
 }
 
 /// Kills what fell to this process, and all below it. Reaps nothing: [`crate::reaper`] does. How many were killed, and
-/// how many are left after [`SWEEP_MAX`].
+/// how many are left after `SWEEP_MAX`.
 pub fn kill_orphans() -> Swept {
     let end = Instant::now() + SWEEP_MAX;
     let nobody = Children::default();

@@ -46,7 +46,7 @@ impl Handle {
         self.view.borrow().clone()
     }
 
-    /// Resolves when the node shows itself among the members, or does not within [`SHOWN_WITHIN`]. A caller that asks
+    /// Resolves when the node shows itself among the members, or does not within `SHOWN_WITHIN`. A caller that asks
     /// right after the start would otherwise hear of a flock of none.
     pub async fn shown(&self) {
         let mut views = self.view.clone();

@@ -8,7 +8,7 @@
 //!
 //! **Invariants**
 //!
-//! * Each numbered request is answered once. More than [`REQUESTS_MAX`] at a time are answered with `busy`.
+//! * Each numbered request is answered once. More than `REQUESTS_MAX` at a time are answered with `busy`.
 //! * A registration that the picket made stays when the link closes: the next fulcrum states it from the record,
 //!   and whether its service still runs only the picket knows.
 //! * The blobs of the last list of pins are held, each from the moment that it is here. Holds end with this

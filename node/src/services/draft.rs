@@ -36,7 +36,7 @@ impl Place {
     /// accepted; they are a path here.
     ///
     /// # Errors
-    /// As [`of`](Self::of).
+    /// Those of the text of a config.
     pub fn of_word(word: &str) -> Result<Self, &'static str> {
         if Prefix::parse(word).is_ok() && word.parse::<BlobId>().is_err() {
             return Ok(Self::Path(word.into()));

@@ -9,7 +9,7 @@
 //!
 //! The grammar is that of `crux_crdt::service`, which says what a key may be; nothing here knows a key but
 //! those that come later, those that may be left out, and their order in print. **Invariants**: every mistake
-//! has a line and a column; what [`print`] writes [`read`] reads to the same; no text makes either panic, or
+//! has a line and a column; what [`print()`] writes [`read`] reads to the same; no text makes either panic, or
 //! take more than a few times its length in memory.
 
 mod de;

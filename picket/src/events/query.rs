@@ -12,7 +12,7 @@ pub struct EventQuery {
     pub after: Option<u64>,
     /// Only events from this time on, in milliseconds of Unix time.
     pub since_ms: Option<u64>,
-    /// Only kinds that match this pattern; see [`matches`].
+    /// Only kinds that match this pattern; see [`matches()`].
     pub kind: Option<String>,
     /// Only events about this service.
     pub service: Option<String>,
