@@ -81,7 +81,7 @@ pub fn kill_orphans() -> Swept {
         if orphans.is_empty() || Instant::now() >= end {
             return swept;
         }
-        swept.killed += tree::stop_and_kill(|| nobody.orphans());
+        swept.killed += tree::count(&tree::stop_and_kill(|| nobody.orphans()));
         std::thread::sleep(PAUSE);
     }
 }
@@ -133,7 +133,7 @@ impl Children {
                 swept.left = 0;
                 break;
             }
-            swept.killed += tree::stop_and_kill(|| self.orphans());
+            swept.killed += tree::count(&tree::stop_and_kill(|| self.orphans()));
             swept.left = u32::try_from(self.orphans().len()).unwrap_or(u32::MAX);
         }
         swept

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crux_crdt::service::SERVICES_MAX;
 use crux_protocol::picket::Desired;
 use serde_json::error::Category;
+use tracing::warn;
 
 use super::error::DesiredError;
 use super::written::{BYTES_MAX, FORMAT, File, Header};
@@ -36,6 +37,11 @@ impl Store {
     /// [`DesiredError`]. Nothing was changed.
     pub fn open(dir: &Path) -> Result<(Self, Desired), DesiredError> {
         let (path, mark) = (dir.join(NAME), dir.join(MARK));
+        // The picket before may have ended between the rename and its flush. Acted upon, the file must outlive a loss
+        // of power.
+        if let Err(error) = durable::sync_parent(&path) {
+            warn!(%error, path = %path.display(), "the service config is read, and may not be durable yet");
+        }
         let last = read_mark(&mark)?;
         let Some(bytes) = read(&path)? else {
             if last.is_some() {

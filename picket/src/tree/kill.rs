@@ -55,7 +55,7 @@ pub fn kill_children(within: Duration, mut reaped: impl FnMut(i32, WaitStatus)) 
             return killed;
         }
         killed.rounds += 1;
-        killed.processes += stop_and_kill(|| alive(this_pid()));
+        killed.processes += count(&stop_and_kill(|| alive(this_pid())));
         kill_hidden();
         let round = Instant::now() + ROUND;
         while !reap(&mut reaped) {
@@ -75,7 +75,7 @@ pub fn kill_children(within: Duration, mut reaped: impl FnMut(i32, WaitStatus)) 
 pub fn kill_below(root: Process, within: Duration) -> Killed {
     let end = Instant::now() + within;
     let mut killed = Killed::default();
-    let mut seen = BTreeSet::new();
+    let (mut seen, mut sent) = (BTreeSet::new(), BTreeSet::new());
     // Its id might belong to another process: then nothing is touched.
     if !root.signal(Signal::STOP) {
         return killed;
@@ -87,10 +87,11 @@ pub fn kill_below(root: Process, within: Duration) -> Killed {
             break;
         }
         seen.extend(below);
-        killed.processes += stop_and_kill(|| alive(root.pid));
+        // One that dies slowly is found in the next round, too.
+        sent.extend(stop_and_kill(|| alive(root.pid)));
         std::thread::sleep(PAUSE);
     }
-    killed.processes += u32::from(root.signal(Signal::KILL));
+    killed.processes = count(&sent) + u32::from(root.signal(Signal::KILL));
     seen.insert(root);
     loop {
         seen.retain(|process| process.is_alive());
@@ -112,11 +113,11 @@ fn kill_hidden() {
     }
 }
 
-/// One round: stops what runs until nothing new is found, then kills what was stopped. How many were killed.
+/// One round: stops what runs until nothing new is found, then kills what was stopped. Returns those that were killed.
 ///
 /// The ids of a search are read one after another, so that while processes come and go a stranger may once look as if
 /// it were below. So nothing is killed that was found only once, and what is not found again runs on.
-pub(crate) fn stop_and_kill(alive: impl Fn() -> Vec<Process>) -> u32 {
+pub(crate) fn stop_and_kill(alive: impl Fn() -> Vec<Process>) -> BTreeSet<Process> {
     let mut stopped = BTreeSet::new();
     for _ in 0..SEARCHES_MAX {
         let new: Vec<_> = alive().into_iter().filter(|one| !stopped.contains(one)).collect();
@@ -132,8 +133,13 @@ pub(crate) fn stop_and_kill(alive: impl Fn() -> Vec<Process>) -> u32 {
     for stranger in stopped.difference(&last) {
         stranger.signal(Signal::CONT);
     }
-    let killed = stopped.intersection(&last).filter(|process| process.signal(Signal::KILL)).count();
-    u32::try_from(killed).unwrap_or(u32::MAX)
+    stopped.retain(|process| last.contains(process) && process.signal(Signal::KILL));
+    stopped
+}
+
+/// How many processes these are.
+pub(crate) fn count(processes: &BTreeSet<Process>) -> u32 {
+    u32::try_from(processes.len()).unwrap_or(u32::MAX)
 }
 
 fn alive(root: i32) -> Vec<Process> {

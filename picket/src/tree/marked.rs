@@ -15,7 +15,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use super::{Killed, Process, Snapshot, Stat, stop_and_kill};
+use super::{Killed, Process, Snapshot, Stat, count, stop_and_kill};
 
 /// The variable that every program of an instance has.
 pub(crate) const INSTANCE: &str = "CRUX_INSTANCE";
@@ -60,7 +60,7 @@ pub fn kill_marked(marks: &[Mark], within: Duration) -> Killed {
             return killed;
         }
         killed.rounds += 1;
-        killed.processes += stop_and_kill(|| marked(marks));
+        killed.processes += count(&stop_and_kill(|| marked(marks)));
         std::thread::sleep(PAUSE);
     }
 }

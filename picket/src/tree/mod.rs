@@ -15,7 +15,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 
 pub use kill::{Killed, kill_below, kill_children};
-pub(crate) use kill::{reap, stop_and_kill};
+pub(crate) use kill::{count, reap, stop_and_kill};
 pub(crate) use marked::INSTANCE;
 pub use marked::{Mark, kill_marked};
 
