@@ -54,7 +54,8 @@ pub struct FindBlob {
 }
 
 /// Removes a blob from the node. Refused with [`BlobUnknown`](Kind::BlobUnknown), and with
-/// [`NotConfirmed`](Kind::NotConfirmed) when it is pinned and `pinned` does not say that it may be.
+/// [`NotConfirmed`](Kind::NotConfirmed) when it is pinned, or the image of a service, and `pinned`
+/// does not say that it may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RemoveBlob {
     /// Which.

@@ -200,11 +200,16 @@ impl Depot {
         Ok(BlobError::Changed(place.path.clone()))
     }
 
-    /// As [`Depot::remove`], but not what is pinned.
+    /// As [`Depot::remove`], but not what is pinned, and no image of a service.
     pub(super) fn remove_unpinned(&self, id: &BlobId) -> Result<(), BlobError> {
-        if self.index().keeps.get(id).is_some_and(|keep| keep.pinned) {
+        let index = self.index();
+        if index.keeps.get(id).is_some_and(|keep| keep.pinned) {
             return Err(BlobError::Pinned(*id));
         }
+        if index.images.contains(id) {
+            return Err(BlobError::Image(*id));
+        }
+        drop(index);
         self.remove(id)
     }
 

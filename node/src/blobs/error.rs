@@ -65,6 +65,9 @@ pub enum BlobError {
     /// It is pinned, and only what is not was to be removed.
     #[error("the blob {0} is pinned")]
     Pinned(BlobId),
+    /// A service of this node runs it, or ran it before its last update, and only what nobody needs was to be removed.
+    #[error("the blob {0} is the image of a service")]
+    Image(BlobId),
     /// Over the quota, and nothing that may be evicted makes enough room.
     #[error("{needed} bytes more do not fit into the quota of {quota} bytes for blobs")]
     Quota {
@@ -152,7 +155,7 @@ impl BlobError {
             Self::Damaged { .. } => Kind::BlobDamaged,
             Self::Mismatch { .. } | Self::WrongPiece { .. } => Kind::BlobMismatch,
             Self::OtherRoot { .. } | Self::Swapped(_) => Kind::Refused,
-            Self::Pinned(_) => Kind::NotConfirmed,
+            Self::Pinned(_) | Self::Image(_) => Kind::NotConfirmed,
             Self::Quota { .. } => Kind::Quota,
             Self::DiskFull { .. } | Self::NoFiles { .. } => Kind::DiskFull,
             Self::TooLarge { .. } | Self::Limit { .. } => Kind::LimitReached,
@@ -169,6 +172,10 @@ impl BlobError {
             Self::Unknown(_) => "`blob ls` lists what this node holds.",
             Self::Damaged { .. } => "`blob get` fetches the rest from other nodes; check the disk.",
             Self::Pinned(_) => "Unpin it first, or remove it with `blob rm --yes`.",
+            Self::Image(_) => {
+                "Remove the service first. `blob rm --yes` removes the blob all the same: the service runs on, and \
+                 fetches the blob again when it needs it."
+            }
             Self::Quota { .. } => {
                 "Remove or unpin blobs, or raise the quota with --blob-quota. Blobs that are \
                  pinned, reserved, registered or in use are never evicted."

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -189,10 +190,10 @@ impl Blobs {
         self.depot.index().between(ids, most)
     }
 
-    /// As [`Blobs::remove`], but not what is pinned.
+    /// As [`Blobs::remove`], but not what is pinned, and no image of a service.
     ///
     /// # Errors
-    /// [`BlobError::Unknown`], [`BlobError::Pinned`].
+    /// [`BlobError::Unknown`], [`BlobError::Pinned`], [`BlobError::Image`].
     pub async fn remove_unpinned(&self, id: BlobId) -> Result<(), BlobError> {
         self.short(move |depot| depot.remove_unpinned(&id)).await
     }
@@ -233,6 +234,11 @@ impl Blobs {
             depot.keep(&id, |keep| keep.reserve(now, time)).map(drop)
         })
         .await
+    }
+
+    /// These are the images of this node's services from now on: a person is asked before one is removed.
+    pub fn set_images(&self, images: BTreeSet<BlobId>) {
+        self.depot.index().images = images;
     }
 
     /// Keeps a blob from eviction while what is returned lives: for what refers to it.

@@ -5,7 +5,7 @@
 //! registered in place or held, and takes nothing at all unless that makes enough room. All times are
 //! ages of the store: no clock that anybody sets counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -101,6 +101,8 @@ pub(super) struct Index {
     // Sealed blobs whose names may not be durable yet, each with the number of its renames.
     pub(super) unsettled: BTreeMap<BlobId, u64>,
     holds: BTreeMap<BlobId, usize>,
+    // The images of this node's services, here or not.
+    pub(super) images: BTreeSet<BlobId>,
     // Bytes of streams that are coming in.
     incoming: u64,
     // What of them is still to come, by disk: a disk does not show it as taken yet.

@@ -111,6 +111,7 @@ impl Server {
                 Ok(())
             }
             FromPicket::Pins { blobs } => {
+                self.pantry.blobs.set_images(blobs.iter().copied().collect());
                 self.pins.set(blobs, |id| self.pantry.blobs.hold(id).ok());
                 Ok(())
             }

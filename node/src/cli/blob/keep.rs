@@ -11,7 +11,7 @@ use crate::error::{Error, Kind};
 
 /// Remove a blob from the node
 ///
-/// Open readers continue. A registered file stays where it is. Asks before it removes a pinned blob.
+/// Open readers continue. A registered file stays where it is. Asks before it removes a blob that is pinned, or the image of a service.
 #[derive(Debug, clap::Args)]
 pub(super) struct Rm {
     /// Its id, or the first digits of it
@@ -53,12 +53,16 @@ pub(super) struct Reserve {
 pub(super) fn rm(args: &Rm, ui: &mut Ui) -> Result<(), Error> {
     let id = find(&args.id, args.wait, ui)?;
     let removed = ui.call(&RemoveBlob { id, pinned: ui.yes() }, args.wait);
-    if removed.as_ref().is_err_and(|err| err.kind() == Kind::NotConfirmed) {
-        let asked = ui.confirm(|_| Ok(format!("The blob {} is pinned.", id.short())));
-        asked.map_err(|err| err.augment(format!("the blob {} is pinned", id.short())))?;
-        ui.call(&RemoveBlob { id, pinned: true }, args.wait)?;
-    } else {
-        removed?;
+    match removed {
+        Err(err) if err.kind() == Kind::NotConfirmed => {
+            // Pinned, or the image of a service.
+            let text = err.to_string();
+            let why = text.rsplit_once(" is ").map_or("kept", |(_, why)| why);
+            let asked = ui.confirm(|_| Ok(format!("The blob {} is {why}.", id.short())));
+            asked.map_err(|err| err.augment(format!("the blob {} is {why}", id.short())))?;
+            ui.call(&RemoveBlob { id, pinned: true }, args.wait)?;
+        }
+        removed => removed?,
     }
     ui.say(&format!("Removed {id}"))
 }

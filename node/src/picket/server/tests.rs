@@ -250,3 +250,29 @@ async fn what_is_pinned_is_not_evicted() {
     }
     assert!(blobs.have(&pinned).is_none(), "and the test could see that");
 }
+
+/// A person is asked before an image goes; the service itself may be gone by then.
+#[tokio::test]
+async fn an_image_of_a_service_is_not_removed_without_being_meant() {
+    let mut node = Fixture::start().await;
+    node.ready().await;
+    let id = node.blobs.put(&b"a program"[..]).await.unwrap().blob;
+    let tell = async |node: &mut Fixture, blobs: Vec<BlobId>| {
+        node.picket.send(&FromPicket::Pins { blobs }).unwrap();
+        // Answered after what came before it.
+        node.picket.send(&FromPicket::Image { seq: 1, blob: id }).unwrap();
+        assert!(matches!(node.hear().await, FromFulcrum::ImageReady { .. }));
+    };
+    tell(&mut node, vec![id]).await;
+    let refused = node.blobs.remove_unpinned(id).await.unwrap_err();
+    assert_eq!(refused, crate::blobs::BlobError::Image(id));
+    assert!(node.blobs.have(&id).is_some());
+    tell(&mut node, Vec::new()).await;
+    node.blobs.remove_unpinned(id).await.unwrap();
+    // And where it is meant.
+    let id = node.blobs.put(&b"another one"[..]).await.unwrap().blob;
+    node.picket.send(&FromPicket::Pins { blobs: vec![id] }).unwrap();
+    node.picket.flush().await.unwrap();
+    node.blobs.remove(id).await.unwrap();
+    assert!(node.blobs.have(&id).is_none());
+}
