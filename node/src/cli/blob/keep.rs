@@ -11,7 +11,8 @@ use crate::error::{Error, Kind};
 
 /// Remove a blob from the node
 ///
-/// Open readers continue. A registered file stays where it is. Asks before it removes a blob that is pinned, or the image of a service.
+/// Open readers continue. A registered file stays where it is. Asks before it removes a blob that is pinned, or the
+/// image of a service.
 #[derive(Debug, clap::Args)]
 pub(super) struct Rm {
     /// Its id, or the first digits of it
