@@ -10,8 +10,8 @@
 //! | damaged, or of another build | may be | waited for: it ends its tree by itself, and until then nothing starts |
 //!
 //! **Invariant**: when this is over, nothing of an instance runs that was not taken over, also not what its program had
-//! started. So nothing is started twice. The picket watches an instance that it took over from the moment that
-//! it finds it; only new starts wait for those that are waited for.
+//! started. So nothing is started twice. The picket watches an instance that it took over as soon as it finds
+//! it; only new starts wait for those that are waited for.
 
 use std::io;
 use std::path::{Path, PathBuf};
