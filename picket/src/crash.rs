@@ -21,7 +21,7 @@ pub const VARIABLE: &str = "CRUX_CRASH_AT";
 /// A file that is replaced as a whole. Its four points are `NAME.` and one of [`WRITE`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Write {
-    /// What is wanted of services.
+    /// The desired services.
     Desired,
     /// That something was wanted.
     DesiredMark,
@@ -31,7 +31,7 @@ pub enum Write {
     Events,
     /// The numbers of events.
     EventNumbers,
-    /// What the node said of itself.
+    /// The node's description of itself.
     Node,
     /// An instance.
     Record,
@@ -149,7 +149,7 @@ pub(crate) fn pass_on(command: &mut Command) {
     }
 }
 
-/// What is still to be reached, by point: 1 is the next time.
+/// How often each point must still be reached: at 1 the next time is the one.
 static ARMED: OnceLock<Option<Mutex<BTreeMap<String, u32>>>> = OnceLock::new();
 
 /// Aborts the process if the variable names this point, and this is its time.
@@ -228,7 +228,8 @@ mod tests {
         assert_eq!(found, OTHERS.iter().copied().collect());
     }
 
-    /// What is not written by `durable::write` or started by `crash::spawn` would have no points.
+    /// A file that `durable::write` does not write, or a process that `crash::spawn` does not start, would
+    /// have no points.
     #[test]
     fn nothing_is_written_or_started_past_the_points() {
         // Logs are not durable on purpose; events have points of their own.

@@ -89,7 +89,7 @@ fn receive_with(socket: BorrowedFd<'_>, flags: RecvFlags) -> io::Result<Received
     let message = loop {
         let mut slices = [IoSliceMut::new(&mut bytes)];
         match recvmsg(socket, &mut slices, &mut control, flags) {
-            // The other side ended with something of ours unread. What it had sent before is still there.
+            // The other side ended with something of ours unread. Bytes that it sent before are still there.
             Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNRESET) => {}
             other => break other?,
         }

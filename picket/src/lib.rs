@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Keeper and launch step have one thread, no runtime, and nothing of the node's: they outlive it. The
-//! picket's side of a keeper is a [`handle::Keeper`]. What runs is decided by the engine `crux_protocol::picket`;
+//! picket's side of a keeper is a [`handle::Keeper`]. The engine `crux_protocol::picket` decides what runs;
 //! `supervise` carries that out, and `api` asks it for people.
 
 mod api;

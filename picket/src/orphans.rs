@@ -50,7 +50,7 @@ pub fn prepare() -> io::Result<()> {
     Ok(())
 }
 
-/// Starts a child that is not an orphan. What reaps it is the caller's.
+/// Starts a child that is not an orphan. The caller reaps it.
 ///
 /// # Errors
 /// Those of the system; or it ended at once.
@@ -93,7 +93,7 @@ pub struct Children {
     others: BTreeSet<Process>,
 }
 
-/// What a sweep did.
+/// The outcome of a sweep.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Swept {
     /// Keepers that ended and were reaped.
@@ -161,7 +161,7 @@ impl Children {
         keepers
     }
 
-    /// What is alive below an unknown child, and the child.
+    /// All that is alive below an unknown child, and the child.
     fn orphans(&self) -> Vec<Process> {
         let (snapshot, known) = {
             let known = known();

@@ -2,8 +2,8 @@
 //!
 //! The picket is the parent of the fulcrum and of the keepers, and the one to which orphans fall: of a keeper
 //! that was killed, and in a container, where it is process 1, of everything. A process that is not reaped stays
-//! in the system's table for ever, so all of them are, in one place: whoever else waits for a child of this
-//! process would find that it is gone.
+//! in the system's table for ever, so all of them are, in one place: other code that waits for a child of
+//! this process would find that it is gone.
 
 use rustix::process::{Pid, WaitOptions, WaitStatus, getpid, set_child_subreaper, wait};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -32,7 +32,7 @@ impl Reaper {
     /// Has orphans below this process fall to it, and notices from now on who ends.
     ///
     /// # Errors
-    /// What the system says.
+    /// Those of the system.
     pub fn start() -> std::io::Result<Self> {
         set_child_subreaper(Some(getpid()))?;
         // Those that ended before are found at the first look.

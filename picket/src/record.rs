@@ -67,11 +67,11 @@ pub struct Record {
     pub boot: String,
     /// The id of the instance.
     pub instance: String,
-    /// What the keeper wants to see.
+    /// The token that the keeper wants to see.
     pub token: Token,
     /// The keeper; none while it has not been told what to run.
     pub keeper: Option<Process>,
-    /// What the picket wants to find again: service, revision, image, ports.
+    /// The facts that the picket wants to find again: service, revision, image, ports.
     pub detail: serde_json::Value,
     /// The program, once it is executed: with its keeper dead, the processes of its session are found by this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,7 +92,7 @@ pub enum RecordError {
     Cut {
         /// Which file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The mistake in it.
         reason: String,
     },
     /// Another build wrote it.
@@ -114,7 +114,7 @@ pub enum RecordError {
     Io {
         /// Which file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
 }
@@ -229,7 +229,7 @@ pub fn all(root: &Path) -> io::Result<Vec<(PathBuf, Result<Record, RecordError>)
     let mut dirs = Vec::new();
     for entry in entries {
         let entry = entry?;
-        // What else is there is somebody's: a file that an editor left, `lost+found` of a file system.
+        // Anything else there is somebody's: a file that an editor left, `lost+found` of a file system.
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             dirs.push(entry.path());
         }
@@ -264,7 +264,7 @@ pub fn note_program(dir: &Path, program: Process) -> Result<(), RecordError> {
     record.write(dir, Sync::Memory)
 }
 
-/// What this boot is called.
+/// The id of this boot.
 ///
 /// # Errors
 /// If `/proc` does not say.
@@ -332,7 +332,7 @@ mod tests {
         for name in ["b", "a"] {
             fs::create_dir(root.path().join(name)).expect("made");
         }
-        // What is not a directory is not an instance; what has another's record is damaged.
+        // A file is not an instance; a directory that has another's record is damaged.
         fs::write(root.path().join("stray"), "").expect("written");
         let mut own = record();
         own.instance = "b".to_owned();

@@ -26,7 +26,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 struct Script {
     text: String,
     home: PathBuf,
-    /// What the settings were asked for.
+    /// The questions for the settings, by `is_first`.
     asked: Rc<RefCell<Vec<bool>>>,
 }
 
@@ -119,7 +119,7 @@ async fn the_end_of_a_fulcrum_means_what_the_table_says() {
         assert_eq!(ends(&text, None).await, (Ok(code), vec![true, false, false, false]));
         assert!(begun.elapsed() >= Duration::from_millis(300), "{:?}", begun.elapsed());
     }
-    // A full disk, a taken port, settings that became wrong: whoever mends that has nothing to restart.
+    // A full disk, a taken port, settings that became wrong: people who mend that have nothing to restart.
     let text = "[ $N = 1 ] && { say READY; exit 1; }; [ $N = 2 ] && { say FULL; exit 5; }\n\
                 [ $N = 3 ] && exit 2; [ $N = 4 ] && exit 5; exit 0";
     assert_eq!(ends(text, None).await.1.len(), 5);

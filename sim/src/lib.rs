@@ -7,7 +7,7 @@
 //!                          └─ conditions ─▶ check ─▶ invariant ◀── what clients were told
 //! ```
 //!
-//! What is modelled. *Links*: a dial is answered after three delays or fails as it does on a real
+//! The model. *Links*: a dial is answered after three delays or fails as it does on a real
 //! network (refused, unreachable, another key, another flock, this node itself); each side decides
 //! its gate when the connection is made, from the last set it was given; a connection keeps its
 //! order, and a lost packet delays what follows. *Cuts* are silent (packets vanish, connections stay

@@ -6,7 +6,7 @@ use super::world::World;
 use super::{Violation, Writes};
 use crate::scenario::Scenario;
 
-/// What became of one run.
+/// The outcome of one run.
 #[derive(Debug)]
 pub struct Report {
     scenario: String,
@@ -18,10 +18,10 @@ pub struct Report {
     /// How many events its nodes handled.
     pub events: u64,
     answers: u64,
-    /// What became of what its clients wrote.
+    /// The fate of its clients' writes.
     pub writes: Writes,
     digest: Option<String>,
-    /// What did not hold.
+    /// The invariant that did not hold.
     pub violation: Option<Violation>,
     /// The whole history if it was asked for, its last part if something did not hold.
     pub log: String,

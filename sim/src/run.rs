@@ -17,14 +17,14 @@ use super::report::{Outcome, Report};
 use super::world::World;
 use crate::scenario::{Condition, Hosts, Request, Scenario, Service, Step};
 
-/// How often a condition is looked at.
+/// How often a condition is checked.
 const LOOK: Duration = Duration::from_millis(50);
-/// What was brought about must still hold after this.
+/// A condition that was reached must still hold after this.
 const STEADY: Duration = Duration::from_millis(1_100);
 /// How many lines of a history that led to a violation are kept.
 const HISTORY: usize = 400;
 
-/// What to run.
+/// The options of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
     /// The seed.

@@ -43,7 +43,7 @@ impl Trace {
         }
     }
 
-    /// What a host is told.
+    /// Notes an event of a host.
     pub(super) fn event(&mut self, at: Instant, host: usize, event: &Event) {
         if self.most == 0 {
             return;
@@ -99,7 +99,7 @@ impl Trace {
         }
     }
 
-    /// What a host commands.
+    /// Notes a command of a host.
     pub(super) fn command(&mut self, at: Instant, host: usize, command: &Command) {
         if self.most == 0 {
             return;

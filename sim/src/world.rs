@@ -49,7 +49,7 @@ pub(super) struct World {
     /// Whether what each host holds and says of each other is remembered, and checked. There are
     /// millions of such pairs of thousands of hosts.
     pub(super) thorough: bool,
-    /// What nodes told the people who run them.
+    /// The notices of nodes to the people who run them.
     pub(super) notices: Vec<(Instant, usize, Notice)>,
     /// The first thing that went wrong.
     pub(super) violation: Option<Violation>,
@@ -151,7 +151,7 @@ impl World {
         host.boot == at.boot && host.running.is_some()
     }
 
-    /// What the adapter of a host remembers.
+    /// The memory of a host's adapter.
     ///
     /// # Panics
     /// When its process does not run: callers look first.
@@ -341,7 +341,7 @@ impl World {
         self.end_process(at.host);
     }
 
-    /// What is on disks from the beginning was made durable by its authors.
+    /// Notes that the facts on disks from the beginning were made durable by their authors.
     pub(super) fn know(&mut self, stock: &Stock) {
         for record in stock.records.values() {
             self.authentic.wrote(record.author(), record.id());
@@ -351,7 +351,7 @@ impl World {
         }
     }
 
-    /// What is on a disk now is there for good.
+    /// Notes that the facts on a disk now are there for good.
     pub(super) fn note_durable(&mut self, host: usize) {
         let me = self.hosts[host].principal();
         let disk = &mut self.hosts[host].disk;
@@ -366,7 +366,7 @@ impl World {
         self.fences.keep(host, disk.fence());
     }
 
-    /// What a node is about to write of others must be theirs.
+    /// Checks that the facts of others that a node is about to write are theirs.
     fn check_merged(&mut self, at: Process, batch: &Batch) {
         let me = self.hosts[at.host].principal();
         let mut acts = batch.acts.iter().filter(|act| act.author() != me);

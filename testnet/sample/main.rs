@@ -86,7 +86,7 @@ fn serve(more: &str) -> io::Result<()> {
     let body = format!("{} {rev} {more}\n", std::process::id());
     let mut sick = 0_u32;
     for caller in listener.incoming() {
-        // A caller that hangs up is no reason to end.
+        // A caller that hangs up does not end the program.
         caller.and_then(|caller| answer(caller, &body, &mut sick)).ok();
     }
     Ok(())

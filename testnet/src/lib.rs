@@ -55,7 +55,7 @@ pub use error::Error;
 /// for their services.
 pub fn main_from(args: impl Iterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.collect();
-    // What a node of ours starts for its services.
+    // Helpers that a node of ours starts for its services.
     if let Some(helper) = args.get(1).and_then(|word| crux_node::helper(word)) {
         return helper();
     }

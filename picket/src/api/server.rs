@@ -39,7 +39,7 @@ pub(crate) async fn serve(
     let seats = Seats::new(socket.limits.connections);
     let server = Server::builder()
         .max_concurrent_streams(STREAMS_MAX)
-        // As for the control API: a call that is refused early is no reason to end the connection.
+        // As for the control API: a call that is refused early does not end the connection.
         .http2_max_local_error_reset_streams(None)
         .layer(Calls::new(socket.limits, REQUEST_BYTES_MAX))
         .add_service(crux_client::health::server(health))

@@ -116,7 +116,7 @@ async fn a_program_that_hangs_ends_the_check_in_time() {
         assert_eq!((outcome.passed, &*outcome.text), (false, "no answer within 300ms"));
         assert!(outcome.took >= SHORT && outcome.took < LONG, "{outcome:?}");
     }
-    // A body that does not come is no answer, either.
+    // A body that does not come is not an answer, either.
     let outcome = http(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n", b"", SHORT).await;
     assert!(outcome.passed, "the connection was closed: {outcome:?}");
 }

@@ -36,7 +36,7 @@ impl Socket {
     ///
     /// # Errors
     /// [`Kind::SocketPathTooLong`]; [`Kind::DataDirInUse`] when somebody answers there;
-    /// [`Kind::AlreadyExists`] when the file is no socket; otherwise what the system says.
+    /// [`Kind::AlreadyExists`] when the file is not a socket; otherwise the system's.
     pub fn bind(data_dir: &Path, door: Door) -> Result<Self, Error> {
         let path = path_of(data_dir, door)?;
         let doing = || format!("binding the socket {}", path.display());

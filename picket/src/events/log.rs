@@ -58,7 +58,7 @@ impl Events {
     /// Opens the events in the picket's directory, which exists. `boot` is the id of this boot.
     ///
     /// # Errors
-    /// [`EventsError`]: a file cannot be read or made. Damage in it is no error.
+    /// [`EventsError`]: a file cannot be read or made. Damage in it is not an error.
     pub fn open(dir: &Path, boot: &str, now: Moment) -> Result<Self, EventsError> {
         Self::open_on(dir, boot, now, Box::new(Real))
     }

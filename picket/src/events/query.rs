@@ -44,7 +44,7 @@ pub enum Item {
 #[derive(Debug)]
 pub struct Cursor {
     pub(super) query: EventQuery,
-    /// The last number that was looked at.
+    /// The last number that was read.
     pub(super) after: u64,
     /// Whether a gap at the beginning is the reader's: it named the number from which it wants to go on.
     pub(super) tells_gap: bool,
@@ -63,7 +63,7 @@ pub(super) struct At {
 }
 
 impl Cursor {
-    /// The last number that was looked at: the one to go on from.
+    /// The last number that was read: the one to go on from.
     pub const fn after(&self) -> u64 {
         self.after
     }

@@ -19,7 +19,7 @@
 //! | at all | it was told to stop | final, with its code |
 //!
 //! *Otherwise* are a full disk, a port that somebody took meanwhile, settings that became wrong, and a crash: services
-//! run through all of these, and whoever mends the cause has nothing to restart.
+//! run through all of these, and people who mend the cause have nothing to restart.
 //!
 //! **Invariants**
 //!
@@ -29,7 +29,7 @@
 //! * Signals go through its pidfd, and never to a number that the system may have given away.
 //! * An error is printed once, by the process that met it.
 //!
-//! **What it does not do.** It does not judge a fulcrum that runs and does not answer: a disk may be slow, and a
+//! **Out of scope.** It does not judge a fulcrum that runs and does not answer: a disk may be slow, and a
 //! restart makes that no better.
 
 mod backoff;

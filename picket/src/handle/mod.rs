@@ -38,7 +38,7 @@ pub struct Output {
     pub stderr: OwnedFd,
 }
 
-/// What happened to an instance.
+/// News of an instance.
 #[derive(Debug)]
 pub enum Message {
     /// Its program is executed.

@@ -47,9 +47,9 @@ pub struct Start<'a> {
     pub dir: PathBuf,
     /// Its id.
     pub instance: String,
-    /// What a later picket needs to know of it.
+    /// The facts about it that a later picket needs.
     pub detail: serde_json::Value,
-    /// What it runs.
+    /// The image that it runs.
     pub image: &'a Image,
     /// And with what.
     pub program: Spec,
@@ -74,9 +74,9 @@ pub enum StartError {
     /// The system refuses.
     #[error("{doing}: {source}; the program was not started")]
     Io {
-        /// What was tried.
+        /// The step that failed.
         doing: &'static str,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
 }

@@ -17,7 +17,7 @@ const SHARE: u64 = 4;
 #[derive(Debug)]
 pub struct Images {
     max: u64,
-    /// What is being copied now.
+    /// The bytes that are being copied now.
     pub(super) reserved: u64,
     held: BTreeMap<Root, Arc<Image>>,
 }

@@ -64,7 +64,7 @@ pub enum ImageError {
     Read {
         /// Which file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// It has other bytes.
@@ -87,7 +87,7 @@ pub enum ImageError {
     Mode {
         /// Which file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// It cannot be run here.
@@ -135,7 +135,7 @@ impl Image {
         Self::of(source, from, false)
     }
 
-    /// A program of the system, executed where it is: only its format is looked at.
+    /// A program of the system, executed where it is: only its format is checked.
     ///
     /// # Errors
     /// If it cannot be read, or is not a program.
@@ -169,7 +169,7 @@ impl Image {
         self.sealed
     }
 
-    /// What kind of program it is.
+    /// The kind of program.
     #[must_use]
     pub const fn program(&self) -> &Program {
         &self.program

@@ -1,4 +1,4 @@
-//! What kind of program a file is, and what the machine lacks to run it.
+//! The kind of program that a file is, and the parts that the machine lacks to run it.
 //!
 //! The kernel answers "no such file" for a missing loader and "exec format error" for a program of
 //! another machine. Here the causes are named before anything starts.
@@ -12,7 +12,7 @@ pub(super) const HEAD_MAX: usize = 64 << 10;
 /// How long the first line of a script may be: more is cut by the kernel (`BINPRM_BUF_SIZE`).
 const SCRIPT_LINE_MAX: usize = 255;
 
-/// What kind of program a file is.
+/// The kind of program that a file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Program {
     /// A program for a processor.
@@ -24,7 +24,7 @@ pub enum Program {
     },
     /// A text whose first line names what runs it.
     Script {
-        /// What runs it.
+        /// The program that runs it.
         interpreter: PathBuf,
     },
 }
@@ -125,7 +125,7 @@ pub enum Unusable {
 }
 
 impl Program {
-    /// What the first bytes of a file say; `head` is the whole file if that is shorter than
+    /// The kind by the first bytes of a file; `head` is the whole file if that is shorter than
     /// [`HEAD_MAX`].
     ///
     /// # Errors
@@ -143,7 +143,7 @@ impl Program {
     /// Checks that this machine has what the program needs: now, because it may be installed later.
     ///
     /// # Errors
-    /// What is missing.
+    /// The part that is missing.
     pub fn check(&self) -> Result<(), Unusable> {
         match self {
             Self::Elf { machine, .. } if !machine.runs_here() => {

@@ -1,5 +1,5 @@
-//! What picket and keeper say to each other: JSON, because a later build of the picket has to
-//! understand an earlier keeper. Unknown messages are ignored by both.
+//! The messages between picket and keeper: JSON, because a later build of the picket has to
+//! understand an earlier keeper. Both ignore unknown messages.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -21,7 +21,7 @@ const ORDER_MAX: u64 = 4 << 20;
 pub struct Order {
     /// The id of the instance.
     pub instance: String,
-    /// What a picket that adopts it has to show.
+    /// The token that a picket has to show to adopt it.
     pub token: Token,
     /// How long the keeper waits for another picket, in milliseconds.
     pub orphan_ms: u64,
@@ -29,7 +29,7 @@ pub struct Order {
     pub grace_ms: u64,
     /// Whether the image is a script.
     pub script: bool,
-    /// What it runs.
+    /// The program.
     pub program: Spec,
 }
 

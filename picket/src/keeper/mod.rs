@@ -58,7 +58,7 @@ pub(crate) const BEGIN: &[u8] = b"begin";
 /// its pipes by default: enough for 128 programs with two of these. Where it refuses, a pipe has the
 /// system's own 64 KiB.
 const PIPE_BYTES: usize = 256 << 10;
-/// What a picket sends to end a service does not reach its keeper by a signal.
+/// Signals that a keeper ignores: a picket ends a service by messages, never by a signal to its keeper.
 const IGNORED: [i32; 6] = [
     consts::SIGTERM,
     consts::SIGINT,

@@ -66,7 +66,7 @@ pub(super) struct Keeper {
     phase: Phase,
     /// No child is left.
     childless: bool,
-    /// What the picket knows.
+    /// The facts that the picket was told.
     told_started: bool,
     told_exit: bool,
     told_stuck: u32,
@@ -283,7 +283,7 @@ impl Keeper {
         }
     }
 
-    /// What the phase asks for. A code: the keeper ends.
+    /// Takes the next step of the phase. A code: the keeper ends.
     fn step(&mut self, now: Instant) -> Option<ExitCode> {
         match self.phase {
             Phase::Running => {

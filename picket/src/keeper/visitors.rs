@@ -30,7 +30,7 @@ impl Visitors {
         Self { listener, waiting: Vec::new(), deaf_until: None }
     }
 
-    /// What to wait for.
+    /// The descriptors to wait for.
     pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let open = self.waiting.len() < VISITORS_MAX && self.deaf_until.is_none();
         let listener = open.then(|| self.listener.as_fd());

@@ -34,7 +34,7 @@ pub(crate) use steps::null_stdin;
 
 /// The word of the command line with which this program is the launch step.
 pub const VERB: &str = "launch";
-/// What is reported before the program is executed.
+/// The report before the program is executed.
 pub(crate) const READY: &[u8] = b"\0ready";
 /// How much of a failure's text is sent.
 const TEXT_MAX: usize = 2048;

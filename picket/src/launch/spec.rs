@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::user::User;
 
-/// What a program gets. Nothing else reaches it: no variable, descriptor or right of the node's.
+/// The surroundings of a program. Nothing else reaches it: no variable, descriptor or right of the node's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spec {
     /// Its arguments, the first of which is its name.

@@ -37,7 +37,7 @@ pub(super) fn prepare(spec: &Spec, keeper: i32) -> Result<(), Refused> {
         })?;
     }
     die_with(keeper)?;
-    // What a unit gave to the node, as the right to listen at port 80.
+    // A unit may have given the node some, as the right to listen at port 80.
     rustix::thread::clear_ambient_capability_set()
         .map_err(|err| Refused::new("giving up the node's capabilities", err))?;
     rustix::thread::set_no_new_privs(true)

@@ -19,13 +19,13 @@
 //! **Invariants**
 //!
 //! * A body has at most [`FRAME_BYTES_MAX`]; a longer one ends the link before anything of it is read.
-//! * What waits to be written has at most [`QUEUE_BYTES_MAX`]. Beyond that [`Link::send`] refuses: a peer
-//!   that is stopped costs that much and delays nobody.
+//! * The queue of messages to be written has at most [`QUEUE_BYTES_MAX`]. Beyond that [`Link::send`]
+//!   refuses: a peer that is stopped costs that much and delays nobody.
 //! * Reading and writing may be dropped at any await and lose nothing.
 //! * The link says nothing about registrations when it closes. They belong to the node's record, and are
 //!   withdrawn when the picket says so.
 //!
-//! **What it does not do.** It repeats nothing: a request whose answer was lost with a fulcrum is made again to
+//! **Out of scope.** It repeats nothing: a request whose answer was lost with a fulcrum is made again to
 //! the next one, by those who made it.
 
 mod hello;

@@ -15,7 +15,7 @@
 //! * Memory is bounded: for each service what the gate lets through at once, 64 MiB for all, and while the
 //!   disk refuses [`REFUSED_BYTES_MAX`] for each. On disk a service has `log_max` bytes.
 //! * Of services that are removed the last [`REMOVED_MAX`] logs are kept.
-//! * What a program prints changes nothing but its text: it cannot forge the instance, the stream or the
+//! * A program's output changes nothing but its text: it cannot forge the instance, the stream or the
 //!   time of a line, nor a remark of Crux.
 //!
 //! A line that is longer than [`LINE_MAX`] is kept in pieces, which the files mark and readers get as lines: text is what

@@ -9,7 +9,7 @@ use super::disk::{OLD_FILES, path_of};
 use super::line::newline;
 
 /// How many removed files are remembered with the number of their lines. A reader that is further behind,
-/// by 8 GiB in files of 8 MiB, is told of fewer lost lines than there were.
+/// by 8 GiB in files of 8 MiB, gets a count of lost lines that is too small.
 const REMOVED_MAX: usize = 1024;
 
 /// The files of a log by serial number. Its lock is held while files are renamed, and while a reader opens

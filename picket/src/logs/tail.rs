@@ -13,7 +13,7 @@
 //! recent ones there is one where a disk took a part of a block and refused the rest. Waiting lines have at most
 //! the bytes that the caller allows, what is recent [`RECENT_BYTES`], both with [`BLOCK_OVERHEAD`] for each
 //! block. Where waiting lines had to be dropped, a marker holds the place of all of them: it has the index
-//! of the last one and says how many there were, so that whoever reads on from before them reads it, once.
+//! of the last one and says how many there were, so that a reader who comes from before them reads it, once.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -10,8 +10,8 @@
 //! | damaged, or of another build | may be | waited for: it ends its tree by itself, and until then nothing starts |
 //!
 //! **Invariant**: when this is over, nothing of an instance runs that was not taken over, also not what its program had
-//! started. So nothing is started twice. What was taken over is watched from the moment that it is found; only new
-//! starts wait for those that are waited for.
+//! started. So nothing is started twice. The picket watches an instance that it took over as soon as it finds
+//! it; only new starts wait for those that are waited for.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -57,7 +57,7 @@ pub(super) struct Old {
 pub(super) struct Taken {
     pub(super) keeper: Keeper,
     pub(super) program: Option<Process>,
-    /// What its record says that its program is, or was.
+    /// The program, or the one that was, as its record has it.
     pub(super) noted: Option<Process>,
     pub(super) output: Output,
 }

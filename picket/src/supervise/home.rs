@@ -87,7 +87,7 @@ mod tests {
             (0o700, 0o644),
             "nothing is changed"
         );
-        // Only root can give a directory away; this is whoever runs the test.
+        // Only root can give a directory away; this is the user who runs the test.
         let own = rustix::process::geteuid().as_raw();
         let user = User {
             name: "x".to_owned(),
@@ -98,7 +98,7 @@ mod tests {
         make(&data, &home, Some(&user)).unwrap();
         assert_eq!((mode_of(&data), mode_of(&data.join("database"))), (0o711, 0o600));
         assert_eq!((mode_of(&data.join("services/web")), mode_of(&home)), (0o711, 0o700));
-        // What comes later is closed at the next start, and the way stays open.
+        // The next start closes files that come later, and the way stays open.
         fs::write(data.join("secret"), "").unwrap();
         fs::set_permissions(data.join("secret"), Permissions::from_mode(0o644)).unwrap();
         let _socket = std::os::unix::net::UnixListener::bind(data.join("it.sock")).unwrap();

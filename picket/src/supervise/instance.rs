@@ -1,4 +1,4 @@
-//! One instance, as the shell has it: its keeper, and what was said of it.
+//! One instance, as the shell has it: its keeper, and the facts that are known about it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -31,7 +31,7 @@
 //! * Nothing here waits for a disk, a keeper, a program or the fulcrum. Work that takes time is done by a thread of the
 //!   pool, which is bounded by what the engine asks for: a save, and a few steps for each instance.
 //! * Commands are begun in their order. Those for one instance never overlap, because the engine waits for each.
-//! * What a dead keeper left is killed before the engine is told that it is gone.
+//! * Processes that a dead keeper left are killed before the engine hears that it is gone.
 
 mod adopt;
 mod answer;

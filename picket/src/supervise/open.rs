@@ -28,7 +28,8 @@ const LEDGER_BYTES_MAX: u64 = 1 << 20;
 /// A shell that has begun to look for instances of an earlier picket, with what its API asks and shows. Must be called
 /// within the runtime, in a data directory that this process has locked.
 ///
-/// A service config that is damaged is said in the log and to callers; then what runs goes on, and nothing is started.
+/// The log and callers hear of a service config that is damaged; then services that run continue, and none is
+/// started.
 ///
 /// # Errors
 /// The directory cannot be used; or the service config has another build's format, or is an old copy.

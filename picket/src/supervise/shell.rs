@@ -36,7 +36,7 @@ use crate::tree::{Mark, Process};
 
 /// How often it is looked whether somebody stopped a program that no check noticed.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// The same while a program is stopped: its checks rest until it goes on.
+/// The same while a program is stopped: its checks rest until it continues.
 const LOOK_PAUSED: Duration = Duration::from_secs(1);
 /// How long callers wait at first until it is known what ran before. Keepers answer within milliseconds; one that does
 /// not is waited for much longer, and callers are not.

@@ -9,7 +9,7 @@
 //!    other again would outrun it.
 //! 3. The system says when no child is left (`ECHILD`): that, not a search, is the end.
 //!
-//! What it cannot end: a process that the kernel itself holds, on a dead disk for example. The search
+//! It cannot end a process that the kernel itself holds, on a dead disk for example. The search
 //! then gives up after its time, and says how many are left; call it again later.
 
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ use rustix::process::{
 
 use super::{Process, Snapshot, this_pid};
 
-/// How long one search and kill goes on in a round before the next begins: longer than processes need
+/// How long one search and kill lasts in a round before the next begins: longer than processes need
 /// to die. A guess.
 const ROUND: Duration = Duration::from_millis(200);
 /// How often the end of killed processes is checked. They need some 0.1 ms each.
@@ -41,7 +41,7 @@ pub struct Killed {
     pub left: u32,
 }
 
-/// Kills everything below this process and reaps it; `reaped` is told of each child. This process has
+/// Kills everything below this process and reaps it; `reaped` hears of each child. This process has
 /// to be a subreaper, and must not have another thread that starts or waits for children.
 ///
 /// Returns when no child is left, or after `within`.

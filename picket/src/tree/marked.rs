@@ -1,4 +1,4 @@
-//! What a program left behind whose keeper is dead.
+//! Processes that a program left behind whose keeper is dead.
 //!
 //! While the keeper lives, everything below it is its to end. When it is killed, its program has a death signal, and
 //! what that one had started has none: it falls to the keeper's nearest subreaper, which for a keeper of an earlier
@@ -10,7 +10,7 @@
 //!    a session is given to no other process while one of it lives, so where the program's own number belongs to a
 //!    process that started at another time, the session is a stranger's.
 //!
-//! What it does not find: a process that has both another environment and another session.
+//! It does not find a process that has both another environment and another session.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ const ENVIRONMENT_MAX: u64 = 1 << 20;
 /// How often the end of killed processes is checked.
 const PAUSE: Duration = Duration::from_micros(500);
 
-/// What the processes of an instance have in common.
+/// The mark that the processes of an instance have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
     variable: String,
@@ -80,7 +80,7 @@ fn environment(pid: i32) -> Vec<u8> {
 
     let mut bytes = Vec::new();
     if let Ok(file) = fs::File::open(format!("/proc/{pid}/environ")) {
-        // What was read before an error is a part of it.
+        // The bytes that were read before an error are a part of it.
         file.take(ENVIRONMENT_MAX).read_to_end(&mut bytes).ok();
     }
     bytes

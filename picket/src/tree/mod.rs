@@ -28,7 +28,7 @@ pub struct Process {
     pub started: u64,
 }
 
-/// What the system says of a process.
+/// The system's facts about a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stat {
     /// Which process.
@@ -55,7 +55,7 @@ impl Stat {
     }
 }
 
-/// What the system says of the process with an id now; nothing if there is none.
+/// The system's facts about the process that has an id now; nothing if there is none.
 #[must_use]
 pub fn stat(pid: i32) -> Option<Stat> {
     parse(pid, &fs::read(format!("/proc/{pid}/stat")).ok()?)
@@ -140,7 +140,7 @@ pub struct Snapshot {
     children: BTreeMap<i32, Vec<i32>>,
 }
 
-/// What a tree of processes uses.
+/// The usage of a tree of processes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
     /// How many processes are alive.
@@ -184,7 +184,7 @@ impl Snapshot {
         self.all.get(&pid)
     }
 
-    /// What is alive below a process, without itself. Parents come before their children.
+    /// The processes that are alive below one, without itself. Parents come before their children.
     #[must_use]
     pub fn below(&self, pid: i32) -> Vec<&Stat> {
         // Ids were read one after another, so a recycled one might close a circle.
@@ -200,14 +200,14 @@ impl Snapshot {
         found
     }
 
-    /// What a process and all below it use.
+    /// The usage of a process and all below it.
     #[must_use]
     pub fn usage(&self, pid: i32) -> Usage {
         let own = self.all.get(&pid).filter(|stat| stat.is_alive());
         Usage::of(own.into_iter().chain(self.below(pid)))
     }
 
-    /// What all below a process uses, without itself; none if that process is not there.
+    /// The usage of all below a process, without itself; none if that process is not there.
     #[must_use]
     pub fn usage_below(&self, process: Process) -> Option<Usage> {
         self.all.get(&process.pid).filter(|stat| stat.process == process)?;

@@ -1,4 +1,4 @@
-//! What callers are told, and what follows from what the fulcrum says.
+//! Answers to callers, and the consequences of the fulcrum's messages.
 
 use std::fs;
 use std::time::{Duration, Instant};

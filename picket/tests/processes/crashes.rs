@@ -27,7 +27,7 @@ fn points() -> Vec<String> {
     points
 }
 
-/// What no other process of the machine executes.
+/// A command that no other process of the machine executes.
 fn sleep() -> String {
     format!("sleep 76{}", std::process::id())
 }
@@ -89,7 +89,7 @@ fn round(points: &[&str]) {
     assert!(with_command(&mark).is_empty(), "{points:?}");
 }
 
-/// What a picket does when it starts: adopt, and only where nobody is, start; then one runs. It is ended
+/// Does as a picket that starts: adopt, and only where nobody is, start; then one runs. It is ended
 /// in order.
 fn take_over(world: &World, point: &str) {
     let mut adopted = None;

@@ -19,7 +19,7 @@ pub(crate) const TESTS: &[Test] = &[
 ];
 pub(crate) const NIGHTLY: &[Test] = &[("flat::a_thousand_restarts", a_thousand_restarts)];
 
-/// What grows where something is forgotten.
+/// The sizes that grow where something is forgotten.
 #[derive(Debug, Clone, Copy)]
 struct Size {
     descriptors: usize,
@@ -106,7 +106,7 @@ fn services_that_come_and_go() {
     picket.stop();
 }
 
-/// What a secret in the settings of the node looks like, however it is given.
+/// A secret in the settings of the node, however it is given.
 const SECRET: &str = "crux1-precious-end";
 
 fn no_secret_reaches_a_program() {

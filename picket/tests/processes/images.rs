@@ -209,7 +209,7 @@ fn moved(padding: u64, is_sealed: bool) {
     picket.ask(&add).unwrap();
     assert_eq!(picket.row().sealed, is_sealed);
     picket.stop();
-    // What is wanted has the old path; the node knows the new one.
+    // The desired config has the old path; the node knows the new one.
     let desired = picket.path("picket/desired.json");
     let text = fs::read_to_string(&desired).unwrap();
     assert!(text.contains("/blobs/"), "{text}");

@@ -1,4 +1,4 @@
-//! What is killed, stopped, cut or lost, and that nothing runs twice and nobody else is touched.
+//! Processes are killed, stopped, disconnected or lost: nothing runs twice, and nobody else is touched.
 
 use std::fs;
 use std::path::PathBuf;

@@ -149,7 +149,7 @@ fn all(args: &[&str]) -> ExitCode {
     if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs one beside others: whether it passed, and what it printed. What it leaves falls to a process of its own.
+/// Runs one beside others: whether it passed, and what it printed. Its orphans fall to a process of its own.
 fn beside(name: &str) -> (bool, String) {
     let mut command = Command::new("/proc/self/exe");
     let output = command.args(["apart", name]).stdin(Stdio::null()).output().unwrap();

@@ -1,8 +1,9 @@
 //! A whole picket, or a keeper or launch step of it, dies at each named point while a service lives through a story.
 //! Then a picket that does not die takes over.
 //!
-//! What must hold, whatever died: never two instances at once (the program itself looks for another), a service that
-//! was acknowledged is up again by itself, and after an orderly stop there is no process and no record.
+//! These must hold, whatever died: never two instances at once (the program itself looks for another), a
+//! service that was acknowledged is up again by itself, and after an orderly stop there is no process and no
+//! record.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
@@ -140,7 +141,7 @@ fn run(rounds: &[Round]) -> Vec<String> {
 struct Story {
     picket: Picket,
     service: ServiceName,
-    /// What no other process of the machine has in its command line.
+    /// A text that no other process of the machine has in its command line.
     mark: String,
     /// Add was acknowledged, and nobody asked for a stop.
     is_owed: bool,
@@ -170,7 +171,7 @@ impl Story {
         fired
     }
 
-    /// What its child has in its command line.
+    /// The text that its child has in its command line.
     fn child(&self) -> String {
         format!("{}7", self.mark)
     }

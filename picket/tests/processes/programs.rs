@@ -1,4 +1,4 @@
-//! What a program gets, and how it ends.
+//! The surroundings of a program, and its end.
 
 use std::fs;
 use std::os::fd::AsFd as _;
@@ -42,7 +42,7 @@ exec sleep 1000
 "#;
 
 fn a_script_has_what_was_written_and_nothing_else() {
-    // What must not get through: a descriptor that was inherited open, and the environment.
+    // These must not get through: a descriptor that was inherited open, and the environment.
     let leak = rustix::io::dup(fs::File::open("/dev/null").unwrap().as_fd()).unwrap();
     let world = World::new();
     let leak_after = rustix::io::dup(&leak).unwrap();

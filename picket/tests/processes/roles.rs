@@ -1,4 +1,4 @@
-//! What this program is when a test executes it as something else.
+//! The roles of this program when a test executes it as something else.
 
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};

@@ -62,7 +62,7 @@ impl World {
         Image::seal(&source_of(&path).unwrap()).unwrap()
     }
 
-    /// What a program gets: its directory, and arguments after its name.
+    /// The surroundings of a program: its directory, and arguments after its name.
     pub(crate) fn spec(&self, args: &[&str]) -> Spec {
         let argv = std::iter::once("web").chain(args.iter().copied());
         let dir = self.dir.to_str().unwrap().to_owned();
@@ -253,7 +253,7 @@ pub(crate) fn with_command(text: &str) -> Vec<i32> {
         .collect()
 }
 
-/// What is alive below this process.
+/// The number of processes alive below this one.
 pub(crate) fn below_me() -> usize {
     Snapshot::take().below(i32::try_from(std::process::id()).unwrap()).len()
 }

@@ -7,7 +7,7 @@ use super::id::InstanceId;
 /// An event for people: `plugin.KIND`. Time and sequence are the shell's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Happened {
-    /// What.
+    /// The kind.
     pub kind: Kind,
     /// To which service; none: to the fulcrum.
     pub service: Option<ServiceName>,

@@ -64,7 +64,7 @@
 //! * **Adoption**: an instance that was up is taken for up until a check says otherwise; the keeper has the
 //!   note. One whose content is not known any more is quit.
 //!
-//! # What it does not do
+//! # Out of scope
 //!
 //! No groups, no passed sockets, no heartbeats and no wedged programs yet. It draws its randomness from a
 //! seed and knows no wall clock. It trusts the shell: each command that names an answer gets exactly one.

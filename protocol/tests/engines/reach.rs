@@ -1,4 +1,4 @@
-//! Calls to members to whom no link stands. Node 1 knows forty from its disk, and is linked to nobody.
+//! Calls to members to whom no connection is open. Node 1 knows forty from its disk, and is linked to nobody.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -143,7 +143,7 @@ impl Node {
         self.give(Event::Control { id: ControlId(1), request: Control::LeaderPing });
     }
 
-    /// A dial is answered, and the link stands.
+    /// A dial is answered, and the connection is open.
     fn link(&mut self, peer: Principal, dial: DialId, open: bool) {
         let addr = "10.0.0.9:7000".parse().unwrap();
         let event = link::Event::Connected { peer, addr, outbound: true, member: open };

@@ -17,7 +17,7 @@ fn key(service: &str) -> ServiceKey {
     }
 }
 
-/// What the record is to say of these.
+/// The command that has the record state these.
 fn set(all: &[(&str, Condition)]) -> Command {
     let all = all.iter().map(|(service, condition)| (key(service).tag(), *condition));
     Command::Set(SlotSet::new(Unwell::new(all).unwrap()).unwrap())

@@ -144,7 +144,7 @@ fn an_author_with_641_slots_is_refused() {
     assert_eq!(rig.gossip(who(2).principal(), Topic::Fact, fact(&most)), Verdict::Accept);
     let shown = rig.state.strew().shown_record(&who(2).principal()).expect("it is shown");
     assert_eq!((shown.slots().len(), shown.registrations().count()), (SLOTS_MAX, 0));
-    // Two of one key are no better than too many.
+    // Two of one key are as bad as too many.
     let mut twin = registration("web");
     twin.instance = "svc-twin".to_owned();
     let twins = bodies([service(0), twin.into_slot()]);
@@ -165,8 +165,8 @@ fn context() -> Context {
     Context { flock: FLOCK, me: who(1).principal(), verifier, sharing: Arc::new(Apart) }
 }
 
-/// As much as there may be, of a kind that nobody knows: it is shown, it counts for nothing, and whoever asks gets
-/// it as it was signed, in one body of sync.
+/// As much as there may be, of a kind that nobody knows: it is shown, it counts for nothing, and members that
+/// ask get it as it was signed, in one body of sync.
 #[test]
 fn the_greatest_record_of_unknown_kinds_is_passed_on_byte_for_byte() {
     let mut rig = rig();
@@ -194,7 +194,7 @@ fn the_greatest_record_of_unknown_kinds_is_passed_on_byte_for_byte() {
     let [frame] = &frames[..] else { panic!("one record was asked for") };
     let passed_on = frame.clone().complete(None).expect("the parts fit").expect("all of them");
     assert_eq!(passed_on, *whole);
-    // It goes on, and this node registers what it likes.
+    // It continues, and this node registers what it likes.
     assert!(rig.register("web", None));
     assert_eq!(rig.state.strew().shown().count(), 2);
     let gone = rig.control(crux_protocol::flock::Control::Deregister(key("web")));

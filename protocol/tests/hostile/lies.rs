@@ -192,7 +192,7 @@ fn rig_of_three() -> Rig {
     rig
 }
 
-/// The liar sees a thousand live members. What the node asks of it because of that.
+/// The liar sees a thousand live members. Returns the node's requests to it because of that.
 fn asked_by(rig: &mut Rig) -> Vec<(link::RequestId, Request)> {
     let roots = sync::Roots::of(rig.state.strew());
     let aside = sync::Aside { live: 1_000, ..sync::Aside::default() };

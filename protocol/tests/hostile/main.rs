@@ -1,4 +1,4 @@
-//! What a node does with a disk that is full, a member that lies and a stranger that knocks: the
+//! A node with a disk that is full, a member that lies and a stranger that knocks: the
 //! engine by itself, with every event written out.
 
 mod alone;

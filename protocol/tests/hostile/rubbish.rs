@@ -118,7 +118,7 @@ fn rubbish(good: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![1 => prop::collection::vec(any::<u8>(), 0..600), 3 => damaged(good)]
 }
 
-/// What decodes is what would have been sent, to the byte.
+/// A message that decodes equals the one that would have been sent, to the byte.
 fn has_one_spelling(bytes: &[u8]) {
     let context = credulous();
     let again = [

@@ -50,7 +50,7 @@ fn hear(rig: &mut Rig, beacon: Vec<u8>) -> Verdict {
     rig.gossip(who(2).principal(), Topic::Beat, beacon)
 }
 
-/// What the node says of its run in its last beacon.
+/// The node's run, as its last beacon states it.
 fn run_of(rig: &mut Rig) -> Run {
     let roots = Roots::of(rig.state.strew());
     let ask = Request::Roots { roots, aside: Aside::default(), urgent: false };
@@ -65,7 +65,7 @@ fn run_of(rig: &mut Rig) -> Run {
     }
 }
 
-/// What the node says of its run in a beacon that it published.
+/// The node's run, as a beacon that it published states it.
 fn beaconed(rig: &Rig) -> Run {
     let runs = rig.links.iter().find_map(|command| match command {
         link::Command::Publish { topic: Topic::Beat, data } => {
@@ -188,7 +188,7 @@ fn who_stops_hands_over_what_it_added() {
     assert!(rig.notices.contains(&handed), "{:?}", rig.notices);
 }
 
-/// What members are asked to store.
+/// The requests to members to store.
 fn to_store(rig: &Rig) -> Vec<(link::RequestId, Vec<u8>)> {
     let requests = rig.links.iter().filter_map(|command| match command {
         link::Command::Request { id, body, .. } => match Request::decode(body) {
@@ -316,7 +316,7 @@ fn a_member_tells_both_runs_of_a_peer_of_each_other() {
         _ => false,
     });
     assert_eq!(told.count(), 3);
-    // One that speaks only for itself is told of nobody.
+    // One that speaks only for itself learns of nobody.
     rig.run(SECOND * 90);
     let reply = rig.request(peer, Protocol::Sync, ask.encode()).expect("an answer");
     let Ok(Response::Roots { aside, .. }) = Response::decode(&reply, &rig.context()) else {
@@ -353,7 +353,7 @@ fn who_goes_on_beacons_above_a_copy_that_only_beaconed() {
     assert_eq!(rig.own().expect("it spoke").marker().incarnation, 10);
 }
 
-/// Whether the node asked a member to store its record since the links were looked at last.
+/// Whether the node asked a member to store its record since the last look at the links.
 fn asked_to_store(rig: &Rig) -> bool {
     !to_store(rig).is_empty()
 }

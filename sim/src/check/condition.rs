@@ -14,7 +14,7 @@ use crate::invariant::{
 use crate::scenario::{Condition, Hosts, Seen, Service};
 use crate::world::World;
 
-/// What bad weather may cost in time.
+/// The time that bad weather may cost.
 const SLACK: Duration = Duration::from_secs(2);
 
 /// The world, and what was before.
@@ -41,7 +41,7 @@ impl Looked<'_> {
         match what {
             Condition::OneFlock(who) => self.one_flock(who, |_| true),
             Condition::Settled => self.one_flock(&self.running(), |_| true),
-            // What is on no disk but those outside is not promised inside.
+            // A record that is on no disk but those outside is not promised inside.
             Condition::Component(who) => {
                 self.one_flock(who, |host| who.0.contains(&host) && !world.clients.is_lent(host))
             }
@@ -93,7 +93,7 @@ impl Looked<'_> {
 
     /// They are one flock, and what those hosts acknowledged for whom it holds is kept.
     fn one_flock(&self, who: &Hosts, promised: impl Fn(usize) -> bool) -> Result<(), String> {
-        // What is cheap to see comes first: this is looked at often before it holds.
+        // The cheap test comes first: this is checked often before it holds.
         let mut seen = who.iter().map(|host| self.state_of(host).map(|it| it.strew().digest()));
         let first = seen.next().transpose()?;
         for digest in seen {

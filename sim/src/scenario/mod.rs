@@ -1,12 +1,12 @@
-//! What happens to a flock, as data.
+//! The story of a flock, as data.
 //!
 //! ```text
 //!   a text file ── parse ──▶ Scenario ── draw(nodes, luck) ──▶ steps ──▶ a runner
 //!   scenarios/*.scenario     lines with names and chances      hosts and times, nothing open
 //! ```
 //!
-//! A scenario is a text, one operation a line, `#` begins a comment. What is left to chance is said
-//! in the text, and [`Scenario::draw`] decides it, so that a runner meets none: the same steps run in
+//! A scenario is a text, one operation a line, `#` begins a comment. The text names every choice that
+//! is left to chance, and [`Scenario::draw`] makes it, so that a runner meets none: the same steps run in
 //! virtual time, on processes, or on containers. A step prints as a line that parses again.
 //!
 //! The head of a text, all but `nodes` optional:

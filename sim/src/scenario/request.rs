@@ -12,7 +12,7 @@ use super::words::Words;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Service(pub u32);
 
-/// What a client asks of a node.
+/// A client's request to a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request<S> {
     /// Register a service there, or replace it.

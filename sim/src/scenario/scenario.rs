@@ -17,14 +17,14 @@ const DEEP_MAX: usize = 8;
 /// How often seeds choose a scenario that does not say.
 const WEIGHT: u32 = 10;
 
-/// What happens to a flock.
+/// The story of a flock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scenario {
-    /// What it is called; not part of its text.
+    /// Its name; not part of its text.
     pub name: String,
     /// The file it was read from; none: it comes with the program. Not part of its text either.
     pub file: Option<String>,
-    /// What it shows.
+    /// The point that it shows.
     pub about: String,
     /// How many nodes unless told otherwise.
     pub nodes: usize,
@@ -39,7 +39,7 @@ pub struct Scenario {
     pub picket: bool,
     /// With each request of a client its node says how its services are.
     pub health: bool,
-    /// What happens.
+    /// The operations, in order.
     pub lines: Vec<Line>,
 }
 

@@ -13,7 +13,7 @@ use crux_sim::{Options, run};
 /// How many seeds may be needed.
 const SEEDS_MAX: u64 = 40;
 
-/// What one seed breaks, with the mistake. Without it the seed must hold.
+/// The invariant that one seed breaks, with the mistake. Without it the seed must hold.
 fn violation(bug: Bug, scenario: &Scenario, seed: u64) -> Option<String> {
     let play = |bug| {
         plant(bug);

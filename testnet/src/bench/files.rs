@@ -1,6 +1,6 @@
 //! `bench files`: many small files, put on one node and fetched by another.
 //!
-//! What is timed is the whole lot: until the last is durable on the first node, and until the last is
+//! The bench times the whole lot: until the last is durable on the first node, and until the last is
 //! sealed on the second one. Some are under way at a time, as with `blob put FILE…`. rsync copies the
 //! same tree, in one go.
 //!

@@ -18,7 +18,7 @@ use crate::wait::{self, Seen};
 /// How long the digest must stay the same to count as quiet.
 const QUIET_FOR: Duration = Duration::from_secs(5);
 
-/// How often a flock that settles is looked at; each look wakes every node.
+/// How often a flock that settles is checked; each check wakes every node.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Measures CPU share and memory of an idle flock for `seconds`.

@@ -51,7 +51,7 @@ pub use stall::stall;
 pub use swarm::{Swarming, swarm};
 pub use transfer::Transfer;
 
-/// What every bench is told.
+/// The settings of every bench.
 #[derive(Debug, Clone)]
 pub struct Bench {
     /// This program: nodes are started by running it.

@@ -1,4 +1,4 @@
-//! What a bench found, as JSON and as tables.
+//! The results of a bench, as JSON and as tables.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Cost, Figure, Machine, Spread, Transfer};
 
-/// What a bench found.
+/// The results of a bench.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// Which bench.
@@ -23,7 +23,7 @@ pub struct Report {
     pub latencies: Vec<Latency>,
     /// Idle costs, ours first.
     pub idle: Vec<Idle>,
-    /// What moved how fast, ours first.
+    /// The transfers and their speed, ours first.
     pub transfers: Vec<Transfer>,
     /// Other figures, ours first.
     pub values: Vec<Value>,
@@ -38,16 +38,16 @@ pub struct Report {
 pub struct Latency {
     /// `crux`, or the peer.
     pub system: &'static str,
-    /// What was timed.
+    /// The action that was timed.
     pub what: &'static str,
     /// The figures.
     #[serde(flatten)]
     pub figure: Figure,
-    /// What a round cost; `None` where processes come and go in it.
+    /// The cost of a round; `None` where processes come and go in it.
     pub cost_per_round: Option<Cost>,
 }
 
-/// What an idle node costs.
+/// The cost of an idle node.
 #[derive(Debug, Clone, Serialize)]
 pub struct Idle {
     /// `crux`, or the peer.
@@ -69,7 +69,7 @@ pub struct Idle {
 pub struct Value {
     /// `crux`, or the peer.
     pub system: &'static str,
-    /// What was measured.
+    /// The quantity that was measured.
     pub what: &'static str,
     /// In which unit.
     pub unit: &'static str,

@@ -62,7 +62,7 @@ pub(super) fn pids(cluster: &Cluster) -> Vec<Pid> {
     cluster.nodes().iter().flat_map(crate::process::NodeProcess::pids).collect()
 }
 
-/// A progress bar on standard error; nothing where that is no terminal.
+/// A progress bar on standard error; nothing where that is not a terminal.
 pub(super) fn progress(what: &'static str, rounds: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} ({elapsed})")
         .unwrap_or_else(|_| ProgressStyle::default_bar());

@@ -119,7 +119,7 @@ impl Fault {
         }
     }
 
-    /// What it makes of a link, on top of what others make of it.
+    /// Adds its effect on a link to those of other faults.
     pub fn apply(&self, from: usize, to: usize, rule: &mut Rule) {
         let touches = |of: &Hosts| of.0.contains(&from) != of.0.contains(&to) || of.0.len() > 1;
         let touches =

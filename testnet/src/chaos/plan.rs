@@ -1,4 +1,4 @@
-//! What the nemesis will do, drawn from a seed.
+//! The plan of the nemesis, drawn from a seed.
 //!
 //! Faults begin at random times, last for random times and overlap, at most `AT_ONCE_MAX` at a time.
 //!
@@ -33,7 +33,7 @@ const AFTER_WIPE: Duration = Duration::from_secs(6);
 /// How often a disk is lost instead of something else. Each takes a pause before and after it.
 const WIPE_PERCENT: u32 = 4;
 
-/// What a liar does in a plan: what is about the state of a flock. Texts are of no account to it.
+/// The lies of a plan: those about the state of a flock. Texts are of no account to it.
 const LIES: [Lie; 7] =
     [Lie::Blob, Lie::Fence, Lie::Term, Lie::Keys, Lie::Silent, Lie::Slow, Lie::Guests];
 /// Its seed is another one, so that it changes nothing of the rest.
@@ -46,11 +46,11 @@ pub struct Planned {
     pub from: Duration,
     /// When it ends; as `from` for what happens at once.
     pub to: Duration,
-    /// What it is.
+    /// The fault.
     pub fault: Fault,
 }
 
-/// What happens when.
+/// The faults and their times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// In the order in which they begin.

@@ -25,7 +25,7 @@ const SLOW_KEYS: usize = 16;
 const SILENT: usize = 160;
 /// How many keys begin to join through each node.
 const GUESTS: usize = 80;
-/// What a file may hold while the disk is full: nothing.
+/// The bytes that a file may hold while the disk is full: none.
 const FULL: u64 = 0;
 
 /// A flock behind proxies.
@@ -106,7 +106,7 @@ impl Rig {
         Ok(rig)
     }
 
-    /// What is recorded.
+    /// The recorder of the history.
     #[must_use]
     pub fn recorder(&self) -> Arc<Recorder> {
         self.recorder.clone()
@@ -129,13 +129,13 @@ impl Rig {
         self.cluster.nodes().iter().map(|node| node.client().clone()).collect()
     }
 
-    /// What each node is started with.
+    /// The settings that each node is started with.
     #[must_use]
     pub fn specs(&self) -> Vec<NodeSpec> {
         self.cluster.nodes().iter().map(|node| node.spec().clone()).collect()
     }
 
-    /// What passed between nodes so far.
+    /// The traffic between nodes so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.proxy.stats()
@@ -309,7 +309,7 @@ impl Rig {
         let now = self.recorder.now();
         match fault {
             Fault::Kill(host) => {
-                // What was wrong with the process goes with it.
+                // Other faults of the process end with it.
                 self.end_those(|other| other.process() == Some(*host))?;
                 self.kill(*host)?;
             }

@@ -1,9 +1,9 @@
 //! Runs a scenario, the same text that the simulator reads, on processes.
 //!
-//! What there is of it on processes: weather is delay and jitter, since a proxy loses no packets of a
+//! On processes it has these: weather is delay and jitter, since a proxy loses no packets of a
 //! connection, and gossip alone cannot be lost; a machine that sleeps is a process that is stopped for
 //! that long; a copy of a disk is made while its process is stopped; `still` is that no node's status
-//! changes. What there is not: nodes that are found on the link (such a scenario is refused), and
+//! changes. Missing are nodes that are found on the link (such a scenario is refused), and
 //! `truthful`, which is about seconds and holds here without a look. Deadlines are [`SLACK`] times those of the text, which are for an idle machine.
 
 use std::collections::BTreeSet;
@@ -23,15 +23,15 @@ use crate::process::Home;
 
 /// How much longer than in virtual time something may take.
 pub const SLACK: u32 = 3;
-/// How often a condition is looked at.
+/// How often a condition is checked.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Runs the steps of a scenario on a new flock in `home`. `told` is told each, when it begins.
 ///
 /// # Errors
 ///
-/// What the testnet itself could not do, or a step that does not exist on processes. What nodes do
-/// wrong is in the result.
+/// The testnet itself failed, or a step does not exist on processes. The result has the mistakes
+/// of nodes.
 pub async fn run_script(
     options: &Options,
     home: Home,
@@ -62,7 +62,7 @@ struct Script {
     /// The leader when a flock or component last settled.
     leader: Option<Leader>,
     watched: Vec<Condition<Hosts>>,
-    /// What was expected and did not come true.
+    /// The expectations that did not come true.
     unmet: Vec<String>,
 }
 
@@ -141,7 +141,7 @@ impl Script {
             if let Some(joining) = joining {
                 self.rig.join(host, &joining.iter().collect::<Vec<_>>());
             }
-            // What the disk was full with is gone, and a process that starts is not stopped.
+            // The file that filled the disk is gone, and a process that starts is not stopped.
             self.rig.end(&Fault::Kill(host))?;
             self.rig.start(host)?;
         }
@@ -186,7 +186,7 @@ impl Script {
         loop {
             self.rig.note_crashes()?;
             let seen = holds(what, &mut self.rig, &mut self.leader).await;
-            // What is to be still has to stay as it is for a while.
+            // A flock that is to be still has to stay as it is for a while.
             let still = match what {
                 Condition::Still(time) => {
                     let now = self.rig.cluster().ask_all().await.to_string();

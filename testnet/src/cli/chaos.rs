@@ -51,7 +51,7 @@ fn parse_minutes(text: &str) -> Result<f64, String> {
     minutes.ok_or_else(|| "expected a number of minutes from 0.05 to 1440".to_owned())
 }
 
-/// What is going to happen.
+/// The course of a run.
 enum Course {
     Plan(Plan),
     Scenario(Scenario, Vec<Step>),

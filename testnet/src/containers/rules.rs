@@ -1,4 +1,4 @@
-//! What of a scenario there is on containers.
+//! The parts of a scenario that containers have.
 
 use std::collections::BTreeSet;
 

@@ -5,14 +5,14 @@
 //! | `start`, `kill` | `compose up` or `docker start`, `docker kill` |
 //! | `freeze`, `resume` | `docker pause`, `docker unpause`; `sleep` is both |
 //! | `cut A <-> B`, `heal` | `docker network disconnect` and `connect`: the smaller side gets a network of its own |
-//! | `rekey` | the container and its volume are taken away, and made anew at the next `start` |
+//! | `rekey` | the container and its volume are removed, and the next `start` makes new ones |
 //! | `ask` | `docker exec … crux-node register`, `deregister`, `leader ping`, `forget` |
 //!
 //! `still` is that no node's status changes, `answered` and `obeyed` hold without a look: every call is
-//! awaited. What there is not is refused by its name before anything is put up (see `rules`). The weather is that
-//! of the machine, and whom a node is told of is what the compose file says.
+//! awaited. A part that containers lack is refused by its name before anything is put up (see `rules`). The
+//! weather is that of the machine, and the compose file names the peers of each node.
 //!
-//! **What is checked**: each `expect`, `always` and `watch`, with deadlines [`SLACK`] times as long; that
+//! **Checks**: each `expect`, `always` and `watch`, with deadlines [`SLACK`] times as long; that
 //! in one flock every registration that was acknowledged is shown and none that was removed. A call
 //! that failed decides nothing of its service.
 
@@ -173,7 +173,7 @@ impl Script<'_> {
         }
     }
 
-    /// What became of a service: it is there, it is not, or that is not known.
+    /// Notes the state of a service: it is there, it is not, or that is not known.
     fn note(&mut self, service: (usize, String), there: Option<bool>) {
         self.acked.remove(&service);
         self.unsure.remove(&service);
@@ -189,7 +189,7 @@ impl Script<'_> {
         let (text, mut before, mut since) = (what.to_string(), None, Instant::now());
         wait::until_every(LOOK_EVERY, &text, within, async || {
             let held = match what {
-                // What is to be still has to stay as it is for a while.
+                // A flock that is to be still has to stay as it is for a while.
                 Condition::Still(time) => {
                     let now = self.all_statuses().await;
                     if now.is_err() || before.as_ref() != Some(&now) {

@@ -22,11 +22,11 @@ use crate::{Error, sample};
 const HOSTS: [&str; 3] = ["n1", "n2", "n3"];
 /// The container that calls it.
 const CALLER: &str = "n4";
-/// What it is called.
+/// The name of the service.
 const NAME: &str = "hello";
 /// Where the program is in each container.
 const PROGRAM: &str = "/data/sample";
-/// What a container has to stop in.
+/// The time in which a container has to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// A part of `crux-node ps --json`.
@@ -139,7 +139,7 @@ impl Story<'_> {
         Ok(())
     }
 
-    /// What a process leaves behind falls to process 1, which waits for its end.
+    /// The children that a process leaves behind fall to process 1, which waits for their end.
     async fn reaps_orphans(&mut self) -> Result<(), Error> {
         let [.., host] = HOSTS;
         let since = Instant::now();

@@ -1,4 +1,4 @@
-//! What happens to the containers, step by step, each with what every node must show then.
+//! The story of the containers, step by step, each with the state that every node must show then.
 
 use std::time::{Duration, Instant};
 

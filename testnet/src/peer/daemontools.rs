@@ -31,7 +31,7 @@ pub enum Daemontools {
 }
 
 impl Daemontools {
-    /// What it is called.
+    /// Its name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,5 +1,5 @@
-//! What a user would pick instead: serf, etcd, iroh-blobs, rsync, runit, s6 and supervisord, run beside us for
-//! comparison.
+//! The tools that a user would pick instead: serf, etcd, iroh-blobs, rsync, runit, s6 and supervisord, run
+//! beside us for comparison.
 //!
 //! Peers are spoken to in their own protocol over a socket, never through their command line: a
 //! process start costs tens of milliseconds, which would be counted against them.

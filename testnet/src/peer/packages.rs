@@ -32,7 +32,7 @@ impl Packages {
         unpacked.into_iter().find(|file| file.is_file()).or_else(|| find_program(name))
     }
 
-    /// What unpacked programs need in their environment to find what came with them.
+    /// The variables that unpacked programs need to find the files that came with them.
     #[must_use]
     pub fn environment(&self) -> Vec<(&'static str, OsString)> {
         let Some(dir) = &self.dir else { return Vec::new() };

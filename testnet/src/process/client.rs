@@ -16,7 +16,7 @@ use crate::Error;
 /// How long one call may take; a node that is paused must not hold up a look at the others.
 const CALL_WITHIN: Duration = Duration::from_secs(5);
 
-/// What to register.
+/// A registration to make.
 #[derive(Debug, Clone)]
 pub struct Registration {
     /// The service name.
@@ -84,7 +84,7 @@ impl NodeClient {
         self.told::<O, _>(self.client.call(op).await)
     }
 
-    /// What the node is and what it sees.
+    /// The node's state, and its view of the flock.
     ///
     /// # Errors
     ///

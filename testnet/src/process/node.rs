@@ -60,13 +60,13 @@ impl NodeProcess {
         &self.spec.name
     }
 
-    /// What it is started with.
+    /// The settings that it is started with.
     #[must_use]
     pub fn spec(&self) -> &NodeSpec {
         &self.spec
     }
 
-    /// What it will be started with next time.
+    /// The settings of its next start.
     pub fn spec_mut(&mut self) -> &mut NodeSpec {
         &mut self.spec
     }
@@ -190,13 +190,13 @@ impl NodeProcess {
     }
 
     /// Kills all its processes with SIGKILL, those of its services too, as the end of a machine does; returns
-    /// once none of them runs. What an earlier picket of it left behind is killed, too.
+    /// once none of them runs. Processes that an earlier picket of it left behind are killed, too.
     ///
     /// Each is stopped before its children are looked for, so that it starts no more of them.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] when the system refuses, [`Error::WouldNotStop`] when one of them goes on.
+    /// [`Error::Io`] when the system refuses, [`Error::WouldNotStop`] when one of them continues.
     pub fn kill(&mut self) -> Result<(), Error> {
         let picket = self.running()?;
         let (mut all, mut found) = (Vec::new(), self.processes(picket, &[]));
@@ -221,7 +221,7 @@ impl NodeProcess {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] when the system refuses, [`Error::WouldNotStop`] when the fulcrum goes on.
+    /// [`Error::Io`] when the system refuses, [`Error::WouldNotStop`] when the fulcrum continues.
     pub fn kill_picket(&mut self) -> Result<(), Error> {
         let fulcrum = self.fulcrum();
         let Some(mut child) = self.child.take() else { return Ok(()) };
@@ -237,7 +237,7 @@ impl NodeProcess {
     /// # Errors
     ///
     /// [`Error::NotRunning`] where there is none, [`Error::Io`] when the system refuses,
-    /// [`Error::WouldNotStop`] when it goes on.
+    /// [`Error::WouldNotStop`] when it continues.
     pub fn kill_fulcrum(&self) -> Result<(), Error> {
         let name = format!("the fulcrum of {}", self.spec.name);
         let Some(pid) = self.fulcrum() else { return Err(Error::NotRunning(name)) };
@@ -376,7 +376,7 @@ impl NodeProcess {
     ///
     /// # Errors
     ///
-    /// [`Error::NotRunning`] if it was not started, [`Error::TimedOut`] if it goes on running.
+    /// [`Error::NotRunning`] if it was not started, [`Error::TimedOut`] if it continues to run.
     pub async fn until_ended(&mut self, within: Duration) -> Result<ExitStatus, Error> {
         if self.child.is_none() {
             return Err(Error::NotRunning(self.spec.name.clone()));
@@ -403,7 +403,7 @@ impl NodeProcess {
         std::fs::remove_file(&database).map_err(Error::io(format!("remove {}", database.display())))
     }
 
-    /// Removes its data directory: a container made anew.
+    /// Removes its data directory: a new container.
     ///
     /// # Errors
     ///
@@ -413,7 +413,7 @@ impl NodeProcess {
         std::fs::remove_dir_all(dir).map_err(Error::io(format!("remove {}", dir.display())))
     }
 
-    /// What it wrote so far, over all its starts.
+    /// Its log so far, of all its starts.
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read(&self.spec.log)

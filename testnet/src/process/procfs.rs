@@ -1,4 +1,4 @@
-//! What the kernel says about a process: CPU time and resident memory.
+//! The kernel's facts about a process: CPU time and resident memory.
 
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ pub fn cpu_time(pid: Pid) -> Option<Duration> {
 /// CPU time in user and kernel mode, in steps of 10 ms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CpuTimes {
-    /// What the process used so far.
+    /// The time that the process used so far.
     pub own: Duration,
-    /// What those of its children used that ended and were reaped.
+    /// The time of those of its children that ended and were reaped.
     pub children: Duration,
 }
 

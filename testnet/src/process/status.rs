@@ -1,11 +1,11 @@
-//! What all running nodes said at one look, side by side.
+//! The answers of all running nodes at one look, side by side.
 
 use std::fmt;
 
 use crux_client::model::{Leader, Status};
 use crux_crdt::Digest;
 
-/// What one node said.
+/// The answer of one node.
 #[derive(Debug, Clone)]
 pub struct NodeSaid {
     /// The node asked, by the testnet's name for it.
@@ -14,7 +14,7 @@ pub struct NodeSaid {
     pub said: Result<Status, String>,
 }
 
-/// What all running nodes said at one look.
+/// The answers of all running nodes at one look.
 #[derive(Debug, Clone)]
 pub struct FlockStatus(pub Vec<NodeSaid>);
 

@@ -1,6 +1,6 @@
 //! The program that the testnet runs as a service: `sample/main.rs`, which `build.rs` compiled.
 //!
-//! It answers each HTTP request with its process number, so that whoever calls it knows which process answered.
+//! It answers each HTTP request with its process number, so that a caller knows which process answered.
 
 mod service;
 
@@ -59,7 +59,7 @@ pub struct Answer {
     pub pid: u32,
     /// Its revision; `-` where nobody told it.
     pub rev: String,
-    /// What it said beside that: of `write`, the microseconds of all, and of one write at most.
+    /// The rest of its answer: of `write`, the microseconds of all, and of one write at most.
     pub more: Vec<u64>,
 }
 

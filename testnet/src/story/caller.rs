@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// How many failures are kept; one is one too many.
 const FAILURES_KEPT: usize = 5;
 
-/// What all calls found.
+/// The outcome of all calls.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     /// How many were answered.

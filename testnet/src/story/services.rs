@@ -18,7 +18,7 @@ use crate::process::{Cluster, FORM_WITHIN, NodeClient, procfs};
 use crate::wait::{self, Seen};
 use crate::{Error, sample};
 
-/// What the service is called.
+/// The name of the service.
 const NAME: &str = "hello";
 /// How many nodes run it, the first ones; the next one calls.
 pub(super) const HOSTS: usize = 3;
@@ -152,7 +152,7 @@ pub(super) async fn all_killed(
     all_others(cluster, old).await
 }
 
-/// What runs after every program was stopped: none of the old ones.
+/// The programs that run after every one was stopped: none of the old ones.
 pub(super) async fn all_others(cluster: &Cluster, old: &[Running]) -> Result<Vec<Running>, Error> {
     let now = all_found(cluster).await?;
     let same = now.iter().find(|it| old.iter().any(|old| old.pid == it.pid));

@@ -27,7 +27,7 @@ pub struct NodeRow {
     pub state_digest: String,
     /// Live registrations it knows of.
     pub services: u64,
-    /// What it runs.
+    /// Its instances.
     pub runs: Vec<Runs>,
     /// Resident memory.
     pub memory_bytes: u64,
@@ -102,7 +102,7 @@ async fn member_states(cluster: &Cluster) -> BTreeMap<String, String> {
     BTreeMap::new()
 }
 
-/// What a node runs; nothing where it does not answer, which its state tells.
+/// The instances of a node; none where it does not answer, which its state tells.
 async fn runs_on(node: &NodeProcess) -> Vec<Runs> {
     if !node.is_started() {
         return Vec::new();
@@ -111,7 +111,7 @@ async fn runs_on(node: &NodeProcess) -> Vec<Runs> {
     Runs::of(&instances)
 }
 
-/// What is known of a node without asking it.
+/// The row of a node, as known without asking it.
 fn blank_row(node: &mut NodeProcess) -> Result<NodeRow, Error> {
     let ended = node.ended()?;
     let pid = node.pid().filter(|_| ended.is_none());

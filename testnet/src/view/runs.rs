@@ -1,4 +1,4 @@
-//! What a node runs, in a few words.
+//! The instances of a node, in a few words.
 
 use std::fmt;
 
@@ -46,7 +46,7 @@ impl fmt::Display for Runs {
     }
 }
 
-/// What a node runs, on one line.
+/// The instances of a node, on one line.
 #[must_use]
 pub fn runs_line(all: &[Runs]) -> String {
     all.iter().map(Runs::to_string).collect::<Vec<_>>().join(", ")

@@ -34,7 +34,7 @@ const fn layer(
 /// A crate with its layers, the lowest first.
 struct Crate {
     member: &'static str,
-    /// What `lib.rs` exports by itself, and any module may import.
+    /// The names that `lib.rs` exports by itself, and any module may import.
     exports: &'static [&'static str],
     layers: &'static [Layer],
 }
@@ -209,7 +209,7 @@ fn modules_of(member: &str) -> BTreeSet<String> {
     names.filter(|name| !matches!(name.as_str(), "lib" | "main")).collect()
 }
 
-/// What in these lines of a crate breaks its layers, one text each.
+/// The lines of a crate that break its layers, one text each.
 fn violations(of: &Crate, lines: &[Line]) -> Vec<String> {
     let files = lines.chunk_by(|a, b| a.file == b.file);
     files.flat_map(|lines| broken_in_file(of, lines)).collect()

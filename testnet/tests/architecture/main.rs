@@ -1,6 +1,6 @@
 //! The seams between the parts, read from the manifests, the lock file and the sources.
 //!
-//! What clippy cannot say, because it sees one crate at a time: which crate may depend on which, which
+//! Clippy cannot check these, because it sees one crate at a time: which crate may depend on which, which
 //! part alone names a library, and that a library whose types cross a seam is there once. `deny.toml`
 //! says some of it again, and licences, for those who have cargo-deny. [`layers`] has the seams inside
 //! two crates, [`parts`] the one place that starts what a node runs.
@@ -47,7 +47,7 @@ const OWNERS: &[(&str, &[&str])] = &[
 const PURE: &[&str] = &["crdt/src", "protocol/src", "sim/src"];
 const IMPURE: &str = "protocol/src/net";
 
-/// What such code must not name.
+/// Names that such code must not use.
 const ENTROPY: &[&str] = &[
     "HashMap",
     "HashSet",

@@ -62,7 +62,7 @@ async fn nothing_is_lost_in_a_short_chaos() {
     let ran = run(&options(), Home::temporary().expect("a directory"), &plan, told).await;
     let (ran, report) = judge(ran.expect("the testnet runs"));
 
-    // What was planned took place, and was felt.
+    // The planned faults took place, and were felt.
     let planned: Vec<_> = plan.faults.iter().map(|planned| planned.fault.to_string()).collect();
     let expected: Vec<_> = ["one flock".to_owned()]
         .into_iter()

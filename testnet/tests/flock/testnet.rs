@@ -90,7 +90,7 @@ async fn a_killed_testnet_leaves_no_orphan() {
     std::fs::remove_dir_all(home).expect("what a killed program could not remove");
 }
 
-/// Reads one JSON document from a program that goes on running.
+/// Reads one JSON document from a program that continues to run.
 fn read_document(up: &mut Child) -> Value {
     let stdout = BufReader::new(up.stdout.take().expect("a pipe"));
     let mut documents = serde_json::Deserializer::from_reader(stdout.take(1 << 20)).into_iter();

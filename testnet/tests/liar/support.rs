@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Helpers that the tests share.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub(crate) async fn flock(count: usize, flags: &[&str]) -> Cluster {
     cluster
 }
 
-/// What a liar of one key is started with, that knows all nodes.
+/// The settings of a liar of one key, that knows all nodes.
 pub(crate) fn spec(cluster: &Cluster, lie: Lie) -> LiarSpec {
     LiarSpec {
         lie,
@@ -78,7 +78,7 @@ pub(crate) fn measured(what: std::fmt::Arguments<'_>) {
     println!("{what}");
 }
 
-/// What `doctor` says that fails.
+/// The checks of `doctor` that fail.
 pub(crate) async fn failed_checks(client: &NodeClient) -> Vec<String> {
     let checks = ok(client.doctor().await);
     let failed = checks.into_iter().filter(|check| check.result == CheckResult::Fail);

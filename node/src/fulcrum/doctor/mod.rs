@@ -1,4 +1,4 @@
-//! What `doctor` looks at.
+//! The checks of `doctor`.
 
 mod copies;
 mod disk;
@@ -40,7 +40,7 @@ const REACH_MAX: Duration = Duration::from_secs(2);
 /// How many places of other flocks are remembered.
 const OTHERS_MAX: usize = 64;
 
-/// What surrounds a running node.
+/// The surroundings of a running node.
 #[derive(Debug)]
 pub struct Surroundings {
     /// The flock's name.
@@ -65,11 +65,11 @@ pub struct Surroundings {
     pub other_flocks: BTreeSet<String>,
     /// Which connections the network closed before they were a member's.
     pub turned: Arc<Turned>,
-    /// What copies of this node left behind.
+    /// Traces that copies of this node left behind.
     pub copies: copies::Copies,
-    /// What the picket said of the services.
+    /// The picket's statement about the services.
     pub stated: watch::Receiver<Stated>,
-    /// What the node runs.
+    /// The parts that the node runs.
     pub parts: Supervisor,
 }
 
@@ -80,7 +80,7 @@ impl Surroundings {
     }
 }
 
-/// Looks at everything that commonly goes wrong. What needs no waiting is looked at by this call.
+/// Checks everything that commonly goes wrong. This call does the checks that need no waiting.
 pub(super) fn examine(
     state: &flock::State,
     around: &Surroundings,

@@ -47,7 +47,7 @@ async fn what_the_picket_states_is_said_and_nothing_before_it_did() {
     assert!(timeout(Duration::from_millis(50), requests.recv()).await.is_err());
     let state = |status| {
         let all = vec![(key("web"), status), (key("dns"), ServiceStatus::Up)];
-        // What is not registered concerns nobody else.
+        // A service that is not registered concerns nobody else.
         health.state(all, BTreeMap::from([("batch".to_owned(), false)]));
     };
     state(ServiceStatus::Down);

@@ -123,7 +123,7 @@ fn nobody_can_announce_more_than_ten_seconds() {
     let mut state = engine();
     let forever = restarting(2, 11_000, 3_600_000);
     assert_eq!(Beacon::from_canonical(&forever.to_canonical()).unwrap().restart, Some(RESTART_MAX));
-    // What a liar writes is not read.
+    // The node does not accept the text of a liar.
     let mut bytes = forever.to_canonical();
     let at_restart = 1 + 8 + 8 + 8 + 32;
     assert_eq!(bytes[at_restart..at_restart + 2], 10_000_u16.to_be_bytes());

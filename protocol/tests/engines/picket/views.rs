@@ -1,4 +1,4 @@
-//! What `ps` and `inspect` are shown.
+//! The views of `ps` and `inspect`.
 
 use crux_crdt::service::{Check, Fields, Image, Probe, Register, RegisterAs};
 use crux_protocol::picket::{Event, InstanceId, RunState};

@@ -18,7 +18,7 @@ use crate::bench::transfer::Rounds;
 use crate::bench::{Report, calls, noise, rig};
 use crate::process::{Cluster, Home, procfs};
 
-/// What is left to a node beyond what it had, in bytes.
+/// The memory that a node may take beyond what it had, in bytes.
 const SPARE: u64 = 200_000_000;
 /// How much of a file is handed over at once.
 const CHUNK: usize = 1 << 20;

@@ -10,7 +10,7 @@ use crate::bench::transfer::{Rounds, Transfer};
 use crate::bench::{calls, rig};
 use crate::process::Cluster;
 
-/// Moves the file from the first node of a flock to the second one, each round anew.
+/// Moves the file from the first node of a flock to the second one, again in each round.
 pub(super) async fn measure(moving: &Moving, file: &Path) -> Result<Vec<Transfer>, Error> {
     let mut cluster = rig::formed(&moving.bench).await?;
     let from = calls::client(&cluster, 0, WITHIN).await?;

@@ -22,7 +22,7 @@ const CALL_EVERY: Duration = Duration::from_micros(500);
 
 /// A supervisor with programs, by their numbers.
 pub(super) trait System {
-    /// What it is called in the report.
+    /// Its name in the report.
     fn name(&self) -> &'static str;
     /// Has a program start. It may answer before this returns.
     async fn start(&mut self, at: usize) -> Result<(), Error>;

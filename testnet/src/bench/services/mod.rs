@@ -36,7 +36,7 @@ const IMAGES: [(usize, [&str; 2]); 2] = [
 /// Batches of each set of samples.
 const BATCHES: usize = 5;
 
-/// What to measure.
+/// The options of the bench.
 #[derive(Debug, Clone)]
 pub struct Services {
     /// Of how many nodes the status of a service is watched.

@@ -14,10 +14,10 @@ use crate::peer::daemontools::{Daemontools, Supervised};
 use crate::peer::supervisord::Supervisord;
 use crate::process::{Home, procfs};
 
-/// What the peers are called.
+/// The names of the peers.
 pub(super) const NAMES: [&str; 3] = ["runit", "s6", "supervisord"];
 
-/// What the memory of a supervisor is called, for each program.
+/// The name of the memory of a supervisor, for each program.
 pub(super) const MEMORY: &str = "private memory for each service";
 
 /// Measures the starts of each peer's programs.

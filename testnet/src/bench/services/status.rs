@@ -122,7 +122,7 @@ async fn registrations(cluster: &Cluster) -> Result<Samples, Error> {
 /// Streams on all nodes of the statuses of the programs; dropping closes them.
 struct Changes {
     received: mpsc::Receiver<Shown>,
-    /// What each node shows of the program of each, and since when.
+    /// The status that each node shows of the program of each, and since when.
     known: BTreeMap<(usize, String), (ServiceStatus, Instant)>,
     _tasks: JoinSet<()>,
 }
