@@ -266,14 +266,6 @@ fn memory_file() -> Result<OwnedFd, ImageError> {
     }
 }
 
-/// Whether this machine executes from memory at all, for a check when the node starts.
-///
-/// # Errors
-/// [`ImageError::NoExec`], or that there is no memory.
-pub fn check_machine() -> Result<(), ImageError> {
-    memory_file().map(drop)
-}
-
 /// The hash and size of a file, as a [`Source`]. For tests and for images that come from a path.
 ///
 /// # Errors

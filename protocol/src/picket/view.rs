@@ -168,11 +168,6 @@ impl State {
         self.services.get(name).map(|service| service.rows(self.now())).unwrap_or_default()
     }
 
-    /// The line of one instance.
-    pub fn row_of(&self, instance: &InstanceId) -> Option<Row> {
-        self.rows().into_iter().find(|row| row.instance.as_ref() == Some(instance))
-    }
-
     /// Everything about a service.
     pub fn inspect(&self, name: &ServiceName) -> Option<Inspect> {
         let service = self.services.get(name)?;

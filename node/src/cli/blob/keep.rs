@@ -56,11 +56,10 @@ pub(super) fn rm(args: &Rm, ui: &mut Ui) -> Result<(), Error> {
     let removed = ui.call(&RemoveBlob { id, pinned: ui.yes() }, args.wait);
     match removed {
         Err(err) if err.kind() == Kind::NotConfirmed => {
-            // Pinned, or the image of a service.
-            let text = err.to_string();
-            let why = text.rsplit_once(" is ").map_or("kept", |(_, why)| why);
-            let asked = ui.confirm(|_| Ok(format!("The blob {} is {why}.", id.short())));
-            asked.map_err(|err| err.augment(format!("the blob {} is {why}", id.short())))?;
+            // The node says why: it is pinned, or the image of a service.
+            let why = err.to_string();
+            let asked = ui.confirm(|_| Ok(format!("The node keeps it: {why}.")));
+            asked.map_err(|err| err.augment(why))?;
             ui.call(&RemoveBlob { id, pinned: true }, args.wait)?;
         }
         removed => removed?,
