@@ -40,6 +40,26 @@ impl Verifier for Ed25519 {
     }
 }
 
+/// What a fact is verified against: it is valid for one flock.
+#[derive(Clone, Copy)]
+pub struct Terms<'a> {
+    /// The flock that it was signed for.
+    pub flock: Digest,
+    /// The flock's operator, if it has one.
+    pub operator: Option<Principal>,
+    /// Checks its signatures.
+    pub verifier: &'a dyn Verifier,
+}
+
+impl fmt::Debug for Terms<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Terms")
+            .field("flock", &self.flock)
+            .field("operator", &self.operator)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A node's secret key. Zeroized on drop, never printed.
 pub struct Identity {
     key: SigningKey,
