@@ -258,14 +258,21 @@ mod tests {
             answers::<ShowDocument>(&ShownDocument { entry, content, rival });
         }
         let keys = vec![KeyBasis { key: key("target/main"), next_generation: 4, present: true }];
-        let bare =
-            Basis { flock_id: id, operator: None, grants_version: 0, grant: None, keys: vec![] };
+        let bare = Basis {
+            flock_id: id,
+            operator: None,
+            grants_version: 0,
+            grant: None,
+            keys: vec![],
+            held: 0,
+        };
         answers::<DocumentBasis>(&bare);
         answers::<DocumentBasis>(&Basis {
             operator: Some(Principal([7; 32])),
             grants_version: 5,
             grant: Some(vec![1, 2]),
             keys,
+            held: 7,
             ..bare
         });
     }

@@ -111,6 +111,22 @@ impl Session {
         Ok(bases)
     }
 
+    /// What is under a key, and under how many keys the node holds documents of a user.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub(in crate::cli) fn held(
+        &self,
+        user: Principal,
+        key: Key,
+        wait: Wait,
+        ui: &Ui,
+    ) -> Result<(KeyBasis, u64), Error> {
+        let basis = ask(user, std::slice::from_ref(&key), wait, ui)?;
+        let of_key = basis.keys.into_iter().next().ok_or_else(mixed_up)?;
+        Ok((of_key, basis.held))
+    }
+
     /// The key's public half.
     pub(in crate::cli) const fn principal(&self) -> Principal {
         self.signer.principal()

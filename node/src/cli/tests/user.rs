@@ -163,7 +163,7 @@ async fn a_revoked_users_documents_become_the_operators() {
     let deploys = "read,deploy:main,secrets:main/";
     assert_eq!(
         users(&flock),
-        [format!("alice revoked 64 {deploys}"), "bob active 64 rules".to_owned()]
+        [format!("alice revoked 3 {deploys}"), "bob active 64 rules".to_owned()]
     );
     let ran = flock.alice(&format!("doc put target/main {file} --json"));
     assert_eq!(refused(&ran), is(5, "not_granted"));
