@@ -3,7 +3,7 @@
 //! | name | what it is | serves |
 //! |---|---|---|
 //! | (empty) | the node | while it serves and, where it has a picket, that is connected |
-//! | `crux.v1.Control` | the control API | while it serves |
+//! | `crux.v1.Control`, `crux.v1.Documents` | the control API | while it serves |
 //! | `crux.v1.Blobs` | the blobs | from when `--preload` is done |
 //! | a service, a path, an instance | services of this node under that name | if one of them is *up* or *degraded* |
 //!
@@ -22,6 +22,7 @@ use crate::fulcrum::health::{Picket, Stated};
 use crate::view::View;
 
 const CONTROL: &str = "crux.v1.Control";
+const DOCUMENTS: &str = "crux.v1.Documents";
 const BLOBS: &str = "crux.v1.Blobs";
 
 /// Where health is looked up.
@@ -40,7 +41,7 @@ impl Statuses for NodeHealth {
         let serves = !*self.closing.borrow();
         match name {
             "" => Some(serves && self.stated.borrow().picket != Picket::Away),
-            CONTROL => Some(serves),
+            CONTROL | DOCUMENTS => Some(serves),
             BLOBS => Some(serves && *self.preloaded.borrow()),
             name => serves_any(&self.views.borrow(), &self.stated.borrow(), name),
         }

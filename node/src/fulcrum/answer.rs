@@ -126,7 +126,7 @@ fn error(error: &ControlError) -> Error {
         ControlError::Busy => (Kind::Busy, "Try again in a moment."),
         ControlError::NotStored { .. } => (
             Kind::TimedOut,
-            "It stays registered here and spreads on. Run the same again with a longer --timeout to hear of \
+            "It stays here and spreads on. Run the same again with a longer --timeout to hear of \
              more, or with a smaller --sync; `members` shows who is alive.",
         ),
         ControlError::NoLeader => (Kind::NoLeader, "Try again in a second; `members` shows why."),

@@ -54,22 +54,17 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let (mut session, _) = Session::begin(signer, &[], args.how.wait, ui)?;
     let grants = Grants::read(args.how.wait, ui)?;
     let removed = find(&grants, &args.user)?;
-    let mut drafts = revoke(&mut session, &grants, removed, args.how, ui)?;
-    if !args.how.dry_run {
-        // The documents are signed again only when no other write of the user can count.
-        session.write(std::mem::take(&mut drafts), args.how, ui)?;
-    }
+    let mut dry = Vec::new();
+    let revoked = revoke(&mut session, &grants, removed, args.how, ui)?;
+    step(&session, revoked, args.how, &mut dry, ui)?;
     let kept = keep(&session, removed, &without, args.how, ui)?;
     let rewritten: Vec<_> = kept.iter().map(|draft| draft.key.to_string()).collect();
-    drafts.extend(kept);
-    if !args.how.dry_run {
-        session.write(std::mem::take(&mut drafts), args.how, ui)?;
-    }
-    drafts.extend(shrink(&session, removed, args.how, ui)?);
+    step(&session, kept, args.how, &mut dry, ui)?;
+    let shrunk = shrink(&session, removed, args.how, ui)?;
+    step(&session, shrunk.into_iter().collect(), args.how, &mut dry, ui)?;
     if args.how.dry_run {
-        return session.write(drafts, args.how, ui).map(drop);
+        return session.write(dry, args.how, ui).map(drop);
     }
-    session.write(drafts, args.how, ui)?;
     let version = session.grants_version();
     let answer = json!({ "grants_version": version, "rewritten": rewritten });
     ui.answer(&answer, || {
@@ -80,6 +75,21 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
         };
         format!("Revoked {name}: grants version {version}. Signed again: {kept}")
     })
+}
+
+/// Hands one step in; with `--dry-run` keeps it, so that all are printed together.
+fn step(
+    session: &Session,
+    drafts: Vec<Draft>,
+    how: Writing,
+    dry: &mut Vec<Draft>,
+    ui: &mut Ui,
+) -> Result<(), Error> {
+    if how.dry_run {
+        dry.extend(drafts);
+        return Ok(());
+    }
+    session.write(drafts, how, ui).map(drop)
 }
 
 /// The user of a name or a key. Of several with one name, the one that is not revoked.
