@@ -40,6 +40,35 @@ impl Verifier for Ed25519 {
     }
 }
 
+/// What decides whether a signed fact holds: fixed for a flock.
+#[derive(Clone, Copy)]
+pub struct Terms<'a> {
+    /// `flock_id`.
+    pub flock: Digest,
+    /// The operator's public key, if the flock has an operator.
+    pub operator: Option<Principal>,
+    /// Checks signatures.
+    pub verifier: &'a dyn Verifier,
+}
+
+impl fmt::Debug for Terms<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (flock, operator) = (&self.flock, &self.operator);
+        f.debug_struct("Terms").field("flock", flock).field("operator", operator).finish()
+    }
+}
+
+/// Passes every signature. Only for comparing with what this process verified before it wrote it, or when it
+/// read it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trusting;
+
+impl Verifier for Trusting {
+    fn verify(&self, _: &Principal, _: &[u8], _: &[u8; 64]) -> bool {
+        true
+    }
+}
+
 /// A node's secret key. Zeroized on drop, never printed.
 pub struct Identity {
     key: SigningKey,
@@ -192,6 +221,15 @@ impl<T: fmt::Debug> fmt::Debug for Signed<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Signed").field("author", &self.author).field("value", &self.value).finish()
     }
+}
+
+/// The author and the id of the next envelope, which is skipped. No signature is checked.
+///
+/// # Errors
+/// The envelope is malformed, or its body over the bound of its type.
+pub fn peek<T: Signable>(input: &mut Decoder<'_>) -> Result<(Principal, Digest), DecodeError> {
+    let (author, _, body) = split(input, T::BODY_MAX)?;
+    Ok((author, id_of::<T>(&author, body)))
 }
 
 fn split<'a>(

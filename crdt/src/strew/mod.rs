@@ -33,13 +33,13 @@
 
 mod footprint;
 mod index;
-mod kind;
 mod membership;
 mod names;
+mod outcome;
 mod state;
 
 pub use index::{Bounds, Index};
-pub use kind::Kind;
 pub use membership::{Departure, DepartureKind, Membership, Seniority};
 pub use names::Names;
+pub use outcome::Outcome;
 pub use state::{ActOutcome, RecordOutcome, Strew};

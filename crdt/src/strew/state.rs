@@ -2,9 +2,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::footprint::{Footprint, cost_of};
-use super::{Index, Kind, Membership};
+use super::{Index, Membership, Outcome};
 use crate::act::{ACTS_BYTES_PER_AUTHOR_MAX, ACTS_PER_AUTHOR_MAX, Act, Statement};
 use crate::canon::Encoder;
+use crate::fact::{Fact, Kind};
 use crate::hash::sha3;
 use crate::lww::Register;
 use crate::merge::Merge;
@@ -140,14 +141,14 @@ impl Strew {
     }
 
     /// A replica of this node that holds what was on its disk.
-    pub fn restore<'a>(
+    pub fn restore(
         me: Principal,
-        acts: impl IntoIterator<Item = &'a Arc<Signed<Act>>>,
-        records: impl IntoIterator<Item = &'a Arc<Record>>,
+        operator: Option<Principal>,
+        facts: impl IntoIterator<Item = Fact>,
     ) -> Self {
         let mut strew = Self::new(me);
-        acts.into_iter().for_each(|act| _ = strew.merge_act(act.clone()));
-        records.into_iter().for_each(|record| _ = strew.merge_record(record.clone()));
+        strew.set_operator(operator);
+        facts.into_iter().for_each(|fact| _ = strew.merge_fact(fact));
         strew.stripped.clear();
         strew.pack();
         strew
@@ -375,19 +376,10 @@ impl Strew {
         &self.acts_index
     }
 
-    /// The set of a kind that is reconciled; none of a kind that this build does not know.
-    pub const fn index(&self, kind: Kind) -> Option<&Index> {
-        match kind {
-            Kind::ACT => Some(&self.acts_index),
-            Kind::RECORD => Some(&self.registers_index),
-            _ => None,
-        }
-    }
-
     /// The fingerprint of each set, in ascending order of kinds.
     pub fn roots(&self) -> impl Iterator<Item = (Kind, Digest)> {
-        let root = |kind| Some((kind, self.index(kind)?.fingerprint().digest()));
-        Kind::KNOWN.into_iter().filter_map(root)
+        let root = |kind: Kind| Some((kind, self.index(kind)?.fingerprint().digest()));
+        Kind::KNOWN.iter().copied().filter_map(root)
     }
 
     /// Equal on replicas that show the same. Covers durable records only. A kind of which there is nothing is
@@ -415,11 +407,8 @@ fn strip(record: Arc<Record>) -> Arc<Record> {
 impl Merge for Strew {
     fn merge(&mut self, other: &Self) -> bool {
         let mut changed = false;
-        for act in other.acts() {
-            changed |= matches!(self.merge_act(act.clone()), ActOutcome::New(_));
-        }
-        for record in other.records() {
-            changed |= self.merge_record(record.clone()).is_change();
+        for fact in Kind::KNOWN.iter().flat_map(|kind| other.facts(*kind)) {
+            changed |= self.merge_fact(fact) == Outcome::New;
         }
         changed
     }
