@@ -17,12 +17,14 @@
 
 mod arrival;
 mod error;
+mod gone;
 mod kept;
 mod kind;
 mod table;
 
 pub use arrival::Arrival;
 pub use error::FactError;
+pub use gone::Gone;
 pub use kept::Kept;
 pub use kind::Kind;
 pub use table::{Fact, open, parts, peek, restore, without};
