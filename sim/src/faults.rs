@@ -29,6 +29,7 @@ impl World {
         };
         let context = Context {
             flock: self.keys.flock,
+            operator: None,
             me: it.principal(),
             verifier: self.keys.verifier.clone(),
             sharing: self.keys.pool.clone(),

@@ -11,7 +11,8 @@ use crux_crdt::record::{
     Condition, KindFull, Marker, Offer, Owner, ROWS, Record, RecordError, Registration,
     SLOT_BYTES_MAX, SLOTS_MAX, ServiceTag, Slot, SlotKind as _, SlotSet, Unwell,
 };
-use crux_crdt::strew::{DepartureKind, Kind, Names, RecordOutcome, Strew};
+use crux_crdt::fact::Kind;
+use crux_crdt::strew::{DepartureKind, Names, RecordOutcome, Strew};
 use proptest::prelude::*;
 
 use crate::flock::*;

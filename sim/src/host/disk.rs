@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crux_crdt::act::Act;
+use crux_crdt::fact::Fact;
 use crux_crdt::record::{Record, ServiceKey};
 use crux_crdt::sign::Signed;
 use crux_crdt::{Digest, Principal};
@@ -79,19 +80,27 @@ impl Disk {
     }
 
     fn apply(&mut self, batch: Batch) {
-        for record in batch.records {
-            let held = self.record(&record.author());
-            let strips = |held: &Arc<Record>| {
-                held.total() == record.total() && record.is_stripped() && !held.is_stripped()
-            };
-            if held.is_none_or(|held| held.total() < record.total() || strips(held)) {
-                self.records.insert(record.author(), record);
+        for fact in batch.facts {
+            match fact {
+                Fact::Act(act) => {
+                    self.lately.push(act.clone());
+                    self.acts.insert(act.id(), act);
+                }
+                Fact::Record(record) => self.apply_record(record),
             }
         }
-        self.lately.extend(batch.acts.iter().cloned());
-        self.acts.extend(batch.acts.into_iter().map(|act| (act.id(), act)));
         self.fence = self.fence.filter(|fence| Some(*fence) != batch.forgotten).max(batch.fence);
         self.removed.extend(batch.removed);
+    }
+
+    fn apply_record(&mut self, record: Arc<Record>) {
+        let held = self.record(&record.author());
+        let strips = |held: &Arc<Record>| {
+            held.total() == record.total() && record.is_stripped() && !held.is_stripped()
+        };
+        if held.is_none_or(|held| held.total() < record.total() || strips(held)) {
+            self.records.insert(record.author(), record);
+        }
     }
 
     /// The process died: of what is on the way, some first part reaches the disk.
@@ -144,10 +153,11 @@ impl Disk {
     }
 
     pub(crate) fn restore(&self, known_key: bool) -> Restored {
+        let acts = self.stock.acts.values().chain(self.acts.values()).cloned();
+        let records = self.stock.records.values().chain(self.records.values()).cloned();
         Restored {
             known_key,
-            records: self.stock.records.values().chain(self.records.values()).cloned().collect(),
-            acts: self.stock.acts.values().chain(self.acts.values()).cloned().collect(),
+            facts: acts.map(Fact::from).chain(records.map(Fact::from)).collect(),
             fence: self.fence,
             removed: self.removed.clone(),
         }

@@ -2,9 +2,9 @@
 
 use crux_crdt::act::{Act, Statement};
 use crux_crdt::canon::{Canonical as _, Encoder};
+use crux_crdt::fact::Kind;
 use crux_crdt::record::{Header, Profile};
 use crux_crdt::sign::Signable;
-use crux_crdt::strew::Kind;
 use crux_protocol::flock::{Event, Notice, OtherVersion};
 use crux_protocol::join::Response as Joined;
 use crux_protocol::link::{self, Protocol, RequestFailure, Topic, Verdict};
