@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{Arrival, FactError, FactKind, Kept, Kind, Refused};
 use crate::act::Act;
 use crate::canon::{DecodeError, Decoder, Encoder};
+use crate::document::Document;
 use crate::record::Record;
 use crate::sign::{Signed, Terms};
 use crate::strew::{Index, Outcome, Strew};
@@ -78,6 +79,13 @@ macro_rules! facts {
             pub fn author(&self) -> Principal {
                 match self {
                     $(Self::$variant(fact) => FactKind::author(fact),)*
+                }
+            }
+
+            /// Whether other facts of its kind are merged after it.
+            pub fn comes_first(&self) -> bool {
+                match self {
+                    $(Self::$variant(fact) => FactKind::comes_first(fact),)*
                 }
             }
 
@@ -262,4 +270,6 @@ facts! {
     "acts", fetched 1024 at a time, compared last: false.
     2 => RECORD Record(Arc<Record>);
     "records", fetched 64 at a time, compared last: true.
+    3 => DOCUMENT Document(Arc<Document>);
+    "documents", fetched 256 at a time, compared last: false.
 }
