@@ -40,7 +40,7 @@ macro_rules! facts {
         }
 
         /// A signed fact of any kind, whole: what is held, stored and restored.
-        #[derive(Debug, Clone)]
+        #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum Fact {
             $(#[doc = concat!("One of the ", $name, ".")]
             $variant($value),)*

@@ -5,7 +5,7 @@ use super::footprint::{Footprint, cost_of};
 use super::{Index, Membership, Outcome};
 use crate::act::{ACTS_BYTES_PER_AUTHOR_MAX, ACTS_PER_AUTHOR_MAX, Act, Statement};
 use crate::canon::Encoder;
-use crate::fact::{Fact, Kind};
+use crate::fact::{Fact, Gone, Kind};
 use crate::hash::sha3;
 use crate::lww::Register;
 use crate::merge::Merge;
@@ -80,6 +80,8 @@ pub struct Strew {
     footprint: Footprint,
     // The authors whose records were stripped since that was asked last, and what the whole ones took.
     stripped: Vec<(Principal, usize)>,
+    // What a disk may drop.
+    gone: Vec<Gone>,
 }
 
 impl Strew {
@@ -95,6 +97,7 @@ impl Strew {
             acts_index: Index::default(),
             footprint: Footprint::new(me),
             stripped: Vec::new(),
+            gone: Vec::new(),
         }
     }
 
@@ -133,6 +136,12 @@ impl Strew {
     /// took in memory, in bytes. For a caller that keeps the replica on a disk, where they are whole.
     pub fn take_stripped(&mut self) -> Vec<(Principal, usize)> {
         core::mem::take(&mut self.stripped)
+    }
+
+    /// What is held no more since this was called last: a bound took it out again. For a caller that keeps the
+    /// replica on a disk.
+    pub fn take_gone(&mut self) -> Vec<Gone> {
+        core::mem::take(&mut self.gone)
     }
 
     /// Whether there is no room for a further author with a small record.
