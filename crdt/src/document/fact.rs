@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Document, Shelf, stored};
+use super::{Document, Shelf, Shown, stored};
 use crate::canon::{DecodeError, Decoder, Encoder};
 use crate::fact::{Fact, FactError, FactKind, Kept, Refused};
 use crate::sign::Terms;
@@ -33,8 +33,16 @@ impl FactKind for Arc<Document> {
     }
 
     fn replaces(&self, other: &Self) -> bool {
-        // An author keeps a winner and a rival, which two alone do not tell apart from a third.
+        // Of three documents of an author two stay, so two alone decide nothing: see `kept`.
         self == other
+    }
+
+    /// An author keeps a winner and a rival.
+    fn kept(all: Vec<Self>) -> Vec<Self> {
+        let mut of = BTreeMap::<_, Vec<_>>::new();
+        all.into_iter().for_each(|it| of.entry(it.signer()).or_default().push(it));
+        let shown = of.values().filter_map(|all| Shown::of(all.iter()));
+        shown.flat_map(|shown| shown.documents().cloned().collect::<Vec<_>>()).collect()
     }
 
     fn peek(input: &mut Decoder<'_>) -> Result<(Digest, Digest), DecodeError> {

@@ -70,6 +70,18 @@ pub trait FactKind: Clone + Sized {
     /// Whether it has the other one's place on a disk.
     fn replaces(&self, other: &Self) -> bool;
 
+    /// See [`Fact::kept`].
+    fn kept(all: Vec<Self>) -> Vec<Self> {
+        let mut kept: Vec<Self> = Vec::new();
+        for fact in all {
+            if !kept.iter().any(|known| known.replaces(&fact)) {
+                kept.retain(|known| !fact.replaces(known));
+                kept.push(fact);
+            }
+        }
+        kept
+    }
+
     /// See [`peek`].
     ///
     /// # Errors

@@ -105,6 +105,21 @@ macro_rules! facts {
                 }
             }
 
+            /// Of facts of one kind and key those that a replica holds that merged all of them.
+            pub fn kept(all: Vec<Self>) -> Vec<Self> {
+                match all.first() {
+                    $(Some(Self::$variant(_)) => {
+                        let all = all.into_iter().filter_map(|fact| match fact {
+                            Self::$variant(fact) => Some(fact),
+                            _ => None,
+                        });
+                        let kept = FactKind::kept(all.collect());
+                        kept.into_iter().map(Self::$variant).collect()
+                    })*
+                    None => all,
+                }
+            }
+
             /// Appends its sealed form, without the parts for which `held` says that the reader has them, and
             /// those that would take it over `budget` bytes.
             pub fn seal(&self, out: &mut Encoder, budget: usize, held: &dyn Fn(&Digest) -> bool) {

@@ -93,7 +93,7 @@ impl State {
         match self.strew.merge_fact(fact.clone()) {
             Outcome::New => {
                 all.brought = true;
-                self.unsaved.facts.push(fact);
+                self.unsaved.add(fact);
                 self.note_facts_changed();
                 self.save_if_many();
             }
