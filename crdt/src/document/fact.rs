@@ -105,7 +105,7 @@ impl FactKind for Arc<Document> {
         strew.merge_document(self)
     }
 
-    fn may_state(&self, strew: &Strew) -> Result<(), Refused> {
-        Ok(strew.documents().may_add(self)?)
+    fn may_state(all: &[Self], strew: &Strew) -> Result<(), Refused> {
+        strew.documents().may_add_all(all).map_err(|(_, refused)| refused.into())
     }
 }

@@ -143,5 +143,5 @@ pub trait FactKind: Clone + Sized {
     ///
     /// # Errors
     /// [`Refused`].
-    fn may_state(&self, strew: &Strew) -> Result<(), Refused>;
+    fn may_state(all: &[Self], strew: &Strew) -> Result<(), Refused>;
 }

@@ -266,14 +266,23 @@ macro_rules! facts {
                 }
             }
 
-            /// Whether this node may take a fact from a person who signed it, and call it written.
+            /// Whether this node may take facts, one after the other, from a person who signed them, and call them
+            /// written.
             ///
             /// # Errors
             /// [`Refused`]. Nothing was changed; the signer is at fault, or somebody else was faster.
-            pub fn may_state(&self, fact: &Fact) -> Result<(), Refused> {
-                match fact {
-                    $(Fact::$variant(fact) => FactKind::may_state(fact, self),)*
-                }
+            pub fn may_state(&self, facts: &[Fact]) -> Result<(), Refused> {
+                $({
+                    let of_kind = facts.iter().filter_map(|fact| match fact {
+                        Fact::$variant(fact) => Some(fact.clone()),
+                        _ => None,
+                    });
+                    let of_kind: Vec<_> = of_kind.collect();
+                    if !of_kind.is_empty() {
+                        FactKind::may_state(&of_kind, self)?;
+                    }
+                })*
+                Ok(())
             }
         }
     };

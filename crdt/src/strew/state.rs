@@ -84,6 +84,8 @@ pub struct Strew {
     stripped: Vec<(Principal, usize)>,
     // What a disk may drop.
     pub(super) gone: Vec<Gone>,
+    // Facts that came in with others.
+    pub(super) enclosed: Vec<Fact>,
 }
 
 impl Strew {
@@ -101,6 +103,7 @@ impl Strew {
             footprint: Footprint::new(me),
             stripped: Vec::new(),
             gone: Vec::new(),
+            enclosed: Vec::new(),
         }
     }
 
@@ -164,7 +167,7 @@ impl Strew {
         // Acts before records, which departures strip; and grants before what they bound.
         facts.sort_by_key(|fact| (fact.kind(), !fact.comes_first()));
         facts.into_iter().for_each(|fact| _ = strew.merge_fact(fact));
-        (strew.stripped, strew.gone) = (Vec::new(), Vec::new());
+        (strew.stripped, strew.gone, strew.enclosed) = (Vec::new(), Vec::new(), Vec::new());
         strew.pack();
         strew
     }
