@@ -374,6 +374,7 @@ impl World {
             let checked = match fact {
                 Fact::Act(act) => self.authentic.heard(at.host, act.author(), act.id()),
                 Fact::Record(record) => self.check_merged_record(at, record),
+                Fact::Document(_) => Ok(()),
             };
             if let Err(why) = checked {
                 return self.broken(why);
