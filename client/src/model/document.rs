@@ -148,6 +148,8 @@ pub struct Basis {
     pub grant: Option<Vec<u8>>,
     /// What is under each key of the request, in its order.
     pub keys: Vec<KeyBasis>,
+    /// Under how many keys the node holds documents of the signer.
+    pub held: u64,
 }
 
 /// What the next document under a key is signed on.

@@ -28,7 +28,8 @@ mod wall_time;
 pub use blob::{Blob, BlobRef, Progress, Scrubbed};
 pub use check::{Check, CheckResult};
 pub use document::{
-    Basis, DocumentEntry, DocumentSigner, DocumentState, KeyBasis, RivalDocument, ShownDocument, WrittenDocument,
+    Basis, DocumentEntry, DocumentSigner, DocumentState, KeyBasis, RivalDocument, ShownDocument,
+    WrittenDocument,
 };
 pub use event::Event;
 pub use glob::Glob;

@@ -3,7 +3,6 @@
 //! Documents travel as they were signed. A client asks for the [`DocumentBasis`] of some keys, signs with a key that
 //! the node never sees, and hands in what it signed.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crux_crdt::Principal;
@@ -99,7 +98,8 @@ impl Wire for PutDocuments {
         let bytes: usize = wire.documents.iter().map(Vec::len).sum();
         if wire.documents.len() > PUT_DOCUMENTS_MAX || bytes > PUT_BYTES_MAX {
             let mib = PUT_BYTES_MAX >> 20;
-            let message = format!("{} documents of {bytes} bytes in one request", wire.documents.len());
+            let message =
+                format!("{} documents of {bytes} bytes in one request", wire.documents.len());
             return Err(Error::new(Kind::InvalidArgument, message).with_hint(format!(
                 "Put at most {PUT_DOCUMENTS_MAX} at once, and {mib} MiB together."
             )));
@@ -249,24 +249,30 @@ mod tests {
             id,
         }]);
         answers::<ListDocuments>(&DocumentState::ALL.map(entry).into());
-        let rival = RivalDocument {
-            entry: entry(DocumentState::Void),
-            content: None,
-            counts: false,
-        };
-        for (content, rival) in [(None, None), (Some(vec![0xff]), Some(rival)), (Some(vec![]), None)] {
+        let rival =
+            RivalDocument { entry: entry(DocumentState::Void), content: None, counts: false };
+        for (content, rival) in
+            [(None, None), (Some(vec![0xff]), Some(rival)), (Some(vec![]), None)]
+        {
             let entry = entry(DocumentState::Conflict);
             answers::<ShowDocument>(&ShownDocument { entry, content, rival });
         }
         let keys = vec![KeyBasis { key: key("target/main"), next_generation: 4, present: true }];
-        let bare =
-            Basis { flock_id: id, operator: None, grants_version: 0, grant: None, keys: vec![] };
+        let bare = Basis {
+            flock_id: id,
+            operator: None,
+            grants_version: 0,
+            grant: None,
+            keys: vec![],
+            held: 0,
+        };
         answers::<DocumentBasis>(&bare);
         answers::<DocumentBasis>(&Basis {
             operator: Some(Principal([7; 32])),
             grants_version: 5,
             grant: Some(vec![1, 2]),
             keys,
+            held: 7,
             ..bare
         });
     }
@@ -303,7 +309,10 @@ mod tests {
 
     #[test]
     fn an_answer_of_another_version_is_an_error() {
-        let state = v1::DocumentEntry { state: "frozen".to_owned(), ..entry(DocumentState::Void).to_wire() };
+        let state = v1::DocumentEntry {
+            state: "frozen".to_owned(),
+            ..entry(DocumentState::Void).to_wire()
+        };
         assert_eq!(DocumentEntry::from_wire(&state).unwrap_err().kind(), Kind::Internal);
         let unset = v1::ShowDocumentResponse { entry: None, content: None, rival: None };
         assert_eq!(ShownDocument::from_wire(&unset).unwrap_err().kind(), Kind::Internal);

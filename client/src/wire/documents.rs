@@ -113,6 +113,7 @@ impl Message for Basis {
             grants_version: self.grants_version,
             grant: self.grant.clone(),
             keys: self.keys.iter().map(Message::to_wire).collect(),
+            held: self.held,
         }
     }
 
@@ -124,6 +125,7 @@ impl Message for Basis {
             grants_version: wire.grants_version,
             grant: wire.grant.clone(),
             keys: wire.keys.iter().map(Message::from_wire).collect::<Result<_, _>>()?,
+            held: wire.held,
         })
     }
 }

@@ -218,6 +218,11 @@ impl Documents {
         }
     }
 
+    /// Under how many keys there are documents of a user.
+    pub fn keys_of(&self, author: &Principal) -> usize {
+        self.accounts.keys(author)
+    }
+
     /// How many bytes all documents have, with their envelopes.
     pub const fn bytes(&self) -> usize {
         self.accounts.total().bytes

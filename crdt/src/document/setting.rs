@@ -62,7 +62,11 @@ impl Setting {
     /// [`SettingError::Duration`], [`SettingError::Range`].
     pub fn forget_after(text: &str) -> Result<Self, SettingError> {
         let time = parse_duration(text).map_err(SettingError::Duration)?;
-        if FORGET_AFTER.contains(&time) { Ok(Self::ForgetAfter(time)) } else { Err(SettingError::Range) }
+        if FORGET_AFTER.contains(&time) {
+            Ok(Self::ForgetAfter(time))
+        } else {
+            Err(SettingError::Range)
+        }
     }
 
     /// Reads directives. Whether a log understands them, only the log knows.
@@ -84,7 +88,8 @@ impl Setting {
     ) -> Result<Self, SettingError> {
         let mut labels = BTreeMap::new();
         for pair in pairs {
-            let wrong = || SettingError::Label(pair.chars().filter(|c| is_plain(*c)).take(80).collect());
+            let wrong =
+                || SettingError::Label(pair.chars().filter(|c| is_plain(*c)).take(80).collect());
             let (key, value) = pair.split_once('=').ok_or_else(wrong)?;
             let is_key = key.len() <= LABEL_KEY_BYTES_MAX && key.parse::<ServiceName>().is_ok();
             let is_value = value.len() <= LABEL_VALUE_BYTES_MAX && value.chars().all(is_plain);

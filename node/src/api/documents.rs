@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crux_client::model::{Basis, DocumentEntry, ShownDocument, WrittenDocument};
-use crux_client::op::{
-    self, DocumentBasis, ListDocuments, PutDocuments, ShowDocument, Wire,
-};
+use crux_client::op::{self, DocumentBasis, ListDocuments, PutDocuments, ShowDocument, Wire};
 use crux_crdt::canon::Decoder;
 use crux_crdt::document::{Document, DocumentError};
 use crux_crdt::sign::{Ed25519, Terms};
@@ -32,8 +30,9 @@ impl Serve<PutDocuments> for Service {
         let (view, sealed) = (self.handle.view(), op.documents);
         // A thousand signatures take a tenth of a second.
         let opened = tokio::task::spawn_blocking(move || open_all(&sealed, &view)).await;
-        let documents = opened
-            .map_err(|err| Error::new(Kind::Internal, err.to_string()).augment("opening documents"))??;
+        let documents = opened.map_err(|err| {
+            Error::new(Kind::Internal, err.to_string()).augment("opening documents")
+        })??;
         let written = documents.iter().map(|document| written(document)).collect();
         let patience = op.sync_within.unwrap_or(STORE_PATIENCE);
         self.handle.ask(State { documents, sync: op.sync, patience }).await?;

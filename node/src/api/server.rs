@@ -11,10 +11,10 @@ use crux_proto::v1::documents_server::DocumentsServer;
 use tokio::sync::watch;
 use tonic::transport::Server;
 
-use super::{blobs, documents};
 use super::feed::Seen;
 use super::health::NodeHealth;
 use super::service::Service;
+use super::{blobs, documents};
 use crate::blobs::want::Pantry;
 use crate::error::{Error, Kind};
 use crate::fulcrum::Handle;

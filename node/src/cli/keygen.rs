@@ -13,15 +13,16 @@ use crate::outfile::{OutFile, is_stdout};
 use crate::secret::{OperatorKey, SecretString, begin, read_secret};
 
 /// The price of a flock without an operator key.
-const NO_OPERATOR: &str = "Without an operator key, which cannot be added later, this flock will \
-    have no documents, hence no access rules, hordes, targets or vault, once Crux has these; and any \
-    two members will be able to evict any other one.";
+const NO_OPERATOR: &str = "Without an operator key, which cannot be added later, this flock has no \
+    documents, hence no users and no settings of the whole flock, and no access rules, hordes, targets \
+    or vault once Crux has these; and any two members will be able to evict any other one.";
 
 /// Make the initial secret of a new flock
 ///
-/// Every node of the flock is started with the same secret. Also makes the operator's key, which is
-/// to sign what no node may decide by itself; nothing asks for it yet. Keep it offline. Existing files
-/// are never overwritten, unless they are empty. `-` is standard output: a pipe or a terminal, not a file.
+/// Every node of the flock is started with the same secret. Also makes the operator's key, which signs
+/// what no node may decide by itself: grants of users, and settings of the flock. Keep it offline. Existing
+/// files are never overwritten, unless they are empty. `-` is standard output: a pipe or a terminal, not a
+/// file.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Name of the flock: lower-case letters, digits and `-`
@@ -74,7 +75,7 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     ui.told(&answer, said, has_secret)?;
     match operator_path {
         Some(path) => ui.note(&format!(
-            "Wrote the operator's key to {}\nKeep it offline: its holder will decide for the flock. Nothing uses it yet.",
+            "Wrote the operator's key to {}\nKeep it offline: its holder decides for the flock.",
             shown(&path)
         )),
         None => ui.note(NO_OPERATOR),

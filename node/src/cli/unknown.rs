@@ -46,11 +46,27 @@ const COMMANDS: &[(&str, &[&str], &str)] = &[
     ("doc", &["add", "apply", "create", "set", "sign", "write"], "`crux-node doc put` signs one"),
     ("doc", &["del", "delete", "remove"], "`crux-node doc rm` deletes one"),
     ("user", &["list"], "`crux-node user ls` lists users"),
-    ("user", &["create", "key", "new"], "`crux-node user keygen` makes a key, `crux-node user add` grants it something"),
-    ("user", &["grant", "set", "update"], "`crux-node user add` grants, also again with other permissions"),
-    ("user", &["del", "delete", "remove", "revoke"], "`crux-node user rm` revokes all that is granted to one"),
+    (
+        "user",
+        &["create", "key", "new"],
+        "`crux-node user keygen` makes a key, `crux-node user add` grants it something",
+    ),
+    (
+        "user",
+        &["grant", "set", "update"],
+        "`crux-node user add` grants, also again with other permissions",
+    ),
+    (
+        "user",
+        &["del", "delete", "remove", "revoke"],
+        "`crux-node user rm` revokes all that is granted to one",
+    ),
     ("setting", &["get", "list", "show"], "`crux-node setting ls` lists settings"),
-    ("setting", &["del", "delete", "remove", "reset", "rm"], "`crux-node setting unset` takes one back"),
+    (
+        "setting",
+        &["del", "delete", "remove", "reset", "rm"],
+        "`crux-node setting unset` takes one back",
+    ),
     ("service", &["list", "ls", "ps", "stat", "status"], PS),
     (
         "service",

@@ -76,15 +76,17 @@ pub(crate) fn not_taken(refused: &Refused) -> Error {
         Refused::Conflict { .. } => {
             (Kind::Conflict, "Read it again with `doc show`, then run the same command again.")
         }
-        Refused::NotGranted(_) => {
-            (Kind::NotGranted, "`user ls` shows what is granted; the operator changes it with `user add`.")
-        }
+        Refused::NotGranted(_) => (
+            Kind::NotGranted,
+            "`user ls` shows what is granted; the operator changes it with `user add`.",
+        ),
         Refused::Limit { what: Limit::OfUser, .. } => {
             (Kind::LimitReached, "The operator allows more with `user add --documents`.")
         }
-        Refused::Limit { what: Limit::Granted, .. } => {
-            (Kind::LimitReached, "Grant fewer to this user, or revoke users: `user ls` shows how many each has.")
-        }
+        Refused::Limit { what: Limit::Granted, .. } => (
+            Kind::LimitReached,
+            "Grant fewer: `user ls` shows how many each has, and those of revoked users count, too.",
+        ),
         Refused::Limit { what: Limit::Keys | Limit::Bytes, .. } => {
             (Kind::LimitReached, "Write under keys that there are; deleted documents count, too.")
         }

@@ -217,7 +217,9 @@ impl Runtime {
                 return Ok(());
             }
             Request::Doctor(reply) => {
-                let checks = doctor::examine(&self.state, &self.surroundings, &self.store);
+                let documents = self.view.borrow().documents.clone();
+                let around = &self.surroundings;
+                let checks = doctor::examine(&self.state, &documents, around, &self.store);
                 self.examinations.spawn(async move { answer(reply, Ok(checks.await)) });
                 return Ok(());
             }

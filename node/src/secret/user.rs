@@ -174,8 +174,9 @@ mod tests {
         #[test]
         fn fuzz_any_user_lines(line: String, content in proptest::collection::vec(any::<u8>(), 0..80)) {
             for prefix in ["", "crux-user1-", "crux-user-key1-"] {
-                prop_assert!(format!("{prefix}{line}-end").parse::<UserKey>().is_err());
-                prop_assert!(format!("{prefix}{line}-end").parse::<UserPublic>().is_err());
+                let line = format!("{prefix}{line}-end");
+                prop_assert!(line.parse::<UserKey>().is_err());
+                prop_assert!(line.parse::<UserPublic>().is_err());
             }
             // A right checksum around anything.
             let read = PUBLIC.encode(&content).parse::<UserPublic>();

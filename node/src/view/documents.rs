@@ -63,6 +63,7 @@ impl View {
             grants_version: self.documents.grants_version(),
             grant: self.documents.grant_of(signer).map(|grant| grant.sealed()),
             keys: keys.iter().map(of).collect(),
+            held: self.documents.keys_of(signer) as u64,
         }
     }
 

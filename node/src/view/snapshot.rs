@@ -12,7 +12,7 @@ use crux_crdt::{Digest, Principal};
 use super::Said;
 
 /// The state that a node sees at one moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct View {
     /// The flock's name.
     pub flock: Label,

@@ -110,7 +110,8 @@ async fn what_a_peer_could_not_send_a_caller_cannot_either() {
     forged[40] ^= 1;
     let mut long = good.sealed();
     long.push(0);
-    for bytes in [vec![], good.sealed()[..50].to_vec(), forged, long, other_flock.unwrap().sealed()] {
+    for bytes in [vec![], good.sealed()[..50].to_vec(), forged, long, other_flock.unwrap().sealed()]
+    {
         let (kind, said) = refusal(&node, raw(vec![good.sealed(), bytes])).await;
         assert_eq!(kind, Kind::InvalidArgument, "{said}");
         assert!(said.contains("document 2 of the request"), "{said}");

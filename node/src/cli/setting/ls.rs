@@ -74,7 +74,8 @@ fn row(shown: &ShownDocument, names: &BTreeMap<Principal, Label>) -> Row {
     };
     let value = setting.map(|setting| match setting {
         Setting::Labels(_, labels) => {
-            let pairs: Vec<_> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let pairs: Vec<_> =
+                labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
             pairs.join(",")
         }
         other => other.content(),

@@ -67,7 +67,9 @@ fn write(
     let is_unset = content == Content::Deleted;
     if is_unset && !basis.present {
         let message = format!("the setting {name} is not set");
-        return Err(Error::new(Kind::NotFound, message).with_hint("`setting ls` lists those that are."));
+        return Err(
+            Error::new(Kind::NotFound, message).with_hint("`setting ls` lists those that are.")
+        );
     }
     let draft = session.draft(basis, content);
     let Written::Put(written) = session.write(vec![draft], how, ui)? else { return Ok(()) };

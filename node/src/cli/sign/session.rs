@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crux_client::model::{Basis, DocumentSigner, KeyBasis, WrittenDocument};
-use crux_client::op::{BASIS_KEYS_MAX, DocumentBasis, PUT_BYTES_MAX, PUT_DOCUMENTS_MAX, PutDocuments};
+use crux_client::op::{
+    BASIS_KEYS_MAX, DocumentBasis, PUT_BYTES_MAX, PUT_DOCUMENTS_MAX, PutDocuments,
+};
 use crux_crdt::canon::Decoder;
 use crux_crdt::document::{Document, Grant, Key};
 use crux_crdt::sign::{Ed25519, Terms};
@@ -109,6 +111,22 @@ impl Session {
         Ok(bases)
     }
 
+    /// What is under a key, and under how many keys the node holds documents of a user.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub(in crate::cli) fn held(
+        &self,
+        user: Principal,
+        key: Key,
+        wait: Wait,
+        ui: &Ui,
+    ) -> Result<(KeyBasis, u64), Error> {
+        let basis = ask(user, std::slice::from_ref(&key), wait, ui)?;
+        let of_key = basis.keys.into_iter().next().ok_or_else(mixed_up)?;
+        Ok((of_key, basis.held))
+    }
+
     /// The key's public half.
     pub(in crate::cli) const fn principal(&self) -> Principal {
         self.signer.principal()
@@ -147,7 +165,8 @@ impl Session {
             true => format!("Only the operator writes {}/…: use --operator-key.", key.kind()),
             false => "The operator can grant more with `user add`.".to_owned(),
         };
-        let message = format!("the grant of {} ({}) does not cover {key}", grant.name, granted(grant));
+        let message =
+            format!("the grant of {} ({}) does not cover {key}", grant.name, granted(grant));
         Err(Error::new(Kind::NotGranted, message).with_hint(hint))
     }
 
@@ -196,8 +215,9 @@ impl Session {
         let key = draft.key.clone();
         let body = draft.into_body();
         let signed = Document::sign(body, &self.flock, self.signer.identity(), grant);
-        let signed = signed
-            .map_err(|err| Error::new(Kind::InvalidArgument, err.to_string()).augment(key.as_str()))?;
+        let signed = signed.map_err(|err| {
+            Error::new(Kind::InvalidArgument, err.to_string()).augment(key.as_str())
+        })?;
         Ok(signed.sealed())
     }
 
@@ -259,12 +279,7 @@ fn mixed_up() -> Error {
 }
 
 /// The role of a user with a grant. The node is not believed: the grant is checked as a document is.
-fn user(
-    signer: &Signer,
-    grant: &[u8],
-    basis: &Basis,
-    operator: Principal,
-) -> Result<Role, Error> {
+fn user(signer: &Signer, grant: &[u8], basis: &Basis, operator: Principal) -> Result<Role, Error> {
     let invalid = |why: String| {
         Error::new(Kind::Internal, why)
             .augment("the grant that the node sent")

@@ -115,8 +115,7 @@ impl Flock {
     /// Has the node hold a document, as if a peer had sent it.
     pub(super) fn hold(&self, seed: u8, key: &Key, at: (u64, u64), content: Option<&[u8]>) {
         let view = self.node.views.borrow().clone();
-        let terms =
-            Terms { flock: view.flock_id, operator: view.operator, verifier: &Ed25519 };
+        let terms = Terms { flock: view.flock_id, operator: view.operator, verifier: &Ed25519 };
         let identity = identity(seed);
         let grant = view.documents.grant_of(&identity.principal()).cloned();
         let body = Body::new(key.clone(), at.0, at.1, content.map(Into::into));
@@ -173,7 +172,10 @@ async fn a_user_writes_what_her_grant_covers() {
     assert_eq!(flock.list()[1], "target/main deleted 3 1 alice");
     assert_eq!(refused(&flock.alice("doc rm target/main --json")), is(3, "not_found"));
     let json = done(flock.run("doc show target/main --json")).json();
-    assert_eq!((&json["content"], &json["rival"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+    assert_eq!(
+        (&json["content"], &json["rival"]),
+        (&serde_json::Value::Null, &serde_json::Value::Null)
+    );
     // It is there again, after its deletion.
     done(flock.alice(&format!("doc put target/main {file}")));
     assert_eq!(flock.list()[1], "target/main current 4 1 alice");
@@ -204,7 +206,10 @@ async fn what_is_not_text_is_in_base64() {
     let file = flock.file("f", [0xff, 0xfe]);
     done(flock.operator(&format!("doc put later/x {file}")));
     let json = done(flock.run("doc show later/x --json")).json();
-    assert_eq!((&json["content"], &json["content_base64"]), (&serde_json::Value::Null, &"//4=".into()));
+    assert_eq!(
+        (&json["content"], &json["content_base64"]),
+        (&serde_json::Value::Null, &"//4=".into())
+    );
     assert_eq!(json["known_kind"], false);
     let shown = done(flock.run("doc show later/x")).out;
     assert!(shown.contains("not a text"), "{shown}");
@@ -222,7 +227,12 @@ async fn the_operators_key_comes_on_standard_input() {
     let line = fs::read_to_string(flock.path("operator.key")).unwrap();
     let file = flock.file("f", "x");
     done(flock.run_on(&format!("doc put rule/a {file} --operator-key -"), &line));
-    done(flock.run_on(&format!("doc put rule/a - --operator-key {}", flock.path("operator.key")), "y"));
+    done(
+        flock.run_on(
+            &format!("doc put rule/a - --operator-key {}", flock.path("operator.key")),
+            "y",
+        ),
+    );
     assert_eq!(flock.list(), ["rule/a current 2 1 operator"]);
     assert_eq!(done(flock.run("doc show rule/a --json")).json()["content"], "y");
     for signer in ["--operator-key -", "--identity -"] {
@@ -266,7 +276,11 @@ async fn what_may_not_be_written_is_refused_before_it_is_sent() {
         (format!("doc put secret/edge/x {file} --identity {alice}"), 5, "not_granted"),
         (format!("doc put setting/log {file} --identity {alice}"), 5, "not_granted"),
         (format!("doc put later/x {file} --identity {alice}"), 5, "not_granted"),
-        (format!("doc put target/main {file} --identity {}", flock.path("bob.key")), 5, "not_granted"),
+        (
+            format!("doc put target/main {file} --identity {}", flock.path("bob.key")),
+            5,
+            "not_granted",
+        ),
         (format!("doc put target/main {file} --identity {other}"), 5, "not_granted"),
         (format!("doc put target/main {file} --operator-key {other}"), 5, "not_granted"),
         (format!("doc put target/main {large} --identity {alice}"), 5, "limit_reached"),
@@ -275,8 +289,16 @@ async fn what_may_not_be_written_is_refused_before_it_is_sent() {
         (format!("doc put target/main {file} --identity {open}"), 5, "permission_denied"),
         (format!("doc put target {file} --identity {alice}"), 2, "invalid_name"),
         (format!("doc put target/../x {file} --identity {alice}"), 2, "invalid_name"),
-        (format!("doc put target/raced {file} --operator-key {}", flock.path("operator.key")), 5, "conflict"),
-        (format!("doc put grant/x {file} --operator-key {}", flock.path("operator.key")), 2, "invalid_argument"),
+        (
+            format!("doc put target/raced {file} --operator-key {}", flock.path("operator.key")),
+            5,
+            "conflict",
+        ),
+        (
+            format!("doc put grant/x {file} --operator-key {}", flock.path("operator.key")),
+            2,
+            "invalid_argument",
+        ),
         ("doc show target/main".to_owned(), 3, "not_found"),
     ] {
         let ran = flock.run(&format!("{line} --json"));

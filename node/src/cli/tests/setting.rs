@@ -58,7 +58,8 @@ async fn a_setting_that_makes_no_sense_is_not_signed() {
         assert_eq!(refused(&ran), is(exit, kind), "{line} {}", ran.err);
     }
     // Settings are the operator's.
-    let ran = flock.run(&format!("setting set log info --operator-key {}", flock.path("alice.key")));
+    let ran =
+        flock.run(&format!("setting set log info --operator-key {}", flock.path("alice.key")));
     assert_eq!(ran.exit, 2, "{ran:?}");
     assert_eq!(flock.list(), before);
 }

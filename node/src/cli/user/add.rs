@@ -133,8 +133,11 @@ fn refuse_other_keys(
     ui: &Ui,
 ) -> Result<(), Error> {
     if key == session.principal() {
-        return Err(Error::new(Kind::InvalidArgument, "the key is the operator's, who needs no grant")
-            .augment("--key"));
+        return Err(Error::new(
+            Kind::InvalidArgument,
+            "the key is the operator's, who needs no grant",
+        )
+        .augment("--key"));
     }
     let members = ui.call(&GetMembers, how.wait)?;
     match members.iter().find(|member| member.principal == key) {

@@ -1,10 +1,8 @@
 //! The grants that a node has.
 
-use std::collections::BTreeMap;
-
 use crux_client::Client;
 use crux_client::model::{DocumentEntry, ShownDocument};
-use crux_client::op::{Call, DocumentBasis, ListDocuments, ShowDocument};
+use crux_client::op::{DocumentBasis, ListDocuments, ShowDocument};
 use crux_client::{order, socket::Door};
 use crux_crdt::Principal;
 use crux_crdt::canon::Canonical as _;

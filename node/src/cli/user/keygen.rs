@@ -25,8 +25,11 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     if is_stdout(&args.out) {
-        return Err(Error::new(Kind::InvalidArgument, "the public line goes to standard output, and so would the key")
-            .with_hint("Give the path of a file: it gets mode 0600."));
+        return Err(Error::new(
+            Kind::InvalidArgument,
+            "the public line goes to standard output, and so would the key",
+        )
+        .with_hint("Give the path of a file: it gets mode 0600."));
     }
     ui.keep_memory_private()?;
     if args.if_missing && args.out.metadata().is_ok_and(|meta| meta.len() > 0) {

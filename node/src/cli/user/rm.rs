@@ -1,11 +1,13 @@
 //! `user rm`
 //!
-//! A revocation has two steps, and each is a request of its own.
+//! A revocation has three steps, and each is a request of its own.
 //!
 //! 1. **The grants.** The grant of the user is signed as revoked, and all other ones again, under a version of the
 //!    grants that is one greater. From then on nothing counts that the user signs, and whatever is signed under the
 //!    greater version wins over all that the user wrote or may still write.
 //! 2. **The documents** that the user wrote and the operator keeps, signed again by the operator under that version.
+//! 3. **The number** of documents in the revoked grant, which counts against what all users together may have, becomes
+//!    the number that is there. Not before the second step: where a replica holds more, it drops some.
 //!
 //! Invariant: each step does only what is not done yet, so an interrupted run is finished by running it again. The
 //! version is raised at most once for a user. A document that the user could not write under the grant was void before,
@@ -22,9 +24,7 @@ use crux_crdt::canon::Canonical as _;
 use crux_crdt::document::{Grant, Key};
 use serde_json::json;
 
-use super::{
-    Content, Draft, Grants, OperatorSigner, Session, Ui, User, UserState, Wait, Writing, Written,
-};
+use super::{Content, Draft, Grants, OperatorSigner, Session, Ui, User, UserState, Wait, Writing};
 use crate::cli::output::block_on;
 use crate::error::{Error, Kind};
 
@@ -62,9 +62,14 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let kept = keep(&session, removed, &without, args.how, ui)?;
     let rewritten: Vec<_> = kept.iter().map(|draft| draft.key.to_string()).collect();
     drafts.extend(kept);
-    if let Written::Dry = session.write(drafts, args.how, ui)? {
-        return Ok(());
+    if !args.how.dry_run {
+        session.write(std::mem::take(&mut drafts), args.how, ui)?;
     }
+    drafts.extend(shrink(&session, removed, args.how, ui)?);
+    if args.how.dry_run {
+        return session.write(drafts, args.how, ui).map(drop);
+    }
+    session.write(drafts, args.how, ui)?;
     let version = session.grants_version();
     let answer = json!({ "grants_version": version, "rewritten": rewritten });
     ui.answer(&answer, || {
@@ -150,6 +155,26 @@ fn keep(
     let bases = session.bases(&keys, how.wait, ui)?;
     let drafts = bases.into_iter().zip(contents);
     Ok(drafts.map(|(basis, (_, content))| session.draft(basis, content)).collect())
+}
+
+/// The revoked grant with the number of documents that there are, if it allows more.
+fn shrink(
+    session: &Session,
+    removed: &User,
+    how: Writing,
+    ui: &Ui,
+) -> Result<Option<Draft>, Error> {
+    let (mut basis, held) = session.held(removed.key, removed.document(), how.wait, ui)?;
+    let documents = u32::try_from(held).unwrap_or(u32::MAX);
+    if documents >= removed.grant.documents {
+        return Ok(None);
+    }
+    // A dry run signed nothing in the first step.
+    if how.dry_run && removed.state != UserState::Revoked {
+        basis.next_generation += 1;
+    }
+    let grant = Grant { revoked: true, documents, ..removed.grant.clone() };
+    Ok(Some(session.draft(basis, Content::Bytes(grant.to_canonical()))))
 }
 
 /// The contents of some documents, and which of them have a rival.

@@ -19,9 +19,10 @@ use std::time::Duration;
 
 use crux_client::model::{Check, CheckResult};
 use crux_client::order;
-use crux_crdt::{Digest, Principal};
+use crux_crdt::document::Documents;
 use crux_crdt::name::{Label, NodeName};
 use crux_crdt::path::Endpoint;
+use crux_crdt::{Digest, Principal};
 use crux_protocol::flock::{self, MemberState};
 use crux_protocol::net::Turned;
 use tokio::net::TcpStream;
@@ -86,10 +87,11 @@ impl Surroundings {
 /// Checks everything that commonly goes wrong. This call does the checks that need no waiting.
 pub(super) fn examine(
     state: &flock::State,
+    documents: &Documents,
     around: &Surroundings,
     store: &StoreHandle,
 ) -> impl Future<Output = Vec<Check>> + Send + use<> {
-    let now = vec![
+    let mut now = vec![
         check_modes(around),
         disk::check(around, state.is_read_only()),
         check_writes(store),
@@ -109,6 +111,9 @@ pub(super) fn examine(
         isolation::check(&around.stated.borrow()),
         check_parts(&around.parts),
     ];
+    if around.operator.is_some() {
+        now.push(documents::check(documents));
+    }
     let addresses = around.addresses.clone();
     async move {
         let mut checks = now;
