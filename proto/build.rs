@@ -4,7 +4,12 @@ use std::path::PathBuf;
 
 use prost::Message as _;
 
-const FILES: [&str; 3] = ["crux/v1/control.proto", "crux/v1/blobs.proto", "crux/v1/services.proto"];
+const FILES: [&str; 4] = [
+    "crux/v1/control.proto",
+    "crux/v1/blobs.proto",
+    "crux/v1/documents.proto",
+    "crux/v1/services.proto",
+];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");

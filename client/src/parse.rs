@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crux_crdt::blob::BlobId;
+use crux_crdt::document::{KEY_BYTES_MAX, Key};
 use crux_crdt::name::{Label, NameError, ServiceName};
 use crux_crdt::path::{Endpoint, Query};
 use crux_crdt::record::{
@@ -212,6 +213,34 @@ pub fn blob_ref(s: &str) -> Result<BlobRef, Error> {
 
 fn blob_error(err: &crux_crdt::id::ParseIdError) -> Error {
     Error::new(Kind::InvalidArgument, err.to_string()).augment("the blob")
+}
+
+/// The key of a document.
+///
+/// # Errors
+/// [`Kind::InvalidName`]
+pub fn document_key(s: &str) -> Result<Key, Error> {
+    Key::new(s).map_err(|err| {
+        Error::new(Kind::InvalidName, err.to_string()).augment("the key of the document").with_hint(format!(
+            "It is KIND/NAME, as in target/main: a kind of lower-case letters, digits, `_` and `-`, then names of \
+             letters, digits and `._@:+-`, with a `/` between; at most {KEY_BYTES_MAX} bytes."
+        ))
+    })
+}
+
+/// A kind of documents, or the beginning of their keys; an empty one is that of all.
+///
+/// # Errors
+/// [`Kind::InvalidName`]
+pub fn document_prefix(s: &str) -> Result<String, Error> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._@:+-/".contains(c);
+    if s.len() <= KEY_BYTES_MAX && s.chars().all(allowed) {
+        return Ok(s.to_owned());
+    }
+    let found: String = s.chars().take(KEY_BYTES_MAX).collect();
+    Err(Error::new(Kind::InvalidName, format!("invalid prefix {found:?}"))
+        .augment("the keys of documents")
+        .with_hint("Give a kind, as in target, or the beginning of keys, as in secret/main/."))
 }
 
 /// A path on the node's machine, as it goes over the wire.

@@ -62,11 +62,21 @@ pub enum Bug {
     NeverFails,
     /// A program that ignores SIGTERM is not killed.
     NeverKills,
+    /// Of two rivals of a document the one with the greater marker is kept.
+    RivalByMarker,
+    /// A merge refuses a document of a user that is not granted its key now.
+    GrantedAtMerge,
+    /// A greater generation wins over a greater version of the grants, so a write of a revoked user may win.
+    RevokedWins,
+    /// A deleted document is forgotten, with its generation.
+    DeletionForgetsGeneration,
+    /// A node that takes a write checks the bound of its user, and those of all documents and all grants not.
+    BoundInAll,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 33] = [
         Self::ArrivalOrder,
         Self::HeadersOnly,
         Self::DigestIgnoresRecords,
@@ -95,6 +105,11 @@ impl Bug {
         Self::TriesRefused,
         Self::NeverFails,
         Self::NeverKills,
+        Self::RivalByMarker,
+        Self::GrantedAtMerge,
+        Self::RevokedWins,
+        Self::DeletionForgetsGeneration,
+        Self::BoundInAll,
     ];
 }
 

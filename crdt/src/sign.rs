@@ -40,21 +40,23 @@ impl Verifier for Ed25519 {
     }
 }
 
-/// What decides whether a signed fact holds: fixed for a flock.
+/// What a fact is verified against: it is valid for one flock.
 #[derive(Clone, Copy)]
 pub struct Terms<'a> {
-    /// `flock_id`.
+    /// The flock that it was signed for.
     pub flock: Digest,
-    /// The operator's public key, if the flock has an operator.
+    /// The flock's operator, if it has one.
     pub operator: Option<Principal>,
-    /// Checks signatures.
+    /// Checks its signatures.
     pub verifier: &'a dyn Verifier,
 }
 
 impl fmt::Debug for Terms<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (flock, operator) = (&self.flock, &self.operator);
-        f.debug_struct("Terms").field("flock", flock).field("operator", operator).finish()
+        f.debug_struct("Terms")
+            .field("flock", &self.flock)
+            .field("operator", &self.operator)
+            .finish_non_exhaustive()
     }
 }
 

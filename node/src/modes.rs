@@ -10,6 +10,9 @@
 //! secrets with mode 0444 or 0644 into a place that only the container sees, and orchestrators make whole
 //! volumes writable by a group of the container's own; a node that refused those could not restart there. Pipes
 //! and terminals have modes that say nothing of this kind.
+//!
+//! The key of a person, the operator's or a user's, lies on that person's machine and no node restarts with it: a
+//! command that signs with one refuses it as `ssh` does.
 
 use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt as _;
@@ -58,6 +61,20 @@ pub(crate) fn refuse_writable(file: &File, path: &Path) -> Result<(), Error> {
         "Make sure that it is what you put there, then run `chmod 600 {}`.",
         path.display()
     );
+    Err(Error::new(Kind::PermissionDenied, message).with_hint(hint))
+}
+
+/// Refuses a file with a person's key that anybody else may read or write.
+///
+/// # Errors
+/// [`Kind::PermissionDenied`], and what the system says.
+pub(crate) fn refuse_readable(file: &File, path: &Path) -> Result<(), Error> {
+    let meta = file.metadata().map_err(|err| Error::io("looking at its mode", &err))?;
+    if Open::of(&meta) == Open::Closed {
+        return Ok(());
+    }
+    let message = format!("others may read it (mode {:04o})", meta.mode() & 0o7777);
+    let hint = format!("Run `chmod 600 {}`, or give the key on standard input.", path.display());
     Err(Error::new(Kind::PermissionDenied, message).with_hint(hint))
 }
 

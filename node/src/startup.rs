@@ -106,6 +106,7 @@ async fn run_parts(
         .flatten()
         .for_each(|path| modes::warn_if_readable(path));
     let genesis = config.keys.genesis.clone();
+    refuse_operator(&genesis, &config.data_dir, &key)?;
     let (store, snapshot) = open_store(&config.data_dir, &genesis)?;
     if !config.rejoin {
         rejoin::refuse_left(&snapshot, &Identity::from_seed(&key.seed).principal())?;
@@ -164,6 +165,18 @@ async fn run_parts(
         }
     };
     parts.here(Part::Loop, runtime.run(Inputs { requests, found }, stop)).await
+}
+
+/// A node with the operator's key would hold on a disk of the flock what decides for all of it.
+fn refuse_operator(genesis: &Genesis, data_dir: &Path, key: &Key) -> Result<(), Error> {
+    if genesis.operator != Some(Identity::from_seed(&key.seed).principal()) {
+        return Ok(());
+    }
+    let path = identity::path_in(data_dir);
+    let message = format!("the key of this node, {}, is the operator's", path.display());
+    Err(Error::new(Kind::Refused, message).with_hint(
+        "Move the file to where the operator's key is kept: the node makes a key of its own when there is none.",
+    ))
 }
 
 /// A part failed. Where there is a picket it starts the node again at once, and the flock is told so.
@@ -381,6 +394,7 @@ fn surroundings(
     Surroundings {
         flock: genesis.flock.clone(),
         flock_id: genesis.flock_id(),
+        operator: genesis.operator,
         data_dir: config.data_dir.clone(),
         secret_file: config.secret_file.clone(),
         addresses,
@@ -451,4 +465,27 @@ fn start_api(
         Ok(())
     };
     parts.task(Part::Api, Stop::Ask(Box::pin(ask), API_MAX), serve);
+}
+
+#[cfg(test)]
+mod tests {
+    use crux_protocol::genesis::InitialSecret;
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    #[test]
+    fn a_node_does_not_start_with_the_operators_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = identity::load_or_make(dir.path()).unwrap();
+        let own = Identity::from_seed(&key.seed).principal();
+        let secret = InitialSecret::new(Zeroizing::new([7; 32]));
+        let start = |operator| {
+            let genesis = Genesis::new("dev".parse().unwrap(), operator, &secret);
+            refuse_operator(&genesis, dir.path(), &key).map_err(|err| err.kind())
+        };
+        assert_eq!(start(None), Ok(()));
+        assert_eq!(start(Some(Principal([9; 32]))), Ok(()));
+        assert_eq!(start(Some(own)), Err(Kind::Refused));
+    }
 }

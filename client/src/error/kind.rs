@@ -127,6 +127,15 @@ kinds! {
     /// The services of the node changed since the request was made.
     Generation          "generation"           ABORTED             Refused  Caller      false
         [No Yes] "Read the config again with `service show`, and repeat the change on that."
+    /// Another write under the key of a document came first, and the signer did not know it.
+    Conflict            "conflict"             ABORTED             Refused  Caller      true
+        [No Yes] "Read the document again with `doc show`, and repeat the command."
+    /// The signer's grant does not cover the document, or is revoked, or there is none.
+    NotGranted          "not_granted"          PERMISSION_DENIED   Refused  Caller      false
+        [No Yes] "`user ls` shows what each user may write; the operator changes it with `user add`."
+    /// The flock has no operator, so nobody can sign documents.
+    NoOperator          "no_operator"          FAILED_PRECONDITION Refused  Caller      false
+        [No] "Make a new flock with an operator's key: `crux-node keygen`. Nodes keep their `principal.key`."
     /// The target exists already and is never overwritten.
     AlreadyExists       "already_exists"       ALREADY_EXISTS      Refused  Caller      false
         [No] "Choose another name, or remove the existing file yourself."

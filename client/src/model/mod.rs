@@ -5,6 +5,7 @@
 
 mod blob;
 mod check;
+mod document;
 mod event;
 mod glob;
 mod inspected;
@@ -26,6 +27,9 @@ mod wall_time;
 
 pub use blob::{Blob, BlobRef, Progress, Scrubbed};
 pub use check::{Check, CheckResult};
+pub use document::{
+    Basis, DocumentEntry, DocumentSigner, DocumentState, KeyBasis, RivalDocument, ShownDocument, WrittenDocument,
+};
 pub use event::Event;
 pub use glob::Glob;
 pub use inspected::{CheckState, Inspected, InstanceExit, PreviousImage};

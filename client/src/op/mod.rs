@@ -8,8 +8,8 @@
 //!            ◀─ Registered ─       ◀─ RegisterResponse ─           ◀─ Registered ─        ◀─ Answer ──
 //! ```
 //!
-//! There is one file for each service of the API: [`control`], [`blobs`] and [`services`]. Each holds the
-//! operations with both of their conversions, and a table of calls at its top. The client sends by that table,
+//! There is one file for each service of the API: [`control`], [`blobs`], [`documents`] and [`services`]. Each holds
+//! the operations with both of their conversions, and a table of calls at its top. The client sends by that table,
 //! over the socket that the table names, and the node serves by it.
 //!
 //! # A new operation that changes state
@@ -30,6 +30,7 @@
 
 pub mod blobs;
 pub mod control;
+pub mod documents;
 pub mod services;
 
 use std::future::Future;
@@ -41,6 +42,7 @@ use crate::socket::Door;
 
 pub use blobs::*;
 pub use control::*;
+pub use documents::*;
 pub use services::*;
 
 /// The longest answer in bytes. A service takes about 300, so this is some 200 000 services.

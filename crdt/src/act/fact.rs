@@ -96,7 +96,7 @@ impl FactKind for Arc<Signed<Act>> {
         }
     }
 
-    fn may_state(&self, _: &Strew) -> Result<(), Refused> {
+    fn may_state(_: &[Self], _: &Strew) -> Result<(), Refused> {
         Err(Refused::Kind(Kind::ACT))
     }
 }

@@ -1,4 +1,5 @@
 use crate::canon::DecodeError;
+use crate::document::DocumentError;
 use crate::record::RecordError;
 use crate::sign::OpenError;
 
@@ -14,6 +15,9 @@ pub enum FactError {
     /// The parts of a record do not belong together.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// It is not a document of this flock.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
     /// It is another fact than the one it is stored as.
     #[error("it is another one")]
     Another,
@@ -29,6 +33,7 @@ impl FactError {
         match self {
             Self::Decode(error) => error.unknown(),
             Self::Open(error) => error.unknown(),
+            Self::Document(error) => error.unknown(),
             Self::Record(_) | Self::Another | Self::PartMissing(_) => None,
         }
     }

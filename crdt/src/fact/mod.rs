@@ -32,6 +32,7 @@ pub use table::{Fact, open, parts, peek, restore, without};
 use std::collections::BTreeMap;
 
 use crate::canon::{DecodeError, Decoder, Encoder};
+use crate::document;
 use crate::sign::Terms;
 use crate::strew::{Index, Outcome, Strew};
 use crate::{Digest, Principal};
@@ -42,6 +43,9 @@ pub enum Refused {
     /// Nobody states this kind by hand.
     #[error("{0} are not stated by hand")]
     Kind(Kind),
+    /// See there.
+    #[error(transparent)]
+    Document(#[from] document::Refused),
 }
 
 /// A kind of fact: how it travels, how it is stored, and its set in the replica.
@@ -59,8 +63,24 @@ pub trait FactKind: Clone + Sized {
     fn author(&self) -> Principal;
     /// About how many bytes it takes on the wire.
     fn bytes(&self) -> usize;
+    /// See [`Fact::comes_first`].
+    fn comes_first(&self) -> bool {
+        false
+    }
     /// Whether it has the other one's place on a disk.
     fn replaces(&self, other: &Self) -> bool;
+
+    /// See [`Fact::kept`].
+    fn kept(all: Vec<Self>) -> Vec<Self> {
+        let mut kept: Vec<Self> = Vec::new();
+        for fact in all {
+            if !kept.iter().any(|known| known.replaces(&fact)) {
+                kept.retain(|known| !fact.replaces(known));
+                kept.push(fact);
+            }
+        }
+        kept
+    }
 
     /// See [`peek`].
     ///
@@ -123,5 +143,5 @@ pub trait FactKind: Clone + Sized {
     ///
     /// # Errors
     /// [`Refused`].
-    fn may_state(&self, strew: &Strew) -> Result<(), Refused>;
+    fn may_state(all: &[Self], strew: &Strew) -> Result<(), Refused>;
 }

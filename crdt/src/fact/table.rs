@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{Arrival, FactError, FactKind, Kept, Kind, Refused};
 use crate::act::Act;
 use crate::canon::{DecodeError, Decoder, Encoder};
+use crate::document::Document;
 use crate::record::Record;
 use crate::sign::{Signed, Terms};
 use crate::strew::{Index, Outcome, Strew};
@@ -81,6 +82,13 @@ macro_rules! facts {
                 }
             }
 
+            /// Whether other facts of its kind are merged after it.
+            pub fn comes_first(&self) -> bool {
+                match self {
+                    $(Self::$variant(fact) => FactKind::comes_first(fact),)*
+                }
+            }
+
             /// About how many bytes it takes on the wire.
             pub fn bytes(&self) -> usize {
                 match self {
@@ -94,6 +102,21 @@ macro_rules! facts {
                     $((Self::$variant(fact), Self::$variant(other)) => FactKind::replaces(fact, other),)*
                     #[allow(unreachable_patterns, reason = "a table of one row has no other pairs")]
                     _ => false,
+                }
+            }
+
+            /// Of facts of one kind and key those that a replica holds that merged all of them.
+            pub fn kept(all: Vec<Self>) -> Vec<Self> {
+                match all.first() {
+                    $(Some(Self::$variant(_)) => {
+                        let all = all.into_iter().filter_map(|fact| match fact {
+                            Self::$variant(fact) => Some(fact),
+                            _ => None,
+                        });
+                        let kept = FactKind::kept(all.collect());
+                        kept.into_iter().map(Self::$variant).collect()
+                    })*
+                    None => all,
                 }
             }
 
@@ -243,14 +266,23 @@ macro_rules! facts {
                 }
             }
 
-            /// Whether this node may take a fact from a person who signed it, and call it written.
+            /// Whether this node may take facts, one after the other, from a person who signed them, and call them
+            /// written.
             ///
             /// # Errors
             /// [`Refused`]. Nothing was changed; the signer is at fault, or somebody else was faster.
-            pub fn may_state(&self, fact: &Fact) -> Result<(), Refused> {
-                match fact {
-                    $(Fact::$variant(fact) => FactKind::may_state(fact, self),)*
-                }
+            pub fn may_state(&self, facts: &[Fact]) -> Result<(), Refused> {
+                $({
+                    let of_kind = facts.iter().filter_map(|fact| match fact {
+                        Fact::$variant(fact) => Some(fact.clone()),
+                        _ => None,
+                    });
+                    let of_kind: Vec<_> = of_kind.collect();
+                    if !of_kind.is_empty() {
+                        FactKind::may_state(&of_kind, self)?;
+                    }
+                })*
+                Ok(())
             }
         }
     };
@@ -262,4 +294,6 @@ facts! {
     "acts", fetched 1024 at a time, compared last: false.
     2 => RECORD Record(Arc<Record>);
     "records", fetched 64 at a time, compared last: true.
+    3 => DOCUMENT Document(Arc<Document>);
+    "documents", fetched 256 at a time, compared last: false.
 }

@@ -108,7 +108,7 @@ impl FactKind for Arc<Record> {
         }
     }
 
-    fn may_state(&self, _: &Strew) -> Result<(), Refused> {
+    fn may_state(_: &[Self], _: &Strew) -> Result<(), Refused> {
         Err(Refused::Kind(Kind::RECORD))
     }
 }

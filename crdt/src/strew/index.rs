@@ -56,7 +56,7 @@ impl Index {
     }
 
     /// Takes as little memory as it can.
-    pub(super) fn pack(&mut self) {
+    pub(crate) fn pack(&mut self) {
         pack(&mut self.entries);
     }
 

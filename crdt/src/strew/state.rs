@@ -5,6 +5,7 @@ use super::footprint::{Footprint, cost_of};
 use super::{Index, Membership, Outcome};
 use crate::act::{ACTS_BYTES_PER_AUTHOR_MAX, ACTS_PER_AUTHOR_MAX, Act, Statement};
 use crate::canon::Encoder;
+use crate::document::Documents;
 use crate::fact::{Fact, Gone, Kind};
 use crate::hash::sha3;
 use crate::lww::Register;
@@ -56,7 +57,7 @@ pub enum ActOutcome {
 }
 
 #[derive(Debug, Clone, Default)]
-struct Chain {
+pub(super) struct Chain {
     ids: Vec<Digest>,
     frontier: Frontier,
     /// How many of them are of kinds that this build does not know.
@@ -64,7 +65,7 @@ struct Chain {
     /// How many bytes these have, without their envelopes.
     later_bytes: usize,
     /// What its acts take in memory.
-    cost: usize,
+    pub(super) cost: usize,
 }
 
 /// One node's replica. See the module for its invariant.
@@ -72,16 +73,19 @@ struct Chain {
 pub struct Strew {
     records: BTreeMap<Principal, Register<Arc<Record>, (Marker, Digest)>>,
     acts: BTreeMap<Digest, Arc<Signed<Act>>>,
-    chains: BTreeMap<Principal, Chain>,
+    pub(super) chains: BTreeMap<Principal, Chain>,
     membership: Membership,
     operator: Option<Principal>,
+    pub(super) documents: Arc<Documents>,
     registers_index: Index,
     acts_index: Index,
-    footprint: Footprint,
+    pub(super) footprint: Footprint,
     // The authors whose records were stripped since that was asked last, and what the whole ones took.
     stripped: Vec<(Principal, usize)>,
     // What a disk may drop.
-    gone: Vec<Gone>,
+    pub(super) gone: Vec<Gone>,
+    // Facts that came in with others.
+    pub(super) enclosed: Vec<Fact>,
 }
 
 impl Strew {
@@ -93,11 +97,13 @@ impl Strew {
             chains: BTreeMap::new(),
             membership: Membership::new(me),
             operator: None,
+            documents: Arc::default(),
             registers_index: Index::default(),
             acts_index: Index::default(),
             footprint: Footprint::new(me),
             stripped: Vec::new(),
             gone: Vec::new(),
+            enclosed: Vec::new(),
         }
     }
 
@@ -157,8 +163,11 @@ impl Strew {
     ) -> Self {
         let mut strew = Self::new(me);
         strew.set_operator(operator);
+        let mut facts: Vec<_> = facts.into_iter().collect();
+        // Acts before records, which departures strip; and grants before what they bound.
+        facts.sort_by_key(|fact| (fact.kind(), !fact.comes_first()));
         facts.into_iter().for_each(|fact| _ = strew.merge_fact(fact));
-        strew.stripped.clear();
+        (strew.stripped, strew.gone, strew.enclosed) = (Vec::new(), Vec::new(), Vec::new());
         strew.pack();
         strew
     }
@@ -170,6 +179,7 @@ impl Strew {
         pack(&mut self.chains);
         self.chains.values_mut().for_each(|chain| chain.ids.shrink_to_fit());
         self.membership.pack();
+        Arc::make_mut(&mut self.documents).pack();
         self.registers_index.pack();
         self.acts_index.pack();
         self.footprint.pack();
@@ -297,7 +307,8 @@ impl Strew {
 
     /// What an author takes once this is its record.
     fn cost(&self, author: &Principal, record: &Record) -> usize {
-        record.footprint() + self.chains.get(author).map_or(0, |chain| chain.cost)
+        let acts = self.chains.get(author).map_or(0, |chain| chain.cost);
+        record.footprint() + acts + self.documents.footprint_of(author)
     }
 
     /// Whether the author of a record departed at its incarnation, so that it is not shown again. This

@@ -5,6 +5,7 @@
 //! | `server` | serves Control, health and reflection until it is stopped |
 //! | `service` | the Control service: reads use the view, the rest goes to the fulcrum |
 //! | `blobs` | the Blobs service: streams in and out |
+//! | `documents` | the Documents service: opens what callers signed |
 //! | `feed` | what `Watch` streams |
 //! | `health` | what `grpc.health.v1` says of the node and of its services |
 //!
@@ -24,8 +25,9 @@
 //! | watches (also of health, and reflection) | 128 | `limit_reached`, `RESOURCE_EXHAUSTED` |
 //! | puts and gets of blobs | 128 | `limit_reached`, `RESOURCE_EXHAUSTED` |
 //! | other calls for which the node has to work | 192 | `busy`, `UNAVAILABLE` |
-//! | `status`, `leader`, `members`, `services`, `resolve`, health checks | any number | |
+//! | `status`, `leader`, `members`, `services`, `resolve`, reading documents, health checks | any number | |
 //! | long calls of one connection | 64 | `limit_reached`, `RESOURCE_EXHAUSTED` |
+//! | bytes of puts of documents, beyond 64 KiB of each | 32 MiB | `busy`, `UNAVAILABLE` |
 //! | bytes of answers that callers have not taken | 64 MiB | the call of which nothing was taken for longest ends with `limit_reached` |
 //!
 //! With fewer descriptors, a quarter of them are connections, 16 at least, and the rest in proportion.
@@ -33,6 +35,7 @@
 //! watcher that does not read costs one message; see `feed`.
 
 mod blobs;
+mod documents;
 mod feed;
 mod health;
 mod server;

@@ -3,13 +3,15 @@
 use std::future::Future;
 use std::time::Duration;
 
+use crux_client::op::{PUT_BYTES_MAX, PUT_DOCUMENTS_MAX};
 use crux_picket::door::{Calls, STREAMS_MAX, Seats, Socket};
 use crux_proto::v1::blobs_server::BlobsServer;
 use crux_proto::v1::control_server::ControlServer;
+use crux_proto::v1::documents_server::DocumentsServer;
 use tokio::sync::watch;
 use tonic::transport::Server;
 
-use super::blobs;
+use super::{blobs, documents};
 use super::feed::Seen;
 use super::health::NodeHealth;
 use super::service::Service;
@@ -27,6 +29,9 @@ const REQUEST_BYTES_MAX: usize = 64 * 1024;
 
 /// The longest part of a put, in bytes: a chunk of 1 MiB, and some.
 const PART_BYTES_MAX: usize = 1024 * 1024 + 64 * 1024;
+
+/// The longest put of documents, in bytes: as many as a client hands in, and some for each.
+const BULK_BYTES_MAX: usize = PUT_BYTES_MAX + PUT_DOCUMENTS_MAX * 8 + REQUEST_BYTES_MAX;
 
 /// Serves the control API on a socket, from the moment that the node shows itself, until `shutdown` resolves; health says *serving* of the blobs
 /// once `ready` does, and of services what was `stated` of them. Then says *not serving*, closes silent connections, ends the streams, finishes the
@@ -57,11 +62,13 @@ pub async fn serve(
     let (view, of_blobs) = (handle.view.clone(), pantry.clone());
     let blobs = blobs::Service { pantry: of_blobs, view, closing: closing.clone() };
     let blobs = BlobsServer::new(blobs).max_decoding_message_size(PART_BYTES_MAX);
+    let documents = documents::Service { handle: handle.clone() };
+    let documents = DocumentsServer::new(documents).max_decoding_message_size(BULK_BYTES_MAX);
     let seen = Seen::default();
     let service = Service { handle, pantry, seen, closing: closing.clone() };
     let control = ControlServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX);
     let seats = Seats::new(socket.limits.connections);
-    let calls = Calls::new(socket.limits, REQUEST_BYTES_MAX);
+    let calls = Calls::new(socket.limits, REQUEST_BYTES_MAX).with_bulk(BULK_BYTES_MAX);
     let server = Server::builder()
         .max_concurrent_streams(STREAMS_MAX)
         // Of a call that is refused early more comes, and by default a connection bears that so many
@@ -72,6 +79,7 @@ pub async fn serve(
         .add_service(reflection)
         .add_service(control)
         .add_service(blobs)
+        .add_service(documents)
         .serve_with_incoming_shutdown(socket.incoming(seats.clone()), closed(closing));
     tokio::pin!(server);
     let announced = async {

@@ -11,6 +11,7 @@
 mod blob;
 mod completions;
 mod deregister;
+mod doc;
 mod doctor;
 mod error;
 mod events;
@@ -33,11 +34,14 @@ mod resolve;
 mod run;
 mod service;
 mod services;
+mod setting;
+mod sign;
 mod status;
 mod table;
 #[cfg(test)]
 mod tests;
 mod unknown;
+mod user;
 mod watch;
 
 use std::ffi::{OsStr, OsString};
@@ -99,6 +103,16 @@ struct Wait {
     timeout: Duration,
 }
 
+/// How much of `--timeout` is left for the disk of the node and for the answer. Wild guess.
+const ANSWER_MARGIN: Duration = Duration::from_millis(500);
+
+impl Wait {
+    /// How long the node may wait for other members, so that its answer is here before the command gives up.
+    fn patience(self) -> Duration {
+        self.timeout.saturating_sub(ANSWER_MARGIN.min(self.timeout / 4))
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     Keygen(keygen::Args),
@@ -117,6 +131,9 @@ enum Command {
     Leave(leave::Args),
     Doctor(doctor::Args),
     Blob(blob::Args),
+    Doc(doc::Args),
+    User(user::Args),
+    Setting(setting::Args),
     Service(Box<service::Args>),
     Ps(ps::Args),
     Inspect(inspect::Args),
@@ -191,6 +208,9 @@ fn dispatch(command: Command, ui: &mut Ui) -> Result<Exit, Error> {
         Command::Leave(args) => leave::run(&args, ui),
         Command::Doctor(args) => doctor::run(&args, ui),
         Command::Blob(args) => blob::run(&args, ui),
+        Command::Doc(args) => doc::run(&args, ui),
+        Command::User(args) => user::run(&args, ui),
+        Command::Setting(args) => setting::run(&args, ui),
         Command::Service(args) => service::run(&args, ui),
         Command::Ps(args) => ps::run(&args, ui),
         Command::Inspect(args) => inspect::run(&args, ui),

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::future::Future;
-use std::io::{self, BufRead as _, IsTerminal as _, Write};
+use std::io::{self, BufRead as _, IsTerminal as _, Read, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,10 +19,11 @@ use crate::config::Env;
 use crate::error::{Error, Kind};
 use crate::nodes::Nodes;
 use crate::outfile;
-use crate::plain;
+use crate::{plain, private};
 
 /// Where a command prints, and what all commands are told.
 pub struct Ui {
+    input: Box<dyn Read + Send>,
     out: Box<dyn Write + Send>,
     err: Box<dyn Write + Send>,
     env: Env,
@@ -77,6 +78,7 @@ impl Ui {
         let colours = (false, false);
         let (nodes, screen, words) = (Nodes::default(), false, Vec::new());
         Self {
+            input: Box::new(io::stdin()),
             out,
             err,
             env,
@@ -91,6 +93,13 @@ impl Ui {
             screen,
             words,
         }
+    }
+
+    /// Reads from there what is to be read from standard input.
+    #[cfg(test)]
+    pub(super) fn with_input(mut self, input: impl Read + Send + 'static) -> Self {
+        self.input = Box::new(input);
+        self
     }
 
     /// Looks for nodes there when nobody names one.
@@ -169,6 +178,17 @@ impl Ui {
     /// The environment.
     pub(super) fn env(&self) -> &Env {
         &self.env
+    }
+
+    /// Standard input.
+    pub(super) fn input(&mut self) -> &mut dyn Read {
+        &mut self.input
+    }
+
+    /// For a command that reads a key: nobody else reads this process's memory, and no core dump has it.
+    pub(super) fn keep_memory_private(&self) -> Result<(), Error> {
+        // Memory is the whole process's.
+        if self.env.is_own() { private::keep_memory_private() } else { Ok(()) }
     }
 
     /// Has notes and errors go elsewhere from now on.

@@ -5,7 +5,7 @@
 //! is made plain as ever; only then the marks become commands to the terminal, or nothing. Colour adds
 //! nothing that the words do not say.
 
-use crux_client::model::{CheckResult, InstanceState, MemberState, ServiceStatus};
+use crux_client::model::{CheckResult, DocumentState, InstanceState, MemberState, ServiceStatus};
 
 use crate::plain;
 
@@ -103,6 +103,17 @@ impl From<CheckResult> for Colour {
             CheckResult::Ok => Self::Good,
             CheckResult::Warn => Self::Doubtful,
             CheckResult::Fail => Self::Bad,
+        }
+    }
+}
+
+impl From<DocumentState> for Colour {
+    fn from(state: DocumentState) -> Self {
+        match state {
+            DocumentState::Current => Self::Good,
+            DocumentState::Conflict => Self::Doubtful,
+            DocumentState::Void => Self::Bad,
+            DocumentState::Deleted => Self::Faint,
         }
     }
 }

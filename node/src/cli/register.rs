@@ -10,9 +10,6 @@ use serde_json::json;
 use super::{Ui, Wait, duration, table};
 use crate::error::Error;
 
-/// How much of `--timeout` is left for the disk of this node and for the answer. Wild guess.
-const ANSWER_MARGIN: Duration = Duration::from_millis(500);
-
 /// Register a service of the node
 ///
 /// Returns when the registration is durable. It stays until `deregister`, over crashes and restarts,
@@ -55,7 +52,7 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
         labels: labels(&args.label)?,
         lease: args.lease,
         sync: args.sync,
-        sync_within: Some(patience(args.wait.timeout)),
+        sync_within: Some(args.wait.patience()),
     };
     let registered = ui.call(&register, args.wait)?;
     let answer = json!({
@@ -71,20 +68,4 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
 fn labels(all: &[String]) -> Result<BTreeMap<String, String>, Error> {
     let pairs = all.iter().map(|label| parse::label_pair(label));
     parse::labels(pairs.collect::<Result<Vec<_>, _>>()?)
-}
-
-/// How long the node may wait for other members, so that its answer is here before this command gives up.
-fn patience(timeout: Duration) -> Duration {
-    timeout.saturating_sub(ANSWER_MARGIN.min(timeout / 4))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_answer_comes_before_the_command_gives_up() {
-        let millis = |ms| patience(Duration::from_millis(ms)).as_millis();
-        assert_eq!((millis(0), millis(100), millis(1000), millis(10_000)), (0, 75, 750, 9500));
-    }
 }

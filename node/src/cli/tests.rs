@@ -1,9 +1,12 @@
 //! Commands from the command line to the output, against a real API server with a fake fulcrum.
 
 mod colours;
+mod document;
 mod first;
 mod keygen;
 mod service;
+mod setting;
+mod user;
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -61,11 +64,17 @@ impl Ran {
 
 /// Runs a command line; `D` in it stands for the directory.
 fn run_in(dir: &TempDir, env: &[(&str, &str)], line: &str) -> Ran {
+    run_on(dir, env, line, "")
+}
+
+/// The same, with this on standard input.
+fn run_on(dir: &TempDir, env: &[(&str, &str)], line: &str, input: &str) -> Ran {
     let path = dir.path().display().to_string();
     let word = |word: &str| OsString::from(if word == "D" { path.as_str() } else { word });
     let args: Vec<_> = ["crux-node"].into_iter().chain(line.split(' ')).map(word).collect();
     let (out, err) = (Buffer::default(), Buffer::default());
     let ui = Ui::new(Box::new(out.clone()), Box::new(err.clone()), Env::of(env));
+    let ui = ui.with_input(std::io::Cursor::new(input.as_bytes().to_vec()));
     // A thread of its own: commands have their own runtime.
     let exit = std::thread::spawn(move || run_with(args, ui)).join().unwrap();
     let text = |buffer: Buffer| buffer.text().replace(&path, "DIR");
@@ -90,7 +99,7 @@ fn alone(line: &str) -> Ran {
 }
 
 /// Commands that only read, and a line of each that a node answers.
-const READS: [(&str, &str); 14] = [
+const READS: [(&str, &str); 17] = [
     ("status", "status"),
     ("leader", "leader"),
     ("leader ping", "leader ping"),
@@ -100,6 +109,9 @@ const READS: [(&str, &str); 14] = [
     ("doctor", "doctor"),
     ("blob ls", "blob ls"),
     ("blob scrub", "blob scrub"),
+    ("doc ls", "doc ls"),
+    ("user ls", "user ls"),
+    ("setting ls", "setting ls"),
     ("service show", "service show web"),
     ("ps", "ps --all"),
     ("inspect", "inspect web"),
@@ -107,12 +119,13 @@ const READS: [(&str, &str); 14] = [
     ("man", "man"),
 ];
 
-/// Commands that read and have a test of their own: of a stream, and of a blob or a file that has to be there.
-const READS_ELSEWHERE: [&str; 6] =
-    ["watch", "blob get", "blob path", "logs", "events", "service check"];
+/// Commands that read and have a test of their own: of a stream, and of a blob, a document or a file that has to be
+/// there.
+const READS_ELSEWHERE: [&str; 7] =
+    ["watch", "blob get", "blob path", "doc show", "logs", "events", "service check"];
 
 /// Commands that change something, or run.
-const WRITES: [&str; 21] = [
+const WRITES: [&str; 28] = [
     "keygen",
     "run",
     "fulcrum",
@@ -127,6 +140,13 @@ const WRITES: [&str; 21] = [
     "blob reserve",
     "blob register",
     "blob add-dir",
+    "doc put",
+    "doc rm",
+    "user keygen",
+    "user add",
+    "user rm",
+    "setting set",
+    "setting unset",
     "service add",
     "service update",
     "service rollback",
@@ -283,6 +303,12 @@ fn a_name_with_a_domain_is_refused_with_the_one_to_take() {
     let line = format!("run --data-dir D --secret-file {secret} --name web01.example.org");
     let ran = run_in(&dir, &[], &line);
     insta::assert_snapshot!("name_with_a_domain", ran.shown());
+}
+
+#[test]
+fn the_answer_comes_before_the_command_gives_up() {
+    let millis = |ms| Wait { timeout: Duration::from_millis(ms) }.patience().as_millis();
+    assert_eq!((millis(0), millis(100), millis(1000), millis(10_000)), (0, 75, 750, 9500));
 }
 
 #[test]

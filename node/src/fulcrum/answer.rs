@@ -2,6 +2,7 @@
 
 use crux_client::model::Leader;
 use crux_client::op::{LeaderPinged, Registered};
+use crux_crdt::document::{Limit, Refused};
 use crux_protocol::author::Rejection;
 use crux_protocol::flock::{self, Answer, ControlError};
 use crux_protocol::leader::Pinged;
@@ -67,6 +68,34 @@ fn leader_pinged(pinged: Pinged, state: &flock::State) -> LeaderPinged {
         accepted: pinged.accepted.into_iter().collect(),
         failed: pinged.failed.into_iter().collect(),
     }
+}
+
+/// Why a document was not taken in, in words that say what to do.
+pub(crate) fn not_taken(refused: &Refused) -> Error {
+    let (kind, hint) = match refused {
+        Refused::Conflict { .. } => {
+            (Kind::Conflict, "Read it again with `doc show`, then run the same command again.")
+        }
+        Refused::NotGranted(_) => {
+            (Kind::NotGranted, "`user ls` shows what is granted; the operator changes it with `user add`.")
+        }
+        Refused::Limit { what: Limit::OfUser, .. } => {
+            (Kind::LimitReached, "The operator allows more with `user add --documents`.")
+        }
+        Refused::Limit { what: Limit::Granted, .. } => {
+            (Kind::LimitReached, "Grant fewer to this user, or revoke users: `user ls` shows how many each has.")
+        }
+        Refused::Limit { what: Limit::Keys | Limit::Bytes, .. } => {
+            (Kind::LimitReached, "Write under keys that there are; deleted documents count, too.")
+        }
+        Refused::NameTaken { .. } => {
+            (Kind::NameTaken, "Choose another name, or revoke that user first: `user rm`.")
+        }
+        Refused::KeyTaken(_) => {
+            (Kind::AlreadyExists, "Give that name, or revoke that user first: `user rm`.")
+        }
+    };
+    Error::new(kind, refused.to_string()).with_hint(hint)
 }
 
 /// A refusal, in words that say what to do.

@@ -23,6 +23,8 @@ pub mod request;
 mod runtime;
 mod wire;
 
+#[cfg(test)]
+pub(crate) use answer::not_taken;
 pub use doctor::Surroundings;
 pub use handle::{Handle, Processes};
 pub use runtime::{Inputs, Runtime};

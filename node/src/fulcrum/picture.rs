@@ -1,6 +1,7 @@
 //! People's view of the flock, made from the engine's state.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crux_client::model::{Joining, Leader, Member, MemberState, Service, ServiceStatus, WallTime};
 use crux_client::order;
@@ -19,6 +20,7 @@ use crate::view::{Said, View};
 pub(super) struct Frame {
     pub(super) flock: Label,
     pub(super) flock_id: Digest,
+    pub(super) operator: Option<Principal>,
 }
 
 /// The view of a node's state, after the members that were shown before.
@@ -42,6 +44,9 @@ pub(super) fn draw(frame: &Frame, state: &flock::State, before: &[Member], now: 
         members: shown(members, before, now),
         services,
         said: said(state),
+        operator: frame.operator,
+        // The engine holds none yet.
+        documents: Arc::default(),
     }
 }
 

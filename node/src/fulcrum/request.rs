@@ -5,6 +5,7 @@
 //! [`crux_client::op`], or one of the node's own below; a `From` says which event it is for
 //! the engine. The way back is of the answer's type, so nobody can take one answer for another.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crux_client::model::{Check, NodeRef};
@@ -12,6 +13,7 @@ use crux_client::op::{
     Deregister, Doctor, Forget, LeaderPing, LeaderPinged, Leave, Op, Register, Registered,
 };
 use crux_crdt::Principal;
+use crux_crdt::document::Document;
 use crux_crdt::record::SlotSet;
 use crux_protocol::flock::{Control, STORE_PATIENCE};
 use tokio::sync::oneshot;
@@ -44,6 +46,23 @@ pub struct Reach(pub Principal);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Restart(pub Duration);
 
+/// Has the flock hold documents, all of them or none; answered when they are durable, and stored by so many other members.
+/// Refused with [`Conflict`](crate::Kind::Conflict), [`NotGranted`](crate::Kind::NotGranted),
+/// [`LimitReached`](crate::Kind::LimitReached).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// The documents, opened, one for each key.
+    pub documents: Vec<Arc<Document>>,
+    /// How many other members must have stored them.
+    pub sync: u32,
+    /// How long to wait for those.
+    pub patience: Duration,
+}
+
+impl Op for State {
+    type Answer = ();
+}
+
 impl Op for Set {
     type Answer = ();
 }
@@ -63,6 +82,8 @@ pub enum Request {
     Engine(Control, Reply),
     /// The engine retires a member, and who that is the fulcrum looks up.
     Forget(NodeRef, ReplyTo<Principal>),
+    /// The engine takes documents in.
+    State(State, ReplyTo<()>),
     /// The fulcrum looks around by itself.
     Doctor(ReplyTo<Vec<Check>>),
 }
@@ -116,6 +137,12 @@ impl From<Asked<Leave>> for Request {
 impl From<Asked<Doctor>> for Request {
     fn from(asked: Asked<Doctor>) -> Self {
         Self::Doctor(asked.reply)
+    }
+}
+
+impl From<Asked<State>> for Request {
+    fn from(Asked { op, reply }: Asked<State>) -> Self {
+        Self::State(op, reply)
     }
 }
 

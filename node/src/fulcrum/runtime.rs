@@ -78,7 +78,11 @@ impl Runtime {
         network: Wire,
         store: StoreHandle,
     ) -> (Self, watch::Receiver<Arc<View>>) {
-        let frame = Frame { flock: surroundings.flock.clone(), flock_id: surroundings.flock_id };
+        let frame = Frame {
+            flock: surroundings.flock.clone(),
+            flock_id: surroundings.flock_id,
+            operator: surroundings.operator,
+        };
         let (view, shown) = watch::channel(Arc::new(draw(&frame, &state, &[], clock::wall())));
         let runtime = Self {
             state,
@@ -208,6 +212,12 @@ impl Runtime {
                     return Ok(());
                 }
             },
+            // The engine takes none yet.
+            Request::State(_, reply) => {
+                let message = "this version cannot take documents in";
+                answer(reply, Err(Error::new(crate::error::Kind::Unsupported, message)));
+                return Ok(());
+            }
             Request::Doctor(reply) => {
                 let checks = doctor::examine(&self.state, &self.surroundings, &self.store);
                 self.examinations.spawn(async move { answer(reply, Ok(checks.await)) });

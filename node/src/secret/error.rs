@@ -49,6 +49,15 @@ impl SecretError {
     /// What to do about it.
     fn hint(self) -> &'static str {
         match self {
+            Self::Prefix { expected: "crux-user" } => {
+                "Give the file of a user's key, which `crux-node user keygen` makes."
+            }
+            Self::Prefix { expected: "crux-user-key" } => {
+                "Give the public line that `crux-node user keygen` printed, never the key itself."
+            }
+            Self::Prefix { expected: "crux-operator" } => {
+                "Give the operator's key, which `crux-node keygen` made with the secret of the flock."
+            }
             Self::Empty | Self::Prefix { .. } => {
                 "Make one with `crux-node keygen`; a secret cannot be made up."
             }

@@ -1,4 +1,4 @@
-//! The initial secret and the operator key: how they look, how they are kept.
+//! The initial secret, and the keys of the operator and of users: how they look, how they are kept.
 //!
 //! Each is one line: a prefix with a version, the bytes in base 32 with a checksum, and `-end`. The
 //! end mark tells a line that was cut off from one that was mistyped, and a word that a person made
@@ -18,8 +18,10 @@ mod keys;
 mod line;
 mod operator;
 mod parts;
+mod signer;
 mod string;
 mod trace;
+mod user;
 
 pub use error::SecretError;
 pub(crate) use file::{begin, read_line, write_new_on};
@@ -29,8 +31,10 @@ pub use keys::FlockKeys;
 pub(crate) use line::Format;
 pub use operator::OperatorKey;
 pub use parts::Parts;
+pub use signer::{Signer, Takes};
 pub use string::SecretString;
 pub(crate) use trace::leave_no_trace;
+pub use user::{UserKey, UserPublic};
 
 /// 32 bytes from the system's random source.
 ///

@@ -10,12 +10,15 @@ use super::line::Format;
 use super::{SecretError, random};
 use crate::error::Error;
 
-const FORMAT: Format = Format { prefix: "crux-operator", version: 1 };
+const FORMAT: Format = Format { prefix: OperatorKey::PREFIX, version: 1 };
 
 /// The operator's Ed25519 key pair. It is kept offline: nodes know the public half, from the secret.
 pub struct OperatorKey(SigningKey);
 
 impl OperatorKey {
+    /// How its line begins.
+    pub(super) const PREFIX: &'static str = "crux-operator";
+
     /// A new key.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ pub(super) const GONE_MAX: usize = 16_384;
 
 /// Batches merged into one, in their order: what the actor writes next.
 ///
-/// **Invariant**: of two facts of which one replaces the other it has that one, and no fact of what is gone. So it
+/// **Invariant**: of the facts under a key it has those that a replica would hold, and no fact of what is gone. So it
 /// does not matter that a batch takes what is gone out last: of a fact and its end, the later one is here.
 ///
 /// However long a disk stays full, facts need no bound of their own: it has each once, which the strew holds, too,
@@ -23,8 +23,8 @@ pub(super) const GONE_MAX: usize = 16_384;
 /// author engine remembers, and forgotten fences those of members that were forgotten.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pending {
-    // By kind and key, then by id.
-    facts: BTreeMap<(Kind, Digest), BTreeMap<Digest, Fact>>,
+    // By kind and key.
+    facts: BTreeMap<(Kind, Digest), Vec<Fact>>,
     gone: BTreeSet<Gone>,
     forgotten: BTreeSet<(u64, Principal)>,
     fence: Option<(u64, Principal)>,
@@ -57,19 +57,17 @@ impl Pending {
     fn absorb_fact(&mut self, fact: Fact) -> bool {
         let (kind, key) = (fact.kind(), fact.key());
         let held = self.facts.entry((kind, key)).or_default();
-        if held.values().any(|known| known.replaces(&fact)) {
-            return false;
-        }
-        held.retain(|_, known| !fact.replaces(known));
         // The author is back under this key.
         self.gone.remove(&Gone { kind, key, author: fact.author() });
-        held.insert(fact.id(), fact);
-        true
+        let before = held.clone();
+        held.push(fact);
+        *held = Fact::kept(core::mem::take(held));
+        *held != before
     }
 
     fn leave_out(&mut self, gone: Gone) -> bool {
         if let Entry::Occupied(mut held) = self.facts.entry((gone.kind, gone.key)) {
-            held.get_mut().retain(|_, fact| fact.author() != gone.author);
+            held.get_mut().retain(|fact| fact.author() != gone.author);
             if held.get().is_empty() {
                 held.remove();
             }
@@ -80,7 +78,7 @@ impl Pending {
     /// As one batch.
     pub(super) fn to_batch(&self) -> Batch {
         Batch {
-            facts: self.facts.values().flat_map(BTreeMap::values).cloned().collect(),
+            facts: self.facts.values().flatten().cloned().collect(),
             gone: self.gone.iter().copied().collect(),
             forgotten: self.forgotten.iter().copied().collect(),
             fence: self.fence,
@@ -91,7 +89,7 @@ impl Pending {
 
     /// How many facts it holds.
     pub(super) fn len(&self) -> usize {
-        self.facts.values().map(BTreeMap::len).sum()
+        self.facts.values().map(Vec::len).sum()
     }
 
     /// Whether there is nothing to write.

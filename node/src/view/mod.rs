@@ -5,6 +5,7 @@
 //! the snapshot, and answers with the types of [`crux_client::model`].
 
 mod delta;
+mod documents;
 mod resolve;
 mod said;
 mod snapshot;

@@ -1,7 +1,10 @@
 //! The snapshot.
 
+use std::sync::Arc;
+
 use crux_client::model::{Joining, Leader, Member, MemberCounts, MemberState, Service, Status};
 use crux_client::order;
+use crux_crdt::document::Documents;
 use crux_crdt::name::Label;
 use crux_crdt::path::Query;
 use crux_crdt::{Digest, Principal};
@@ -35,6 +38,10 @@ pub struct View {
     pub services: Vec<Service>,
     /// The other statements of members' records.
     pub said: Said,
+    /// The operator's public key; `None` for a flock without an operator.
+    pub operator: Option<Principal>,
+    /// The documents that it holds.
+    pub documents: Arc<Documents>,
 }
 
 impl View {

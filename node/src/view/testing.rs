@@ -1,6 +1,7 @@
 //! A flock of seven to ask questions of.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crux_client::model::{Joining, Leader, Member, MemberState, Service, ServiceStatus, WallTime};
 use crux_crdt::{Digest, Principal};
@@ -67,5 +68,7 @@ pub(crate) fn view() -> View {
         services,
         said: Said::default(),
         lost_name: None,
+        operator: None,
+        documents: Arc::default(),
     }
 }

@@ -6,6 +6,9 @@
 //! another one waiting. A short call counts until it is answered, and its answer waits in
 //! [`untaken`](super::untaken) until somebody reads it; a watch or a get until its stream
 //! ends or is dropped, whether or not anybody reads it.
+//!
+//! Few requests may be long. What is long of them counts in bytes, as it arrives and until the call is answered, so
+//! one that is slow takes no more than what is there of it.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,10 +21,10 @@ use tonic::body::Body;
 use tonic::codegen::{Body as HttpBody, BoxFuture, Bytes, Service, http};
 use tower::Layer;
 
-use super::limits::{LONG_PER_CONNECTION, Limits, UNTAKEN_BYTES_MAX};
+use super::limits::{BULK_BYTES_MAX, LONG_PER_CONNECTION, Limits, UNTAKEN_BYTES_MAX};
 use super::seats::{Line, Open};
 use super::untaken::Untaken;
-use super::whole::whole;
+use super::whole::{Bulk, Length, whole};
 use crux_client::error::StateChanged;
 use crux_client::{Error, Kind};
 
@@ -44,6 +47,7 @@ impl Class {
         let (service, method) = path.trim_start_matches('/').split_once('/').unwrap_or((path, ""));
         match (service, method) {
             ("crux.v1.Control", "Status" | "Leader" | "Members" | "Services" | "Resolve")
+            | ("crux.v1.Documents", "ListDocuments" | "ShowDocument" | "DocumentBasis")
             | ("grpc.health.v1.Health", "Check")
             | ("crux.v1.Services", "GetPicket" | "ShowService") => Self::Read,
             ("crux.v1.Control" | "grpc.health.v1.Health", "Watch")
@@ -52,6 +56,11 @@ impl Class {
             (service, _) if service.starts_with("grpc.reflection.") => Self::Watch,
             _ => Self::Request,
         }
+    }
+
+    /// Whether the request may be long.
+    fn is_bulk(path: &str) -> bool {
+        path == "/crux.v1.Documents/PutDocuments"
     }
 
     /// Whether the request itself is a stream.
@@ -69,6 +78,8 @@ impl Class {
 pub struct Calls {
     limits: Limits,
     request_bytes_max: usize,
+    bulk_bytes_max: usize,
+    bulk: Bulk,
     watches: Arc<Semaphore>,
     transfers: Arc<Semaphore>,
     requests: Arc<Semaphore>,
@@ -82,11 +93,25 @@ impl Calls {
         Self {
             limits,
             request_bytes_max,
+            bulk_bytes_max: request_bytes_max,
+            bulk: Bulk::new(BULK_BYTES_MAX),
             watches: places(limits.watches),
             transfers: places(limits.transfers),
             requests: places(limits.requests),
             untaken: Untaken::new(UNTAKEN_BYTES_MAX),
         }
+    }
+
+    /// The same, and requests that may be long have at most so many bytes.
+    #[must_use]
+    pub fn with_bulk(self, bulk_bytes_max: usize) -> Self {
+        Self { bulk_bytes_max, ..self }
+    }
+
+    /// How long the request of a call may be, by the path of the call.
+    fn length(&self, path: &str) -> Length {
+        let most = if Class::is_bulk(path) { self.bulk_bytes_max } else { self.request_bytes_max };
+        Length { short: self.request_bytes_max, most }
     }
 
     /// A place for a call, on its connection and among all of its class.
@@ -157,20 +182,21 @@ where
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let class = Class::of(request.uri().path());
         let is_streaming = Class::is_streaming(request.uri().path());
+        let length = self.calls.length(request.uri().path());
         let calls = self.calls.clone();
         // The one that was polled until it was ready.
         let next = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, next);
         Box::pin(async move {
             let request = match is_streaming {
-                true => Ok(request),
-                false => whole(request, calls.request_bytes_max).await,
+                true => Ok((request, None)),
+                false => whole(request, length, &calls.bulk).await,
             };
-            let admitted = request.and_then(|request| {
+            let admitted = request.and_then(|(request, held)| {
                 let place = calls.admit(class, request.extensions().get::<Line>())?;
-                Ok((request, place))
+                Ok((request, place, held))
             });
-            let (request, place) = match admitted {
+            let (request, place, _held) = match admitted {
                 Ok(admitted) => admitted,
                 Err(err) => return Ok(to_status(&err).into_http()),
             };
@@ -229,6 +255,8 @@ mod tests {
         assert_eq!(of(reflection), Class::Watch);
         assert_eq!(of("/crux.v1.Blobs/Get"), Class::Transfer);
         assert_eq!(of("/crux.v1.Blobs/Scrub"), Class::Request);
+        assert_eq!(of("/crux.v1.Documents/PutDocuments"), Class::Request);
+        assert_eq!(of("/crux.v1.Documents/ShowDocument"), Class::Read);
         assert_eq!(of("/crux.v1.Control/Register"), Class::Request);
         assert_eq!(of("/crux.v1.Services/Logs"), Class::Watch);
         assert_eq!(of("/crux.v1.Services/AddService"), Class::Request);

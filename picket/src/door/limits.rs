@@ -13,6 +13,9 @@ pub const LONG_PER_CONNECTION: usize = 64;
 /// How many bytes of answers wait for callers to take them, of all callers together: a flock of 3,000 with ten
 /// services each, asked for by a dozen at once.
 pub(super) const UNTAKEN_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How many bytes of long requests there are at once, of all callers together: a handful of the longest. Each is
+/// there twice while it is decoded.
+pub(super) const BULK_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// How many calls one connection has open at a time.
 pub const STREAMS_MAX: u32 = 128;
 

@@ -109,8 +109,8 @@ impl State {
         if facts.len() > STATED_MAX {
             return Err(ControlError::TooManyFacts(facts.len()));
         }
+        self.strew.may_state(facts)?;
         for fact in facts {
-            self.strew.may_state(fact)?;
             let same = |other: &Fact| other.kind() == fact.kind() && other.key() == fact.key();
             let is_same =
                 |change: &Change| matches!(change, Change::State(all) if all.iter().any(same));
@@ -384,10 +384,11 @@ impl State {
         if self.leader.leader().is_none_or(|claim| claim.principal != self.context.me) {
             return;
         }
+        let asked = self.strew.forget_after().unwrap_or(self.config.forget_after);
         let limit = |member: &Principal| {
             let record = self.strew.record(member);
             let ephemeral = record.is_some_and(|r| r.profile().labels.contains_key("ephemeral"));
-            if ephemeral { self.config.forget_ephemeral_after } else { self.config.forget_after }
+            if ephemeral { self.config.forget_ephemeral_after } else { asked }
         };
         let long: Vec<_> = self
             .dead_since

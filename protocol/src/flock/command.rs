@@ -29,6 +29,15 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Adds a fact. Its author is under its key, whatever was gone before.
+    pub fn add(&mut self, fact: Fact) {
+        if !self.gone.is_empty() {
+            let (kind, key, author) = (fact.kind(), fact.key(), fact.author());
+            self.gone.retain(|gone| (gone.kind, gone.key, gone.author) != (kind, key, author));
+        }
+        self.facts.push(fact);
+    }
+
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.facts.is_empty()

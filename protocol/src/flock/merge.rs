@@ -93,7 +93,7 @@ impl State {
         match self.strew.merge_fact(fact.clone()) {
             Outcome::New => {
                 all.brought = true;
-                self.unsaved.facts.push(fact);
+                self.unsaved.add(fact);
                 self.note_facts_changed();
                 self.save_if_many();
             }
@@ -109,6 +109,8 @@ impl State {
 
     /// What is shown, and the digest, may be others; and the disk may drop what the strew dropped.
     pub(super) fn note_facts_changed(&mut self) {
+        let enclosed = self.strew.take_enclosed();
+        enclosed.into_iter().for_each(|fact| self.unsaved.add(fact));
         self.unsaved.gone.extend(self.strew.take_gone());
         self.members_dirty = true;
         self.changed = true;

@@ -21,8 +21,8 @@ pub(super) const ITEMS_MAX: usize = 600;
 pub(super) const FACTS_MAX: usize = 1024;
 /// How many parts of one fact are held at most, as the request names them.
 const PARTS_MAX: usize = 1024;
-/// How many bytes of facts one answer has, once it has one.
-const FACTS_BYTES: usize = 1024 * 1024;
+/// How many bytes of facts one answer has, once it has one: eight of the greatest acts with their envelopes.
+const FACTS_BYTES: usize = 1024 * 1024 + 8 * 1024;
 /// A sealed beacon is about 160 bytes.
 pub(super) const BEACON_BYTES_MAX: usize = 1024;
 /// Of how many members one request asks for the last beacon: the answer has some 170 kB.

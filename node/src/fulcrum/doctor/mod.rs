@@ -2,6 +2,7 @@
 
 mod copies;
 mod disk;
+mod documents;
 mod fence;
 mod isolation;
 mod log;
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 use crux_client::model::{Check, CheckResult};
 use crux_client::order;
-use crux_crdt::Digest;
+use crux_crdt::{Digest, Principal};
 use crux_crdt::name::{Label, NodeName};
 use crux_crdt::path::Endpoint;
 use crux_protocol::flock::{self, MemberState};
@@ -47,6 +48,8 @@ pub struct Surroundings {
     pub flock: Label,
     /// Its identity.
     pub flock_id: Digest,
+    /// The operator's public key, if there is one.
+    pub operator: Option<Principal>,
     /// Where everything is kept.
     pub data_dir: PathBuf,
     /// Where the secret came from, if from a file.
