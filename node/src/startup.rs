@@ -16,8 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crux_crdt::Principal;
+use crux_crdt::fact::{self, Fact};
 use crux_crdt::path::Endpoint;
-use crux_crdt::sign::{Ed25519, Identity};
+use crux_crdt::sign::{Ed25519, Identity, Terms};
 use crux_protocol::agreement::AgreementKey;
 use crux_protocol::context::{Apart, Context};
 use crux_protocol::flock::{self, Parts, Restored};
@@ -123,6 +124,7 @@ async fn run_parts(
     let identity = Arc::new(Identity::from_seed(&key.seed));
     let context = Context {
         flock: genesis.flock_id(),
+        operator: genesis.operator,
         me: identity.principal(),
         verifier: Arc::new(Ed25519),
         sharing: Arc::new(Apart),
@@ -222,7 +224,8 @@ fn port_in_use(listen: SocketAddr) -> Error {
 }
 
 fn open_store(data_dir: &Path, genesis: &Genesis) -> Result<(Store, Snapshot), Error> {
-    Store::open(&data_dir.join(DATABASE_NAME), genesis.flock_id()).map_err(|err| {
+    let terms = Terms { flock: genesis.flock_id(), operator: genesis.operator, verifier: &Ed25519 };
+    Store::open(&data_dir.join(DATABASE_NAME), terms).map_err(|err| {
         let kind = match &err {
             OpenError::OtherFlock { .. } => Kind::WrongFlock,
             OpenError::Newer { .. } | OpenError::Older { .. } => Kind::Unsupported,
@@ -288,7 +291,8 @@ async fn start_network(
     snapshot: &Snapshot,
 ) -> Result<Net, Error> {
     let mut network = net::Config::new(**seed, genesis.flock_id(), vec![config.listen]);
-    network.members = Arc::new(snapshot.records.iter().map(|record| record.author()).collect());
+    let records = snapshot.facts.iter().filter(|fact| fact.kind() == fact::Kind::RECORD);
+    network.members = Arc::new(records.map(Fact::author).collect());
     net::spawn(network).await.map_err(|err| match err {
         net::Error::AddressInUse { addr } => port_in_use(addr),
         net::Error::Listen { addr, source } => cannot_listen(addr, &source),
@@ -367,8 +371,7 @@ fn engine(
     engine.join = config.join.iter().map(ToString::to_string).collect();
     let restored = Restored {
         known_key: !key.is_new,
-        records: snapshot.records,
-        acts: snapshot.acts,
+        facts: snapshot.facts,
         fence: snapshot.fence.map(|(n, principal)| Claim { n, principal }),
         removed: snapshot.removed,
     };

@@ -66,6 +66,11 @@ impl FactKind for Arc<Signed<Act>> {
         if act.id() == *key { Ok(vec![Self::new(act)]) } else { Err(FactError::Another) }
     }
 
+    fn without(bytes: &[u8], author: &Principal) -> Result<Option<Vec<u8>>, FactError> {
+        let (stored, _) = sign::peek::<Act>(&mut Decoder::new(bytes))?;
+        Ok((stored != *author).then(|| bytes.to_vec()))
+    }
+
     fn index(strew: &Strew) -> &Index {
         strew.acts_index()
     }

@@ -30,7 +30,10 @@ impl FactKind for Arc<Record> {
     }
 
     fn replaces(&self, other: &Self) -> bool {
-        FactKind::key(self) == FactKind::key(other) && other.total() <= self.total()
+        let order = other.total().cmp(&self.total());
+        // Of one record, what is stripped replaces the whole.
+        let is_more = order.is_lt() || (order.is_eq() && self.is_stripped() >= other.is_stripped());
+        FactKind::key(self) == FactKind::key(other) && is_more
     }
 
     fn peek(input: &mut Decoder<'_>) -> Result<(Digest, Digest), DecodeError> {
@@ -67,6 +70,11 @@ impl FactKind for Arc<Record> {
             return Err(FactError::Another);
         }
         Ok(vec![Self::new(stored.complete(parts)?)])
+    }
+
+    fn without(bytes: &[u8], author: &Principal) -> Result<Option<Vec<u8>>, FactError> {
+        let stored = Stored::open(bytes, &Digest::default(), &Trusting)?;
+        Ok((stored.author() != *author).then(|| bytes.to_vec()))
     }
 
     fn index(strew: &Strew) -> &Index {

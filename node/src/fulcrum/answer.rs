@@ -119,6 +119,8 @@ fn error(error: &ControlError) -> Error {
         ControlError::Rejected(Rejection::TooManyActs(_)) => {
             (Kind::LimitReached, "Do it on another node.")
         }
+        ControlError::Refused(_) => (Kind::Refused, "Read what there is, then sign it again."),
+        ControlError::TooManyFacts(_) => (Kind::LimitReached, "Write them in several requests."),
         ControlError::DiskFull => {
             (Kind::DiskFull, "Make room on the disk; nothing has to be restarted.")
         }

@@ -91,6 +91,7 @@ async fn start_with(
         config,
         context: Context {
             flock: FLOCK,
+            operator: None,
             me: net.me,
             verifier: Arc::new(Ed25519),
             sharing: Arc::new(Apart),

@@ -98,11 +98,7 @@ fn restore(
     fact::restore(kind, key, bytes, parts, terms).map_err(damaged)
 }
 
-fn stored(
-    tables: &WriteTables<'_>,
-    kind: Kind,
-    key: &Digest,
-) -> Result<Option<Vec<u8>>, Failure> {
+fn stored(tables: &WriteTables<'_>, kind: Kind, key: &Digest) -> Result<Option<Vec<u8>>, Failure> {
     Ok(tables.facts.get((kind.0, &key.0))?.map(|found| found.value().to_vec()))
 }
 

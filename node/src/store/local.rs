@@ -29,7 +29,8 @@ pub(super) fn fence(
     let Some(bytes) = get::<FENCE_BYTES>(local, FENCE)? else { return Ok(None) };
     let mut input = Decoder::new(&bytes);
     let mut both = || Ok((input.u64("term")?, input.principal("leader")?));
-    let both = both().map_err(|err: DecodeError| Failure::damaged(format_args!("its fence: {err}")));
+    let both =
+        both().map_err(|err: DecodeError| Failure::damaged(format_args!("its fence: {err}")));
     both.map(Some)
 }
 

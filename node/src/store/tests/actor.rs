@@ -206,6 +206,16 @@ fn a_fact_is_read_as_it_was_taken_in_last() {
     assert_eq!(read(&handle, 1), []);
 }
 
+/// Saves a batch of so many facts while the test holds the disk, until the thread has it in its hands; it then
+/// waits a second time, behind that.
+fn take(handle: &StoreHandle, batch: &Batch) {
+    handle.save(batch.clone()).unwrap();
+    until("it is taken", || {
+        handle.save(batch.clone()).unwrap();
+        handle.health().unsaved == 2 * batch.facts.len()
+    });
+}
+
 /// What is saved, and what is persisted after it, are written in this order, though the two wait apart.
 #[test]
 fn of_what_is_saved_and_persisted_the_later_one_counts() {
@@ -213,11 +223,9 @@ fn of_what_is_saved_and_persisted_the_later_one_counts() {
     for (first, then, left) in [(&fact, &ended, 0), (&ended, &fact, 1)] {
         for persisted_first in [false, true] {
             let disk = MemoryDisk::default();
-            let handle = spawn(&disk, NEVER);
+            let handle = spawn(&disk, SOON);
             let held = disk.image();
-            // The thread takes this and waits for the disk.
-            let blocked = handle.persist(records([record(7, 1, 0..1)]));
-            std::thread::sleep(SOON);
+            take(&handle, &records([record(7, 1, 0..1)]));
             let waiting = if persisted_first {
                 let waiting = handle.persist(first.clone());
                 handle.save(then.clone()).unwrap();
@@ -227,7 +235,6 @@ fn of_what_is_saved_and_persisted_the_later_one_counts() {
                 handle.persist(then.clone())
             };
             drop(held);
-            wait(blocked).unwrap();
             wait(waiting).unwrap();
             assert_eq!(read(&handle, 1).len(), left);
         }
@@ -243,21 +250,14 @@ fn what_was_saved_during_a_failed_write_is_later() {
     let disk = MemoryDisk::default();
     let handle = spawn(&disk, SOON);
     let mut held = disk.image();
-    handle.save(first.clone()).unwrap();
-    // Once the thread has it in its hands, the same waits a second time.
-    until("it is taken", || {
-        handle.save(first.clone()).unwrap();
-        handle.health().unsaved == 4
-    });
-    handle.save(then.clone()).unwrap();
+    take(&handle, &first);
+    handle.save(then).unwrap();
     held.room = Some(0);
     drop(held);
     until("it failed", || handle.health().failures > 0);
     disk.image().room = None;
-    until("it is written", || handle.health().unsaved == 0);
     wait(handle.close()).unwrap();
-    let left = durable(&disk);
-    assert_eq!(left, Content::after(&[records([record(2, 1, 0..1)])]));
+    assert_eq!(durable(&disk), Content::after(&[records([record(2, 1, 0..1)])]));
 }
 
 /// It brings no fact, and is tried again all the same.

@@ -151,10 +151,7 @@ fn forged_content_is_found() {
 
 #[test]
 fn what_another_flock_signed_is_found() {
-    for batch in [
-        records([record_for(&OTHER, 1, 1, 0..2)]),
-        facts([act_for(&OTHER, 1, 1)]),
-    ] {
+    for batch in [records([record_for(&OTHER, 1, 1, 0..2)]), facts([act_for(&OTHER, 1, 1)])] {
         let disk = MemoryDisk::default();
         let (mut store, _) = Store::open_on(Box::new(disk.clone()), TERMS).unwrap();
         store.commit(&batch).unwrap();

@@ -156,18 +156,18 @@ pub(super) fn mixed(seq: u64) -> Batch {
 
 /// The records among facts.
 pub(super) fn records_of(facts: &[Fact]) -> Vec<Arc<Record>> {
-    let record = |fact: &Fact| match fact {
-        Fact::Record(record) => Some(record.clone()),
-        _ => None,
+    let record = |fact: &Fact| {
+        let Fact::Record(record) = fact else { return None };
+        Some(record.clone())
     };
     facts.iter().filter_map(record).collect()
 }
 
 /// The acts among facts.
 pub(super) fn acts_of(facts: &[Fact]) -> Vec<Arc<Signed<Act>>> {
-    let act = |fact: &Fact| match fact {
-        Fact::Act(act) => Some(act.clone()),
-        _ => None,
+    let act = |fact: &Fact| {
+        let Fact::Act(act) = fact else { return None };
+        Some(act.clone())
     };
     facts.iter().filter_map(act).collect()
 }
