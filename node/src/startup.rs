@@ -46,6 +46,7 @@ use crate::lock::FulcrumLock;
 use crate::nodes::Nodes;
 use crate::parts::{Part, Stop, Supervisor, finished};
 pub use crate::picket::Tie;
+use crate::reload::Views;
 use crate::secret::{leave_no_trace, random};
 use crate::store::{DATABASE_NAME, OpenError, Snapshot, Store, StoreHandle};
 use crate::view::View;
@@ -82,11 +83,12 @@ pub async fn run(
     parts: &Supervisor,
     shutdown: impl Future<Output = ()> + Send,
     tie: Option<Tie>,
+    started: oneshot::Sender<Views>,
 ) -> Result<(), Error> {
     // Until everything is written.
     let _lock = FulcrumLock::take(&config.data_dir).await?;
     check_port(config.listen)?;
-    let result = run_parts(config, parts, shutdown, tie).await;
+    let result = run_parts(config, parts, shutdown, tie, started).await;
     let stopped = parts.stop().await;
     info!("stopped");
     parts.failure().map_or(result, Err).and(stopped)
@@ -98,6 +100,7 @@ async fn run_parts(
     parts: &Supervisor,
     shutdown: impl Future<Output = ()> + Send,
     tie: Option<Tie>,
+    started: oneshot::Sender<Views>,
 ) -> Result<(), Error> {
     let socket = Socket::bind(&config.data_dir, crux_client::socket::Door::Control)?;
     let key = leave_no_trace(|| identity::load_or_make(&config.data_dir))?;
@@ -144,6 +147,8 @@ async fn run_parts(
     let wire = Wire::new(commands.clone(), events);
     let (mut runtime, view) = Runtime::new(state, around, wire, store);
     let (requests_in, requests) = mpsc::channel(REQUESTS_MAX);
+    // Nobody follows it where nothing reads the settings again.
+    started.send(view.clone()).ok();
     let mover = Mover { signer, wishes, view: view.clone(), requests: requests_in.clone() };
     start_mover(&config, parts, &pantry.blobs, mover, commands, bulk)?;
     let caring = care(pantry.clone(), SCRUB_REST, SCRUB_RATE);

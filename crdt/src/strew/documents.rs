@@ -16,10 +16,8 @@ impl Strew {
 
     /// How long the operator wants a member to be dead before it is forgotten, if there is such a setting.
     pub fn forget_after(&self) -> Option<Duration> {
-        let key = Setting::key_of(Setting::FORGET_AFTER).ok()?;
-        let winner = self.documents.get(&key)?.winner();
-        match Setting::read(&key, winner.content()?) {
-            Ok(Setting::ForgetAfter(time)) if self.documents.counts(winner) => Some(time),
+        match self.documents.setting(Setting::FORGET_AFTER)? {
+            Setting::ForgetAfter(time) => Some(time),
             _ => None,
         }
     }

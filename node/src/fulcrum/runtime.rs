@@ -212,16 +212,9 @@ impl Runtime {
                     return Ok(());
                 }
             },
-            // The engine takes none yet.
-            Request::State(_, reply) => {
-                let message = "this version cannot take documents in";
-                answer(reply, Err(Error::new(crate::error::Kind::Unsupported, message)));
-                return Ok(());
-            }
             Request::Doctor(reply) => {
-                let documents = self.view.borrow().documents.clone();
                 let around = &self.surroundings;
-                let checks = doctor::examine(&self.state, &documents, around, &self.store);
+                let checks = doctor::examine(&self.state, around, &self.store);
                 self.examinations.spawn(async move { answer(reply, Ok(checks.await)) });
                 return Ok(());
             }
