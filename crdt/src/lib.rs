@@ -7,6 +7,7 @@
 //! |---|---|---|---|
 //! | [`record`] | a node's statement about itself: header, profile, slots | greatest marker wins, whole | that node |
 //! | [`act`] | membership statements | union | members |
+//! | [`fact`] | the table of signed kinds: how each travels, is stored, and its set | – | – |
 //! | [`document`] | what the operator, or a user with a grant, wants | greatest marker wins, one rival is kept | the operator, users |
 //! | [`strew`] | one node's replica of all of it | both of the above | – |
 //! | [`blob`] | a holder's statement about a file | none: each statement counts alone | a member that sealed it |
@@ -27,6 +28,7 @@ pub mod act;
 pub mod blob;
 pub mod canon;
 pub mod document;
+pub mod fact;
 pub mod fingerprint;
 pub mod hash;
 pub mod id;

@@ -8,6 +8,7 @@
 
 use crux_crdt::Principal;
 use crux_crdt::act::Statement;
+use crux_crdt::fact::Fact;
 
 use crate::error::{Error, Kind};
 use crate::store::Snapshot;
@@ -27,12 +28,22 @@ pub(crate) fn refuse_left(snapshot: &Snapshot, me: &Principal) -> Result<(), Err
 }
 
 fn has_left(snapshot: &Snapshot, me: &Principal) -> bool {
-    let own = snapshot.records.iter().find(|record| record.author() == *me);
-    let incarnation = own.map_or(0, |record| record.marker().incarnation);
-    let acts = snapshot.acts.iter().filter(|act| act.author() == *me);
-    acts.filter_map(|act| match act.value().statement {
-        Statement::Leave { incarnation } => Some(incarnation),
+    let own = || snapshot.facts.iter().filter(|fact| fact.author() == *me);
+    let record = own().find_map(|fact| {
+        let Fact::Record(record) = fact else { return None };
+        Some(record.marker().incarnation)
+    });
+    let incarnation = record.unwrap_or(0);
+    let mut left = own().filter_map(|fact| {
+        let Fact::Act(act) = fact else { return None };
+        left_at(&act.value().statement)
+    });
+    left.any(|left| left >= incarnation)
+}
+
+fn left_at(statement: &Statement) -> Option<u64> {
+    match statement {
+        Statement::Leave { incarnation } => Some(*incarnation),
         _ => None,
-    })
-    .any(|left| left >= incarnation)
+    }
 }

@@ -16,8 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crux_crdt::Principal;
+use crux_crdt::fact::{self, Fact};
 use crux_crdt::path::Endpoint;
-use crux_crdt::sign::{Ed25519, Identity};
+use crux_crdt::sign::{Ed25519, Identity, Terms};
 use crux_protocol::agreement::AgreementKey;
 use crux_protocol::context::{Apart, Context};
 use crux_protocol::flock::{self, Parts, Restored};
@@ -45,6 +46,7 @@ use crate::lock::FulcrumLock;
 use crate::nodes::Nodes;
 use crate::parts::{Part, Stop, Supervisor, finished};
 pub use crate::picket::Tie;
+use crate::reload::Views;
 use crate::secret::{leave_no_trace, random};
 use crate::store::{DATABASE_NAME, OpenError, Snapshot, Store, StoreHandle};
 use crate::view::View;
@@ -81,11 +83,12 @@ pub async fn run(
     parts: &Supervisor,
     shutdown: impl Future<Output = ()> + Send,
     tie: Option<Tie>,
+    started: oneshot::Sender<Views>,
 ) -> Result<(), Error> {
     // Until everything is written.
     let _lock = FulcrumLock::take(&config.data_dir).await?;
     check_port(config.listen)?;
-    let result = run_parts(config, parts, shutdown, tie).await;
+    let result = run_parts(config, parts, shutdown, tie, started).await;
     let stopped = parts.stop().await;
     info!("stopped");
     parts.failure().map_or(result, Err).and(stopped)
@@ -97,6 +100,7 @@ async fn run_parts(
     parts: &Supervisor,
     shutdown: impl Future<Output = ()> + Send,
     tie: Option<Tie>,
+    started: oneshot::Sender<Views>,
 ) -> Result<(), Error> {
     let socket = Socket::bind(&config.data_dir, crux_client::socket::Door::Control)?;
     let key = leave_no_trace(|| identity::load_or_make(&config.data_dir))?;
@@ -123,6 +127,7 @@ async fn run_parts(
     let identity = Arc::new(Identity::from_seed(&key.seed));
     let context = Context {
         flock: genesis.flock_id(),
+        operator: genesis.operator,
         me: identity.principal(),
         verifier: Arc::new(Ed25519),
         sharing: Arc::new(Apart),
@@ -142,6 +147,8 @@ async fn run_parts(
     let wire = Wire::new(commands.clone(), events);
     let (mut runtime, view) = Runtime::new(state, around, wire, store);
     let (requests_in, requests) = mpsc::channel(REQUESTS_MAX);
+    // Nobody follows it where nothing reads the settings again.
+    started.send(view.clone()).ok();
     let mover = Mover { signer, wishes, view: view.clone(), requests: requests_in.clone() };
     start_mover(&config, parts, &pantry.blobs, mover, commands, bulk)?;
     let caring = care(pantry.clone(), SCRUB_REST, SCRUB_RATE);
@@ -222,7 +229,8 @@ fn port_in_use(listen: SocketAddr) -> Error {
 }
 
 fn open_store(data_dir: &Path, genesis: &Genesis) -> Result<(Store, Snapshot), Error> {
-    Store::open(&data_dir.join(DATABASE_NAME), genesis.flock_id()).map_err(|err| {
+    let terms = Terms { flock: genesis.flock_id(), operator: genesis.operator, verifier: &Ed25519 };
+    Store::open(&data_dir.join(DATABASE_NAME), terms).map_err(|err| {
         let kind = match &err {
             OpenError::OtherFlock { .. } => Kind::WrongFlock,
             OpenError::Newer { .. } | OpenError::Older { .. } => Kind::Unsupported,
@@ -288,7 +296,8 @@ async fn start_network(
     snapshot: &Snapshot,
 ) -> Result<Net, Error> {
     let mut network = net::Config::new(**seed, genesis.flock_id(), vec![config.listen]);
-    network.members = Arc::new(snapshot.records.iter().map(|record| record.author()).collect());
+    let records = snapshot.facts.iter().filter(|fact| fact.kind() == fact::Kind::RECORD);
+    network.members = Arc::new(records.map(Fact::author).collect());
     net::spawn(network).await.map_err(|err| match err {
         net::Error::AddressInUse { addr } => port_in_use(addr),
         net::Error::Listen { addr, source } => cannot_listen(addr, &source),
@@ -367,8 +376,7 @@ fn engine(
     engine.join = config.join.iter().map(ToString::to_string).collect();
     let restored = Restored {
         known_key: !key.is_new,
-        records: snapshot.records,
-        acts: snapshot.acts,
+        facts: snapshot.facts,
         fence: snapshot.fence.map(|(n, principal)| Claim { n, principal }),
         removed: snapshot.removed,
     };

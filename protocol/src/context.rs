@@ -3,22 +3,16 @@
 use core::fmt;
 use std::sync::Arc;
 
-use crux_crdt::act::Act;
-use crux_crdt::record::Record;
-use crux_crdt::sign::{Signed, Verifier};
+use crux_crdt::fact::Fact;
+use crux_crdt::sign::{Terms, Verifier};
 use crux_crdt::{Digest, Principal};
 
 /// Where what was decoded is kept. A node has it to itself: [`Apart`]. The simulator has thousands of
 /// nodes in one process, and hands in one that gives equal values to all of them.
 pub trait Sharing: Send + Sync {
-    /// A record that is equal to this one.
-    fn record(&self, record: Arc<Record>) -> Arc<Record> {
-        record
-    }
-
-    /// An act that is equal to this one.
-    fn act(&self, act: Arc<Signed<Act>>) -> Arc<Signed<Act>> {
-        act
+    /// A fact that is equal to this one.
+    fn fact(&self, fact: Fact) -> Fact {
+        fact
     }
 }
 
@@ -33,12 +27,21 @@ impl Sharing for Apart {}
 pub struct Context {
     /// `flock_id`.
     pub flock: Digest,
+    /// The operator's public key, if the flock has an operator.
+    pub operator: Option<Principal>,
     /// This node.
     pub me: Principal,
     /// Checks signatures.
     pub verifier: Arc<dyn Verifier>,
     /// Shares what is decoded with other nodes of this process.
     pub sharing: Arc<dyn Sharing>,
+}
+
+impl Context {
+    /// What decides whether a signed fact holds.
+    pub fn terms(&self) -> Terms<'_> {
+        Terms { flock: self.flock, operator: self.operator, verifier: &*self.verifier }
+    }
 }
 
 impl fmt::Debug for Context {

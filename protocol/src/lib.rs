@@ -25,7 +25,6 @@ pub mod context;
 pub mod dial;
 pub mod fact;
 pub mod flock;
-pub mod frame;
 pub mod genesis;
 pub mod join;
 pub mod leader;

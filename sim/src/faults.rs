@@ -21,17 +21,18 @@ impl World {
         }
         let it = &mut self.hosts[host];
         it.boot += 1;
-        let parts = Parts {
-            identity: it.identity.clone(),
-            join_key: self.keys.join.clone(),
-            restored: it.disk.restore(std::mem::replace(&mut it.known_key, true)),
-            seed: self.keys.process_seed(host, it.boot),
-        };
         let context = Context {
             flock: self.keys.flock,
+            operator: None,
             me: it.principal(),
             verifier: self.keys.verifier.clone(),
             sharing: self.keys.pool.clone(),
+        };
+        let parts = Parts {
+            identity: it.identity.clone(),
+            join_key: self.keys.join.clone(),
+            restored: it.disk.restore(std::mem::replace(&mut it.known_key, true), &context.terms()),
+            seed: self.keys.process_seed(host, it.boot),
         };
         let state = flock::State::new(it.config.clone(), context, parts, it.time(self.now));
         let (socket, wakes) = (Socket::default(), (self.now, 0));

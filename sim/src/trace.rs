@@ -2,7 +2,8 @@ use core::fmt::Arguments;
 use std::collections::{BTreeMap, VecDeque};
 
 use crux_crdt::Principal;
-use crux_protocol::flock::{Command, Event};
+use crux_crdt::fact::Kind;
+use crux_protocol::flock::{Batch, Command, Event};
 use crux_protocol::link;
 use crux_protocol::time::Instant;
 
@@ -107,11 +108,10 @@ impl Trace {
         let text = match command {
             Command::Link(command) => self.link_command(command),
             Command::Persist { ticket, batch } => {
-                let (records, acts) = (batch.records.len(), batch.acts.len());
-                format!("Persist {} {records} records {acts} acts {:?}", ticket.0, batch.fence)
+                format!("Persist {} {} {:?}", ticket.0, counted(batch), batch.fence)
             }
             Command::Save(batch) => {
-                format!("Save {} records {} acts", batch.records.len(), batch.acts.len())
+                format!("Save {}", counted(batch))
             }
             Command::Recall { author } => format!("Recall {}", self.name(author)),
             Command::Notice(notice) => format!("Notice: {notice}"),
@@ -159,4 +159,11 @@ impl Trace {
     fn name(&self, who: &Principal) -> String {
         self.names.get(who).cloned().unwrap_or_else(|| who.short())
     }
+}
+
+/// How many facts of each kind a batch has.
+fn counted(batch: &Batch) -> String {
+    let of = |kind: Kind| batch.facts.iter().filter(|fact| fact.kind() == kind).count();
+    let counts = Kind::KNOWN.iter().map(|kind| format!("{} {kind}", of(*kind)));
+    counts.collect::<Vec<_>>().join(" ")
 }

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crux_crdt::Principal;
+use crux_crdt::fact::Fact;
 use crux_crdt::record::Record;
 use crux_protocol::flock::{
     self, Batch, Command, Control, ControlId, Event, Notice, PersistError, StopReason,
@@ -369,24 +370,26 @@ impl World {
     /// Checks that the facts of others that a node is about to write are theirs.
     fn check_merged(&mut self, at: Process, batch: &Batch) {
         let me = self.hosts[at.host].principal();
-        let mut acts = batch.acts.iter().filter(|act| act.author() != me);
-        let acts = acts.try_for_each(|act| self.authentic.heard(at.host, act.author(), act.id()));
-        let mut others = batch.records.iter().filter(|record| record.author() != me);
-        let checked = others.try_for_each(|record| {
-            self.authentic.merged(at.host, record.author(), record.id())?;
-            // A write that failed is made again after newer ones: what is held counts, not the batch.
-            let running = self.hosts[at.host].running.as_ref();
-            let held = running.and_then(|it| it.state.strew().record(&record.author()));
-            held.filter(|_| self.thorough)
-                .map_or(Ok(()), |it| self.forward.merged(at.host, it.author(), it.total()))
-        });
-        let now = self.now;
-        for record in batch.records.iter().filter(|record| record.author() != me) {
-            self.probe.holds(at.host, record.author(), now);
+        for fact in batch.facts.iter().filter(|fact| fact.author() != me) {
+            let checked = match fact {
+                Fact::Act(act) => self.authentic.heard(at.host, act.author(), act.id()),
+                Fact::Record(record) => self.check_merged_record(at, record),
+                Fact::Document(_) => Ok(()),
+            };
+            if let Err(why) = checked {
+                return self.broken(why);
+            }
         }
-        if let Err(why) = acts.and(checked) {
-            self.broken(why);
-        }
+    }
+
+    fn check_merged_record(&mut self, at: Process, record: &Record) -> Result<(), String> {
+        self.probe.holds(at.host, record.author(), self.now);
+        self.authentic.merged(at.host, record.author(), record.id())?;
+        // A write that failed is made again after newer ones: what is held counts, not the batch.
+        let running = self.hosts[at.host].running.as_ref();
+        let held = running.and_then(|it| it.state.strew().record(&record.author()));
+        held.filter(|_| self.thorough)
+            .map_or(Ok(()), |it| self.forward.merged(at.host, it.author(), it.total()))
     }
 
     /// A node calls another one dead: was that one, and could it be heard?

@@ -35,8 +35,10 @@ pub struct Member {
     pub version: Option<String>,
     /// How often it started, as far as this node knows.
     pub incarnation: u64,
-    /// The labels that its operator gave it.
+    /// The labels that it gives itself.
     pub labels: BTreeMap<String, String>,
+    /// The labels that the flock's operator signed for it.
+    pub signed_labels: BTreeMap<String, String>,
 }
 
 /// The state of a member for a node. The first three are opinions, the others are records.

@@ -52,6 +52,7 @@ pub(crate) fn members() -> Vec<Member> {
         version: Some("0.1.0".to_owned()),
         incarnation: 1,
         labels: BTreeMap::from([("site".to_owned(), "lab".to_owned())]),
+        signed_labels: BTreeMap::from([("zone".to_owned(), "b".to_owned())]),
     };
     let mut members: Vec<_> = MemberState::ALL.into_iter().map(member).collect();
     if let Some(last) = members.last_mut() {

@@ -109,6 +109,7 @@ impl Message for Member {
             version: self.version.clone().unwrap_or_default(),
             incarnation: self.incarnation,
             labels: self.labels.clone().into_iter().collect(),
+            signed_labels: self.signed_labels.clone().into_iter().collect(),
         }
     }
 
@@ -124,6 +125,7 @@ impl Message for Member {
             version: version.cloned(),
             incarnation: wire.incarnation,
             labels: wire.labels.clone().into_iter().collect(),
+            signed_labels: wire.signed_labels.clone().into_iter().collect(),
         })
     }
 }

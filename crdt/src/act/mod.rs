@@ -7,6 +7,7 @@
 //! room as any other does, and changes nothing that is shown.
 
 mod after;
+mod fact;
 mod later;
 mod statement;
 

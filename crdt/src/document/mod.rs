@@ -56,6 +56,7 @@ mod body;
 mod cost;
 mod document;
 mod error;
+mod fact;
 mod grant;
 mod key;
 mod kind;

@@ -3,7 +3,7 @@ use core::ops::RangeInclusive;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use super::{Key, KeyError, KeyKind};
+use super::{Document, Documents, Key, KeyError, KeyKind, Shelf};
 use crate::Principal;
 use crate::name::ServiceName;
 use crate::record::{LABEL_KEY_BYTES_MAX, LABEL_VALUE_BYTES_MAX};
@@ -136,6 +136,30 @@ impl Setting {
                 })
             }
         }
+    }
+}
+
+impl Documents {
+    /// The setting with this name that has effect: its document counts, is not deleted, and can be read.
+    pub fn setting(&self, name: &str) -> Option<Setting> {
+        let winner = self.get(&Setting::key_of(name).ok()?)?.winner();
+        self.effect_of(winner)
+    }
+
+    /// The labels that each node is given, by its principal.
+    pub fn labels(&self) -> BTreeMap<Principal, BTreeMap<String, String>> {
+        let settings = self.shelves().map(Shelf::winner);
+        let settings = settings.filter(|it| it.key().kind() == KeyKind::SETTING);
+        let labels = settings.filter_map(|winner| match self.effect_of(winner)? {
+            Setting::Labels(node, labels) => Some((node, labels)),
+            _ => None,
+        });
+        labels.collect()
+    }
+
+    fn effect_of(&self, winner: &Document) -> Option<Setting> {
+        let content = winner.content().filter(|_| self.counts(winner))?;
+        Setting::read(winner.key(), content).ok()
     }
 }
 

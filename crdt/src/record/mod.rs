@@ -19,7 +19,9 @@
 //! slots. A record over a bound is not a record. A version that allows more of a kind therefore needs a
 //! new number for it.
 
+mod fact;
 mod fields;
+mod frame;
 mod header;
 mod kind;
 mod kinds;
@@ -28,10 +30,12 @@ mod marker;
 mod profile;
 mod set;
 mod slot;
+mod stored;
 mod whole;
 mod yields;
 
 pub use fields::{FIELDS_BYTES_MAX, LaterFields};
+pub use frame::Frame;
 pub use header::{Frontier, Header};
 pub use kind::{Owner, Row, Shown, SlotKind, SlotValue};
 pub use kinds::*;

@@ -4,11 +4,12 @@
 //!   acts ────▶ Membership ─┐
 //!                          ├─▶ shown records ─▶ registers index ─┐
 //!   records ───────────────┘                                     ├─▶ state digest
-//!   acts of members ─────────────────────────▶ acts index ───────┘
+//!   acts of members ─────────────────────────▶ acts index ───────┤
+//!   documents ───────────────────────────────▶ their index ──────┘
 //! ```
 //!
 //! **Invariant**: the shown records, the indexes and the digest are functions of the set of merged
-//! records and acts and of the replica's own node, never of the order, number or grouping of merges.
+//! facts and of the replica's own node, never of the order, number or grouping of merges.
 //! Replicas of members of one flock that merged the same records have the same digest.
 //!
 //! It holds because each register takes the greatest value it saw, acts only accumulate, and
@@ -31,15 +32,16 @@
 //!   and honest authors, which are small, can still change. This node's own records and acts are always
 //!   taken. From then on replicas may differ by which author came first.
 
+mod documents;
 mod footprint;
 mod index;
-mod kind;
 mod membership;
 mod names;
+mod outcome;
 mod state;
 
 pub use index::{Bounds, Index};
-pub use kind::Kind;
 pub use membership::{Departure, DepartureKind, Membership, Seniority};
 pub use names::Names;
+pub use outcome::Outcome;
 pub use state::{ActOutcome, RecordOutcome, Strew};

@@ -2,9 +2,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::footprint::{Footprint, cost_of};
-use super::{Index, Kind, Membership};
+use super::{Index, Membership, Outcome};
 use crate::act::{ACTS_BYTES_PER_AUTHOR_MAX, ACTS_PER_AUTHOR_MAX, Act, Statement};
 use crate::canon::Encoder;
+use crate::document::Documents;
+use crate::fact::{Fact, Gone, Kind};
 use crate::hash::sha3;
 use crate::lww::Register;
 use crate::merge::Merge;
@@ -55,7 +57,7 @@ pub enum ActOutcome {
 }
 
 #[derive(Debug, Clone, Default)]
-struct Chain {
+pub(super) struct Chain {
     ids: Vec<Digest>,
     frontier: Frontier,
     /// How many of them are of kinds that this build does not know.
@@ -63,7 +65,7 @@ struct Chain {
     /// How many bytes these have, without their envelopes.
     later_bytes: usize,
     /// What its acts take in memory.
-    cost: usize,
+    pub(super) cost: usize,
 }
 
 /// One node's replica. See the module for its invariant.
@@ -71,14 +73,19 @@ struct Chain {
 pub struct Strew {
     records: BTreeMap<Principal, Register<Arc<Record>, (Marker, Digest)>>,
     acts: BTreeMap<Digest, Arc<Signed<Act>>>,
-    chains: BTreeMap<Principal, Chain>,
+    pub(super) chains: BTreeMap<Principal, Chain>,
     membership: Membership,
     operator: Option<Principal>,
+    pub(super) documents: Arc<Documents>,
     registers_index: Index,
     acts_index: Index,
-    footprint: Footprint,
+    pub(super) footprint: Footprint,
     // The authors whose records were stripped since that was asked last, and what the whole ones took.
     stripped: Vec<(Principal, usize)>,
+    // What a disk may drop.
+    pub(super) gone: Vec<Gone>,
+    // Facts that came in with others.
+    pub(super) enclosed: Vec<Fact>,
 }
 
 impl Strew {
@@ -90,10 +97,13 @@ impl Strew {
             chains: BTreeMap::new(),
             membership: Membership::new(me),
             operator: None,
+            documents: Arc::default(),
             registers_index: Index::default(),
             acts_index: Index::default(),
             footprint: Footprint::new(me),
             stripped: Vec::new(),
+            gone: Vec::new(),
+            enclosed: Vec::new(),
         }
     }
 
@@ -134,21 +144,30 @@ impl Strew {
         core::mem::take(&mut self.stripped)
     }
 
+    /// What is held no more since this was called last: a bound took it out again. For a caller that keeps the
+    /// replica on a disk.
+    pub fn take_gone(&mut self) -> Vec<Gone> {
+        core::mem::take(&mut self.gone)
+    }
+
     /// Whether there is no room for a further author with a small record.
     pub const fn is_full(&self) -> bool {
         self.footprint.is_full()
     }
 
     /// A replica of this node that holds what was on its disk.
-    pub fn restore<'a>(
+    pub fn restore(
         me: Principal,
-        acts: impl IntoIterator<Item = &'a Arc<Signed<Act>>>,
-        records: impl IntoIterator<Item = &'a Arc<Record>>,
+        operator: Option<Principal>,
+        facts: impl IntoIterator<Item = Fact>,
     ) -> Self {
         let mut strew = Self::new(me);
-        acts.into_iter().for_each(|act| _ = strew.merge_act(act.clone()));
-        records.into_iter().for_each(|record| _ = strew.merge_record(record.clone()));
-        strew.stripped.clear();
+        strew.set_operator(operator);
+        let mut facts: Vec<_> = facts.into_iter().collect();
+        // Acts before records, which departures strip; and grants before what they bound.
+        facts.sort_by_key(|fact| (fact.kind(), !fact.comes_first()));
+        facts.into_iter().for_each(|fact| _ = strew.merge_fact(fact));
+        (strew.stripped, strew.gone, strew.enclosed) = (Vec::new(), Vec::new(), Vec::new());
         strew.pack();
         strew
     }
@@ -160,6 +179,7 @@ impl Strew {
         pack(&mut self.chains);
         self.chains.values_mut().for_each(|chain| chain.ids.shrink_to_fit());
         self.membership.pack();
+        Arc::make_mut(&mut self.documents).pack();
         self.registers_index.pack();
         self.acts_index.pack();
         self.footprint.pack();
@@ -287,7 +307,8 @@ impl Strew {
 
     /// What an author takes once this is its record.
     fn cost(&self, author: &Principal, record: &Record) -> usize {
-        record.footprint() + self.chains.get(author).map_or(0, |chain| chain.cost)
+        let acts = self.chains.get(author).map_or(0, |chain| chain.cost);
+        record.footprint() + acts + self.documents.footprint_of(author)
     }
 
     /// Whether the author of a record departed at its incarnation, so that it is not shown again. This
@@ -375,19 +396,10 @@ impl Strew {
         &self.acts_index
     }
 
-    /// The set of a kind that is reconciled; none of a kind that this build does not know.
-    pub const fn index(&self, kind: Kind) -> Option<&Index> {
-        match kind {
-            Kind::ACT => Some(&self.acts_index),
-            Kind::RECORD => Some(&self.registers_index),
-            _ => None,
-        }
-    }
-
     /// The fingerprint of each set, in ascending order of kinds.
     pub fn roots(&self) -> impl Iterator<Item = (Kind, Digest)> {
-        let root = |kind| Some((kind, self.index(kind)?.fingerprint().digest()));
-        Kind::KNOWN.into_iter().filter_map(root)
+        let root = |kind: Kind| Some((kind, self.index(kind)?.fingerprint().digest()));
+        Kind::KNOWN.iter().copied().filter_map(root)
     }
 
     /// Equal on replicas that show the same. Covers durable records only. A kind of which there is nothing is
@@ -415,11 +427,8 @@ fn strip(record: Arc<Record>) -> Arc<Record> {
 impl Merge for Strew {
     fn merge(&mut self, other: &Self) -> bool {
         let mut changed = false;
-        for act in other.acts() {
-            changed |= matches!(self.merge_act(act.clone()), ActOutcome::New(_));
-        }
-        for record in other.records() {
-            changed |= self.merge_record(record.clone()).is_change();
+        for fact in Kind::KNOWN.iter().flat_map(|kind| other.facts(*kind)) {
+            changed |= self.merge_fact(fact) == Outcome::New;
         }
         changed
     }

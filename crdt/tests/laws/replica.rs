@@ -6,12 +6,13 @@ use crux_crdt::Digest;
 use crux_crdt::act::Statement;
 use crux_crdt::blob::{BlobId, Descriptor, Root};
 use crux_crdt::canon::{Canonical as _, DecodeError};
+use crux_crdt::fact::Kind;
 use crux_crdt::name::NodeName;
 use crux_crdt::record::{
     Condition, KindFull, Marker, Offer, Owner, ROWS, Record, RecordError, Registration,
     SLOT_BYTES_MAX, SLOTS_MAX, ServiceTag, Slot, SlotKind as _, SlotSet, Unwell,
 };
-use crux_crdt::strew::{DepartureKind, Kind, Names, RecordOutcome, Strew};
+use crux_crdt::strew::{DepartureKind, Names, RecordOutcome, Strew};
 use proptest::prelude::*;
 
 use crate::flock::*;

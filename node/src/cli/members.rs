@@ -37,9 +37,19 @@ pub(super) fn text(members: &[Member]) -> String {
             member.version.as_deref().unwrap_or("-").into(),
             member.incarnation.to_string().into(),
             table::labels(&member.labels).into(),
+            table::labels(&member.signed_labels).into(),
         ]
     };
-    let header =
-        ["NODE", "PRINCIPAL", "ADDR", "STATE", "SINCE", "VERSION", "INCARNATION", "LABELS"];
+    let header = [
+        "NODE",
+        "PRINCIPAL",
+        "ADDR",
+        "STATE",
+        "SINCE",
+        "VERSION",
+        "INCARNATION",
+        "LABELS",
+        "SIGNED LABELS",
+    ];
     table::render(header, members.iter().map(row).collect())
 }

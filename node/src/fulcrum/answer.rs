@@ -2,7 +2,8 @@
 
 use crux_client::model::Leader;
 use crux_client::op::{LeaderPinged, Registered};
-use crux_crdt::document::{Limit, Refused};
+use crux_crdt::document::{self, Limit};
+use crux_crdt::fact::Refused;
 use crux_protocol::author::Rejection;
 use crux_protocol::flock::{self, Answer, ControlError};
 use crux_protocol::leader::Pinged;
@@ -71,7 +72,8 @@ fn leader_pinged(pinged: Pinged, state: &flock::State) -> LeaderPinged {
 }
 
 /// Why a document was not taken in, in words that say what to do.
-pub(crate) fn not_taken(refused: &Refused) -> Error {
+pub(crate) fn not_taken(refused: &document::Refused) -> Error {
+    use document::Refused;
     let (kind, hint) = match refused {
         Refused::Conflict { .. } => {
             (Kind::Conflict, "Read it again with `doc show`, then run the same command again.")
@@ -119,6 +121,11 @@ fn error(error: &ControlError) -> Error {
         ControlError::Rejected(Rejection::TooManyActs(_)) => {
             (Kind::LimitReached, "Do it on another node.")
         }
+        ControlError::Refused(Refused::Document(refused)) => return not_taken(refused),
+        ControlError::Refused(Refused::Kind(_)) => {
+            (Kind::InvalidArgument, "Only documents are signed by people.")
+        }
+        ControlError::TooManyFacts(_) => (Kind::LimitReached, "Write them in several requests."),
         ControlError::DiskFull => {
             (Kind::DiskFull, "Make room on the disk; nothing has to be restarted.")
         }

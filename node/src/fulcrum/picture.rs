@@ -1,7 +1,6 @@
 //! People's view of the flock, made from the engine's state.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use crux_client::model::{Joining, Leader, Member, MemberState, Service, ServiceStatus, WallTime};
 use crux_client::order;
@@ -41,12 +40,11 @@ pub(super) fn draw(frame: &Frame, state: &flock::State, before: &[Member], now: 
         state_digest: state.strew().digest(),
         leader: leader(state),
         joining: joining(state),
-        members: shown(members, before, now),
+        members: shown(members, before, now, &state.strew().documents().labels()),
         services,
         said: said(state),
         operator: frame.operator,
-        // The engine holds none yet.
-        documents: Arc::default(),
+        documents: state.strew().documents().clone(),
     }
 }
 
@@ -93,14 +91,24 @@ pub(super) fn leader(state: &flock::State) -> Option<Leader> {
 }
 
 /// The members by name, each since it is in its state.
-fn shown(members: Vec<flock::MemberView>, before: &[Member], now: WallTime) -> Vec<Member> {
+fn shown(
+    members: Vec<flock::MemberView>,
+    before: &[Member],
+    now: WallTime,
+    signed: &BTreeMap<Principal, BTreeMap<String, String>>,
+) -> Vec<Member> {
     let before: BTreeMap<_, _> =
         before.iter().map(|member| (member.principal, (member.state, member.since))).collect();
     let since = |member: Member| match before.get(&member.principal) {
         Some((state, since)) if *state == member.state => Member { since: *since, ..member },
         _ => member,
     };
-    let mut members: Vec<_> = members.into_iter().map(|it| since(member(it, now))).collect();
+    let labelled = |member: Member| {
+        let signed_labels = signed.get(&member.principal).cloned().unwrap_or_default();
+        Member { signed_labels, ..member }
+    };
+    let members = members.into_iter().map(|it| labelled(since(member(it, now))));
+    let mut members: Vec<_> = members.collect();
     members.sort_by(|a, b| {
         let names = order::by_name(a.node.as_str(), b.node.as_str());
         names.then_with(|| a.principal.cmp(&b.principal))
@@ -118,6 +126,7 @@ fn member(member: flock::MemberView, now: WallTime) -> Member {
         version: Some(member.version).filter(|version| !version.is_empty()),
         incarnation: member.incarnation,
         labels: member.labels,
+        signed_labels: BTreeMap::new(),
     }
 }
 
@@ -220,14 +229,14 @@ mod tests {
         use flock::MemberState::{Alive, Dead, Suspect};
         let at = |unix_ms| WallTime { unix_ms };
         let first = vec![seen("n10", 1, Alive), seen("n2", 2, Alive), seen("n1", 3, Alive)];
-        let first = shown(first, &[], at(5));
+        let first = shown(first, &[], at(5), &BTreeMap::new());
         let names: Vec<_> = first.iter().map(|member| member.node.as_str()).collect();
         assert_eq!(names, ["n1", "n2", "n10"]);
         assert_eq!(first.iter().map(|it| it.since).max(), Some(at(5)));
         assert_eq!((first[2].version.as_deref(), &first[0].version), (Some("0.1.0"), &None));
         // One changed, another one took its name, and one is new.
         let then = vec![seen("n2", 1, Alive), seen("n3", 2, Suspect), seen("n4", 4, Dead)];
-        let then = shown(then, &first, at(9));
+        let then = shown(then, &first, at(9), &BTreeMap::new());
         let since: Vec<_> = then.iter().map(|it| (it.node.as_str(), it.since.unix_ms)).collect();
         assert_eq!(since, [("n2", 5), ("n3", 9), ("n4", 9)]);
     }

@@ -14,6 +14,7 @@ use crux_client::op::{
 };
 use crux_crdt::Principal;
 use crux_crdt::document::Document;
+use crux_crdt::fact::Fact;
 use crux_crdt::record::SlotSet;
 use crux_protocol::flock::{Control, STORE_PATIENCE};
 use tokio::sync::oneshot;
@@ -82,8 +83,6 @@ pub enum Request {
     Engine(Control, Reply),
     /// The engine retires a member, and who that is the fulcrum looks up.
     Forget(NodeRef, ReplyTo<Principal>),
-    /// The engine takes documents in.
-    State(State, ReplyTo<()>),
     /// The fulcrum looks around by itself.
     Doctor(ReplyTo<Vec<Check>>),
 }
@@ -142,7 +141,9 @@ impl From<Asked<Doctor>> for Request {
 
 impl From<Asked<State>> for Request {
     fn from(Asked { op, reply }: Asked<State>) -> Self {
-        Self::State(op, reply)
+        let State { documents, sync, patience } = op;
+        let facts = documents.into_iter().map(Fact::from).collect();
+        Self::Engine(Control::State { facts, sync, patience }, Reply::Done(reply))
     }
 }
 

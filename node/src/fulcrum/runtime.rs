@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crux_client::model::NodeRef;
+use crux_crdt::fact::{self, Fact};
 use crux_crdt::record::Record;
+use crux_crdt::{Digest, Principal};
 use crux_protocol::flock::{
     self, Batch, Command, Control, ControlId, Event, Notice, PersistError, StopReason, Ticket,
 };
@@ -175,7 +177,7 @@ impl Runtime {
                     warn!(%error, "not saved");
                 }
             }
-            Command::Recall { author } => _ = self.recalls.spawn(self.store.read(author)),
+            Command::Recall { author } => _ = self.recalls.spawn(recall(&self.store, author)),
             Command::Answer { id, result } => self.answer(id, result),
             Command::Changed => self.view_stale = true,
             Command::Notice(notice) => self.tell(&notice),
@@ -210,16 +212,9 @@ impl Runtime {
                     return Ok(());
                 }
             },
-            // The engine takes none yet.
-            Request::State(_, reply) => {
-                let message = "this version cannot take documents in";
-                answer(reply, Err(Error::new(crate::error::Kind::Unsupported, message)));
-                return Ok(());
-            }
             Request::Doctor(reply) => {
-                let documents = self.view.borrow().documents.clone();
                 let around = &self.surroundings;
-                let checks = doctor::examine(&self.state, &documents, around, &self.store);
+                let checks = doctor::examine(&self.state, around, &self.store);
                 self.examinations.spawn(async move { answer(reply, Ok(checks.await)) });
                 return Ok(());
             }
@@ -230,7 +225,7 @@ impl Runtime {
         self.handle(Event::Control { id, request }).await
     }
 
-    fn find(&self, node: &NodeRef) -> Result<crux_crdt::Principal, Error> {
+    fn find(&self, node: &NodeRef) -> Result<Principal, Error> {
         let members = self.state.members();
         let members: Vec<_> = members.into_iter().map(|it| (it.node, it.principal)).collect();
         node.pick(&members).map(|(_, principal)| *principal)
@@ -314,10 +309,24 @@ async fn written(
     }
 }
 
+/// Reads the record of an author from the disk.
+fn recall(
+    store: &StoreHandle,
+    author: Principal,
+) -> impl Future<Output = Option<Arc<Record>>> + use<> {
+    let read = store.read(fact::Kind::RECORD, Digest(author.0));
+    async move {
+        read.await.into_iter().find_map(|found| {
+            let Fact::Record(record) = found else { return None };
+            Some(record)
+        })
+    }
+}
+
 fn for_store(batch: Batch) -> store::Batch {
     store::Batch {
-        records: batch.records,
-        acts: batch.acts,
+        facts: batch.facts,
+        gone: batch.gone,
         forgotten: batch.forgotten.map(|claim| (claim.n, claim.principal)).into_iter().collect(),
         fence: batch.fence.map(|claim| (claim.n, claim.principal)),
         incarnation: None,

@@ -56,6 +56,7 @@ fn view(count: u8, me: u8) -> View {
         version: None,
         incarnation: 1,
         labels: std::collections::BTreeMap::new(),
+        signed_labels: std::collections::BTreeMap::new(),
     };
     View {
         principal: identity(me).principal(),
@@ -91,6 +92,7 @@ async fn start_with(
         config,
         context: Context {
             flock: FLOCK,
+            operator: None,
             me: net.me,
             verifier: Arc::new(Ed25519),
             sharing: Arc::new(Apart),

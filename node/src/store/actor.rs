@@ -1,6 +1,6 @@
 //! The thread that owns the store.
 //!
-//! There is no queue of writes: what is handed in is merged into one pending batch, and the thread
+//! There is no queue of writes: what is handed in is merged into one pending batch, in its order, and the thread
 //! takes all of it at once. So a hundred small writes during one fsync become the next one, memory
 //! is bounded by what the strew holds, and nobody ever waits for a place in a channel.
 
@@ -9,9 +9,8 @@ use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crux_crdt::Principal;
-use crux_crdt::merge::Merge;
-use crux_crdt::record::Record;
+use crux_crdt::Digest;
+use crux_crdt::fact::{Fact, Kind};
 use tokio::sync::oneshot;
 
 use super::handle::{Health, StoreHandle};
@@ -29,7 +28,9 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 const WAITING_MAX: usize = 4096;
 
 type Answer = oneshot::Sender<Result<(), WriteError>>;
-type Found = oneshot::Sender<Option<Arc<Record>>>;
+type Found = oneshot::Sender<Vec<Fact>>;
+/// A kind and a key of which the facts are to be read.
+type Asked = (Kind, Digest);
 
 /// What handles and the thread share.
 #[derive(Debug)]
@@ -41,14 +42,16 @@ pub(super) struct Shared {
 
 #[derive(Debug, Default)]
 struct Queue {
+    // All that is to be written, in the order in which it was handed in.
+    pending: Pending,
+    // What of it is tried again when writing fails.
     saved: Pending,
     // How much of what was saved is being written.
     in_flight: usize,
     // When what is saved is to be written.
     due: Option<Instant>,
-    waiting: Vec<(Batch, Answer)>,
-    // The authors of the records that are to be read.
-    asked: Vec<(Principal, Found)>,
+    waiting: Vec<Answer>,
+    asked: Vec<(Asked, Found)>,
     phase: Phase,
     health: Health,
 }
@@ -63,9 +66,10 @@ enum Phase {
 
 /// What the thread does next.
 struct Work {
+    pending: Pending,
     saved: Pending,
-    waiting: Vec<(Batch, Answer)>,
-    asked: Vec<(Principal, Found)>,
+    waiting: Vec<Answer>,
+    asked: Vec<(Asked, Found)>,
     last: Option<Answer>,
 }
 
@@ -102,7 +106,8 @@ impl Shared {
             return Err(WriteError::Busy);
         }
         let (answer, answered) = oneshot::channel();
-        queue.waiting.push((batch, answer));
+        queue.pending.absorb(batch);
+        queue.waiting.push(answer);
         self.changed.notify_one();
         Ok(answered)
     }
@@ -110,6 +115,7 @@ impl Shared {
     pub(super) fn save(&self, batch: Batch) -> Result<(), WriteError> {
         let mut queue = self.lock();
         queue.check_open()?;
+        queue.pending.absorb(batch.clone());
         if queue.saved.absorb(batch) && queue.due.is_none() {
             queue.due = Some(Instant::now() + self.flush_after);
             self.changed.notify_one();
@@ -117,15 +123,15 @@ impl Shared {
         Ok(())
     }
 
-    /// Asks for a record. None: too many wait, or the store is closed.
-    pub(super) fn read(&self, author: Principal) -> Option<oneshot::Receiver<Option<Arc<Record>>>> {
+    /// Asks for facts. None: too many wait, or the store is closed.
+    pub(super) fn read(&self, asked: Asked) -> Option<oneshot::Receiver<Vec<Fact>>> {
         let mut queue = self.lock();
         queue.check_open().ok()?;
         if queue.asked.len() >= WAITING_MAX {
             return None;
         }
         let (answer, answered) = oneshot::channel();
-        queue.asked.push((author, answer));
+        queue.asked.push((asked, answer));
         self.changed.notify_one();
         Some(answered)
     }
@@ -193,8 +199,13 @@ impl Queue {
         };
         self.due = None;
         self.in_flight = self.saved.len();
-        let (saved, waiting) = (mem::take(&mut self.saved), mem::take(&mut self.waiting));
-        Work { saved, waiting, asked: mem::take(&mut self.asked), last }
+        Work {
+            pending: mem::take(&mut self.pending),
+            saved: mem::take(&mut self.saved),
+            waiting: mem::take(&mut self.waiting),
+            asked: mem::take(&mut self.asked),
+            last,
+        }
     }
 
     /// Notes how a write went; what was saved and is not durable waits for the next one.
@@ -210,10 +221,14 @@ impl Queue {
             Err(err) => {
                 health.failures = health.failures.saturating_add(1);
                 health.last_error = Some(err.clone());
-                self.saved.merge(saved);
+                // What came meanwhile is later.
+                for later in [&mut self.pending, &mut self.saved] {
+                    let batch = mem::replace(later, saved.clone()).to_batch();
+                    later.absorb(batch);
+                }
                 let doubled = 1 << health.failures.min(6).saturating_sub(1);
                 let pause = (flush_after * doubled).min(RETRY_MAX);
-                self.due = (self.saved.len() > 0).then(|| Instant::now() + pause);
+                self.due = (!self.saved.is_empty()).then(|| Instant::now() + pause);
             }
         }
     }
@@ -227,12 +242,12 @@ struct Actor {
 impl Actor {
     fn run(mut self, pulse: &Pulse) {
         loop {
-            let Work { saved, waiting, asked, last } = self.shared.next();
+            let Work { pending, saved, waiting, asked, last } = self.shared.next();
             pulse.beat();
             // What is asked for may be among what was saved.
-            let done = self.write(&saved, waiting);
-            for (author, answer) in asked {
-                drop(answer.send(self.read(&author)));
+            let done = self.write(&pending, &saved, waiting);
+            for ((kind, key), answer) in asked {
+                drop(answer.send(self.read(kind, &key)));
             }
             if let Some(last) = last {
                 let closed = self.store.close();
@@ -243,24 +258,24 @@ impl Actor {
         }
     }
 
-    fn read(&self, author: &Principal) -> Option<Arc<Record>> {
-        let found = self.store.record(author);
+    fn read(&self, kind: Kind, key: &Digest) -> Vec<Fact> {
+        let found = self.store.facts(kind, key);
         let found = found.inspect_err(|error| tracing::warn!(%error, "the database was not read"));
-        found.ok().flatten().map(Arc::new)
+        found.unwrap_or_default()
     }
 
-    fn write(&mut self, saved: &Pending, waiting: Vec<(Batch, Answer)>) -> Result<(), WriteError> {
-        let mut all = saved.clone();
-        let (batches, answers): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
-        for batch in batches {
-            all.absorb(batch);
-        }
-        let done = self.store.commit(&all.to_batch());
+    fn write(
+        &mut self,
+        pending: &Pending,
+        saved: &Pending,
+        waiting: Vec<Answer>,
+    ) -> Result<(), WriteError> {
+        let done = self.store.commit(&pending.to_batch());
         if let Err(err) = &done {
             tracing::warn!(error = %err, hint = err.hint(), "the database was not written");
         }
         self.shared.lock().note(&done, saved, self.shared.flush_after);
-        for answer in answers {
+        for answer in waiting {
             // A caller that dropped the receiver does not want to know.
             drop(answer.send(done.clone()));
         }

@@ -1,23 +1,19 @@
-use std::sync::Arc;
-
 use crux_crdt::Principal;
-use crux_crdt::act::Act;
-use crux_crdt::record::{Record, ServiceKey};
-use crux_crdt::sign::Signed;
+use crux_crdt::fact::{Fact, Gone};
+use crux_crdt::record::ServiceKey;
 
 /// What becomes durable together.
 ///
-/// Everything in it is merged into what is stored: the record with the greater total marker, or, of two
-/// with one marker, that whose author departed and which is stripped; the
-/// union of acts and of what was removed, the greater fence once one is forgotten, the greater incarnation. Records and
-/// acts MUST have been verified for the flock of the store; one that was not makes the database fail
+/// Everything in it is merged into what is stored: facts as their kinds say; the union of what was removed; the
+/// greater fence once one is forgotten; the greater incarnation. What is gone is left out after the facts were
+/// merged. Facts MUST have been verified for the flock of the store; one that was not makes the database fail
 /// to open.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
-    /// Records; at most the newest of each author is kept.
-    pub records: Vec<Arc<Record>>,
-    /// Acts.
-    pub acts: Vec<Arc<Signed<Act>>>,
+    /// Facts of any kind.
+    pub facts: Vec<Fact>,
+    /// What is held no more.
+    pub gone: Vec<Gone>,
     /// Fences that are forgotten, if one of them is what is stored.
     pub forgotten: Vec<(u64, Principal)>,
     /// The highest fence that was accepted.
@@ -31,8 +27,8 @@ pub struct Batch {
 impl Batch {
     /// Whether there is nothing in it.
     pub const fn is_empty(&self) -> bool {
-        self.records.is_empty()
-            && self.acts.is_empty()
+        self.facts.is_empty()
+            && self.gone.is_empty()
             && self.forgotten.is_empty()
             && self.fence.is_none()
             && self.incarnation.is_none()

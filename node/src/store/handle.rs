@@ -4,8 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crux_crdt::Principal;
-use crux_crdt::record::Record;
+use crux_crdt::Digest;
+use crux_crdt::fact::{Fact, Kind};
 use tokio::sync::oneshot;
 
 use super::actor::Shared;
@@ -39,7 +39,7 @@ impl StoreHandle {
     }
 
     /// Takes a batch in to be made durable within about a second; merged with what waits, so that
-    /// only the newest record of an author is written. A crash may lose it, as a whole. A failed
+    /// only the newest of several facts is written. A crash may lose it, as a whole. A failed
     /// write is tried again until there is room.
     ///
     /// # Errors
@@ -48,11 +48,16 @@ impl StoreHandle {
         self.owner.0.save(batch)
     }
 
-    /// Reads the record of an author, once what was taken in before is written. `None`: there is none, or
-    /// it could not be read. The caller verifies it, or passes it on to a peer that does.
-    pub fn read(&self, author: Principal) -> impl Future<Output = Option<Arc<Record>>> + use<> {
-        let asked = self.owner.0.read(author);
-        async move { asked?.await.ok().flatten() }
+    /// Reads the facts under a key, once what was taken in before is written. None: there are none, or they
+    /// could not be read.
+    pub fn read(&self, kind: Kind, key: Digest) -> impl Future<Output = Vec<Fact>> + use<> {
+        let asked = self.owner.0.read((kind, key));
+        async move {
+            match asked {
+                Some(answer) => answer.await.unwrap_or_default(),
+                None => Vec::new(),
+            }
+        }
     }
 
     /// How writing goes.
@@ -83,7 +88,7 @@ pub struct Health {
     pub failures: u32,
     /// Why the last one failed; none: it succeeded.
     pub last_error: Option<WriteError>,
-    /// How many saved records and acts are not durable yet.
+    /// How many saved facts are not durable yet.
     pub unsaved: usize,
 }
 

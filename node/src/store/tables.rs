@@ -11,36 +11,37 @@ use super::error::Failure;
 
 /// What the database is: see the keys below.
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta-1");
-/// Principal → header envelope ‖ profile ‖ slot ids; see [`super::codec`].
-const RECORDS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("records-1");
-/// (Principal, slot id) → body. Apart from the records, so that one changed registration among 250
-/// rewrites one body.
-const SLOTS: TableDefinition<'_, (&[u8; 32], &[u8; 32]), &[u8]> = TableDefinition::new("slots-1");
-/// Act id → envelope.
-const ACTS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("acts-2");
-/// The highest fence that was accepted.
-const FENCE: TableDefinition<'_, (), (u64, &[u8; 32])> = TableDefinition::new("fence-1");
+/// (Kind, key) → bytes that the kind reads; see [`super::facts`].
+const FACTS: TableDefinition<'_, (u8, &[u8; 32]), &[u8]> = TableDefinition::new("facts-1");
+/// (Kind, key, part) → the bytes of the part. Apart from the facts, so that one changed registration among 250
+/// rewrites one part.
+const PARTS: TableDefinition<'_, (u8, &[u8; 32], &[u8; 32]), &[u8]> =
+    TableDefinition::new("parts-1");
+/// Name → what concerns this node alone; see [`super::local`].
+const LOCAL: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("local-1");
 
 /// The format of the database: a big-endian `u32`.
 pub(super) const FORMAT: &str = "format";
 /// The id of the flock to which the database belongs.
 pub(super) const FLOCK: &str = "flock";
-/// The incarnation this node runs as: a big-endian `u64`.
+/// The incarnation this node runs as: a big-endian `u64`, in `meta` as it has always been.
 pub(super) const INCARNATION: &str = "incarnation";
-/// What this node removed before it knew its past, if anything; see [`super::codec`].
+/// The highest fence that was accepted, in `local`.
+pub(super) const FENCE: &str = "fence";
+/// What this node removed before it knew its past, if anything, in `local`.
 pub(super) const REMOVED: &str = "removed";
 
 type Key = &'static [u8; 32];
-type Bytes = &'static [u8];
+/// The values of every table.
+pub(super) type Bytes = &'static [u8];
 
 /// The tables of a write transaction. They MUST be dropped before it commits.
 #[derive(Debug)]
 pub(super) struct WriteTables<'t> {
     pub(super) meta: Table<'t, &'static str, Bytes>,
-    pub(super) records: Table<'t, Key, Bytes>,
-    pub(super) slots: Table<'t, (Key, Key), Bytes>,
-    pub(super) acts: Table<'t, Key, Bytes>,
-    pub(super) fence: Table<'t, (), (u64, Key)>,
+    pub(super) facts: Table<'t, (u8, Key), Bytes>,
+    pub(super) parts: Table<'t, (u8, Key, Key), Bytes>,
+    pub(super) local: Table<'t, &'static str, Bytes>,
 }
 
 impl<'t> WriteTables<'t> {
@@ -48,10 +49,9 @@ impl<'t> WriteTables<'t> {
     pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, Failure> {
         Ok(Self {
             meta: transaction.open_table(META)?,
-            records: transaction.open_table(RECORDS)?,
-            slots: transaction.open_table(SLOTS)?,
-            acts: transaction.open_table(ACTS)?,
-            fence: transaction.open_table(FENCE)?,
+            facts: transaction.open_table(FACTS)?,
+            parts: transaction.open_table(PARTS)?,
+            local: transaction.open_table(LOCAL)?,
         })
     }
 }
@@ -60,10 +60,9 @@ impl<'t> WriteTables<'t> {
 #[derive(Debug)]
 pub(super) struct ReadTables {
     pub(super) meta: ReadOnlyTable<&'static str, Bytes>,
-    pub(super) records: ReadOnlyTable<Key, Bytes>,
-    pub(super) slots: ReadOnlyTable<(Key, Key), Bytes>,
-    pub(super) acts: ReadOnlyTable<Key, Bytes>,
-    pub(super) fence: ReadOnlyTable<(), (u64, Key)>,
+    pub(super) facts: ReadOnlyTable<(u8, Key), Bytes>,
+    pub(super) parts: ReadOnlyTable<(u8, Key, Key), Bytes>,
+    pub(super) local: ReadOnlyTable<&'static str, Bytes>,
 }
 
 impl ReadTables {
@@ -71,10 +70,9 @@ impl ReadTables {
     pub(super) fn open(transaction: &ReadTransaction) -> Result<Self, Failure> {
         Ok(Self {
             meta: transaction.open_table(META)?,
-            records: transaction.open_table(RECORDS)?,
-            slots: transaction.open_table(SLOTS)?,
-            acts: transaction.open_table(ACTS)?,
-            fence: transaction.open_table(FENCE)?,
+            facts: transaction.open_table(FACTS)?,
+            parts: transaction.open_table(PARTS)?,
+            local: transaction.open_table(LOCAL)?,
         })
     }
 }
@@ -91,12 +89,12 @@ pub(super) fn flock(transaction: &ReadTransaction) -> Result<Digest, Failure> {
     flock.map(Digest).ok_or_else(|| Failure::damaged("it has no flock"))
 }
 
-/// Reads a value of fixed size from `meta`.
+/// Reads a value of fixed size from `meta` or `local`.
 pub(super) fn get<const N: usize>(
-    meta: &impl ReadableTable<&'static str, Bytes>,
+    table: &impl ReadableTable<&'static str, Bytes>,
     key: &str,
 ) -> Result<Option<[u8; N]>, Failure> {
-    let Some(found) = meta.get(key)? else { return Ok(None) };
+    let Some(found) = table.get(key)? else { return Ok(None) };
     let bytes = found.value().try_into();
     bytes.map(Some).map_err(|_| Failure::damaged(format_args!("its {key} has another size")))
 }

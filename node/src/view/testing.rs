@@ -39,6 +39,7 @@ fn member(node: &str, port: u16, state: MemberState) -> Member {
         version: Some("0.1.0".to_owned()),
         incarnation: 1,
         labels: BTreeMap::new(),
+        signed_labels: BTreeMap::new(),
     }
 }
 

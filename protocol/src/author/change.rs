@@ -1,5 +1,6 @@
 use crux_crdt::Principal;
 use crux_crdt::act::Statement;
+use crux_crdt::fact::Fact;
 use crux_crdt::path::Endpoint;
 use crux_crdt::record::{KindFull, Record, Registration, ServiceKey, SlotSet};
 use std::sync::Arc;
@@ -42,8 +43,10 @@ pub enum Change {
     Fence(Claim),
     /// Forget that commands under this claim were accepted.
     ForgetFence(Claim),
-    /// Write a record of another author for good.
-    Keep(Arc<Record>),
+    /// Write a fact of another author for good.
+    Keep(Fact),
+    /// Write facts that a person signed, then merge and publish them.
+    State(Vec<Fact>),
 }
 
 /// The party that waits for a change.

@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crux_crdt::act::{ACTS_PER_AUTHOR_MAX, Act, Statement};
+use crux_crdt::fact::Fact;
 use crux_crdt::record::{Frontier, Header, Marker, Record, ServiceKey, slots_root};
 use crux_crdt::sign::{Identity, Signed};
 
@@ -24,8 +25,10 @@ pub struct Write {
     pub fence: Option<Claim>,
     /// The fence that is forgotten; before the new one counts.
     pub forgotten: Option<Claim>,
-    /// Records of others to be kept for good.
-    pub kept: Vec<Arc<Record>>,
+    /// Facts of others to be kept for good.
+    pub kept: Vec<Fact>,
+    /// Facts that a person signed.
+    pub stated: Vec<Fact>,
     /// What was removed at incarnation 0, where the record cannot say it: an earlier life that is found
     /// after the next start must not bring it back.
     pub removed: Vec<ServiceKey>,
@@ -39,6 +42,7 @@ impl Write {
             fence: None,
             forgotten: None,
             kept: Vec::new(),
+            stated: Vec::new(),
             removed: Vec::new(),
         }
     }
@@ -50,6 +54,7 @@ impl Write {
             && self.fence.is_none()
             && self.forgotten.is_none()
             && self.kept.is_empty()
+            && self.stated.is_empty()
             && self.removed.is_empty()
     }
 }
@@ -133,8 +138,8 @@ impl State {
         if self.queue.len() >= most {
             return false;
         }
-        if let Change::Keep(record) = &change {
-            self.keep_newest(record);
+        if let Change::Keep(fact) = &change {
+            self.keep_newest(fact);
         }
         self.queue.push_back((origin, change));
         true
@@ -145,15 +150,14 @@ impl State {
         self.queue.retain(|(_, change)| !is(change));
     }
 
-    /// Lets everyone who waits for an older record of an author wait for this one: one of each
-    /// author is held, however many are sent.
-    fn keep_newest(&mut self, record: &Arc<Record>) {
+    /// Lets everyone who waits for an older fact wait for this one: one of each place is held, however many
+    /// are sent.
+    fn keep_newest(&mut self, fact: &Fact) {
         for (_, change) in &mut self.queue {
             if let Change::Keep(older) = change
-                && older.author() == record.author()
-                && older.total() < record.total()
+                && fact.replaces(older)
             {
-                older.clone_from(record);
+                older.clone_from(fact);
             }
         }
     }
@@ -251,7 +255,8 @@ impl State {
             }
             Change::Fence(claim) => build.write.fence = build.write.fence.max(Some(*claim)),
             Change::ForgetFence(claim) => build.write.forgotten = Some(*claim),
-            Change::Keep(record) => build.write.kept.push(record.clone()),
+            Change::Keep(fact) => build.write.kept.push(fact.clone()),
+            Change::State(facts) => build.write.stated.extend(facts.iter().cloned()),
         }
         Ok(None)
     }

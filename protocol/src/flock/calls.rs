@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 
 use crux_crdt::Principal;
 use crux_crdt::act::{NUMBER_LIMIT, Statement};
+use crux_crdt::fact::Fact;
 use crux_crdt::hash::sha3;
 use crux_crdt::record::Registration;
 use data_encoding::BASE32_NOPAD;
 use rand::Rng;
 
-use super::control::{Answer, Control, ControlError, ControlId};
+use super::control::{Answer, Control, ControlError, ControlId, STATED_MAX};
 use super::state::{Route, State};
 use super::stores::StoreWait;
 use crate::author::{Change, Origin, Rejection};
@@ -63,6 +64,15 @@ impl State {
                 }
                 self.author.push(origin, Change::Register(registration))
             }
+            Control::State { facts, sync, patience } => {
+                if let Err(refused) = self.may_state(&facts) {
+                    return self.answer(id, Err(refused));
+                }
+                if sync > 0 {
+                    self.stores.insert(id, StoreWait::new(sync, patience, now));
+                }
+                self.author.push(origin, Change::State(facts))
+            }
             Control::Deregister(key) => self.author.push(origin, Change::Deregister(key)),
             Control::Set(set) => self.author.push(origin, Change::Set(set)),
             Control::LeaderPing => {
@@ -92,6 +102,23 @@ impl State {
         } else {
             self.try_disk_again();
         }
+    }
+
+    /// Whether facts may be written: none is behind what is held, or what is being written.
+    fn may_state(&self, facts: &[Fact]) -> Result<(), ControlError> {
+        if facts.len() > STATED_MAX {
+            return Err(ControlError::TooManyFacts(facts.len()));
+        }
+        self.strew.may_state(facts)?;
+        for fact in facts {
+            let same = |other: &Fact| other.kind() == fact.kind() && other.key() == fact.key();
+            let is_same =
+                |change: &Change| matches!(change, Change::State(all) if all.iter().any(same));
+            if self.author.is_pending(is_same) {
+                return Err(ControlError::Busy);
+            }
+        }
+        Ok(())
     }
 
     /// Lets a full disk say again whether it is full, rather than let somebody wait who has less
@@ -357,10 +384,11 @@ impl State {
         if self.leader.leader().is_none_or(|claim| claim.principal != self.context.me) {
             return;
         }
+        let asked = self.strew.forget_after().unwrap_or(self.config.forget_after);
         let limit = |member: &Principal| {
             let record = self.strew.record(member);
             let ephemeral = record.is_some_and(|r| r.profile().labels.contains_key("ephemeral"));
-            if ephemeral { self.config.forget_ephemeral_after } else { self.config.forget_after }
+            if ephemeral { self.config.forget_ephemeral_after } else { asked }
         };
         let long: Vec<_> = self
             .dead_since

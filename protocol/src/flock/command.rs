@@ -1,10 +1,8 @@
 use core::fmt;
-use std::sync::Arc;
 
 use crux_crdt::Principal;
-use crux_crdt::act::Act;
-use crux_crdt::record::{Record, ServiceKey};
-use crux_crdt::sign::Signed;
+use crux_crdt::fact::{Fact, Gone};
+use crux_crdt::record::ServiceKey;
 
 use super::control::{Answer, ControlError, ControlId};
 use crate::join::Refusal;
@@ -18,10 +16,10 @@ pub struct Ticket(pub u64);
 /// What is written to disk together.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
-    /// Each replaces the author's older one.
-    pub records: Vec<Arc<Record>>,
-    /// Added.
-    pub acts: Vec<Arc<Signed<Act>>>,
+    /// Each is merged into what is there under its kind and key.
+    pub facts: Vec<Fact>,
+    /// What is held no more; after the facts.
+    pub gone: Vec<Gone>,
     /// The fence that is forgotten, if it is what is held. Before the new one counts.
     pub forgotten: Option<Claim>,
     /// The new fence: the greater of it and what is held counts.
@@ -31,10 +29,19 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Adds a fact. Its author is under its key, whatever was gone before.
+    pub fn add(&mut self, fact: Fact) {
+        if !self.gone.is_empty() {
+            let (kind, key, author) = (fact.kind(), fact.key(), fact.author());
+            self.gone.retain(|gone| (gone.kind, gone.key, gone.author) != (kind, key, author));
+        }
+        self.facts.push(fact);
+    }
+
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
-            && self.acts.is_empty()
+        self.facts.is_empty()
+            && self.gone.is_empty()
             && self.forgotten.is_none()
             && self.fence.is_none()
             && self.removed.is_empty()

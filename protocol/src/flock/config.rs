@@ -1,13 +1,10 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use crux_crdt::Principal;
-use crux_crdt::act::Act;
+use crux_crdt::fact::Fact;
 use crux_crdt::name::NodeName;
 use crux_crdt::path::Endpoint;
-use crux_crdt::record::{Record, ServiceKey};
-use crux_crdt::sign::Signed;
+use crux_crdt::record::ServiceKey;
 
 use crate::leader::Claim;
 use crate::{join, leader, liveness, sync};
@@ -31,8 +28,6 @@ pub struct Config {
     pub agreement_key: [u8; 32],
     /// The version of Crux it runs.
     pub version: String,
-    /// The operator of the flock, from its genesis, if there is one. Need not be a member.
-    pub operator: Option<Principal>,
     /// Where to find others: `HOST:PORT` each.
     pub join: Vec<String>,
     /// How long a dead member stays before the leader retires it. From the design, page 02.
@@ -60,7 +55,6 @@ impl Config {
             labels: BTreeMap::new(),
             agreement_key: [0; 32],
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            operator: None,
             join: Vec::new(),
             forget_after: Duration::from_secs(72 * 3600),
             forget_ephemeral_after: Duration::from_secs(600),
@@ -79,10 +73,8 @@ pub struct Restored {
     /// Whether its key is older than this start. Then it may have said something, even if the disk
     /// holds nothing of it.
     pub known_key: bool,
-    /// The records of all authors, its own among them.
-    pub records: Vec<Arc<Record>>,
-    /// The acts.
-    pub acts: Vec<Arc<Signed<Act>>>,
+    /// The facts of all authors, its own among them.
+    pub facts: Vec<Fact>,
     /// The greatest claim whose command it accepted.
     pub fence: Option<Claim>,
     /// What it removed before it knew its past.

@@ -2,11 +2,15 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use crux_crdt::Principal;
+use crux_crdt::fact::{Fact, Refused};
 use crux_crdt::path::Endpoint;
 use crux_crdt::record::{Registration, ServiceKey, SlotSet};
 
 use crate::author::Rejection;
 use crate::leader::Pinged;
+
+/// How many facts one request states.
+pub const STATED_MAX: usize = 1024;
 
 /// Names a control request in its answer. Chosen by who asks, never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +38,16 @@ pub enum Control {
     Deregister(ServiceKey),
     /// Say these slots of their kind and no others. Answered when durable.
     Set(SlotSet),
+    /// Write facts that a person signed, all of them or none. Answered when durable here and, if asked for, on
+    /// others. The caller verified them, as those of a peer.
+    State {
+        /// The facts, at most [`STATED_MAX`].
+        facts: Vec<Fact>,
+        /// How many other members must have stored all of them.
+        sync: u32,
+        /// How long to wait for them, at most [`STORE_PATIENCE_MAX`](super::STORE_PATIENCE_MAX).
+        patience: Duration,
+    },
     /// Dial a member that is not linked, for whoever has something to send to it. Answered at once;
     /// what becomes of it the network tells.
     Reach(Principal),
@@ -66,6 +80,12 @@ pub enum ControlError {
     /// The change cannot be made. Nothing was changed.
     #[error(transparent)]
     Rejected(#[from] Rejection),
+    /// A fact cannot be taken as its signer wants it. Nothing was changed.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// More facts than [`STATED_MAX`] in one request. Nothing was changed; the caller is at fault.
+    #[error("{0} facts in one request exceed the limit of {STATED_MAX}")]
+    TooManyFacts(usize),
     /// The disk is full. Nothing was changed; works again when there is room.
     #[error("the disk of this node is full; it is read-only until there is room")]
     DiskFull,
@@ -75,9 +95,9 @@ pub enum ControlError {
     /// Too much waits for the disk. Nothing was changed; try again.
     #[error("too many changes wait for this node's disk")]
     Busy,
-    /// Registered and durable here, and not acknowledged by as many members as asked for.
+    /// Durable here, and not acknowledged by as many members as asked for.
     #[error(
-        "registered here, but {got} of {need} other members confirmed in time that they stored it"
+        "durable here, but {got} of {need} other members confirmed in time that they stored it"
     )]
     NotStored {
         /// How many did.

@@ -30,13 +30,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crux_crdt::Principal;
-use crux_crdt::canon::Encoder;
+use crux_crdt::fact::Fact;
 use crux_crdt::record::Record;
 use crux_crdt::strew::DepartureKind;
 
 use super::command::Command;
 use super::state::{Route, State};
-use crate::frame::RecordFrame;
+use crate::fact;
 use crate::link::Protocol;
 use crate::sync::Request;
 use crate::time::Instant;
@@ -204,7 +204,7 @@ impl State {
     fn strip_on_disk(&mut self, members: &[Principal]) {
         let records = members.iter().filter_map(|member| self.strew.record(member));
         let stripped = records.filter(|record| record.is_stripped()).cloned();
-        self.unsaved.records.extend(stripped);
+        self.unsaved.facts.extend(stripped.map(Fact::from));
     }
 
     /// A record replaced that of a member. What is written of it: all of it, though it departed meanwhile
@@ -215,10 +215,10 @@ impl State {
         let held = self.strew.record(&author);
         if held.is_some_and(|held| held.is_stripped()) && !self.has_left(&author) {
             let bytes = record.footprint();
-            self.unsaved.records.push(record);
+            self.unsaved.facts.push(record.into());
             return self.keep_departed(author, bytes, now);
         }
-        self.unsaved.records.extend(held.cloned());
+        self.unsaved.facts.extend(held.cloned().map(Fact::from));
     }
 
     /// The operator does not want what is kept of this member. Whether anything was.
@@ -252,7 +252,7 @@ impl State {
     }
 
     /// The disk's record of a member that was retired: it is handed to its author.
-    pub(super) fn hand_back(&mut self, record: &Record, now: Instant) {
+    pub(super) fn hand_back(&mut self, record: &Arc<Record>, now: Instant) {
         let author = record.author();
         if !self.departed.kept.contains_key(&author) || record.is_stripped() {
             return;
@@ -260,9 +260,7 @@ impl State {
         if !self.may_request(&author) {
             return self.departed.not_answered(&author, now);
         }
-        let mut frame = Encoder::default();
-        RecordFrame::seal(&mut frame, record, usize::MAX, |_| false);
-        let body = Request::Store(frame.finish()).encode();
+        let body = Request::Store(fact::whole(&record.clone().into())).encode();
         self.send(author, Protocol::Sync, body, Route::HandBack);
     }
 

@@ -4,16 +4,14 @@ use core::fmt;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crux_crdt::act::Act;
-use crux_crdt::record::Record;
-use crux_crdt::sign::Signed;
+use crux_crdt::fact::{Arrival, Fact, Kind};
+use crux_crdt::record::{Frame, Record};
 use crux_crdt::{Digest, Principal};
 
 use super::command::Notice;
 use super::merge::Merged;
 use super::state::State;
-use crate::fact::{Fact, gossiped_act, gossiped_record};
-use crate::frame::RecordFrame;
+use crate::fact::{self, Message, gossiped};
 use crate::link::{self, GOSSIP_PAYLOAD_MAX, Topic, Verdict};
 use crate::liveness;
 use crate::time::Instant;
@@ -33,10 +31,10 @@ impl State {
     }
 
     fn on_fact(&mut self, from: Principal, data: &[u8], now: Instant) -> Verdict {
-        match Fact::open(data, &self.context) {
-            Ok(Fact::Act(act)) => self.on_act(act, now),
-            Ok(Fact::Record(frame)) => self.on_record(from, *frame, now),
-            Ok(Fact::Later(kind)) => {
+        match fact::open(data, &self.context) {
+            Ok(Message::Fact(Arrival::Frame(frame))) => self.on_record(from, *frame, now),
+            Ok(Message::Fact(Arrival::Whole(fact))) => self.on_whole(from, fact, now),
+            Ok(Message::Later(kind)) => {
                 self.note_other_version(from, &kind.to_string());
                 Verdict::Ignore
             }
@@ -44,7 +42,7 @@ impl State {
         }
     }
 
-    fn on_record(&mut self, from: Principal, frame: RecordFrame, now: Instant) -> Verdict {
+    fn on_record(&mut self, from: Principal, frame: Frame, now: Instant) -> Verdict {
         if !self.strew.membership().contains(&frame.header.author()) {
             // Its admission may be on the way; anti-entropy brings both.
             return Verdict::Ignore;
@@ -54,7 +52,7 @@ impl State {
             Ok(Merged::New | Merged::Same) => Verdict::Accept,
             Ok(Merged::Known | Merged::NoRoom(_)) => Verdict::Ignore,
             Ok(Merged::Incomplete) => {
-                let outputs = self.sync.on_lacking(from, now, &self.strew);
+                let outputs = self.sync.on_lacking(from, Kind::RECORD, now, &self.strew);
                 self.act_on_sync(outputs, now);
                 Verdict::Accept
             }
@@ -62,12 +60,14 @@ impl State {
         }
     }
 
-    fn on_act(&mut self, act: Arc<Signed<Act>>, now: Instant) -> Verdict {
-        if !self.strew.shares(&act) {
-            return Verdict::Ignore;
-        }
-        let merged = self.merge_acts(vec![act], now);
-        if merged.refused.is_empty() { Verdict::Accept } else { Verdict::Ignore }
+    /// A fact counts, and is passed on, if its author may say it here. What came by sync first is passed on all
+    /// the same.
+    fn on_whole(&mut self, from: Principal, fact: Fact, now: Instant) -> Verdict {
+        let (kind, key, id) = (fact.kind(), fact.key(), fact.id());
+        self.merge_arrivals(from, vec![fact.into()], now);
+        let held = self.strew.under(kind, &key).iter().any(|held| held.id() == id);
+        let shared = self.strew.index(kind).is_some_and(|index| index.get(&key).is_some());
+        if held && shared { Verdict::Accept } else { Verdict::Ignore }
     }
 
     fn on_beat_topic(&mut self, from: Principal, data: &[u8], now: Instant) -> Verdict {
@@ -111,13 +111,13 @@ impl State {
         let last = self.published.iter().filter(|last| last.marker().incarnation == incarnation);
         let before: BTreeSet<Digest> =
             last.flat_map(|published| published.slots().keys().copied()).collect();
-        let data = gossiped_record(record, |id| before.contains(id));
+        let data = gossiped(&record.clone().into(), |id| before.contains(id));
         self.published = Some(record.clone());
         self.publish(Topic::Fact, data);
     }
 
-    pub(super) fn publish_act(&mut self, act: &Signed<Act>) {
-        self.publish(Topic::Fact, gossiped_act(act));
+    pub(super) fn publish_fact(&mut self, fact: &Fact) {
+        self.publish(Topic::Fact, gossiped(fact, |_| false));
     }
 
     pub(super) fn publish(&mut self, topic: Topic, data: Vec<u8>) {

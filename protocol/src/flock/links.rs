@@ -111,7 +111,7 @@ impl State {
                 self.act_on_sync(outputs, now);
             }
             Some(Route::Hearsay) => self.on_hearsay(peer, body, now),
-            Some(Route::Store(wait)) => self.on_stored(wait, peer, body),
+            Some(Route::Store(wait, fact)) => self.on_stored((wait, fact), peer, body),
             Some(Route::HandOver) => self.on_handed_over(body, now),
             Some(Route::Ping(ping)) => self.on_ping_answer(ping, peer, Some(body), now),
             Some(Route::Forward(control)) => self.on_forward_answer(control, Some(body)),
@@ -144,7 +144,7 @@ impl State {
             Some(Route::Ping(ping)) => self.on_ping_failed(ping, peer, failure, now),
             Some(Route::Forward(control)) => self.on_forward_answer(control, None),
             Some(Route::HandBack) => self.on_not_handed_back(peer, now),
-            Some(Route::Store(_) | Route::HandOver) | None => {}
+            Some(Route::Store(..) | Route::HandOver) | None => {}
         }
     }
 

@@ -6,23 +6,23 @@ use std::sync::Arc;
 
 use crux_crdt::Principal;
 use crux_crdt::act::Act;
-use crux_crdt::canon::Decoder;
-use crux_crdt::record::Record;
+use crux_crdt::fact::{Arrival, Fact, FactError};
+use crux_crdt::record::{Frame, Record};
 use crux_crdt::sign::Signed;
-use crux_crdt::strew::{ActOutcome, RecordOutcome};
+use crux_crdt::strew::{ActOutcome, Outcome, RecordOutcome};
 
 use super::command::Notice;
 use super::past::{Due, Meaning};
 use super::state::{Route, State};
 use super::{Command, command};
 use crate::author::{Change, Origin};
-use crate::frame::{FrameError, RecordFrame};
+use crate::fact::{self, Message};
 use crate::link::{Protocol, ReplyId};
 use crate::liveness::Liveness;
 use crate::sync::{self, Response};
 use crate::time::Instant;
 
-/// How many merged records wait before they are handed to the disk.
+/// How many merged facts wait before they are handed to the disk.
 const UNSAVED_MAX: usize = 256;
 
 /// What became of a record.
@@ -48,17 +48,12 @@ impl State {
                     self.send(peer, Protocol::Sync, request.encode(), Route::Sync);
                 }
                 sync::Output::Reply { id, body } => self.reply(id, body),
-                sync::Output::MergeActs { peer, acts } => {
-                    let merged = self.merge_acts(acts, now);
+                sync::Output::Merge { peer, facts } => {
+                    let merged = self.merge_arrivals(peer, facts, now);
                     let outputs = self.sync.resume(peer, merged, now, &self.strew);
                     self.act_on_sync(outputs, now);
                 }
-                sync::Output::MergeRecords { peer, frames } => {
-                    let merged = self.merge_frames(peer, frames, now);
-                    let outputs = self.sync.resume(peer, merged, now, &self.strew);
-                    self.act_on_sync(outputs, now);
-                }
-                sync::Output::Store { id, frame } => self.on_store(id, &frame, now),
+                sync::Output::Store { id, fact } => self.on_store(id, &fact, now),
                 sync::Output::Aside { peer, aside } => self.on_aside(peer, aside, now),
                 sync::Output::Tell { id, of } => self.tell(id, &of, now),
                 sync::Output::OtherVersion { peer, what } => self.note_other_version(peer, &what),
@@ -71,36 +66,73 @@ impl State {
         }
     }
 
-    fn merge_frames(
+    /// Merges what a peer sent, of whatever kinds: acts together, since one of them may make the author of
+    /// another a member.
+    pub(super) fn merge_arrivals(
         &mut self,
         peer: Principal,
-        frames: Vec<RecordFrame>,
+        arrivals: Vec<Arrival>,
         now: Instant,
     ) -> sync::Merged {
-        let mut all = sync::Merged::default();
-        for frame in frames {
-            if !self.strew.membership().contains(&frame.header.author()) {
-                continue;
-            }
-            let id = frame.header.id();
-            match self.merge_frame(frame, now) {
-                Ok(Merged::NoRoom(bytes)) => {
-                    all.full = true;
-                    all.refused.push((id, bytes));
-                }
-                Ok(merged) => all.brought |= merged == Merged::New,
-                Err(error) => _ = self.misbehaved(peer, format!("a record: {error}")),
+        let (mut acts, mut all) = (Vec::new(), sync::Merged::default());
+        for arrival in arrivals {
+            match arrival {
+                Arrival::Whole(Fact::Act(act)) => acts.push(act),
+                Arrival::Whole(fact) => self.merge_whole(fact, &mut all),
+                Arrival::Frame(frame) => self.merge_sent(peer, *frame, &mut all, now),
             }
         }
+        all.add(self.merge_acts(acts, now));
         all
     }
 
+    /// Merges a fact that no engine follows.
+    fn merge_whole(&mut self, fact: Fact, all: &mut sync::Merged) {
+        let (key, bytes) = (fact.key(), fact.bytes());
+        let fact = self.context.sharing.fact(fact);
+        match self.strew.merge_fact(fact.clone()) {
+            Outcome::New => {
+                all.brought = true;
+                self.unsaved.add(fact);
+                self.note_facts_changed();
+                self.save_if_many();
+            }
+            Outcome::Known => {}
+            Outcome::TooMany => all.refused.push((key, bytes)),
+            Outcome::NoRoom => {
+                self.note_refusal();
+                all.full = true;
+                all.refused.push((key, bytes));
+            }
+        }
+    }
+
+    /// What is shown, and the digest, may be others; and the disk may drop what the strew dropped.
+    pub(super) fn note_facts_changed(&mut self) {
+        let enclosed = self.strew.take_enclosed();
+        enclosed.into_iter().for_each(|fact| self.unsaved.add(fact));
+        self.unsaved.gone.extend(self.strew.take_gone());
+        self.members_dirty = true;
+        self.changed = true;
+    }
+
+    fn merge_sent(&mut self, peer: Principal, frame: Frame, all: &mut sync::Merged, now: Instant) {
+        let author = frame.header.author();
+        if !self.strew.membership().contains(&author) {
+            return;
+        }
+        match self.merge_frame(frame, now) {
+            Ok(Merged::NoRoom(bytes)) => {
+                all.full = true;
+                all.refused.push((crux_crdt::Digest(author.0), bytes));
+            }
+            Ok(merged) => all.brought |= merged == Merged::New,
+            Err(error) => _ = self.misbehaved(peer, format!("a record: {error}")),
+        }
+    }
+
     /// Merges a record of a member.
-    pub(super) fn merge_frame(
-        &mut self,
-        frame: RecordFrame,
-        now: Instant,
-    ) -> Result<Merged, FrameError> {
+    pub(super) fn merge_frame(&mut self, frame: Frame, now: Instant) -> Result<Merged, FactError> {
         let author = frame.header.author();
         let held = self.strew.record(&author).cloned();
         let marker = frame.header.value().marker;
@@ -114,7 +146,7 @@ impl State {
             _ => {}
         }
         let Some(record) = frame.complete(held.as_deref())? else { return Ok(Merged::Incomplete) };
-        let record = self.context.sharing.record(Arc::new(record));
+        let record = self.shared_record(record);
         if !theirs {
             self.on_own_record(&record, now);
             return Ok(Merged::Known);
@@ -137,6 +169,21 @@ impl State {
         self.save_if_many();
         self.free_name_for(author, now);
         Ok(Merged::New)
+    }
+
+    fn shared_record(&self, record: Record) -> Arc<Record> {
+        let record = Arc::new(record);
+        match self.context.sharing.fact(record.clone().into()) {
+            Fact::Record(shared) => shared,
+            _ => record,
+        }
+    }
+
+    fn shared_act(&self, act: Arc<Signed<Act>>) -> Arc<Signed<Act>> {
+        match self.context.sharing.fact(act.clone().into()) {
+            Fact::Act(shared) => shared,
+            _ => act,
+        }
     }
 
     /// A member that this node admitted as the joining side takes over the name of a dead member, as a
@@ -209,9 +256,9 @@ impl State {
     /// Keeps an admission of this node by a sponsor that is no member yet. It counts once this node
     /// admitted the sponsor in return.
     pub(super) fn keep_welcome(&mut self, act: Arc<Signed<Act>>) {
-        let act = self.context.sharing.act(act);
+        let act = self.shared_act(act);
         if let ActOutcome::New(_) = self.strew.merge_act(act.clone()) {
-            self.unsaved.acts.push(act);
+            self.unsaved.facts.push(act.into());
         }
     }
 
@@ -220,8 +267,7 @@ impl State {
     pub(super) fn merge_acts(&mut self, acts: Vec<Arc<Signed<Act>>>, now: Instant) -> sync::Merged {
         let mut changed = BTreeSet::new();
         let mut all = sync::Merged::default();
-        let share = |act| self.context.sharing.act(act);
-        let mut rest: Vec<_> = acts.into_iter().map(share).collect();
+        let mut rest: Vec<_> = acts.into_iter().map(|act| self.shared_act(act)).collect();
         loop {
             let before = rest.len();
             rest.retain(|act| {
@@ -233,7 +279,7 @@ impl State {
                     ActOutcome::New(whose) => {
                         all.brought = true;
                         changed.extend(whose);
-                        self.unsaved.acts.push(act.clone());
+                        self.unsaved.facts.push(act.clone().into());
                     }
                     ActOutcome::NoRoom => {
                         self.note_refusal();
@@ -290,7 +336,7 @@ impl State {
     }
 
     fn save_if_many(&mut self) {
-        if self.unsaved.records.len() + self.unsaved.acts.len() >= UNSAVED_MAX {
+        if self.unsaved.facts.len() >= UNSAVED_MAX {
             self.save();
         }
     }
@@ -302,25 +348,15 @@ impl State {
         }
     }
 
-    /// A peer wants a record on this disk before it acknowledges it.
-    fn on_store(&mut self, id: ReplyId, frame: &[u8], now: Instant) {
-        let mut input = Decoder::new(frame);
-        let frame = RecordFrame::open(&mut input, &self.context.flock, &*self.context.verifier);
-        let stored = frame.ok().and_then(|frame| {
-            let author = frame.header.author();
-            let member = self.strew.membership().contains(&author);
-            let wanted = frame.header.value().marker;
-            let merged = member.then(|| self.merge_frame(frame, now))?;
-            let held = self.strew.record(&author).cloned()?;
-            // A greater record of another run does not say what this one says.
-            let says = held.marker() >= wanted && held.marker().nonce == wanted.nonce;
-            let says = says && !held.is_stripped();
-            (merged.is_ok() && says).then_some(held)
-        });
-        if stored.as_ref().is_some_and(|held| held.profile().yields.is_some()) {
-            // Another run of its author waits for it.
-            self.sync.announce_soon(now);
-        }
+    /// A peer wants a fact on this disk before it acknowledges it.
+    fn on_store(&mut self, id: ReplyId, message: &[u8], now: Instant) {
+        let stored = match fact::open(message, &self.context) {
+            Ok(Message::Fact(Arrival::Frame(frame))) => {
+                self.store_record(*frame, now).map(Fact::from)
+            }
+            Ok(Message::Fact(Arrival::Whole(fact))) => self.store_whole(fact, now),
+            Ok(Message::Later(_)) | Err(_) => None,
+        };
         let kept =
             stored.is_some_and(|held| self.author.push(Origin::Peer(id), Change::Keep(held)));
         if kept {
@@ -328,5 +364,30 @@ impl State {
         } else {
             self.reply(id, Response::encode_stored(false));
         }
+    }
+
+    /// The record that is held once this one was merged, if it says what this one says.
+    fn store_record(&mut self, frame: Frame, now: Instant) -> Option<Arc<Record>> {
+        let author = frame.header.author();
+        let member = self.strew.membership().contains(&author);
+        let wanted = frame.header.value().marker;
+        let merged = member.then(|| self.merge_frame(frame, now))?;
+        let held = self.strew.record(&author).cloned()?;
+        // A greater record of another run does not say what this one says.
+        let says = held.marker() >= wanted && held.marker().nonce == wanted.nonce;
+        let stored = (merged.is_ok() && says && !held.is_stripped()).then_some(held);
+        if stored.as_ref().is_some_and(|held| held.profile().yields.is_some()) {
+            // Another run of its author waits for it.
+            self.sync.announce_soon(now);
+        }
+        stored
+    }
+
+    /// The fact, if it is held once it was merged.
+    fn store_whole(&mut self, fact: Fact, now: Instant) -> Option<Fact> {
+        let (kind, key, id) = (fact.kind(), fact.key(), fact.id());
+        let author = fact.author();
+        self.merge_arrivals(author, vec![fact.into()], now);
+        self.strew.under(kind, &key).into_iter().find(|held| held.id() == id)
     }
 }

@@ -45,7 +45,7 @@ mod yielding;
 
 pub use command::{Batch, Command, Notice, StopReason, Ticket};
 pub use config::{Config, REPLICA_MAX, REPLICA_MAX_LEAST, Restored};
-pub use control::{Answer, Control, ControlError, ControlId};
+pub use control::{Answer, Control, ControlError, ControlId, STATED_MAX};
 pub use event::{Event, PersistError};
 pub use kept::Kept;
 pub use others::OtherVersion;

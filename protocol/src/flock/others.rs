@@ -128,7 +128,7 @@ impl Route {
     pub(super) const fn protocol(self) -> Protocol {
         match self {
             Self::Join { .. } => Protocol::Join,
-            Self::Sync | Self::Hearsay | Self::Store(_) | Self::HandOver | Self::HandBack => {
+            Self::Sync | Self::Hearsay | Self::Store(..) | Self::HandOver | Self::HandBack => {
                 Protocol::Sync
             }
             Self::Ping(_) | Self::Forward(_) => Protocol::Call,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crux_crdt::Principal;
 use crux_crdt::act::{Act, Statement};
+use crux_crdt::fact::Fact;
 use crux_crdt::sign::Signed;
 
 use super::command::{Batch, Command, Ticket};
@@ -56,9 +57,10 @@ impl State {
             self.finish_write(Ok(()), now);
             return;
         }
-        let records = write.record.iter().chain(&write.kept).cloned().collect();
-        let Write { acts, fence, forgotten, removed, .. } = write;
-        let batch = Batch { records, acts, forgotten, fence, removed };
+        let Write { record, acts, fence, forgotten, kept, stated, removed } = write;
+        let own = record.map(Fact::from).into_iter().chain(acts.into_iter().map(Fact::from));
+        let facts = own.chain(kept).chain(stated).collect();
+        let batch = Batch { facts, gone: Vec::new(), forgotten, fence, removed };
         let ticket = Ticket(self.fresh());
         self.ticket = Some(ticket);
         self.out.push(Command::Persist { ticket, batch });
@@ -90,7 +92,7 @@ impl State {
     fn merge_own(&mut self, commit: &Commit, now: Instant) {
         for act in &commit.write.acts {
             self.strew.merge_act(act.clone());
-            self.publish_act(act);
+            self.publish_fact(&act.clone().into());
         }
         self.look_at_departed(&forgotten_by(commit), now);
         if let Some(record) = &commit.write.record {
@@ -100,6 +102,11 @@ impl State {
             let shown = self.strew.shown_record(&me).is_some();
             self.note_record_changed(before.as_deref().filter(|_| shown), record);
             self.publish_record(record);
+        }
+        for fact in &commit.write.stated {
+            self.strew.merge_fact(fact.clone());
+            self.publish_fact(fact);
+            self.note_facts_changed();
         }
         if let Some(claim) = commit.write.forgotten {
             self.on_fence_forgotten(claim);
@@ -180,6 +187,7 @@ impl State {
         }
         match change {
             Change::Register(registration) => self.on_registered(id, registration, now),
+            Change::State(facts) => self.on_stated(id, facts),
             Change::Deregister(key) => {
                 self.leases.remove(&key);
                 self.answer(id, Ok(Answer::Done));
@@ -208,13 +216,12 @@ impl State {
         }
         // The one that stands may have kept its instance name.
         let stands = self.author.committed().services.get(&key).cloned().unwrap_or(asked);
-        match self.stores.get_mut(&id) {
-            Some(wait) => {
-                wait.answer = Some(stands);
-                self.ask_all_to_store(id);
-            }
-            None => self.answer(id, Ok(Answer::Registered(stands))),
-        }
+        self.answer_when_stored(id, Answer::Registered(stands), Vec::new());
+    }
+
+    fn on_stated(&mut self, id: ControlId, facts: Vec<Fact>) {
+        // Gossip may lose one, or be too small for it: whoever is linked is asked to look.
+        self.answer_when_stored(id, Answer::Done, facts);
     }
 
     pub(super) fn answer(&mut self, id: ControlId, result: Result<Answer, ControlError>) {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crux_crdt::Principal;
 use crux_crdt::act::Statement;
+use crux_crdt::fact::Fact;
 use crux_crdt::strew::Strew;
 
 use super::command::Notice;
@@ -50,10 +51,14 @@ pub(super) fn restore(
     context: &Context,
     restored: &Restored,
 ) -> (Strew, Vec<(Principal, usize)>) {
-    let mut strew = Strew::restore(context.me, &restored.acts, &restored.records);
+    let facts = restored.facts.iter().cloned();
+    let mut strew = Strew::restore(context.me, context.operator, facts);
     strew.set_limit(config.replica_max);
-    strew.set_operator(config.operator);
-    let whole = restored.records.iter().filter(|record| !record.is_stripped());
+    let records = restored.facts.iter().filter_map(|fact| match fact {
+        Fact::Record(record) => Some(record),
+        _ => None,
+    });
+    let whole = records.filter(|record| !record.is_stripped());
     let departed = whole.filter(|record| {
         let held = strew.record(&record.author());
         held.is_some_and(|held| held.is_stripped() && held.id() == record.id())

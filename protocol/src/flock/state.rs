@@ -56,7 +56,8 @@ pub(super) enum Route {
     },
     Sync,
     Hearsay,
-    Store(ControlId),
+    /// Of the facts of a caller, by number.
+    Store(ControlId, usize),
     HandOver,
     HandBack,
     Ping(u64),

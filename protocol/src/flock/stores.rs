@@ -1,40 +1,47 @@
-//! Registrations that wait until other members stored them.
+//! What a person wrote and waits until other members stored it: this node's record, or facts.
 
 use core::time::Duration;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crux_crdt::Principal;
-use crux_crdt::canon::Encoder;
-use crux_crdt::record::Registration;
+use crux_crdt::fact::Fact;
 
 use super::control::{Answer, ControlError, ControlId};
 use super::state::{Route, State};
-use crate::frame::RecordFrame;
+use crate::fact;
 use crate::link::Protocol;
 use crate::sync::{Request, Response};
 use crate::time::Instant;
 
-/// How long a registration waits for other members to store it where the caller does not say. Less than the
+/// How long a caller waits for other members to store what it wrote where the caller does not say. Less than the
 /// ten seconds that a command waits by default, or nobody would read how many did.
 pub const STORE_PATIENCE: Duration = Duration::from_secs(8);
-/// The longest that a registration waits, whatever the caller allows: a front end waits a minute.
+/// The longest that a caller waits, whatever the caller allows: a front end waits a minute.
 pub const STORE_PATIENCE_MAX: Duration = Duration::from_secs(50);
 
-/// A registration that waits for other members.
+/// A caller that waits for other members.
 #[derive(Debug)]
 pub(super) struct StoreWait {
     need: u32,
-    /// The members that stored it.
-    got: BTreeSet<Principal>,
+    /// Which of the facts each member stored, by number.
+    got: BTreeMap<Principal, BTreeSet<usize>>,
     until: Instant,
     /// What is answered; none as long as it is not on this node's own disk.
-    pub(super) answer: Option<Registration>,
+    answer: Option<Answer>,
+    /// What the others are to store; none: this node's record as it is.
+    facts: Vec<Fact>,
 }
 
 impl StoreWait {
     pub(super) fn new(need: u32, patience: Duration, now: Instant) -> Self {
         let until = now + patience.min(STORE_PATIENCE_MAX);
-        Self { need, got: BTreeSet::new(), until, answer: None }
+        Self { need, got: BTreeMap::new(), until, answer: None, facts: Vec::new() }
+    }
+
+    /// How many members stored all of it.
+    fn stored(&self) -> usize {
+        let whole = self.facts.len().max(1);
+        self.got.values().filter(|stored| stored.len() >= whole).count()
     }
 
     /// When it has waited long enough. What is still being written here is answered when that ends.
@@ -44,7 +51,18 @@ impl StoreWait {
 }
 
 impl State {
-    /// Asks everyone who is linked to store this node's record.
+    /// Answers what is durable here: at once, or when the other members that the caller asked for have it.
+    pub(super) fn answer_when_stored(&mut self, id: ControlId, answer: Answer, facts: Vec<Fact>) {
+        match self.stores.get_mut(&id) {
+            Some(wait) => {
+                (wait.answer, wait.facts) = (Some(answer), facts);
+                self.ask_all_to_store(id);
+            }
+            None => self.answer(id, Ok(answer)),
+        }
+    }
+
+    /// Asks everyone who is linked to store it.
     pub(super) fn ask_all_to_store(&mut self, id: ControlId) {
         for peer in self.linked() {
             self.ask_to_store(id, peer);
@@ -71,22 +89,31 @@ impl State {
     }
 
     fn ask_to_store(&mut self, id: ControlId, peer: Principal) {
-        let Some(record) = self.strew.record(&self.context.me).cloned() else { return };
-        let mut frame = Encoder::default();
-        RecordFrame::seal(&mut frame, &record, usize::MAX, |_| false);
-        let body = Request::Store(frame.finish()).encode();
-        self.send(peer, Protocol::Sync, body, Route::Store(id));
+        let Some(wait) = self.stores.get(&id) else { return };
+        let mut facts = wait.facts.clone();
+        if facts.is_empty() {
+            facts.extend(self.strew.record(&self.context.me).cloned().map(Fact::from));
+        }
+        for (number, fact) in facts.iter().enumerate() {
+            let body = Request::Store(fact::whole(fact)).encode();
+            self.send(peer, Protocol::Sync, body, Route::Store(id, number));
+        }
     }
 
-    /// A member answered whether it stored a record.
-    pub(super) fn on_stored(&mut self, id: ControlId, peer: Principal, body: &[u8]) {
+    /// A member answered whether it stored one of them.
+    pub(super) fn on_stored(
+        &mut self,
+        (id, number): (ControlId, usize),
+        peer: Principal,
+        body: &[u8],
+    ) {
         let Ok(Response::Stored(true)) = Response::decode(body, &self.context) else { return };
         let Some(wait) = self.stores.get_mut(&id) else { return };
-        wait.got.insert(peer);
-        if wait.got.len() >= wait.need as usize
-            && let Some(StoreWait { answer: Some(registration), .. }) = self.stores.remove(&id)
+        wait.got.entry(peer).or_default().insert(number);
+        if wait.stored() >= wait.need as usize
+            && let Some(StoreWait { answer: Some(answer), .. }) = self.stores.remove(&id)
         {
-            self.answer(id, Ok(Answer::Registered(registration)));
+            self.answer(id, Ok(answer));
         }
     }
 
@@ -95,7 +122,7 @@ impl State {
         let late = self.stores.iter().filter(|(_, wait)| wait.deadline() <= now);
         for id in late.map(|(id, _)| *id).collect::<Vec<_>>() {
             if let Some(wait) = self.stores.remove(&id) {
-                let got = u32::try_from(wait.got.len()).unwrap_or(u32::MAX);
+                let got = u32::try_from(wait.stored()).unwrap_or(u32::MAX);
                 self.answer(id, Err(ControlError::NotStored { got, need: wait.need }));
             }
         }

@@ -19,7 +19,6 @@
 use core::time::Duration;
 
 use crux_crdt::Principal;
-use crux_crdt::canon::Encoder;
 use crux_crdt::record::{Record, Registration};
 use crux_crdt::sign::Signed;
 use std::sync::Arc;
@@ -28,7 +27,7 @@ use super::command::{Command, Notice, StopReason};
 use super::state::{Route, State};
 use super::twins::Outcome;
 use crate::author::{Change, Origin};
-use crate::frame::RecordFrame;
+use crate::fact;
 use crate::link::{Protocol, Verdict};
 use crate::liveness::{self, Beacon, BootNonce};
 use crate::sync::{Request, Response, Roots};
@@ -134,9 +133,7 @@ impl State {
         if record.profile().yields.is_none() {
             return;
         }
-        let mut frame = Encoder::default();
-        RecordFrame::seal(&mut frame, &record, usize::MAX, |_| false);
-        let body = Request::Store(frame.finish()).encode();
+        let body = Request::Store(fact::whole(&record.into())).encode();
         for peer in self.linked() {
             self.send(peer, Protocol::Sync, body.clone(), Route::HandOver);
         }

@@ -3,15 +3,16 @@ use std::sync::Arc;
 
 use crux_crdt::act::{Act, After};
 use crux_crdt::canon::{Canonical, DecodeError, Decoder, Encoder};
+use crux_crdt::fact::FactError;
 use crux_crdt::name::NodeName;
 use crux_crdt::path::Endpoint;
 use crux_crdt::sign::Signed;
 use crux_crdt::{Digest, Principal};
 
+use super::acts::{open_acts, seal_acts};
 use super::chain::Chain;
 use super::path::PATH_MAX;
 use crate::context::Context;
-use crate::frame::{FrameError, open_acts, seal_acts};
 
 const ADDRESSES_MAX: usize = 8;
 const ENDPOINT_BYTES_MAX: usize = 260;
@@ -217,7 +218,7 @@ impl Request {
     ///
     /// # Errors
     /// The bytes are malformed or over a bound, or a signature is wrong; the peer is at fault.
-    pub fn decode(bytes: &[u8], context: &Context) -> Result<Self, FrameError> {
+    pub fn decode(bytes: &[u8], context: &Context) -> Result<Self, FactError> {
         let mut input = Decoder::new(bytes);
         let (flock, verifier) = (&context.flock, &*context.verifier);
         let request = match input.u8("join request")? {
@@ -272,7 +273,7 @@ impl Response {
     ///
     /// # Errors
     /// The bytes are malformed or over a bound, or a signature is wrong; the peer is at fault.
-    pub fn decode(bytes: &[u8], context: &Context) -> Result<Self, FrameError> {
+    pub fn decode(bytes: &[u8], context: &Context) -> Result<Self, FactError> {
         let mut input = Decoder::new(bytes);
         let (flock, verifier) = (&context.flock, &*context.verifier);
         let response = match input.u8("join response")? {

@@ -46,6 +46,7 @@
 //! the other as a member already, it *presents* the chain of admissions that proves it, and no
 //! handshake is needed (`chain` bounds what that costs).
 
+mod acts;
 mod chain;
 mod challenge;
 mod config;

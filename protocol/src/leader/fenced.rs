@@ -4,7 +4,7 @@ use crux_crdt::sign::Signed;
 
 use super::Claim;
 use crate::context::Context;
-use crate::frame::FrameError;
+use crux_crdt::fact::FactError;
 
 /// A fenced command: its sender's signed header, and the profile that the header covers.
 ///
@@ -39,7 +39,7 @@ impl Fenced {
     }
 
     /// Verifies, then decodes.
-    pub(super) fn decode(input: &mut Decoder<'_>, context: &Context) -> Result<Self, FrameError> {
+    pub(super) fn decode(input: &mut Decoder<'_>, context: &Context) -> Result<Self, FactError> {
         let header = Signed::<Header>::open(input, &context.flock, &*context.verifier)?;
         let profile = Profile::from_canonical(input.bytes(PROFILE_BYTES_MAX, "profile")?)?;
         if profile.hash() != header.value().profile_hash {

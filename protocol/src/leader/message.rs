@@ -5,7 +5,7 @@ use crux_crdt::canon::{DecodeError, Decoder, Encoder};
 
 use super::{CLAIM_LIMIT, Claim, Fenced};
 use crate::context::Context;
-use crate::frame::FrameError;
+use crux_crdt::fact::FactError;
 
 /// More members than this are not listed one by one in an answer.
 const LISTED_MAX: usize = 900;
@@ -63,7 +63,7 @@ impl Request {
     ///
     /// # Errors
     /// The bytes are malformed, or not signed by their author; the peer is at fault.
-    pub fn decode(bytes: &[u8], context: &Context) -> Result<Self, FrameError> {
+    pub fn decode(bytes: &[u8], context: &Context) -> Result<Self, FactError> {
         let mut input = Decoder::new(bytes);
         let request = match input.u8("call")? {
             1 => Self::Fenced(Box::new(Fenced::decode(&mut input, context)?)),

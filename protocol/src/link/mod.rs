@@ -41,7 +41,7 @@ impl Topic {
 pub enum Protocol {
     /// `/crux/join/2`: the only one served to peers that are not members.
     Join,
-    /// `/crux/sync/3`: roots, ranges, fetches.
+    /// `/crux/sync/4`: roots, ranges, fetches.
     Sync,
     /// `/crux/call/2`: fenced commands from a leader, and asking the leader for one.
     Call,
@@ -54,7 +54,7 @@ impl Protocol {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Join => "/crux/join/2",
-            Self::Sync => "/crux/sync/3",
+            Self::Sync => "/crux/sync/4",
             Self::Call => "/crux/call/2",
             Self::Pastiche => "/crux/pastiche/1",
         }

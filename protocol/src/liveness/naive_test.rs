@@ -126,8 +126,13 @@ fn the_indices_say_what_a_walk_over_all_members_says() {
     let me = all[0].principal();
     for seed in 0..20 {
         let mut rng = StdRng::from_seed([seed; 32]);
-        let context =
-            Context { flock: FLOCK, me, verifier: Arc::new(Ed25519), sharing: Arc::new(Apart) };
+        let context = Context {
+            flock: FLOCK,
+            operator: None,
+            me,
+            verifier: Arc::new(Ed25519),
+            sharing: Arc::new(Apart),
+        };
         let mut now = Instant::after_origin(Duration::from_secs(10));
         let mut state = State::new(Config::default(), context, all[0].clone(), 1, now);
         state.set_members(&all.iter().map(|it| it.principal()).collect(), now);

@@ -16,7 +16,7 @@
 //!                                       │ swarm ┬─ gate ─┬─ gossipsub   /meshsub/…            │
 //!                                       │       │        ├─ kademlia    /crux/kad/1           │
 //!                                       │       │        ├─ beat        /crux/beat/1          │
-//!                                       │       │        ├─ sync        /crux/sync/3          │
+//!                                       │       │        ├─ sync        /crux/sync/4          │
 //!                                       │       │        ├─ call        /crux/call/2          │
 //!   mover  ◀── Event ──── [bounded] ◀── │       │        └─ pastiche    /crux/pastiche/1      │
 //!                                       │       └─ join                 /crux/join/2          │

@@ -8,7 +8,7 @@ use crux_crdt::canon::{Canonical, DecodeError, Decoder, Encoder};
 use crux_crdt::sign::Signed;
 
 use crate::context::Context;
-use crate::frame::FrameError;
+use crux_crdt::fact::FactError;
 
 /// How many signed descriptors an answer carries.
 pub const DESCRIPTORS_MAX: usize = 8;
@@ -166,7 +166,7 @@ impl Response {
     ///
     /// # Errors
     /// The bytes are malformed or over a bound, or a signature is wrong; the peer is at fault.
-    pub fn decode(bytes: &[u8], context: &Context) -> Result<Self, FrameError> {
+    pub fn decode(bytes: &[u8], context: &Context) -> Result<Self, FactError> {
         let mut input = Decoder::new(bytes);
         let response = match input.u8("pastiche response")? {
             HAVE => decode_have(&mut input, context)?,
@@ -188,7 +188,7 @@ impl Response {
     }
 }
 
-fn decode_have(input: &mut Decoder<'_>, context: &Context) -> Result<Response, FrameError> {
+fn decode_have(input: &mut Decoder<'_>, context: &Context) -> Result<Response, FactError> {
     let root = Root(input.array("root")?);
     let size = input.u64("size")?;
     if size > BLOB_BYTES_MAX {

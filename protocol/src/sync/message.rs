@@ -1,17 +1,14 @@
 use core::time::Duration;
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
-use crux_crdt::act::Act;
 use crux_crdt::canon::{DecodeError, Decoder, Encoder};
-use crux_crdt::record::{Record, SLOTS_MAX};
-use crux_crdt::sign::Signed;
-use crux_crdt::strew::{Bounds, Kind};
+use crux_crdt::fact::{self, Arrival, Fact, FactError, Kind};
+use crux_crdt::strew::Bounds;
 use crux_crdt::{Digest, Principal};
 
 use super::aside::{Aside, decode_roots, encode_roots};
 use super::roots::Roots;
 use crate::context::Context;
-use crate::frame::{FrameError, RecordFrame, open_wanted_acts, seal_acts};
 use crate::link::Protocol;
 
 /// How many ranges a request asks about: keeps the answer within 48 KiB.
@@ -20,14 +17,12 @@ pub(super) const RANGES_MAX: usize = 24;
 const PIECES_MAX: usize = RANGES_MAX * 17;
 /// How many items a piece holds at most.
 pub(super) const ITEMS_MAX: usize = 600;
-/// How many acts one request fetches.
-pub(super) const ACTS_MAX: usize = 1024;
-/// How many records one request fetches.
-pub(super) const RECORDS_MAX: usize = 64;
-/// How many bytes of records one answer holds, once it holds one.
-const RECORDS_BYTES: usize = 1024 * 1024;
-/// How many bytes of acts one answer holds, once it holds one: eight of the greatest.
-const ACTS_BYTES: usize = 1024 * 1024;
+/// How many facts one request fetches at most, whatever their kind, and one answer has.
+pub(super) const FACTS_MAX: usize = 1024;
+/// How many parts of one fact are held at most, as the request names them.
+const PARTS_MAX: usize = 1024;
+/// How many bytes of facts one answer has, once it has one: eight of the greatest acts with their envelopes.
+const FACTS_BYTES: usize = 1024 * 1024 + 8 * 1024;
 /// A sealed beacon is about 160 bytes.
 pub(super) const BEACON_BYTES_MAX: usize = 1024;
 /// Of how many members one request asks for the last beacon: the answer has some 170 kB.
@@ -42,16 +37,16 @@ pub struct Hearsay {
     pub beacon: Vec<u8>,
 }
 
-/// A record that is asked for, with what of it is held already.
+/// A fact that is fetched, with what of it is held already.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordsWanted {
-    /// The author of the record.
-    pub author: Principal,
-    /// The first eight bytes of the ids of the slots that are held, ascending.
+pub struct Wanted {
+    /// Its key in the set of its kind.
+    pub key: Digest,
+    /// The first eight bytes of the ids of what is held under the key, ascending.
     pub held: Vec<[u8; 8]>,
 }
 
-/// What is asked over `/crux/sync/3`.
+/// What is asked over `/crux/sync/4`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Compare roots. Answered by [`Response::Roots`].
@@ -70,11 +65,14 @@ pub enum Request {
         /// Each with the asker's fingerprint.
         ranges: Vec<(Bounds, Digest)>,
     },
-    /// Fetch acts. Answered by [`Response::Acts`].
-    Acts(Vec<Digest>),
-    /// Fetch records. Answered by [`Response::Records`].
-    Records(Vec<RecordsWanted>),
-    /// Store a record durably. Answered by [`Response::Stored`] when that is done.
+    /// Fetch facts. Answered by [`Response::Facts`].
+    Facts {
+        /// Of which kind. The responder may not know it, and then has none.
+        kind: Kind,
+        /// Which.
+        wanted: Vec<Wanted>,
+    },
+    /// Store a fact durably: the message of [`crate::fact`]. Answered by [`Response::Stored`] when that is done.
     Store(Vec<u8>),
     /// Tell of those of these members that live. Answered by [`Response::Beacons`].
     Beacons(Vec<Principal>),
@@ -89,7 +87,7 @@ pub enum Piece {
     Range(Bounds, Digest),
 }
 
-/// What is answered over `/crux/sync/3`.
+/// What is answered over `/crux/sync/4`.
 #[derive(Debug, Clone)]
 pub enum Response {
     /// The responder's roots.
@@ -101,11 +99,14 @@ pub enum Response {
     },
     /// What differs in the ranges asked about.
     Pieces(Vec<Piece>),
-    /// Of the acts that the responder has as many as fit, the smallest first.
-    Acts(Vec<Arc<Signed<Act>>>),
-    /// As many of the records, in the order asked, as fit.
-    Records(Vec<RecordFrame>),
-    /// Whether the record, or a newer one of its author, is durable there.
+    /// Of the facts that the responder has as many as fit, the smallest first.
+    Facts {
+        /// Their kind.
+        kind: Kind,
+        /// Verified.
+        facts: Vec<Arrival>,
+    },
+    /// Whether the fact, or one that is greater in its place, is durable there.
     Stored(bool),
     /// The last beacons of those that live; not yet verified.
     Beacons(Vec<Hearsay>),
@@ -113,10 +114,9 @@ pub enum Response {
 
 const ROOTS: u8 = 1;
 const RANGES: u8 = 2;
-pub(super) const ACTS: u8 = 3;
-pub(super) const RECORDS: u8 = 4;
-const STORE: u8 = 5;
-const BEACONS: u8 = 6;
+pub(super) const FACTS: u8 = 3;
+const STORE: u8 = 4;
+const BEACONS: u8 = 5;
 const ITEMS: u8 = 1;
 const RANGE: u8 = 2;
 
@@ -134,18 +134,14 @@ impl Request {
                 out.u8(RANGES).u8(kind.0).count(ranges.len());
                 ranges.iter().for_each(|(bounds, print)| encode_range(&mut out, bounds, print));
             }
-            Self::Acts(ids) => {
-                out.u8(ACTS).count(ids.len());
-                ids.iter().for_each(|id| _ = out.digest(id));
-            }
-            Self::Records(wanted) => {
-                out.u8(RECORDS).count(wanted.len());
+            Self::Facts { kind, wanted } => {
+                out.u8(FACTS).u8(kind.0).count(wanted.len());
                 for want in wanted {
-                    out.principal(&want.author).count(want.held.len());
+                    out.digest(&want.key).count(want.held.len());
                     want.held.iter().for_each(|id| _ = out.fixed(id));
                 }
             }
-            Self::Store(frame) => _ = out.u8(STORE).bytes(frame),
+            Self::Store(fact) => _ = out.u8(STORE).bytes(fact),
             Self::Beacons(of) => {
                 out.u8(BEACONS).count(of.len());
                 of.iter().for_each(|member| _ = out.principal(member));
@@ -166,12 +162,8 @@ impl Request {
                 Self::Roots { roots, aside, urgent: input.bool("urgent")? }
             }
             RANGES => decode_ranges(&mut input)?,
-            ACTS => {
-                let count = input.count(ACTS_MAX, "act ids")?;
-                Self::Acts((0..count).map(|_| input.digest("act id")).collect::<Result<_, _>>()?)
-            }
-            RECORDS => decode_wanted(&mut input)?,
-            STORE => Self::Store(input.bytes(Protocol::Sync.max_body(), "record")?.to_vec()),
+            FACTS => decode_wanted(&mut input)?,
+            STORE => Self::Store(input.bytes(Protocol::Sync.max_body(), "fact")?.to_vec()),
             BEACONS => {
                 let count = input.count(BEACONS_MAX, "members")?;
                 let of = (0..count).map(|_| input.principal("member"));
@@ -212,44 +204,23 @@ impl Response {
         out.finish()
     }
 
-    /// Encodes the answer to [`Request::Acts`]: the smallest act whatever its size, then as many as fit. The
-    /// small ones come first because they make members, without whom the acts of others are not taken.
-    pub fn encode_acts<'a>(acts: impl Iterator<Item = &'a Arc<Signed<Act>>>) -> Vec<u8> {
-        let mut acts: Vec<_> = acts.map(|act| (act.value().bytes(), act)).collect();
-        acts.sort_by_key(|(bytes, _)| *bytes);
-        let mut size = 0;
-        let fits = acts.iter().enumerate().take_while(|(at, (bytes, _))| {
-            size += bytes;
-            *at == 0 || size <= ACTS_BYTES
-        });
-        let fit = fits.count();
-        acts.truncate(fit);
-        let mut out = Encoder::default();
-        out.u8(ACTS);
-        seal_acts(&mut out, acts.iter().map(|(_, act)| *act));
-        out.finish()
-    }
-
-    /// Encodes the answer to [`Request::Records`]: the first record whatever its size, then as many
-    /// as fit.
-    pub fn encode_records(records: &[(Arc<Record>, &RecordsWanted)]) -> Vec<u8> {
-        let mut frames: Vec<Vec<u8>> = Vec::new();
-        let mut size = 0;
-        for (record, wanted) in records {
-            let mut frame = Encoder::default();
-            RecordFrame::seal(&mut frame, record, usize::MAX, |id| {
-                id.0.first_chunk().is_some_and(|head| wanted.held.binary_search(head).is_ok())
-            });
-            let frame = frame.finish();
-            if !frames.is_empty() && size + frame.len() > RECORDS_BYTES {
+    /// Encodes the answer to [`Request::Facts`]: the smallest fact whatever its size, then as many as fit. The
+    /// small ones come first because small acts make members, without whom what others say is not taken.
+    pub fn encode_facts(kind: Kind, mut facts: Vec<(Fact, &Wanted)>) -> Vec<u8> {
+        facts.sort_by_key(|(fact, _)| fact.bytes());
+        facts.truncate(FACTS_MAX);
+        let (mut sealed, mut count) = (Encoder::default(), 0);
+        for (fact, wanted) in &facts {
+            let mut one = Encoder::default();
+            fact.seal(&mut one, usize::MAX, &|id| is_held(wanted, id));
+            if count > 0 && sealed.len() + one.len() > FACTS_BYTES {
                 break;
             }
-            size += frame.len();
-            frames.push(frame);
+            sealed.fixed(&one.finish());
+            count += 1;
         }
         let mut out = Encoder::default();
-        out.u8(RECORDS).count(frames.len());
-        frames.iter().for_each(|frame| _ = out.fixed(frame));
+        out.u8(FACTS).u8(kind.0).count(count).fixed(&sealed.finish());
         out.finish()
     }
 
@@ -272,35 +243,24 @@ impl Response {
     ///
     /// # Errors
     /// The bytes are malformed or over a bound, or a signature is wrong; the peer is at fault.
-    pub fn decode(bytes: &[u8], context: &Context) -> Result<Self, FrameError> {
+    pub fn decode(bytes: &[u8], context: &Context) -> Result<Self, FactError> {
         Self::decode_wanted(bytes, context, |_| true)
     }
 
-    /// The same, without the acts that are not wanted: their signatures are not checked.
+    /// The same, without the facts whose keys are not wanted, and each fact once: no other signature is checked.
     pub(super) fn decode_wanted(
         bytes: &[u8],
         context: &Context,
-        wanted: impl FnMut(&Digest) -> bool,
-    ) -> Result<Self, FrameError> {
+        wanted: impl Fn(&Digest) -> bool,
+    ) -> Result<Self, FactError> {
         let mut input = Decoder::new(bytes);
-        let (flock, verifier) = (&context.flock, &*context.verifier);
         let response = match input.u8("sync response")? {
             ROOTS => {
                 let (roots, aside) = decode_roots(&mut input)?;
                 Self::Roots { roots, aside }
             }
             RANGES => Self::Pieces(decode_pieces(&mut input)?),
-            ACTS => Self::Acts(open_wanted_acts(
-                &mut input,
-                ACTS_MAX,
-                (&context.flock, &*context.verifier),
-                wanted,
-            )?),
-            RECORDS => {
-                let count = input.count(RECORDS_MAX, "records")?;
-                let frames = (0..count).map(|_| RecordFrame::open(&mut input, flock, verifier));
-                Self::Records(frames.collect::<Result<_, _>>()?)
-            }
+            FACTS => open_facts(&mut input, context, wanted)?,
             STORE => Self::Stored(input.bool("stored")?),
             BEACONS => Self::Beacons(decode_hearsay(&mut input)?),
             found => return Err(DecodeError::Unknown { what: "sync response", found }.into()),
@@ -308,6 +268,29 @@ impl Response {
         input.finish()?;
         Ok(response)
     }
+}
+
+fn is_held(wanted: &Wanted, id: &Digest) -> bool {
+    id.0.first_chunk().is_some_and(|head| wanted.held.binary_search(head).is_ok())
+}
+
+fn open_facts(
+    input: &mut Decoder<'_>,
+    context: &Context,
+    wanted: impl Fn(&Digest) -> bool,
+) -> Result<Response, FactError> {
+    let kind = Kind(input.u8("kind")?);
+    let count = input.count(FACTS_MAX.min(kind.fetched_max()), "facts")?;
+    let (mut seen, mut facts) = (BTreeSet::new(), Vec::new());
+    for _ in 0..count {
+        let mut after = input.clone();
+        let (key, id) = fact::peek(kind, &mut after)?;
+        if wanted(&key) && seen.insert(id) {
+            facts.push(fact::open(kind, input, &context.terms())?);
+        }
+        *input = after;
+    }
+    Ok(Response::Facts { kind, facts })
 }
 
 fn decode_hearsay(input: &mut Decoder<'_>) -> Result<Vec<Hearsay>, DecodeError> {
@@ -343,15 +326,16 @@ fn decode_ranges(input: &mut Decoder<'_>) -> Result<Request, DecodeError> {
 }
 
 fn decode_wanted(input: &mut Decoder<'_>) -> Result<Request, DecodeError> {
-    let count = input.count(RECORDS_MAX, "records wanted")?;
+    let kind = Kind(input.u8("kind")?);
+    let count = input.count(FACTS_MAX, "facts wanted")?;
     let mut wanted = Vec::new();
     for _ in 0..count {
-        let author = input.principal("author")?;
-        let held = input.count(SLOTS_MAX, "slots held")?;
-        let held = (0..held).map(|_| input.array("slot")).collect::<Result<_, _>>()?;
-        wanted.push(RecordsWanted { author, held });
+        let key = input.digest("key")?;
+        let held = input.count(PARTS_MAX, "parts held")?;
+        let held = (0..held).map(|_| input.array("part")).collect::<Result<_, _>>()?;
+        wanted.push(Wanted { key, held });
     }
-    Ok(Request::Records(wanted))
+    Ok(Request::Facts { kind, wanted })
 }
 
 fn decode_pieces(input: &mut Decoder<'_>) -> Result<Vec<Piece>, DecodeError> {

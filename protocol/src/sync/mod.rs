@@ -1,7 +1,7 @@
 //! Anti-entropy: gossip is a hint, this is the guarantee.
 //!
 //! **Invariant**: two live members that exchange messages, and whose replicas do not change meanwhile,
-//! show the same records and count the same acts after finitely many exchanges, whatever either missed
+//! hold the same facts of each kind after finitely many exchanges, whatever either missed
 //! and for however long, as long as neither is full. Records of departed members are not reconciled.
 //!
 //! ```text
@@ -11,14 +11,17 @@
 //!   │── Ranges[(bounds, fingerprint)] ─▶│  drops equal ranges, answers the rest as pieces:
 //!   │◀── [Items | Fingerprint] ─────────│  short ones as items, long ones split in sixteen
 //!   │   … until no range differs …      │
-//!   │── Acts[ids] / Records[authors] ──▶│
-//!   │◀── signed acts / whole records ───│
+//!   │── Facts[kind, keys] ─────────────▶│
+//!   │◀── signed facts ──────────────────│
 //! ```
 //!
 //! A session only pulls; the other side saw the same roots and pulls by its own session. So the
-//! responder keeps no state, and a failure of one direction does not stop the other. Acts are
-//! fetched before records, because they decide whose records are shown. An answer with acts or
-//! records has a bound in bytes, and the rest is asked for again.
+//! responder keeps no state, and a failure of one direction does not stop the other. Kinds whose facts are
+//! shown because of other kinds are compared last (`Kind::is_compared_last`). An answer with facts has a bound
+//! in bytes, and the rest is asked for again.
+//!
+//! Nothing here names a kind: what is under a key, what of it a peer holds, and whether it is lacking here,
+//! the strew says (`crux_crdt::fact`).
 //!
 //! A kind of set that one of two nodes does not know is skipped by both (`roots`): neither asks for
 //! it, and a node that is asked for it nevertheless answers with nothing.
@@ -32,7 +35,7 @@
 //! Few sessions run at once, and a slow peer does not delay others: see `places`. Peers that stall
 //! delay a peer whose sessions are short by 2 s at most, or, `k` of them that never stalled before, by
 //! `k × 2 s / 3` in five hours. A full replica (`crux_crdt::strew`) does not take everything, so it
-//! rests for a minute after a session that brought records without room; the invariant holds below the
+//! rests for a minute after a session that brought facts without room; the invariant holds below the
 //! limit only.
 //!
 //! Background: range-based set reconciliation, arXiv 2212.13567.
@@ -50,7 +53,7 @@ mod turns;
 
 pub use aside::Aside;
 pub use config::Config;
-pub use message::{BEACONS_MAX, Hearsay, Piece, RecordsWanted, Request, Response};
+pub use message::{BEACONS_MAX, Hearsay, Piece, Request, Response, Wanted};
 pub use output::{Merged, Output};
 pub use roots::Roots;
 pub use state::State;

@@ -1,12 +1,8 @@
-use std::sync::Arc;
-
-use crux_crdt::act::Act;
-use crux_crdt::sign::Signed;
+use crux_crdt::fact::Arrival;
 use crux_crdt::{Digest, Principal};
 
 use super::aside::Aside;
 use super::message::Request;
-use crate::frame::RecordFrame;
 use crate::link::ReplyId;
 
 /// What came of a merge.
@@ -14,20 +10,30 @@ use crate::link::ReplyId;
 pub struct Merged {
     /// Whether something was new.
     pub brought: bool,
-    /// The ids of the acts and records that were not taken, because the replica is full or their author
-    /// signed too many; and how large each is, in bytes.
+    /// The keys of the facts that were not taken, because the replica is full or their author signed too many;
+    /// and how large each is, in bytes.
     pub refused: Vec<(Digest, usize)>,
-    /// The ids of the acts that were not taken, because their authors are not members yet.
+    /// The keys of the facts that were not taken, because their authors are not members yet.
     pub strangers: Vec<Digest>,
     /// Whether something was not taken because the replica is full. The peer that serves what an author
     /// signed too much of is not to blame, and is compared with as before.
     pub full: bool,
 }
 
+impl Merged {
+    /// Counts another merge in.
+    pub fn add(&mut self, other: Self) {
+        self.brought |= other.brought;
+        self.full |= other.full;
+        self.refused.extend(other.refused);
+        self.strangers.extend(other.strangers);
+    }
+}
+
 /// What the engine asks of whoever drives it.
 #[derive(Debug)]
 pub enum Output {
-    /// Send a request over `/crux/sync/3`.
+    /// Send a request over `/crux/sync/4`.
     Send {
         /// To whom.
         peer: Principal,
@@ -41,26 +47,19 @@ pub enum Output {
         /// The encoded `Response`.
         body: Vec<u8>,
     },
-    /// Merge acts, then call [`State::resume`](super::State::resume).
-    MergeActs {
+    /// Merge facts, then call [`State::resume`](super::State::resume).
+    Merge {
         /// The peer that sent them.
         peer: Principal,
-        /// The acts; their signatures held.
-        acts: Vec<Arc<Signed<Act>>>,
+        /// The facts, of one kind; their signatures held.
+        facts: Vec<Arrival>,
     },
-    /// Merge records, then call [`State::resume`](super::State::resume).
-    MergeRecords {
-        /// The peer that sent them.
-        peer: Principal,
-        /// The records; the headers' signatures held.
-        frames: Vec<RecordFrame>,
-    },
-    /// Store a record durably, then answer with [`Response::encode_stored`](super::Response::encode_stored).
+    /// Store a fact durably, then answer with [`Response::encode_stored`](super::Response::encode_stored).
     Store {
         /// The request to answer.
         id: ReplyId,
-        /// The encoded frame; not yet verified.
-        frame: Vec<u8>,
+        /// The message of [`crate::fact`]; not yet verified.
+        fact: Vec<u8>,
     },
     /// This came along with roots; the beacon is not yet verified.
     Aside {

@@ -1,7 +1,7 @@
 //! What was not taken, so that it is not fetched again in each session.
 //!
-//! **Invariant**: at most [`REMEMBERED_MAX`] refused acts and records are remembered. When there are more, the smallest is
-//! forgotten. So what a session fetches in vain is smaller than all that is remembered: tiny acts never push out
+//! **Invariant**: at most [`REMEMBERED_MAX`] refused facts are remembered. When there are more, the smallest is
+//! forgotten. So what a session fetches in vain is smaller than all that is remembered: tiny ones never push out
 //! the large ones.
 
 use core::time::Duration;
@@ -12,13 +12,13 @@ use crux_crdt::{Digest, Principal};
 use super::output::Merged;
 use crate::time::Instant;
 
-/// How many acts and records are remembered that were not taken, by id: 5 MB at most. Of further ones the
+/// How many facts are remembered that were not taken, by the value in their set: 5 MB at most. Of further ones the
 /// smallest are fetched again.
 const REMEMBERED_MAX: usize = 32 * 1024;
 /// How long no session begins with a peer whose last one brought what there is no room for. Until
 /// then gossip alone brings what known authors say.
 const REST: Duration = Duration::from_secs(60);
-/// How many acts of authors that are not members are remembered: 0.5 MB at most.
+/// How many facts of authors that are not members are remembered: 0.5 MB at most.
 const STRANGERS_MAX: usize = 8 * 1024;
 
 /// What was not taken for want of room, and from whom. A replica that is full differs from others for
@@ -27,33 +27,40 @@ const STRANGERS_MAX: usize = 8 * 1024;
 pub(super) struct Refused {
     sizes: BTreeMap<Digest, usize>,
     by_size: BTreeSet<(usize, Digest)>,
-    /// Acts of authors that are not members yet, and until when they are not fetched.
+    /// Facts of authors that are not members yet, and until when they are not fetched.
     strangers: BTreeSet<Digest>,
     strangers_until: Instant,
     resting: BTreeMap<Principal, Instant>,
 }
 
 impl Refused {
-    /// Whether an act, or a record, with this id was not taken.
-    pub(super) fn contains(&self, id: &Digest) -> bool {
-        self.sizes.contains_key(id) || self.strangers.contains(id)
+    /// Whether the fact with this value in its set was not taken.
+    pub(super) fn contains(&self, value: &Digest) -> bool {
+        self.sizes.contains_key(value) || self.strangers.contains(value)
     }
 
-    /// What a merge did not take of what a peer has.
-    pub(super) fn note(&mut self, peer: Principal, merged: Merged, now: Instant) {
+    /// What a merge did not take of what a peer has; `values`: of the keys, in their set there.
+    pub(super) fn note(
+        &mut self,
+        peer: Principal,
+        merged: Merged,
+        values: &BTreeMap<Digest, Digest>,
+        now: Instant,
+    ) {
+        let value = |key: Digest| values.get(&key).copied().unwrap_or(key);
         if merged.full {
             self.resting.retain(|_, until| *until > now);
             self.resting.insert(peer, now + REST);
         }
-        for (id, bytes) in merged.refused {
-            self.remember(id, bytes);
+        for (key, bytes) in merged.refused {
+            self.remember(value(key), bytes);
         }
         self.expire(now);
         if self.strangers.is_empty() {
             self.strangers_until = now + REST;
         }
         let room = STRANGERS_MAX.saturating_sub(self.strangers.len());
-        self.strangers.extend(merged.strangers.into_iter().take(room));
+        self.strangers.extend(merged.strangers.into_iter().take(room).map(value));
     }
 
     fn remember(&mut self, id: Digest, bytes: usize) {
@@ -106,7 +113,7 @@ mod tests {
         let mut refused = Refused::default();
         let note = |refused: &mut Refused, acts: Vec<(Digest, usize)>| {
             let merged = Merged { refused: acts, ..Merged::default() };
-            refused.note(Principal([1; 32]), merged, Instant::ORIGIN);
+            refused.note(Principal([1; 32]), merged, &BTreeMap::new(), Instant::ORIGIN);
         };
         let most = u32::try_from(REMEMBERED_MAX).unwrap();
         // Tiny ones come first, and again afterwards.
@@ -124,7 +131,7 @@ mod tests {
         let mut refused = Refused::default();
         let note = |refused: &mut Refused, now| {
             let merged = Merged { strangers: (0..20_000).map(id).collect(), ..Merged::default() };
-            refused.note(Principal([1; 32]), merged, now);
+            refused.note(Principal([1; 32]), merged, &BTreeMap::new(), now);
         };
         note(&mut refused, Instant::ORIGIN);
         assert!(refused.contains(&id(1)));

@@ -1,8 +1,9 @@
 use crux_crdt::Digest;
 use crux_crdt::canon::{DecodeError, Decoder, Encoder};
-use crux_crdt::strew::{Kind, Strew};
+use crux_crdt::fact::Kind;
+use crux_crdt::strew::Strew;
 
-/// How many sets a peer may name: this build knows two.
+/// How many sets a peer may name: more than this build knows.
 const KINDS_MAX: usize = 32;
 
 /// The fingerprint of each set that a node holds, in ascending order of kinds.
@@ -64,6 +65,8 @@ impl Roots {
 mod tests {
     use super::*;
 
+    const FIRST: Kind = Kind(1);
+    const SECOND: Kind = Kind(2);
     const LATER: Kind = Kind(9);
 
     fn root(n: u8) -> Digest {
@@ -78,12 +81,12 @@ mod tests {
 
     #[test]
     fn a_kind_that_one_of_two_does_not_name_is_no_difference() {
-        let mine = Roots::new([(Kind::ACT, root(1)), (Kind::RECORD, root(2))]);
-        let more = Roots::new([(LATER, root(3)), (Kind::ACT, root(1)), (Kind::RECORD, root(2))]);
+        let mine = Roots::new([(FIRST, root(1)), (SECOND, root(2))]);
+        let more = Roots::new([(LATER, root(3)), (FIRST, root(1)), (SECOND, root(2))]);
         assert!(mine.agrees_with(&more) && more.agrees_with(&mine) && mine != more);
-        let other = Roots::new([(Kind::RECORD, root(7)), (LATER, root(3))]);
-        assert_eq!(mine.differing(&other).collect::<Vec<_>>(), [Kind::RECORD]);
-        assert_eq!(other.differing(&more).collect::<Vec<_>>(), [Kind::RECORD]);
+        let other = Roots::new([(SECOND, root(7)), (LATER, root(3))]);
+        assert_eq!(mine.differing(&other).collect::<Vec<_>>(), [SECOND]);
+        assert_eq!(other.differing(&more).collect::<Vec<_>>(), [SECOND]);
     }
 
     #[test]

@@ -1,13 +1,11 @@
 use core::time::Duration;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
-use crux_crdt::record::Record;
-use crux_crdt::strew::{Bounds, Kind, Strew};
-use crux_crdt::{Digest, Principal};
+use crux_crdt::Digest;
+use crux_crdt::fact::Kind;
+use crux_crdt::strew::{Bounds, Strew};
 
-use super::message::{
-    ACTS, ACTS_MAX, ITEMS_MAX, Piece, RANGES_MAX, RECORDS, RECORDS_MAX, RecordsWanted, Request,
-};
+use super::message::{FACTS, ITEMS_MAX, Piece, RANGES_MAX, Request, Wanted};
 use super::refused::Refused;
 use super::roots::Roots;
 use crate::link::LOST_AFTER;
@@ -29,7 +27,7 @@ const RANGES_WAITING_MAX: usize = 16 * 1024;
 /// How long an answer may take: longer than the network waits for one, so that its word about this
 /// session never comes when there is another one.
 pub(super) const ANSWER_WITHIN: Duration = LOST_AFTER.saturating_add(Duration::from_secs(1));
-/// How many acts, and how many records, wait to be fetched; in the same way.
+/// How many facts wait to be fetched; in the same way.
 const WANTED_MAX: usize = 128 * 1024;
 /// What all sessions without a place may remember together: four times what one may.
 pub(super) const PARKED_ITEMS_MAX: usize = 4 * (RANGES_WAITING_MAX + WANTED_MAX);
@@ -38,12 +36,12 @@ pub(super) const PARKED_ITEMS_MAX: usize = 4 * (RANGES_WAITING_MAX + WANTED_MAX)
 #[derive(Debug)]
 pub(super) struct Session {
     ranges: VecDeque<(Kind, Bounds)>,
-    registers_later: bool,
-    acts: BTreeSet<Digest>,
-    records: BTreeSet<Principal>,
-    /// The acts, and the records, that the last request fetches.
-    asked_acts: BTreeSet<Digest>,
-    asked: BTreeSet<Principal>,
+    /// The sets that are compared once what is known to be lacking was fetched.
+    later: Vec<Kind>,
+    /// What is to be fetched: the value that the peer has under each key.
+    wanted: BTreeMap<Kind, BTreeMap<Digest, Digest>>,
+    /// What the last request fetches.
+    asked: BTreeMap<Digest, Digest>,
     requests: usize,
     /// What the peer was asked and did not answer yet.
     asking: Option<Asking>,
@@ -56,35 +54,31 @@ pub(super) struct Session {
 pub(super) enum Asking {
     /// Pieces of this set.
     Pieces(Kind),
-    /// Acts.
-    Acts,
-    /// Records.
-    Records,
+    /// Facts of this kind.
+    Facts(Kind),
 }
 
 impl Asking {
     /// What an encoded answer brings, if its signatures cost something to check.
     pub(super) fn of(body: &[u8]) -> Option<Self> {
-        match *body.first()? {
-            ACTS => Some(Self::Acts),
-            RECORDS => Some(Self::Records),
+        match *body.first_chunk()? {
+            [FACTS, kind] => Some(Self::Facts(Kind(kind))),
             _ => None,
         }
     }
 }
 
 impl Session {
-    /// Starts with the sets whose roots differ.
+    /// Starts with the sets whose roots differ. Some are compared last, and in any case: what the others bring
+    /// can show or hide facts of theirs.
     pub(super) fn new(mine: &Roots, theirs: &Roots) -> Self {
-        // New acts can show or hide records, so these are compared last, and in any case.
-        let first = mine.differing(theirs).filter(|kind| *kind != Kind::RECORD);
+        let first = mine.differing(theirs).filter(|kind| !kind.is_compared_last());
+        let later = Kind::KNOWN.iter().copied().filter(|kind| kind.is_compared_last());
         Self {
             ranges: first.map(|kind| (kind, Bounds::ALL)).collect(),
-            registers_later: true,
-            acts: BTreeSet::new(),
-            records: BTreeSet::new(),
-            asked_acts: BTreeSet::new(),
-            asked: BTreeSet::new(),
+            later: later.collect(),
+            wanted: BTreeMap::new(),
+            asked: BTreeMap::new(),
             requests: 0,
             asking: None,
             asked_at: Instant::ORIGIN,
@@ -98,8 +92,12 @@ impl Session {
 
     /// How much it remembers: some 100 bytes each.
     pub(super) fn items(&self) -> usize {
-        let wanted = self.acts.len() + self.records.len();
-        self.ranges.len() + wanted + self.asked_acts.len() + self.asked.len()
+        self.ranges.len() + self.lacking() + self.asked.len()
+    }
+
+    /// How many facts are to be fetched.
+    fn lacking(&self) -> usize {
+        self.wanted.values().map(BTreeMap::len).sum()
     }
 
     /// What the peer owes.
@@ -107,9 +105,9 @@ impl Session {
         self.asking
     }
 
-    /// The acts that the last request fetches.
-    pub(super) fn asked_acts(&self) -> BTreeSet<Digest> {
-        self.asked_acts.clone()
+    /// What the last request fetches: the value that the peer has under each key.
+    pub(super) const fn asked(&self) -> &BTreeMap<Digest, Digest> {
+        &self.asked
     }
 
     /// Whether the peer owes an answer.
@@ -142,39 +140,41 @@ impl Session {
         self.asked_at = now;
         self.asking = Some(match &request {
             Request::Ranges { kind, .. } => Asking::Pieces(*kind),
-            Request::Acts(_) => Asking::Acts,
-            _ => Asking::Records,
+            Request::Facts { kind, .. } => Asking::Facts(*kind),
+            _ => return None,
         });
         Some(request)
     }
 
     fn find_next(&mut self, strew: &Strew) -> Option<Request> {
         // What fills a request is fetched at once: it is not to be found again by the next session.
-        if self.acts.len() >= ACTS_MAX {
-            return Some(self.ask_acts());
-        }
-        if self.records.len() >= RECORDS_MAX {
-            return Some(self.ask_records(strew));
+        let full = self.wanted.iter().find(|(kind, keys)| keys.len() >= kind.fetched_max());
+        if let Some((kind, _)) = full {
+            return Some(self.ask_facts(*kind, strew));
         }
         if let Some((kind, _)) = self.ranges.front() {
             return Some(self.ask_ranges(*kind, strew));
         }
-        if !self.acts.is_empty() {
-            return Some(self.ask_acts());
+        if let Some((kind, _)) = self.wanted.iter().find(|(kind, _)| !kind.is_compared_last()) {
+            return Some(self.ask_facts(*kind, strew));
         }
-        if self.registers_later {
-            self.registers_later = false;
-            self.ranges.push_back((Kind::RECORD, Bounds::ALL));
-            return Some(self.ask_ranges(Kind::RECORD, strew));
+        if let Some(kind) = self.later.pop() {
+            self.ranges.push_back((kind, Bounds::ALL));
+            return Some(self.ask_ranges(kind, strew));
         }
-        (!self.records.is_empty()).then(|| self.ask_records(strew))
+        let (kind, _) = self.wanted.first_key_value()?;
+        Some(self.ask_facts(*kind, strew))
     }
 
-    fn ask_acts(&mut self) -> Request {
-        let rest = self.acts.iter().nth(ACTS_MAX).copied();
-        let later = rest.map(|rest| self.acts.split_off(&rest)).unwrap_or_default();
-        self.asked_acts = std::mem::replace(&mut self.acts, later);
-        Request::Acts(self.asked_acts.iter().copied().collect())
+    fn ask_facts(&mut self, kind: Kind, strew: &Strew) -> Request {
+        let mut asked = self.wanted.remove(&kind).unwrap_or_default();
+        if let Some(rest) = asked.keys().nth(kind.fetched_max()).copied() {
+            self.wanted.insert(kind, asked.split_off(&rest));
+        }
+        let wanted = asked.keys().map(|key| Wanted { key: *key, held: strew.held(kind, key) });
+        let wanted = wanted.collect();
+        self.asked = asked;
+        Request::Facts { kind, wanted }
     }
 
     fn ask_ranges(&mut self, kind: Kind, strew: &Strew) -> Request {
@@ -186,19 +186,6 @@ impl Session {
             ranges.push((bounds, print_of(strew, kind, bounds)));
         }
         Request::Ranges { kind, ranges }
-    }
-
-    fn ask_records(&mut self, strew: &Strew) -> Request {
-        let rest = self.records.iter().nth(RECORDS_MAX).copied();
-        let later = rest.map(|rest| self.records.split_off(&rest)).unwrap_or_default();
-        self.asked = std::mem::replace(&mut self.records, later);
-        let held = |author| strew.record(author).map(|record| heads(record)).unwrap_or_default();
-        let wanted = self
-            .asked
-            .iter()
-            .map(|author| RecordsWanted { author: *author, held: held(author) })
-            .collect();
-        Request::Records(wanted)
     }
 
     /// Takes in what differs. Parts of a range are compared before what waits already, so that lists
@@ -229,40 +216,18 @@ impl Session {
     }
 
     fn want(&mut self, kind: Kind, key: Digest, value: Digest, strew: &Strew) {
-        if self.acts.len() + self.records.len() >= WANTED_MAX {
-            return;
-        }
-        match kind {
-            Kind::ACT if strew.act(&key).is_none() => _ = self.acts.insert(key),
-            Kind::RECORD => {
-                let author = Principal(key.0);
-                if strew.record(&author).is_none_or(|held| held.id() != value) {
-                    self.records.insert(author);
-                }
-            }
-            _ => {}
+        if self.lacking() < WANTED_MAX && strew.lacks(kind, &key, &value) {
+            self.wanted.entry(kind).or_default().insert(key, value);
         }
     }
 
-    /// Takes in which of the asked acts were answered. The others did not fit, or the peer has them no more:
+    /// Takes in which of the asked facts were answered. The others did not fit, or the peer has them no more:
     /// they are asked for again, as long as each answer brings one that was asked for.
-    pub(super) fn on_acts(&mut self, answered: impl Iterator<Item = Digest>) {
-        let mut asked = std::mem::take(&mut self.asked_acts);
-        let before = asked.len();
-        answered.for_each(|id| _ = asked.remove(&id));
-        if asked.len() < before {
-            self.acts.append(&mut asked);
-        }
-    }
-
-    /// Takes in which of the asked records were answered. Those that did not fit are asked for again,
-    /// unless nothing came at all.
-    pub(super) fn on_records(&mut self, answered: &BTreeSet<Principal>) {
-        let asked = std::mem::take(&mut self.asked);
-        if !answered.is_empty() {
-            // The answer holds a prefix of what was asked.
-            let last = answered.last().copied().unwrap_or_default();
-            self.records.extend(asked.into_iter().filter(|author| *author > last));
+    pub(super) fn on_facts(&mut self, kind: Kind, answered: impl Iterator<Item = Digest>) {
+        let mut rest = self.asked.clone();
+        answered.for_each(|key| _ = rest.remove(&key));
+        if !rest.is_empty() && rest.len() < self.asked.len() {
+            self.wanted.entry(kind).or_default().append(&mut rest);
         }
     }
 }
@@ -301,9 +266,4 @@ pub(super) fn compare(strew: &Strew, kind: Kind, ranges: &[(Bounds, Digest)]) ->
 fn print_of(strew: &Strew, kind: Kind, bounds: Bounds) -> Digest {
     let print = strew.index(kind).map(|index| index.fingerprint_of(bounds));
     print.unwrap_or_default().digest()
-}
-
-/// The first eight bytes of each slot id, ascending.
-fn heads(record: &Record) -> Vec<[u8; 8]> {
-    record.slots().keys().filter_map(|id| id.0.first_chunk().copied()).collect()
 }

@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use crux_crdt::strew::{Kind, Strew};
+use crux_crdt::fact::{Arrival, Fact, Kind};
+use crux_crdt::strew::Strew;
 use crux_crdt::{Digest, Principal};
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -12,7 +13,7 @@ use super::places::Places;
 use super::refused::Refused;
 use super::roots::Roots;
 use super::session::{Asking, Session, compare};
-use super::{Config, RecordsWanted};
+use super::{Config, Wanted};
 use crate::context::Context;
 use crate::link::ReplyId;
 use crate::time::Instant;
@@ -107,12 +108,18 @@ impl State {
     }
 
     /// A peer is known to have what this node lacks: start a session without comparing roots.
-    pub fn on_lacking(&mut self, peer: Principal, now: Instant, strew: &Strew) -> Vec<Output> {
+    pub fn on_lacking(
+        &mut self,
+        peer: Principal,
+        kind: Kind,
+        now: Instant,
+        strew: &Strew,
+    ) -> Vec<Output> {
         if !self.may_start_with(&peer, now) {
             return Vec::new();
         }
-        // A root of the records that no replica has, and no other one.
-        self.wait(peer, Roots::new([(Kind::RECORD, Digest::default())]), now);
+        // A root of that set which no replica has, and no other one.
+        self.wait(peer, Roots::new([(kind, Digest::default())]), now);
         self.start_waiting(now, strew)
     }
 
@@ -165,9 +172,10 @@ impl State {
             Request::Ranges { kind, ranges } => {
                 Response::encode_pieces(&compare(strew, kind, &ranges))
             }
-            Request::Acts(ids) => Response::encode_acts(ids.iter().filter_map(|id| strew.act(id))),
-            Request::Records(wanted) => encode_records(strew, &wanted),
-            Request::Store(frame) => return vec![Output::Store { id, frame }],
+            Request::Facts { kind, wanted } => {
+                Response::encode_facts(kind, found(strew, kind, &wanted))
+            }
+            Request::Store(fact) => return vec![Output::Store { id, fact }],
             Request::Beacons(of) => return vec![Output::Tell { id, of }],
         };
         vec![Output::Reply { id, body }]
@@ -212,9 +220,9 @@ impl State {
         if self.is_out_of_turn(&peer, body) {
             return self.on_failed(peer, now, strew);
         }
-        // Each act that was asked for, once; no signature of another one is checked.
-        let mut asked = self.sessions.get(&peer).map(Session::asked_acts);
-        let wanted = |id: &Digest| asked.as_mut().is_none_or(|asked| asked.remove(id));
+        // What was asked for: no signature of anything else is checked.
+        let asked = self.sessions.get(&peer).map(Session::asked);
+        let wanted = |key: &Digest| asked.is_none_or(|asked| asked.contains_key(key));
         match Response::decode_wanted(body, &self.context, wanted) {
             Ok(Response::Roots { roots, aside }) => {
                 let mut out = vec![Output::Aside { peer, aside }];
@@ -223,17 +231,11 @@ impl State {
                 out
             }
             Ok(Response::Pieces(pieces)) => self.on_pieces(peer, pieces, now, strew),
-            Ok(Response::Acts(acts)) if self.is_answer(peer, Asking::Acts) => {
+            Ok(Response::Facts { kind, facts }) if self.is_answer(peer, Asking::Facts(kind)) => {
                 if let Some(session) = self.sessions.get_mut(&peer) {
-                    session.on_acts(acts.iter().map(|act| act.id()));
+                    session.on_facts(kind, facts.iter().map(Arrival::key));
                 }
-                vec![Output::MergeActs { peer, acts }]
-            }
-            Ok(Response::Records(frames)) if self.is_answer(peer, Asking::Records) => {
-                if let Some(session) = self.sessions.get_mut(&peer) {
-                    session.on_records(&frames.iter().map(|f| f.header.author()).collect());
-                }
-                vec![Output::MergeRecords { peer, frames }]
+                vec![Output::Merge { peer, facts }]
             }
             // This engine asks for neither of the rest.
             Ok(_) => self.on_failed(peer, now, strew),
@@ -267,7 +269,9 @@ impl State {
         if merged.brought {
             self.announce_soon(now);
         }
-        self.refused.note(peer, merged, now);
+        let none = BTreeMap::new();
+        let values = self.sessions.get(&peer).map_or(&none, Session::asked);
+        self.refused.note(peer, merged, values, now);
         self.go_on(peer, now, strew)
     }
 
@@ -341,10 +345,14 @@ fn ask_roots(peer: Principal, strew: &Strew, aside: &Aside, urgent: bool) -> Out
     Output::Send { peer, request }
 }
 
-fn encode_records(strew: &Strew, wanted: &[RecordsWanted]) -> Vec<u8> {
-    let records: Vec<_> = wanted
+/// What is here of what is wanted, less what is held there as it is here.
+fn found<'a>(strew: &Strew, kind: Kind, wanted: &'a [Wanted]) -> Vec<(Fact, &'a Wanted)> {
+    let found = wanted
         .iter()
-        .filter_map(|want| Some((strew.shown_record(&want.author)?.clone(), want)))
-        .collect();
-    Response::encode_records(&records)
+        .flat_map(|want| strew.under(kind, &want.key).into_iter().map(move |fact| (fact, want)));
+    let held = |fact: &Fact, want: &Wanted| {
+        let id = fact.id();
+        id.0.first_chunk().is_some_and(|head| want.held.binary_search(head).is_ok())
+    };
+    found.filter(|(fact, want)| !held(fact, want)).collect()
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use crux_crdt::Principal;
-use crux_crdt::strew::{Kind, Strew};
+use crux_crdt::fact::Kind;
+use crux_crdt::strew::Strew;
 
 use super::message::Piece;
 use super::output::Output;
@@ -41,7 +42,7 @@ impl State {
         let session = self.sessions.get_mut(&peer);
         let answered = session.and_then(|session| {
             let asked = |kind: &Kind| session.on_answer(Asking::Pieces(*kind));
-            let kind = Kind::KNOWN.into_iter().find(asked)?;
+            let kind = Kind::KNOWN.iter().copied().find(asked)?;
             session.on_pieces(kind, pieces, strew, &self.refused);
             Some(())
         });

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crux_crdt::fact::Kind;
 use crux_crdt::hash::sha3;
-use crux_crdt::strew::{Kind, Strew};
+use crux_crdt::strew::Strew;
 use crux_crdt::{Digest, Principal};
 use crux_protocol::link::ReplyId;
 use crux_protocol::sync::{Aside, Config, Output, Request, Response, Roots, State};

@@ -1,14 +1,17 @@
 //! Nodes with fixed keys, and what they sign.
 
+use crux_crdt::fact::{Arrival, Fact};
+use crux_protocol::sync::{Request, Response, Wanted};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crux_crdt::act::{Act, Statement};
 use crux_crdt::canon::Canonical as _;
+use crux_crdt::fact::Kind;
 use crux_crdt::record::{Frontier, Header, Marker, Profile, Record, slots_root};
 use crux_crdt::sign::{Ed25519, Identity, Signed};
-use crux_crdt::strew::{Kind, Strew};
+use crux_crdt::strew::Strew;
 use crux_crdt::{Digest, Principal};
 use crux_protocol::context::{Apart, Context};
 use crux_protocol::sync::Roots;
@@ -40,6 +43,7 @@ pub(crate) fn principals(numbers: impl IntoIterator<Item = u8>) -> BTreeSet<Prin
 
 pub(crate) fn context(number: u8) -> Context {
     Context {
+        operator: None,
         flock: FLOCK,
         me: principal(number),
         verifier: Arc::new(Ed25519),
@@ -72,7 +76,7 @@ pub(crate) fn admission(by: u8, of: u8) -> Arc<Signed<Act>> {
 
 /// Roots of both sets that are this.
 pub(crate) fn same_roots(root: Digest) -> Roots {
-    Roots::new(Kind::KNOWN.map(|kind| (kind, root)))
+    Roots::new([Kind::ACT, Kind::RECORD].map(|kind| (kind, root)))
 }
 
 /// An act of a kind that this build does not know, with a body of so many bytes.
@@ -94,4 +98,43 @@ pub(crate) fn strew(me: u8, count: u8) -> Strew {
         strew.merge_record(record(number, 0));
     }
     strew
+}
+
+/// Facts of two kinds, as a disk gives them.
+pub(crate) fn facts(
+    acts: impl IntoIterator<Item = Arc<Signed<Act>>>,
+    records: impl IntoIterator<Item = Arc<Record>>,
+) -> Vec<Fact> {
+    acts.into_iter().map(Fact::from).chain(records.into_iter().map(Fact::from)).collect()
+}
+
+/// What a request for facts asks for: their kind and keys.
+pub(crate) fn keys_of(request: &Request) -> Option<(Kind, Vec<Digest>)> {
+    let Request::Facts { kind, wanted } = request else { return None };
+    Some((*kind, wanted.iter().map(|want| want.key).collect()))
+}
+
+/// A request for facts of which nothing is held.
+pub(crate) fn fetch(kind: Kind, keys: &[Digest]) -> Request {
+    let wanted = keys.iter().map(|key| Wanted { key: *key, held: Vec::new() }).collect();
+    Request::Facts { kind, wanted }
+}
+
+/// An answer with these acts.
+pub(crate) fn answer_acts<'a>(acts: impl Iterator<Item = &'a Arc<Signed<Act>>>) -> Vec<u8> {
+    let want = Wanted { key: Digest::default(), held: Vec::new() };
+    Response::encode_facts(Kind::ACT, acts.map(|act| (act.clone().into(), &want)).collect())
+}
+
+/// Merges what a session brought, completing records by nothing.
+pub(crate) fn merge_all(strew: &mut Strew, facts: &[Arrival]) {
+    for fact in facts.iter().cloned() {
+        match fact {
+            Arrival::Whole(fact) => _ = strew.merge_fact(fact),
+            Arrival::Frame(frame) => {
+                let whole = frame.complete(None).unwrap().unwrap();
+                strew.merge_record(whole.into());
+            }
+        }
+    }
 }

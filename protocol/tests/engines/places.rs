@@ -1,10 +1,12 @@
 //! Peers that stall do not keep this node from others.
 
+use crate::fixture::{answer_acts, merge_all};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crux_crdt::fact::Kind;
 use crux_crdt::hash::sha3;
-use crux_crdt::strew::{Bounds, Kind, Strew};
+use crux_crdt::strew::{Bounds, Strew};
 use crux_crdt::{Digest, Principal};
 use crux_protocol::link::ReplyId;
 use crux_protocol::sync::{Aside, Config, Merged, Output, Piece, Request, Response, Roots, State};
@@ -101,15 +103,8 @@ impl World {
                     self.later(peer, self.pace, Some(body));
                 }
                 Output::Send { peer, request } => self.lie_about(peer, &request),
-                Output::MergeActs { peer, acts } => {
-                    acts.into_iter().for_each(|act| _ = self.mine.merge_act(act));
-                    self.resume(peer);
-                }
-                Output::MergeRecords { peer, frames } => {
-                    for frame in frames {
-                        let whole = frame.complete(None).unwrap().unwrap();
-                        self.mine.merge_record(whole.into());
-                    }
+                Output::Merge { peer, facts } => {
+                    merge_all(&mut self.mine, &facts);
                     self.resume(peer);
                 }
                 Output::Complete { peer } if peer != self.honest => {
@@ -153,8 +148,8 @@ impl World {
                 let pieces = [Piece::Items(vec![(lie, lie)]), circle];
                 self.later(peer, LATE, Some(Response::encode_pieces(&pieces)));
             }
-            Request::Acts(_) if self.lie == Lie::OneItem => {
-                self.later(peer, LATE, Some(Response::encode_acts([].iter())));
+            Request::Facts { kind: Kind::ACT, .. } if self.lie == Lie::OneItem => {
+                self.later(peer, LATE, Some(answer_acts([].iter())));
             }
             _ => self.later(peer, TIMEOUT, None),
         }
@@ -399,7 +394,7 @@ fn a_peer_that_is_linked_is_remembered_however_many_come_and_go() {
 /// The peers of which acts are fetched.
 fn fetches(outputs: &[Output]) -> Vec<Principal> {
     let fetch = |output: &Output| match output {
-        Output::Send { peer, request: Request::Acts(_) } => Some(*peer),
+        Output::Send { peer, request: Request::Facts { kind: Kind::ACT, .. } } => Some(*peer),
         _ => None,
     };
     outputs.iter().filter_map(fetch).collect()

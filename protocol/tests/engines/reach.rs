@@ -1,5 +1,6 @@
 //! Calls to members to whom no connection is open. Node 1 knows forty from its disk, and is linked to nobody.
 
+use crate::fixture::facts;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -51,8 +52,10 @@ impl Node {
         };
         let others = || 2..=MEMBERS;
         let restored = Restored {
-            records: (1..=MEMBERS).map(record).collect(),
-            acts: others().flat_map(|it| [admission(1, it), admission(it, 1)]).collect(),
+            facts: facts(
+                others().flat_map(|it| [admission(1, it), admission(it, 1)]),
+                (1..=MEMBERS).map(record),
+            ),
             ..Restored::default()
         };
         let secret = InitialSecret::new(Zeroizing::new([3; 32]));

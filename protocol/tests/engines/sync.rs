@@ -1,6 +1,8 @@
+use crate::fixture::{answer_acts, fetch, keys_of, merge_all};
 use crux_crdt::Digest;
+use crux_crdt::fact::Kind;
 use crux_crdt::hash::sha3;
-use crux_crdt::strew::{Bounds, Kind, Strew};
+use crux_crdt::strew::{Bounds, Strew};
 use crux_protocol::link::ReplyId;
 use crux_protocol::sync::{Aside, Config, Merged, Output, Piece, Request, Response, Roots, State};
 
@@ -88,15 +90,8 @@ fn news() -> Merged {
 
 fn merge(mine: &mut Strew, output: &Output) -> bool {
     match output {
-        Output::MergeActs { acts, .. } => {
-            acts.iter().for_each(|act| _ = mine.merge_act(act.clone()));
-            true
-        }
-        Output::MergeRecords { frames, .. } => {
-            for frame in frames {
-                let whole = frame.clone().complete(None).unwrap().unwrap();
-                mine.merge_record(whole.into());
-            }
+        Output::Merge { facts, .. } => {
+            merge_all(mine, facts);
             true
         }
         _ => false,
@@ -203,14 +198,14 @@ fn a_session_wants_so_much_and_no_more() {
                 let pieces: Vec<_> = ids.chunks(600).map(|all| Piece::Items(all.into())).collect();
                 Response::encode_pieces(&pieces)
             }
-            Request::Acts(ids) => {
-                fetched += ids.len();
-                Response::encode_acts([].iter())
+            Request::Facts { kind: Kind::ACT, wanted } => {
+                fetched += wanted.len();
+                answer_acts([].iter())
             }
             _ => Response::encode_pieces(&[]),
         };
         let mut outputs = state.on_response(principal(2), &body, at(1), &mine);
-        if matches!(outputs[..], [Output::MergeActs { .. }]) {
+        if matches!(outputs[..], [Output::Merge { .. }]) {
             outputs = state.resume(principal(2), Merged::default(), at(1), &mine);
         }
         asked = request(outputs);
@@ -226,8 +221,8 @@ fn an_answer_to_another_question_ends_a_session() {
     let answers = [
         Response::encode_stored(true),
         Response::encode_beacons(&[]),
-        Response::encode_acts([].iter()),
-        Response::encode_records(&[]),
+        answer_acts([].iter()),
+        Response::encode_facts(Kind::RECORD, Vec::new()),
     ];
     for answer in answers {
         let mut state = engine(1);
@@ -280,8 +275,8 @@ fn refused_with_rest(full: bool, rest: u64) {
     let asked = request(state.on_response(principal(2), &other, at(0), &mine)).unwrap();
     let body = answer(&mut engine(2), 1, &asked, &theirs);
     let asked = request(state.on_response(principal(2), &body, at(0), &mine));
-    let Some(Request::Acts(ids)) = asked else { panic!("{asked:?}") };
-    let body = answer(&mut engine(2), 1, &Request::Acts(ids.clone()), &theirs);
+    let Some((Kind::ACT, ids)) = asked.as_ref().and_then(keys_of) else { panic!("{asked:?}") };
+    let body = answer(&mut engine(2), 1, &fetch(Kind::ACT, &ids), &theirs);
     state.on_response(principal(2), &body, at(0), &mine);
     let merged =
         Merged { refused: ids.iter().map(|id| (*id, 100)).collect(), full, ..Merged::default() };
@@ -314,7 +309,7 @@ fn refused_with_rest(full: bool, rest: u64) {
     let ranges = press(&mut state, at(rest + 2)).unwrap();
     let body = answer(&mut engine(2), 1, &ranges, &theirs);
     let next = request(state.on_response(principal(2), &body, at(rest + 2), &mine));
-    assert_eq!(next, Some(Request::Acts(ids)));
+    assert_eq!(next, Some(fetch(Kind::ACT, &ids)));
 }
 
 /// The network counts opening a stream and the answer apart.
@@ -403,9 +398,9 @@ fn a_hundred_of_the_greatest_acts_converge_in_several_answers() {
         let body = answer(&mut other, 1, &request_now, &theirs);
         assert!(body.len() < crux_protocol::link::Protocol::Sync.max_body() / 2);
         let mut outputs = state.on_response(principal(2), &body, at(1), &mine);
-        if let [Output::MergeActs { acts, .. }] = &outputs[..] {
-            let Request::Acts(ids) = &request_now else { panic!("{request_now:?}") };
-            fetches.push((ids.len(), acts.len()));
+        if let [Output::Merge { facts, .. }] = &outputs[..] {
+            let Some((Kind::ACT, ids)) = keys_of(&request_now) else { panic!("{request_now:?}") };
+            fetches.push((ids.len(), facts.len()));
         }
         if outputs.iter().any(|output| merge(&mut mine, output)) {
             outputs = state.resume(principal(2), news(), at(1), &mine);
@@ -425,14 +420,14 @@ fn an_answer_has_the_small_acts_first_and_one_whatever_its_size() {
     let large: Vec<_> = (1..=9).map(|number| unknown(3, number, BODY_MAX)).collect();
     let small = crate::fixture::admission(1, 3);
     let acts = |of: &[u8]| match Response::decode(of, &context(1)) {
-        Ok(Response::Acts(acts)) => acts,
+        Ok(Response::Facts { kind: Kind::ACT, facts }) => facts,
         other => panic!("{other:?}"),
     };
-    let answer = acts(&Response::encode_acts(large.iter().chain([&small])));
-    assert_eq!(answer.len(), 8, "seven of the nine fit beside it");
+    let answer = acts(&answer_acts(large.iter().chain([&small])));
+    assert_eq!(answer.len(), 9, "eight of the nine fit beside it");
     assert_eq!(answer[0].id(), small.id());
-    assert_eq!(acts(&Response::encode_acts(large[..1].iter())).len(), 1);
-    assert!(acts(&Response::encode_acts([].iter())).is_empty());
+    assert_eq!(acts(&answer_acts(large[..1].iter())).len(), 1);
+    assert!(acts(&answer_acts([].iter())).is_empty());
 }
 
 /// A peer that answers with acts that nobody asked for gets no further request for them.
@@ -447,15 +442,15 @@ fn a_peer_whose_answer_has_nothing_of_what_was_asked_is_not_asked_again() {
     let ranges = request(state.on_response(principal(2), &other, at(0), &mine)).unwrap();
     let body = answer(&mut engine(2), 1, &ranges, &theirs);
     let asked = request(state.on_response(principal(2), &body, at(0), &mine));
-    let Some(Request::Acts(ids)) = asked else { panic!("{asked:?}") };
+    let Some((Kind::ACT, ids)) = asked.as_ref().and_then(keys_of) else { panic!("{asked:?}") };
     assert_eq!(ids.len(), 3);
     // One of three: the other two are asked for again.
-    let one = Response::encode_acts([theirs.act(&ids[1]).unwrap()].into_iter());
+    let one = answer_acts([theirs.act(&ids[1]).unwrap()].into_iter());
     state.on_response(principal(2), &one, at(0), &mine);
     let again = request(state.resume(principal(2), news(), at(0), &mine));
-    assert_eq!(again, Some(Request::Acts(vec![ids[0], ids[2]])));
+    assert_eq!(again, Some(fetch(Kind::ACT, &[ids[0], ids[2]])));
     // None of two.
-    let none = Response::encode_acts([&unknown(3, 9, 10)].into_iter());
+    let none = answer_acts([&unknown(3, 9, 10)].into_iter());
     state.on_response(principal(2), &none, at(0), &mine);
     let next = request(state.resume(principal(2), news(), at(0), &mine));
     assert!(matches!(next, Some(Request::Ranges { kind: Kind::RECORD, .. })), "{next:?}");
@@ -469,23 +464,23 @@ fn acts_that_nobody_asked_for_are_neither_checked_nor_merged() {
     state.on_connected(principal(2), &mine, &Aside::default());
     let other = Response::encode_roots(&Roots::of(&theirs), &Aside::default());
     let asked = request(state.on_response(principal(2), &other, at(0), &mine)).unwrap();
-    let unasked = Response::encode_acts(theirs.acts());
+    let unasked = answer_acts(theirs.acts());
     let body = answer(&mut engine(2), 1, &asked, &theirs);
     let asked = request(state.on_response(principal(2), &body, at(0), &mine));
-    let Some(Request::Acts(ids)) = asked else { panic!("{asked:?}") };
+    let Some((Kind::ACT, ids)) = asked.as_ref().and_then(keys_of) else { panic!("{asked:?}") };
     let extra = unknown(2, 700, 100);
     let all: Vec<_> = ids.iter().filter_map(|id| theirs.act(id)).collect();
     let twice = all.iter().chain(&all).copied().chain([&extra]);
-    let mut body = Response::encode_acts(twice.collect::<Vec<_>>().into_iter());
+    let mut body = answer_acts(twice.collect::<Vec<_>>().into_iter());
     // The signature of the last one is wrong.
     let at_extra = body.windows(32).position(|part| *part == extra.signature()[..32]).unwrap();
     body[at_extra] ^= 1;
     let out = state.on_response(principal(2), &body, at(0), &mine);
-    let [Output::MergeActs { acts, .. }] = &out[..] else { panic!("{out:?}") };
+    let [Output::Merge { facts: acts, .. }] = &out[..] else { panic!("{out:?}") };
     assert_eq!(acts.len(), ids.len());
     assert!(acts.iter().all(|act| ids.contains(&act.id())));
     // Acts once more, where nothing is owed: the session ends.
     let out = state.on_response(principal(2), &unasked, at(0), &mine);
-    assert!(!out.iter().any(|output| matches!(output, Output::MergeActs { .. })), "{out:?}");
+    assert!(!out.iter().any(|output| matches!(output, Output::Merge { .. })), "{out:?}");
     assert!(!state.is_busy());
 }

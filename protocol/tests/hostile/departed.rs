@@ -1,5 +1,7 @@
 //! A member that lies retires others while they are down, and what that does to what they said.
 
+use crate::rig::facts;
+use crate::rig::records_in;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,7 +44,7 @@ fn disk() -> Restored {
         act(&me, 2, Statement::admit(victim().principal(), 2)),
     ];
     let records = vec![record(&liar(), marker(1), Profile::default()), said()];
-    Restored { records, acts, ..Restored::default() }
+    Restored { facts: facts(acts, records), ..Restored::default() }
 }
 
 fn rig() -> Rig {
@@ -73,7 +75,7 @@ fn sleep(rig: &mut Rig, time: Duration) {
 /// What was written of the victim since it was retired.
 fn written(rig: &Rig) -> Vec<Arc<Record>> {
     let batches = rig.saved.iter().chain(&rig.written);
-    let records = batches.flat_map(|batch| batch.records.iter().cloned());
+    let records = batches.flat_map(records_in).cloned();
     records.filter(|record| record.author() == victim().principal()).collect()
 }
 
@@ -134,7 +136,7 @@ fn a_retirement_takes_nothing_from_the_disk_for_a_day() {
 fn a_start_begins_the_day_anew() {
     let mut restored = disk();
     let lie = Statement::Retire { subject: victim().principal(), incarnation: 4 };
-    restored.acts.push(act(&liar(), 2, lie));
+    restored.facts.push(act(&liar(), 2, lie).into());
     let mut rig = Rig::restored(restored);
     sleep(&mut rig, HOUR * 24 - SECOND);
     assert!(written(&rig).is_empty());
@@ -149,7 +151,7 @@ fn what_a_member_leaves_behind_goes_from_the_disk_at_once_and_at_the_next_start(
     rig.gossip(liar().principal(), Topic::Fact, sealed_act(&left));
     assert!(matches!(&written(&rig)[..], [one] if one.is_stripped()));
     let mut restored = disk();
-    restored.acts.push(left);
+    restored.facts.push(left.into());
     let rig = Rig::restored(restored);
     assert!(matches!(&written(&rig)[..], [one] if one.is_stripped()));
 }
@@ -171,7 +173,11 @@ fn who_was_retired_and_lost_its_disk_is_handed_back_what_it_said() {
     let (me, other) = (who(1), who(2));
     let acts = vec![admit(&me, &other), admit(&other, &me)];
     let records = vec![record(&other, marker(1), Profile::default())];
-    let mut rig = Rig::restored(Restored { known_key: true, records, acts, ..Restored::default() });
+    let mut rig = Rig::restored(Restored {
+        known_key: true,
+        facts: facts(acts, records),
+        ..Restored::default()
+    });
     rig.connect(other.principal(), true);
     let lie = Statement::Retire { subject: me.principal(), incarnation: 9 };
     rig.gossip(other.principal(), Topic::Fact, sealed_act(&act(&other, 2, lie)));
@@ -368,7 +374,7 @@ fn what_is_kept_is_bounded_and_the_largest_goes_first() {
         assert!(rig.state.strew().shown_record(&subject).is_some(), "there is room in memory");
         let retires = Statement::Retire { subject, incarnation: 1 };
         rig.gossip(from, Topic::Fact, sealed_act(&act(&liar(), number + 1, retires)));
-        let records = rig.saved.iter().flat_map(|batch| &batch.records);
+        let records = rig.saved.iter().flat_map(records_in);
         went.extend(records.filter(|it| it.is_stripped()).map(|it| it.author()));
     }
     let kept = 40 - went.len();
@@ -395,8 +401,8 @@ fn a_record_that_comes_after_the_retirement_is_written_before_it_is_handed_back(
 fn what_the_operator_forgets_takes_the_place_of_nobody_elses() {
     let big = Identity::from_seed(&[4; 32]);
     let mut restored = disk();
-    restored.acts.push(act(&who(1), 3, Statement::admit(big.principal(), 3)));
-    restored.records.push(bulky(&big));
+    restored.facts.push(act(&who(1), 3, Statement::admit(big.principal(), 3)).into());
+    restored.facts.push(bulky(&big).into());
     // Either fits, and not both.
     let limit = said().footprint() + bulky(&big).footprint() - 1;
     let mut rig = Rig::limited(restored, limit);
@@ -408,7 +414,7 @@ fn what_the_operator_forgets_takes_the_place_of_nobody_elses() {
     rig.saved.clear();
     let forget = rig.control(Control::Forget(victim().principal()));
     assert!(matches!(forget, Some(Ok(_))), "{forget:?}");
-    let stripped = rig.saved.iter().chain(&rig.written).flat_map(|batch| &batch.records);
+    let stripped = rig.saved.iter().chain(&rig.written).flat_map(records_in);
     let stripped: Vec<_> = stripped.filter(|it| it.is_stripped()).map(|it| it.author()).collect();
     assert_eq!(stripped, [victim().principal()]);
 }

@@ -1,5 +1,6 @@
 //! A member that lies about its claim to lead.
 
+use crate::rig::facts;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,8 +54,7 @@ fn pings(rig: &mut Rig) -> Claim {
 fn poisoned() -> Restored {
     let (me, liar) = (who(1), liar());
     Restored {
-        records: vec![claiming(&liar, 1, 0)],
-        acts: vec![admit(&me, &liar), admit(&liar, &me)],
+        facts: facts([admit(&me, &liar), admit(&liar, &me)], [claiming(&liar, 1, 0)]),
         fence: Some(Claim { n: LAST, principal: liar.principal() }),
         ..Restored::default()
     }
@@ -172,7 +172,7 @@ fn a_fence_whose_holder_is_forgotten_is_forgotten_for_good() {
 fn a_node_that_starts_with_the_fence_of_one_that_was_retired_recovers() {
     let mut restored = poisoned();
     let retire = Statement::Retire { subject: liar().principal(), incarnation: 1 };
-    restored.acts.push(act(&who(1), 2, retire));
+    restored.facts.push(act(&who(1), 2, retire).into());
     let mut rig = Rig::restored(restored);
     rig.run(SECOND * 10);
     assert_eq!(rig.state.fence(), None);
@@ -189,7 +189,7 @@ fn the_fence_of_a_live_holder_is_kept_whoever_says_that_it_is_gone() {
         act(&me, 2, Statement::admit(leader.principal(), 2)),
     ];
     let records = vec![claiming(&liar, 1, 0), claiming(&leader, 1, 7)];
-    let mut rig = Rig::restored(Restored { records, acts, ..Restored::default() });
+    let mut rig = Rig::restored(Restored { facts: facts(acts, records), ..Restored::default() });
     rig.connect(liar.principal(), true);
     rig.connect(leader.principal(), true);
     rig.run(SECOND * 3);
@@ -219,7 +219,7 @@ fn the_fence_of_a_live_holder_is_kept_whoever_says_that_it_is_gone() {
 fn a_node_that_once_claimed_above_a_lie_clears_that() {
     let me = who(1);
     let own = claiming(&me, 1, LAST);
-    let mut rig = Rig::restored(Restored { records: vec![own], ..Restored::default() });
+    let mut rig = Rig::restored(Restored { facts: facts([], [own]), ..Restored::default() });
     rig.run(SECOND * 10);
     assert!(pings(&mut rig).n < 10);
 }

@@ -30,8 +30,13 @@ pub(crate) fn join(rig: &mut Rig, joiner: &Identity, alone: bool) {
 /// Joins through the node in the rig, with both factors. Returns what it answers in the end.
 pub(crate) fn try_to_join(rig: &mut Rig, joiner: &Identity, alone: bool) -> Response {
     let (me, sponsor) = (joiner.principal(), rig.state.me());
-    let context =
-        Context { flock: FLOCK, me, verifier: Arc::new(Ed25519), sharing: Arc::new(Apart) };
+    let context = Context {
+        flock: FLOCK,
+        operator: None,
+        me,
+        verifier: Arc::new(Ed25519),
+        sharing: Arc::new(Apart),
+    };
     let key = JoinKey::initial(&InitialSecret::new(Zeroizing::new([3; 32])));
     let hello = Hello {
         nonce: [4; 32],

@@ -1,22 +1,23 @@
 //! A member whose record has more slots than it may, or slots that nobody knows.
 
+use crate::rig::facts;
+use crux_crdt::record::Frame;
 use std::time::Duration;
 
 use crux_crdt::Digest;
 use crux_crdt::blob::{BlobId, Descriptor, Root};
 use crux_crdt::canon::{Canonical as _, Encoder};
+use crux_crdt::fact::{Arrival, Kind};
 use crux_crdt::record::{
     Condition, Frontier, Header, Marker, Offer, Profile, ROWS, Registration, SLOT_BYTES_MAX,
     SLOTS_MAX, ServiceTag, Slot, SlotKind as _, Unwell, slots_root,
 };
 use crux_crdt::sign::Signed;
-use crux_crdt::strew::Kind;
 use crux_protocol::context::{Apart, Context};
 use crux_protocol::flock::Notice;
 use crux_protocol::flock::Restored;
-use crux_protocol::frame::RecordFrame;
 use crux_protocol::link::{Protocol, Topic, Verdict};
-use crux_protocol::sync::{RecordsWanted, Request, Response};
+use crux_protocol::sync::{Request, Response, Wanted};
 use std::sync::Arc;
 
 use crate::rig::{FLOCK, Rig, admit, key, marker, record, record_of, registration, who};
@@ -26,7 +27,8 @@ fn rig() -> Rig {
     let (me, liar) = (who(1), who(2));
     let acts = vec![admit(&me, &liar), admit(&liar, &me)];
     let records = vec![record(&liar, marker(1), Profile::default())];
-    let mut rig = Rig::limited(Restored { acts, records, ..Restored::default() }, 1 << 30);
+    let mut rig =
+        Rig::limited(Restored { facts: facts(acts, records), ..Restored::default() }, 1 << 30);
     rig.connect(liar.principal(), true);
     rig.compare(liar.principal());
     rig.run(Duration::from_secs(1));
@@ -162,7 +164,13 @@ fn a_slot_that_is_too_large_is_refused_whatever_its_kind() {
 
 fn context() -> Context {
     let verifier = Arc::new(crux_crdt::sign::Ed25519);
-    Context { flock: FLOCK, me: who(1).principal(), verifier, sharing: Arc::new(Apart) }
+    Context {
+        flock: FLOCK,
+        operator: None,
+        me: who(1).principal(),
+        verifier,
+        sharing: Arc::new(Apart),
+    }
 }
 
 /// As much as there may be, of a kind that nobody knows: it is shown, it counts for nothing, and members that
@@ -174,9 +182,7 @@ fn the_greatest_record_of_unknown_kinds_is_passed_on_byte_for_byte() {
     let at = Marker { seq: 7, ..marker(2) };
     let slots = (0..SLOTS_MAX).map(|n| later(u16::try_from(n).expect("a small number")));
     let whole = record_of(&liar, at, Profile::default(), slots);
-    let mut frame = Encoder::default();
-    crux_protocol::frame::RecordFrame::seal(&mut frame, &whole, usize::MAX, |_| false);
-    let store = Request::Store(frame.finish()).encode();
+    let store = Request::Store(crux_protocol::fact::whole(&whole.clone().into())).encode();
     assert!(store.len() <= Protocol::Sync.max_body(), "{} bytes", store.len());
     let stored = rig.request(liar.principal(), Protocol::Sync, store);
     assert_eq!(stored, Some(Response::encode_stored(true)), "{:?}", rig.notices);
@@ -184,14 +190,14 @@ fn the_greatest_record_of_unknown_kinds_is_passed_on_byte_for_byte() {
     assert_eq!((shown.id(), shown.slots().len()), (whole.id(), SLOTS_MAX));
     assert_eq!((shown.of::<Registration>().count(), shown.of::<Offer>().count()), (0, 0));
     // Another member fetches it.
-    let wanted = RecordsWanted { author: liar.principal(), held: Vec::new() };
-    let fetch = Request::Records(vec![wanted]).encode();
+    let wanted = vec![Wanted { key: Digest(liar.principal().0), held: Vec::new() }];
+    let fetch = Request::Facts { kind: Kind::RECORD, wanted }.encode();
     let body = rig.request(liar.principal(), Protocol::Sync, fetch).expect("an answer");
     assert!(body.len() <= Protocol::Sync.max_body(), "{} bytes", body.len());
-    let Ok(Response::Records(frames)) = Response::decode(&body, &context()) else {
+    let Ok(Response::Facts { facts, .. }) = Response::decode(&body, &context()) else {
         panic!("records were asked for");
     };
-    let [frame] = &frames[..] else { panic!("one record was asked for") };
+    let [Arrival::Frame(frame)] = &facts[..] else { panic!("one record was asked for") };
     let passed_on = frame.clone().complete(None).expect("the parts fit").expect("all of them");
     assert_eq!(passed_on, *whole);
     // It continues, and this node registers what it likes.
@@ -207,7 +213,7 @@ fn a_frame_is_never_larger_than_its_budget() {
     let whole = record_of(&who(2), marker(1), Profile::default(), (0..20).map(service));
     let sealed = |budget, known| {
         let mut out = Encoder::default();
-        RecordFrame::seal(&mut out, &whole, budget, |_| known);
+        Frame::seal(&mut out, &whole, budget, |_| known);
         out.len()
     };
     let (least, most) = (sealed(usize::MAX, true), sealed(usize::MAX, false));

@@ -1,12 +1,15 @@
 //! A member that lies, and a stranger that knocks.
 
+use crate::rig::facts;
+use crate::rig::records_in;
+use crux_crdt::fact::Arrival;
 use std::time::Duration;
 
 use crux_crdt::act::{NUMBER_LIMIT, Statement};
 use crux_crdt::canon::{Canonical, Encoder};
 use crux_crdt::record::{Header, INCARNATION_LIMIT, Marker, Profile};
 use crux_crdt::sign::{Identity, Signed};
-use crux_protocol::fact::Fact;
+use crux_protocol::fact::Message;
 use crux_protocol::flock::{Control, ControlError, Event, Notice as FlockNotice, Restored};
 use crux_protocol::join::{self, Chain};
 use crux_protocol::link::{self, Protocol, Topic, Verdict};
@@ -95,8 +98,10 @@ fn a_node_that_was_retired_publishes_all_that_it_registered() {
         _ => None,
     });
     let context = rig.context();
-    let published = Fact::open(published.expect("it says that it lives"), &context);
-    let Ok(Fact::Record(frame)) = published else { panic!("a record: {published:?}") };
+    let published = crux_protocol::fact::open(published.expect("it says that it lives"), &context);
+    let Ok(Message::Fact(Arrival::Frame(frame))) = published else {
+        panic!("a record: {published:?}")
+    };
     assert!(frame.header.value().marker.incarnation > incarnation);
     assert_eq!(frame.bodies.len(), 1, "of the one service");
 }
@@ -114,10 +119,10 @@ fn who_is_retired_at_the_last_incarnation_comes_back() {
     let bytes = shown.header().value().to_canonical();
     assert!(Header::from_canonical(&bytes).is_ok(), "every peer takes it");
     // And over a restart.
-    let records = rig.written.iter().flat_map(|batch| batch.records.clone()).collect();
+    let records = rig.written.iter().flat_map(records_in).cloned().collect::<Vec<_>>();
     let mut acts: Vec<_> = rig.state.strew().acts().cloned().collect();
     acts.reverse();
-    let again = Rig::restored(Restored { records, acts, ..Restored::default() });
+    let again = Rig::restored(Restored { facts: facts(acts, records), ..Restored::default() });
     assert!(again.state.incarnation() > NUMBER_LIMIT);
 }
 
@@ -161,7 +166,7 @@ fn only_members_have_a_voice_and_one_voice_kills_nobody() {
         record(&liar, marker(1), Profile::default()),
         record(&third, marker(1), Profile::default()),
     ];
-    let mut rig = Rig::restored(Restored { records, acts, ..Restored::default() });
+    let mut rig = Rig::restored(Restored { facts: facts(acts, records), ..Restored::default() });
     rig.connect(liar.principal(), true);
     rig.connect(third.principal(), true);
     let subject = third.principal();
@@ -187,7 +192,7 @@ fn rig_of_three() -> Rig {
         act(&me, 2, Statement::admit(third.principal(), 2)),
     ];
     let members = [&liar, &third].map(|it| record(it, marker(1), Profile::default()));
-    let mut rig = Rig::restored(Restored { records: members.into(), acts, ..Restored::default() });
+    let mut rig = Rig::restored(Restored { facts: facts(acts, members), ..Restored::default() });
     rig.connect(liar.principal(), true);
     rig
 }

@@ -1,5 +1,6 @@
 //! A node with an old key whose disk is empty, and what it says before it knows its past.
 
+use crate::rig::facts;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::rig::{
 const SECOND: Duration = Duration::from_secs(1);
 
 fn forgetful(records: Vec<Arc<Record>>) -> Rig {
-    Rig::restored(Restored { known_key: true, records, ..Restored::default() })
+    Rig::restored(Restored { known_key: true, facts: facts([], records), ..Restored::default() })
 }
 
 fn register(sync: u32) -> Control {
@@ -73,11 +74,10 @@ fn what_it_removed_before_a_restart_does_not_come_back_with_its_past() {
     let (me, other) = (who(1), who(2));
     let restored = Restored {
         known_key: true,
-        records: vec![
-            again.own().expect("it spoke").clone(),
-            record(&other, marker(1), Profile::default()),
-        ],
-        acts: vec![admit(&me, &other), admit(&other, &me)],
+        facts: facts(
+            [admit(&me, &other), admit(&other, &me)],
+            [again.own().expect("it spoke").clone(), record(&other, marker(1), Profile::default())],
+        ),
         removed,
         ..Restored::default()
     };
@@ -98,7 +98,11 @@ fn it_rises_once_a_member_knows_nothing_of_an_earlier_life() {
     let (me, other) = (who(1), who(2));
     let acts = vec![admit(&me, &other), admit(&other, &me)];
     let records = vec![record(&other, marker(1), Profile::default())];
-    let mut rig = Rig::restored(Restored { known_key: true, records, acts, ..Restored::default() });
+    let mut rig = Rig::restored(Restored {
+        known_key: true,
+        facts: facts(acts, records),
+        ..Restored::default()
+    });
     rig.connect(other.principal(), true);
     rig.run(SECOND * 3);
     assert!(rig.register("kept", None));
@@ -147,7 +151,11 @@ fn who_left_before_it_lost_its_disk_comes_back_above_that() {
     let (me, other) = (who(1), who(2));
     let acts = vec![admit(&me, &other), admit(&other, &me)];
     let records = vec![record(&other, marker(1), Profile::default())];
-    let mut rig = Rig::restored(Restored { known_key: true, records, acts, ..Restored::default() });
+    let mut rig = Rig::restored(Restored {
+        known_key: true,
+        facts: facts(acts, records),
+        ..Restored::default()
+    });
     rig.connect(other.principal(), true);
     let left = act(&me, 2, Statement::Leave { incarnation: 4 });
     rig.gossip(other.principal(), Topic::Fact, sealed_act(&left));

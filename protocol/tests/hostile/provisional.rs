@@ -1,5 +1,6 @@
 //! When a node says that its name is provisional.
 
+use crate::rig::facts;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,8 +24,10 @@ fn comes_back(join: &[&str], mine: Profile, theirs: Profile) -> Rig {
     let (me, other) = (who(1), who(2));
     let acts = vec![admit(&me, &other), admit(&other, &me)];
     let records = vec![record(&other, marker(1), theirs), record(&me, marker(1), mine)];
-    let mut rig =
-        Rig::told(join, Restored { known_key: true, records, acts, ..Restored::default() });
+    let mut rig = Rig::told(
+        join,
+        Restored { known_key: true, facts: facts(acts, records), ..Restored::default() },
+    );
     rig.run(SECOND * 3);
     rig
 }
@@ -109,7 +112,7 @@ fn it_stays_provisional_as_long_as_another_one_holds_the_name() {
             record(&other, marker(1), named("ash", false)),
             record(&me, marker(1), named("ash", true)),
         ];
-        Restored { known_key: true, records, acts, ..Restored::default() }
+        Restored { known_key: true, facts: facts(acts, records), ..Restored::default() }
     });
     let dial = seed_dial(&rig);
     reach_seed(&mut rig, dial);

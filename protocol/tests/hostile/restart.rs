@@ -1,5 +1,6 @@
 //! A leader that was killed and starts again: another one may lead since.
 
+use crate::rig::facts;
 use std::time::Duration;
 
 use crux_crdt::record::Profile;
@@ -15,7 +16,7 @@ fn restarted() -> Rig {
     let led = Profile { claim: 1, ..Profile::default() };
     let records = vec![record(&me, marker(1), led), record(&other, marker(1), Profile::default())];
     let acts = vec![admit(&me, &other), admit(&other, &me)];
-    Rig::restored(Restored { known_key: true, records, acts, ..Restored::default() })
+    Rig::restored(Restored { known_key: true, facts: facts(acts, records), ..Restored::default() })
 }
 
 /// Whether it ever said that it leads.

@@ -1,11 +1,11 @@
 //! One engine in a test's hands: it answers writes and collects commands.
 
+use crux_crdt::fact::Fact;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crux_crdt::act::{Act, Statement};
-use crux_crdt::canon::Encoder;
 use crux_crdt::record::{
     Frontier, Header, Marker, Profile, Record, Registration, ServiceKey, Slot, slots_root,
 };
@@ -17,7 +17,6 @@ use crux_protocol::flock::{
     Answer, Batch, Command, Config, Control, ControlError, ControlId, Event, Notice, Parts,
     PersistError, Restored, State, StopReason, Ticket,
 };
-use crux_protocol::frame::RecordFrame;
 use crux_protocol::genesis::{InitialSecret, JoinKey};
 use crux_protocol::leader::{self, Fenced};
 use crux_protocol::link::{self, GossipId, Protocol, ReplyId, Topic, Verdict};
@@ -105,14 +104,12 @@ pub(crate) fn marker(incarnation: u64) -> Marker {
 
 /// A record as gossip carries it.
 pub(crate) fn gossiped(record: &Record) -> Vec<u8> {
-    fact::gossiped_record(record, |_| false)
+    fact::gossiped(&Arc::new(record.clone()).into(), |_| false)
 }
 
 /// A record as it is stored by others.
 pub(crate) fn sealed(record: &Arc<Record>) -> Vec<u8> {
-    let mut out = Encoder::default();
-    RecordFrame::seal(&mut out, record, usize::MAX, |_| false);
-    out.finish()
+    fact::whole(&record.clone().into())
 }
 
 /// A fenced command under the claim that this record states.
@@ -122,7 +119,23 @@ pub(crate) fn command(record: &Record) -> Vec<u8> {
 
 /// An act as gossip carries it.
 pub(crate) fn sealed_act(act: &Signed<Act>) -> Vec<u8> {
-    fact::gossiped_act(act)
+    fact::gossiped(&Arc::new(act.clone()).into(), |_| false)
+}
+
+/// Facts of two kinds, as a disk gives them.
+pub(crate) fn facts(
+    acts: impl IntoIterator<Item = Arc<Signed<Act>>>,
+    records: impl IntoIterator<Item = Arc<Record>>,
+) -> Vec<Fact> {
+    acts.into_iter().map(Fact::from).chain(records.into_iter().map(Fact::from)).collect()
+}
+
+/// The records in a write.
+pub(crate) fn records_in(batch: &Batch) -> impl Iterator<Item = &Arc<Record>> {
+    batch.facts.iter().filter_map(|fact| match fact {
+        Fact::Record(record) => Some(record),
+        _ => None,
+    })
 }
 
 /// How the disk answers.
@@ -173,7 +186,13 @@ impl Rig {
 
     fn make_context() -> Context {
         let me = who(1).principal();
-        Context { flock: FLOCK, me, verifier: Arc::new(Ed25519), sharing: Arc::new(Apart) }
+        Context {
+            flock: FLOCK,
+            operator: None,
+            me,
+            verifier: Arc::new(Ed25519),
+            sharing: Arc::new(Apart),
+        }
     }
 
     /// What the node verifies by.
@@ -232,7 +251,8 @@ impl Rig {
         let me = who(1);
         let acts = vec![admit(&me, other), admit(other, &me)];
         let records = vec![record(other, marker(1), profile)];
-        let mut rig = Self::restored(Restored { records, acts, ..Restored::default() });
+        let mut rig =
+            Self::restored(Restored { facts: facts(acts, records), ..Restored::default() });
         rig.connect(other.principal(), true);
         rig.compare(other.principal());
         rig.run(Duration::from_secs(1));

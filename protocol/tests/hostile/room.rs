@@ -1,14 +1,17 @@
 //! A member that admits keys of its own without end, and records that nobody asked for.
 
+use crate::rig::facts;
+use crate::rig::records_in;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crux_crdt::Principal;
 use crux_crdt::act::Statement;
 use crux_crdt::canon::Canonical as _;
+use crux_crdt::fact::Kind;
 use crux_crdt::record::{Profile, Record, SLOT_BYTES_MAX, Slot};
 use crux_crdt::sign::Identity;
-use crux_crdt::strew::{Kind, Strew};
+use crux_crdt::strew::Strew;
 use crux_protocol::context::{Apart, Context};
 use crux_protocol::flock::{Answer, Control, Event, Notice, Restored};
 use crux_protocol::join::{self, Refusal};
@@ -61,7 +64,7 @@ fn rig(limit: usize) -> Rig {
         act(&me, 2, Statement::admit(honest().principal(), 2)),
     ];
     let records = [liar(), honest()].map(|it| record(&it, marker(1), Profile::default()));
-    let restored = Restored { records: records.into(), acts, ..Restored::default() };
+    let restored = Restored { facts: facts(acts, records), ..Restored::default() };
     let mut rig = Rig::limited(restored, limit);
     rig.connect(liar().principal(), true);
     rig.compare(liar().principal());
@@ -170,7 +173,7 @@ fn forgetting_frees_memory_and_disk_at_once_and_makes_room() {
         let subject = key(n).principal();
         assert!(matches!(rig.control(Control::Forget(subject)), Some(Ok(_))));
         assert!(rig.state.strew().footprint() + 40 * 1024 < held);
-        let saved = rig.saved.iter().flat_map(|batch| &batch.records);
+        let saved = rig.saved.iter().flat_map(records_in);
         let stripped = saved.filter(|record| record.is_stripped() && record.author() == subject);
         assert!(stripped.count() > 0, "its slots leave the disk");
     }
@@ -187,11 +190,10 @@ fn forgetting_frees_memory_and_disk_at_once_and_makes_room() {
     rig.saved.clear();
     rig.gossip(honest().principal(), Topic::Fact, sealed_act(&forgets));
     assert!(rig.state.strew().footprint() + 40 * 1024 < held);
-    let mut saved = rig.saved.iter().flat_map(|batch| &batch.records);
-    assert!(saved.all(|it| it.author() != subject));
+    assert!(rig.saved.iter().flat_map(records_in).all(|it| it.author() != subject));
     // Unless this node's operator does not want that.
     assert_eq!(rig.control(Control::Forget(subject)), Some(Ok(Answer::Done)));
-    let mut saved = rig.saved.iter().flat_map(|batch| &batch.records);
+    let mut saved = rig.saved.iter().flat_map(records_in);
     assert!(saved.any(|it| it.author() == subject && it.is_stripped()));
 }
 
@@ -210,6 +212,7 @@ fn a_replica_that_shrinks_by_itself_has_room_again() {
 fn context() -> Context {
     Context {
         flock: FLOCK,
+        operator: None,
         me: who(9).principal(),
         verifier: Arc::new(crux_crdt::sign::Ed25519),
         sharing: Arc::new(Apart),
@@ -253,11 +256,12 @@ fn records_of_strangers_are_not_kept_whatever_brings_them() {
                 let items = vec![pair(peer, &newer), lie];
                 Response::encode_pieces(&[sync::Piece::Items(items)])
             }
-            Request::Records(wanted) => {
+            Request::Facts { kind: Kind::RECORD, wanted } => {
                 brought += 1;
                 let want = wanted.first().expect("one at least");
-                let records = [(newer.clone(), want), (bulky(&stranger, 0), want)];
-                Response::encode_records(&records)
+                let records = [newer.clone(), bulky(&stranger, 0)];
+                let records = records.map(|record| (record.into(), want)).to_vec();
+                Response::encode_facts(Kind::RECORD, records)
             }
             _ => Response::encode_pieces(&[]),
         };

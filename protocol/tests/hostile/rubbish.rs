@@ -1,5 +1,7 @@
 //! Bytes that nobody made on purpose, and such that were good until something happened to them.
 
+use crux_crdt::fact::Kind;
+use crux_crdt::record::Frame;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +11,6 @@ use crux_crdt::record::Profile;
 use crux_crdt::sign::{Signed, Verifier};
 use crux_crdt::{Digest, Principal};
 use crux_protocol::context::{Apart, Context};
-use crux_protocol::frame::RecordFrame;
 use crux_protocol::join::{Chain, Hello, Refusal, Request, Response};
 use crux_protocol::link::{Protocol, Topic};
 use crux_protocol::liveness::{Beacon, Notice, Run};
@@ -29,6 +30,7 @@ impl Verifier for Credulous {
 
 fn credulous() -> Context {
     Context {
+        operator: None,
         flock: FLOCK,
         me: who(1).principal(),
         verifier: Arc::new(Credulous),
@@ -83,12 +85,16 @@ fn everything() -> Vec<Vec<u8>> {
     let leading = Profile { claim: 3, ..Profile::default() };
     let leading = crate::rig::record(&who(5), marker(1), leading);
     let leave = act(&who(5), 2, Statement::Leave { incarnation: 1 });
+    let wanted = sync::Wanted { key: Digest([1; 32]), held: vec![[2; 8]] };
     let others = [
-        sync::Request::Acts(vec![Digest([1; 32]); 3]).encode(),
+        sync::Request::Facts { kind: Kind::ACT, wanted: vec![wanted.clone(); 3] }.encode(),
         sync::Request::Store(sealed(&record)).encode(),
         sync::Request::Beacons(vec![who(5).principal(); 3]).encode(),
         sync::Response::encode_beacons(&told),
-        sync::Response::encode_acts([admission, leave.clone()].iter()),
+        sync::Response::encode_facts(
+            Kind::ACT,
+            vec![(admission.into(), &wanted), (leave.clone().into(), &wanted)],
+        ),
         command(&leading),
         leader::Response::Held(claim).encode(),
         sealed(&record),
@@ -133,7 +139,7 @@ fn has_one_spelling(bytes: &[u8]) {
     }
     drop(sync::Response::decode(bytes, &context));
     drop(leader::Response::decode(bytes));
-    drop(RecordFrame::open(&mut Decoder::new(bytes), &FLOCK, &Credulous));
+    drop(Frame::open(&mut Decoder::new(bytes), &FLOCK, &Credulous));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Two runs of one identity: what a node hears of another one with its own key, and which of the two stops.
 
+use crate::rig::facts;
+use crate::rig::records_in;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +30,11 @@ fn restarted(last: Marker) -> Rig {
         record(&other, marker(1), Profile::default()),
         record_with(&me, last, profile_at("127.0.0.1:3000"), &["old"]),
     ];
-    let mut rig = Rig::restored(Restored { known_key: true, records, acts, ..Restored::default() });
+    let mut rig = Rig::restored(Restored {
+        known_key: true,
+        facts: facts(acts, records),
+        ..Restored::default()
+    });
     rig.connect(other.principal(), true);
     rig.compare(other.principal());
     rig.run(SECOND);
@@ -491,7 +497,11 @@ fn who_learns_while_it_listens_that_the_other_run_says_the_same_stops_without_a_
     let acts = vec![admit(&me, &other), admit(&other, &me)];
     let last = record_with(&me, marker(3), Profile::default(), &["old"]);
     let records = vec![record(&other, marker(1), Profile::default()), last];
-    let mut rig = Rig::restored(Restored { known_key: true, records, acts, ..Restored::default() });
+    let mut rig = Rig::restored(Restored {
+        known_key: true,
+        facts: facts(acts, records),
+        ..Restored::default()
+    });
     rig.connect(other.principal(), true);
     // To ask for it would be to compare, and it would listen no more.
     let mine = beaconed(&rig);
@@ -504,7 +514,7 @@ fn who_learns_while_it_listens_that_the_other_run_says_the_same_stops_without_a_
     rig.gossip(other.principal(), Topic::Fact, gossiped(&theirs));
     rig.run(SECOND);
     assert!(rig.stopped.is_some());
-    let words = rig.written.iter().flat_map(|batch| &batch.records);
+    let words = rig.written.iter().flat_map(records_in);
     assert_eq!(words.filter(|record| record.author() == me.principal()).count(), 0);
     let told = |it: &Notice| matches!(it, Notice::LeftBehind { .. });
     assert!(!rig.notices.iter().any(told), "{:?}", rig.notices);

@@ -32,6 +32,7 @@ pub(crate) fn principal(number: u8) -> Principal {
 
 pub(crate) fn context(number: u8) -> Context {
     Context {
+        operator: None,
         flock: FLOCK,
         me: principal(number),
         verifier: Arc::new(Ed25519),

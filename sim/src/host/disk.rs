@@ -2,8 +2,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crux_crdt::act::Act;
+use crux_crdt::fact::{self, Fact, Kind};
 use crux_crdt::record::{Record, ServiceKey};
-use crux_crdt::sign::Signed;
+use crux_crdt::sign::{Signed, Terms};
 use crux_crdt::{Digest, Principal};
 use crux_protocol::flock::{Batch, Restored, Ticket};
 use crux_protocol::leader::Claim;
@@ -36,6 +37,8 @@ pub(crate) struct Disk {
     stock: Arc<Stock>,
     records: BTreeMap<Principal, Arc<Record>>,
     acts: BTreeMap<Digest, Arc<Signed<Act>>>,
+    /// Facts of other kinds, as bytes.
+    others: BTreeMap<(Kind, Digest), Vec<u8>>,
     fence: Option<Claim>,
     removed: BTreeSet<ServiceKey>,
     /// Acts that came onto it lately.
@@ -79,19 +82,44 @@ impl Disk {
     }
 
     fn apply(&mut self, batch: Batch) {
-        for record in batch.records {
-            let held = self.record(&record.author());
-            let strips = |held: &Arc<Record>| {
-                held.total() == record.total() && record.is_stripped() && !held.is_stripped()
-            };
-            if held.is_none_or(|held| held.total() < record.total() || strips(held)) {
-                self.records.insert(record.author(), record);
+        for fact in batch.facts {
+            match fact {
+                Fact::Act(act) => {
+                    self.lately.push(act.clone());
+                    self.acts.insert(act.id(), act);
+                }
+                Fact::Record(record) => self.apply_record(record),
+                fact => self.apply_other(&fact),
             }
         }
-        self.lately.extend(batch.acts.iter().cloned());
-        self.acts.extend(batch.acts.into_iter().map(|act| (act.id(), act)));
+        for gone in &batch.gone {
+            let place = (gone.kind, gone.key);
+            let Some(bytes) = self.others.remove(&place) else { continue };
+            let left = fact::without(gone.kind, &bytes, &gone.author);
+            let left = left.expect("what was written is read");
+            self.others.extend(left.map(|bytes| (place, bytes)));
+        }
         self.fence = self.fence.filter(|fence| Some(*fence) != batch.forgotten).max(batch.fence);
         self.removed.extend(batch.removed);
+    }
+
+    /// As a node's disk does.
+    fn apply_other(&mut self, fact: &Fact) {
+        let place = (fact.kind(), fact.key());
+        let kept = fact.keep(self.others.get(&place).map(Vec::as_slice));
+        if let Some(kept) = kept.expect("what was written is read") {
+            self.others.insert(place, kept.bytes);
+        }
+    }
+
+    fn apply_record(&mut self, record: Arc<Record>) {
+        let held = self.record(&record.author());
+        let strips = |held: &Arc<Record>| {
+            held.total() == record.total() && record.is_stripped() && !held.is_stripped()
+        };
+        if held.is_none_or(|held| held.total() < record.total() || strips(held)) {
+            self.records.insert(record.author(), record);
+        }
     }
 
     /// The process died: of what is on the way, some first part reaches the disk.
@@ -120,7 +148,8 @@ impl Disk {
     pub(crate) fn copy(&self) -> Self {
         let (records, acts) = (self.records.clone(), self.acts.clone());
         let (stock, removed) = (self.stock.clone(), self.removed.clone());
-        Self { stock, records, acts, fence: self.fence, removed, ..Self::default() }
+        let (others, fence) = (self.others.clone(), self.fence);
+        Self { stock, records, acts, others, fence, removed, ..Self::default() }
     }
 
     /// The record of an author that is durable.
@@ -143,11 +172,16 @@ impl Disk {
         *self = Self { next: self.next, ..Self::default() };
     }
 
-    pub(crate) fn restore(&self, known_key: bool) -> Restored {
+    pub(crate) fn restore(&self, known_key: bool, terms: &Terms<'_>) -> Restored {
+        let acts = self.stock.acts.values().chain(self.acts.values()).cloned();
+        let records = self.stock.records.values().chain(self.records.values()).cloned();
+        let others = self.others.iter().flat_map(|((kind, key), bytes)| {
+            let facts = fact::restore(*kind, key, bytes, BTreeMap::new(), terms);
+            facts.expect("what was written is read")
+        });
         Restored {
             known_key,
-            records: self.stock.records.values().chain(self.records.values()).cloned().collect(),
-            acts: self.stock.acts.values().chain(self.acts.values()).cloned().collect(),
+            facts: acts.map(Fact::from).chain(records.map(Fact::from)).chain(others).collect(),
             fence: self.fence,
             removed: self.removed.clone(),
         }

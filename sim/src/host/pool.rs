@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crux_crdt::Digest;
 use crux_crdt::act::Act;
+use crux_crdt::fact::Fact;
 use crux_crdt::record::Record;
 use crux_crdt::sign::Signed;
 use crux_protocol::context::Sharing;
@@ -16,14 +17,18 @@ pub(crate) struct Pool {
 }
 
 impl Sharing for Pool {
-    fn record(&self, record: Arc<Record>) -> Arc<Record> {
-        let mut shelf = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        shelf.share(record.id(), record)
-    }
-
-    fn act(&self, act: Arc<Signed<Act>>) -> Arc<Signed<Act>> {
-        let mut shelf = self.acts.lock().unwrap_or_else(PoisonError::into_inner);
-        shelf.share(act.id(), act)
+    fn fact(&self, fact: Fact) -> Fact {
+        match fact {
+            Fact::Act(act) => {
+                let mut shelf = self.acts.lock().unwrap_or_else(PoisonError::into_inner);
+                shelf.share(act.id(), act).into()
+            }
+            Fact::Record(record) => {
+                let mut shelf = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+                shelf.share(record.id(), record).into()
+            }
+            other => other,
+        }
     }
 }
 

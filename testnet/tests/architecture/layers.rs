@@ -45,7 +45,7 @@ const CRATES: &[Crate] = &[
         member: "protocol",
         exports: &[],
         layers: &[
-            layer("base", &["agreement", "context", "frame", "genesis", "time"], &[]),
+            layer("base", &["agreement", "context", "genesis", "time"], &[]),
             layer("link", &["link"], &["base"]),
             layer("net", &["net"], &["base", "link"]),
             layer("mover", &["pastiche"], &["base", "link"]),

@@ -3,10 +3,11 @@
 //! Clippy cannot check these, because it sees one crate at a time: which crate may depend on which, which
 //! part alone names a library, and that a library whose types cross a seam is there once. `deny.toml`
 //! says some of it again, and licences, for those who have cargo-deny. [`layers`] has the seams inside
-//! two crates, [`parts`] the one place that starts what a node runs.
+//! two crates, [`parts`] the one place that starts what a node runs, [`facts`] where kinds of facts have no name.
 
 #![expect(clippy::unwrap_used, reason = "a workspace that cannot be read fails the test")]
 
+mod facts;
 mod layers;
 mod manifest;
 mod parts;

@@ -1,8 +1,8 @@
 //! Only the supervisor may start tasks and threads of a node.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::source::{Line, has_segments, paths, sources};
+use crate::source::{has_segments, paths, product, sources};
 
 /// How a task or a thread is started that nobody waits for.
 const SPAWNS: &[&str] = &["tokio::spawn", "task::spawn", "thread::spawn", "thread::Builder::new"];
@@ -27,19 +27,4 @@ fn parts_of_a_node_start_supervised() {
     }
     let listed: BTreeSet<_> = SPAWNERS.iter().map(|(file, _)| (*file).to_owned()).collect();
     assert_eq!(seen, listed, "an exception that nobody needs");
-}
-
-/// What is no test: neither a file of tests nor a module of them at the end of a file.
-fn product(lines: Vec<Line>) -> Vec<Line> {
-    let is_test = |file: &str| {
-        file.contains("/tests/") || file.ends_with("tests.rs") || file.ends_with("_test.rs")
-    };
-    let mut test_from = BTreeMap::new();
-    for line in lines.iter().filter(|line| line.code.starts_with("mod tests {")) {
-        test_from.insert(line.file.clone(), line.number);
-    }
-    let product = |line: &Line| {
-        !is_test(&line.file) && test_from.get(&line.file).is_none_or(|from| line.number < *from)
-    };
-    lines.into_iter().filter(product).collect()
 }

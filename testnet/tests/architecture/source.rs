@@ -1,5 +1,6 @@
 //! The sources, as lines of code and the paths that they name.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -49,6 +50,21 @@ pub(crate) fn sources<'a>(directories: impl IntoIterator<Item = &'a str>) -> Vec
         }
     }
     lines
+}
+
+/// What is no test: neither a file of tests nor a module of them at the end of a file.
+pub(crate) fn product(lines: Vec<Line>) -> Vec<Line> {
+    let is_test = |file: &str| {
+        file.contains("/tests/") || file.ends_with("tests.rs") || file.ends_with("_test.rs")
+    };
+    let mut test_from = BTreeMap::new();
+    for line in lines.iter().filter(|line| line.code.starts_with("mod tests {")) {
+        test_from.insert(line.file.clone(), line.number);
+    }
+    let product = |line: &Line| {
+        !is_test(&line.file) && test_from.get(&line.file).is_none_or(|from| line.number < *from)
+    };
+    lines.into_iter().filter(product).collect()
 }
 
 /// The paths and words in a line of code.

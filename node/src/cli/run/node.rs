@@ -10,7 +10,7 @@ use crate::config::{Config, Layer};
 use crate::error::Error;
 use crate::lock::DataDir;
 use crate::parts::{Part, Stop, Supervisor};
-use crate::reload::{Hangups, Reload};
+use crate::reload::{FlockLog, Hangups, Reload};
 use crate::shutdown;
 use crate::startup::{self, Tie};
 use crate::telemetry::{self, Outlet};
@@ -40,7 +40,8 @@ pub(in crate::cli) fn run(
         // The error that ends the node waits for nobody either.
         ui.set_err(Box::new(outlet.clone()));
     }
-    let reload = Reload { flags, env: ui.env().clone(), running: config.clone(), log };
+    let reload =
+        Reload { flags, env: ui.env().clone(), running: config.clone(), log, flock_log: None };
     // One thread: a node mostly waits, and waking workers across threads would double what it costs
     // when idle. The database has a thread of its own, so nothing here waits for the disk.
     // Tasks that do wait for it, or hash, run on threads that step back for everybody else.
@@ -71,12 +72,13 @@ async fn alone(
     outlet: &Outlet,
 ) -> Result<(), Error> {
     let hangups = Hangups::Signals(shutdown::hangups()?);
-    parts.task(Part::Reload, Stop::Drop, reload.at_each(hangups));
+    let (started, views) = oneshot::channel();
+    parts.task(Part::Reload, Stop::Drop, reload.at_each(hangups, FlockLog::of(views)));
     let last_words = outlet.clone();
     let give_up = move || last_words.flush();
     let stop = shutdown::requested(parts, config.stop_with_stdin, give_up)?;
     let _dir = own(&config)?;
-    startup::run(config, parts, stop, None).await
+    startup::run(config, parts, stop, None, started).await
 }
 
 /// The node as the child of a picket.
@@ -89,10 +91,12 @@ async fn below(
     shutdown::leave_to_picket()?;
     // One that waits reads what is there when its turn comes.
     let (tell, told) = mpsc::channel(1);
-    parts.task(Part::Reload, Stop::Drop, reload.at_each(Hangups::Picket(told)));
+    let (started, views) = oneshot::channel();
+    let hangups = Hangups::Picket(told);
+    parts.task(Part::Reload, Stop::Drop, reload.at_each(hangups, FlockLog::of(views)));
     let (stop, stopped) = oneshot::channel();
     let tie = Tie { stream, picket, stop, reload: tell, addresses: Vec::new() };
-    startup::run(config, parts, async { drop(stopped.await) }, Some(tie)).await
+    startup::run(config, parts, async { drop(stopped.await) }, Some(tie), started).await
 }
 
 /// Makes the data directory this node's, and nobody else's.

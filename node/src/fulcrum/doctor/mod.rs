@@ -19,7 +19,6 @@ use std::time::Duration;
 
 use crux_client::model::{Check, CheckResult};
 use crux_client::order;
-use crux_crdt::document::Documents;
 use crux_crdt::name::{Label, NodeName};
 use crux_crdt::path::Endpoint;
 use crux_crdt::{Digest, Principal};
@@ -87,7 +86,6 @@ impl Surroundings {
 /// Checks everything that commonly goes wrong. This call does the checks that need no waiting.
 pub(super) fn examine(
     state: &flock::State,
-    documents: &Documents,
     around: &Surroundings,
     store: &StoreHandle,
 ) -> impl Future<Output = Vec<Check>> + Send + use<> {
@@ -112,7 +110,7 @@ pub(super) fn examine(
         check_parts(&around.parts),
     ];
     if around.operator.is_some() {
-        now.push(documents::check(documents));
+        now.push(documents::check(state.strew().documents()));
     }
     let addresses = around.addresses.clone();
     async move {

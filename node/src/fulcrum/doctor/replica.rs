@@ -57,6 +57,7 @@ mod tests {
 
     use crux_crdt::Digest;
     use crux_crdt::act::{Act, Statement};
+    use crux_crdt::fact::Fact;
     use crux_crdt::record::{Frontier, Header, Marker, Profile, Record, slots_root};
     use crux_crdt::sign::{Ed25519, Identity, Signed};
     use crux_protocol::context::{Apart, Context};
@@ -95,17 +96,21 @@ mod tests {
     fn state(replica_max: usize) -> State {
         let others = 10..30;
         let acts = [admission(1, 2), admission(2, 3)];
-        let acts = acts.into_iter().chain(others.clone().map(|n| admission(3, n))).collect();
+        let acts = acts.into_iter().chain(others.clone().map(|n| admission(3, n)));
         let named = [record(2, "hub"), record(3, "liar")];
         let records = others.map(|n| record(n, &format!("key-{n}")));
         let restored = Restored {
-            records: named.into_iter().chain(records).collect(),
-            acts,
+            facts: acts
+                .map(Fact::from)
+                .chain(named.map(Fact::from))
+                .chain(records.map(Fact::from))
+                .collect(),
             ..Restored::default()
         };
         let identity = Arc::new(identity(1));
         let context = Context {
             flock: FLOCK,
+            operator: None,
             me: identity.principal(),
             verifier: Arc::new(Ed25519),
             sharing: Arc::new(Apart),

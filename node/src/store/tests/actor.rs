@@ -1,7 +1,12 @@
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crux_crdt::Digest;
+use crux_crdt::fact::{Fact, Kind};
 use crux_crdt::laws::check_merge;
+use crux_crdt::merge::Merge;
+use crux_crdt::record::Record;
 use proptest::prelude::*;
 
 use super::fixture::*;
@@ -14,7 +19,7 @@ const NEVER: Duration = Duration::from_secs(3600);
 const SOON: Duration = Duration::from_millis(20);
 
 fn spawn(disk: &MemoryDisk, flush_after: Duration) -> StoreHandle {
-    let (store, _) = Store::open_on(Box::new(disk.clone()), FLOCK).unwrap();
+    let (store, _) = Store::open_on(Box::new(disk.clone()), TERMS).unwrap();
     store.spawn_flushing(&Supervisor::default(), flush_after).unwrap()
 }
 
@@ -22,7 +27,7 @@ fn spawn(disk: &MemoryDisk, flush_after: Duration) -> StoreHandle {
 fn durable(disk: &MemoryDisk) -> Content {
     let image = disk.image().after_power_failure(|| false);
     let disk = MemoryDisk::holding(image);
-    Content::of(&Store::open_on(Box::new(disk), FLOCK).unwrap().1)
+    Content::of(&Store::open_on(Box::new(disk), TERMS).unwrap().1)
 }
 
 fn wait<T>(future: impl Future<Output = T>) -> T {
@@ -145,18 +150,26 @@ fn pendings() -> impl Strategy<Value = Pending> {
     let rest = (prop::option::of((0..3_u64, 1..4_u8)), prop::option::of(0..3_u64));
     let removed = prop::collection::vec("[a-c]", 0..3);
     (records, acts, rest, removed).prop_map(|(records, acts, (fence, incarnation), removed)| {
+        let records = records.into_iter().map(|(who, seq, n)| record(who, seq, 0..n).into());
+        let acts = acts.into_iter().map(|(who, number)| act(who, number).into());
         let mut pending = Pending::default();
         pending.absorb(Batch {
-            records: records.into_iter().map(|(who, seq, n)| record(who, seq, 0..n)).collect(),
-            acts: acts.into_iter().map(|(who, number)| act(who, number)).collect(),
-            // A fence that is forgotten makes the order matter: it is not of the laws.
-            forgotten: Vec::new(),
+            facts: records.chain(acts).collect(),
             fence: fence.map(|(term, who)| (term, principal(who))),
             incarnation,
             removed: removed.iter().map(|service| key(service)).collect(),
+            // Of these the later one counts: they are not of the laws.
+            forgotten: Vec::new(),
+            gone: Vec::new(),
         });
         pending
     })
+}
+
+impl Merge for Pending {
+    fn merge(&mut self, other: &Self) -> bool {
+        self.absorb(other.to_batch())
+    }
 }
 
 proptest! {
@@ -165,22 +178,101 @@ proptest! {
     #[test]
     fn pending_batches_keep_the_laws(a in pendings(), b in pendings(), c in pendings()) {
         check_merge(&a, &b, &c, |pending| {
-            let Batch { records, acts, fence, incarnation, removed, .. } = pending.to_batch();
-            (records, acts, fence, incarnation, removed)
+            let Batch { facts, fence, incarnation, removed, .. } = pending.to_batch();
+            let facts = facts.iter().map(|fact| (fact.kind(), fact.key(), fact.id()));
+            (facts.collect::<Vec<_>>(), fence, incarnation, removed)
         });
     }
 }
 
+fn read(handle: &StoreHandle, author: u8) -> Vec<Arc<Record>> {
+    let facts: Vec<Fact> = wait(handle.read(Kind::RECORD, Digest(principal(author).0)));
+    records_of(&facts)
+}
+
 #[test]
-fn a_record_is_read_as_it_was_taken_in_last() {
+fn a_fact_is_read_as_it_was_taken_in_last() {
     let disk = MemoryDisk::default();
     let handle = spawn(&disk, NEVER);
     let whole = record(1, 4, 0..9);
     handle.save(records([record(1, 3, 0..2), whole.clone()])).unwrap();
-    assert_eq!(wait(handle.read(principal(1))), Some(whole.clone()));
-    assert_eq!(wait(handle.read(principal(2))), None);
-    handle.save(records([whole.stripped().into()])).unwrap();
-    assert!(wait(handle.read(principal(1))).unwrap().is_stripped());
+    assert_eq!(read(&handle, 1), [whole.clone()]);
+    assert_eq!(read(&handle, 2), []);
+    handle.save(records([Arc::new(whole.stripped())])).unwrap();
+    assert!(read(&handle, 1)[0].is_stripped());
+    handle.save(gone(1)).unwrap();
+    assert_eq!(read(&handle, 1), []);
     wait(handle.close()).unwrap();
-    assert_eq!(wait(handle.read(principal(1))), None);
+    assert_eq!(read(&handle, 1), []);
+}
+
+/// Saves a batch of so many facts while the test holds the disk, until the thread has it in its hands; it then
+/// waits a second time, behind that.
+fn take(handle: &StoreHandle, batch: &Batch) {
+    handle.save(batch.clone()).unwrap();
+    until("it is taken", || {
+        handle.save(batch.clone()).unwrap();
+        handle.health().unsaved == 2 * batch.facts.len()
+    });
+}
+
+/// What is saved, and what is persisted after it, are written in this order, though the two wait apart.
+#[test]
+fn of_what_is_saved_and_persisted_the_later_one_counts() {
+    let (fact, ended) = (records([record(1, 1, 0..1)]), gone(1));
+    for (first, then, left) in [(&fact, &ended, 0), (&ended, &fact, 1)] {
+        for persisted_first in [false, true] {
+            let disk = MemoryDisk::default();
+            let handle = spawn(&disk, SOON);
+            let held = disk.image();
+            take(&handle, &records([record(7, 1, 0..1)]));
+            let waiting = if persisted_first {
+                let waiting = handle.persist(first.clone());
+                handle.save(then.clone()).unwrap();
+                waiting
+            } else {
+                handle.save(first.clone()).unwrap();
+                handle.persist(then.clone())
+            };
+            drop(held);
+            wait(waiting).unwrap();
+            assert_eq!(read(&handle, 1).len(), left);
+        }
+    }
+}
+
+/// A write that failed is older than what was saved during it.
+#[test]
+fn what_was_saved_during_a_failed_write_is_later() {
+    let lie = (9, principal(2));
+    let first = Batch { fence: Some(lie), ..records([record(1, 2, 0..200), record(2, 1, 0..1)]) };
+    let then = Batch { forgotten: vec![lie], ..gone(1) };
+    let disk = MemoryDisk::default();
+    let handle = spawn(&disk, SOON);
+    let mut held = disk.image();
+    take(&handle, &first);
+    handle.save(then).unwrap();
+    held.room = Some(0);
+    drop(held);
+    until("it failed", || handle.health().failures > 0);
+    disk.image().room = None;
+    wait(handle.close()).unwrap();
+    assert_eq!(durable(&disk), Content::after(&[records([record(2, 1, 0..1)])]));
+}
+
+/// It brings no fact, and is tried again all the same.
+#[test]
+fn what_is_gone_is_tried_again_while_the_disk_is_full() {
+    let disk = MemoryDisk::default();
+    let handle = spawn(&disk, SOON);
+    let others = records((10..30).map(|author| record(author, 1, 0..200)));
+    wait(handle.persist(records([record(1, 1, 0..1)]))).unwrap();
+    wait(handle.persist(others.clone())).unwrap();
+    disk.image().sync_fails = true;
+    handle.save(gone(1)).unwrap();
+    until("it failed", || handle.health().failures > 1);
+    disk.image().sync_fails = false;
+    until("it is written", || handle.health().failures == 0);
+    wait(handle.close()).unwrap();
+    assert_eq!(durable(&disk), Content::after(&[others]));
 }

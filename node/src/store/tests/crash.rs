@@ -11,7 +11,7 @@ use crate::store::error::Failure;
 use crate::store::{Batch, Store};
 
 fn content(disk: &MemoryDisk) -> Content {
-    Content::of(&Store::open_on(Box::new(disk.clone()), FLOCK).unwrap().1)
+    Content::of(&Store::open_on(Box::new(disk.clone()), TERMS).unwrap().1)
 }
 
 /// Killed: nothing is closed, and the file is what the process wrote so far.
@@ -20,12 +20,12 @@ fn a_kill_loses_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.redb");
     let left = directory.path().join("left.redb");
-    let (mut store, _) = Store::open(&path, FLOCK).unwrap();
+    let (mut store, _) = Store::open(&path, TERMS).unwrap();
     let batches: Vec<_> = (1..5).map(mixed).collect();
     for done in 1..=batches.len() {
         store.commit(&batches[done - 1]).unwrap();
         fs::copy(&path, &left).unwrap();
-        let (_, snapshot) = Store::open(&left, FLOCK).unwrap();
+        let (_, snapshot) = Store::open(&left, TERMS).unwrap();
         assert_eq!(Content::of(&snapshot), Content::after(&batches[..done]));
     }
 }
@@ -36,7 +36,7 @@ fn a_kill_while_it_is_made_leaves_no_half_one() {
     let path = directory.path().join("store.redb");
     let unfinished = format!("store.redb.new-{}", std::process::id());
     fs::write(directory.path().join(unfinished), "half of a database").unwrap();
-    assert!(Store::open(&path, FLOCK).is_ok());
+    assert!(Store::open(&path, TERMS).is_ok());
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
 }
 
@@ -58,7 +58,7 @@ proptest! {
         kept in prop::collection::vec(any::<bool>(), 16),
     ) {
         let disk = MemoryDisk::default();
-        let (mut store, _) = Store::open_on(Box::new(disk.clone()), FLOCK).unwrap();
+        let (mut store, _) = Store::open_on(Box::new(disk.clone()), TERMS).unwrap();
         let batches: Vec<Batch> = (1..=before).map(mixed).collect();
         batches.iter().for_each(|batch| store.commit(batch).unwrap());
         disk.image().sync_fails = true;
@@ -80,7 +80,7 @@ proptest! {
         kept in prop::collection::vec(any::<bool>(), 16),
     ) {
         let disk = MemoryDisk::default();
-        let (mut store, _) = Store::open_on(Box::new(disk.clone()), FLOCK).unwrap();
+        let (mut store, _) = Store::open_on(Box::new(disk.clone()), TERMS).unwrap();
         let batches: Vec<Batch> = (1..=count).map(mixed).collect();
         batches.iter().for_each(|batch| store.commit(batch).unwrap());
         let mut coins = kept.iter().copied().cycle();

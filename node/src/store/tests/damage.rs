@@ -15,7 +15,7 @@ fn batches() -> [Batch; 2] {
 /// The bytes of a database; closed, or as a kill leaves it.
 fn bytes(close: bool) -> Vec<u8> {
     let disk = MemoryDisk::default();
-    let (mut store, _) = Store::open_on(Box::new(disk.clone()), FLOCK).unwrap();
+    let (mut store, _) = Store::open_on(Box::new(disk.clone()), TERMS).unwrap();
     batches().iter().for_each(|batch| store.commit(batch).unwrap());
     if close {
         store.close().unwrap();
@@ -29,7 +29,7 @@ fn bytes(close: bool) -> Vec<u8> {
 fn check(bytes: Vec<u8>, closed: bool, what: &str) -> bool {
     let states = [1, 2].map(|n| Content::after(&batches()[..n]));
     let states = &states[usize::from(closed)..];
-    match Store::open_on(Box::new(MemoryDisk::holding(bytes)), FLOCK) {
+    match Store::open_on(Box::new(MemoryDisk::holding(bytes)), TERMS) {
         Ok((_, snapshot)) => {
             assert!(states.contains(&Content::of(&snapshot)), "{what}: other content");
             true
@@ -81,7 +81,7 @@ fn zeroed_pages() {
 /// Changes a good database behind the store's back, checksums and all.
 fn forged(change: impl FnOnce(&redb::WriteTransaction)) -> String {
     let disk = MemoryDisk::default();
-    let (mut store, _) = Store::open_on(Box::new(disk.clone()), FLOCK).unwrap();
+    let (mut store, _) = Store::open_on(Box::new(disk.clone()), TERMS).unwrap();
     store.commit(&mixed(4)).unwrap();
     store.close().unwrap();
     let database: Database = disk.open().unwrap();
@@ -89,7 +89,7 @@ fn forged(change: impl FnOnce(&redb::WriteTransaction)) -> String {
     change(&transaction);
     transaction.commit().unwrap();
     drop(database);
-    match Store::open_on(Box::new(disk), FLOCK) {
+    match Store::open_on(Box::new(disk), TERMS) {
         Err(Failure::Damaged(what)) => what,
         other => panic!("{other:?}"),
     }
@@ -97,54 +97,66 @@ fn forged(change: impl FnOnce(&redb::WriteTransaction)) -> String {
 
 #[test]
 fn forged_content_is_found() {
-    type Slots = TableDefinition<'static, (&'static [u8; 32], &'static [u8; 32]), &'static [u8]>;
-    const SLOTS: Slots = TableDefinition::new("slots-1");
-    const ACTS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("acts-2");
-    const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta-1");
+    const FACTS: TableDefinition<'_, (u8, &[u8; 32]), &[u8]> = TableDefinition::new("facts-1");
+    const PARTS: TableDefinition<'_, (u8, &[u8; 32], &[u8; 32]), &[u8]> =
+        TableDefinition::new("parts-1");
+    const LOCAL: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("local-1");
+    const ACT: u8 = 1;
+    const RECORD: u8 = 2;
     let key = (principal(1).0, slot(0).id().0);
 
     let missing = forged(|transaction| {
-        let mut slots = transaction.open_table(SLOTS).unwrap();
-        assert!(slots.remove((&key.0, &key.1)).unwrap().is_some());
+        let mut parts = transaction.open_table(PARTS).unwrap();
+        assert!(parts.remove((RECORD, &key.0, &key.1)).unwrap().is_some());
     });
-    assert!(missing.contains("it is missing"), "{missing}");
+    let names = format!("records {}: its part {}", principal(1).short(), slot(0).id().short());
+    assert_eq!(missing, format!("{names} is missing"));
 
     let exchanged = forged(|transaction| {
         let other = crux_crdt::canon::Canonical::to_canonical(&slot(77));
-        let mut slots = transaction.open_table(SLOTS).unwrap();
-        slots.insert((&key.0, &key.1), other.as_slice()).unwrap();
+        let mut parts = transaction.open_table(PARTS).unwrap();
+        parts.insert((RECORD, &key.0, &key.1), other.as_slice()).unwrap();
     });
     assert!(exchanged.contains("slots are not those"), "{exchanged}");
 
     let renamed = forged(|transaction| {
-        let mut acts = transaction.open_table(ACTS).unwrap();
-        let envelope = acts.remove(&act(1, 1).id().0).unwrap().unwrap().value().to_vec();
-        acts.insert(&[1; 32], envelope.as_slice()).unwrap();
+        let mut facts = transaction.open_table(FACTS).unwrap();
+        let envelope = facts.remove((ACT, &act(1, 1).id().0)).unwrap().unwrap().value().to_vec();
+        facts.insert((ACT, &[1; 32]), envelope.as_slice()).unwrap();
     });
-    assert!(renamed.contains("another one"), "{renamed}");
+    assert_eq!(renamed, "acts 01010101: it is another one");
+
+    let retyped = forged(|transaction| {
+        let mut facts = transaction.open_table(FACTS).unwrap();
+        let envelope = facts.remove((ACT, &act(1, 1).id().0)).unwrap().unwrap().value().to_vec();
+        facts.insert((RECORD, &principal(1).0), envelope.as_slice()).unwrap();
+    });
+    assert!(retyped.contains("the signature is not the author's"), "{retyped}");
 
     let longer = forged(|transaction| {
-        let mut meta = transaction.open_table(META).unwrap();
-        let removed = meta.remove("removed").unwrap().unwrap().value().to_vec();
-        meta.insert("removed", [&*removed, &[0]].concat().as_slice()).unwrap();
+        let mut local = transaction.open_table(LOCAL).unwrap();
+        let removed = local.remove("removed").unwrap().unwrap().value().to_vec();
+        local.insert("removed", [&*removed, &[0]].concat().as_slice()).unwrap();
     });
     assert!(longer.contains("what was removed"), "{longer}");
 
-    let gone = forged(|transaction| _ = transaction.delete_table(ACTS).unwrap());
-    assert!(gone.contains("acts-2"), "{gone}");
+    let shorter = forged(|transaction| {
+        transaction.open_table(LOCAL).unwrap().insert("fence", &[0; 39][..]).unwrap();
+    });
+    assert_eq!(shorter, "its fence has another size");
+
+    let gone = forged(|transaction| _ = transaction.delete_table(FACTS).unwrap());
+    assert!(gone.contains("facts-1"), "{gone}");
 }
 
 #[test]
 fn what_another_flock_signed_is_found() {
-    for batch in [
-        records([record_for(&OTHER, 1, 1, 0..2)]),
-        Batch { acts: vec![act_for(&OTHER, 1, 1)], ..Batch::default() },
-    ] {
+    for batch in [records([record_for(&OTHER, 1, 1, 0..2)]), facts([act_for(&OTHER, 1, 1)])] {
         let disk = MemoryDisk::default();
-        let (mut store, _) = Store::open_on(Box::new(disk.clone()), FLOCK).unwrap();
+        let (mut store, _) = Store::open_on(Box::new(disk.clone()), TERMS).unwrap();
         store.commit(&batch).unwrap();
         drop(store);
-        let Err(Failure::Damaged(what)) = Store::open_on(Box::new(disk), FLOCK) else {
+        let Err(Failure::Damaged(what)) = Store::open_on(Box::new(disk), TERMS) else {
             panic!("it opens");
         };
         assert!(what.contains("the signature is not the author's"), "{what}");

@@ -1,20 +1,26 @@
-//! Signed records and acts of a small flock.
+//! Signed facts of a small flock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crux_crdt::act::{ACT_BYTES_MAX, Act, Statement};
 use crux_crdt::canon::Canonical as _;
+use crux_crdt::fact::{Fact, Gone, Kind};
 use crux_crdt::record::{
     Frontier, Header, Marker, Profile, Record, Registration, ServiceKey, Slot, slots_root,
 };
-use crux_crdt::sign::{Identity, Signed};
+use crux_crdt::sign::{Ed25519, Identity, Signed, Terms};
 use crux_crdt::{Digest, Principal};
 
 use crate::store::{Batch, Snapshot};
 
 pub(super) const FLOCK: Digest = Digest([7; 32]);
 pub(super) const OTHER: Digest = Digest([8; 32]);
+pub(super) const TERMS: Terms<'static> = terms(FLOCK);
+
+pub(super) const fn terms(flock: Digest) -> Terms<'static> {
+    Terms { flock, operator: None, verifier: &Ed25519 }
+}
 
 pub(super) fn identity(seed: u8) -> Identity {
     Identity::from_seed(&[seed; 32])
@@ -110,7 +116,18 @@ pub(super) fn unknown_act(author: u8, number: u64) -> Arc<Signed<Act>> {
 }
 
 pub(super) fn records(records: impl IntoIterator<Item = Arc<Record>>) -> Batch {
-    Batch { records: records.into_iter().collect(), ..Batch::default() }
+    facts(records)
+}
+
+pub(super) fn facts(facts: impl IntoIterator<Item = impl Into<Fact>>) -> Batch {
+    Batch { facts: facts.into_iter().map(Into::into).collect(), ..Batch::default() }
+}
+
+/// What an author has under its own key is held no more.
+pub(super) fn gone(author: u8) -> Batch {
+    let author = principal(author);
+    let gone = Gone { kind: Kind::RECORD, key: Digest(author.0), author };
+    Batch { gone: vec![gone], ..Batch::default() }
 }
 
 pub(super) fn key(service: &str) -> ServiceKey {
@@ -124,23 +141,41 @@ pub(super) fn key(service: &str) -> ServiceKey {
 
 /// A bit of everything.
 pub(super) fn mixed(seq: u64) -> Batch {
+    let records = (1..=3)
+        .map(|author| record(author, seq, (0..5).take(usize::try_from(seq % 5).unwrap())))
+        .map(Fact::from);
+    let acts = (1..=seq).map(|number| act(1, number)).map(Fact::from);
     Batch {
-        records: (1..=3)
-            .map(|author| record(author, seq, (0..5).take(usize::try_from(seq % 5).unwrap())))
-            .collect(),
-        acts: (1..=seq).map(|number| act(1, number)).collect(),
-        forgotten: Vec::new(),
+        facts: records.chain(acts).collect(),
         fence: Some((seq, principal(2))),
         incarnation: Some(seq),
         removed: (0..seq).map(|n| key(&format!("gone-{n}"))).collect(),
+        ..Batch::default()
     }
+}
+
+/// The records among facts.
+pub(super) fn records_of(facts: &[Fact]) -> Vec<Arc<Record>> {
+    let record = |fact: &Fact| {
+        let Fact::Record(record) = fact else { return None };
+        Some(record.clone())
+    };
+    facts.iter().filter_map(record).collect()
+}
+
+/// The acts among facts.
+pub(super) fn acts_of(facts: &[Fact]) -> Vec<Arc<Signed<Act>>> {
+    let act = |fact: &Fact| {
+        let Fact::Act(act) = fact else { return None };
+        Some(act.clone())
+    };
+    facts.iter().filter_map(act).collect()
 }
 
 /// What is compared: everything, by id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Content {
-    records: BTreeMap<Principal, Digest>,
-    acts: Vec<Digest>,
+    facts: Vec<(Kind, Digest, Digest)>,
     fence: Option<(u64, Principal)>,
     incarnation: u64,
     removed: BTreeSet<ServiceKey>,
@@ -148,10 +183,9 @@ pub(super) struct Content {
 
 impl Content {
     pub(super) fn of(snapshot: &Snapshot) -> Self {
-        let records = snapshot.records.iter();
+        let facts = snapshot.facts.iter();
         Self {
-            records: records.map(|record| (record.author(), record.id())).collect(),
-            acts: snapshot.acts.iter().map(|act| act.id()).collect(),
+            facts: facts.map(|fact| (fact.kind(), fact.key(), fact.id())).collect(),
             fence: snapshot.fence,
             incarnation: snapshot.incarnation,
             removed: snapshot.removed.clone(),
@@ -164,9 +198,9 @@ impl Content {
         for batch in batches {
             all.absorb(batch.clone());
         }
-        let Batch { records, acts, fence, incarnation, removed, .. } = all.to_batch();
+        let Batch { facts, fence, incarnation, removed, .. } = all.to_batch();
         let incarnation = incarnation.unwrap_or_default();
         let removed = removed.into_iter().collect();
-        Self::of(&Snapshot { records, acts, fence, incarnation, removed })
+        Self::of(&Snapshot { facts, fence, incarnation, removed })
     }
 }

@@ -5,7 +5,7 @@ use super::memory::MemoryDisk;
 use crate::store::{Store, WriteError};
 
 fn content(disk: &MemoryDisk) -> Content {
-    Content::of(&Store::open_on(Box::new(disk.clone()), FLOCK).unwrap().1)
+    Content::of(&Store::open_on(Box::new(disk.clone()), TERMS).unwrap().1)
 }
 
 /// More than fits into what a database has allocated.
@@ -16,7 +16,7 @@ fn large() -> crate::store::Batch {
 #[test]
 fn writing_goes_on_when_there_is_room() {
     let disk = MemoryDisk::default();
-    let (mut store, _) = Store::open_on(Box::new(disk.clone()), FLOCK).unwrap();
+    let (mut store, _) = Store::open_on(Box::new(disk.clone()), TERMS).unwrap();
     store.commit(&mixed(3)).unwrap();
     disk.image().room = Some(0);
     for _ in 0..3 {
@@ -33,7 +33,7 @@ fn writing_goes_on_when_there_is_room() {
 #[test]
 fn a_full_disk_that_shows_only_when_syncing() {
     let disk = MemoryDisk::default();
-    let (mut store, _) = Store::open_on(Box::new(disk.clone()), FLOCK).unwrap();
+    let (mut store, _) = Store::open_on(Box::new(disk.clone()), TERMS).unwrap();
     store.commit(&mixed(3)).unwrap();
     disk.image().sync_fails = true;
     assert!(matches!(store.commit(&mixed(4)), Err(WriteError::Full(_))));
@@ -50,7 +50,7 @@ fn a_full_disk_that_shows_only_when_syncing() {
 #[test]
 fn a_node_starts_on_a_full_disk() {
     let disk = MemoryDisk::default();
-    let (mut store, _) = Store::open_on(Box::new(disk.clone()), FLOCK).unwrap();
+    let (mut store, _) = Store::open_on(Box::new(disk.clone()), TERMS).unwrap();
     store.commit(&mixed(3)).unwrap();
     let killed = MemoryDisk::holding(disk.image().bytes.clone());
     store.close().unwrap();

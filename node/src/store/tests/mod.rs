@@ -3,6 +3,7 @@
 mod actor;
 mod crash;
 mod damage;
+mod documents;
 mod fixture;
 mod full;
 mod memory;

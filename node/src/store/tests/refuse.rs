@@ -16,7 +16,7 @@ fn place() -> (TempDir, PathBuf) {
 
 fn error(path: &std::path::Path) -> OpenError {
     let before = fs::read(path).ok();
-    let error = Store::open(path, FLOCK).unwrap_err();
+    let error = Store::open(path, TERMS).unwrap_err();
     assert_eq!(fs::read(path).ok(), before, "a refused database was changed");
     error
 }
@@ -24,12 +24,12 @@ fn error(path: &std::path::Path) -> OpenError {
 #[test]
 fn another_flock() {
     let (_directory, path) = place();
-    Store::open(&path, OTHER).unwrap().0.close().unwrap();
-    let refused = Store::open(&path, FLOCK).unwrap_err();
+    Store::open(&path, terms(OTHER)).unwrap().0.close().unwrap();
+    let refused = Store::open(&path, TERMS).unwrap_err();
     assert!(matches!(refused, OpenError::OtherFlock { found: OTHER, expected: FLOCK, .. }));
     assert!(refused.to_string().contains("0808"), "{refused}");
     // It is still theirs.
-    assert!(Store::open(&path, OTHER).is_ok());
+    assert!(Store::open(&path, terms(OTHER)).is_ok());
 }
 
 /// Says of a database that it has this format.
@@ -45,10 +45,10 @@ fn set_format(path: &std::path::Path, format: u32) {
 #[test]
 fn a_newer_format() {
     let (_directory, path) = place();
-    Store::open(&path, FLOCK).unwrap().0.close().unwrap();
-    set_format(&path, 4);
-    let refused = Store::open(&path, FLOCK).unwrap_err();
-    assert!(matches!(refused, OpenError::Newer { found: 4, known: 3, .. }));
+    Store::open(&path, TERMS).unwrap().0.close().unwrap();
+    set_format(&path, 5);
+    let refused = Store::open(&path, TERMS).unwrap_err();
+    assert!(matches!(refused, OpenError::Newer { found: 5, known: 4, .. }));
     assert!(refused.to_string().contains("made by a newer Crux"), "{refused}");
 }
 
@@ -57,27 +57,27 @@ fn a_newer_format() {
 fn an_older_format() {
     for older in [1, 2] {
         let (_directory, path) = place();
-        let (mut store, _) = Store::open(&path, FLOCK).unwrap();
+        let (mut store, _) = Store::open(&path, TERMS).unwrap();
         store.commit(&mixed(3)).unwrap();
         store.close().unwrap();
         set_format(&path, older);
         for _ in 0..2 {
-            let refused = Store::open(&path, FLOCK).unwrap_err();
+            let refused = Store::open(&path, TERMS).unwrap_err();
             assert!(matches!(refused, OpenError::Older { known: 3, .. }), "{refused:?}");
             let says = format!("it has format {older}, this build reads 3");
             assert!(refused.to_string().contains(&says), "{refused}");
             assert!(refused.hint().contains("run the version of Crux that made it"));
         }
-        let hint = Store::open(&path, FLOCK).unwrap_err().hint();
-        set_format(&path, 3);
-        let (store, snapshot) = Store::open(&path, FLOCK).unwrap();
+        let hint = Store::open(&path, TERMS).unwrap_err().hint();
+        set_format(&path, 4);
+        let (store, snapshot) = Store::open(&path, TERMS).unwrap();
         assert_eq!(Content::of(&snapshot), Content::after([&mixed(3)]));
         store.close().unwrap();
         // Set aside as the hint says, the node starts with an empty one.
         let command = hint.split('`').nth(1).unwrap();
         let moved = std::process::Command::new("sh").args(["-c", command]).status().unwrap();
         assert!(moved.success());
-        let (_, empty) = Store::open(&path, FLOCK).unwrap();
+        let (_, empty) = Store::open(&path, TERMS).unwrap();
         assert_eq!(Content::of(&empty), Content::default());
     }
 }
@@ -85,12 +85,12 @@ fn an_older_format() {
 #[test]
 fn a_second_owner() {
     let (_directory, path) = place();
-    let (store, _) = Store::open(&path, FLOCK).unwrap();
-    assert!(matches!(Store::open(&path, FLOCK).unwrap_err(), OpenError::InUse { .. }));
+    let (store, _) = Store::open(&path, TERMS).unwrap();
+    assert!(matches!(Store::open(&path, TERMS).unwrap_err(), OpenError::InUse { .. }));
     store.close().unwrap();
-    let (store, _) = Store::open(&path, FLOCK).unwrap();
+    let (store, _) = Store::open(&path, TERMS).unwrap();
     drop(store);
-    assert!(Store::open(&path, FLOCK).is_ok());
+    assert!(Store::open(&path, TERMS).is_ok());
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn what_is_no_database() {
 fn a_database_of_another_program() {
     let (_directory, path) = place();
     drop(Database::create(&path).unwrap());
-    assert!(matches!(Store::open(&path, FLOCK).unwrap_err(), OpenError::Damaged { .. }));
+    assert!(matches!(Store::open(&path, TERMS).unwrap_err(), OpenError::Damaged { .. }));
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn damage_says_how_to_set_the_file_aside() {
     // The command does what it says, and the node starts.
     let shell = |command| std::process::Command::new("sh").args(["-c", command]).status().unwrap();
     assert!(shell(command).success());
-    assert!(Store::open(&path, FLOCK).is_ok());
+    assert!(Store::open(&path, TERMS).is_ok());
     // Another time does not overwrite the first.
     fs::write(&path, "y").unwrap();
     assert_ne!(error(&path).hint(), hint);

@@ -1,32 +1,40 @@
 use std::fs;
 
 use crux_crdt::canon::Canonical as _;
+use crux_crdt::fact::{Fact, Kind};
 use crux_crdt::record::{Profile, Record, SLOT_BYTES_MAX, Slot};
+use crux_crdt::{Digest, Principal};
 use redb::{ReadableDatabase, ReadableTableMetadata};
 
 use super::fixture::*;
 use super::memory::MemoryDisk;
-use crate::store::codec::StoredRecord;
 use crate::store::error::Failure;
 use crate::store::tables::{ReadTables, WriteTables};
 use crate::store::{Batch, Snapshot, Store};
 
 fn open(disk: &MemoryDisk) -> (Store, Snapshot) {
-    Store::open_on(Box::new(disk.clone()), FLOCK).unwrap()
+    Store::open_on(Box::new(disk.clone()), TERMS).unwrap()
+}
+
+/// How many parts are stored apart.
+fn parts(store: &Store) -> u64 {
+    let read = store.database().unwrap().begin_read().unwrap();
+    ReadTables::open(&read).unwrap().parts.len().unwrap()
 }
 
 #[test]
 fn what_is_committed_is_there_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.redb");
-    let (mut store, empty) = Store::open(&path, FLOCK).unwrap();
+    let (mut store, empty) = Store::open(&path, TERMS).unwrap();
     assert_eq!(Content::of(&empty), Content::default());
     let batches = [mixed(1), mixed(4), records([record(5, 1, 0..3)])];
     batches.iter().for_each(|batch| store.commit(batch).unwrap());
     store.close().unwrap();
-    let (_, snapshot) = Store::open(&path, FLOCK).unwrap();
+    let (_, snapshot) = Store::open(&path, TERMS).unwrap();
     assert_eq!(Content::of(&snapshot), Content::after(&batches));
-    let services = snapshot.records.iter().map(|record| record.registrations().count());
+    let records = records_of(&snapshot.facts);
+    let services = records.iter().map(|record| record.registrations().count());
     assert_eq!(services.sum::<usize>(), 4 + 4 + 4 + 3);
     // Nothing is left beside it.
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
@@ -38,9 +46,9 @@ fn an_act_of_an_unknown_kind_is_there_again() {
     let disk = MemoryDisk::default();
     let (mut store, _) = open(&disk);
     let acts = vec![unknown_act(1, 1), act(1, 2)];
-    store.commit(&Batch { acts: acts.clone(), ..Batch::default() }).unwrap();
+    store.commit(&facts(acts.clone())).unwrap();
     store.close().unwrap();
-    let again = open(&disk).1.acts;
+    let again = acts_of(&open(&disk).1.facts);
     assert_eq!(again.len(), 2);
     for act in acts {
         let held = again.iter().find(|held| held.id() == act.id()).expect("it is stored");
@@ -89,14 +97,12 @@ fn nothing_new_does_not_touch_the_disk() {
 }
 
 #[test]
-fn slots_that_are_not_covered_leave_the_table() {
+fn parts_that_are_not_covered_leave_the_table() {
     let disk = MemoryDisk::default();
     let (mut store, _) = open(&disk);
     store.commit(&records([record(1, 1, 0..200), record(2, 1, 0..2)])).unwrap();
     store.commit(&records([record(1, 2, 199..201)])).unwrap();
-    let database = store.database().unwrap();
-    let tables = ReadTables::open(&database.begin_read().unwrap()).unwrap();
-    assert_eq!(tables.slots.len().unwrap(), 4);
+    assert_eq!(parts(&store), 4);
 }
 
 #[test]
@@ -116,7 +122,7 @@ fn only_its_owner_may_read_it() {
     use std::os::unix::fs::PermissionsExt;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.redb");
-    drop(Store::open(&path, FLOCK).unwrap());
+    drop(Store::open(&path, TERMS).unwrap());
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
@@ -161,11 +167,12 @@ fn what_this_version_does_not_know_comes_back_byte_for_byte() {
     store.commit(&records([record.clone()])).unwrap();
     drop(store);
     let snapshot = open(&disk).1;
-    let [read] = &snapshot.records[..] else { panic!("one record") };
+    let [read] = &records_of(&snapshot.facts)[..] else { panic!("one record") };
     assert_eq!(**read, *record);
     assert_eq!(read.profile().to_canonical(), profile);
     assert_eq!(read.slots().len(), 4);
-    assert_eq!(StoredRecord::seal(read), StoredRecord::seal(&record));
+    let kept = |record: &std::sync::Arc<Record>| Fact::from(record.clone()).keep(None).unwrap();
+    assert_eq!(kept(read), kept(&record));
 }
 
 #[test]
@@ -179,21 +186,19 @@ fn a_stripped_record_replaces_the_whole_one_and_takes_its_slots_along() {
     // The whole one does not come back, an older one neither.
     store.commit(&records([whole.clone()])).unwrap();
     store.commit(&records([record(1, 3, 0..5)])).unwrap();
-    let slots = {
-        let database = store.database().unwrap();
-        ReadTables::open(&database.begin_read().unwrap()).unwrap().slots.len().unwrap()
-    };
-    assert_eq!(slots, 3);
+    assert_eq!(parts(&store), 3);
     drop(store);
     let (mut store, snapshot) = open(&disk);
-    let held = snapshot.records.iter().find(|it| it.author() == principal(1)).unwrap();
+    let held = records_of(&snapshot.facts);
+    let held = held.iter().find(|it| it.author() == principal(1)).unwrap();
     assert_eq!(**held, *stripped);
     assert!(held.is_stripped() && held.id() == whole.id());
     // A newer one is whole again.
     store.commit(&records([record(1, 5, 0..7)])).unwrap();
     drop(store);
     let (_, snapshot) = open(&disk);
-    assert_eq!(snapshot.records.iter().map(|it| it.slots().len()).sum::<usize>(), 7 + 3);
+    let records = records_of(&snapshot.facts);
+    assert_eq!(records.iter().map(|it| it.slots().len()).sum::<usize>(), 7 + 3);
 }
 
 #[test]
@@ -201,15 +206,16 @@ fn a_record_that_lost_its_list_of_slots_is_damaged_and_not_stripped() {
     let disk = MemoryDisk::default();
     let (store, _) = open(&disk);
     let whole = record(1, 1, 0..3);
-    let mut bytes = StoredRecord::seal(&whole.stripped());
+    let stripped = Fact::from(std::sync::Arc::new(whole.stripped()));
+    let mut bytes = stripped.keep(None).unwrap().unwrap().bytes;
     let transaction = store.database().unwrap().begin_write().unwrap();
     let mut tables = WriteTables::open(&transaction).unwrap();
     bytes.pop();
-    tables.records.insert(&principal(1).0, bytes.as_slice()).unwrap();
+    tables.facts.insert((Kind::RECORD.0, &principal(1).0), bytes.as_slice()).unwrap();
     drop(tables);
     transaction.commit().unwrap();
     drop(store);
-    let refused = Store::open_on(Box::new(disk), FLOCK);
+    let refused = Store::open_on(Box::new(disk), TERMS);
     assert!(matches!(refused, Err(Failure::Damaged(_))));
 }
 
@@ -220,9 +226,9 @@ fn pending_writes_strip_in_any_order() {
     for order in [[&whole, &stripped], [&stripped, &whole]] {
         let mut pending = crate::store::pending::Pending::default();
         order.iter().for_each(|it| _ = pending.absorb(records([(*it).clone()])));
-        assert!(pending.to_batch().records[0].is_stripped());
+        assert!(records_of(&pending.to_batch().facts)[0].is_stripped());
         pending.absorb(records([newer.clone()]));
-        assert_eq!(pending.to_batch().records[0].slots().len(), 2);
+        assert_eq!(records_of(&pending.to_batch().facts)[0].slots().len(), 2);
     }
 }
 
@@ -231,27 +237,29 @@ fn what_forgotten_authors_took_is_used_again_and_given_back_at_the_next_start() 
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.redb");
     let size = || fs::metadata(&path).unwrap().len();
-    let (mut store, _) = Store::open(&path, FLOCK).unwrap();
+    let (mut store, _) = Store::open(&path, TERMS).unwrap();
     let many: Vec<_> = (1..=20).map(|author| bulky(author, 1, 200)).collect();
     store.commit(&records(many.clone())).unwrap();
     let full = size();
     assert!(full > 30 << 20, "{full}");
-    store.commit(&records(many.iter().map(|it| it.stripped().into()))).unwrap();
+    let stripped = |it: &std::sync::Arc<Record>| std::sync::Arc::new(it.stripped());
+    store.commit(&records(many.iter().map(stripped))).unwrap();
     // Pages that are free are used first.
     store.commit(&Batch::default()).unwrap();
     store.commit(&records([record(40, 1, 0..1)])).unwrap();
     store.commit(&records((21..=30).map(|author| bulky(author, 1, 200)))).unwrap();
     assert!(size() <= full + full / 4, "{} after {full}", size());
-    let again = (21..=30).map(|author| bulky(author, 1, 200).stripped().into());
+    let again = (21..=30).map(|author| stripped(&bulky(author, 1, 200)));
     store.commit(&records(again)).unwrap();
     store.close().unwrap();
-    let (store, snapshot) = Store::open(&path, FLOCK).unwrap();
-    assert_eq!(snapshot.records.len(), 31);
+    let (store, snapshot) = Store::open(&path, TERMS).unwrap();
+    assert_eq!(snapshot.facts.len(), 31);
     store.close().unwrap();
     assert!(size() < 2 << 20, "{} after {full}", size());
-    let (_, again) = Store::open(&path, FLOCK).unwrap();
+    let (_, again) = Store::open(&path, TERMS).unwrap();
     assert_eq!(Content::of(&again), Content::of(&snapshot));
 }
+
 /// The greater one counts, unless it is what is forgotten: on the disk, and in batches that wait for it.
 #[test]
 fn a_fence_that_is_forgotten_does_not_come_back_and_another_one_stays() {
@@ -269,4 +277,104 @@ fn a_fence_that_is_forgotten_does_not_come_back_and_another_one_stays() {
         assert_eq!(snapshot.fence, Some((next, principal(2))));
         assert_eq!(Content::of(&snapshot), Content::after(&batches));
     }
+}
+
+#[test]
+fn what_is_gone_leaves_the_disk_with_its_parts_and_may_come_back() {
+    let disk = MemoryDisk::default();
+    let (mut store, _) = open(&disk);
+    let both = records([record(1, 4, 0..200), record(2, 1, 0..3)]);
+    store.commit(&both).unwrap();
+    // Under another author's key nothing of this one is there.
+    let mut elsewhere = gone(1);
+    elsewhere.gone[0].key = Digest(principal(2).0);
+    store.commit(&elsewhere).unwrap();
+    assert_eq!(parts(&store), 203);
+    store.commit(&gone(1)).unwrap();
+    assert_eq!(parts(&store), 3);
+    drop(store);
+    let (mut store, snapshot) = open(&disk);
+    assert_eq!(Content::of(&snapshot), Content::after(&[records([record(2, 1, 0..3)])]));
+    // What is gone is no statement about what comes later: an older one, even.
+    store.commit(&records([record(1, 3, 0..5)])).unwrap();
+    drop(store);
+    assert_eq!(records_of(&open(&disk).1.facts).len(), 2);
+}
+
+#[test]
+fn what_is_gone_already_does_not_touch_the_disk() {
+    let disk = MemoryDisk::default();
+    let (mut store, _) = open(&disk);
+    store.commit(&mixed(3)).unwrap();
+    store.commit(&gone(1)).unwrap();
+    let before = disk.image().syncs;
+    store.commit(&gone(1)).unwrap();
+    store.commit(&gone(9)).unwrap();
+    assert_eq!(disk.image().syncs, before);
+}
+
+/// In one batch the facts are merged first. Of several batches the later one counts.
+#[test]
+fn what_is_gone_leaves_what_waits() {
+    let at = |batch: Batch| {
+        let disk = MemoryDisk::default();
+        let (mut store, _) = open(&disk);
+        store.commit(&records([record(1, 1, 0..1)])).unwrap();
+        store.commit(&batch).unwrap();
+        drop(store);
+        records_of(&open(&disk).1.facts).iter().map(|it| it.marker().seq).collect::<Vec<_>>()
+    };
+    let (newer, ended) = (records([record(1, 2, 0..2)]), gone(1));
+    let both = Batch { gone: ended.gone.clone(), ..newer.clone() };
+    let merged = |batches: &[&Batch]| {
+        let mut pending = crate::store::pending::Pending::default();
+        batches.iter().for_each(|batch| _ = pending.absorb((*batch).clone()));
+        pending.to_batch()
+    };
+    assert_eq!(at(both.clone()), [0; 0]);
+    assert_eq!(at(merged(&[&both])), [0; 0]);
+    assert_eq!(at(merged(&[&newer, &ended])), [0; 0]);
+    assert_eq!(at(merged(&[&ended, &newer])), [2]);
+    let waiting = merged(&[&newer, &ended]);
+    assert_eq!((waiting.facts.len(), waiting.gone.len()), (0, 1));
+}
+
+#[test]
+fn of_what_is_gone_a_bounded_part_waits() {
+    let mut pending = crate::store::pending::Pending::default();
+    let many = (0..20_000_u32).map(|n| {
+        let mut author = Principal([7; 32]);
+        author.0[..4].copy_from_slice(&n.to_be_bytes());
+        crux_crdt::fact::Gone { kind: Kind::RECORD, key: Digest(author.0), author }
+    });
+    let fact = record(1, 1, 0..1);
+    assert!(pending.absorb(records([fact])));
+    assert!(pending.absorb(Batch { gone: many.collect(), ..Batch::default() }));
+    // The fact itself need not be written all the same.
+    pending.absorb(gone(1));
+    let batch = pending.to_batch();
+    assert_eq!((batch.facts.len(), batch.gone.len()), (0, 16_384));
+}
+
+/// A later build of this format wrote it. It finds it again, whatever this one does meanwhile.
+#[test]
+fn facts_of_a_kind_that_this_build_does_not_know_stay_in_the_file() {
+    let disk = MemoryDisk::default();
+    let (mut store, _) = open(&disk);
+    let transaction = store.database().unwrap().begin_write().unwrap();
+    let mut tables = WriteTables::open(&transaction).unwrap();
+    tables.facts.insert((200, &[5; 32]), &b"of a later build"[..]).unwrap();
+    tables.parts.insert((200, &[5; 32], &[6; 32]), &b"its part"[..]).unwrap();
+    drop(tables);
+    transaction.commit().unwrap();
+    store.commit(&mixed(3)).unwrap();
+    store.close().unwrap();
+    let (mut store, snapshot) = open(&disk);
+    assert_eq!(Content::of(&snapshot), Content::after(&[mixed(3)]));
+    store.commit(&mixed(4)).unwrap();
+    let read = store.database().unwrap().begin_read().unwrap();
+    let tables = ReadTables::open(&read).unwrap();
+    let found = tables.facts.get((200, &[5; 32])).unwrap().unwrap();
+    assert_eq!(found.value(), b"of a later build");
+    assert!(tables.parts.get((200, &[5; 32], &[6; 32])).unwrap().is_some());
 }

@@ -1,13 +1,15 @@
 //! Three nodes of the present build in a line, and a member of tomorrow's at its end.
 
+use crate::rig::facts;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crux_crdt::act::Act;
+use crux_crdt::fact::Kind;
 use crux_crdt::record::Profile;
 use crux_crdt::sign::{Ed25519, Signed};
-use crux_crdt::strew::{Kind, Strew};
+use crux_crdt::strew::Strew;
 use crux_crdt::{Digest, Principal};
 use crux_protocol::context::{Apart, Context};
 use crux_protocol::flock::{Batch, Command, Config, Event, Notice, Parts, Restored, State};
@@ -40,7 +42,8 @@ pub(super) struct Line {
 
 fn context(of: u8) -> Context {
     let me = who(of).principal();
-    Context { flock: FLOCK, me, verifier: Arc::new(Ed25519), sharing: Arc::new(Apart) }
+    let operator = Some(operator().principal());
+    Context { flock: FLOCK, operator, me, verifier: Arc::new(Ed25519), sharing: Arc::new(Apart) }
 }
 
 /// Everybody admitted everybody, and has a record.
@@ -48,9 +51,9 @@ fn flock() -> Restored {
     let all = [1, 2, 3, 9].map(who);
     let pairs = all.iter().flat_map(|by| all.iter().map(move |of| (by, of)));
     let pairs = pairs.filter(|(by, of)| by.principal() != of.principal());
-    let acts = pairs.map(|(by, of)| admit(by, of)).collect();
-    let records = all.iter().map(|by| record(by, marker(1), Profile::default())).collect();
-    Restored { records, acts, ..Restored::default() }
+    let acts: Vec<_> = pairs.map(|(by, of)| admit(by, of)).collect();
+    let records: Vec<_> = all.iter().map(|by| record(by, marker(1), Profile::default())).collect();
+    Restored { facts: facts(acts, records), ..Restored::default() }
 }
 
 fn start(number: u8, disk: Restored, now: Instant) -> State {
@@ -62,7 +65,7 @@ fn start(number: u8, disk: Restored, now: Instant) -> State {
         seed: [number; 32],
     };
     let addresses = vec!["127.0.0.1:1000".parse().expect("an address")];
-    let config = Config { operator: Some(operator().principal()), ..Config::new(addresses) };
+    let config = Config::new(addresses);
     State::new(config, context(number), parts, now)
 }
 
@@ -76,20 +79,18 @@ fn linked(a: u8, b: u8) -> bool {
 
 /// Merges a write into what a disk holds.
 fn store(disk: &mut Restored, batch: Batch) {
-    for record in batch.records {
-        disk.records.retain(|held| held.author() != record.author());
-        disk.records.push(record);
+    for fact in batch.facts {
+        disk.facts.retain(|held| (held.kind(), held.key()) != (fact.kind(), fact.key()));
+        disk.facts.push(fact);
     }
-    disk.acts.extend(batch.acts);
 }
 
 impl Line {
     pub(super) fn new() -> Self {
         let now = Instant::after_origin(Duration::from_secs(100));
         let seed = [9; 32];
-        let (acts, records) = (flock().acts, flock().records);
-        let mut theirs = Strew::restore(tomorrow().principal(), &acts, &records);
-        theirs.set_operator(Some(operator().principal()));
+        let operator = Some(operator().principal());
+        let theirs = Strew::restore(tomorrow().principal(), operator, flock().facts);
         let mut line = Self {
             nodes: BTreeMap::new(),
             theirs,

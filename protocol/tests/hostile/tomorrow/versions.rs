@@ -2,9 +2,9 @@
 
 use crux_crdt::act::{Act, Statement};
 use crux_crdt::canon::{Canonical as _, Encoder};
+use crux_crdt::fact::Kind;
 use crux_crdt::record::{Header, Profile};
 use crux_crdt::sign::Signable;
-use crux_crdt::strew::Kind;
 use crux_protocol::flock::{Event, Notice, OtherVersion};
 use crux_protocol::join::Response as Joined;
 use crux_protocol::link::{self, Protocol, RequestFailure, Topic, Verdict};
@@ -173,7 +173,7 @@ fn a_member_that_never_serves_members_is_named() {
     let [Notice::OtherVersion { addr, what }] = &named(&rig)[..] else { panic!("one") };
     assert_eq!(
         (addr.as_str(), what.as_str()),
-        ("192.0.2.9:7117", "it does not speak /crux/sync/3")
+        ("192.0.2.9:7117", "it does not speak /crux/sync/4")
     );
     assert_eq!(rig.state.other_versions().len(), 1);
     // Upgraded, it answers.

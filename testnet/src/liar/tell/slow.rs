@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crux_crdt::Digest;
-use crux_crdt::strew::Kind;
+use crux_crdt::fact::Kind;
 use crux_protocol::link::{Command, Event, Protocol, ReplyId};
 use crux_protocol::sync::{Aside, Piece, Request, Response, Roots};
 use crux_protocol::time::Instant;

@@ -6,6 +6,12 @@
 //! the log says what, and nothing changes. A secret that came through a pipe is not read again, as little as
 //! one in the environment: nobody waits for a pipe in which nothing comes. There is no log file to reopen: the log goes to standard
 //! error.
+//!
+//! The flock's `setting/log`, if there is one, goes before the node's own, from when the node knows of it.
+
+mod flock_log;
+
+pub(crate) use flock_log::{FlockLog, Views};
 
 use std::sync::Arc;
 
@@ -13,7 +19,7 @@ use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
-use crate::config::{self, Config, Env, Layer};
+use crate::config::{self, Config, Env, FlockKeys, Layer};
 use crate::error::Error;
 use crate::telemetry::Log;
 
@@ -47,23 +53,53 @@ pub(crate) struct Reload {
     pub(crate) running: Config,
     /// Where it logs.
     pub(crate) log: Log,
+    /// The flock's `setting/log`, if there is one.
+    pub(crate) flock_log: Option<String>,
 }
 
 impl Reload {
-    /// Reads the settings again each time, for ever.
-    pub(crate) async fn at_each(mut self, mut hangups: Hangups) {
+    /// Reads the settings again each time, and follows those of the flock, for ever.
+    pub(crate) async fn at_each(mut self, mut hangups: Hangups, mut flock: FlockLog) {
         let keys = self.running.keys.clone();
         let source = Arc::new((self.flags.clone(), self.env.clone(), keys));
-        while hangups.next().await.is_some() {
-            let source = source.clone();
-            // Not in the loop's thread: a disk may be slow.
-            let read = move || config::reload(&source.0, &source.1, &source.2);
-            match tokio::task::spawn_blocking(read).await {
-                Ok(Ok(new)) => self.adopt(new),
-                Ok(Err(err)) => refuse(&err),
-                Err(err) => error!(%err, "SIGHUP: the settings were not read"),
+        loop {
+            tokio::select! {
+                hangup = hangups.next() => {
+                    if hangup.is_none() {
+                        return;
+                    }
+                    self.read(source.clone()).await;
+                }
+                log = flock.changed() => self.follow(log),
             }
         }
+    }
+
+    async fn read(&mut self, source: Arc<(Layer, Env, FlockKeys)>) {
+        // Not in the loop's thread: a disk may be slow.
+        let read = move || config::reload(&source.0, &source.1, &source.2);
+        match tokio::task::spawn_blocking(read).await {
+            Ok(Ok(new)) => self.adopt(new),
+            Ok(Err(err)) => refuse(&err),
+            Err(err) => error!(%err, "SIGHUP: the settings were not read"),
+        }
+    }
+
+    /// The flock's `setting/log` is this one now: it goes before the node's own.
+    fn follow(&mut self, log: Option<String>) {
+        let filter = log.as_deref().unwrap_or(&self.running.log);
+        if let Err(err) = self.log.set_filter(filter) {
+            let hint = "The operator sets it again with `setting set log`; until then this node logs as before.";
+            error!(%err, hint, "the flock's setting/log is wrong");
+            return;
+        }
+        match &log {
+            Some(log) => info!(log, "logging as the flock's setting/log says"),
+            None => {
+                info!(log = self.running.log, "the flock has no setting/log; logging as configured")
+            }
+        }
+        self.flock_log = log;
     }
 
     fn adopt(&mut self, new: Config) {
@@ -74,9 +110,13 @@ impl Reload {
             warn!(setting, "SIGHUP: the setting changed, which takes a restart");
         }
         if new.log != self.running.log {
-            match self.log.set_filter(&new.log) {
-                Ok(()) => self.running.log = new.log,
-                Err(err) => return refuse(&err),
+            if let Err(err) = self.log.set_filter(&new.log) {
+                return refuse(&err);
+            }
+            self.running.log = new.log;
+            // The flock's goes before.
+            if let Some(Err(err)) = self.flock_log.as_deref().map(|log| self.log.set_filter(log)) {
+                return refuse(&err);
             }
         }
         info!(log = self.running.log, "SIGHUP: read the settings again");
