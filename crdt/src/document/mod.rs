@@ -54,7 +54,6 @@
 mod accounts;
 mod body;
 mod cost;
-mod document;
 mod error;
 mod fact;
 mod grant;
@@ -73,11 +72,11 @@ mod set;
 mod setting;
 mod shelf;
 mod shown;
+mod signed;
 mod state;
 pub mod stored;
 
 pub use body::{Body, CONTENT_MAX, GENERATION_LIMIT, GENERATION_MAX, GRANT_SEALED_MAX};
-pub use document::Document;
 pub use error::{DocumentError, KeyError};
 pub use grant::{DOCUMENTS_MAX, GRANT_BYTES_MAX, Grant, PERMISSIONS_MAX};
 pub use key::{KEY_BYTES_MAX, Key};
@@ -87,12 +86,14 @@ pub use outcome::Outcome;
 pub use permission::{PERMISSION_BYTES_MAX, Permission, PermissionError};
 pub use prefix::Prefix;
 pub use refused::{Limit, Refused};
+pub use register::absorb;
 pub use role::{Role, RoleError};
 pub use scope::Scope;
 pub use set::Documents;
 pub use setting::{Setting, SettingError};
 pub use shelf::Shelf;
 pub use shown::Shown;
+pub use signed::Document;
 pub use state::State;
 
 /// How many bytes all documents may have together, sealed, where a write is taken.

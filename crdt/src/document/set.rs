@@ -28,11 +28,11 @@ impl Documents {
     /// Merges a document, and before it the grant that it encloses.
     pub fn merge(&mut self, document: Arc<Document>) -> Outcome {
         if let Some(grant) = document.grant()
-            && self.merge_alone(grant.clone()) == Outcome::New
+            && self.merge_alone(grant) == Outcome::New
         {
             self.enclosed.push(grant.clone());
         }
-        self.merge_alone(document)
+        self.merge_alone(&document)
     }
 
     /// Merges documents, grants first. So documents from a disk meet the bound in the newest grant of their signer
@@ -43,9 +43,9 @@ impl Documents {
         grants.into_iter().chain(others).for_each(|document| _ = self.merge(document));
     }
 
-    fn merge_alone(&mut self, document: Arc<Document>) -> Outcome {
+    fn merge_alone(&mut self, document: &Arc<Document>) -> Outcome {
         let (key, author) = (document.key().digest(), document.signer());
-        if crate::planted!(GrantedAtMerge) && !self.counts(&document) {
+        if crate::planted!(GrantedAtMerge) && !self.counts(document) {
             return Outcome::Older;
         }
         if !document.is_operators() && !self.has_room(&author, &key) {
@@ -60,7 +60,7 @@ impl Documents {
             }
         };
         if outcome == Outcome::New {
-            self.on_new(&document, before);
+            self.on_new(document, before);
         }
         outcome
     }

@@ -84,7 +84,7 @@ fn decode(stored: &[u8]) -> Result<Vec<Stored<'_>>, DecodeError> {
 
 fn decode_one<'a>(input: &mut Decoder<'a>) -> Result<Stored<'a>, DecodeError> {
     let mut ahead = input.clone();
-    let (author, id, body) = super::document::split(&mut ahead)?;
+    let (author, id, body) = super::signed::split(&mut ahead)?;
     let marker = Body::from_canonical(body)?.marker(id);
     let sealed = input.take(input.remaining() - ahead.remaining(), "document")?;
     Ok(Stored { author, marker, sealed })
