@@ -109,13 +109,10 @@ fn a_program_stays_up_over_the_death_of_every_part() {
     assert!(row["memory"].as_u64().unwrap() > 1_000_000 && row["sealed"] == true, "{row}");
     assert_eq!(add(&node)["pid"], added["pid"], "the same again changes nothing");
 
-    // It is registered, and found.
-    let mut found = Value::Null;
-    node.until("it is found", |node| {
-        let output = node.ask(&["resolve", "web", "--json"]);
-        found = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        output.status.success()
-    });
+    // It is registered, and found at once.
+    let output = node.ask(&["resolve", "web", "--json"]);
+    assert!(output.status.success(), "{output:?}");
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(found.to_string().contains(&format!("127.0.0.1:{port}")), "{found}");
 
     // What it writes.

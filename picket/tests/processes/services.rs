@@ -5,9 +5,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crux_client::Kind;
-use crux_client::model::{Change, InstanceState};
+use crux_client::model::{Change, InstanceState, Settled};
 use crux_client::op::{
-    AddService, Goal, New, RemoveService, StartService, StopService, UpdateService,
+    AddService, GetPicket, Goal, New, RemoveService, StartService, StopService, UpdateService,
 };
 use crux_picket::tree::{self, Process};
 use rustix::process::Signal;
@@ -19,6 +19,10 @@ pub(crate) const TESTS: &[crate::Test] = &[
     (
         "services::a_program_is_kept_running_and_taken_over",
         a_program_is_kept_running_and_taken_over,
+    ),
+    (
+        "services::up_is_answered_once_others_find_it_and_otherwise_says_so",
+        up_is_answered_once_others_find_it_and_otherwise_says_so,
     ),
     ("services::an_update_that_is_bad_goes_back", an_update_that_is_bad_goes_back),
     ("services::a_stop_is_in_order_and_kept", a_stop_is_in_order_and_kept),
@@ -40,8 +44,7 @@ fn a_program_is_kept_running_and_taken_over() {
     let settled = picket.add("web", SERVER, PORTS).unwrap();
     assert_eq!((settled.state, settled.change), (InstanceState::Up, Change::Added));
     let port = settled.ports["http"];
-    let registered = format!("+ web 127.0.0.1:{port}\n");
-    picket.until("it is registered", |picket| picket.registered() == registered);
+    assert_eq!(picket.registered(), format!("+ web 127.0.0.1:{port}\n"), "and registered");
     assert_eq!(picket.add("web", SERVER, PORTS).unwrap().change, Change::Unchanged);
 
     let first = process(&picket.row());
@@ -64,6 +67,45 @@ fn a_program_is_kept_running_and_taken_over() {
     picket.until("no record is left", |picket| {
         fs::read_dir(picket.path("picket/i")).unwrap().count() == 0
     });
+    picket.stop();
+}
+
+/// The last note of an answer says why others do not find it.
+fn up_is_answered_once_others_find_it_and_otherwise_says_so() {
+    let mut picket = Picket::new();
+    let note = |settled: &Settled| {
+        assert_eq!(settled.state, InstanceState::Up);
+        settled.notes.iter().find(|note| note.starts_with("not registered")).cloned()
+    };
+    let added = |picket: &Picket, name: &str| picket.add(name, SERVER, PORTS).unwrap();
+    assert_eq!(note(&added(&picket, "first")), None);
+
+    // A fulcrum that takes its time is waited for, and no longer than the caller wants.
+    fs::write(picket.path("slow"), "").unwrap();
+    let begun = Instant::now();
+    let said = note(&added(&picket, "web")).unwrap();
+    assert!(said.contains("has not answered"), "{said}");
+    assert!(begun.elapsed() >= Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(!picket.registered().contains("web"), "{}", picket.registered());
+    fs::remove_file(picket.path("slow")).unwrap();
+    assert_eq!(note(&added(&picket, "web")), None, "the same again waits for it");
+    assert!(picket.registered().contains("+ web "), "{}", picket.registered());
+
+    // One that the node refuses is not waited for.
+    fs::write(picket.path("full"), "much").unwrap();
+    let said = note(&added(&picket, "much"));
+    assert_eq!(said.as_deref(), Some("not registered: too many registrations"));
+
+    // Nor is a fulcrum that is away.
+    fs::write(picket.path("no-fulcrum"), "").unwrap();
+    picket.end_fulcrum("io");
+    picket.until("it is away", |picket| picket.ask(&GetPicket).unwrap().fulcrum_pid.is_none());
+    let begun = Instant::now();
+    let said = note(&added(&picket, "api")).unwrap();
+    assert!(said.contains("the fulcrum is away"), "{said}");
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    fs::remove_file(picket.path("no-fulcrum")).unwrap();
+    picket.until("it is registered", |picket| picket.registered().contains("+ api "));
     picket.stop();
 }
 

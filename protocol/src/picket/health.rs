@@ -124,6 +124,8 @@ impl Life {
             return;
         }
         self.spans = Spans::of(Some(version));
+        // Its registrations may be others.
+        self.stated = None;
         match self.phase {
             Phase::Up if !is_same => self.assume_up(now),
             Phase::Starting if !is_same => {

@@ -139,6 +139,8 @@ pub(super) struct Life {
     pub(super) sealed: Option<bool>,
     /// Whether its registrations are stated.
     pub(super) announced: bool,
+    /// With which statement to the fulcrum, and since when; none: not to this fulcrum.
+    pub(super) stated: Option<(u64, Instant)>,
     /// Since when it is up, without a break.
     pub(super) up_since: Option<Instant>,
     /// How long it had been up when it failed.
@@ -174,6 +176,7 @@ impl Life {
             pid: None,
             sealed: None,
             announced: false,
+            stated: None,
             up_since: None,
             had_up: None,
             exit: None,

@@ -55,6 +55,9 @@
 //!   up in `start_timeout` is a failure. A check that fails makes the instance degraded, the third failure
 //!   in a row ends it. Failures count for nothing for one period after a gap of 2 s in the engine's own
 //!   time, while the engine is called late, and while the program is paused.
+//! * **Callers** who wait for a service to be up are answered once the fulcrum said that its registrations are stored,
+//!   so that others find it. They do not wait for that while the fulcrum is away, and 5 s at most if it does not answer:
+//!   the service is up all the same.
 //! * **Back-off**: at once after 10 s up, else 250 ms × 2ⁿ up to `backoff_max`, ±20 %; n is 0 again after
 //!   60 s up. A port that somebody else took does not count as a failure: other ports are chosen, three times.
 //! * **Update**: see `update`. The new content is on trial until every instance of it was up for 60 s:

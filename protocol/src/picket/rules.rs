@@ -24,6 +24,9 @@ const fn secs(secs: u64) -> Duration {
 
 /// How long to wait for the fulcrum's word that a registration is withdrawn. From the design.
 pub(super) const WITHDRAW_MAX: Duration = secs(2);
+/// How long a caller waits for the fulcrum's word that a service that is up is registered. A guess: a registration takes
+/// the time of one flush of the disk; a fulcrum that takes longer is stopped, or its disk is.
+pub(super) const REGISTER_MAX: Duration = secs(5);
 /// From SIGTERM to the tree until the kill. From the design.
 pub(super) const TREE_TIMEOUT: Duration = secs(5);
 /// When a kill that nothing answered is said again. A guess: a process in the kernel's hands.

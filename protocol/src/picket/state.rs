@@ -334,7 +334,7 @@ impl State {
         let services = self.services.values().map(|service| service.deadline(self.now));
         let disk = self.unsaved.filter(|_| self.saving.is_none());
         let forget = self.forgetting.values().copied();
-        let others = [self.publish.deadline(), self.waiters.deadline()];
+        let others = [self.publish.deadline(), self.waiters_deadline()];
         let due = services.chain(disk).chain(forget).chain(others);
         due.filter(|at| *at > self.now).min().unwrap_or(Instant::NEVER)
     }

@@ -9,6 +9,7 @@ mod health;
 mod laws;
 mod quits;
 mod random;
+mod registered;
 mod rig;
 mod starts;
 mod updates;
