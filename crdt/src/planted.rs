@@ -62,11 +62,13 @@ pub enum Bug {
     NeverFails,
     /// A program that ignores SIGTERM is not killed.
     NeverKills,
+    /// A program that ended well is started again by the next picket.
+    DoneForgotten,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::ArrivalOrder,
         Self::HeadersOnly,
         Self::DigestIgnoresRecords,
@@ -95,6 +97,7 @@ impl Bug {
         Self::TriesRefused,
         Self::NeverFails,
         Self::NeverKills,
+        Self::DoneForgotten,
     ];
 }
 

@@ -1,6 +1,7 @@
 //! A whole picket, asked over its socket, with a fulcrum that only answers.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use crux_client::model::{Change, InstanceState, Settled};
 use crux_client::op::{
     AddService, GetPicket, Goal, New, RemoveService, StartService, StopService, UpdateService,
 };
+use crux_picket::crash;
 use crux_picket::tree::{self, Process};
 use rustix::process::Signal;
 
@@ -25,6 +27,7 @@ pub(crate) const TESTS: &[crate::Test] = &[
         up_is_answered_once_others_find_it_and_otherwise_says_so,
     ),
     ("services::an_update_that_is_bad_goes_back", an_update_that_is_bad_goes_back),
+    ("services::a_job_that_is_done_is_not_run_again", a_job_that_is_done_is_not_run_again),
     ("services::a_stop_is_in_order_and_kept", a_stop_is_in_order_and_kept),
     ("services::what_does_not_start_says_why", what_does_not_start_says_why),
     (
@@ -122,6 +125,46 @@ fn an_update_that_is_bad_goes_back() {
     assert!(first.is_alive() && process(&picket.row()) == first, "the old one never stopped");
     picket.stop();
     assert!(!first.is_alive());
+}
+
+/// Whenever the picket dies: once it is done, and at each step of writing that it is.
+fn a_job_that_is_done_is_not_run_again() {
+    const NEVER: &str = r#", "restart": "never""#;
+    let mut points = vec![None];
+    // The first write of what is wanted is that of the job itself.
+    points.extend(crash::WRITE.iter().map(|step| Some(format!("desired.{step}:2"))));
+    for point in points {
+        let mut picket = Picket::not_started();
+        let mut command = picket.command();
+        command.envs(point.iter().map(|point| (crash::VARIABLE, point)));
+        picket.child = Some(command.spawn().unwrap());
+        picket.until("it answers", Picket::answers);
+        let begun = picket.add("job", "echo ran >>ran; sleep 0.2", NEVER);
+        if point.is_some() {
+            let mut child = picket.child.take().unwrap();
+            let ended = child.wait().unwrap();
+            assert_eq!(ended.signal(), Some(Signal::ABORT.as_raw()), "{point:?}: {begun:?}");
+        } else {
+            assert_eq!(begun.unwrap().state, InstanceState::Done);
+            picket.kill();
+        }
+        picket.start();
+        let is_done = |picket: &Picket| picket.row().state == InstanceState::Done;
+        picket.until("it is done", is_done);
+        // All that starts at once has started before this one is up.
+        picket.add("other", SLEEPER, "").unwrap();
+        let rows = picket.rows();
+        assert_eq!(rows[0].state, InstanceState::Done, "{point:?}: {rows:?}");
+        let ran = fs::read_to_string(picket.path("services/job/1/ran")).unwrap();
+        assert_eq!(ran, "ran\n", "{point:?}");
+        // A person may have it run again.
+        let service = "job".parse().unwrap();
+        let started = picket.ask(&StartService { service, until: until(Goal::Up) }).unwrap();
+        assert_eq!(started.state, InstanceState::Done);
+        let ran = fs::read_to_string(picket.path("services/job/1/ran")).unwrap();
+        assert_eq!(ran, "ran\nran\n", "{point:?}");
+        picket.stop();
+    }
 }
 
 fn a_stop_is_in_order_and_kept() {

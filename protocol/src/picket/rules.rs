@@ -31,6 +31,9 @@ pub(super) const REGISTER_MAX: Duration = secs(5);
 pub(super) const TREE_TIMEOUT: Duration = secs(5);
 /// When a kill that nothing answered is said again. A guess: a process in the kernel's hands.
 pub(super) const KILL_AGAIN: Duration = secs(10);
+/// While the node stops, how long an instance that is done waits until that is written. A guess: many times what a
+/// flush of a disk takes, and little of the time that a stop has.
+pub(super) const WRITE_MAX: Duration = secs(1);
 /// `drain` and `quit_timeout` of what no config is known for: the config's defaults.
 pub(super) const STRAY_DRAIN: Duration = secs(2);
 pub(super) const STRAY_QUIT: Duration = secs(10);

@@ -4,6 +4,7 @@ mod backoff;
 mod bounds;
 mod breaks;
 mod contents;
+mod done;
 mod durable;
 mod health;
 mod laws;
