@@ -277,7 +277,8 @@ impl Life {
     pub(super) fn is_done(&self) -> bool {
         let Some(Why::Failed(failure)) = &self.leaving else { return false };
         let restart = self.version.as_ref().map(|version| version.config.restart);
-        failure.cause == Cause::Exit(Exit::Code(0)) && restart.is_some_and(|it| it != Restart::Always)
+        failure.cause == Cause::Exit(Exit::Code(0))
+            && restart.is_some_and(|it| it != Restart::Always)
     }
 
     /// Has it fail. The caller ends it.

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crux_crdt::blob::BlobId;
 use crux_crdt::name::ServiceName;
 use crux_protocol::picket::{
-    Desired, Event, Exit, Found, InstanceId, Record, Request, RequestId, State, Wait,
-    Wanted,
+    Desired, Event, Exit, Found, InstanceId, Record, Request, RequestId, State, Wait, Wanted,
 };
 use crux_protocol::time::Instant;
 use rand::rngs::StdRng;
