@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use crux_picket::door::{Calls, STREAMS_MAX, Seats, Socket};
+use crux_client::door::{Calls, STREAMS_MAX, Seats, Socket};
 use crux_proto::v1::blobs_server::BlobsServer;
 use crux_proto::v1::control_server::ControlServer;
 use tokio::sync::watch;
