@@ -52,10 +52,6 @@ pub(super) const FAILURES: u32 = 3;
 pub(super) const GAP: Duration = secs(2);
 /// While the engine is called that late, failures do not count either. From the design.
 pub(super) const LAG: Duration = millis(500);
-/// A status that changed [`FLIPS`] times in this time is shown as degraded. From the design.
-pub(super) const FLIP_WINDOW: Duration = secs(60);
-/// See [`FLIP_WINDOW`].
-pub(super) const FLIPS: usize = 4;
 /// How often a status is passed on to the others at most. From the design.
 pub(super) const UNWELL_EVERY: Duration = secs(1);
 
