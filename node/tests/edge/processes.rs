@@ -46,7 +46,7 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Waits until the node ended, and says with which code.
-fn code(node: &mut Node) -> Option<i32> {
+pub(super) fn code(node: &mut Node) -> Option<i32> {
     let mut child = node.child.take().unwrap();
     let mut ended = None;
     eventually("it ends", || {

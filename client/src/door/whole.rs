@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use tonic::body::Body;
 use tonic::codegen::{Body as HttpBody, Bytes, http};
 
-use crux_client::{Error, Kind};
+use crate::{Error, Kind};
 
 /// How long a request may be on its way. It comes over a socket of this machine.
 const PATIENCE: Duration = Duration::from_secs(10);
