@@ -140,8 +140,8 @@ impl State {
         if is_there { Some(Outcome::Done(rows())) } else { self.late(waiter) }
     }
 
-    /// Whether a service is up, and the fulcrum's word that it is registered is there or not waited for any longer: not
-    /// while the fulcrum is away, and not beyond the caller's time. A service that is up is no failure for that reason.
+    /// Whether a service is up, and the fulcrum's word that it is registered is there or not waited for any longer. It is
+    /// not waited for while the fulcrum is away, nor beyond the caller's time: the service is up all the same.
     fn is_up_for(&self, waiter: &Waiter, service: &Service) -> bool {
         service.is_up() && self.awaits_until(waiter) <= self.now()
     }
