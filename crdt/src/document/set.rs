@@ -26,6 +26,7 @@ pub struct Documents {
 
 impl Documents {
     /// Merges a document, and before it the grant that it encloses.
+    #[expect(clippy::needless_pass_by_value, reason = "the set holds it from then on")]
     pub fn merge(&mut self, document: Arc<Document>) -> Outcome {
         if let Some(grant) = document.grant()
             && self.merge_alone(grant) == Outcome::New
@@ -187,12 +188,12 @@ impl Documents {
         self.grants_version
     }
 
-    /// The grant of a user that wins, be it revoked or deleted.
+    /// The winner of `grant/USER`, also if it is revoked or deleted.
     pub fn grant_of(&self, user: &Principal) -> Option<&Arc<Document>> {
         self.grants.get(user)
     }
 
-    /// The grant of each user that wins, revoked and deleted ones included, by user.
+    /// The winner of each `grant/USER`, revoked and deleted ones included, by user.
     pub fn grants(&self) -> impl Iterator<Item = (&Principal, &Arc<Document>)> {
         self.grants.iter()
     }
@@ -204,7 +205,7 @@ impl Documents {
             || grant().is_some_and(|grant| grants(grant, self.grants_version, document.key()))
     }
 
-    /// What is shown of a key.
+    /// The state of a key.
     pub fn state(&self, shelf: &Shelf) -> State {
         let winner = shelf.winner();
         if !self.counts(winner) {
@@ -228,12 +229,12 @@ impl Documents {
         self.accounts.total().bytes
     }
 
-    /// What it takes in memory, in bytes, with what is kept because of it.
+    /// The memory that it takes, in bytes, with what is kept because of it.
     pub const fn footprint(&self) -> usize {
         self.accounts.total().footprint
     }
 
-    /// What of it the documents of one author take.
+    /// The part of it that the documents of one author take.
     pub fn footprint_of(&self, author: &Principal) -> usize {
         self.accounts.cost_of(author).footprint
     }

@@ -21,7 +21,7 @@ struct Stored<'a> {
     sealed: &'a [u8],
 }
 
-/// What has to be stored in place of this once a document with the same key is merged. None: the same.
+/// The bytes to store in place of these once a document with the same key is merged. None: the same.
 ///
 /// # Errors
 /// The stored bytes are damaged.
@@ -41,7 +41,7 @@ pub fn keep(stored: Option<&[u8]>, document: &Document) -> Result<Option<Vec<u8>
     Ok(is_kept.then(|| encode(kept)))
 }
 
-/// What has to be stored in place of this once the documents of an author are gone. None: nothing is left.
+/// The bytes to store in place of these once the documents of an author are gone. None: nothing is left.
 ///
 /// # Errors
 /// The stored bytes are damaged.

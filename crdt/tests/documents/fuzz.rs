@@ -97,6 +97,10 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+fn texts_like_those_of_grants() -> impl Strategy<Value = String> {
+    prop_oneof![texts(), "(horde|secrets|deployer|[a-z*/.:]){0,9}", "\\PC{0,40}"]
+}
+
 proptest! {
     #[test]
     fn fuzz_random_documents(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
@@ -115,7 +119,7 @@ proptest! {
     }
 
     #[test]
-    fn fuzz_texts_of_grants(text in prop_oneof![texts().boxed(), "(horde|secrets|deployer|[a-z*/.:]){0,9}".boxed(), "\\PC{0,40}".boxed()]) {
+    fn fuzz_texts_of_grants(text in texts_like_those_of_grants()) {
         if let Ok(key) = text.parse::<Key>() {
             prop_assert_eq!(key.as_str(), &text);
         }

@@ -78,7 +78,7 @@ proptest! {
         is_what_the_definitions_say(&crowded)?;
     }
 
-    /// What merging reports is what happened; and what is counted is what is there.
+    /// Merging reports what happened, and the sums count what is held.
     #[test]
     fn outcomes_and_sums_are_true(drafts in drafts()) {
         let mut set = Documents::default();
@@ -136,7 +136,7 @@ proptest! {
         prop_assert_eq!(view(&all), expected);
     }
 
-    /// What is on a disk that is told what is displaced and what was enclosed is what is held.
+    /// A disk that follows outcomes, displaced and enclosed documents has what is held.
     #[test]
     fn a_disk_can_follow(drafts in drafts()) {
         let (mut set, mut disk) = (Documents::default(), BTreeSet::<(Digest, crux_crdt::Principal)>::new());
@@ -211,7 +211,7 @@ fn the_greatest_generation_has_no_rival() {
     assert_eq!((shelf.winner(), shelf.rival(), set.state(shelf)), (&end, None, State::Current));
 }
 
-/// What a user wrote on the other side of a partition, while it was revoked here, is shown as the rival.
+/// A write of a user on the other side of a partition, while the user was revoked here, is shown as the rival.
 #[test]
 fn a_write_that_loses_to_a_revocation_is_the_rival() {
     let before = grant(0, 1, 1, &granted(0, 9, &["rules"]));

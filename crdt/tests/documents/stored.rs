@@ -28,8 +28,7 @@ impl Disk {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
-    /// What is new here is written there, what is displaced here is removed there, and a node that starts again
-    /// has the same.
+    /// A disk that writes what is new and removes what is displaced restores the same set.
     #[test]
     fn a_disk_has_what_the_replica_has(drafts in drafts()) {
         let (mut set, mut disk) = (Documents::default(), Disk::default());
@@ -60,7 +59,7 @@ proptest! {
 }
 
 proptest! {
-    /// What waits to be written is what a shelf would keep.
+    /// Documents that wait to be written are those that a shelf would keep.
     #[test]
     fn what_waits_is_bounded_as_a_shelf_is(items in constant()) {
         let under = items.into_iter().filter(|it| *it.key() == key_of(0) || *it.key() == key_of(1));

@@ -96,7 +96,7 @@ pub(crate) enum Draft {
     },
 }
 
-/// What a grant says.
+/// The content of a grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Says {
     Rules,
@@ -215,7 +215,7 @@ pub(crate) fn merge(set: &mut Documents, document: &Arc<Document>) -> Outcome {
     set.merge(document.clone())
 }
 
-/// What replicas compare.
+/// The parts of a set that replicas compare.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct View {
     pub(crate) index: Vec<(Digest, Digest)>,

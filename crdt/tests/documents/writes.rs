@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crux_crdt::document::{
     BYTES_MAX, CONTENT_MAX, DOCUMENTS_MAX, Document, Documents, GENERATION_MAX, Key, Limit,
-    Outcome, Refused, State,
+    Outcome, Refused, Shelf, State,
 };
 use proptest::prelude::*;
 
@@ -52,7 +52,7 @@ proptest! {
     fn a_write_on_what_is_shown_is_taken(drafts in drafts(), at in 0..KEYS) {
         let set = set(&drafts.into_iter().map(Draft::sign).collect::<Vec<_>>());
         let shelf = set.get(&key_of(at));
-        let generation = shelf.map_or(1, |shelf| shelf.next_generation());
+        let generation = shelf.map_or(1, Shelf::next_generation);
         let winner = shelf.map_or(0, |shelf| shelf.winner().grants_version());
         let version = set.grants_version().max(winner);
         let version = version + u64::from(generation == GENERATION_MAX);
