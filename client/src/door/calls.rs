@@ -7,8 +7,8 @@
 //! [`untaken`](super::untaken) until somebody reads it; a watch or a get until its stream
 //! ends or is dropped, whether or not anybody reads it.
 //!
-//! Few requests may be long. What is long of them counts in bytes, as it arrives and until the call is answered, so
-//! one that is slow takes no more than what is there of it.
+//! Few requests may be long. The long part of one counts in bytes, as it arrives and until the call is answered,
+//! so one that is slow takes no more than what is there of it.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -11,7 +11,7 @@
 
 mod flock_log;
 
-pub(crate) use flock_log::{FlockLog, Views};
+pub(crate) use flock_log::FlockLog;
 
 use std::sync::Arc;
 

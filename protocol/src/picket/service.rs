@@ -203,7 +203,7 @@ impl Service {
         is_written || self.lives.iter().any(|life| self.is_unwritten(life))
     }
 
-    /// What is left of those that are done is killed, once that is written or matters no longer.
+    /// Kills the rest of those that are done, once that is written or matters no longer.
     fn let_finished_go(&mut self, turn: &mut Turn<'_>) {
         for at in 0..self.lives.len() {
             let life = &self.lives[at];

@@ -30,5 +30,8 @@ pub(super) fn forged(
 
 /// Gossips a record as its author does.
 pub(super) fn gossip(record: &Record) -> Command {
-    Command::Publish { topic: Topic::Fact, data: gossiped(&std::sync::Arc::new(record.clone()).into(), |_| false) }
+    Command::Publish {
+        topic: Topic::Fact,
+        data: gossiped(&std::sync::Arc::new(record.clone()).into(), |_| false),
+    }
 }
