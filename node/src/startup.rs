@@ -46,10 +46,9 @@ use crate::lock::FulcrumLock;
 use crate::nodes::Nodes;
 use crate::parts::{Part, Stop, Supervisor, finished};
 pub use crate::picket::Tie;
-use crate::reload::Views;
 use crate::secret::{leave_no_trace, random};
 use crate::store::{DATABASE_NAME, OpenError, Snapshot, Store, StoreHandle};
-use crate::view::View;
+use crate::view::{View, Views};
 use crate::{modes, pastiche, picket, rejoin};
 
 /// The name of the first directory for blobs in the data directory.
