@@ -24,6 +24,7 @@
 //! | [`parse`] | parsers of what people type, with errors that say what to type instead |
 //! | [`wire`] | conversion to and from the messages of `crux.v1`: here and nowhere else |
 //! | [`socket`] | the paths of a node's sockets |
+//! | `door` | with the feature of that name: how a process of a node serves gRPC on such a socket |
 //! | `health` | with the feature of that name: `grpc.health.v1`, served from statuses that the caller keeps |
 //!
 //! [`Client`] calls the APIs that a node serves on the sockets in its data directory. It takes and gives
@@ -32,6 +33,8 @@
 //! This crate builds on `crux-crdt` and `crux-proto` and has few dependencies, because others link it.
 
 mod client;
+#[cfg(feature = "door")]
+pub mod door;
 pub mod error;
 #[cfg(feature = "health")]
 pub mod health;

@@ -62,6 +62,8 @@ pub enum Bug {
     NeverFails,
     /// A program that ignores SIGTERM is not killed.
     NeverKills,
+    /// A program that ended well is started again by the next picket.
+    DoneForgotten,
     /// Of two rivals of a document the one with the greater marker is kept.
     RivalByMarker,
     /// A merge refuses a document of a user that is not granted its key now.
@@ -76,7 +78,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::ArrivalOrder,
         Self::HeadersOnly,
         Self::DigestIgnoresRecords,
@@ -105,6 +107,7 @@ impl Bug {
         Self::TriesRefused,
         Self::NeverFails,
         Self::NeverKills,
+        Self::DoneForgotten,
         Self::RivalByMarker,
         Self::GrantedAtMerge,
         Self::RevokedWins,

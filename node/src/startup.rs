@@ -372,7 +372,6 @@ fn engine(
     engine.labels = config.labels.clone().into_iter().collect::<BTreeMap<_, _>>();
     engine.agreement_key = AgreementKey::derive(&key.seed).public();
     engine.replica_max = config.replica_max;
-    engine.operator = config.keys.genesis.operator;
     engine.join = config.join.iter().map(ToString::to_string).collect();
     let restored = Restored {
         known_key: !key.is_new,

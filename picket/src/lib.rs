@@ -16,7 +16,6 @@ pub mod check;
 pub mod clock;
 pub mod crash;
 pub mod desired;
-pub mod door;
 pub mod durable;
 pub mod events;
 pub mod fds;

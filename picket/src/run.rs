@@ -27,12 +27,12 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, error, info, warn};
 
 use crate::api::{self, Service};
-use crate::door::Socket;
 use crate::fulcrum::{Fulcrum, News, Start, Verdict};
 use crate::link::{FromPicket, LinkError};
 use crate::orphans;
 use crate::reaper::{Reaped, Reaper};
 use crate::supervise::{self, Shell};
+use crux_client::door::Socket;
 
 /// How long a process that was killed may take until it is reaped. Only one that waits for a disk takes longer
 /// than a moment.

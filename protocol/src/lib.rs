@@ -24,6 +24,7 @@ pub mod author;
 pub mod context;
 pub mod dial;
 pub mod fact;
+mod flips;
 pub mod flock;
 pub mod genesis;
 pub mod join;

@@ -112,7 +112,8 @@ pub struct Until {
 /// The goal that a service has to reach before the node answers a request that changes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Goal {
-    /// Every instance is up; after a stop: is gone.
+    /// Every instance is up, and its node has stored its registrations; after a stop: is gone. Registrations are not
+    /// waited for while the fulcrum is away, and 5 s at most while it does not answer; a note in the answer says so.
     Up,
     /// Every instance was executed; after a stop: is gone.
     Started,

@@ -4,7 +4,7 @@ use super::cost::Cost;
 use crate::pack::pack;
 use crate::{Digest, Principal};
 
-/// What one author has.
+/// The documents of one author: how many, and their cost.
 #[derive(Debug, Clone, Default)]
 struct Account {
     /// The keys that are counted: those of a user, none of the operator.
@@ -12,7 +12,7 @@ struct Account {
     cost: Cost,
 }
 
-/// What each author has, and all of them together.
+/// The documents of each author, and of all of them together: how many, and their cost.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Accounts {
     of: BTreeMap<Principal, Account>,

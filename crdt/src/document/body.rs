@@ -15,7 +15,7 @@ pub const GENERATION_MAX: u64 = GENERATION_LIMIT - 1;
 
 /// The version of the encoding.
 pub(super) const VERSION: u8 = 1;
-/// What a body has beside key, content and grant: version, lengths, two numbers and two flags.
+/// The bytes of a body beside key, content and grant: version, lengths, two numbers and two flags.
 const HEAD_BYTES: usize = 1 + 4 + 2 * 8 + 2 * (1 + 4);
 
 /// A document as it is signed.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Document;
 
-/// What documents take.
+/// The room that documents take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Cost {
     /// How many bytes their envelopes have.

@@ -17,10 +17,10 @@ const PERMISSIONS_BYTES_MAX: usize = GRANT_BYTES_MAX - 512;
 /// The version of the encoding.
 const VERSION: u8 = 1;
 
-/// What the operator lets a user do: the content of the document `grant/PRINCIPAL`.
+/// The permissions and bounds that the operator gives a user: the content of the document `grant/PRINCIPAL`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
-    /// What people call the user.
+    /// The user's name, for people.
     pub name: Label,
     /// How many documents the user may have, deleted ones included; at most [`DOCUMENTS_MAX`].
     pub documents: u32,
@@ -43,7 +43,7 @@ impl Grant {
         Self::from_canonical(&self.to_canonical()).as_ref() == Ok(self)
     }
 
-    /// What it takes in memory beyond its own size, in bytes.
+    /// The memory that it takes beyond its own size, in bytes.
     pub(super) fn heap(&self) -> usize {
         let permission = 2 * (size_of::<Permission>() + 32);
         let text: usize = self.permissions.iter().map(|it| it.to_string().len()).sum();

@@ -117,7 +117,7 @@ impl Documents {
         }
     }
 
-    /// What all grants allow.
+    /// The documents that all grants together allow.
     fn check_sum(&self, document: &Document) -> Result<(), Refused> {
         let Some(user) = document.key().grantee() else { return Ok(()) };
         let documents = |of: &Document| of.granted().map_or(0, |it| it.documents as usize);

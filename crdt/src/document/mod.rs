@@ -17,8 +17,8 @@
 //! know of the winner. The next write has a greater generation than both, which ends the conflict. A winner of the
 //! greatest generation has no rival, because no write could end that conflict, and a user could make it.
 //!
-//! **Invariant**: at constant grants, the shelves, the index and what is shown are functions of the set of documents
-//! that were merged, never of the order, number or grouping of merges.
+//! **Invariant**: while no grant changes how many documents its user may have, the shelves, the index and what is
+//! shown are functions of the set of documents that were merged, never of the order, number or grouping of merges.
 //!
 //! Of a set `S` let `w` be the winner, `r` the rival, and `m` the greatest by (generation, grants version, id). Then
 //! `m` is `r` if there is one and `w` otherwise: if `m` is not `w`, its generation is not smaller than that of `w`,
@@ -28,25 +28,26 @@
 //! then `m` is `w`: of the documents with that generation it has the greatest marker. (A rival chosen by its marker
 //! would depend on the order of arrival.)
 //!
-//! **Bound.** Of one user's keys a node keeps the K with the smallest digests, K the number in the grant of the user
-//! that wins; a deleted grant allows none, a revoked one as many as it says. The K smallest of a set follow from the K smallest of
-//! its parts, so at constant K this, too, depends on the set only. That is why two documents are kept *of each
-//! author* under a key: with two of all authors, a third one that was dropped would be missed as soon as the bound
-//! removes one of the two. The operator's documents are not counted. An enclosed grant is merged first, as a
-//! document of its own, so K is known wherever a document of the user is. All of a user's documents take at most
-//! K × 2 × 64 KiB of contents.
+//! **Bound.** Of one user's keys a node keeps the K with the smallest digests. K is the number of documents in the
+//! winner of `grant/USER`: a revoked grant allows as many as it says, a deleted one none. The K smallest of a set
+//! follow from the K smallest of its parts, so at constant K this, too, depends on the set only. That is why two
+//! documents are kept *of each author* under a key: with two of all authors, a third one that was dropped would be
+//! missed as soon as the bound removes one of the two. The operator's documents are not counted. An enclosed grant is
+//! merged first, as a document of its own, so K is known wherever a document of the user is. The contents of a user
+//! take at most K × 2 × 64 KiB.
 //!
 //! When the operator changes K, replicas may differ by what they dropped before they knew, until anti-entropy has
-//! compared them: the indexes differ where a document is missing, and what one of them holds the others take.
-//! Documents from a disk have to meet the newest grants first ([`Documents::merge_all`]).
+//! compared them: their indexes differ where a document is missing, and each takes what the other holds. A document
+//! that every replica dropped under a smaller K is lost. Documents from a disk have to meet the newest grants first
+//! ([`Documents::merge_all`]), because an older one, enclosed in a document, may allow fewer.
 //!
 //! **Asked on reading, never at merge**: whether a document *counts*. G is the greatest version of the grants in any
-//! document of the operator; a user's documents count while its grant is at G, is not revoked, and covers the
-//! key. So revoking one user is writing the grants of all others at G + 1, and documents that lose their effect are
-//! shown as void. Order does not matter, because G and grants only grow.
+//! document of the operator; it follows from the winners that are kept. A user's documents count while its grant is
+//! at G, is not revoked, and covers the key. So revoking one user is writing the grants of all others at G + 1, and
+//! documents that lose their effect are shown as void.
 //!
 //! **Asked where a write is taken, never at merge**: the bounds of all documents together, and one name for each user
-//! ([`Documents::may_add`]). Two nodes that take writes at the same time can exceed these, by what both took.
+//! ([`Documents::may_add`]). Nodes that take writes on two sides of a partition can exceed these, by what both took.
 //!
 //! A kind of keys that this build does not know is kept and passed on as any other. A permission that it does not
 //! know is kept, and covers nothing here; a document that needs it is refused by this build.
@@ -54,7 +55,6 @@
 mod accounts;
 mod body;
 mod cost;
-mod document;
 mod error;
 mod fact;
 mod grant;
@@ -73,11 +73,11 @@ mod set;
 mod setting;
 mod shelf;
 mod shown;
+mod signed;
 mod state;
 pub mod stored;
 
 pub use body::{Body, CONTENT_MAX, GENERATION_LIMIT, GENERATION_MAX, GRANT_SEALED_MAX};
-pub use document::Document;
 pub use error::{DocumentError, KeyError};
 pub use grant::{DOCUMENTS_MAX, GRANT_BYTES_MAX, Grant, PERMISSIONS_MAX};
 pub use key::{KEY_BYTES_MAX, Key};
@@ -87,12 +87,14 @@ pub use outcome::Outcome;
 pub use permission::{PERMISSION_BYTES_MAX, Permission, PermissionError};
 pub use prefix::Prefix;
 pub use refused::{Limit, Refused};
+pub use register::absorb;
 pub use role::{Role, RoleError};
 pub use scope::Scope;
 pub use set::Documents;
 pub use setting::{Setting, SettingError};
 pub use shelf::Shelf;
 pub use shown::Shown;
+pub use signed::Document;
 pub use state::State;
 
 /// How many bytes all documents may have together, sealed, where a write is taken.

@@ -1,4 +1,4 @@
-/// What merging a document did.
+/// The effect of merging a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// It is held now and was not before.

@@ -17,7 +17,8 @@ pub enum Limit {
 /// Why a node does not take a write. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// What its signer saw of the key is behind what is here. Signed again at `generation`, it is taken.
+    /// Its signer did not see the newest write of the key, or the newest version of the grants. Signed again at
+    /// `generation` and `grants_version`, it is taken.
     #[error(
         "{key} was written meanwhile: expected generation {generation} and grants version {grants_version}"
     )]
@@ -54,7 +55,7 @@ pub enum Refused {
 }
 
 impl Limit {
-    /// What is bounded, in the plural.
+    /// The things that are bounded, in the plural.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Keys => "documents, deleted ones included",

@@ -28,3 +28,14 @@ impl Register {
         self.0.documents()
     }
 }
+
+/// Takes a document into some with the same key, of which two of each author stay: for what waits to be written.
+/// Returns whether it is one of them.
+pub fn absorb(held: &mut Vec<Arc<Document>>, document: &Arc<Document>) -> bool {
+    let author = document.signer();
+    let own = held.iter().filter(|it| it.signer() == author);
+    let Some(shown) = Shown::of(own.chain([document])) else { return false };
+    held.retain(|it| it.signer() != author);
+    held.extend(shown.documents().cloned());
+    shown.has(document)
+}

@@ -26,13 +26,14 @@ pub struct Documents {
 
 impl Documents {
     /// Merges a document, and before it the grant that it encloses.
+    #[expect(clippy::needless_pass_by_value, reason = "the set holds it from then on")]
     pub fn merge(&mut self, document: Arc<Document>) -> Outcome {
         if let Some(grant) = document.grant()
-            && self.merge_alone(grant.clone()) == Outcome::New
+            && self.merge_alone(grant) == Outcome::New
         {
             self.enclosed.push(grant.clone());
         }
-        self.merge_alone(document)
+        self.merge_alone(&document)
     }
 
     /// Merges documents, grants first. So documents from a disk meet the bound in the newest grant of their signer
@@ -43,9 +44,9 @@ impl Documents {
         grants.into_iter().chain(others).for_each(|document| _ = self.merge(document));
     }
 
-    fn merge_alone(&mut self, document: Arc<Document>) -> Outcome {
+    fn merge_alone(&mut self, document: &Arc<Document>) -> Outcome {
         let (key, author) = (document.key().digest(), document.signer());
-        if crate::planted!(GrantedAtMerge) && !self.counts(&document) {
+        if crate::planted!(GrantedAtMerge) && !self.counts(document) {
             return Outcome::Older;
         }
         if !document.is_operators() && !self.has_room(&author, &key) {
@@ -60,7 +61,7 @@ impl Documents {
             }
         };
         if outcome == Outcome::New {
-            self.on_new(&document, before);
+            self.on_new(document, before);
         }
         outcome
     }
@@ -187,12 +188,12 @@ impl Documents {
         self.grants_version
     }
 
-    /// The grant of a user that wins, be it revoked or deleted.
+    /// The winner of `grant/USER`, also if it is revoked or deleted.
     pub fn grant_of(&self, user: &Principal) -> Option<&Arc<Document>> {
         self.grants.get(user)
     }
 
-    /// The grant of each user that wins, revoked and deleted ones included, by user.
+    /// The winner of each `grant/USER`, revoked and deleted ones included, by user.
     pub fn grants(&self) -> impl Iterator<Item = (&Principal, &Arc<Document>)> {
         self.grants.iter()
     }
@@ -204,7 +205,7 @@ impl Documents {
             || grant().is_some_and(|grant| grants(grant, self.grants_version, document.key()))
     }
 
-    /// What is shown of a key.
+    /// The state of a key.
     pub fn state(&self, shelf: &Shelf) -> State {
         let winner = shelf.winner();
         if !self.counts(winner) {
@@ -228,12 +229,12 @@ impl Documents {
         self.accounts.total().bytes
     }
 
-    /// What it takes in memory, in bytes, with what is kept because of it.
+    /// The memory that it takes, in bytes, with what is kept because of it.
     pub const fn footprint(&self) -> usize {
         self.accounts.total().footprint
     }
 
-    /// What of it the documents of one author take.
+    /// The part of it that the documents of one author take.
     pub fn footprint_of(&self, author: &Principal) -> usize {
         self.accounts.cost_of(author).footprint
     }

@@ -90,12 +90,12 @@ impl Shelf {
         }
     }
 
-    /// What all documents take.
+    /// The room that all documents take.
     pub(super) fn cost(&self) -> Cost {
         self.documents().map(Cost::from).sum()
     }
 
-    /// What the documents of one author take.
+    /// The room that the documents of one author take.
     pub(super) fn cost_of(&self, author: &Principal) -> Cost {
         let register = self.place(author).ok().and_then(|at| self.registers.get(at));
         register.map(|(_, it)| it.documents().map(Cost::from).sum()).unwrap_or_default()

@@ -1,4 +1,4 @@
-/// What is shown of a key.
+/// The state of a key, as it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// The signer of the winner is not granted this any longer: its content does not apply.

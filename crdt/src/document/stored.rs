@@ -21,7 +21,7 @@ struct Stored<'a> {
     sealed: &'a [u8],
 }
 
-/// What has to be stored in place of this once a document with the same key is merged. None: the same.
+/// The bytes to store in place of these once a document with the same key is merged. None: the same.
 ///
 /// # Errors
 /// The stored bytes are damaged.
@@ -41,7 +41,7 @@ pub fn keep(stored: Option<&[u8]>, document: &Document) -> Result<Option<Vec<u8>
     Ok(is_kept.then(|| encode(kept)))
 }
 
-/// What has to be stored in place of this once the documents of an author are gone. None: nothing is left.
+/// The bytes to store in place of these once the documents of an author are gone. None: nothing is left.
 ///
 /// # Errors
 /// The stored bytes are damaged.
@@ -84,7 +84,7 @@ fn decode(stored: &[u8]) -> Result<Vec<Stored<'_>>, DecodeError> {
 
 fn decode_one<'a>(input: &mut Decoder<'a>) -> Result<Stored<'a>, DecodeError> {
     let mut ahead = input.clone();
-    let (author, id, body) = super::document::split(&mut ahead)?;
+    let (author, id, body) = super::signed::split(&mut ahead)?;
     let marker = Body::from_canonical(body)?.marker(id);
     let sealed = input.take(input.remaining() - ahead.remaining(), "document")?;
     Ok(Stored { author, marker, sealed })

@@ -10,6 +10,9 @@ use proptest::prelude::*;
 
 use crate::world::*;
 
+/// How many documents a grant may allow.
+const MOST: u32 = 16_384;
+
 pub(crate) fn keys() -> impl Strategy<Value = Key> {
     let text = "[a-z][a-z0-9_-]{0,31}(/[A-Za-z0-9@:+-][A-Za-z0-9._@:+-]{0,12}){1,4}";
     text.prop_map(|text| text.parse().unwrap())
@@ -29,7 +32,7 @@ pub(crate) fn grants() -> impl Strategy<Value = Grant> {
     let later = "[!-~]{1,40}";
     let permissions =
         prop::collection::btree_set(prop_oneof![3 => texts().boxed(), 1 => later.boxed()], 0..9);
-    ("[a-z0-9]{1,20}", 0..=DOCUMENTS_MAX as u32, any::<bool>(), permissions).prop_map(
+    ("[a-z0-9]{1,20}", 0..=MOST, any::<bool>(), permissions).prop_map(
         |(name, documents, revoked, texts)| {
             Grant::from_canonical(&encoded(&name, documents, revoked, texts)).unwrap()
         },
@@ -193,7 +196,7 @@ fn a_role_is_short_for_permissions() {
 fn a_grant_is_bounded() {
     let decode = |bytes: &[u8]| Grant::from_canonical(bytes);
     let many = |count: usize, len: usize| (0..count).map(move |n| format!("secrets:{n:0>len$}"));
-    let most = encoded("alice", DOCUMENTS_MAX as u32, false, many(PERMISSIONS_MAX, 40));
+    let most = encoded("alice", MOST, false, many(PERMISSIONS_MAX, 40));
     assert!(decode(&most).is_ok_and(|grant| grant.permissions.len() == PERMISSIONS_MAX));
     let over = decode(&encoded("alice", 1, false, many(PERMISSIONS_MAX + 1, 40)));
     assert!(matches!(over, Err(DecodeError::TooLarge { what: "permissions", .. })), "{over:?}");
@@ -201,7 +204,7 @@ fn a_grant_is_bounded() {
     assert!(matches!(large, Err(DecodeError::TooLarge { what: "permission", .. })), "{large:?}");
     let long = decode(&encoded("alice", 1, false, ["x".repeat(PERMISSION_BYTES_MAX + 1)]));
     assert!(matches!(long, Err(DecodeError::TooLarge { what: "permission", .. })), "{long:?}");
-    let documents = decode(&encoded("alice", DOCUMENTS_MAX as u32 + 1, false, []));
+    let documents = decode(&encoded("alice", MOST + 1, false, []));
     assert_eq!(documents, Err(DecodeError::Invalid("number of documents")));
     let name = decode(&encoded("Alice", 1, false, []));
     assert_eq!(name, Err(DecodeError::Invalid("name of a user")));
@@ -213,7 +216,8 @@ fn a_grant_is_bounded() {
         let order = decode(&encoded("alice", 1, false, order.map(str::to_owned)));
         assert_eq!(order, Err(DecodeError::Invalid("order of permissions")));
     }
-    let over = Grant { documents: DOCUMENTS_MAX as u32 + 1, ..granted(0, 1, &[]) };
+    assert_eq!(usize::try_from(MOST), Ok(DOCUMENTS_MAX));
+    let over = Grant { documents: MOST + 1, ..granted(0, 1, &[]) };
     assert!(!over.is_within_bounds());
 }
 

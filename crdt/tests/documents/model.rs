@@ -1,4 +1,4 @@
-//! What is shown, by the definitions: everything that was ever merged is kept, and looked through.
+//! A naive model: it keeps everything that was ever merged, and computes what is shown by the definitions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,8 +1,8 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crux_crdt::Digest;
-use crux_crdt::document::{Document, Documents, Outcome, stored};
+use crux_crdt::document::{Document, Documents, Outcome, absorb, stored};
 use proptest::prelude::*;
 
 use crate::world::*;
@@ -28,8 +28,7 @@ impl Disk {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
-    /// What is new here is written there, what is displaced here is removed there, and a node that starts again
-    /// has the same.
+    /// A disk that writes what is new and removes what is displaced restores the same set.
     #[test]
     fn a_disk_has_what_the_replica_has(drafts in drafts()) {
         let (mut set, mut disk) = (Documents::default(), Disk::default());
@@ -56,6 +55,27 @@ proptest! {
         restored.merge_all(disk.all());
         prop_assert_eq!(view(&restored), view(&set));
         prop_assert_eq!(disk.all().len(), set.documents().count());
+    }
+}
+
+proptest! {
+    /// Documents that wait to be written are those that a shelf would keep.
+    #[test]
+    fn what_waits_is_bounded_as_a_shelf_is(items in constant()) {
+        let under = items.into_iter().filter(|it| *it.key() == key_of(0) || *it.key() == key_of(1));
+        let mut waiting = BTreeMap::<Digest, Vec<Arc<Document>>>::new();
+        let (mut set, most) = (Documents::default(), granted(0, 9, &["rules"]));
+        (0..USERS).for_each(|n| _ = set.merge(grant(n, 9, 9, &most)));
+        for document in under {
+            let kept = absorb(waiting.entry(document.key().digest()).or_default(), &document);
+            let outcome = set.merge(document);
+            prop_assert_eq!(kept, matches!(outcome, Outcome::New | Outcome::Known));
+        }
+        let ids = |of: Vec<&Arc<Document>>| of.iter().map(|it| it.id()).collect::<BTreeSet<_>>();
+        for (key, waiting) in waiting {
+            let held = set.shelf(&key).unwrap().documents();
+            prop_assert_eq!(ids(waiting.iter().collect()), ids(held.collect()));
+        }
     }
 }
 

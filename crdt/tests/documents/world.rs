@@ -13,6 +13,8 @@ use proptest::prelude::*;
 pub(crate) const FLOCK: Digest = Digest([7; 32]);
 pub(crate) const USERS: usize = 3;
 pub(crate) const KEYS: usize = 6;
+/// As many documents as a user needs for all keys.
+const MOST: u32 = 6;
 
 static OPERATOR: LazyLock<Identity> = LazyLock::new(|| Identity::from_seed(&[100; 32]));
 static USERS_OF: LazyLock<Vec<Identity>> =
@@ -94,7 +96,7 @@ pub(crate) enum Draft {
     },
 }
 
-/// What a grant says.
+/// The content of a grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Says {
     Rules,
@@ -159,7 +161,7 @@ pub(crate) fn drafts() -> impl Strategy<Value = Vec<Draft>> {
         2 => Just(Says::Revoked),
         1 => Just(Says::Deleted),
     ];
-    let documents = || 0..=KEYS as u32;
+    let documents = || 0..=MOST;
     let grants = (0..USERS, versions(), generations(), says, documents()).prop_map(
         |(user, version, generation, says, documents)| Draft::Grant {
             user,
@@ -169,22 +171,38 @@ pub(crate) fn drafts() -> impl Strategy<Value = Vec<Draft>> {
             documents,
         },
     );
-    let own = (0..KEYS, versions(), generations(), contents()).prop_map(
+    // Some keys are written often.
+    let keys = || prop_oneof![3 => 0..2_usize, 1 => 0..KEYS];
+    let own = (keys(), versions(), generations(), contents()).prop_map(
         |(key, version, generation, content)| Draft::Own { key, version, generation, content },
     );
-    let of_users = (0..USERS, 0..KEYS, versions(), generations(), contents(), documents());
+    let of_users = (0..USERS, keys(), versions(), generations(), contents(), documents());
     let of_users = of_users.prop_map(|(user, key, version, generation, content, documents)| {
         Draft::User { user, key, version, generation, content, documents }
     });
-    prop::collection::vec(prop_oneof![2 => grants, 2 => own, 6 => of_users], 0..14)
+    prop::collection::vec(prop_oneof![2 => grants, 2 => own, 6 => of_users], 0..18)
 }
 
 /// Documents of one history in which each user may always have the same number of documents, by its grants.
 pub(crate) fn constant() -> impl Strategy<Value = Vec<Arc<Document>>> {
-    (drafts(), prop::array::uniform3(0..=KEYS as u32)).prop_map(|(drafts, documents)| {
+    (drafts(), prop::array::uniform3(0..=MOST)).prop_map(|(drafts, documents)| {
         let kept = drafts.into_iter().filter(|draft| !draft.deletes_grant());
         kept.map(|draft| draft.allowing(|user| documents[user]).sign()).collect()
     })
+}
+
+/// Documents of the operator and a user under one key, so many that most of them are not kept.
+pub(crate) fn crowded() -> impl Strategy<Value = Vec<Arc<Document>>> {
+    let one = (any::<bool>(), 1..5_u64, generations(), prop::option::weighted(0.8, 0..2_u8));
+    let one = one.prop_map(|(own, version, generation, content)| {
+        let draft = if own {
+            Draft::Own { key: 0, version, generation, content }
+        } else {
+            Draft::User { user: 0, key: 0, version, generation, content, documents: 1 }
+        };
+        draft.sign()
+    });
+    prop::collection::vec(one, 3..12)
 }
 
 pub(crate) fn set<'a>(documents: impl IntoIterator<Item = &'a Arc<Document>>) -> Documents {
@@ -197,7 +215,7 @@ pub(crate) fn merge(set: &mut Documents, document: &Arc<Document>) -> Outcome {
     set.merge(document.clone())
 }
 
-/// What replicas compare.
+/// The parts of a set that replicas compare.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct View {
     pub(crate) index: Vec<(Digest, Digest)>,

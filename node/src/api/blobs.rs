@@ -23,7 +23,7 @@ use crate::blobs::want::{Fetch, Pantry, Progress, WAIT};
 use crate::blobs::{self, BlobError, Reader};
 use crate::error::{Error, Kind};
 use crate::view::View;
-use crux_picket::door::{Answer, Serve, answered, handle};
+use crux_client::door::{Answer, Serve, answered, handle};
 
 #[cfg(test)]
 mod tests;

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crux_client::door::{Answer, Serve, handle};
 use crux_client::model::{Basis, DocumentEntry, ShownDocument, WrittenDocument};
 use crux_client::op::{self, DocumentBasis, ListDocuments, PutDocuments, ShowDocument, Wire};
 use crux_crdt::canon::Decoder;
 use crux_crdt::document::{Document, DocumentError};
 use crux_crdt::sign::{Ed25519, Terms};
-use crux_picket::door::{Answer, Serve, handle};
 use crux_proto::v1;
 use crux_protocol::flock::STORE_PATIENCE;
 use tonic::Request as Call;

@@ -9,7 +9,7 @@
 //! | `feed` | what `Watch` streams |
 //! | `health` | what `grpc.health.v1` says of the node and of its services |
 //!
-//! Socket, seats and limits are those of `crux_picket::door`, which the picket's API has too.
+//! Socket, seats and limits are those of `crux_client::door`, which the picket's API has too.
 //! `crux_client` reads and writes every message, so that a node and its clients agree. Within the node
 //! this is the only place that names tonic. A read uses the published view and never waits for the
 //! fulcrum; a write asks the fulcrum through a bounded channel, with a time-out.
@@ -43,5 +43,5 @@ mod service;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use crux_picket::door::Socket;
+pub use crux_client::door::Socket;
 pub use server::serve;

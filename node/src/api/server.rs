@@ -3,8 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
+use crux_client::door::{Calls, STREAMS_MAX, Seats, Socket};
 use crux_client::op::{PUT_BYTES_MAX, PUT_DOCUMENTS_MAX};
-use crux_picket::door::{Calls, STREAMS_MAX, Seats, Socket};
 use crux_proto::v1::blobs_server::BlobsServer;
 use crux_proto::v1::control_server::ControlServer;
 use crux_proto::v1::documents_server::DocumentsServer;

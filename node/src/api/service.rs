@@ -16,7 +16,7 @@ use crate::blobs::want::Pantry;
 use crate::error::Error;
 use crate::fulcrum::Handle;
 use crate::fulcrum::request::{Asked, Request};
-use crux_picket::door::{Answer, Serve, answered, handle};
+use crux_client::door::{Answer, Serve, answered, handle};
 
 /// The Control service.
 #[derive(Debug, Clone)]

@@ -63,12 +63,12 @@ impl FakeNode {
 
     /// The same, with a service of blobs that is ready once `ready` resolves.
     fn start_when(view: View, ready: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self::start_within(crux_picket::door::Limits::of_process(), view, ready)
+        Self::start_within(crux_client::door::Limits::of_process(), view, ready)
     }
 
     /// The same, with other limits.
     fn start_within(
-        limits: crux_picket::door::Limits,
+        limits: crux_client::door::Limits,
         view: View,
         ready: impl Future<Output = ()> + Send + 'static,
     ) -> Self {

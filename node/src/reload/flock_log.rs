@@ -1,12 +1,7 @@
-use std::sync::Arc;
-
 use crux_crdt::document::Setting;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
-use crate::view::View;
-
-/// What a node that starts shows, once it does.
-pub(crate) type Views = watch::Receiver<Arc<View>>;
+use crate::view::{View, Views};
 
 /// The flock's `setting/log`, as this node's replica has it.
 #[derive(Debug)]
@@ -68,9 +63,12 @@ fn log_of(view: &View) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use crux_crdt::Digest;
     use crux_crdt::document::{Body, Document, Documents};
     use crux_crdt::sign::Identity;
+    use tokio::sync::watch;
 
     use super::*;
 

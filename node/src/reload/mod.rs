@@ -11,7 +11,7 @@
 
 mod flock_log;
 
-pub(crate) use flock_log::{FlockLog, Views};
+pub(crate) use flock_log::FlockLog;
 
 use std::sync::Arc;
 
@@ -19,8 +19,9 @@ use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
-use crate::config::{self, Config, Env, FlockKeys, Layer};
+use crate::config::{self, Config, Env, Layer};
 use crate::error::Error;
+use crate::secret::FlockKeys;
 use crate::telemetry::Log;
 
 /// What has the settings read again.

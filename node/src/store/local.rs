@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crux_crdt::Principal;
 use crux_crdt::canon::{Canonical, DecodeError, Decoder, Encoder};
-use crux_crdt::record::{Registration, ServiceKey};
+use crux_crdt::record::{Registration, ServiceKey, SlotKind as _};
 use redb::ReadableTable;
 
 use super::error::Failure;

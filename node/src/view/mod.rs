@@ -15,3 +15,10 @@ pub(crate) mod testing;
 pub use delta::Delta;
 pub use said::Said;
 pub use snapshot::View;
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+/// What the node shows now, and each time it changes.
+pub type Views = watch::Receiver<Arc<View>>;

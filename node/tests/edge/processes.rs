@@ -46,13 +46,14 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Waits until the node ended, and says with which code.
-fn code(node: &mut Node) -> Option<i32> {
-    let mut child = node.child.take().unwrap();
+pub(super) fn code(node: &mut Node) -> Option<i32> {
     let mut ended = None;
     eventually("it ends", || {
-        ended = child.try_wait().unwrap();
+        ended = node.child.as_mut().unwrap().try_wait().unwrap();
         ended.is_some()
     });
+    // Until then it is killed with the test.
+    node.child = None;
     ended.unwrap().code()
 }
 

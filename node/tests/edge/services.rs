@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use super::processes::code;
 use super::{STOPS_WITHIN, log_of};
 use crate::node::{LIMIT, Node, program};
 
@@ -109,13 +110,10 @@ fn a_program_stays_up_over_the_death_of_every_part() {
     assert!(row["memory"].as_u64().unwrap() > 1_000_000 && row["sealed"] == true, "{row}");
     assert_eq!(add(&node)["pid"], added["pid"], "the same again changes nothing");
 
-    // It is registered, and found.
-    let mut found = Value::Null;
-    node.until("it is found", |node| {
-        let output = node.ask(&["resolve", "web", "--json"]);
-        found = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        output.status.success()
-    });
+    // It is registered, and found at once.
+    let output = node.ask(&["resolve", "web", "--json"]);
+    assert!(output.status.success(), "{output:?}");
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(found.to_string().contains(&format!("127.0.0.1:{port}")), "{found}");
 
     // What it writes.
@@ -163,6 +161,50 @@ fn a_program_stays_up_over_the_death_of_every_part() {
     started(&mut node);
     node.until("it is up again", |node| is_up(&ps(node)));
     assert!(node.stop(STOPS_WITHIN).success());
+}
+
+/// Somebody puts back the database of a node that left, while this one serves: the next fulcrum refuses. No other one is
+/// tried, services stop, and neither is started by the next `run`.
+#[test]
+fn a_fulcrum_that_is_refused_at_its_restart_ends_the_node_and_its_services() {
+    let mut node = Node::new();
+    let database = node.path("d").join("crux.redb");
+    started(&mut node);
+    assert!(node.stop(STOPS_WITHIN).success());
+    let member = std::fs::read(&database).unwrap();
+    started(&mut node);
+    assert!(node.ask(&["leave", "--yes"]).status.success());
+    assert_eq!(code(&mut node), Some(0), "{}", node.log());
+    let left = std::fs::read(&database).unwrap();
+    std::fs::write(&database, member).unwrap();
+    started(&mut node);
+    add(&node);
+    let running = process(&ps(&node)).unwrap();
+
+    let fulcrum = node.fulcrum();
+    node.signal(Signal::STOP);
+    kill_process(fulcrum, Signal::KILL).unwrap();
+    let begun = Instant::now();
+    while runs(fulcrum) {
+        assert!(begun.elapsed() < LIMIT);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    std::fs::write(&database, left).unwrap();
+    node.signal(Signal::CONT);
+    assert_eq!(code(&mut node), Some(5), "{}", node.log());
+    let log = node.log();
+    assert_eq!(log.matches("it is started again").count(), 1, "after the kill: {log}");
+    assert_eq!(log.matches("Error: this node left its flock").count(), 1, "{log}");
+    assert!(log.contains("run --rejoin") && log.contains(": stopped"), "what to do: {log}");
+    assert!(!runs(running), "{log}");
+
+    // As a supervisor does, which does not know.
+    let again = node.command().arg("--json").output().unwrap();
+    assert_eq!(again.status.code(), Some(5), "{again:?}");
+    let error = error_of(&again.stderr);
+    assert_eq!(error["kind"], "refused", "{error}");
+    let log = String::from_utf8(again.stderr).unwrap();
+    assert!(!log.contains(": started: process"), "its program was not started: {log}");
 }
 
 #[test]

@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use tonic::transport::Server;
 
 use super::service::Service;
-use crate::door::{Calls, STREAMS_MAX, Seats, Socket};
 use crate::supervise::health::Health;
+use crux_client::door::{Calls, STREAMS_MAX, Seats, Socket};
 
 /// How long calls under way may take after the signal to stop; longer would only delay the end.
 const GRACE: Duration = Duration::from_millis(500);

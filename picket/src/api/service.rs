@@ -16,9 +16,9 @@ use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
 use super::streams;
-use crate::door::{Answer, Serve, handle};
 use crate::events::Events;
 use crate::supervise::calls::{Ask, Call, Desk};
+use crux_client::door::{Answer, Serve, handle};
 
 /// The handlers.
 #[derive(Debug)]

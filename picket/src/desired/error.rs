@@ -57,7 +57,7 @@ pub enum DesiredError {
     },
     /// Another build wrote it.
     #[error(
-        "{path} has format {found}, and this build reads {FORMAT}: start the newer build again"
+        "{path} has format {found}, and this build reads {FORMAT} at most: start the newer build again"
     )]
     Format {
         /// Which file.

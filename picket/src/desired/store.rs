@@ -10,7 +10,7 @@ use serde_json::error::Category;
 use tracing::warn;
 
 use super::error::DesiredError;
-use super::written::{BYTES_MAX, FORMAT, File, Header};
+use super::written::{BYTES_MAX, FORMAT, FORMAT_OLDEST, File, Header};
 use crate::crash::Write;
 use crate::durable::{self, Sync};
 
@@ -140,7 +140,7 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Desired, DesiredError> {
         return Err(DesiredError::Short { path: path(), line: 0 });
     }
     let Header { format } = serde_json::from_slice(bytes).map_err(refused)?;
-    if format != FORMAT {
+    if !(FORMAT_OLDEST..=FORMAT).contains(&format) {
         return Err(DesiredError::Format { path: path(), found: format });
     }
     let file: File = serde_json::from_slice(bytes).map_err(refused)?;

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ fn desired(generation: u64, services: usize) -> Desired {
             on_trial: n % 4 == 0,
             refused: some(n % 3 == 0),
             run: n % 5 != 0,
+            done: if n % 4 == 3 { [0].into() } else { BTreeSet::new() },
         };
         all.services.insert(name, wanted);
     }
@@ -128,7 +130,7 @@ fn what_this_build_does_not_know_is_a_clear_error() {
     let text = fs::read_to_string(file(dir.path())).unwrap();
     let mut seen = Vec::new();
     for (from, to) in [
-        ("\"format\": 1", "\"format\": 2"),
+        ("\"format\": 2", "\"format\": 3"),
         ("\"run\": true", "\"runs\": true"),
         ("\"generation\"", "\"generations\""),
         ("\"size\": 1234", "\"size\": -1"),
@@ -136,6 +138,7 @@ fn what_this_build_does_not_know_is_a_clear_error() {
         ("\"name\": \"web0\"", "\"name\": \"other\""),
         ("\"generation\": 3", "\"generation\": 0"),
         ("/data/blobs", "data/blobs"),
+        ("\"done\": [\n        0\n      ]", "\"done\": [1]"),
         ("{", "["),
     ] {
         assert!(text.contains(from), "{from} in {text}");
@@ -148,7 +151,7 @@ fn what_this_build_does_not_know_is_a_clear_error() {
     }
     assert_eq!(
         seen[0],
-        "DIR/desired.json has format 2, and this build reads 1: start the newer build again"
+        "DIR/desired.json has format 3, and this build reads 2 at most: start the newer build again"
     );
     let line = 1 + text.split("\"run\": true").next().unwrap().matches('\n').count();
     let place = format!("DIR/desired.json, line {line}, column 12: unknown field `runs`");
@@ -159,6 +162,23 @@ fn what_this_build_does_not_know_is_a_clear_error() {
     assert!(seen[5].contains("service web0: its config has another name"), "{}", seen[5]);
     assert!(seen[6].contains("number is greater"), "{}", seen[6]);
     assert!(seen[7].contains("not absolute"), "{}", seen[7]);
+    assert!(seen[8].contains("service web3: an instance is done"), "{}", seen[8]);
+}
+
+/// Of a build that knew nothing of what is done; and it reads what has nothing of that.
+#[test]
+fn the_older_format_is_read_and_written_while_nothing_is_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = Store::open(dir.path()).unwrap();
+    store.write(&desired(1, 3)).unwrap();
+    let text = fs::read_to_string(file(dir.path())).unwrap();
+    assert!(text.contains("\"format\": 1,") && !text.contains("done"), "{text}");
+    let (mut store, read) = Store::open(dir.path()).unwrap();
+    assert_eq!(read, desired(1, 3));
+    store.write(&desired(2, 4)).unwrap();
+    let text = fs::read_to_string(file(dir.path())).unwrap();
+    assert!(text.contains("\"format\": 2,") && text.contains("done"), "{text}");
+    assert_eq!(Store::open(dir.path()).unwrap().1, desired(2, 4));
 }
 
 #[test]

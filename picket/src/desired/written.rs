@@ -1,6 +1,6 @@
 //! The JSON of `desired.json`. Configs are written as people write them; see [`crux_crdt::service`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crux_crdt::blob::{BlobId, Descriptor, Root};
@@ -9,8 +9,10 @@ use crux_crdt::service::{CONFIG_BYTES_MAX, Config, SERVICES_MAX};
 use crux_protocol::picket::{Desired, Image, Version, Wanted};
 use serde::{Deserialize, Serialize};
 
-/// The format that this build writes and reads.
-pub const FORMAT: u64 = 1;
+/// The newest format that this build reads and writes. 2 is 1 with what is done.
+pub const FORMAT: u64 = 2;
+/// The oldest one. It is written where nothing is done, so that the builds before read it.
+pub(super) const FORMAT_OLDEST: u64 = 1;
 /// The largest file in bytes: each service has at most three configs, and room for the rest.
 pub(super) const BYTES_MAX: u64 = SERVICES_MAX as u64 * (3 * CONFIG_BYTES_MAX as u64 + 64 * 1024);
 
@@ -39,6 +41,9 @@ struct Entry {
     previous: Option<Content>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refused: Option<Content>,
+    /// The ordinals of the current content that are done.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    done: BTreeSet<u16>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -79,7 +84,9 @@ mod root {
 impl From<&Desired> for File {
     fn from(desired: &Desired) -> Self {
         let services = desired.services.iter().map(|(name, wanted)| (name.clone(), wanted.into()));
-        Self { format: FORMAT, generation: desired.generation, services: services.collect() }
+        let has_done = desired.services.values().any(|wanted| !wanted.done.is_empty());
+        let format = if has_done { FORMAT } else { FORMAT_OLDEST };
+        Self { format, generation: desired.generation, services: services.collect() }
     }
 }
 
@@ -91,6 +98,7 @@ impl From<&Wanted> for Entry {
             current: (&*wanted.current).into(),
             previous: wanted.previous.as_deref().map(Content::from),
             refused: wanted.refused.as_deref().map(Content::from),
+            done: wanted.done.clone(),
         }
     }
 }
@@ -128,6 +136,9 @@ impl File {
                     return wrong("the path of its image is not absolute");
                 }
             }
+            if entry.done.iter().any(|ordinal| *ordinal >= entry.current.config.count) {
+                return Err((name.to_string(), "an instance is done that is beyond its count"));
+            }
             if entry.on_trial && entry.previous.is_none() {
                 return Err((name.to_string(), "it is on trial without a previous content"));
             }
@@ -146,6 +157,7 @@ impl File {
             on_trial: entry.on_trial,
             refused: entry.refused.map(Into::into),
             run: entry.run,
+            done: entry.done,
         };
         let services = self.services.into_iter().map(|(name, entry)| (name, wanted(entry)));
         Desired { generation: self.generation, services: services.collect() }

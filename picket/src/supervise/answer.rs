@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crux_client::error::StateChanged;
 use crux_client::model::{Change, InstanceState, Settled};
-use crux_client::op::Until;
+use crux_client::op::{Goal, Until};
 use crux_client::{Error, Kind};
 use crux_crdt::blob::BlobId;
 use crux_crdt::name::ServiceName;
@@ -16,6 +16,7 @@ use crux_protocol::picket::{
 use crux_protocol::time::Instant;
 
 use super::calls::{Reply, end_of};
+use super::post::Missing;
 use super::shell::Shell;
 use super::show;
 use super::work::Done;
@@ -102,7 +103,11 @@ impl Shell {
         let answer = match outcome {
             Outcome::Done(rows) => {
                 let wanted = self.engine.wanted_of(&pending.service);
-                Ok(settled(pending, wanted, &rows, self.engine.generation()))
+                let mut settled = settled(pending, wanted, &rows, self.engine.generation());
+                if pending.until.goal == Goal::Up {
+                    settled.notes.extend(self.not_found(&rows));
+                }
+                Ok(settled)
             }
             Outcome::Failed { fault, reason, instance, rows } => {
                 let error = failed(&pending.service, fault, &reason, &rows);
@@ -113,6 +118,23 @@ impl Shell {
             Outcome::Refused(refusal) => Err(refused(&refusal, self.disk)),
         };
         self.end_wait(id, answer);
+    }
+
+    /// Why others do not find an instance that is up and is to be found.
+    fn not_found(&self, rows: &[Row]) -> Option<String> {
+        let is_up = |row: &&Row| matches!(row.state, RunState::Up | RunState::Degraded);
+        rows.iter().filter(is_up).flat_map(|row| self.keys_of(row)).find_map(|key| {
+            let missing = self.post.missing(&key)?;
+            Some(match missing {
+                Missing::Away => "not registered yet, because the fulcrum is away; other nodes \
+                                  find the service once it is back"
+                    .to_owned(),
+                Missing::Unanswered => "not registered yet, because the fulcrum has not answered; \
+                                        other nodes find the service once it has"
+                    .to_owned(),
+                Missing::Refused(text) => format!("not registered: {text}"),
+            })
+        })
     }
 
     fn answer_with_log(&mut self, id: RequestId, error: Error, instance: Option<InstanceId>) {

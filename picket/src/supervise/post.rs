@@ -63,6 +63,17 @@ pub(super) enum Answer {
     NoImage(BlobId, Failure),
 }
 
+/// Why a registration is not there.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Missing<'a> {
+    /// The fulcrum is away.
+    Away,
+    /// The fulcrum has not said that it stored it.
+    Unanswered,
+    /// The node refused it, and why.
+    Refused(&'a str),
+}
+
 /// The picket's end of all conversations.
 #[derive(Debug, Default)]
 pub(super) struct Post {
@@ -133,6 +144,18 @@ impl Post {
     /// Why a registration is not there that should be.
     pub(super) fn complaint(&self, key: &ServiceKey) -> Option<&str> {
         self.complaints.get(key).map(String::as_str)
+    }
+
+    /// Why a registration that should be there is not, as far as this picket knows; none: this fulcrum stored it.
+    pub(super) fn missing(&self, key: &ServiceKey) -> Option<Missing<'_>> {
+        if !self.attached {
+            return Some(Missing::Away);
+        }
+        if let Some(text) = self.complaint(key) {
+            return Some(Missing::Refused(text));
+        }
+        let is_stored = self.known.contains_key(key) && self.known.get(key) == self.wanted.get(key);
+        (!is_stored).then_some(Missing::Unanswered)
     }
 
     /// The keys of what is to be registered.

@@ -103,7 +103,7 @@ impl crux_picket::fulcrum::Start for Fake {
 /// The node's part: answers every request, has each file of `blobs` as a blob of that name, and writes what is
 /// registered to `registered`, one line for each change: `fulcrum DIR`. While there is a file `refuse`, it says that the
 /// node is refused and ends with 5: at the start, or when a registration is withdrawn. Names in `full` are not
-/// registered.
+/// registered, and while there is a file `slow`, no registration is answered.
 pub(crate) fn fulcrum(how: &[&str]) -> ExitCode {
     use std::os::fd::AsFd as _;
 
@@ -167,6 +167,9 @@ pub(crate) fn fulcrum(how: &[&str]) -> ExitCode {
                 }
                 FromPicket::Withdraw { .. } if is_refused() => return refused(),
                 FromPicket::Register { seq, key, endpoint, .. } => {
+                    while Path::new(dir).join("slow").exists() {
+                        std::thread::sleep(Duration::from_millis(5));
+                    }
                     log(format!("+ {} {endpoint}", key.service));
                     FromFulcrum::Done { seq, outcome: Ok(()) }
                 }

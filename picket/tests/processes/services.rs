@@ -1,14 +1,16 @@
 //! A whole picket, asked over its socket, with a fulcrum that only answers.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crux_client::Kind;
-use crux_client::model::{Change, InstanceState};
+use crux_client::model::{Change, InstanceState, Settled};
 use crux_client::op::{
-    AddService, Goal, New, RemoveService, StartService, StopService, UpdateService,
+    AddService, GetPicket, Goal, New, RemoveService, StartService, StopService, UpdateService,
 };
+use crux_picket::crash;
 use crux_picket::tree::{self, Process};
 use rustix::process::Signal;
 
@@ -20,7 +22,12 @@ pub(crate) const TESTS: &[crate::Test] = &[
         "services::a_program_is_kept_running_and_taken_over",
         a_program_is_kept_running_and_taken_over,
     ),
+    (
+        "services::up_is_answered_once_others_find_it_and_otherwise_says_so",
+        up_is_answered_once_others_find_it_and_otherwise_says_so,
+    ),
     ("services::an_update_that_is_bad_goes_back", an_update_that_is_bad_goes_back),
+    ("services::a_job_that_is_done_is_not_run_again", a_job_that_is_done_is_not_run_again),
     ("services::a_stop_is_in_order_and_kept", a_stop_is_in_order_and_kept),
     ("services::what_does_not_start_says_why", what_does_not_start_says_why),
     (
@@ -40,8 +47,7 @@ fn a_program_is_kept_running_and_taken_over() {
     let settled = picket.add("web", SERVER, PORTS).unwrap();
     assert_eq!((settled.state, settled.change), (InstanceState::Up, Change::Added));
     let port = settled.ports["http"];
-    let registered = format!("+ web 127.0.0.1:{port}\n");
-    picket.until("it is registered", |picket| picket.registered() == registered);
+    assert_eq!(picket.registered(), format!("+ web 127.0.0.1:{port}\n"), "and registered");
     assert_eq!(picket.add("web", SERVER, PORTS).unwrap().change, Change::Unchanged);
 
     let first = process(&picket.row());
@@ -67,6 +73,45 @@ fn a_program_is_kept_running_and_taken_over() {
     picket.stop();
 }
 
+/// The last note of an answer says why others do not find it.
+fn up_is_answered_once_others_find_it_and_otherwise_says_so() {
+    let mut picket = Picket::new();
+    let note = |settled: &Settled| {
+        assert_eq!(settled.state, InstanceState::Up);
+        settled.notes.iter().find(|note| note.starts_with("not registered")).cloned()
+    };
+    let added = |picket: &Picket, name: &str| picket.add(name, SERVER, PORTS).unwrap();
+    assert_eq!(note(&added(&picket, "first")), None);
+
+    // A fulcrum that takes its time is waited for, and no longer than the caller wants.
+    fs::write(picket.path("slow"), "").unwrap();
+    let begun = Instant::now();
+    let said = note(&added(&picket, "web")).unwrap();
+    assert!(said.contains("has not answered"), "{said}");
+    assert!(begun.elapsed() >= Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(!picket.registered().contains("web"), "{}", picket.registered());
+    fs::remove_file(picket.path("slow")).unwrap();
+    assert_eq!(note(&added(&picket, "web")), None, "the same again waits for it");
+    assert!(picket.registered().contains("+ web "), "{}", picket.registered());
+
+    // One that the node refuses is not waited for.
+    fs::write(picket.path("full"), "much").unwrap();
+    let said = note(&added(&picket, "much"));
+    assert_eq!(said.as_deref(), Some("not registered: too many registrations"));
+
+    // Nor is a fulcrum that is away.
+    fs::write(picket.path("no-fulcrum"), "").unwrap();
+    picket.end_fulcrum("io");
+    picket.until("it is away", |picket| picket.ask(&GetPicket).unwrap().fulcrum_pid.is_none());
+    let begun = Instant::now();
+    let said = note(&added(&picket, "api")).unwrap();
+    assert!(said.contains("the fulcrum is away"), "{said}");
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    fs::remove_file(picket.path("no-fulcrum")).unwrap();
+    picket.until("it is registered", |picket| picket.registered().contains("+ api "));
+    picket.stop();
+}
+
 fn an_update_that_is_bad_goes_back() {
     let mut picket = Picket::new();
     picket.add("web", SERVER, PORTS).unwrap();
@@ -80,6 +125,46 @@ fn an_update_that_is_bad_goes_back() {
     assert!(first.is_alive() && process(&picket.row()) == first, "the old one never stopped");
     picket.stop();
     assert!(!first.is_alive());
+}
+
+/// Whenever the picket dies: once it is done, and at each step of writing that it is.
+fn a_job_that_is_done_is_not_run_again() {
+    const NEVER: &str = r#", "restart": "never""#;
+    let mut points = vec![None];
+    // The first write of what is wanted is that of the job itself.
+    points.extend(crash::WRITE.iter().map(|step| Some(format!("desired.{step}:2"))));
+    for point in points {
+        let mut picket = Picket::not_started();
+        let mut command = picket.command();
+        command.envs(point.iter().map(|point| (crash::VARIABLE, point)));
+        picket.child = Some(command.spawn().unwrap());
+        picket.until("it answers", Picket::answers);
+        let begun = picket.add("job", "echo ran >>ran; sleep 0.2", NEVER);
+        if point.is_some() {
+            let mut child = picket.child.take().unwrap();
+            let ended = child.wait().unwrap();
+            assert_eq!(ended.signal(), Some(Signal::ABORT.as_raw()), "{point:?}: {begun:?}");
+        } else {
+            assert_eq!(begun.unwrap().state, InstanceState::Done);
+            picket.kill();
+        }
+        picket.start();
+        let is_done = |picket: &Picket| picket.row().state == InstanceState::Done;
+        picket.until("it is done", is_done);
+        // All that starts at once has started before this one is up.
+        picket.add("other", SLEEPER, "").unwrap();
+        let rows = picket.rows();
+        assert_eq!(rows[0].state, InstanceState::Done, "{point:?}: {rows:?}");
+        let ran = fs::read_to_string(picket.path("services/job/1/ran")).unwrap();
+        assert_eq!(ran, "ran\n", "{point:?}");
+        // A person may have it run again.
+        let service = "job".parse().unwrap();
+        let started = picket.ask(&StartService { service, until: until(Goal::Up) }).unwrap();
+        assert_eq!(started.state, InstanceState::Done);
+        let ran = fs::read_to_string(picket.path("services/job/1/ran")).unwrap();
+        assert_eq!(ran, "ran\nran\n", "{point:?}");
+        picket.stop();
+    }
 }
 
 fn a_stop_is_in_order_and_kept() {

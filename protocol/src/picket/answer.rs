@@ -7,7 +7,7 @@ use crux_crdt::name::ServiceName;
 use super::command::Command;
 use super::id::RequestId;
 use super::request::{Outcome, Wait};
-use super::rules::WAITERS_MAX;
+use super::rules::{REGISTER_MAX, WAITERS_MAX};
 use super::service::{Service, Verdict};
 use super::state::State;
 use crate::time::Instant;
@@ -35,6 +35,7 @@ impl Reply {
 struct Waiter {
     service: ServiceName,
     aim: Aim,
+    since: Instant,
     until: Instant,
 }
 
@@ -62,10 +63,6 @@ impl Waiters {
     pub(super) fn remove(&mut self, id: RequestId) {
         self.0.remove(&id);
     }
-
-    pub(super) fn deadline(&self) -> Instant {
-        self.0.values().map(|waiter| waiter.until).min().unwrap_or(Instant::NEVER)
-    }
 }
 
 impl State {
@@ -88,7 +85,8 @@ impl State {
         if self.waiters.len() == WAITERS_MAX {
             return reply.answer(Outcome::StillTrying(self.rows_of(name)), out);
         }
-        let waiter = Waiter { service: name.clone(), aim, until: reply.until };
+        let (service, since, until) = (name.clone(), self.now(), reply.until);
+        let waiter = Waiter { service, aim, since, until };
         self.waiters.0.insert(reply.id, waiter);
     }
 
@@ -128,7 +126,7 @@ impl State {
                 return Some(Outcome::Done(rows()));
             }
             Aim::Ended => return self.late(waiter),
-            Aim::Up(number) => (number, service.is_some_and(Service::is_up)),
+            Aim::Up(number) => (number, service.is_some_and(|it| self.is_up_for(waiter, it))),
             Aim::Started(number) => (number, service.is_some_and(Service::is_started)),
         };
         let verdict = service.and_then(|service| service.verdict.as_ref());
@@ -140,6 +138,28 @@ impl State {
             return Some(Outcome::Overtaken(rows()));
         }
         if is_there { Some(Outcome::Done(rows())) } else { self.late(waiter) }
+    }
+
+    /// Whether a service is up, and the fulcrum's word that it is registered is there or not waited for any longer. It is
+    /// not waited for while the fulcrum is away, nor beyond the caller's time: the service is up all the same.
+    fn is_up_for(&self, waiter: &Waiter, service: &Service) -> bool {
+        service.is_up() && self.awaits_until(waiter) <= self.now()
+    }
+
+    /// Until when a caller waits for the fulcrum's word on its service; long ago: it does not.
+    fn awaits_until(&self, waiter: &Waiter) -> Instant {
+        let service = self.services.get(&waiter.service);
+        let lives = service.into_iter().flat_map(|service| &service.lives);
+        let last = lives.filter_map(|life| self.publish.awaited_since(life)).max();
+        let end = |at: Instant| at.max(waiter.since) + REGISTER_MAX;
+        last.map_or(Instant::ORIGIN, |at| end(at).min(waiter.until))
+    }
+
+    /// When a caller has waited long enough, for a service or for the fulcrum's word on it.
+    pub(super) fn waiters_deadline(&self) -> Instant {
+        let waiters = self.waiters.0.values();
+        let ends = waiters.flat_map(|waiter| [waiter.until, self.awaits_until(waiter)]);
+        ends.filter(|at| *at > self.now()).min().unwrap_or(Instant::NEVER)
     }
 
     fn late(&self, waiter: &Waiter) -> Option<Outcome> {

@@ -1,5 +1,6 @@
 //! Requests of people: refused, answered at once, or made a change that is written first.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crux_crdt::name::ServiceName;
@@ -107,8 +108,7 @@ impl State {
             Differs::Nothing | Differs::Settings if is_same_image => {
                 self.check_room(&config)?;
                 let version = Version { number: wanted.current.number, config: *config, image };
-                let wanted = Wanted { current: Arc::new(version), ..wanted.clone() };
-                return Ok(Plan::Change(Some(wanted), Effect::Settings));
+                return Ok(Plan::Change(Some(wanted.with_settings(version)), Effect::Settings));
             }
             _ => {}
         }
@@ -124,7 +124,7 @@ impl State {
         }
         let previous = before.or_else(|| Some(Arc::clone(&wanted.current)));
         let current = Arc::new(Version { number: self.attempted + 1, config: *config, image });
-        let wanted = Wanted { current, previous, on_trial: true, refused: None, run: wanted.run };
+        let wanted = Wanted { previous, on_trial: true, ..Wanted::new(current, wanted.run) };
         Ok(Plan::Change(Some(wanted), Effect::Updated))
     }
 
@@ -132,21 +132,24 @@ impl State {
     fn plan_for(&self, request: &Request) -> Result<Plan, Refusal> {
         let name = request.name();
         let wanted = self.wanted(name).ok_or_else(|| Refusal::Unknown(name.clone()))?;
-        let run = |run| Some(Wanted { run, ..wanted.clone() });
+        let run = |run| Some(Wanted { run, done: BTreeSet::new(), ..wanted.clone() });
+        let is_done = self.services.get(name).is_some_and(Service::has_done);
         match request {
             Request::Rollback(_) => {
                 let none = || Refusal::NoPrevious(name.clone());
                 let current = wanted.previous.clone().ok_or_else(none)?;
                 self.check_room(&current.config)?;
                 let previous = Some(Arc::clone(&wanted.current));
-                let (on_trial, refused) = (false, None);
-                let wanted = Wanted { current, previous, on_trial, refused, run: wanted.run };
+                let wanted = Wanted { previous, ..Wanted::new(current, wanted.run) };
                 Ok(Plan::Change(Some(wanted), Effect::Updated))
             }
-            Request::Start(_) if wanted.run => Ok(Plan::Forgive),
+            Request::Start(_) if wanted.run && !is_done => Ok(Plan::Forgive),
             Request::Start(_) => Ok(Plan::Change(run(true), Effect::Started)),
             Request::Stop(_) if !wanted.run => Ok(Plan::Nothing),
             Request::Stop(_) => Ok(Plan::Change(run(false), Effect::Nothing)),
+            Request::Restart(_) if wanted.run && is_done => {
+                Ok(Plan::Change(run(true), Effect::Restarted))
+            }
             Request::Restart(_) if wanted.run => Ok(Plan::Restart),
             Request::Restart(_) => Err(Refusal::Stopped(name.clone())),
             Request::Remove(_) => Ok(Plan::Change(None, Effect::Nothing)),
@@ -162,8 +165,7 @@ impl State {
         }
         self.check_room(&config)?;
         let current = Arc::new(Version { number: self.attempted + 1, config, image });
-        let wanted = Wanted { current, previous: None, on_trial: false, refused: None, run: true };
-        Ok(Plan::Change(Some(wanted), Effect::Added))
+        Ok(Plan::Change(Some(Wanted::new(current, true)), Effect::Added))
     }
 
     fn wanted(&self, name: &ServiceName) -> Option<&Wanted> {

@@ -54,6 +54,9 @@ pub struct Wanted {
     pub refused: Option<Arc<Version>>,
     /// Whether it is to run. A stopped service stays in the config.
     pub run: bool,
+    /// The ordinals of `current` whose programs ended well and are not started again: their config does not say
+    /// `always`. Until a person starts it, or it has another content.
+    pub done: BTreeSet<u16>,
 }
 
 /// The node's service config: `desired.json`.
@@ -73,6 +76,19 @@ impl Desired {
 }
 
 impl Wanted {
+    /// Of this content, nothing of which is done.
+    pub(super) fn new(current: Arc<Version>, run: bool) -> Self {
+        let (previous, on_trial, refused, done) = (None, false, None, BTreeSet::new());
+        Self { current, previous, on_trial, refused, run, done }
+    }
+
+    /// The same content with other settings.
+    pub(super) fn with_settings(&self, current: Version) -> Self {
+        let count = current.config.count;
+        let done = self.done.iter().copied().filter(|ordinal| *ordinal < count).collect();
+        Self { current: Arc::new(current), done, ..self.clone() }
+    }
+
     /// Its image, and that to go back to.
     pub fn images(&self) -> impl Iterator<Item = BlobId> + '_ {
         let versions = [Some(&self.current), self.previous.as_ref()];

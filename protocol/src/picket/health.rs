@@ -1,7 +1,6 @@
 //! Whether an instance is up, and whether it stays so.
 
 use core::time::Duration;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crux_crdt::service::Probe;
@@ -10,8 +9,9 @@ use super::command::{Command, Status};
 use super::desired::Version;
 use super::happened::Kind;
 use super::life::{Cause, Failure, Life, Phase, Spans, Why};
-use super::rules::{ALIVE, CHECK_FIRST, CHECK_LAST, FAILURES, FLIP_WINDOW, FLIPS, TEXT_BYTES_MAX};
+use super::rules::{ALIVE, CHECK_FIRST, CHECK_LAST, FAILURES, TEXT_BYTES_MAX};
 use super::turn::Turn;
+use crate::flips::Flips;
 use crate::time::Instant;
 
 /// A check of one instance.
@@ -42,8 +42,8 @@ pub(super) struct Health {
     /// The checks are only for coming up: its ports accept.
     implied: bool,
     paused: Option<Instant>,
-    /// The last changes between up and not, at most [`FLIPS`].
-    flips: VecDeque<Instant>,
+    /// The last changes between up and not.
+    flips: Flips,
 }
 
 impl Health {
@@ -57,21 +57,13 @@ impl Health {
     }
 
     /// Until when its status is held at degraded because it changed too often.
-    pub(super) fn held_until(&self) -> Option<Instant> {
-        let first = self.flips.front().filter(|_| self.flips.len() == FLIPS);
-        first.map(|first| *first + FLIP_WINDOW)
-    }
-
-    fn flip(&mut self, now: Instant) {
-        if self.flips.len() == FLIPS {
-            self.flips.pop_front();
-        }
-        self.flips.push_back(now);
+    pub(super) fn held_until(&self, now: Instant) -> Option<Instant> {
+        self.flips.held_until(now)
     }
 
     /// How much is kept.
     pub(super) fn footprint(&self) -> usize {
-        self.checks.len() + self.flips.len()
+        self.checks.len() + self.flips.footprint()
     }
 }
 
@@ -124,6 +116,8 @@ impl Life {
             return;
         }
         self.spans = Spans::of(Some(version));
+        // Its registrations may be others.
+        self.stated = None;
         match self.phase {
             Phase::Up if !is_same => self.assume_up(now),
             Phase::Starting if !is_same => {
@@ -221,7 +215,8 @@ impl Life {
         }
         let is_failing = self.health.is_failing();
         if self.phase == Phase::Up && is_failing != was_failing {
-            (self.since, _) = (turn.now, self.health.flip(turn.now));
+            self.since = turn.now;
+            self.health.flips.note(turn.now);
             let (kind, text) =
                 if is_failing { (Kind::Degraded, text) } else { (Kind::Up, String::new()) };
             self.tell(kind, text, turn);
@@ -247,10 +242,9 @@ impl Life {
 
     /// How the others see its registrations; none: up.
     pub(super) fn status(&self, now: Instant) -> Option<Status> {
-        let held = self.health.held_until().is_some_and(|until| now < until);
         if self.health.is_paused() {
             Some(Status::Unknown)
-        } else if self.health.is_failing() || held {
+        } else if self.health.is_failing() || self.health.held_until(now).is_some() {
             Some(Status::Degraded)
         } else {
             None

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use crux_crdt::service::PortName;
+use crux_crdt::service::{PortName, Restart};
 
 use super::command::Command;
 use super::desired::Version;
@@ -40,6 +40,8 @@ pub(super) enum Phase {
     Quitting,
     /// Its whole tree has SIGTERM.
     Terminating,
+    /// Its program ended well. Until that is written its keeper stays, which knows it.
+    Finished,
     /// It is being killed.
     Killing,
     /// Nothing of it is left. It is taken off the list in the same call.
@@ -139,6 +141,8 @@ pub(super) struct Life {
     pub(super) sealed: Option<bool>,
     /// Whether its registrations are stated.
     pub(super) announced: bool,
+    /// With which statement to the fulcrum, and since when; none: not to this fulcrum.
+    pub(super) stated: Option<(u64, Instant)>,
     /// Since when it is up, without a break.
     pub(super) up_since: Option<Instant>,
     /// How long it had been up when it failed.
@@ -174,6 +178,7 @@ impl Life {
             pid: None,
             sealed: None,
             announced: false,
+            stated: None,
             up_since: None,
             had_up: None,
             exit: None,
@@ -251,7 +256,7 @@ impl Life {
         self.tell(Kind::Up, String::new(), turn);
     }
 
-    /// Its program ended: what is left of its tree is killed.
+    /// Its program ended: what is left of its tree is killed; of one that is done, once that is written.
     pub(super) fn on_exited(&mut self, exit: Exit, turn: &mut Turn<'_>) {
         if self.exit.is_some() || matches!(self.phase, Phase::Over) {
             return;
@@ -262,7 +267,18 @@ impl Life {
             self.tell(kind, exit.to_string(), turn);
             self.fail(Cause::Exit(exit), exit.to_string(), turn.now);
         }
+        if self.is_done() {
+            return self.enter(Phase::Finished, None, turn.now);
+        }
         self.kill(turn);
+    }
+
+    /// Whether its program ended well, by itself, and is not to be started again.
+    pub(super) fn is_done(&self) -> bool {
+        let Some(Why::Failed(failure)) = &self.leaving else { return false };
+        let restart = self.version.as_ref().map(|version| version.config.restart);
+        failure.cause == Cause::Exit(Exit::Code(0))
+            && restart.is_some_and(|it| it != Restart::Always)
     }
 
     /// Has it fail. The caller ends it.
@@ -304,9 +320,11 @@ impl Life {
             Phase::Up if self.health.is_failing() => RunState::Degraded,
             Phase::Up => RunState::Up,
             Phase::Withdrawing(_) | Phase::Draining => RunState::Draining,
-            Phase::Quitting | Phase::Terminating | Phase::Killing | Phase::Over => {
-                RunState::Stopping
-            }
+            Phase::Quitting
+            | Phase::Terminating
+            | Phase::Finished
+            | Phase::Killing
+            | Phase::Over => RunState::Stopping,
         }
     }
 

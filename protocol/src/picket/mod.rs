@@ -24,7 +24,8 @@
 //!     Backoff            │                  │                ▼
 //!     Failed             │                  │           Terminating       SIGTERM to the tree, 5 s
 //!     Done               │                  ▼                ▼
-//!                        └── Gone ─────── Killing ◀──────────┴── the program ended by itself
+//!                        └── Gone ─────── Killing ◀──────────┴── the program ended by itself; if it is
+//!                                                                done (Finished), once that is written
 //! ```
 //!
 //! An **instance** is one run of one program. A **slot** is the place of one ordinal of a service: it
@@ -45,8 +46,10 @@
 //! 5. At most 10 restarts of a place by itself in a minute; after five failures in 10 minutes it is tried
 //!    every `retry_failed` only.
 //! 6. A content that did not prove itself is not started again until a person updates to it.
-//! 7. Everything ends in *up*, *failed*, *done* or *stopped*; after *stopped* there is no process.
-//! 8. Memory is bounded: services, instances, waiting requests, and what is remembered of each.
+//! 7. A program that ended well, and is not to be started again, is not: that is in the wanted state before its keeper,
+//!    which knows it, goes.
+//! 8. Everything ends in *up*, *failed*, *done* or *stopped*; after *stopped* there is no process.
+//! 9. Memory is bounded: services, instances, waiting requests, and what is remembered of each.
 //!
 //! # Rules
 //!
@@ -55,12 +58,17 @@
 //!   up in `start_timeout` is a failure. A check that fails makes the instance degraded, the third failure
 //!   in a row ends it. Failures count for nothing for one period after a gap of 2 s in the engine's own
 //!   time, while the engine is called late, and while the program is paused.
+//! * **Callers** who wait for a service to be up are answered once the fulcrum said that its registrations are stored,
+//!   so that others find it. They do not wait for that while the fulcrum is away, and 5 s at most if it does not answer:
+//!   the service is up all the same.
 //! * **Back-off**: at once after 10 s up, else 250 ms × 2ⁿ up to `backoff_max`, ±20 %; n is 0 again after
 //!   60 s up. A port that somebody else took does not count as a failure: other ports are chosen, three times.
 //! * **Update**: see `update`. The new content is on trial until every instance of it was up for 60 s:
 //!   until then the previous one comes back if an instance is not up, or fails while an old one still
 //!   serves, or at the third failure. A change of settings alone restarts nothing.
 //! * **Stop of the node**: all instances quit at once, each step scaled so that the sum fits.
+//! * **Done**: a program of which the config does not say `always`, and that ended with 0. Until a person starts it or
+//!   has the service restarted, or it has another content. A loss of power before that is written runs it again.
 //! * **Adoption**: an instance that was up is taken for up until a check says otherwise; the keeper has the
 //!   note. One whose content is not known any more is quit.
 //!

@@ -58,6 +58,9 @@ impl Publish {
             return;
         }
         let mut lives: Vec<&mut Life> = services.flat_map(|service| &mut service.lives).collect();
+        if self.told.is_none() {
+            lives.iter_mut().for_each(|life| life.stated = None);
+        }
         let stamp =
             |life: &&mut Life| life.announced.then(|| (life.id().clone(), life.status(now)));
         let stamp: Vec<_> = lives.iter().filter_map(stamp).collect();
@@ -66,6 +69,9 @@ impl Publish {
             self.state_all(&lives, now, out);
         }
         for life in &mut lives {
+            if life.announced {
+                life.stated.get_or_insert((self.seq, now));
+            }
             if life.phase == Phase::Withdrawing(None) {
                 life.phase = Phase::Withdrawing(Some(self.seq));
             }
@@ -109,6 +115,13 @@ impl Publish {
             Phase::Withdrawing(Some(seq)) => seq <= self.word,
             _ => false,
         }
+    }
+
+    /// Since when the fulcrum's word is awaited that the registrations of an instance are stored; none: it is not,
+    /// because the fulcrum has said so, cannot say so, or has nothing to store.
+    pub(super) fn awaited_since(&self, life: &Life) -> Option<Instant> {
+        let (seq, at) = life.stated.filter(|_| self.attached && life.announced)?;
+        (seq > self.word && life.is_registered()).then_some(at)
     }
 
     pub(super) const fn deadline(&self) -> Instant {

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::command::Command;
 use super::life::{Life, Phase, Why};
-use super::rules::KILL_AGAIN;
+use super::rules::{KILL_AGAIN, WRITE_MAX};
 use super::turn::Turn;
 use crate::time::Instant;
 
@@ -56,6 +56,9 @@ impl Life {
 
     /// The node stops: what is left of the quit takes no longer than this.
     pub(super) fn hurry(&mut self, within: Duration, now: Instant) {
+        if self.phase == Phase::Finished {
+            self.until = self.until.min(now + within.min(WRITE_MAX));
+        }
         let spans = &mut self.spans;
         let later = match self.phase {
             Phase::Withdrawing(_) => spans.drain + spans.quit + spans.tree,

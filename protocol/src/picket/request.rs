@@ -76,7 +76,7 @@ pub enum Wait {
     Nothing,
     /// Until every instance was started.
     Started,
-    /// Until every instance is up, and has taken over.
+    /// Until every instance is up, has taken over, and is registered; see [`super`] for the latter.
     Up,
 }
 

@@ -24,10 +24,16 @@ const fn secs(secs: u64) -> Duration {
 
 /// How long to wait for the fulcrum's word that a registration is withdrawn. From the design.
 pub(super) const WITHDRAW_MAX: Duration = secs(2);
+/// How long a caller waits for the fulcrum's word that a service that is up is registered. A guess: a registration takes
+/// the time of one flush of the disk; a fulcrum that takes longer is stopped, or its disk is.
+pub(super) const REGISTER_MAX: Duration = secs(5);
 /// From SIGTERM to the tree until the kill. From the design.
 pub(super) const TREE_TIMEOUT: Duration = secs(5);
 /// When a kill that nothing answered is said again. A guess: a process in the kernel's hands.
 pub(super) const KILL_AGAIN: Duration = secs(10);
+/// While the node stops, how long an instance that is done waits until that is written. A guess: many times what a
+/// flush of a disk takes, and little of the time that a stop has.
+pub(super) const WRITE_MAX: Duration = secs(1);
 /// `drain` and `quit_timeout` of what no config is known for: the config's defaults.
 pub(super) const STRAY_DRAIN: Duration = secs(2);
 pub(super) const STRAY_QUIT: Duration = secs(10);
@@ -46,10 +52,6 @@ pub(super) const FAILURES: u32 = 3;
 pub(super) const GAP: Duration = secs(2);
 /// While the engine is called that late, failures do not count either. From the design.
 pub(super) const LAG: Duration = millis(500);
-/// A status that changed [`FLIPS`] times in this time is shown as degraded. From the design.
-pub(super) const FLIP_WINDOW: Duration = secs(60);
-/// See [`FLIP_WINDOW`].
-pub(super) const FLIPS: usize = 4;
 /// How often a status is passed on to the others at most. From the design.
 pub(super) const UNWELL_EVERY: Duration = secs(1);
 

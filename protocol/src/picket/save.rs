@@ -65,6 +65,8 @@ pub(super) enum Effect {
     Back(GoingBack),
     /// It is to run.
     Started,
+    /// Its instances are quit and started again, also those that were done.
+    Restarted,
     /// It is not to run, or is not wanted at all; or proved itself.
     Nothing,
 }
@@ -148,7 +150,11 @@ impl State {
                 service.verdict = Some(Verdict { version, fault, reason, instance });
                 service.updating = false;
             }
-            Effect::Started => service.forgive(),
+            Effect::Started => service.start_again(&mut turn),
+            Effect::Restarted => {
+                service.start_again(&mut turn);
+                service.restart(&mut turn);
+            }
             Effect::Nothing => {}
         }
         if let Some(reply) = reply {
@@ -158,33 +164,35 @@ impl State {
 
     /// Writes what the engine itself decided, or could not write before.
     pub(super) fn save_own(&mut self, out: &mut Vec<Command>) {
-        if self.saving.is_some() || self.within.is_some() {
+        if self.saving.is_some() {
             return;
         }
         let now = self.now();
         let change = self.services.iter().find_map(|(name, service)| {
-            let (wanted, effect) = service.own_change(now)?;
+            let is_stopping = self.within.is_some();
+            // While the node stops, only what has ended before.
+            let change = if is_stopping { service.done_change() } else { service.own_change(now) };
+            let (wanted, effect) = change?;
             Some(Change { name: name.clone(), wanted: Some(wanted), effect, reply: None })
         });
-        if change.is_some() || self.unsaved.is_some_and(|at| at <= now) {
+        let is_due = |at: Instant| at <= now && self.within.is_none();
+        if change.is_some() || self.unsaved.is_some_and(is_due) {
             self.save(change, out);
         }
     }
 }
 
 impl Service {
-    /// A change of the engine's own: a content did not prove itself, or did.
+    /// A change of the engine's own: a content did not prove itself, a program is done, or a content proved itself.
     fn own_change(&self, now: Instant) -> Option<(Wanted, Effect)> {
         let wanted = self.wanted.as_ref()?;
         if let (Some(back), Some(previous)) = (&self.going_back, &wanted.previous) {
-            let wanted = Wanted {
-                current: Arc::clone(previous),
-                previous: None,
-                on_trial: false,
-                refused: Some(Arc::clone(&wanted.current)),
-                run: wanted.run,
-            };
+            let refused = Some(Arc::clone(&wanted.current));
+            let wanted = Wanted { refused, ..Wanted::new(Arc::clone(previous), wanted.run) };
             return Some((wanted, Effect::Back(back.clone())));
+        }
+        if let Some(done) = self.done_change() {
+            return Some(done);
         }
         let is_proven = |ordinal| {
             let mut lives = self.at(ordinal);
@@ -194,6 +202,16 @@ impl Service {
         let all = || (0..wanted.current.config.count).all(is_proven);
         let proven = wanted.on_trial && wanted.run && all();
         proven.then(|| (Wanted { on_trial: false, ..wanted.clone() }, Effect::Nothing))
+    }
+
+    /// The same: programs ended well, and are not to be started again.
+    fn done_change(&self) -> Option<(Wanted, Effect)> {
+        let wanted = self.wanted.as_ref()?;
+        let finished = self.lives.iter().filter(|life| self.is_unwritten(life));
+        let mut done = wanted.done.clone();
+        done.extend(finished.map(|life| life.record.ordinal));
+        let is_new = done != wanted.done;
+        is_new.then(|| (Wanted { done, ..wanted.clone() }, Effect::Nothing))
     }
 
     /// The instances of the wanted content get its settings.

@@ -13,7 +13,6 @@ use super::desired::{Version, Wanted};
 use super::happened::{Happened, Kind};
 use super::id::InstanceId;
 use super::life::{Cause, Failure, Life, Phase, Why};
-use super::record::Exit;
 use super::request::Fault;
 use super::rules::{PORT_TRIES, TRIAL_FAILURES};
 use super::slot::{Rest, Slot};
@@ -113,6 +112,7 @@ impl Service {
             let avoid = self.slots.get(&life.record.ordinal).map(|slot| &slot.avoid);
             life.try_image(avoid.cloned().unwrap_or_default(), turn);
         }
+        self.let_finished_go(turn);
         self.judge_slow(turn);
         loop {
             self.bury(turn);
@@ -166,21 +166,58 @@ impl Service {
         };
         let Some(version) = target.filter(counts).filter(|_| turn.within.is_none()) else { return };
         let version = Arc::clone(version);
+        if life.is_done() {
+            // If it is not in the wanted state, a person had it started again meanwhile.
+            let is_done = self.wanted.as_ref().is_some_and(|it| it.done.contains(&ordinal));
+            slot.rest = if is_done { Rest::Done } else { Rest::Ready };
+            return;
+        }
         if slot.try_ports(life, &version) {
             slot.rest = Rest::Backoff(slot.tries.not_before(turn.now));
             return;
         }
         slot.again = true;
-        if version.config.restart != Restart::Always && cause == Cause::Exit(Exit::Code(0)) {
-            slot.rest = Rest::Done;
-            return;
-        }
         if !life.judged {
             self.judge(&life.judged_by(cause, &reason));
         }
         if self.going_back.is_none() {
             self.rest(life, &version, (cause, reason), turn);
         }
+    }
+
+    /// Whether it is still to be written that an instance is done.
+    pub(super) fn is_unwritten(&self, life: &Life) -> bool {
+        let ordinal = life.record.ordinal;
+        let is_new = |it: &Wanted| {
+            it.run
+                && it.current.number == life.record.version
+                && ordinal < it.current.config.count
+                && !it.done.contains(&ordinal)
+        };
+        life.phase == Phase::Finished && life.is_done() && self.wanted.as_ref().is_some_and(is_new)
+    }
+
+    /// Whether an instance of it is done, also if that is not written yet.
+    pub(super) fn has_done(&self) -> bool {
+        let is_written = self.wanted.as_ref().is_some_and(|wanted| !wanted.done.is_empty());
+        is_written || self.lives.iter().any(|life| self.is_unwritten(life))
+    }
+
+    /// Kills the rest of those that are done, once that is written or matters no longer.
+    fn let_finished_go(&mut self, turn: &mut Turn<'_>) {
+        for at in 0..self.lives.len() {
+            let life = &self.lives[at];
+            if life.phase == Phase::Finished && !self.is_unwritten(life) {
+                self.lives[at].kill(turn);
+            }
+        }
+    }
+
+    /// A person has it started, also what is done.
+    pub(super) fn start_again(&mut self, turn: &mut Turn<'_>) {
+        self.forgive();
+        let finished = self.lives.iter_mut().filter(|life| life.phase == Phase::Finished);
+        finished.for_each(|life| life.kill(turn));
     }
 
     /// Those that fail while they run take a while to end: what follows for callers and for a content on

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::backoff::{Next, Tries};
+use super::record::Exit;
 use super::rules::EXITS_MAX;
 use super::view::ExitRow;
 use crate::time::Instant;
@@ -63,6 +64,12 @@ impl Slot {
             avoid: BTreeSet::new(),
             exits: VecDeque::new(),
         }
+    }
+
+    /// One whose program ended well under an earlier picket.
+    pub(super) fn done(now: Instant) -> Self {
+        let reason = Exit::Code(0).to_string();
+        Self { rest: Rest::Done, reason, ..Self::new(now) }
     }
 
     /// Whether it may be filled now.

@@ -74,11 +74,14 @@ impl State {
     /// names of instances come from it.
     pub fn new(desired: Desired, seed: [u8; 32], now: Instant) -> Self {
         let durable_images = desired.images();
-        // A service that does not run has its place in the list all the same.
+        // A service that does not run has its place in the list all the same, and so has what is done.
         let of = |(name, wanted): (ServiceName, Wanted)| {
             let stopped = if wanted.run { 0 } else { wanted.current.config.count };
+            let is_kept = !crux_crdt::planted!(DoneForgotten);
+            let done: Vec<u16> = wanted.done.iter().copied().filter(|_| is_kept).collect();
             let mut service = Service::new(Some(wanted));
             service.slots.extend((0..stopped).map(|ordinal| (ordinal, Slot::new(now))));
+            service.slots.extend(done.into_iter().map(|ordinal| (ordinal, Slot::done(now))));
             (name, service)
         };
         Self {
@@ -334,7 +337,7 @@ impl State {
         let services = self.services.values().map(|service| service.deadline(self.now));
         let disk = self.unsaved.filter(|_| self.saving.is_none());
         let forget = self.forgetting.values().copied();
-        let others = [self.publish.deadline(), self.waiters.deadline()];
+        let others = [self.publish.deadline(), self.waiters_deadline()];
         let due = services.chain(disk).chain(forget).chain(others);
         due.filter(|at| *at > self.now).min().unwrap_or(Instant::NEVER)
     }

@@ -162,7 +162,7 @@ impl Service {
         let overlaps = self.lives.iter().any(is_old);
         let over = up.filter(|_| overlaps).map(|since| since + OVERLAP);
         let held = self.lives.iter().filter(|life| life.announced);
-        let held = held.filter_map(|life| life.health.held_until());
+        let held = held.filter_map(|life| life.health.held_until(after));
         let slots = self.slots.values().map(Slot::deadline);
         let due = lives.chain(proven).chain(over).chain(held).chain(slots);
         due.filter(|at| *at > after).min().unwrap_or(Instant::NEVER)

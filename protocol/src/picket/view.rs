@@ -205,7 +205,7 @@ impl Service {
             version: record.version,
             instance: Some(record.instance.clone()),
             state: life.state(),
-            is_held: life.is_up() && life.health.held_until().is_some_and(|until| now < until),
+            is_held: life.is_up() && life.health.held_until(now).is_some(),
             since: life.since,
             pid: life.pid.filter(|_| life.exit.is_none()),
             restarts: slot.map_or(0, |slot| slot.restarts),

@@ -14,8 +14,8 @@
 //! * When nothing changes, nothing is said. In the end the record says what was stated last, but for services that flip.
 //! * It says something at most once in [`REST`]; a first change goes out at once. So a service costs the flock one
 //!   record a second at most, however it behaves.
-//! * A service that changed [`FLIPS_MAX`] times within [`FLIPS_WITHIN`] is held at *degraded* until it did not: all
-//!   that resolve it would follow each flip, and each is a write to this disk and a record for everybody.
+//! * A service that changed four times within a minute is held at *degraded* until it did not: the rule in `flips`,
+//!   which the picket's `ps` shows, too.
 //! * Before the first statement it says nothing: after a start of the node alone its services run on, and what
 //!   its disk says of them holds. A node without a picket states at once that all is well.
 //!
@@ -30,9 +30,5 @@ use std::time::Duration;
 
 /// The least time between two statements. From the design, page 05.
 pub const REST: Duration = Duration::from_secs(1);
-/// After so many changes a service is held at *degraded*. From the design, page 05.
-pub const FLIPS_MAX: usize = 4;
-/// Changes count for so long. From the design, page 05.
-pub const FLIPS_WITHIN: Duration = Duration::from_secs(60);
 /// How long it waits after a statement was refused, as by a full disk. As the author waits for its disk.
 pub const RETRY: Duration = Duration::from_secs(5);

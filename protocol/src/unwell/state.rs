@@ -1,8 +1,9 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use crux_crdt::record::{Condition, KindFull, ServiceKey, ServiceTag, SlotSet, Unwell};
 
-use super::{FLIPS_MAX, FLIPS_WITHIN, REST, RETRY};
+use super::{REST, RETRY};
+use crate::flips::Flips;
 use crate::time::Instant;
 
 /// An input of the engine.
@@ -45,8 +46,7 @@ pub struct State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Service {
     condition: Option<Condition>,
-    /// When it changed, of the last [`FLIPS_MAX`] times.
-    flips: VecDeque<Instant>,
+    flips: Flips,
 }
 
 impl Service {
@@ -54,21 +54,12 @@ impl Service {
     fn turn(&mut self, condition: Option<Condition>, now: Instant) {
         if self.condition != condition {
             self.condition = condition;
-            self.flips.push_back(now);
-            while self.flips.len() > FLIPS_MAX {
-                self.flips.pop_front();
-            }
+            self.flips.note(now);
         }
     }
 
-    /// Until when it is held at degraded; none: it is not.
-    fn held_until(&self, now: Instant) -> Option<Instant> {
-        let first = self.flips.front().filter(|_| self.flips.len() == FLIPS_MAX)?;
-        Some(*first + FLIPS_WITHIN).filter(|until| now < *until)
-    }
-
     fn shown(&self, now: Instant) -> Option<Condition> {
-        self.held_until(now).map_or(self.condition, |_| Some(Condition::Degraded))
+        self.flips.held_until(now).map_or(self.condition, |_| Some(Condition::Degraded))
     }
 }
 
@@ -109,7 +100,7 @@ impl State {
     fn take(&mut self, all: BTreeMap<ServiceKey, Option<Condition>>, now: Instant) {
         let mut before = self.stated.take().unwrap_or_default();
         let stated = all.into_iter().map(|(key, condition)| {
-            let fresh = || Service { condition, flips: VecDeque::new() };
+            let fresh = || Service { condition, flips: Flips::default() };
             let mut service = before.remove(&key).unwrap_or_else(fresh);
             service.turn(condition, now);
             (key, service)
@@ -126,7 +117,7 @@ impl State {
         }
         let shown = |(key, it): (&ServiceKey, &Service)| Some((key.tag(), it.shown(now)?));
         let due: Said = stated.iter().filter_map(shown).collect();
-        let held = stated.values().filter_map(|service| service.held_until(now)).min();
+        let held = stated.values().filter_map(|service| service.flips.held_until(now)).min();
         self.deadline = held.unwrap_or(Instant::NEVER);
         if self.said.as_ref() == Some(&due) {
             return;

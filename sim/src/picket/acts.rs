@@ -81,6 +81,7 @@ impl World {
         let id = RequestId(self.next);
         let name = request.name().clone();
         self.starts.retain(|(it, _), _| *it != name);
+        self.finished.retain(|(it, ..)| *it != name);
         // Only where no other request may come before it.
         let is_refused = self.asked.is_empty() && !self.is_ahead && self.is_refused(&request);
         let until = self.now + TIMEOUT + SLOW;

@@ -84,6 +84,8 @@ impl World {
         law(refused != Some(record.version), || format!("{instance} was taken back"))?;
         let count = version.config.count;
         law(record.ordinal < count, || format!("{instance} is beyond the count"))?;
+        let place = (record.service.clone(), record.ordinal, record.version);
+        law(!self.finished.contains(&place), || format!("{instance} is spawned, and is done"))?;
         self.check_place(record, version)?;
         self.check_starts(record)?;
         let known = Known { blob: Some(record.blob), ..Known::default() };

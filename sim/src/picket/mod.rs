@@ -28,6 +28,7 @@
 //! | an instance starts from an image that is sealed, below a record that is on the disk | each spawn |
 //! | of one ordinal one instance, two of different contents in an overlap; one ordinal overlaps at a time | each spawn |
 //! | nothing starts that is not wanted, was taken back, or has an ordinal beyond the count | each spawn |
+//! | what ended well is not started again by itself, unless the power was lost before the disk had it | each spawn |
 //! | a place is started at most ten times a minute by itself | each spawn |
 //! | registered is only what is up | each list |
 //! | withdrawn before the first signal, with the fulcrum's word or after 2 s | each signal |

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crux_crdt::blob::BlobId;
 use crux_crdt::name::ServiceName;
 use crux_protocol::picket::{
-    Desired, Event, Exit, Found, InstanceId, Record, Request, RequestId, State, Wait,
+    Desired, Event, Exit, Found, InstanceId, Record, Request, RequestId, State, Wait, Wanted,
 };
 use crux_protocol::time::Instant;
 use rand::rngs::StdRng;
@@ -12,6 +12,7 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use super::crash::Plan;
 use super::disk::Disk;
+use super::program::{self, Content};
 use super::text;
 use crate::Violation;
 use crate::host::derive;
@@ -119,6 +120,8 @@ pub(super) struct World {
     pub(super) asked: BTreeMap<RequestId, Asked>,
     pub(super) starts: BTreeMap<(ServiceName, u16), Vec<Instant>>,
     pub(super) names: BTreeSet<InstanceId>,
+    /// The places of contents whose programs ended well, as far as that is not lost: by service, ordinal and content.
+    pub(super) finished: BTreeSet<(ServiceName, u16, u64)>,
     pub(super) stopping: Option<(Instant, Duration)>,
     pub(super) stopped: Option<Instant>,
 
@@ -163,6 +166,7 @@ impl World {
             asked: BTreeMap::new(),
             starts: BTreeMap::new(),
             names: BTreeSet::new(),
+            finished: BTreeSet::new(),
             stopping: None,
             stopped: None,
             fulcrum: false,
@@ -249,6 +253,7 @@ impl World {
                 if self.deaths == deaths && self.state.is_none() {
                     self.note(format_args!("keepers end their trees"));
                     self.keepers.clear();
+                    self.lose_finished();
                 }
             }
         }
@@ -321,11 +326,38 @@ impl World {
             Event::Checked { instance, check, result: Ok(()) } => {
                 self.known.entry(instance.clone()).or_default().passed.insert(*check);
             }
-            Event::Exited { instance, .. } | Event::Gone { instance, .. } => {
+            Event::Exited { instance, exit } => {
+                self.note_finished(instance, *exit);
+                self.known.entry(instance.clone()).or_default().ended = true;
+            }
+            Event::Gone { instance, .. } => {
                 self.known.entry(instance.clone()).or_default().ended = true;
             }
             _ => {}
         }
+    }
+
+    /// The engine hears that a program ended. If it ended well, by itself, it is not to be started again; unless a person
+    /// wants it, as the request that waits may say.
+    fn note_finished(&mut self, instance: &InstanceId, exit: Exit) {
+        let Some(record) = self.keepers.get(instance).map(|keeper| &keeper.record) else { return };
+        let wanted = self.disk.desired().services.get(&record.service);
+        let is_wanted = wanted.is_some_and(|it| it.run && it.current.number == record.version);
+        let is_asked = self.asked.values().any(|it| *it.request.name() == record.service);
+        let is_told = self.known.get(instance).is_some_and(|known| known.signalled);
+        let is_job = program::of(record.blob) == Content::Job && exit == Exit::Code(0);
+        if is_job && is_wanted && !is_asked && !is_told {
+            self.finished.insert((record.service.clone(), record.ordinal, record.version));
+        }
+    }
+
+    /// Nobody knows how programs ended but the disk.
+    fn lose_finished(&mut self) {
+        let services = &self.disk.desired().services;
+        self.finished.retain(|(service, ordinal, version)| {
+            let is_kept = |it: &Wanted| it.current.number == *version && it.done.contains(ordinal);
+            services.get(service).is_some_and(is_kept)
+        });
     }
 
     // Deaths and returns.
@@ -361,10 +393,14 @@ impl World {
             self.boot += 1;
             self.keepers.clear();
             self.disk.lose_power(&mut self.rng);
+            self.lose_finished();
         } else {
             self.at(self.now + ORPHAN_TIME, Item::Orphaned(self.deaths));
         }
-        self.is_ahead = false;
+        if std::mem::take(&mut self.is_ahead) {
+            // The disk refused it, and the keeper is gone.
+            self.lose_finished();
+        }
         self.unanswered += self.asked.len() as u64;
         self.asked.clear();
         self.known.clear();
@@ -407,6 +443,9 @@ impl World {
                 ..Known::default()
             };
             self.known.insert(record.instance.clone(), known);
+        }
+        if let Found::Ended { exit } = found {
+            self.note_finished(&record.instance, exit);
         }
         self.tell(Event::Found { record, found });
     }

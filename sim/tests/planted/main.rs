@@ -106,4 +106,5 @@ planted! {
     tries_refused: TriesRefused in "picket" by 9;
     never_fails: NeverFails in "picket" by 6;
     never_kills: NeverKills in "picket" by 0;
+    done_forgotten: DoneForgotten in "picket" by 11;
 }

@@ -48,7 +48,8 @@ impl<F: Filter> Member<F> {
         let (initial, flock) = flock_of(&secret);
         let identity = Arc::new(Identity::from_seed(&seed));
         let me = identity.principal();
-        let context = Context { flock, me, verifier: Arc::new(Ed25519), sharing: Arc::new(Apart) };
+        let (verifier, sharing) = (Arc::new(Ed25519), Arc::new(Apart));
+        let context = Context { flock, operator: None, me, verifier, sharing };
         let restored = filter.restored(&identity, &context);
         let network = net::Config::new(seed, flock, vec![listen]);
         let broken = |what: &dyn std::fmt::Display| Error::Broken(format!("a liar: {what}"));

@@ -14,7 +14,7 @@ use tonic::codegen::{Body as HttpBody, Bytes, Service, http};
 use tonic::transport::Endpoint;
 
 use super::*;
-use crux_picket::door::{LONG_PER_CONNECTION, Limits};
+use crux_client::door::{LONG_PER_CONNECTION, Limits};
 
 /// How long a short call may take here. A newcomer may have to wait until others had their moment.
 const SOON: Duration = Duration::from_secs(5);

@@ -30,7 +30,7 @@ use tonic::{Request as Call, Status};
 
 use crate::error::{Error, Kind, StateChanged};
 use crate::view::testing::principal;
-use crux_picket::door::{Answer, Serve, answered, handle};
+use crux_client::door::{Answer, Serve, answered, handle};
 
 /// A picket that is all API. Dropping it ends it.
 pub(crate) struct FakePicket {

@@ -16,7 +16,8 @@ const ANSWER_MARGIN: Duration = Duration::from_secs(5);
 /// For what a command waits that starts something.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Waiting {
-    /// Wait until every instance is up, until every program was started, or for none of that
+    /// Wait until every instance is up and registered, until every program was started, or for none of that;
+    /// while the fulcrum is away, up is enough
     #[arg(long, value_name = "up|started|none", default_value = "up", hide_possible_values = true)]
     wait: What,
     /// How long to wait; then the exit code is 6, and the node continues to try
@@ -34,7 +35,7 @@ pub(super) struct Stopping {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum What {
-    // Every instance is up.
+    // Every instance is up, and registered unless the fulcrum is away.
     Up,
     // Every program was executed.
     Started,

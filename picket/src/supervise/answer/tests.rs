@@ -19,7 +19,8 @@ fn pending(rev: Option<&str>) -> Pending {
 /// Wanted is content 2 of revision `v2`.
 fn wanted(run: bool) -> Wanted {
     let current = Arc::new(Version { number: 2, ..version(config(CONFIG)) });
-    Wanted { current, previous: None, on_trial: false, refused: None, run }
+    let (previous, on_trial, refused, done) = (None, false, None, [].into());
+    Wanted { current, previous, on_trial, refused, run, done }
 }
 
 /// The instance of a content; that of the first content has a name before that of the second.

@@ -69,6 +69,30 @@ fn a_registration_is_sent_once_its_key_is_on_the_disk() {
 }
 
 #[test]
+fn what_is_missing_says_why() {
+    let mut post = Post::new([key("web"), key("dns")].into());
+    let missing = |post: &Post, name: &str| match post.missing(&key(name)) {
+        None => "nothing".to_owned(),
+        Some(missing) => format!("{missing:?}"),
+    };
+    assert_eq!(missing(&post, "web"), "Away");
+    post.attach(true);
+    post.publish(1, all(&[("web", 1), ("dns", 2)]));
+    let (words, seqs) = sent(&mut post, NOW);
+    assert_eq!(words, ["+dns:2", "+web:1"]);
+    assert_eq!(missing(&post, "web"), "Unanswered");
+    done(&mut post, &seqs[1..]);
+    refuse(&mut post, seqs[0]);
+    assert_eq!(missing(&post, "web"), "nothing");
+    assert_eq!(missing(&post, "dns"), "Refused(\"too many\")");
+    // Elsewhere: what the fulcrum has is another one.
+    post.publish(2, all(&[("web", 9), ("dns", 2)]));
+    assert_eq!(missing(&post, "web"), "Unanswered");
+    post.attach(false);
+    assert_eq!(missing(&post, "web"), "Away");
+}
+
+#[test]
 fn what_is_not_wanted_is_withdrawn_and_then_forgotten() {
     let mut post = Post::new([key("old")].into());
     post.attach(true);

@@ -11,6 +11,11 @@ use super::rig::{Rig, add, config, happened, kind, millis, secs};
 fn end(rig: &mut Rig, exit: Exit) -> Vec<Command> {
     let instance = rig.only(&"job").instance.unwrap();
     let mut all = rig.tell(Event::Exited { instance: instance.clone(), exit });
+    if let Some(Command::Save(desired)) = all.last() {
+        // It is done.
+        let generation = desired.generation;
+        all.extend(rig.tell(Event::Saved { generation }));
+    }
     assert_eq!(all.last(), Some(&Command::Kill { instance: instance.clone() }), "its tree");
     all.extend(rig.tell(Event::Gone { instance, taken: Vec::new() }));
     all

@@ -64,6 +64,8 @@ pub(super) struct Rig {
     /// The commands that the rig obeyed by itself.
     pub(super) log: Vec<Command>,
     pub(super) answers: BTreeMap<RequestId, Outcome>,
+    /// Whether the fulcrum, if one is attached, stores registrations and says so.
+    pub(super) stores: bool,
 }
 
 impl Rig {
@@ -78,7 +80,7 @@ impl Rig {
         let now = Instant::after_origin(secs(1000));
         let state = State::new(disk.clone(), [1; 32], now);
         let (log, answers) = (Vec::new(), BTreeMap::new());
-        Self { state, now, disk, requests: 0, ports: 27_200, pids: 100, log, answers }
+        Self { state, now, disk, requests: 0, ports: 27_200, pids: 100, log, answers, stores: true }
     }
 
     /// One event, and what it makes.
@@ -153,7 +155,7 @@ impl Rig {
                     let result = check(&instance, number);
                     Event::Checked { instance, check: number, result }
                 }
-                Command::Publish { seq, .. } => Event::Published { seq },
+                Command::Publish { seq, .. } if self.stores => Event::Published { seq },
                 _ => continue,
             };
             let more = self.tell(event);

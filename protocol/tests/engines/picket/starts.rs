@@ -90,9 +90,10 @@ fn a_service_is_saved_sealed_recorded_spawned_and_checked_in_this_order() {
             Command::Note { instance: instance.clone(), up: true },
             happened(Kind::Up, "web", &instance, ""),
             Command::Publish { seq: 2, registrations: [(key, registered)].into() },
-            Command::Answer { request: id, outcome: Outcome::Done(rows) },
         ]
     );
+    let commands = rig.tell(Event::Published { seq: 2 });
+    assert_eq!(commands, [Command::Answer { request: id, outcome: Outcome::Done(rows) }]);
     assert_eq!(rig.states("web"), [RunState::Up]);
     assert_eq!(rig.only(&"web").pid, Some(7));
 }

@@ -1,6 +1,6 @@
 use crux_crdt::record::{Header, Marker, Profile, Record};
 use crux_crdt::sign::Signed;
-use crux_protocol::fact::gossiped_record;
+use crux_protocol::fact::gossiped;
 use crux_protocol::link::{Command, Topic};
 
 use super::super::filter::Scene;
@@ -30,5 +30,8 @@ pub(super) fn forged(
 
 /// Gossips a record as its author does.
 pub(super) fn gossip(record: &Record) -> Command {
-    Command::Publish { topic: Topic::Fact, data: gossiped_record(record, |_| false) }
+    Command::Publish {
+        topic: Topic::Fact,
+        data: gossiped(&std::sync::Arc::new(record.clone()).into(), |_| false),
+    }
 }

@@ -47,8 +47,8 @@ impl Filter for Keys {
             let statement = Statement::admit(subject, 2);
             let act = Signed::sign(Act { number, previous, statement }, &context.flock, identity);
             previous = act.id();
-            restored.acts.push(Arc::new(act));
-            restored.records.push(Arc::new(full_record(&key, &context.flock)));
+            restored.facts.push(Arc::new(act).into());
+            restored.facts.push(Arc::new(full_record(&key, &context.flock)).into());
         }
         let me = identity.principal();
         say(format_args!("admitted {} keys of its own as {}", self.count, me.short()));

@@ -42,8 +42,7 @@ impl Slow {
                     ranges.iter().map(|(bounds, _)| Piece::Range(*bounds, digest())).collect();
                 Response::encode_pieces(&parts)
             }
-            Request::Acts(_) => Response::encode_acts([].iter()),
-            Request::Records(_) => Response::encode_records(&[]),
+            Request::Facts { kind, .. } => Response::encode_facts(kind, Vec::new()),
             Request::Store(_) => Response::encode_stored(false),
             Request::Beacons(_) => Response::encode_beacons(&[]),
         };
@@ -90,5 +89,5 @@ fn digest() -> Digest {
 }
 
 fn roots() -> Roots {
-    Roots::new(Kind::KNOWN.map(|kind| (kind, digest())))
+    Roots::new(Kind::KNOWN.iter().map(|kind| (*kind, digest())))
 }

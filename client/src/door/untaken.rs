@@ -14,13 +14,13 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use crux_client::wire::to_status;
+use crate::wire::to_status;
 use http_body::Frame;
 use tonic::body::Body;
 use tonic::codegen::{Body as HttpBody, Bytes, http};
 
-use crux_client::error::StateChanged;
-use crux_client::{Error, Kind};
+use crate::error::StateChanged;
+use crate::{Error, Kind};
 
 /// How much of an answer is handed over at a time.
 const PART: usize = 16 * 1024;
@@ -174,7 +174,7 @@ impl Drop for Rest {
 
 #[cfg(test)]
 mod tests {
-    use crux_client::wire::from_status;
+    use crate::wire::from_status;
 
     use super::*;
 

@@ -2,11 +2,11 @@
 
 use std::future::Future;
 
-use crux_client::op::{Op, Wire};
-use crux_client::wire::to_status;
+use crate::op::{Op, Wire};
+use crate::wire::to_status;
 use tonic::{Response, Status};
 
-use crux_client::Error;
+use crate::Error;
 
 /// The result of a handler.
 pub type Answer<T> = Result<Response<T>, Status>;

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crux_client::socket::{Door, path_of};
+use crate::socket::{Door, path_of};
 use futures::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{UnixListener, UnixStream};
@@ -17,7 +17,7 @@ use tonic::transport::server::Connected;
 
 use super::limits::Limits;
 use super::seats::{Line, Seats};
-use crux_client::{Error, Kind};
+use crate::{Error, Kind};
 
 /// How long to wait after the system refused to accept, as when it ran out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -197,7 +197,7 @@ impl AsyncWrite for Connection {
 
 #[cfg(test)]
 mod tests {
-    use crux_client::socket::SOCKET_NAME;
+    use crate::socket::SOCKET_NAME;
 
     use super::*;
 

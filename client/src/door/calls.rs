@@ -7,14 +7,14 @@
 //! [`untaken`](super::untaken) until somebody reads it; a watch or a get until its stream
 //! ends or is dropped, whether or not anybody reads it.
 //!
-//! Few requests may be long. What is long of them counts in bytes, as it arrives and until the call is answered, so
-//! one that is slow takes no more than what is there of it.
+//! Few requests may be long. The long part of one counts in bytes, as it arrives and until the call is answered,
+//! so one that is slow takes no more than what is there of it.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crux_client::wire::to_status;
+use crate::wire::to_status;
 use http_body::{Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::body::Body;
@@ -25,8 +25,8 @@ use super::limits::{BULK_BYTES_MAX, LONG_PER_CONNECTION, Limits, UNTAKEN_BYTES_M
 use super::seats::{Line, Open};
 use super::untaken::Untaken;
 use super::whole::{Bulk, Length, whole};
-use crux_client::error::StateChanged;
-use crux_client::{Error, Kind};
+use crate::error::StateChanged;
+use crate::{Error, Kind};
 
 /// The kind that a call is counted as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

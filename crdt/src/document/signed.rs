@@ -8,7 +8,7 @@ use crate::hash::sha3;
 use crate::sign::{Ed25519, Identity, OpenError, Signable as _, Signed, Terms};
 use crate::{Digest, Principal};
 
-/// What a document takes in memory beside the bytes that are counted: the value, its places in the maps, and how
+/// The memory that a document takes beside the bytes that are counted: the value, its places in the maps, and how
 /// it is shown. Measured by `tests/documents_memory.rs`.
 const DOCUMENT_COST: usize = 2 * 1024;
 /// Author, signature and the length of the body.
@@ -24,7 +24,7 @@ pub struct Document {
     signed: Signed<Body>,
     /// The grant of its signer; none if that is the operator.
     grant: Option<Arc<Self>>,
-    /// Of a grant what it says.
+    /// The content of a grant, decoded.
     granted: Option<Grant>,
 }
 
@@ -67,7 +67,7 @@ impl Document {
         Self::of_user(signed, grant)
     }
 
-    /// What the operator may sign.
+    /// The rules for documents of the operator.
     fn of_operator(signed: Signed<Body>) -> Result<Self, DocumentError> {
         let body = signed.value();
         if body.grant.is_some() {
@@ -86,7 +86,7 @@ impl Document {
         Ok(Self { signed, grant: None, granted })
     }
 
-    /// What a user may sign under this grant, which the operator signed for the same flock.
+    /// The rules for documents of a user under this grant, which the operator signed for the same flock.
     fn of_user(signed: Signed<Body>, grant: Arc<Self>) -> Result<Self, DocumentError> {
         let (body, version) = (signed.value(), grant.grants_version());
         if grant.key().grantee() != Some(signed.author()) {
@@ -179,7 +179,7 @@ impl Document {
         self.signed.value().content.is_none()
     }
 
-    /// What it says; none if it is deleted.
+    /// The bytes under its key; none if it is deleted.
     pub fn content(&self) -> Option<&[u8]> {
         self.signed.value().content.as_deref()
     }
@@ -194,7 +194,7 @@ impl Document {
         self.granted.as_ref()
     }
 
-    /// What it takes in memory, in bytes, with its grant and what is kept because of it.
+    /// The memory that it takes, in bytes, with its grant and what is kept because of it.
     pub fn footprint(&self) -> usize {
         let grant = self.grant.as_ref().map_or(0, |grant| grant.footprint());
         let granted = self.granted.as_ref().map_or(0, Grant::heap);

@@ -7,8 +7,8 @@
 //! there after [`PATIENCE`], or is longer than the socket takes, is refused. Calls whose requests are streams are
 //! not taken here: they count from the start, and have limits of their own.
 //!
-//! What a request has beyond a short one is taken from a budget of all callers, [`Bulk`], and returned when its call is
-//! answered.
+//! A long request takes its bytes beyond a short one from a budget of all callers, [`Bulk`], which gets them back when
+//! the call is answered.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use tonic::body::Body;
 use tonic::codegen::{Body as HttpBody, Bytes, http};
 
-use crux_client::{Error, Kind};
+use crate::{Error, Kind};
 
 /// How long a request may be on its way. It comes over a socket of this machine.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -36,7 +36,7 @@ const FRAME_BYTES_MAX: usize = 1024;
 /// How long a request may be, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Length {
-    /// What any request may have.
+    /// The bytes that any request may have.
     pub(super) short: usize,
     /// The most that this one may have.
     pub(super) most: usize,

@@ -1,5 +1,5 @@
 //! How a process of a node serves gRPC on a unix socket in the data directory: the fulcrum its control API, the picket
-//! that of services.
+//! that of services. With the feature `door`.
 //!
 //! | module | what it does |
 //! |---|---|
