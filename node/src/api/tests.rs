@@ -14,6 +14,7 @@ use crux_client::socket::Door;
 use crux_client::socket::SOCKET_NAME;
 use crux_client::{Client, Watch, WatchEvent, parse};
 use crux_crdt::document::{Documents, Refused};
+use crux_crdt::fact::Fact;
 use crux_crdt::record::ServiceKey;
 use crux_protocol::flock::Control;
 use tempfile::TempDir;
@@ -24,7 +25,7 @@ use super::*;
 use crate::blobs::want::Pantry;
 use crate::error::{Error, Kind, StateChanged};
 use crate::fulcrum::health::Health;
-use crate::fulcrum::request::{Reply, ReplyTo, Request, State};
+use crate::fulcrum::request::{Reply, ReplyTo, Request};
 use crate::fulcrum::{Handle, Processes, not_taken};
 use crate::view::View;
 use crate::view::testing::{principal, service, view};
@@ -103,32 +104,38 @@ impl FakeNode {
 async fn fulcrum(mut queue: mpsc::Receiver<Request>, views: watch::Sender<Arc<View>>) {
     while let Some(request) = queue.recv().await {
         match request {
-            Request::State(state, reply) => answer(reply, take_in(state, &views)),
+            Request::Engine(Control::State { facts, .. }, Reply::Done(reply)) => {
+                answer(reply, take_in(facts, &views));
+            }
             request => react(request),
         }
     }
 }
 
 /// Holds documents in memory. A node that learns of another write meanwhile is made up: under `target/raced`.
-fn take_in(state: State, views: &watch::Sender<Arc<View>>) -> Result<(), Error> {
+fn take_in(facts: Vec<Fact>, views: &watch::Sender<Arc<View>>) -> Result<(), Error> {
     let view = views.borrow().clone();
     let mut documents = Documents::clone(&view.documents);
-    for document in &state.documents {
+    let document = |fact| match fact {
+        Fact::Document(document) => document,
+        other => panic!("{other:?}"),
+    };
+    let new: Vec<_> = facts.into_iter().map(document).collect();
+    for document in &new {
         if document.key().as_str() == "target/raced" {
             let key = document.key().clone();
             let conflict = Refused::Conflict { key, generation: 9, grants_version: 1 };
             return Err(not_taken(&conflict));
         }
     }
-    documents.may_add_all(&state.documents).map_err(|(_, refused)| not_taken(&refused))?;
-    documents.merge_all(state.documents);
+    documents.may_add_all(&new).map_err(|(_, refused)| not_taken(&refused))?;
+    documents.merge_all(new);
     views.send_replace(Arc::new(View { documents: Arc::new(documents), ..View::clone(&view) }));
     Ok(())
 }
 
 fn react(request: Request) {
     match request {
-        Request::State(..) => panic!("{request:?}"),
         Request::Engine(control, reply) => engine(control, reply),
         Request::Forget(NodeRef::Name(name), reply) => answer(reply, Ok(principal(name.as_str()))),
         Request::Forget(NodeRef::Principal(principal), reply) => answer(reply, Ok(principal)),
