@@ -73,3 +73,16 @@ fn what_was_dropped_comes_back_once_more_is_allowed() {
     assert_eq!(first.len(), 1);
     assert_eq!(first.take_displaced().len(), 2);
 }
+
+/// A caller that asks late is not told to delete what is held again.
+#[test]
+fn what_comes_back_is_not_displaced() {
+    let two = grant(0, 1, 1, &granted(0, 2, &["rules"]));
+    let [one, other] = [0, 1].map(|n| users(0, &key_of(n), 1, Some(b"x"), &two));
+    let mut all = set([&one, &other]);
+    merge(&mut all, &grant(0, 1, 2, &granted(0, 0, &["rules"])));
+    assert_eq!(all.len(), 1);
+    merge(&mut all, &grant(0, 1, 3, &granted(0, 2, &["rules"])));
+    merge(&mut all, &one);
+    assert_eq!(all.take_displaced(), [(other.key().digest(), principal(0))]);
+}
