@@ -146,13 +146,13 @@ pub struct Basis {
     pub grants_version: u64,
     /// The signer's grant, as the operator signed it.
     pub grant: Option<Vec<u8>>,
-    /// What is under each key of the request, in its order.
+    /// The state of each key of the request, in its order.
     pub keys: Vec<KeyBasis>,
     /// Under how many keys the node holds documents of the signer.
     pub held: u64,
 }
 
-/// What the next document under a key is signed on.
+/// The state of a key, on which the next document is signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyBasis {
     /// The key.

@@ -1,4 +1,4 @@
-//! What a node takes of documents, and what it refuses whoever sends it.
+//! Documents that a node takes, and those that it refuses from any caller.
 
 use crux_client::model::DocumentState;
 use crux_client::op::{

@@ -90,7 +90,7 @@ fn read(name: &str, value: &str, wait: Wait, ui: &Ui) -> Result<Setting, Error> 
         _ => match node(name) {
             Some(node) => {
                 let pairs = value.split(',').filter(|pair| !pair.is_empty());
-                // What is wrong in itself is refused before a node is asked.
+                // Labels that are wrong in themselves are refused before a node is asked.
                 Setting::labels(Principal::default(), pairs.clone())
                     .map_err(|err| wrong(&err.to_string()).augment(name))?;
                 Setting::labels(principal(node, wait, ui)?, pairs)

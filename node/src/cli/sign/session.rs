@@ -36,7 +36,7 @@ enum Role {
     User(Arc<Document>, Grant),
 }
 
-/// What came of a command that signs.
+/// The outcome of a command that signs.
 #[derive(Debug)]
 pub(in crate::cli) enum Written {
     /// The node took these.
@@ -111,7 +111,7 @@ impl Session {
         Ok(bases)
     }
 
-    /// What is under a key, and under how many keys the node holds documents of a user.
+    /// The state of a key, and under how many keys the node holds documents of a user.
     ///
     /// # Errors
     /// Those of the call.
@@ -145,7 +145,7 @@ impl Session {
         self.greatest = self.greatest.max(grants_version);
     }
 
-    /// What it would sign next under a key.
+    /// The document that it would sign next under a key.
     pub(in crate::cli) fn draft(&self, basis: KeyBasis, content: Content) -> Draft {
         let grants_version = self.grants_version();
         Draft { key: basis.key, generation: basis.next_generation, grants_version, content }

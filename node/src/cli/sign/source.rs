@@ -50,7 +50,7 @@ fn stable(mut file: File) -> Result<Vec<u8>, Error> {
     Ok(first)
 }
 
-/// What changes with each write to a regular file; `None` for anything else.
+/// Metadata that each write to a regular file changes; `None` for anything else.
 fn version(file: &File) -> Result<Option<[i64; 5]>, Error> {
     let meta = file.metadata().map_err(|err| Error::io("reading", &err))?;
     let version = |meta: &Metadata| {

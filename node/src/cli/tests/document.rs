@@ -99,7 +99,7 @@ impl Flock {
         tokio::task::block_in_place(|| run_on(&self.node.dir, &[], &line, input))
     }
 
-    /// What `doc ls` says: key, state, generation, grants version and signer.
+    /// The rows of `doc ls`: key, state, generation, grants version and signer.
     pub(super) fn list(&self) -> Vec<String> {
         let all = done(self.run("doc ls --json")).json();
         let word = |entry: &serde_json::Value| {
@@ -239,7 +239,7 @@ async fn the_operators_key_comes_on_standard_input() {
         let ran = flock.run_on(&format!("doc put rule/a - {signer} --json"), &line);
         assert_eq!(refused(&ran), is(2, "invalid_argument"), "{signer}");
     }
-    // What is on standard input is never shown.
+    // Standard input is never shown.
     for bad in ["", "x", &line[..40], &line.replace("-end", "a-end"), &public(ALICE)] {
         let ran = flock.run_on(&format!("doc put rule/a {file} --operator-key - --json"), bad);
         assert_eq!(refused(&ran), is(2, "invalid_secret"), "{bad}");

@@ -1,7 +1,6 @@
 //! Settings of the whole flock.
 
 use super::document::{Flock, OPERATOR, done, key, refused};
-use super::*;
 use crate::view::testing::principal;
 
 fn is(exit: u8, kind: &str) -> (u8, String) {

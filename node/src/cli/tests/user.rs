@@ -14,7 +14,7 @@ fn is(exit: u8, kind: &str) -> (u8, String) {
     (exit, kind.to_owned())
 }
 
-/// What `user ls` says: name, state, documents and permissions.
+/// The rows of `user ls`: name, state, documents and permissions.
 fn users(flock: &Flock) -> Vec<String> {
     let all = done(flock.run("user ls --json")).json();
     let word = |user: &serde_json::Value| {

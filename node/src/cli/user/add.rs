@@ -37,7 +37,7 @@ pub(super) struct Args {
     how: Writing,
 }
 
-/// What the user may do.
+/// The permissions of the user, one way or the other.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 struct Granted {

@@ -30,9 +30,9 @@ use crate::error::{Error, Kind};
 
 /// Revoke all that was granted to a user
 ///
-/// Nothing counts any longer that the user signs. What the user wrote so far, the operator signs again, so that it stays;
-/// --without leaves keys out, which are void then. The other users keep their grants. A run that was interrupted is
-/// finished by running it again.
+/// Nothing counts any longer that the user signs. The operator signs again all that the user wrote so far, so that it
+/// stays; --without leaves keys out, which are void then. The other users keep their grants. A run that was interrupted
+/// is finished by running it again.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Name of the user, or the 64 digits of its key
@@ -140,7 +140,7 @@ fn revoke(
         .collect())
 }
 
-/// What the user wrote, is shown, and could be written under the grant, as the operator signs it.
+/// The documents that the user wrote, that are shown, and that the grant covered, as the operator signs them.
 fn keep(
     session: &Session,
     removed: &User,
