@@ -23,7 +23,7 @@ impl World {
         it.boot += 1;
         let context = Context {
             flock: self.keys.flock,
-            operator: None,
+            operator: Some(self.keys.operator.principal()),
             me: it.principal(),
             verifier: self.keys.verifier.clone(),
             sharing: self.keys.pool.clone(),
@@ -38,8 +38,9 @@ impl World {
         let (socket, wakes) = (Socket::default(), (self.now, 0));
         it.running = Some(Running { state, socket, timer: (0, Instant::NEVER), wakes });
         (it.changed_at, it.fresh) = (self.now, true);
-        self.fences.start(host);
         let at = Process { host, boot: it.boot };
+        self.fences.start(host);
+        self.check_survived(host);
         self.queue.push(self.now, Happening::Tell(at, Event::Wake.into()));
         self.begin_gossip(at);
     }
@@ -53,6 +54,7 @@ impl World {
 
     pub(super) fn end_process(&mut self, host: usize) {
         self.clients.on_end(host);
+        self.told.on_end(host);
         self.forward.end(host);
         self.hosts[host].inbox = None;
         if self.hosts[host].running.take().is_none() {
@@ -83,6 +85,7 @@ impl World {
         self.release_promises(host);
         self.fences.lose(host);
         self.hosts[host].disk.wipe();
+        self.lose_papers(host);
     }
 
     /// The disk as it was when it was saved, for a host whose process does not run.
@@ -90,6 +93,7 @@ impl World {
         self.release_promises(host);
         self.fences.lose(host);
         self.hosts[host].disk = self.hosts[host].saved.copy();
+        self.lose_papers(host);
     }
 
     /// Keeps a copy of a disk.
@@ -127,6 +131,7 @@ impl World {
         it.known_key = false;
         it.identity = self.keys.identity(host, it.lives);
         self.trace.call(it.principal(), format!("n{host}'{}", it.lives));
+        self.lose_papers(host);
     }
 
     /// The key of a host for another one, and its disk if told so.

@@ -18,7 +18,8 @@
 //! message is known by content for two minutes, passed on only after a verdict, and at stated rates lost,
 //! doubled, or overtaken by later ones, so that anti-entropy has something to repair. *Beats* are sent on streams
 //! that an observer opened. *Disks* answer late and keep of a crash a prefix of what they were given.
-//! *Processes* are killed, started anew with or without their disk, and stopped and resumed.
+//! *Processes* are killed, started anew with or without their disk, and stopped and resumed. *People* sign documents:
+//! an operator and three users, who ask a node to write them, or let them out without asking any.
 //!
 //! A scenario is a text ([`scenario`]), which chaos on processes and containers play as well; the command
 //! line is `crux-testnet sim`. The crate takes the engines without the network, so that it is built with a
@@ -39,6 +40,7 @@ mod faults;
 mod host;
 mod invariant;
 mod net;
+mod people;
 mod picket;
 mod probe;
 mod queue;
@@ -47,6 +49,7 @@ mod run;
 pub mod scenario;
 mod trace;
 mod world;
+mod writes;
 
 pub use choice::choose;
 pub use invariant::{Violation, Writes};

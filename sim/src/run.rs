@@ -273,6 +273,7 @@ fn ask(world: &mut World, host: usize, request: &Request<Hosts>) {
             world.clients.on_loss(host);
             world.ask(host, Control::Leave);
         }
+        Request::Write(write) => world.write(host, write),
         Request::Forget(who) => {
             for other in who.iter() {
                 world.clients.on_loss(other);

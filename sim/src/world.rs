@@ -15,10 +15,11 @@ use rand::RngExt;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::check::{Clients, Health};
+use super::check::{Clients, Health, Told};
 use super::host::{Disk, Host, Keys, Process, Stock, derive};
 use super::invariant::{Authentic, Body, Fences, Forward, Violation, false_death, may_stop};
 use super::net::{Net, Socket, addr_of};
+use super::people::People;
 use super::probe::Probe;
 use super::queue::{Happening, Queue};
 use super::trace::Trace;
@@ -43,6 +44,9 @@ pub(super) struct World {
     pub(super) keys: Keys,
     pub(super) clients: Clients,
     pub(super) health: Health,
+    /// Who signs documents, and what they were told.
+    pub(super) people: People,
+    pub(super) told: Told,
     pub(super) fences: Fences,
     pub(super) authentic: Authentic,
     pub(super) forward: Forward,
@@ -76,6 +80,7 @@ impl World {
         let hosts: Vec<_> = (0..hosts).map(|host| new_host(&keys, host, &mut rng)).collect();
         let name = |(host, it): (usize, &Host)| (it.principal(), format!("n{host}"));
         let names: BTreeMap<Principal, String> = hosts.iter().enumerate().map(name).collect();
+        let people = People::new(&keys);
         Self {
             now: Instant::ORIGIN,
             queue: Queue::default(),
@@ -85,6 +90,8 @@ impl World {
             keys,
             clients: Clients::default(),
             health: Health::default(),
+            people,
+            told: Told::default(),
             fences: Fences::default(),
             authentic: Authentic::default(),
             forward: Forward::default(),
@@ -275,6 +282,12 @@ impl World {
             Command::Answer { id, result } => {
                 self.health.answered(id, result.is_ok());
                 let full_at = self.hosts[at.host].disk.full_at(self.now);
+                let running = self.hosts[at.host].running.as_ref();
+                if let Some(documents) = running.map(|it| it.state.strew().documents())
+                    && let Err(what) = self.told.answered(id, &result, documents)
+                {
+                    self.broken(what);
+                }
                 if let Err(what) = self.clients.answered(id, result, full_at) {
                     self.broken(what);
                 }
@@ -374,7 +387,10 @@ impl World {
             let checked = match fact {
                 Fact::Act(act) => self.authentic.heard(at.host, act.author(), act.id()),
                 Fact::Record(record) => self.check_merged_record(at, record),
-                Fact::Document(_) => Ok(()),
+                Fact::Document(document) if self.people.signed(&document.id()) => Ok(()),
+                Fact::Document(document) => {
+                    Err(format!("n{} holds {document:?}, which nobody signed", at.host))
+                }
             };
             if let Err(why) = checked {
                 return self.broken(why);
@@ -430,7 +446,7 @@ impl World {
     }
 
     /// The number of the request; none: the process does not run.
-    fn ask_for(&mut self, host: usize, request: Control) -> Option<ControlId> {
+    pub(super) fn ask_for(&mut self, host: usize, request: Control) -> Option<ControlId> {
         let is_up = self.hosts[host].running.is_some();
         is_up.then(|| {
             let it = &self.hosts[host];

@@ -120,14 +120,14 @@ impl Clients {
         full_at: Option<Instant>,
     ) -> Result<(), String> {
         let (host, request) = (asked.host, &asked.request);
-        let write = key_of(request).is_some();
+        let write = is_write(request);
         match (request, result) {
             (Control::Register { endpoint, .. }, Ok(Answer::Registered(found)))
                 if newest && found.endpoint != *endpoint =>
             {
                 return Err(format!("n{host} registered {found:?} instead of {request:?}"));
             }
-            (_, Ok(_)) | (Control::Register { .. }, Err(ControlError::NotStored { .. })) => {
+            (_, Ok(_)) | (_, Err(ControlError::NotStored { .. })) => {
                 self.writes.acknowledged += u64::from(write);
             }
             (_, Err(_)) => {
@@ -147,7 +147,7 @@ impl Clients {
     pub(crate) fn on_end(&mut self, host: usize) {
         let unanswered = self.open.extract_if(.., |_, asked| asked.host == host);
         for (_, asked) in unanswered {
-            self.writes.unanswered += u64::from(key_of(&asked.request).is_some());
+            self.writes.unanswered += u64::from(is_write(&asked.request));
             self.writes.owed -= u64::from(asked.owed);
         }
         self.leaving.remove(&host);
@@ -232,6 +232,10 @@ fn fate_after(
         (_, Err(ControlError::DiskFailed)) => Some(Fate::Unknown),
         _ => before,
     }
+}
+
+fn is_write(request: &Control) -> bool {
+    key_of(request).is_some() || matches!(request, Control::State { .. })
 }
 
 fn key_of(request: &Control) -> Option<ServiceKey> {

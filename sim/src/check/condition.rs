@@ -1,6 +1,7 @@
 use core::time::Duration;
 use std::collections::BTreeSet;
 
+use crux_crdt::document;
 use crux_protocol::flock::{Answer, MemberState, Notice, State};
 use crux_protocol::leader::Claim;
 use crux_protocol::liveness::Liveness;
@@ -8,10 +9,11 @@ use crux_protocol::time::Instant;
 
 use super::clients::Fate;
 use crate::invariant::{
-    Shot, converged, fence_accepted, kept, obeyed, one_holder, one_leader, removed, same_leader,
-    truthful,
+    Shot, converged, fence_accepted, kept, obeyed, one_holder, one_leader, removed, ruled,
+    same_leader, truthful, written,
 };
-use crate::scenario::{Condition, Hosts, Seen, Service};
+use crate::people::key_of;
+use crate::scenario::{Condition, Hosts, Paper, Seen, Service};
 use crate::world::World;
 
 /// The time that bad weather may cost.
@@ -74,6 +76,7 @@ impl Looked<'_> {
                 }
             }
             Condition::Registered { service, of, by } => self.registered(*service, of, by),
+            Condition::Document { paper, state, by } => self.document(*paper, *state, by),
             Condition::Truthful(who) => self.truthful(who),
         }
     }
@@ -115,6 +118,10 @@ impl Looked<'_> {
                 Fate::Unknown => {}
             }
         }
+        ruled(&shots)?;
+        // What is on the disks of others only need not be within a component.
+        let by = |host: Option<usize>| host.map_or_else(|| promised(usize::MAX), &promised);
+        written(&shots, &self.world.told.promised(by))?;
         kept(&shots, &present)?;
         removed(&shots, &absent)?;
         who.iter().try_for_each(|host| self.health(host, &promised))
@@ -196,6 +203,18 @@ impl Looked<'_> {
                 if !shown.any(|it| it.key.service.to_string() == service.to_string()) {
                     return Err(format!("n{host} shows no {service} of n{other}"));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    fn document(&self, paper: Paper, wanted: document::State, by: &Hosts) -> Result<(), String> {
+        for host in by.iter() {
+            let documents = self.state_of(host)?.strew().documents();
+            let shelf = documents.get(&key_of(paper));
+            let found = shelf.map(|shelf| documents.state(shelf));
+            if found != Some(wanted) {
+                return Err(format!("n{host} shows {paper} {found:?}"));
             }
         }
         Ok(())

@@ -3,7 +3,9 @@
 mod clients;
 mod condition;
 mod health;
+mod papers;
 
 pub(super) use clients::Clients;
 pub(super) use condition::{Looked, leader_now};
 pub(super) use health::Health;
+pub(super) use papers::Told;

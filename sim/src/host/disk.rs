@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crux_crdt::act::Act;
+use crux_crdt::document::{Document, stored};
 use crux_crdt::fact::{self, Fact, Kind};
 use crux_crdt::record::{Record, ServiceKey};
 use crux_crdt::sign::{Signed, Terms};
@@ -155,6 +156,13 @@ impl Disk {
     /// The record of an author that is durable.
     pub(crate) fn record(&self, author: &Principal) -> Option<&Arc<Record>> {
         self.records.get(author).or_else(|| self.stock.records.get(author))
+    }
+
+    /// The documents under a key that are durable.
+    pub(crate) fn documents(&self, key: &Digest, terms: &Terms<'_>) -> Vec<Arc<Document>> {
+        let bytes = self.others.get(&(Kind::DOCUMENT, *key));
+        let documents = bytes.map(|bytes| stored::restore(bytes, terms));
+        documents.map(|it| it.expect("what was written is read")).unwrap_or_default()
     }
 
     /// The acts that became durable since this was asked last.

@@ -16,6 +16,7 @@ pub(crate) struct Keys {
     seed: u64,
     pub(crate) flock: Digest,
     pub(crate) join: JoinKey,
+    pub(crate) operator: Arc<Identity>,
     pub(crate) verifier: Arc<Memo>,
     pub(crate) pool: Arc<Pool>,
 }
@@ -24,13 +25,20 @@ impl Keys {
     pub(crate) fn new(seed: u64) -> Self {
         let secret = InitialSecret::new(Zeroizing::new(derive(seed, "secret", 0)));
         let name = "sim".parse().expect("three letters make a label");
+        // Without the operator: what seeds showed before there was one, they show still.
         let flock = Genesis::new(name, None, &secret).flock_id();
+        let operator = Arc::new(Identity::from_seed(&derive(seed, "operator", 0)));
         let (verifier, pool) = Default::default();
-        Self { seed, flock, join: JoinKey::initial(&secret), verifier, pool }
+        Self { seed, flock, join: JoinKey::initial(&secret), operator, verifier, pool }
     }
 
     pub(crate) fn identity(&self, host: usize, life: u64) -> Arc<Identity> {
         Arc::new(Identity::from_seed(&derive(self.seed, "identity", life << 32 | host as u64)))
+    }
+
+    /// The key of a user.
+    pub(crate) fn user(&self, number: u8) -> Arc<Identity> {
+        Arc::new(Identity::from_seed(&derive(self.seed, "user", number.into())))
     }
 
     /// The seed of a process: another one for each boot.

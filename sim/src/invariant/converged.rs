@@ -14,6 +14,9 @@ pub(crate) fn converged(shots: &[Shot]) -> Result<(), String> {
         if other.records != first.records {
             return Err(format!("{pair} have one digest and show other records"));
         }
+        if other.papers != first.papers {
+            return Err(format!("{pair} have one digest and show other documents"));
+        }
         if other.services != first.services {
             return Err(format!("{pair} have one digest and show other services"));
         }
@@ -41,6 +44,9 @@ mod tests {
         let mut shots = flock(2);
         shots[1].records.insert(who(0), Digest([3; 32]));
         assert!(converged(&shots).is_err_and(|why| why.ends_with("other records")));
+        let mut shots = flock(2);
+        shots[1].papers.version = 1;
+        assert!(converged(&shots).is_err_and(|why| why.ends_with("other documents")));
         let mut shots = flock(2);
         shots[1].services.insert((who(0), service("web")), endpoint(80));
         assert!(converged(&shots).is_err_and(|why| why.ends_with("other services")));

@@ -5,7 +5,10 @@
 //! | all replicas of a flock hold the same bytes | `converged` | at quiescence |
 //! | what was acknowledged is there, as it was last | `kept` | at quiescence |
 //! | what was removed stays away | `removed` | at quiescence |
-//! | nobody holds a record or an act that its author did not make durable first | `authentic` | always |
+//! | a document that was acknowledged is there, or one that wins over it; and as a rival where it is one | `documents` | at quiescence; on a node that acknowledged it, when it starts, too |
+//! | winners, rivals and states are what the definitions say; nobody holds more of a user than it may have | `documents` | at quiescence |
+//! | a node takes no document that is behind, not granted or too much | `documents` | always |
+//! | nobody holds a record or an act that its author did not make durable first, or a document that nobody signed | `authentic` | always |
 //! | no replica goes back to what is older | `forward` | always |
 //! | a component has one leader, one of it, whose fence everyone there accepts | `one_leader` | at quiescence |
 //! | a join or a return changes no leader | `same_leader` | where a scenario says so |
@@ -27,6 +30,7 @@
 mod authentic;
 mod bounded;
 mod converged;
+mod documents;
 mod false_death;
 mod fence;
 mod forward;
@@ -46,6 +50,7 @@ mod written;
 pub(super) use authentic::Authentic;
 pub(super) use bounded::{Rest, at_rest};
 pub(super) use converged::converged;
+pub(super) use documents::{Papers, granted_in_all, ruled, written};
 pub(super) use false_death::false_death;
 pub(super) use fence::Fences;
 pub(super) use forward::Forward;

@@ -27,10 +27,12 @@ pub(crate) fn excused(
         (Control::LeaderPing, E::NoLeader | E::LeaderSilent | E::Fenced)
         // Whether somebody is dead is a matter of who looks, and when.
         | (Control::Forget(_), E::Alive | E::NotFound) => true,
+        // Those who signed know what may be: see `Told`.
+        (Control::State { .. }, E::Refused(_) | E::Busy) => true,
         (Control::LeaderPing, _) => false,
         (_, E::DiskFull) => excuse.full,
         (_, E::Yields) => excuse.twin,
-        (Control::Register { sync, .. }, E::NotStored { got, need }) => need == sync && got < need,
+        (Control::Register { sync, .. } | Control::State { sync, .. }, E::NotStored { got, need }) => need == sync && got < need,
         (Control::Deregister { .. }, E::Rejected(Rejection::NotRegistered)) => excuse.unknown,
         _ => false,
     };

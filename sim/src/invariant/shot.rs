@@ -6,6 +6,8 @@ use crux_protocol::author::ServiceKey;
 use crux_protocol::flock::{MemberState, State};
 use crux_protocol::leader::Claim;
 
+use super::documents::Papers;
+
 /// What one node shows, at one instant.
 #[derive(Debug, Clone)]
 pub(crate) struct Shot {
@@ -23,6 +25,8 @@ pub(crate) struct Shot {
     pub(crate) names: BTreeMap<Principal, String>,
     /// The names that members claim.
     pub(crate) claimed: BTreeMap<Principal, String>,
+    /// What it holds and shows of documents.
+    pub(crate) papers: Papers,
     /// The registrations of each member, and their addresses.
     pub(crate) services: BTreeMap<(Principal, ServiceKey), Endpoint>,
 }
@@ -51,6 +55,7 @@ impl Shot {
             services: services.collect(),
             records: strew.shown().map(|record| (record.author(), record.id())).collect(),
             claimed: claimed.collect(),
+            papers: Papers::of(strew.documents()),
             members,
             names,
         }
@@ -92,6 +97,7 @@ pub(crate) mod testing {
             records: BTreeMap::new(),
             names: names.clone(),
             claimed: names.clone(),
+            papers: Papers::default(),
             services: BTreeMap::new(),
         };
         (0..hosts).map(shot).collect()

@@ -15,12 +15,17 @@ use crate::world::World;
 
 impl World {
     pub(crate) fn publish(&mut self, by: Process, topic: Topic, data: Vec<u8>) {
+        let rumour = self.rumour(topic, data);
+        if self.note_seen(by, rumour.id) {
+            self.spread(by, None, &rumour);
+        }
+    }
+
+    fn rumour(&mut self, topic: Topic, data: Vec<u8>) -> Arc<Rumour> {
         let content = sha3("crux/sim/rumour/1", &[&[topic as u8], &data]);
         let next = RumourId(self.net.rumours.len() as u64);
         let id = *self.net.rumours.entry(content).or_insert(next);
-        if self.note_seen(by, id) {
-            self.spread(by, None, &Arc::new(Rumour { id, topic, data }));
-        }
+        Arc::new(Rumour { id, topic, data })
     }
 
     /// Returns whether it is news.
@@ -91,6 +96,20 @@ impl World {
         self.handle(at, Event::Link(link::Event::Gossip { id, topic, from, data }));
         if self.is_current(at) && self.socket(at.host).unjudged.contains_key(&id) {
             self.broken(format!("n{} gave no verdict on gossip {}", at.host, id.0));
+        }
+    }
+
+    /// A process that runs hears a message that no node made, as from one of its peers.
+    pub(crate) fn slip_in(&mut self, host: usize, topic: Topic, data: Vec<u8>) {
+        let it = &self.hosts[host];
+        if it.running.is_none() || it.inbox.is_some() {
+            return;
+        }
+        let at = Process { host, boot: it.boot };
+        let peer = self.socket(host).peers.with_open_gate().into_iter().next();
+        if let Some(from) = peer {
+            let rumour = self.rumour(topic, data);
+            self.hear_rumour(at, from, &rumour, false);
         }
     }
 

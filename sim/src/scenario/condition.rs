@@ -1,11 +1,14 @@
 use core::fmt;
 use core::time::Duration;
 
+use crux_crdt::document::State;
+
 use super::ParseError;
 use super::hosts::Party;
 use super::request::Service;
 use super::span::Span;
 use super::words::Words;
+use super::write::Paper;
 
 /// What a node shows a member as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +74,15 @@ pub enum Condition<S> {
         /// is shown by each of these.
         by: S,
     },
+    /// `document PAPER STATE by WHO`: each of these shows it as `current`, `conflict`, `deleted` or `void`.
+    Document {
+        /// This document
+        paper: Paper,
+        /// is shown as this
+        state: State,
+        /// by each of these.
+        by: S,
+    },
     /// `truthful WHO`: whoever of these ran throughout the last 5 s shows of the others nobody dead
     /// who ran throughout the last 3 s or was resumed 1 s ago, and nobody alive who is stopped or
     /// down for 5 s. In rough weather two seconds more.
@@ -98,6 +110,7 @@ impl<S> Condition<S> {
             Self::Registered { service, of, by } => {
                 Condition::Registered { service, of: to(of), by: to(by) }
             }
+            Self::Document { paper, state, by } => Condition::Document { paper, state, by: to(by) },
             Self::Truthful(who) => Condition::Truthful(to(who)),
         }
     }
@@ -111,6 +124,13 @@ const SEEN: [(&str, Seen); 7] = [
     ("not-dead", Seen::NotDead),
     ("departed", Seen::Left),
     ("retired", Seen::Retired),
+];
+
+const STATES: [(&str, State); 4] = [
+    ("current", State::Current),
+    ("conflict", State::Conflict),
+    ("deleted", State::Deleted),
+    ("void", State::Void),
 ];
 
 impl fmt::Display for Seen {
@@ -138,6 +158,11 @@ impl<S: fmt::Display> fmt::Display for Condition<S> {
             Self::Registered { service, of, by } => {
                 write!(f, "registered {service} of {of} by {by}")
             }
+            Self::Document { paper, state, by } => {
+                let word =
+                    STATES.iter().find(|(_, known)| known == state).map_or("", |(word, _)| word);
+                write!(f, "document {paper} {word} by {by}")
+            }
             Self::Truthful(who) => write!(f, "truthful {who}"),
         }
     }
@@ -145,7 +170,7 @@ impl<S: fmt::Display> fmt::Display for Condition<S> {
 
 pub(super) fn read_condition<S: Party>(words: &mut Words<'_>) -> Result<Condition<S>, ParseError> {
     const EXPECTED: &str = "a condition: one-flock, settled, component, shown, same-leader, \
-                                unsuspecting, still, answered, obeyed, stopped, named, one-runs, registered or truthful";
+                                unsuspecting, still, answered, obeyed, stopped, named, one-runs, registered, document or truthful";
     Ok(match words.next(EXPECTED)? {
         "one-flock" => Condition::OneFlock(S::read(words)?),
         "settled" => Condition::Settled,
@@ -176,6 +201,16 @@ pub(super) fn read_condition<S: Party>(words: &mut Words<'_>) -> Result<Conditio
             let of = S::read(words)?;
             words.must("by")?;
             Condition::Registered { service, of, by: S::read(words)? }
+        }
+        "document" => {
+            let paper = words.value("a document like `k3`")?;
+            let word = words.next("a state")?;
+            let known = STATES.iter().find(|(known, _)| *known == word);
+            let wrong =
+                || ParseError::new("current, conflict, deleted or void", format!("`{word}`"));
+            let state = known.ok_or_else(wrong)?.1;
+            words.must("by")?;
+            Condition::Document { paper, state, by: S::read(words)? }
         }
         "truthful" => Condition::Truthful(S::read(words)?),
         other => return Err(ParseError::new(EXPECTED, format!("`{other}`"))),

@@ -6,12 +6,19 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::words::host_number;
-use super::{Condition, Hosts, Line, Op, Request, Scenario, Service, Share, Step, Weather, Who};
+use super::{
+    Condition, Deed, Hosts, Line, Op, Paper, Request, Scenario, Service, Share, Signer, Step, User,
+    Weather, Who, Write,
+};
 
 /// How many steps a scenario may come to.
 const STEPS_MAX: usize = 100_000;
 /// The longest pause between two clients.
 const CLIENT_PAUSE: Duration = Duration::from_millis(150);
+/// How many documents chance writes.
+const PAPERS: u32 = 6;
+/// How many documents a user is let have: few, or so many that not all users may.
+const GRANTED: [u32; 6] = [1, 2, 3, 5, 8, 8_000];
 
 /// What a scenario is drawn with, from a number.
 pub fn seed_of(number: u64) -> [u8; 32] {
@@ -109,6 +116,12 @@ impl Draw {
                 for _ in 0..*count {
                     let at = self.who(at);
                     self.client(&at);
+                }
+            }
+            Line::Writers(at, count) => {
+                for _ in 0..*count {
+                    let at = self.who(at);
+                    self.writer(&at);
                 }
             }
             Line::Repeat(count, lines) => {
@@ -254,6 +267,34 @@ impl Draw {
             self.steps.push(Op::Ask(Hosts::one(host), Request::Deregister(service)));
         }
         self.pause(CLIENT_PAUSE);
+    }
+
+    /// Somebody writes documents at one of these.
+    fn writer(&mut self, at: &Hosts) {
+        let Some(host) = self.shuffled(at).first().copied() else { return };
+        let write = self.write();
+        self.steps.push(Op::Ask(Hosts::one(host), Request::Write(write)));
+        self.pause(CLIENT_PAUSE);
+    }
+
+    fn write(&mut self) -> Write {
+        let paper = Paper(self.luck.random_range(0..PAPERS));
+        let user = User::ALL[self.luck.random_range(0..User::ALL.len())];
+        let by =
+            if self.luck.random_range(0..4) == 0 { Signer::Operator } else { Signer::User(user) };
+        let documents = GRANTED[self.luck.random_range(0..GRANTED.len())];
+        let deed = match self.luck.random_range(0..20) {
+            0..10 => Deed::Put(paper, by),
+            10..12 => Deed::Drop(paper, by),
+            12..15 => Deed::Grant(user, documents),
+            15 => Deed::Revoke(user),
+            16..18 => return Deed::Flood(user).into(),
+            _ => return Deed::Remember.into(),
+        };
+        let old = self.luck.random_range(0..6) == 0;
+        let unasked = self.luck.random_range(0..8) == 0;
+        let sync = u32::from(!unasked && self.luck.random_range(0..8) == 0);
+        Write { deed, old, unasked, sync }
     }
 
     /// What is registered next at a host: something new, or something at another port that is or was

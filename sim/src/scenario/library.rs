@@ -40,6 +40,9 @@ const TEXTS: &[(&str, &str)] = texts![
     "pair",
     "slow",
     "unlisted",
+    "rivals",
+    "revoked",
+    "documents",
     "unwell",
     "picket",
 ];

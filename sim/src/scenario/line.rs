@@ -28,6 +28,8 @@ pub enum Line {
     Pause(Duration),
     /// `clients at WHO N`.
     Clients(Who, u32),
+    /// `writers at WHO N`.
+    Writers(Who, u32),
     /// `repeat N..M {`.
     Repeat(Count, Vec<Line>),
     /// `each NAME from WHO {`.
@@ -89,6 +91,12 @@ impl Line {
                 let at = Who::read(words)?;
                 Self::Clients(at, words.value::<u16>("how many")?.into())
             }
+            Some("writers") => {
+                words.must("writers")?;
+                words.must("at")?;
+                let at = Who::read(words)?;
+                Self::Writers(at, words.value::<u16>("how many")?.into())
+            }
             _ => {
                 let mut ahead = words.clone();
                 if ahead.take("weather") && ahead.take("any") {
@@ -108,6 +116,7 @@ impl Line {
             Self::Let(name, who) => write!(f, "let {name} = {who}"),
             Self::Pause(time) => write!(f, "pause up to {}", Span(*time)),
             Self::Clients(at, count) => write!(f, "clients at {at} {count}"),
+            Self::Writers(at, count) => write!(f, "writers at {at} {count}"),
             Self::Repeat(count, lines) => {
                 write!(f, "repeat {count} {{")?;
                 block(f, lines, deep)

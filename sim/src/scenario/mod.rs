@@ -30,6 +30,7 @@
 //! | `let NAME = WHO` | a name for some hosts |
 //! | `pause up to TIME` | some time |
 //! | `clients at WHO N` | N services are registered, registered again at another port, or removed, at any of them, with pauses |
+//! | `writers at WHO N` | N writes of documents at any of them, with pauses: by the operator or users, grants and revocations, floods, by old copies |
 //! | `repeat N {`, `repeat N..M {` | what is between the braces, so often |
 //! | `each NAME from WHO {` | that for each, in any order |
 //! | `maybe P% {` | that, with this chance |
@@ -58,6 +59,7 @@ mod tests;
 mod weather;
 mod who;
 mod words;
+mod write;
 
 pub use condition::{Condition, Seen};
 pub use draw::seed_of;
@@ -70,3 +72,4 @@ pub use request::{Request, Service};
 pub use scenario::Scenario;
 pub use weather::{Cut, Weather};
 pub use who::{Share, Who};
+pub use write::{Deed, Paper, Signer, User, Write};

@@ -7,6 +7,7 @@ use super::ParseError;
 use super::hosts::Party;
 use super::span::Span;
 use super::words::Words;
+use super::write::{VERBS, Write, read_write};
 
 /// A service, by number: `svc3`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +35,8 @@ pub enum Request<S> {
     Leave,
     /// Retire these.
     Forget(S),
+    /// Write documents.
+    Write(Write),
 }
 
 impl<S> Request<S> {
@@ -46,6 +49,7 @@ impl<S> Request<S> {
             Self::Restart(within) => Request::Restart(within),
             Self::Leave => Request::Leave,
             Self::Forget(who) => Request::Forget(to(who)),
+            Self::Write(write) => Request::Write(write),
         }
     }
 }
@@ -84,12 +88,14 @@ impl<S: fmt::Display> fmt::Display for Request<S> {
             Self::Restart(within) => write!(f, "restart within {}", Span(*within)),
             Self::Leave => f.write_str("leave"),
             Self::Forget(who) => write!(f, "forget {who}"),
+            Self::Write(write) => write!(f, "{write}"),
         }
     }
 }
 
 pub(super) fn read_request<S: Party>(words: &mut Words<'_>) -> Result<Request<S>, ParseError> {
-    const EXPECTED: &str = "`register`, `deregister`, `ping`, `restart`, `leave` or `forget`";
+    const EXPECTED: &str = "`register`, `deregister`, `ping`, `restart`, `leave`, `forget`, `put`, `drop`, \
+                            `grant`, `revoke`, `flood` or `remember`";
     const SERVICE: &str = "a service like `svc3`";
     match words.next(EXPECTED)? {
         "register" => {
@@ -106,6 +112,7 @@ pub(super) fn read_request<S: Party>(words: &mut Words<'_>) -> Result<Request<S>
         }
         "leave" => Ok(Request::Leave),
         "forget" => S::read(words).map(Request::Forget),
+        verb if VERBS.contains(&verb) => read_write(verb, words).map(Request::Write),
         other => Err(ParseError::new(EXPECTED, format!("`{other}`"))),
     }
 }

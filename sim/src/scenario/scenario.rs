@@ -296,7 +296,10 @@ fn check_names(line: &Line, known: &BTreeSet<String>) -> Result<(), ParseError> 
         }
     };
     match line {
-        Line::Let(_, who) | Line::Clients(who, _) | Line::Each(_, who, _) => check(who),
+        Line::Let(_, who)
+        | Line::Clients(who, _)
+        | Line::Writers(who, _)
+        | Line::Each(_, who, _) => check(who),
         Line::Do(op) => _ = op.clone().map(|who| check(&who)),
         _ => {}
     }

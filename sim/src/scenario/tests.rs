@@ -1,6 +1,7 @@
 use core::time::Duration;
 use std::collections::BTreeSet;
 
+use crux_crdt::document::State;
 use proptest::prelude::*;
 
 use super::*;
@@ -63,6 +64,10 @@ fn condition<S: core::fmt::Debug + Clone + 'static>(
         (0..99_u32, who.clone(), who.clone()).prop_map(|(service, of, by)| {
             Condition::Registered { service: Service(service), of, by }
         }),
+        (0..99_u32, 0..4_usize, who.clone()).prop_map(|(paper, state, by)| {
+            let states = [State::Current, State::Conflict, State::Deleted, State::Void];
+            Condition::Document { paper: Paper(paper), state: states[state], by }
+        }),
         who.prop_map(Condition::Truthful),
         shown,
         time().prop_map(Condition::Still),
@@ -71,6 +76,28 @@ fn condition<S: core::fmt::Debug + Clone + 'static>(
         Just(Condition::Answered),
         Just(Condition::Obeyed),
     ]
+}
+
+fn write() -> impl Strategy<Value = Write> {
+    let signer = prop_oneof![
+        Just(Signer::Operator),
+        prop::sample::select(&User::ALL[..]).prop_map(Signer::User),
+    ];
+    let user = || prop::sample::select(&User::ALL[..]);
+    let deed = prop_oneof![
+        (0..99_u32, signer.clone()).prop_map(|(paper, by)| Deed::Put(Paper(paper), by)),
+        (0..99_u32, signer).prop_map(|(paper, by)| Deed::Drop(Paper(paper), by)),
+        (user(), 0..9_000_u32).prop_map(|(user, documents)| Deed::Grant(user, documents)),
+        user().prop_map(Deed::Revoke),
+        user().prop_map(Deed::Flood),
+        Just(Deed::Remember),
+    ];
+    (deed, any::<bool>(), any::<bool>(), 0..3_u32).prop_map(|(deed, old, unasked, sync)| Write {
+        deed,
+        old,
+        unasked,
+        sync,
+    })
 }
 
 fn op<S: core::fmt::Debug + Clone + 'static>(
@@ -87,6 +114,7 @@ fn op<S: core::fmt::Debug + Clone + 'static>(
         Just(Request::Leave),
         (1..10_000_u64).prop_map(|millis| Request::Restart(Duration::from_millis(millis))),
         who.clone().prop_map(Request::Forget),
+        write().prop_map(Request::Write),
     ];
     let on_some = (0..11_usize, who.clone()).prop_map(|(kind, who)| match kind {
         0 => Op::Kill(who),
@@ -134,6 +162,7 @@ fn line() -> impl Strategy<Value = Line> {
         Just(Line::AnyWeather),
         time().prop_map(Line::Pause),
         (who(), 0..99_u32).prop_map(|(at, count)| Line::Clients(at, count)),
+        (who(), 0..99_u32).prop_map(|(at, count)| Line::Writers(at, count)),
         op(who()).prop_map(Line::Do),
     ];
     leaf.prop_recursive(3, 12, 3, |inner| {
