@@ -102,6 +102,9 @@ impl Script {
             Op::Ask(_, Request::Restart(_)) => Err(Error::Broken(format!(
                 "`{step}` does not exist on processes: no client announces a restart"
             ))),
+            Op::Ask(_, Request::Write(_)) => Err(Error::Broken(format!(
+                "`{step}` does not exist on processes: the flock has no operator"
+            ))),
             Op::Name { .. } => Err(Error::Broken(format!(
                 "`{step}` does not exist on processes: a node keeps its name"
             ))),
@@ -160,7 +163,7 @@ impl Script {
                 }
                 Request::Ping => self.client.ping(host).await,
                 // Refused.
-                Request::Restart(_) => {}
+                Request::Restart(_) | Request::Write(_) => {}
                 Request::Leave => self.leave(host).await?,
                 Request::Forget(whom) => {
                     for other in whom.iter() {

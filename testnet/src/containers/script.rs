@@ -168,7 +168,7 @@ impl Script<'_> {
                     }
                 }
                 // Refused.
-                Request::Leave | Request::Restart(_) => {}
+                Request::Leave | Request::Restart(_) | Request::Write(_) => {}
             }
         }
     }
