@@ -93,8 +93,8 @@ impl State {
         match self.strew.merge_fact(fact.clone()) {
             Outcome::New => {
                 all.brought = true;
-                self.unsaved.add(fact);
-                self.note_facts_changed();
+                self.unsaved.add(fact.clone());
+                self.note_facts_changed(&fact);
                 self.save_if_many();
             }
             Outcome::Known => {}
@@ -107,9 +107,14 @@ impl State {
         }
     }
 
-    /// What is shown, and the digest, may be others; and the disk may drop what the strew dropped.
-    pub(super) fn note_facts_changed(&mut self) {
+    /// What is shown, and the digest, may be others once this fact is held; and the disk may drop what the strew
+    /// dropped.
+    pub(super) fn note_facts_changed(&mut self, fact: &Fact) {
         let enclosed = self.strew.take_enclosed();
+        if fact.comes_first() || !enclosed.is_empty() {
+            // It may allow more of others than the one before.
+            self.sync.on_bounds();
+        }
         enclosed.into_iter().for_each(|fact| self.unsaved.add(fact));
         self.unsaved.gone.extend(self.strew.take_gone());
         self.members_dirty = true;

@@ -106,7 +106,7 @@ impl State {
         for fact in &commit.write.stated {
             self.strew.merge_fact(fact.clone());
             self.publish_fact(fact);
-            self.note_facts_changed();
+            self.note_facts_changed(fact);
         }
         if let Some(claim) = commit.write.forgotten {
             self.on_fence_forgotten(claim);
