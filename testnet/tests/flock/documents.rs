@@ -148,7 +148,8 @@ impl Flock {
     /// Waits until every node logged this.
     async fn until_logged(&mut self, words: &str) {
         let nodes = self.rig.cluster().nodes();
-        let seen = wait::until(&format!("every node logs {words:?}"), WITHIN, async || {
+        let what = format!("every node logs {words:?}");
+        let seen = wait::until(&what, WITHIN, async || {
             let silent = nodes.iter().find(|node| !node.log().contains(words));
             Ok(silent.map_or(Seen::Done(()), |node| Seen::NotYet(node.log())))
         });
