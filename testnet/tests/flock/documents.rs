@@ -209,8 +209,9 @@ fn words(shown: &Value) -> String {
 }
 
 fn zones(members: &[Member]) -> Vec<String> {
-    let zone =
-        |labels: &BTreeMap<String, String>| labels.get("zone").map_or("-", |it| it).to_owned();
+    let zone = |labels: &BTreeMap<String, String>| {
+        labels.get("zone").map_or("-", String::as_str).to_owned()
+    };
     let words =
         |it: &Member| format!("{} {} {}", it.node, zone(&it.labels), zone(&it.signed_labels));
     let mut zones: Vec<_> = members.iter().map(words).collect();
