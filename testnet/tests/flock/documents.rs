@@ -210,8 +210,9 @@ fn words(shown: &Value) -> String {
 }
 
 fn zones(members: &[Member]) -> Vec<String> {
-    let zone =
-        |labels: &BTreeMap<String, String>| labels.get("zone").map_or("-", |it| it).to_owned();
+    let zone = |labels: &BTreeMap<String, String>| {
+        labels.get("zone").map_or("-", String::as_str).to_owned()
+    };
     let words =
         |it: &Member| format!("{} {} {}", it.node, zone(&it.labels), zone(&it.signed_labels));
     let mut zones: Vec<_> = members.iter().map(words).collect();
@@ -311,14 +312,14 @@ async fn a_document_on_one_disk_is_on_every_node_after_all_were_killed() {
 async fn settings_have_effect_on_every_node() {
     let mut flock = Flock::start().await;
     flock.operator(0, &["setting", "set", "labels/n2", "zone=b"]).await;
-    flock.operator(1, &["setting", "set", "forget_after", "24h"]).await;
+    flock.operator(1, &["setting", "set", "forget_after", "36h"]).await;
     flock.operator(2, &["setting", "set", "log", "warn,crux_node=info"]).await;
     flock.until_zones(["n0 a -", "n1 a -", "n2 a b", "n3 a -"]).await;
     flock.until_logged("logging as the flock's setting/log says").await;
 
     flock.until_one().await;
     for at in ALL {
-        let expected = ["forget_after 24h", "labels/n2 zone=b", "log warn,crux_node=info"];
+        let expected = ["forget_after 36h", "labels/n2 zone=b", "log warn,crux_node=info"];
         assert_eq!(flock.list(at, "setting", ["name", "value"]).await, expected, "n{at}");
     }
     flock.operator(3, &["setting", "unset", "log"]).await;
