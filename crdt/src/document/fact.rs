@@ -106,6 +106,11 @@ impl FactKind for Arc<Document> {
     }
 
     fn may_state(all: &[Self], strew: &Strew) -> Result<(), Refused> {
-        strew.documents().may_add_all(all).map_err(|(_, refused)| refused.into())
+        strew.documents().may_add_all(all).map_err(|(_, refused)| refused)?;
+        if all.iter().all(|document| strew.takes_document(document)) {
+            Ok(())
+        } else {
+            Err(Refused::NoRoom)
+        }
     }
 }

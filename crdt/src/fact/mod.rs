@@ -43,9 +43,19 @@ pub enum Refused {
     /// Nobody states this kind by hand.
     #[error("{0} are not stated by hand")]
     Kind(Kind),
+    /// The replica is full, and the signer would take more of it.
+    #[error("the replica of this node is full")]
+    NoRoom,
     /// See there.
     #[error(transparent)]
     Document(#[from] document::Refused),
+}
+
+impl Refused {
+    /// Whether somebody else was faster.
+    pub const fn is_conflict(&self) -> bool {
+        matches!(self, Self::Document(document::Refused::Conflict { .. }))
+    }
 }
 
 /// A kind of fact: how it travels, how it is stored, and its set in the replica.

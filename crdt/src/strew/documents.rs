@@ -30,8 +30,7 @@ impl Strew {
     /// Merges a document. One of the operator is always taken in.
     pub(crate) fn merge_document(&mut self, document: Arc<Document>) -> Outcome {
         let signer = document.signer();
-        let after = self.footprint.of(&signer).saturating_add(document.footprint());
-        if !document.is_operators() && !self.footprint.takes(&signer, after) {
+        if !self.takes_document(&document) {
             return Outcome::NoRoom;
         }
         let grant = document.grant().map(|grant| grant.signer());
@@ -44,6 +43,14 @@ impl Strew {
             document::Outcome::Known | document::Outcome::Older => Outcome::Known,
             document::Outcome::TooMany => Outcome::TooMany,
         }
+    }
+
+    /// Whether there is room for a document, or it is held.
+    pub(crate) fn takes_document(&self, document: &Document) -> bool {
+        let signer = document.signer();
+        let after = self.footprint.of(&signer).saturating_add(document.footprint());
+        let held = || self.documents.get(document.key()).is_some_and(|shelf| shelf.has(document));
+        document.is_operators() || self.footprint.takes(&signer, after) || held()
     }
 
     /// Documents of users that a bound took out again: the disk may drop them.

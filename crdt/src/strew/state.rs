@@ -155,7 +155,8 @@ impl Strew {
         self.footprint.is_full()
     }
 
-    /// A replica of this node that holds what was on its disk.
+    /// A replica of this node that holds what was on its disk. What of that the disk may drop,
+    /// [`Strew::take_gone`] says.
     pub fn restore(
         me: Principal,
         operator: Option<Principal>,
@@ -166,10 +167,23 @@ impl Strew {
         let mut facts: Vec<_> = facts.into_iter().collect();
         // Acts before records, which departures strip; and grants before what they bound.
         facts.sort_by_key(|fact| (fact.kind(), !fact.comes_first()));
-        facts.into_iter().for_each(|fact| _ = strew.merge_fact(fact));
-        (strew.stripped, strew.gone, strew.enclosed) = (Vec::new(), Vec::new(), Vec::new());
+        // What one of them encloses may make room for others.
+        facts.retain(|fact| strew.merge_fact(fact.clone()) == Outcome::TooMany);
+        facts.retain(|fact| strew.merge_fact(fact.clone()) == Outcome::TooMany);
+        strew.drop_what_is_left(&facts);
+        (strew.stripped, strew.enclosed) = (Vec::new(), Vec::new());
         strew.pack();
         strew
+    }
+
+    /// What a disk has in vain, because a crash came between a fact and the end of what it displaced.
+    fn drop_what_is_left(&mut self, left: &[Fact]) {
+        let gone = |it: &Fact| Gone { kind: it.kind(), key: it.key(), author: it.author() };
+        let mut gone: Vec<_> = self.take_gone().into_iter().chain(left.iter().map(gone)).collect();
+        let holds =
+            |it: &Gone| self.under(it.kind, &it.key).iter().any(|of| of.author() == it.author);
+        gone.retain(|it| !holds(it));
+        self.gone = gone;
     }
 
     /// Takes as little memory as it can.

@@ -50,7 +50,7 @@ pub enum Change {
 }
 
 /// The party that waits for a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// The node itself.
     Internal,

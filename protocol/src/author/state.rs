@@ -1,15 +1,17 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crux_crdt::act::{ACTS_PER_AUTHOR_MAX, Act, Statement};
-use crux_crdt::fact::Fact;
+use crux_crdt::fact::{Fact, Gone, Kind};
 use crux_crdt::record::{Frontier, Header, Marker, Record, ServiceKey, slots_root};
 use crux_crdt::sign::{Identity, Signed};
+use crux_crdt::{Digest, Principal};
 
 use super::change::{Change, Origin, Rejection};
 use super::own::Own;
 use crate::context::Context;
 use crate::leader::Claim;
+use crate::link::ReplyId;
 
 /// How many changes may wait; those of peers fill half of it. More means a disk that does not answer.
 const QUEUE_MAX: usize = 4096;
@@ -78,6 +80,15 @@ struct Flight {
     own: Own,
     marker: Marker,
     commit: Commit,
+    /// What is being written that was stated, and that the disk dropped meanwhile.
+    gone: BTreeSet<Place>,
+}
+
+/// An author's place under a key of a kind.
+type Place = (Kind, Digest, Principal);
+
+fn place_of(fact: &Fact) -> Place {
+    (fact.kind(), fact.key(), fact.author())
 }
 
 /// The author engine of one node. See the module for its invariant.
@@ -150,16 +161,62 @@ impl State {
         self.queue.retain(|(_, change)| !is(change));
     }
 
-    /// Lets everyone who waits for an older fact wait for this one: one of each place is held, however many
-    /// are sent.
+    /// Lets everyone who waits for a fact that this one makes void wait for this one: of each author so many are
+    /// held under a key as a replica holds, however many are sent.
     fn keep_newest(&mut self, fact: &Fact) {
+        let place = place_of(fact);
+        let queued = self.queue.iter().filter_map(|(_, change)| match change {
+            Change::Keep(held) if place_of(held) == place => Some(held.clone()),
+            _ => None,
+        });
+        let mut kept: Vec<_> = queued.collect();
+        kept.push(fact.clone());
+        let kept = Fact::kept(kept);
         for (_, change) in &mut self.queue {
-            if let Change::Keep(older) = change
-                && fact.replaces(older)
+            if let Change::Keep(held) = change
+                && place_of(held) == place
+                && !kept.contains(held)
             {
-                older.clone_from(fact);
+                held.clone_from(fact);
             }
         }
+    }
+
+    /// What an author has under a key is held no more, and the disk drops it. Returns the peers that waited until
+    /// it is written. If a person stated it, it is written once more after that, if it still may be.
+    pub fn on_gone(&mut self, gone: &Gone) -> Vec<ReplyId> {
+        let place = (gone.kind, gone.key, gone.author);
+        let mut peers = Vec::new();
+        let mut stays = |origin: &Origin, change: &Change| match (origin, change) {
+            (Origin::Peer(id), Change::Keep(fact)) if place_of(fact) == place => {
+                peers.push(*id);
+                false
+            }
+            _ => true,
+        };
+        self.queue.retain(|(origin, change)| stays(origin, change));
+        if let Some(Flight { commit, gone, .. }) = &mut self.flight {
+            commit.waiters.retain(|(origin, change, _)| stays(origin, change));
+            let stated = commit.write.stated.iter().any(|fact| place_of(fact) == place);
+            gone.extend(stated.then_some(place));
+        }
+        peers
+    }
+
+    /// Takes back what was stated and waits, where `check` does not pass it. Returns who waited for it, and why.
+    pub fn refuse_stated<E>(
+        &mut self,
+        check: impl Fn(&[Fact]) -> Result<(), E>,
+    ) -> Vec<(Origin, E)> {
+        let mut refused = Vec::new();
+        self.queue.retain(|(origin, change)| {
+            let Change::State(facts) = change else { return true };
+            let result = check(facts);
+            let passes = result.is_ok();
+            refused.extend(result.err().map(|error| (*origin, error)));
+            passes
+        });
+        refused
     }
 
     /// Whether a change of this kind waits or is being written.
@@ -218,7 +275,8 @@ impl State {
         }
         let write = build.write.clone();
         let commit = Commit { write: build.write, waiters, durable: false };
-        self.flight = Some(Flight { own: build.own, marker: build.marker, commit });
+        let gone = BTreeSet::new();
+        self.flight = Some(Flight { own: build.own, marker: build.marker, commit, gone });
         Some(write)
     }
 
@@ -255,6 +313,7 @@ impl State {
             }
             Change::Fence(claim) => build.write.fence = build.write.fence.max(Some(*claim)),
             Change::ForgetFence(claim) => build.write.forgotten = Some(*claim),
+            Change::Keep(fact) if build.write.kept.contains(fact) => {}
             Change::Keep(fact) => build.write.kept.push(fact.clone()),
             Change::State(facts) => build.write.stated.extend(facts.iter().cloned()),
         }
@@ -298,14 +357,33 @@ impl State {
         // A marker that was handed to the disk may be there though the write failed: it is spent.
         self.next = flight.marker;
         if durable {
-            self.committed = flight.own;
             self.unsaid = false;
+            self.state_again(&mut flight);
+            self.committed = flight.own;
         } else {
             flight.commit.write = Write::empty();
             self.wait_again(&mut flight.commit.waiters);
         }
         flight.commit.durable = durable;
         Some(flight.commit)
+    }
+
+    /// Puts what was stated, and dropped by the disk after it was written, back to the front of the queue.
+    fn state_again(&mut self, flight: &mut Flight) {
+        if flight.gone.is_empty() {
+            return;
+        }
+        let is_gone = |change: &Change| match change {
+            Change::State(facts) => facts.iter().any(|fact| flight.gone.contains(&place_of(fact))),
+            _ => false,
+        };
+        let waiters = std::mem::take(&mut flight.commit.waiters);
+        let (again, rest): (Vec<_>, Vec<_>) =
+            waiters.into_iter().partition(|(_, change, _)| is_gone(change));
+        flight.commit.waiters = rest;
+        for (origin, change, _) in again.into_iter().rev() {
+            self.queue.push_front((origin, change));
+        }
     }
 
     /// Puts what nobody else would ask for again back to the front of the queue.

@@ -80,7 +80,8 @@ pub enum ControlError {
     /// The change cannot be made. Nothing was changed.
     #[error(transparent)]
     Rejected(#[from] Rejection),
-    /// A fact cannot be taken as its signer wants it. Nothing was changed.
+    /// A fact cannot be taken as its signer wants it. Nothing was changed, unless somebody else was faster while it
+    /// was being written.
     #[error(transparent)]
     Refused(#[from] Refused),
     /// More facts than [`STATED_MAX`] in one request. Nothing was changed; the caller is at fault.

@@ -116,20 +116,23 @@ impl State {
         self.publish(Topic::Fact, data);
     }
 
-    pub(super) fn publish_fact(&mut self, fact: &Fact) {
-        self.publish(Topic::Fact, gossiped(fact, |_| false));
+    /// Gossips a fact. Returns whether gossip carries it.
+    pub(super) fn publish_fact(&mut self, fact: &Fact) -> bool {
+        self.publish(Topic::Fact, gossiped(fact, |_| false))
     }
 
-    pub(super) fn publish(&mut self, topic: Topic, data: Vec<u8>) {
-        if data.len() <= GOSSIP_PAYLOAD_MAX {
+    pub(super) fn publish(&mut self, topic: Topic, data: Vec<u8>) -> bool {
+        let fits = data.len() <= GOSSIP_PAYLOAD_MAX;
+        if fits {
             self.link(link::Command::Publish { topic, data });
         }
+        fits
     }
 
     pub(super) fn act_on_liveness(&mut self, outputs: Vec<liveness::Output>, now: Instant) {
         for output in outputs {
             match output {
-                liveness::Output::Publish(data) => self.publish(Topic::Beat, data),
+                liveness::Output::Publish(data) => _ = self.publish(Topic::Beat, data),
                 liveness::Output::Beat { incarnation, counter } => {
                     self.link(link::Command::Beat { incarnation, counter });
                 }

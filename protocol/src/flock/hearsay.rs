@@ -70,7 +70,8 @@ impl State {
 
     pub(super) fn on_hearsay(&mut self, peer: Principal, body: &[u8], now: Instant) {
         self.hearing = false;
-        let Ok(Response::Beacons(told)) = Response::decode(body, &self.context) else { return };
+        let told = Response::decode_wanted(body, &self.context, |_| false);
+        let Ok(Response::Beacons(told)) = told else { return };
         let before = self.liveness.live();
         for Hearsay { age, beacon } in told {
             let Ok(Notice::Beacon(beacon)) = Notice::decode(&beacon, &self.context) else {

@@ -40,6 +40,17 @@ pub(super) enum Merged {
     NoRoom(usize),
 }
 
+/// What came of a merge beside what was merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Followed {
+    /// Nothing was merged.
+    Nothing,
+    /// What others of its kind are merged after.
+    First,
+    /// Anything else.
+    Other,
+}
+
 impl State {
     pub(super) fn act_on_sync(&mut self, outputs: Vec<sync::Output>, now: Instant) {
         for output in outputs {
@@ -74,14 +85,16 @@ impl State {
         arrivals: Vec<Arrival>,
         now: Instant,
     ) -> sync::Merged {
-        let (mut acts, mut all) = (Vec::new(), sync::Merged::default());
+        let (mut acts, mut others, mut all) = (Vec::new(), Vec::new(), sync::Merged::default());
         for arrival in arrivals {
             match arrival {
                 Arrival::Whole(Fact::Act(act)) => acts.push(act),
-                Arrival::Whole(fact) => self.merge_whole(fact, &mut all),
+                Arrival::Whole(fact) => others.push(fact),
                 Arrival::Frame(frame) => self.merge_sent(peer, *frame, &mut all, now),
             }
         }
+        others.sort_by_key(|fact| !fact.comes_first());
+        others.into_iter().for_each(|fact| self.merge_whole(fact, &mut all));
         all.add(self.merge_acts(acts, now));
         all
     }
@@ -90,14 +103,28 @@ impl State {
     fn merge_whole(&mut self, fact: Fact, all: &mut sync::Merged) {
         let (key, bytes) = (fact.key(), fact.bytes());
         let fact = self.context.sharing.fact(fact);
+<<<<<<< HEAD
+        let outcome = self.strew.merge_fact(fact.clone());
+        let merged = Some(&fact).filter(|_| outcome == Outcome::New);
+        merged.into_iter().for_each(|fact| self.unsaved.add(fact.clone()));
+        let followed = self.follow_merge(merged);
+        all.brought |= followed != Followed::Nothing;
+        if followed == Followed::First {
+            all.refused.clear();
+        }
+        self.save_if_many();
+        match outcome {
+            Outcome::New | Outcome::Known => {}
+=======
         match self.strew.merge_fact(fact.clone()) {
             Outcome::New => {
                 all.brought = true;
-                self.unsaved.add(fact);
-                self.note_facts_changed();
+                self.unsaved.add(fact.clone());
+                self.note_facts_changed(&fact);
                 self.save_if_many();
             }
             Outcome::Known => {}
+>>>>>>> simdocs
             Outcome::TooMany => all.refused.push((key, bytes)),
             Outcome::NoRoom => {
                 self.note_refusal();
@@ -107,13 +134,39 @@ impl State {
         }
     }
 
-    /// What is shown, and the digest, may be others; and the disk may drop what the strew dropped.
-    pub(super) fn note_facts_changed(&mut self) {
+<<<<<<< HEAD
+    /// After a merge, of this fact if it was new: what came in with it has to be saved, what is held no more the disk
+    /// may drop, and what is shown, and the digest, may be others. What others of its kind are merged after may
+    /// make room for those that were not taken.
+    pub(super) fn follow_merge(&mut self, merged: Option<&Fact>) -> Followed {
+        let (enclosed, gone) = (self.strew.take_enclosed(), self.strew.take_gone());
+        if merged.is_none() && enclosed.is_empty() && gone.is_empty() {
+            return Followed::Nothing;
+        }
+        let first = merged.into_iter().chain(&enclosed).any(Fact::comes_first);
+=======
+    /// What is shown, and the digest, may be others once this fact is held; and the disk may drop what the strew
+    /// dropped.
+    pub(super) fn note_facts_changed(&mut self, fact: &Fact) {
         let enclosed = self.strew.take_enclosed();
+        if fact.comes_first() || !enclosed.is_empty() {
+            // It may allow more of others than the one before.
+            self.sync.on_bounds();
+        }
+>>>>>>> simdocs
         enclosed.into_iter().for_each(|fact| self.unsaved.add(fact));
-        self.unsaved.gone.extend(self.strew.take_gone());
+        for gone in gone {
+            for id in self.author.on_gone(&gone) {
+                self.reply(id, Response::encode_stored(false));
+            }
+            self.unsaved.gone.push(gone);
+        }
         self.members_dirty = true;
         self.changed = true;
+        if first {
+            self.sync.on_room();
+        }
+        if first { Followed::First } else { Followed::Other }
     }
 
     fn merge_sent(&mut self, peer: Principal, frame: Frame, all: &mut sync::Merged, now: Instant) {

@@ -1,12 +1,13 @@
 //! What this node says: written, then merged, published and acknowledged.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crux_crdt::Principal;
 use crux_crdt::act::{Act, Statement};
-use crux_crdt::fact::Fact;
+use crux_crdt::fact::{Fact, Gone, Refused};
 use crux_crdt::sign::Signed;
+use crux_crdt::strew::Outcome;
 
 use super::command::{Batch, Command, Ticket};
 use super::control::{Answer, ControlError, ControlId};
@@ -48,6 +49,7 @@ impl State {
         let frontier = self.strew.frontier(&me);
         let said = self.strew.record(&me).cloned();
         self.retry_write_at = Instant::ORIGIN;
+        self.refuse_what_is_behind();
         let write = self.author.start(frontier, said.as_deref());
         if self.read_only && write.as_ref().is_none_or(Write::is_empty) {
             self.retry_write_at = now + RETRY_WRITE;
@@ -72,6 +74,7 @@ impl State {
             self.retry_write_at = now + RETRY_WRITE;
         }
         self.merge_own(&commit, now);
+        let mut late = self.merge_stated(&commit, now);
         let has = |is: fn(&Change) -> bool| commit.waiters.iter().any(|(_, change, _)| is(change));
         if has(|change| matches!(change, Change::Recover(_))) {
             self.lease_what_came_back(now);
@@ -85,8 +88,63 @@ impl State {
         }
         let error = result.err();
         for waiter in commit.waiters {
-            self.answer_waiter(waiter, error, now);
+            match (waiter.0, late.remove(&waiter.0)) {
+                (Origin::Control(id), Some(refused)) => self.refuse_stated(ControlId(id), refused),
+                _ => self.answer_waiter(waiter, error, now),
+            }
         }
+    }
+
+    /// What waited for its turn is looked at again: somebody else may have been faster.
+    fn refuse_what_is_behind(&mut self) {
+        let strew = &self.strew;
+        for (origin, refused) in self.author.refuse_stated(|facts| strew.may_state(facts)) {
+            if let Origin::Control(id) = origin {
+                self.refuse_stated(ControlId(id), refused);
+            }
+        }
+    }
+
+    fn refuse_stated(&mut self, id: ControlId, refused: Refused) {
+        self.stores.remove(&id);
+        self.answer(id, Err(refused.into()));
+    }
+
+    /// Merges and publishes what persons stated, which is durable. Returns for whom it is not as stated: somebody
+    /// else was faster while it was being written, or there is no place for it any more.
+    fn merge_stated(&mut self, commit: &Commit, now: Instant) -> BTreeMap<Origin, Refused> {
+        let mut late = BTreeMap::new();
+        for (origin, change, _) in commit.waiters.iter().filter(|_| commit.durable) {
+            let Change::State(facts) = change else { continue };
+            let refused = self.strew.may_state(facts).err();
+            let held = facts.iter().filter(|fact| self.merge_written(fact, now)).count();
+            let refused = match refused {
+                Some(refused) if refused.is_conflict() || held < facts.len() => Some(refused),
+                None if held < facts.len() => Some(Refused::NoRoom),
+                _ => None,
+            };
+            late.extend(refused.map(|refused| (*origin, refused)));
+        }
+        late
+    }
+
+    /// Merges and publishes a fact that is on the disk. Returns whether its author has a place for it; else the
+    /// disk drops it.
+    fn merge_written(&mut self, fact: &Fact, now: Instant) -> bool {
+        let outcome = self.strew.merge_fact(fact.clone());
+        self.follow_merge((outcome == Outcome::New).then_some(fact));
+        if matches!(outcome, Outcome::TooMany | Outcome::NoRoom) {
+            let (kind, key, author) = (fact.kind(), fact.key(), fact.author());
+            if self.strew.under(kind, &key).iter().all(|held| held.author() != author) {
+                self.unsaved.gone.push(Gone { kind, key, author });
+            }
+            return false;
+        }
+        if !self.publish_fact(fact) {
+            // It is too large for gossip.
+            self.sync.announce_soon(now);
+        }
+        true
     }
 
     fn merge_own(&mut self, commit: &Commit, now: Instant) {
@@ -103,11 +161,14 @@ impl State {
             self.note_record_changed(before.as_deref().filter(|_| shown), record);
             self.publish_record(record);
         }
+<<<<<<< HEAD
+=======
         for fact in &commit.write.stated {
             self.strew.merge_fact(fact.clone());
             self.publish_fact(fact);
-            self.note_facts_changed();
+            self.note_facts_changed(fact);
         }
+>>>>>>> simdocs
         if let Some(claim) = commit.write.forgotten {
             self.on_fence_forgotten(claim);
         }
@@ -187,7 +248,7 @@ impl State {
         }
         match change {
             Change::Register(registration) => self.on_registered(id, registration, now),
-            Change::State(facts) => self.on_stated(id, facts),
+            Change::State(facts) => self.answer_when_stored(id, Answer::Done, facts),
             Change::Deregister(key) => {
                 self.leases.remove(&key);
                 self.answer(id, Ok(Answer::Done));
@@ -217,11 +278,6 @@ impl State {
         // The one that stands may have kept its instance name.
         let stands = self.author.committed().services.get(&key).cloned().unwrap_or(asked);
         self.answer_when_stored(id, Answer::Registered(stands), Vec::new());
-    }
-
-    fn on_stated(&mut self, id: ControlId, facts: Vec<Fact>) {
-        // Gossip may lose one, or be too small for it: whoever is linked is asked to look.
-        self.answer_when_stored(id, Answer::Done, facts);
     }
 
     pub(super) fn answer(&mut self, id: ControlId, result: Result<Answer, ControlError>) {

@@ -37,6 +37,10 @@ impl State {
             self.evaluate_leader(now);
         }
         self.firm_up();
+        if !self.unsaved.gone.is_empty() {
+            // The next write may bring some of it back.
+            self.save();
+        }
         self.start_write(now);
         if self.members_dirty {
             // An empty write ends at once and may have changed the replica.

@@ -151,7 +151,8 @@ impl State {
     pub fn new(config: Config, context: Context, parts: Parts, now: Instant) -> Self {
         let Parts { identity, join_key, restored, seed } = parts;
         let mut rng = StdRng::from_seed(seed);
-        let (strew, departed) = restore(&config, &context, &restored);
+        let (mut strew, departed) = restore(&config, &context, &restored);
+        let unsaved = Batch { gone: strew.take_gone(), ..Batch::default() };
         let last = strew.record(&context.me).cloned();
         let dial = dial::State::new(&config.join, now);
         let profile = Profile {
@@ -222,7 +223,7 @@ impl State {
             vouched: BTreeMap::new(),
             ticket: None,
             next_id: 0,
-            unsaved: Batch::default(),
+            unsaved,
             departed: Departed::default(),
             room: Room::default(),
             published: None,

@@ -19,12 +19,25 @@ pub const STORE_PATIENCE: Duration = Duration::from_secs(8);
 /// The longest that a caller waits, whatever the caller allows: a front end waits a minute.
 pub const STORE_PATIENCE_MAX: Duration = Duration::from_secs(50);
 
+/// How many facts one member is asked to store at once, so that a thousand of 64 KiB are not encoded for each of all
+/// members at the same time. A guess.
+const ASKED_AT_ONCE: usize = 16;
+
+/// How far a member is with the facts of a caller.
+#[derive(Debug, Default)]
+struct Asked {
+    /// Which it stored, by number.
+    stored: BTreeSet<usize>,
+    /// The first that it was not asked for.
+    next: usize,
+}
+
 /// A caller that waits for other members.
 #[derive(Debug)]
 pub(super) struct StoreWait {
     need: u32,
-    /// Which of the facts each member stored, by number.
-    got: BTreeMap<Principal, BTreeSet<usize>>,
+    /// The members that were asked.
+    asked: BTreeMap<Principal, Asked>,
     until: Instant,
     /// What is answered; none as long as it is not on this node's own disk.
     answer: Option<Answer>,
@@ -35,13 +48,17 @@ pub(super) struct StoreWait {
 impl StoreWait {
     pub(super) fn new(need: u32, patience: Duration, now: Instant) -> Self {
         let until = now + patience.min(STORE_PATIENCE_MAX);
-        Self { need, got: BTreeMap::new(), until, answer: None, facts: Vec::new() }
+        Self { need, asked: BTreeMap::new(), until, answer: None, facts: Vec::new() }
+    }
+
+    /// How many there are to be stored.
+    fn whole(&self) -> usize {
+        self.facts.len().max(1)
     }
 
     /// How many members stored all of it.
     fn stored(&self) -> usize {
-        let whole = self.facts.len().max(1);
-        self.got.values().filter(|stored| stored.len() >= whole).count()
+        self.asked.values().filter(|asked| asked.stored.len() >= self.whole()).count()
     }
 
     /// When it has waited long enough. What is still being written here is answered when that ends.
@@ -72,7 +89,9 @@ impl State {
     /// This node's record is another one, which those may take who refused the last.
     pub(super) fn ask_again_to_store(&mut self) {
         for id in self.waiting_stores() {
-            self.ask_all_to_store(id);
+            if self.stores.get(&id).is_some_and(|wait| wait.facts.is_empty()) {
+                self.ask_all_to_store(id);
+            }
         }
     }
 
@@ -88,14 +107,28 @@ impl State {
         waiting.map(|(id, _)| *id).collect()
     }
 
+    /// Asks a member from the first on that it did not store.
     fn ask_to_store(&mut self, id: ControlId, peer: Principal) {
-        let Some(wait) = self.stores.get(&id) else { return };
-        let mut facts = wait.facts.clone();
-        if facts.is_empty() {
-            facts.extend(self.strew.record(&self.context.me).cloned().map(Fact::from));
+        let Some(wait) = self.stores.get_mut(&id) else { return };
+        wait.asked.entry(peer).or_default().next = 0;
+        for _ in 0..ASKED_AT_ONCE {
+            self.ask_for_next(id, peer);
         }
-        for (number, fact) in facts.iter().enumerate() {
-            let body = Request::Store(fact::whole(fact)).encode();
+    }
+
+    fn ask_for_next(&mut self, id: ControlId, peer: Principal) {
+        let Some(wait) = self.stores.get_mut(&id) else { return };
+        let whole = wait.whole();
+        let Some(asked) = wait.asked.get_mut(&peer) else { return };
+        let next = (asked.next..whole).find(|number| !asked.stored.contains(number));
+        asked.next = next.map_or(whole, |number| number + 1);
+        let own = || self.strew.record(&self.context.me).cloned().map(Fact::from);
+        let fact = next.and_then(|number| match wait.facts.get(number) {
+            Some(fact) => Some((number, fact.clone())),
+            None => own().map(|own| (number, own)),
+        });
+        if let Some((number, fact)) = fact {
+            let body = Request::Store(fact::whole(&fact)).encode();
             self.send(peer, Protocol::Sync, body, Route::Store(id, number));
         }
     }
@@ -107,12 +140,16 @@ impl State {
         peer: Principal,
         body: &[u8],
     ) {
-        let Ok(Response::Stored(true)) = Response::decode(body, &self.context) else { return };
+        if body != Response::encode_stored(true) {
+            return;
+        }
         let Some(wait) = self.stores.get_mut(&id) else { return };
-        wait.got.entry(peer).or_default().insert(number);
-        if wait.stored() >= wait.need as usize
-            && let Some(StoreWait { answer: Some(answer), .. }) = self.stores.remove(&id)
-        {
+        let is_new = wait.asked.entry(peer).or_default().stored.insert(number);
+        if wait.stored() < wait.need as usize {
+            if is_new {
+                self.ask_for_next(id, peer);
+            }
+        } else if let Some(StoreWait { answer: Some(answer), .. }) = self.stores.remove(&id) {
             self.answer(id, Ok(answer));
         }
     }

@@ -141,7 +141,7 @@ impl State {
 
     /// A member answered whether it stored this run's last record.
     pub(super) fn on_handed_over(&mut self, body: &[u8], now: Instant) {
-        let stored = matches!(Response::decode(body, &self.context), Ok(Response::Stored(true)));
+        let stored = body == Response::encode_stored(true);
         if let Some(yielding) = self.yielding.as_mut().filter(|_| stored) {
             yielding.stored = true;
             yielding.until = yielding.until.min(now);

@@ -19,8 +19,10 @@ const PIECES_MAX: usize = RANGES_MAX * 17;
 pub(super) const ITEMS_MAX: usize = 600;
 /// How many facts one request fetches at most, whatever their kind, and one answer has.
 pub(super) const FACTS_MAX: usize = 1024;
-/// How many parts of one fact are held at most, as the request names them.
-const PARTS_MAX: usize = 1024;
+/// How much is held under one key at most, as the request names it: of each of 16,384 authors two facts, and some more.
+const HELD_MAX: usize = 33 * 1024;
+/// How much is held under all keys of a request, once it has one key: 1 MiB.
+pub(super) const HELD_IN_ALL_MAX: usize = 128 * 1024;
 /// How many bytes of facts one answer has, once it has one: eight of the greatest acts with their envelopes.
 const FACTS_BYTES: usize = 1024 * 1024 + 8 * 1024;
 /// A sealed beacon is about 160 bytes.
@@ -205,10 +207,11 @@ impl Response {
     }
 
     /// Encodes the answer to [`Request::Facts`]: the smallest fact whatever its size, then as many as fit. The
-    /// small ones come first because small acts make members, without whom what others say is not taken.
+    /// small ones come first because small acts make members, without whom what others say is not taken. There may
+    /// be several under each key, and no more than one request fetches are read.
     pub fn encode_facts(kind: Kind, mut facts: Vec<(Fact, &Wanted)>) -> Vec<u8> {
         facts.sort_by_key(|(fact, _)| fact.bytes());
-        facts.truncate(FACTS_MAX);
+        facts.truncate(FACTS_MAX.min(kind.fetched_max()));
         let (mut sealed, mut count) = (Encoder::default(), 0);
         for (fact, wanted) in &facts {
             let mut one = Encoder::default();
@@ -248,7 +251,7 @@ impl Response {
     }
 
     /// The same, without the facts whose keys are not wanted, and each fact once: no other signature is checked.
-    pub(super) fn decode_wanted(
+    pub(crate) fn decode_wanted(
         bytes: &[u8],
         context: &Context,
         wanted: impl Fn(&Digest) -> bool,
@@ -331,7 +334,7 @@ fn decode_wanted(input: &mut Decoder<'_>) -> Result<Request, DecodeError> {
     let mut wanted = Vec::new();
     for _ in 0..count {
         let key = input.digest("key")?;
-        let held = input.count(PARTS_MAX, "parts held")?;
+        let held = input.count(HELD_MAX, "parts held")?;
         let held = (0..held).map(|_| input.array("part")).collect::<Result<_, _>>()?;
         wanted.push(Wanted { key, held });
     }

@@ -1,11 +1,11 @@
 use core::time::Duration;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crux_crdt::Digest;
-use crux_crdt::fact::Kind;
+use crux_crdt::fact::{Arrival, Kind};
 use crux_crdt::strew::{Bounds, Strew};
 
-use super::message::{FACTS, ITEMS_MAX, Piece, RANGES_MAX, Request, Wanted};
+use super::message::{FACTS, HELD_IN_ALL_MAX, ITEMS_MAX, Piece, RANGES_MAX, Request, Wanted};
 use super::refused::Refused;
 use super::roots::Roots;
 use crate::link::LOST_AFTER;
@@ -42,6 +42,8 @@ pub(super) struct Session {
     wanted: BTreeMap<Kind, BTreeMap<Digest, Digest>>,
     /// What the last request fetches.
     asked: BTreeMap<Digest, Digest>,
+    /// What the last answer has that was not held: its kind, its key, and the first bytes of its id.
+    answered: BTreeSet<(Kind, Digest, [u8; 8])>,
     requests: usize,
     /// What the peer was asked and did not answer yet.
     asking: Option<Asking>,
@@ -79,6 +81,7 @@ impl Session {
             later: later.collect(),
             wanted: BTreeMap::new(),
             asked: BTreeMap::new(),
+            answered: BTreeSet::new(),
             requests: 0,
             asking: None,
             asked_at: Instant::ORIGIN,
@@ -168,11 +171,18 @@ impl Session {
 
     fn ask_facts(&mut self, kind: Kind, strew: &Strew) -> Request {
         let mut asked = self.wanted.remove(&kind).unwrap_or_default();
-        if let Some(rest) = asked.keys().nth(kind.fetched_max()).copied() {
+        let (mut wanted, mut room) = (Vec::new(), HELD_IN_ALL_MAX);
+        for key in asked.keys().take(kind.fetched_max()) {
+            let held = strew.held(kind, key);
+            if held.len() > room && !wanted.is_empty() {
+                break;
+            }
+            room = room.saturating_sub(held.len());
+            wanted.push(Wanted { key: *key, held });
+        }
+        if let Some(rest) = asked.keys().nth(wanted.len()).copied() {
             self.wanted.insert(kind, asked.split_off(&rest));
         }
-        let wanted = asked.keys().map(|key| Wanted { key: *key, held: strew.held(kind, key) });
-        let wanted = wanted.collect();
         self.asked = asked;
         Request::Facts { kind, wanted }
     }
@@ -223,11 +233,32 @@ impl Session {
 
     /// Takes in which of the asked facts were answered. The others did not fit, or the peer has them no more:
     /// they are asked for again, as long as each answer brings one that was asked for.
-    pub(super) fn on_facts(&mut self, kind: Kind, answered: impl Iterator<Item = Digest>) {
-        let mut rest = self.asked.clone();
-        answered.for_each(|key| _ = rest.remove(&key));
+    pub(super) fn on_facts(&mut self, kind: Kind, facts: &[Arrival], strew: &Strew) {
+        let (mut rest, mut held) = (self.asked.clone(), BTreeMap::new());
+        self.answered.clear();
+        for fact in facts {
+            let (key, id) = (fact.key(), fact.id());
+            rest.remove(&key);
+            let held = held.entry(key).or_insert_with(|| strew.held(kind, &key));
+            let news = id.0.first_chunk().filter(|head| held.binary_search(head).is_err());
+            self.answered.extend(news.map(|head| (kind, key, *head)));
+        }
         if !rest.is_empty() && rest.len() < self.asked.len() {
             self.wanted.entry(kind).or_default().append(&mut rest);
+        }
+    }
+
+    /// Asks once more for what is under a key of which the answer brought a part and something is lacking still:
+    /// there may be several facts under it, and the rest did not fit.
+    pub(super) fn on_merged(&mut self, strew: &Strew) {
+        let mut held = BTreeMap::new();
+        for (kind, key, head) in std::mem::take(&mut self.answered) {
+            let held = held.entry(key).or_insert_with(|| strew.held(kind, &key));
+            if held.binary_search(&head).is_ok()
+                && let Some(value) = self.asked.get(&key).copied()
+            {
+                self.want(kind, key, value, strew);
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use crux_crdt::fact::{Arrival, Fact, Kind};
+use crux_crdt::fact::{Fact, Kind};
 use crux_crdt::strew::Strew;
 use crux_crdt::{Digest, Principal};
 use rand::RngExt;
@@ -128,6 +128,11 @@ impl State {
         self.refused.clear();
     }
 
+    /// The bounds of authors may be others: what was beyond one may be taken now.
+    pub fn on_bounds(&mut self) {
+        self.refused.forget_sizes();
+    }
+
     /// Others may be members now: what strangers said counts if one of them said it.
     pub fn on_members(&mut self) {
         self.refused.forget_strangers();
@@ -233,7 +238,7 @@ impl State {
             Ok(Response::Pieces(pieces)) => self.on_pieces(peer, pieces, now, strew),
             Ok(Response::Facts { kind, facts }) if self.is_answer(peer, Asking::Facts(kind)) => {
                 if let Some(session) = self.sessions.get_mut(&peer) {
-                    session.on_facts(kind, facts.iter().map(Arrival::key));
+                    session.on_facts(kind, &facts, strew);
                 }
                 vec![Output::Merge { peer, facts }]
             }
@@ -272,6 +277,9 @@ impl State {
         let none = BTreeMap::new();
         let values = self.sessions.get(&peer).map_or(&none, Session::asked);
         self.refused.note(peer, merged, values, now);
+        if let Some(session) = self.sessions.get_mut(&peer) {
+            session.on_merged(strew);
+        }
         self.go_on(peer, now, strew)
     }
 
@@ -345,11 +353,14 @@ fn ask_roots(peer: Principal, strew: &Strew, aside: &Aside, urgent: bool) -> Out
     Output::Send { peer, request }
 }
 
-/// What is here of what is wanted, less what is held there as it is here.
+/// What is here of what is wanted, less what is held there as it is here. Each key counts once, and no more of them
+/// than an honest peer asks for.
 fn found<'a>(strew: &Strew, kind: Kind, wanted: &'a [Wanted]) -> Vec<(Fact, &'a Wanted)> {
-    let found = wanted
-        .iter()
-        .flat_map(|want| strew.under(kind, &want.key).into_iter().map(move |fact| (fact, want)));
+    let mut seen = BTreeSet::new();
+    let found =
+        wanted.iter().filter(|want| seen.insert(want.key)).take(kind.fetched_max()).flat_map(
+            |want| strew.under(kind, &want.key).into_iter().map(move |fact| (fact, want)),
+        );
     let held = |fact: &Fact, want: &Wanted| {
         let id = fact.id();
         id.0.first_chunk().is_some_and(|head| want.held.binary_search(head).is_ok())

@@ -5,6 +5,7 @@
 mod author;
 mod crowd;
 mod dial;
+mod documents;
 mod fixture;
 mod join;
 mod leader;
@@ -13,5 +14,8 @@ mod picket;
 mod places;
 mod prune;
 mod reach;
+#[path = "../shared/signed.rs"]
+#[allow(dead_code, reason = "another binary needs the rest")]
+mod signed;
 mod sync;
 mod unwell;

@@ -5,6 +5,7 @@ mod alone;
 mod away;
 mod departed;
 mod disk;
+mod documents;
 mod fences;
 mod join_by_hand;
 mod kinds;
@@ -15,6 +16,8 @@ mod restart;
 mod rig;
 mod room;
 mod rubbish;
+#[path = "../shared/signed.rs"]
+mod signed;
 mod stores;
 mod tomorrow;
 mod twins;

@@ -157,6 +157,7 @@ fn make_config(name: Option<&str>, join: &[&str]) -> Config {
 
 pub(crate) struct Rig {
     pub(crate) state: State,
+    context: Context,
     pub(crate) disk: Disk,
     pub(crate) now: Instant,
     /// How often the engine was woken.
@@ -165,6 +166,8 @@ pub(crate) struct Rig {
     pub(crate) notices: Vec<Notice>,
     pub(crate) written: Vec<Batch>,
     pub(crate) saved: Vec<Batch>,
+    /// What was handed to the disk in either way, in this order; nothing while it is full.
+    batches: Vec<Batch>,
     /// The authors of the records that are to be read from the disk.
     pub(crate) recalled: Vec<Principal>,
     /// How many batches had been handed to the disk before each of these reads.
@@ -184,11 +187,11 @@ impl Rig {
         rig
     }
 
-    fn make_context() -> Context {
+    fn make_context(operator: Option<Principal>) -> Context {
         let me = who(1).principal();
         Context {
             flock: FLOCK,
-            operator: None,
+            operator,
             me,
             verifier: Arc::new(Ed25519),
             sharing: Arc::new(Apart),
@@ -197,7 +200,17 @@ impl Rig {
 
     /// What the node verifies by.
     pub(crate) fn context(&self) -> Context {
-        Self::make_context()
+        self.context.clone()
+    }
+
+    /// A node of a flock with this operator.
+    pub(crate) fn operated(
+        operator: Option<Principal>,
+        restored: Restored,
+        replica_max: usize,
+    ) -> Self {
+        let config = Config { replica_max, ..make_config(None, &[]) };
+        Self::made_in(Self::make_context(operator), config, restored)
     }
 
     /// A node that finds this on its disk.
@@ -221,13 +234,18 @@ impl Rig {
     }
 
     fn made(config: Config, restored: Restored) -> Self {
-        let (identity, context) = (who(1), Self::make_context());
+        Self::made_in(Self::make_context(None), config, restored)
+    }
+
+    fn made_in(context: Context, config: Config, restored: Restored) -> Self {
+        let identity = who(1);
         let secret = InitialSecret::new(Zeroizing::new([3; 32]));
         let join_key = JoinKey::initial(&secret);
         let now = Instant::after_origin(Duration::from_secs(100));
         let parts = Parts { identity, join_key, restored, seed: [9; 32] };
         let mut rig = Self {
-            state: State::new(config, context, parts, now),
+            state: State::new(config, context.clone(), parts, now),
+            context,
             disk: Disk::Good,
             now,
             wakes: 0,
@@ -235,6 +253,7 @@ impl Rig {
             notices: Vec::new(),
             written: Vec::new(),
             saved: Vec::new(),
+            batches: Vec::new(),
             recalled: Vec::new(),
             saved_before: Vec::new(),
             answers: Vec::new(),
@@ -274,17 +293,22 @@ impl Rig {
                     Command::Notice(notice) => self.notices.push(notice),
                     Command::Answer { result, .. } => self.answers.push(result),
                     Command::Persist { ticket, batch } if self.disk == Disk::Stuck => {
+                        self.batches.push(batch.clone());
                         self.stuck = Some((ticket, batch));
                     }
                     Command::Persist { ticket, batch } => {
                         let good = self.disk == Disk::Good;
                         if good {
+                            self.batches.push(batch.clone());
                             self.written.push(batch);
                         }
                         let result = if good { Ok(()) } else { Err(PersistError::Full) };
                         events.push(Event::Persisted { ticket, result });
                     }
-                    Command::Save(batch) => self.saved.push(batch),
+                    Command::Save(batch) => {
+                        self.batches.push(batch.clone());
+                        self.saved.push(batch);
+                    }
                     Command::Recall { author } => {
                         self.recalled.push(author);
                         self.saved_before.push(self.saved.len());
@@ -294,6 +318,39 @@ impl Rig {
                 }
             }
         }
+    }
+
+    /// What a disk gives back that wrote all batches in their order, on top of this.
+    pub(crate) fn on_disk(&self, mut found: Vec<Fact>) -> Vec<Fact> {
+        let mut disk = BTreeMap::new();
+        let mut parts = BTreeMap::new();
+        let restored = Batch { facts: std::mem::take(&mut found), ..Batch::default() };
+        for batch in std::iter::once(&restored).chain(&self.batches) {
+            for fact in &batch.facts {
+                let place = (fact.kind(), fact.key());
+                let stored = disk.get(&place).map(Vec::as_slice);
+                let Some(kept) = fact.keep(stored).expect("what is stored is whole") else {
+                    continue;
+                };
+                parts.entry(place).or_insert_with(BTreeMap::new).extend(kept.added);
+                disk.insert(place, kept.bytes);
+            }
+            for gone in &batch.gone {
+                let place = (gone.kind, gone.key);
+                let Some(stored) = disk.remove(&place) else { continue };
+                let left = crux_crdt::fact::without(gone.kind, &stored, &gone.author);
+                disk.extend(left.expect("what is stored is whole").map(|left| (place, left)));
+            }
+        }
+        let terms = self.context.terms();
+        for ((kind, key), bytes) in &disk {
+            let mut all = parts.get(&(*kind, *key)).cloned().unwrap_or_default();
+            let needed = crux_crdt::fact::parts(*kind, bytes).expect("what is stored is whole");
+            all.retain(|part, _| needed.contains(part));
+            let facts = crux_crdt::fact::restore(*kind, key, bytes, all, &terms);
+            found.extend(facts.expect("what is stored is whole"));
+        }
+        found
     }
 
     /// The write that the disk did not answer is durable.

@@ -2,6 +2,7 @@ use core::time::Duration;
 use std::collections::BTreeSet;
 
 use crux_crdt::document;
+use crux_crdt::strew::Strew;
 use crux_protocol::flock::{Answer, MemberState, Notice, State};
 use crux_protocol::leader::Claim;
 use crux_protocol::liveness::Liveness;
@@ -9,7 +10,7 @@ use crux_protocol::time::Instant;
 
 use super::clients::Fate;
 use crate::invariant::{
-    Shot, converged, fence_accepted, kept, obeyed, one_holder, one_leader, removed, ruled,
+    Papers, Shot, converged, fence_accepted, kept, obeyed, one_holder, one_leader, removed, ruled,
     same_leader, truthful, written,
 };
 use crate::people::key_of;
@@ -97,11 +98,12 @@ impl Looked<'_> {
     /// They are one flock, and what those hosts acknowledged for whom it holds is kept.
     fn one_flock(&self, who: &Hosts, promised: impl Fn(usize) -> bool) -> Result<(), String> {
         // The cheap test comes first: this is checked often before it holds.
-        let mut seen = who.iter().map(|host| self.state_of(host).map(|it| it.strew().digest()));
-        let first = seen.next().transpose()?;
-        for digest in seen {
-            if Some(digest?) != first {
-                return Err("digests differ".to_owned());
+        let mut first: Option<(usize, &Strew)> = None;
+        for host in who.iter() {
+            let this = (host, self.state_of(host)?.strew());
+            let first = *first.get_or_insert(this);
+            if this.1.digest() != first.1.digest() {
+                return Err(difference(first, this));
             }
         }
         let shots = self.shots(who)?;
@@ -233,6 +235,16 @@ impl Looked<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// The difference between two nodes whose digests differ.
+fn difference((host, strew): (usize, &Strew), (other, others): (usize, &Strew)) -> String {
+    let papers = [strew, others].map(|strew| Papers::of(strew.documents()));
+    let [one, two] = [0, 1].map(|at| papers[at].unlike(&papers[1 - at]));
+    match one.or(two) {
+        Some(what) => format!("the digests of n{host} and n{other} differ, by {what}"),
+        None => format!("the digests of n{host} and n{other} differ"),
     }
 }
 

@@ -73,6 +73,24 @@ impl Papers {
         papers
     }
 
+    /// The first of its users or keys that is another one there, if there is one.
+    pub(crate) fn unlike(&self, other: &Self) -> Option<String> {
+        let user = self.users.iter().find(|(user, it)| other.users.get(user) != Some(*it));
+        let key = self.shelves.iter().find(|(key, it)| other.shelves.get(key) != Some(*it));
+        let text = |it: Option<String>| it.unwrap_or_else(|| "nothing".to_owned());
+        let of = |one, two: Option<String>| format!("{one} where the other has {}", text(two));
+        match user {
+            Some((user, it)) => {
+                let there = other.users.get(user).map(|it| format!("{it:?}"));
+                Some(of(format!("{} {it:?}", user.short()), there))
+            }
+            None => key.map(|(key, it)| {
+                let there = other.shelves.get(key).map(|it| format!("{it:?}"));
+                of(format!("{} {it:?}", key.short()), there)
+            }),
+        }
+    }
+
     /// How many documents all users together may have.
     pub(crate) fn granted(&self) -> usize {
         self.users.values().map(|user| user.documents).sum()

@@ -142,7 +142,8 @@ fn record_of_format_3(record: &Record) -> Vec<u8> {
 }
 
 fn table_names(disk: &MemoryDisk) -> Vec<String> {
-    let read = disk.open().unwrap().begin_read().unwrap();
+    let database = disk.open().unwrap();
+    let read = database.begin_read().unwrap();
     let mut names: Vec<_> = read.list_tables().unwrap().map(|it| it.name().to_owned()).collect();
     names.sort();
     names
