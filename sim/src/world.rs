@@ -44,7 +44,7 @@ pub(super) struct World {
     pub(super) keys: Keys,
     pub(super) clients: Clients,
     pub(super) health: Health,
-    /// Who signs documents, and what they were told.
+    /// The signers of documents, and what they were told.
     pub(super) people: People,
     pub(super) told: Told,
     pub(super) fences: Fences,

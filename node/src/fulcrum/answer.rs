@@ -125,6 +125,10 @@ fn error(error: &ControlError) -> Error {
         ControlError::Refused(Refused::Kind(_)) => {
             (Kind::InvalidArgument, "Only documents are signed by people.")
         }
+        ControlError::Refused(Refused::NoRoom) => (
+            Kind::LimitReached,
+            "`doctor` says who brought most; the operator can write here still.",
+        ),
         ControlError::TooManyFacts(_) => (Kind::LimitReached, "Write them in several requests."),
         ControlError::DiskFull => {
             (Kind::DiskFull, "Make room on the disk; nothing has to be restarted.")

@@ -103,7 +103,6 @@ impl State {
     fn merge_whole(&mut self, fact: Fact, all: &mut sync::Merged) {
         let (key, bytes) = (fact.key(), fact.bytes());
         let fact = self.context.sharing.fact(fact);
-<<<<<<< HEAD
         let outcome = self.strew.merge_fact(fact.clone());
         let merged = Some(&fact).filter(|_| outcome == Outcome::New);
         merged.into_iter().for_each(|fact| self.unsaved.add(fact.clone()));
@@ -115,16 +114,6 @@ impl State {
         self.save_if_many();
         match outcome {
             Outcome::New | Outcome::Known => {}
-=======
-        match self.strew.merge_fact(fact.clone()) {
-            Outcome::New => {
-                all.brought = true;
-                self.unsaved.add(fact.clone());
-                self.note_facts_changed(&fact);
-                self.save_if_many();
-            }
-            Outcome::Known => {}
->>>>>>> simdocs
             Outcome::TooMany => all.refused.push((key, bytes)),
             Outcome::NoRoom => {
                 self.note_refusal();
@@ -134,7 +123,6 @@ impl State {
         }
     }
 
-<<<<<<< HEAD
     /// After a merge, of this fact if it was new: what came in with it has to be saved, what is held no more the disk
     /// may drop, and what is shown, and the digest, may be others. What others of its kind are merged after may
     /// make room for those that were not taken.
@@ -144,16 +132,6 @@ impl State {
             return Followed::Nothing;
         }
         let first = merged.into_iter().chain(&enclosed).any(Fact::comes_first);
-=======
-    /// What is shown, and the digest, may be others once this fact is held; and the disk may drop what the strew
-    /// dropped.
-    pub(super) fn note_facts_changed(&mut self, fact: &Fact) {
-        let enclosed = self.strew.take_enclosed();
-        if fact.comes_first() || !enclosed.is_empty() {
-            // It may allow more of others than the one before.
-            self.sync.on_bounds();
-        }
->>>>>>> simdocs
         enclosed.into_iter().for_each(|fact| self.unsaved.add(fact));
         for gone in gone {
             for id in self.author.on_gone(&gone) {

@@ -161,14 +161,6 @@ impl State {
             self.note_record_changed(before.as_deref().filter(|_| shown), record);
             self.publish_record(record);
         }
-<<<<<<< HEAD
-=======
-        for fact in &commit.write.stated {
-            self.strew.merge_fact(fact.clone());
-            self.publish_fact(fact);
-            self.note_facts_changed(fact);
-        }
->>>>>>> simdocs
         if let Some(claim) = commit.write.forgotten {
             self.on_fence_forgotten(claim);
         }

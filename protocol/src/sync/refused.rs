@@ -92,12 +92,6 @@ impl Refused {
         self.strangers.clear();
     }
 
-    /// What was not taken may be taken now. Peers rest as before.
-    pub(super) fn forget_sizes(&mut self) {
-        self.sizes.clear();
-        self.by_size.clear();
-    }
-
     /// There may be room again.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
@@ -130,17 +124,6 @@ mod tests {
         assert!(large().all(|(id, _)| refused.contains(&id)));
         assert_eq!(refused.sizes.len(), REMEMBERED_MAX);
         assert_eq!(refused.by_size.len(), REMEMBERED_MAX);
-    }
-
-    #[test]
-    fn what_was_refused_is_fetched_again_under_another_bound() {
-        let (mut refused, peer) = (Refused::default(), Principal([1; 32]));
-        let merged = Merged { refused: vec![(id(1), 9)], full: true, ..Merged::default() };
-        refused.note(peer, merged, &BTreeMap::from([(id(1), id(2))]), Instant::ORIGIN);
-        assert!(refused.contains(&id(2)) && refused.is_resting(&peer, Instant::ORIGIN));
-        refused.forget_sizes();
-        assert!(!refused.contains(&id(2)) && refused.by_size.is_empty());
-        assert!(refused.is_resting(&peer, Instant::ORIGIN), "that is about room");
     }
 
     #[test]

@@ -128,11 +128,6 @@ impl State {
         self.refused.clear();
     }
 
-    /// The bounds of authors may be others: what was beyond one may be taken now.
-    pub fn on_bounds(&mut self) {
-        self.refused.forget_sizes();
-    }
-
     /// Others may be members now: what strangers said counts if one of them said it.
     pub fn on_members(&mut self) {
         self.refused.forget_strangers();

@@ -108,13 +108,14 @@ impl Papers {
     /// What is missing.
     pub(crate) fn covers(&self, key: &Digest, marker: Marker) -> Result<(), String> {
         let Some(shelved) = self.shelves.get(key) else { return Err("is not there".to_owned()) };
-        let greatest =
-            shelved.rival.into_iter().chain([shelved.winner]).map(Marker::as_rival).max();
-        if shelved.winner < marker {
-            return Err(format!("lost to {:?}", shelved.winner));
+        let Shelved { winner, rival, .. } = shelved;
+        if *winner < marker {
+            return Err(format!("lost to {winner:?}"));
         }
-        if greatest < Some(marker.as_rival()) {
-            return Err(format!("is no rival of {:?}; {:?} is", shelved.winner, shelved.rival));
+        let is_rival = *winner != marker && marker.generation >= winner.generation;
+        let greatest = rival.map(Marker::as_rival);
+        if is_rival && winner.generation < GENERATION_MAX && greatest < Some(marker.as_rival()) {
+            return Err(format!("is not shown as a rival of {winner:?}: {rival:?}"));
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
 use core::fmt;
 use core::str::FromStr;
 
+use crux_crdt::document::DOCUMENTS_MAX;
+
 use super::ParseError;
 use super::words::Words;
 
@@ -142,7 +144,12 @@ pub(super) fn read_write(verb: &str, words: &mut Words<'_>) -> Result<Write, Par
             let by = words.value("`operator` or a user like `u1`")?;
             if verb == "put" { Deed::Put(paper, by) } else { Deed::Drop(paper, by) }
         }
-        "grant" => Deed::Grant(words.value(USER)?, words.value("how many documents")?),
+        "grant" => {
+            let (user, documents) = (words.value(USER)?, words.value("how many documents")?);
+            let most = || ParseError::new(format!("at most {DOCUMENTS_MAX} documents"), "more");
+            let fits = |documents: &u32| *documents as usize <= DOCUMENTS_MAX;
+            Deed::Grant(user, Some(documents).filter(fits).ok_or_else(most)?)
+        }
         "revoke" => Deed::Revoke(words.value(USER)?),
         "flood" => Deed::Flood(words.value(USER)?),
         _ => Deed::Remember,

@@ -106,13 +106,10 @@ planted! {
     tries_refused: TriesRefused in "picket" by 9;
     never_fails: NeverFails in "picket" by 6;
     never_kills: NeverKills in "picket" by 0;
-<<<<<<< HEAD
     done_forgotten: DoneForgotten in "picket" by 11;
-=======
-    rival_by_marker: RivalByMarker in "documents" by 0;
+    rival_by_marker: RivalByMarker in "revoked" by 0;
     granted_at_merge: GrantedAtMerge in "revoked" by 0;
     revoked_wins: RevokedWins in "revoked" by 0;
     deletion_forgets_generation: DeletionForgetsGeneration in "rivals" by 0;
-    bound_in_all: BoundInAll in "documents" by 0;
->>>>>>> simdocs
+    bound_in_all: BoundInAll in "rivals" by 0;
 }

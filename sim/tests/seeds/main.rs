@@ -158,6 +158,26 @@ fn how_services_are_is_shown_alike_by_all() {
     hold_named("unwell", 0..30);
 }
 
+#[test]
+fn two_writes_of_one_document_are_shown_alike_by_all() {
+    hold_named("rivals", 0..20);
+}
+
+#[test]
+fn a_revocation_counts_on_both_sides_of_a_partition() {
+    hold_named("revoked", 0..20);
+}
+
+#[test]
+fn what_people_write_outlives_all_faults() {
+    hold_named("documents", 0..15);
+}
+
+#[test]
+fn what_a_grant_did_not_allow_is_fetched_once_another_one_does() {
+    hold_sized("documents", 5, &[16, 62, 93, 131, 138]);
+}
+
 fn hold_chosen(seeds: std::ops::Range<u64>) {
     let library = library();
     for seed in seeds {

@@ -1,6 +1,7 @@
 //! One-shot commands of the node's command line, run as a child process.
 
 use std::ffi::OsStr;
+use std::io::{PipeReader, PipeWriter, Write as _};
 use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -45,7 +46,41 @@ pub async fn run_node_command(
     within: Duration,
 ) -> Result<Finished, Error> {
     // It stays open: a node that was told to stop when that closes would be stopped before it can refuse.
-    let (stdin, open) = std::io::pipe().map_err(Error::io("make a pipe"))?;
+    let (stdin, open) = pipe()?;
+    let finished = finish(exe, args, stdin, within).await;
+    drop(open);
+    finished
+}
+
+/// As [`run_node_command`], with a line on standard input, which then ends: a key, say.
+///
+/// The line has at most 4096 bytes, which every pipe takes before anybody reads.
+///
+/// # Errors
+///
+/// As [`run_node_command`].
+pub async fn run_node_command_on(
+    exe: &Path,
+    args: &[impl AsRef<OsStr>],
+    line: &str,
+    within: Duration,
+) -> Result<Finished, Error> {
+    let (stdin, mut open) = pipe()?;
+    open.write_all(line.as_bytes()).map_err(Error::io("write into a pipe"))?;
+    drop(open);
+    finish(exe, args, stdin, within).await
+}
+
+fn pipe() -> Result<(PipeReader, PipeWriter), Error> {
+    std::io::pipe().map_err(Error::io("make a pipe"))
+}
+
+async fn finish(
+    exe: &Path,
+    args: &[impl AsRef<OsStr>],
+    stdin: PipeReader,
+    within: Duration,
+) -> Result<Finished, Error> {
     let mut command = Command::new(exe);
     command.arg(NODE_VERB).args(args).stdin(stdin).kill_on_drop(true);
     for name in node_variables() {
@@ -59,7 +94,6 @@ pub async fn run_node_command(
         .await
         .map_err(|_| Error::WouldNotStop { name: format!("`crux-node {told}`"), within })?
         .map_err(Error::io(format!("run {}", exe.display())))?;
-    drop(open);
     Ok(Finished {
         status: output.status,
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

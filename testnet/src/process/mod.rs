@@ -31,7 +31,7 @@ mod status;
 pub use blobs::BlobClient;
 pub use client::{NodeClient, Registration};
 pub use cluster::{Cluster, ClusterOptions, FORM_WITHIN, STOP_WITHIN};
-pub use command::{Finished, run_node_command};
+pub use command::{Finished, run_node_command, run_node_command_on};
 pub use entry::NODE_VERB;
 pub use home::Home;
 pub use node::NodeProcess;

@@ -6,6 +6,7 @@
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 mod blobs;
 mod disk;
+mod documents;
 mod examples;
 mod formation;
 mod lifecycle;
