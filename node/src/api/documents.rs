@@ -122,6 +122,7 @@ fn refusal(error: &DocumentError) -> Error {
         Kind::InvalidArgument => error.with_hint(
             "Sign it for this flock, with a key that this flock knows; `crux-node doc put` does so.",
         ),
+        Kind::NoOperator => error.with_hint(Kind::NoOperator.row().advice),
         _ => error,
     }
 }

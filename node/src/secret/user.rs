@@ -107,8 +107,8 @@ mod tests {
 
     #[test]
     fn the_lines_stay_as_they_are() {
-        insta::assert_snapshot!(key(1).expose().as_str(), @"");
-        insta::assert_snapshot!(key(1).public().to_string(), @"");
+        insta::assert_snapshot!(key(1).expose().as_str(), @"crux-user1-aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeauarvqfuia-end");
+        insta::assert_snapshot!(key(1).public().to_string(), @"crux-user-key1-rkeohxlubhyzl7ks3mwtzos5olfgocn7dwkbeg7toseadnapn5omt6p7dgnq-end");
     }
 
     #[test]

@@ -40,10 +40,15 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     ui.answer(&answer, || text(&shown, args.rival))
 }
 
+/// A content that is a text. One with a zero in it is in some encoding, whatever else it is.
+fn text_of(content: &[u8]) -> Option<&str> {
+    str::from_utf8(content).ok().filter(|text| !text.contains('\0'))
+}
+
 /// A document with its content as JSON.
 fn value(entry: &DocumentEntry, content: Option<&[u8]>) -> Value {
     let mut value = json!(entry);
-    let text = content.and_then(|content| str::from_utf8(content).ok());
+    let text = content.and_then(text_of);
     let coded = content.filter(|_| text.is_none()).map(|content| BASE64.encode(content));
     value["content"] = text.into();
     value["content_base64"] = coded.into();
@@ -88,8 +93,8 @@ fn content(entry: &DocumentEntry, content: Option<&[u8]>) -> String {
     {
         return user::words(&grant);
     }
-    match str::from_utf8(content) {
-        Ok(text) => text.trim_end_matches('\n').to_owned(),
-        Err(_) => "The content is not a text; --json has it as base64.".to_owned(),
+    match text_of(content) {
+        Some(text) => text.trim_end_matches('\n').to_owned(),
+        None => "The content is not a text; --json has it as base64.".to_owned(),
     }
 }

@@ -1,7 +1,10 @@
 //! A document before it is signed.
 
-use crux_crdt::document::{Body, Key};
+use crux_crdt::canon::Canonical as _;
+use crux_crdt::document::{Body, Grant, Key};
 use serde_json::{Value, json};
+
+use crate::cli::user;
 
 /// The content of a draft.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,13 +28,23 @@ impl Draft {
     /// All of it in words.
     pub(super) fn words(&self, signer: &str) -> String {
         let content = match &self.content {
-            Content::Bytes(bytes) => format!("{} bytes", bytes.len()),
+            Content::Bytes(bytes) => self.content_words(bytes),
             Content::Deleted => "deleted".to_owned(),
         };
         format!(
             "Would sign {} as {signer}: {content}, generation {}, grants version {}",
             self.key, self.generation, self.grants_version
         )
+    }
+
+    /// How many bytes it has; of a grant what it says, because its encoding tells a person nothing.
+    fn content_words(&self, bytes: &[u8]) -> String {
+        let grant = Some(bytes).filter(|_| self.key.is_grant()).map(Grant::from_canonical);
+        match (grant, bytes.len()) {
+            (Some(Ok(grant)), _) => user::words(&grant),
+            (_, 1) => "1 byte".to_owned(),
+            (_, many) => format!("{many} bytes"),
+        }
     }
 
     /// The same for scripts.

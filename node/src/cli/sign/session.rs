@@ -84,6 +84,7 @@ impl Session {
     fn of(signer: Signer, basis: &Basis) -> Result<Self, Error> {
         let operator = basis.operator.ok_or_else(|| {
             Error::new(Kind::NoOperator, "the flock has no operator, so it has no documents")
+                .with_hint(Kind::NoOperator.row().advice)
         })?;
         let role = match &basis.grant {
             _ if signer.principal() == operator => Role::Operator,
