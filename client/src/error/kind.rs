@@ -132,7 +132,7 @@ kinds! {
         [No Yes] "Read the document again with `doc show`, and repeat the command."
     /// The signer's grant does not cover the document, or is revoked, or there is none.
     NotGranted          "not_granted"          PERMISSION_DENIED   Refused  Caller      false
-        [No Yes] "`user ls` shows what each user may write; the operator changes it with `user add`."
+        [No Yes] "See `user ls` for what each user may write; the operator changes it with `user add`."
     /// The flock has no operator, so nobody can sign documents.
     NoOperator          "no_operator"          FAILED_PRECONDITION Refused  Caller      false
         [No] "Make a new flock with an operator's key: `crux-node keygen`. Nodes keep their `principal.key`."
