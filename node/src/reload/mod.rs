@@ -97,7 +97,10 @@ impl Reload {
         match &log {
             Some(log) => info!(log, "logging as the flock's setting/log says"),
             None => {
-                info!(log = self.running.log, "the flock has no setting/log; logging as configured")
+                info!(
+                    log = self.running.log,
+                    "the flock has no setting/log; logging as configured"
+                );
             }
         }
         self.flock_log = log;

@@ -13,10 +13,12 @@ use super::error::Failure;
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta-1");
 /// (Kind, key) → bytes that the kind reads; see [`super::facts`].
 const FACTS: TableDefinition<'_, (u8, &[u8; 32]), &[u8]> = TableDefinition::new("facts-1");
-/// (Kind, key, part) → the bytes of the part. Apart from the facts, so that one changed registration among 250
+/// Kind, key and part.
+type PartKey<'a> = (u8, &'a [u8; 32], &'a [u8; 32]);
+
+/// [`PartKey`] → the bytes of the part. Apart from the facts, so that one changed registration among 250
 /// rewrites one part.
-const PARTS: TableDefinition<'_, (u8, &[u8; 32], &[u8; 32]), &[u8]> =
-    TableDefinition::new("parts-1");
+const PARTS: TableDefinition<'_, PartKey<'_>, &[u8]> = TableDefinition::new("parts-1");
 /// Name → what concerns this node alone; see [`super::local`].
 const LOCAL: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("local-1");
 

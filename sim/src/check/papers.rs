@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crux_crdt::document::{
-    DOCUMENTS_MAX, Document, Documents, GENERATION_MAX, Limit, Marker, Refused,
+    DOCUMENTS_MAX, Document, Documents, GENERATION_MAX, Limit, Marker, Refused, Shelf,
 };
 use crux_crdt::{Digest, Principal, fact};
 use crux_protocol::flock::{Answer, ControlError, ControlId};
@@ -187,7 +187,7 @@ fn is_true(why: &Refused, document: &Document, held: &Documents) -> bool {
 
 /// Whether something else is there that the signer did not see.
 fn is_behind(document: &Document, held: &Documents) -> bool {
-    let others = held.get(document.key()).into_iter().flat_map(|shelf| shelf.documents());
+    let others = held.get(document.key()).into_iter().flat_map(Shelf::documents);
     let mut others = others.filter(|it| it.id() != document.id());
     // After the last generation the greater version of the grants counts alone.
     let is_last = document.generation() == GENERATION_MAX;

@@ -90,7 +90,7 @@ impl Disk {
                     self.acts.insert(act.id(), act);
                 }
                 Fact::Record(record) => self.apply_record(record),
-                fact => self.apply_other(&fact),
+                fact @ Fact::Document(_) => self.apply_other(&fact),
             }
         }
         for gone in &batch.gone {

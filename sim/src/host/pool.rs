@@ -27,7 +27,7 @@ impl Sharing for Pool {
                 let mut shelf = self.records.lock().unwrap_or_else(PoisonError::into_inner);
                 shelf.share(record.id(), record).into()
             }
-            other => other,
+            other @ Fact::Document(_) => other,
         }
     }
 }

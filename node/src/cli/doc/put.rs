@@ -28,6 +28,6 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let key = parse::document_key(&args.key)?;
     let signer = args.signer.read(Some(&args.file), ui)?;
     let content = Content::Bytes(read(&args.file, ui)?);
-    let (session, basis) = Session::begin_one(signer, key, args.how.wait, ui)?;
+    let (session, basis) = Session::begin_one(signer, &key, args.how.wait, ui)?;
     write(&session, session.draft(basis, content), args.how, "Wrote", ui)
 }

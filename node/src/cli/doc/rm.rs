@@ -22,7 +22,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let key = parse::document_key(&args.key)?;
     let signer = args.signer.read(None, ui)?;
-    let (session, basis) = Session::begin_one(signer, key, args.how.wait, ui)?;
+    let (session, basis) = Session::begin_one(signer, &key, args.how.wait, ui)?;
     if !basis.present {
         return Err(Error::new(Kind::NotFound, format!("there is no document {}", basis.key))
             .with_hint("`doc ls` lists those that there are."));

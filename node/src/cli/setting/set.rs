@@ -44,7 +44,7 @@ pub(super) fn set(args: &Set, ui: &mut Ui) -> Result<(), Error> {
     let content = setting.content();
     let key = setting.key().map_err(|err| wrong(&err.to_string()))?;
     let content = Content::Bytes(content.into_bytes());
-    write(key, content, &args.name, (&args.signer, args.how), ui)
+    write(&key, content, &args.name, (&args.signer, args.how), ui)
 }
 
 pub(super) fn unset(args: &Unset, ui: &mut Ui) -> Result<(), Error> {
@@ -52,11 +52,11 @@ pub(super) fn unset(args: &Unset, ui: &mut Ui) -> Result<(), Error> {
         Some(node) => key_of_labels(principal(node, args.how.wait, ui)?)?,
         None => Setting::key_of(&args.name).map_err(|err| wrong(&err.to_string()))?,
     };
-    write(key, Content::Deleted, &args.name, (&args.signer, args.how), ui)
+    write(&key, Content::Deleted, &args.name, (&args.signer, args.how), ui)
 }
 
 fn write(
-    key: Key,
+    key: &Key,
     content: Content,
     name: &str,
     (signer, how): (&OperatorSigner, Writing),

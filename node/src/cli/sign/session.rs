@@ -71,11 +71,11 @@ impl Session {
     /// Those of [`Session::begin`].
     pub(in crate::cli) fn begin_one(
         signer: Signer,
-        key: Key,
+        key: &Key,
         wait: Wait,
         ui: &Ui,
     ) -> Result<(Self, KeyBasis), Error> {
-        let (session, bases) = Self::begin(signer, std::slice::from_ref(&key), wait, ui)?;
+        let (session, bases) = Self::begin(signer, std::slice::from_ref(key), wait, ui)?;
         // There are as many as keys.
         let basis = bases.into_iter().next().ok_or_else(mixed_up)?;
         Ok((session, basis))
@@ -119,11 +119,11 @@ impl Session {
     pub(in crate::cli) fn held(
         &self,
         user: Principal,
-        key: Key,
+        key: &Key,
         wait: Wait,
         ui: &Ui,
     ) -> Result<(KeyBasis, u64), Error> {
-        let basis = ask(user, std::slice::from_ref(&key), wait, ui)?;
+        let basis = ask(user, std::slice::from_ref(key), wait, ui)?;
         let of_key = basis.keys.into_iter().next().ok_or_else(mixed_up)?;
         Ok((of_key, basis.held))
     }

@@ -113,7 +113,7 @@ async fn what_is_wrong_with_a_user_is_named() {
     for line in [
         format!("user add bob --key {bob}"),
         format!("user add bob --key {bob} --role viewer --grant read"),
-        format!("user add bob --role viewer"),
+        "user add bob --role viewer".to_owned(),
     ] {
         assert_eq!(flock.operator(&line).exit, 2, "{line}");
     }

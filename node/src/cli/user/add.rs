@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let grant = grant(args)?;
     let signer = args.signer.read(ui)?;
     let document = crux_crdt::document::Key::grant(&key);
-    let (session, basis) = Session::begin_one(signer, document, args.how.wait, ui)?;
+    let (session, basis) = Session::begin_one(signer, &document, args.how.wait, ui)?;
     refuse_other_keys(key, &session, args.how, ui)?;
     let grants = Grants::read(args.how.wait, ui)?;
     refuse_taken(&grants, &key, &grant)?;

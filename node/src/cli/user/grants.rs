@@ -66,11 +66,11 @@ impl Grants {
             }
             let basis = DocumentBasis { keys: Vec::new(), signer: Principal::default() };
             let version = client.call(&basis).await?.grants_version;
-            Ok(Self::of(shown, version))
+            Ok(Self::of(&shown, version))
         })
     }
 
-    fn of(shown: Vec<ShownDocument>, version: u64) -> Self {
+    fn of(shown: &[ShownDocument], version: u64) -> Self {
         let mut users: Vec<_> = shown.iter().filter_map(|shown| user(shown, version)).collect();
         users.sort_by(|a, b| {
             let names = order::by_name(a.grant.name.as_str(), b.grant.name.as_str());

@@ -174,7 +174,7 @@ fn shrink(
     how: Writing,
     ui: &Ui,
 ) -> Result<Option<Draft>, Error> {
-    let (mut basis, held) = session.held(removed.key, removed.document(), how.wait, ui)?;
+    let (mut basis, held) = session.held(removed.key, &removed.document(), how.wait, ui)?;
     let documents = u32::try_from(held).unwrap_or(u32::MAX);
     if documents >= removed.grant.documents {
         return Ok(None);
@@ -187,12 +187,11 @@ fn shrink(
     Ok(Some(session.draft(basis, Content::Bytes(grant.to_canonical()))))
 }
 
-/// The contents of some documents, and which of them have a rival.
-fn read(
-    is_meant: impl Fn(&DocumentEntry) -> bool,
-    wait: Wait,
-    ui: &Ui,
-) -> Result<(Vec<(Key, Content)>, Vec<String>), Error> {
+/// The contents of some documents, and the keys of those that have a rival.
+type Found = (Vec<(Key, Content)>, Vec<String>);
+
+/// Reads some documents.
+fn read(is_meant: impl Fn(&DocumentEntry) -> bool, wait: Wait, ui: &Ui) -> Result<Found, Error> {
     block_on(async {
         let client: Client = ui.connect_at(Door::Control, wait.timeout).await?;
         let entries = client.call(&ListDocuments::default()).await?;

@@ -98,8 +98,8 @@ fn forged(change: impl FnOnce(&redb::WriteTransaction)) -> String {
 #[test]
 fn forged_content_is_found() {
     const FACTS: TableDefinition<'_, (u8, &[u8; 32]), &[u8]> = TableDefinition::new("facts-1");
-    const PARTS: TableDefinition<'_, (u8, &[u8; 32], &[u8; 32]), &[u8]> =
-        TableDefinition::new("parts-1");
+    type PartKey<'a> = (u8, &'a [u8; 32], &'a [u8; 32]);
+    const PARTS: TableDefinition<'_, PartKey<'_>, &[u8]> = TableDefinition::new("parts-1");
     const LOCAL: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("local-1");
     const ACT: u8 = 1;
     const RECORD: u8 = 2;

@@ -114,7 +114,8 @@ fn of_many_documents_under_one_key_two_wait() {
     assert_eq!(pending.len(), 2);
     let mut greatest: Vec<_> = many.iter().map(|document| document.id()).collect();
     greatest.sort_unstable();
-    let mut waiting: Vec<_> = pending.to_batch().facts.iter().map(|it| it.id()).collect();
+    let mut waiting: Vec<_> =
+        pending.to_batch().facts.iter().map(crux_crdt::fact::Fact::id).collect();
     waiting.sort_unstable();
     assert_eq!(waiting, greatest[198..]);
     // As on the disk that took them one by one.

@@ -15,11 +15,11 @@ fn silent() -> Rig {
 
 /// The statement that was made last.
 fn last_seq(rig: &Rig) -> u64 {
-    let seqs = rig.log.iter().filter_map(|command| match command {
+    let mut seqs = rig.log.iter().filter_map(|command| match command {
         Command::Publish { seq, .. } => Some(*seq),
         _ => None,
     });
-    seqs.last().expect("something is stated")
+    seqs.next_back().expect("something is stated")
 }
 
 fn is_done(rig: &Rig, id: RequestId) -> bool {
