@@ -21,8 +21,8 @@
 //! shown are functions of the set of documents that were merged, never of the order, number or grouping of merges.
 //!
 //! Of a set `S` let `w` be the winner, `r` the rival, and `m` the greatest by (generation, grants version, id). Then
-//! `m` is `r` if there is one and `w` otherwise: if `m` is not `w`, its generation is not smaller than that of `w`,
-//! so it is the rival. A document that joins `S` either wins, and then the new rival is `m` or none; or it does
+//! `m` is the greater of `w` and `r` in that order: if `m` is not `w`, its generation is not smaller than that of
+//! `w`, so it is the rival. A document that joins `S` either wins, and then the new rival is `m` or none; or it does
 //! not, and then the new rival is the greater of it and `r`. Both follow from `w` and `r` alone, so nothing else has
 //! to be kept; and winner and rival of a union follow from those of its parts. If `w` has the greatest generation,
 //! then `m` is `w`: of the documents with that generation it has the greatest marker. (A rival chosen by its marker
