@@ -96,15 +96,6 @@ macro_rules! facts {
                 }
             }
 
-            /// Whether it has the other one's place: of two that wait for the disk one is enough.
-            pub fn replaces(&self, other: &Self) -> bool {
-                match (self, other) {
-                    $((Self::$variant(fact), Self::$variant(other)) => FactKind::replaces(fact, other),)*
-                    #[allow(unreachable_patterns, reason = "a table of one row has no other pairs")]
-                    _ => false,
-                }
-            }
-
             /// Of facts of one kind and key those that a replica holds that merged all of them.
             pub fn kept(all: Vec<Self>) -> Vec<Self> {
                 match all.first() {
