@@ -7,16 +7,17 @@ use super::set::grants;
 use super::{BYTES_MAX, DOCUMENTS_MAX, Document, Documents, GENERATION_MAX, Limit, Refused, Shelf};
 
 impl Documents {
-    /// Whether a node may take a write and call it written: it would win, without a rival, and count.
+    /// Whether a node may take a write and call it written: it would win, without a rival, and count. A write that is
+    /// held already and does so may be repeated.
     ///
     /// # Errors
     /// [`Refused`].
     pub fn may_add(&self, document: &Arc<Document>) -> Result<(), Refused> {
         let shelf = self.get(document.key());
-        if shelf.is_some_and(|shelf| shelf.has(document)) {
+        self.check_granted(document)?;
+        if shelf.is_some_and(|shelf| shelf.is_settled_on(document)) {
             return Ok(());
         }
-        self.check_granted(document)?;
         self.check_seen(document, shelf)?;
         self.check_number(document)?;
         if !crate::planted!(BoundInAll) {

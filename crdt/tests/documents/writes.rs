@@ -109,6 +109,30 @@ fn a_write_that_would_not_count_is_refused() {
     assert_eq!(other.may_add(&write(&first)), refused);
 }
 
+/// Seed 6546 of `documents`: somebody whose grant was revoked repeated a write, and was told that it is done.
+#[test]
+fn a_write_that_is_held_and_does_not_count_is_refused() {
+    let grant_of = grant(0, 1, 1, &granted(0, 9, &["rules"]));
+    let write = users(0, &key_of(0), 1, Some(b"x"), &grant_of);
+    let mut held = set([&write]);
+    assert_eq!(held.may_add(&write), Ok(()));
+    let mut revoked = granted(0, 9, &["rules"]);
+    revoked.revoked = true;
+    merge(&mut held, &grant(0, 1, 2, &revoked));
+    assert_eq!(held.may_add(&write), Err(Refused::NotGranted(key_of(0))));
+}
+
+#[test]
+fn a_write_that_is_held_and_lost_or_has_a_rival_is_refused() {
+    let write = own(&key_of(0), 2, 3, Some(b"a"));
+    let mut overwritten = set([&write]);
+    merge(&mut overwritten, &own(&key_of(0), 2, 4, Some(b"b")));
+    assert_eq!(overwritten.may_add(&write), Err(conflict(&key_of(0), 5, 2)));
+    let grant_of = grant(0, 2, 1, &granted(0, 9, &["rules"]));
+    let contested = set([&write, &users(0, &key_of(0), 3, Some(b"x"), &grant_of)]);
+    assert_eq!(contested.may_add(&write), Err(conflict(&key_of(0), 4, 2)));
+}
+
 #[test]
 fn a_user_has_as_many_documents_as_its_grant_says() {
     let two = grant(0, 1, 1, &granted(0, 2, &["rules"]));

@@ -185,9 +185,14 @@ fn is_true(why: &Refused, document: &Document, held: &Documents) -> bool {
     }
 }
 
-/// Whether something else is there that the signer did not see.
+/// Whether something else is there that the signer did not see. A write that is there, wins and has no rival may be
+/// repeated.
 fn is_behind(document: &Document, held: &Documents) -> bool {
-    let others = held.get(document.key()).into_iter().flat_map(Shelf::documents);
+    let shelf = held.get(document.key());
+    if shelf.is_some_and(|it| it.rival().is_none() && it.winner().id() == document.id()) {
+        return false;
+    }
+    let others = shelf.into_iter().flat_map(Shelf::documents);
     let mut others = others.filter(|it| it.id() != document.id());
     // After the last generation the greater version of the grants counts alone.
     let is_last = document.generation() == GENERATION_MAX;
