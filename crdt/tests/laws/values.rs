@@ -198,8 +198,9 @@ pub(crate) fn plan_heads() -> impl Strategy<Value = PlanHead> {
     let pass = (LABEL, 1..PASS_LIMIT, 1..PASS_LIMIT, marker, digests());
     (pass, failed, holds, problems).prop_map(
         |((horde, term, pass, target, view), failed, holds, problems)| {
-            let head = PlanHead::new(horde.parse().unwrap(), term, pass, target, view);
-            PlanHead { failed, holds, problems, ..head }
+            let mut head = PlanHead::new(horde.parse().unwrap(), term, pass, target, view);
+            (head.failed, head.holds, head.problems) = (failed, holds, problems);
+            head
         },
     )
 }

@@ -196,6 +196,7 @@ impl Canonical for Target {
     }
 
     fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let before = input.remaining();
         input.version("version of a target", VERSION)?;
         let program = input.str(CONTENT_MAX, "program of a target")?.to_owned();
         let services = decode_services(input)?;
@@ -207,6 +208,10 @@ impl Canonical for Target {
         }
         if !earlier::is_in_order(&earlier) {
             return Err(DecodeError::Invalid("order of earlier generations"));
+        }
+        let (found, limit) = (before - input.remaining(), CONTENT_MAX);
+        if found > limit {
+            return Err(DecodeError::TooLarge { what: "bytes of a target", found, limit });
         }
         Ok(Self { program, services, note, earlier })
     }
