@@ -223,8 +223,11 @@ pub(crate) fn instances() -> impl Strategy<Value = Instances> {
     })
 }
 
+/// Service, version, stage and first pass.
+type Line = ([u8; 8], u8, u8, First);
+
 /// The encoding of such a statement, whether or not it is one.
-pub(crate) fn instances_bytes(all: Vec<(([u8; 8], u8, u8, First), u16)>) -> Vec<u8> {
+pub(crate) fn instances_bytes(all: Vec<(Line, u16)>) -> Vec<u8> {
     let fences: std::collections::BTreeSet<_> =
         all.iter().map(|((.., first), _)| (first.term, first.leader)).collect();
     let mut out = Encoder::default();

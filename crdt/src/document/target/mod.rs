@@ -10,7 +10,7 @@
 //! ```
 //!
 //! **Earlier generations** are named by the blobs that hold their contents, newest first. The id is signed with the
-//! rest, so a content that matches it is the one that was signed, whoever delivers it. A new target takes over the
+//! rest, so a content that matches it is the one that was signed, from wherever it comes. A new target takes over the
 //! list of the one before, with that one in front; the oldest make way, at most [`EARLIER_MAX`] remain, and fewer
 //! where the services need the room. The last one stays, so that there is always a generation to go back to.
 //!
