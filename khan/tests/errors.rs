@@ -44,7 +44,7 @@ const PROGRAMS: &[(&str, &str)] = &[
 fn shown(text: &str, found: &[Diagnostic]) -> String {
     let json: Vec<String> = found
         .iter()
-        .map(|it| serde_json::to_string(&it.locate("site.khan", text)).unwrap())
+        .map(|it| serde_json::to_string(&it.locate("site.khan", text)).expect("plain values"))
         .collect();
     format!("{}\n{}", render("site.khan", text, found), json.join("\n"))
 }

@@ -245,7 +245,7 @@ fn mentions(program: &Checked, set: &Set, sets: &mut Vec<SetId>, picks: &mut BTr
         Set::All | Set::Label { .. } | Set::Nodes(_) => {}
         Set::Not(inner) => mentions(program, inner, sets, picks),
         Set::And(all) | Set::Or(all) => {
-            all.iter().for_each(|it| mentions(program, it, sets, picks))
+            all.iter().for_each(|it| mentions(program, it, sets, picks));
         }
         Set::Picked(id) => _ = picks.insert(*id),
         Set::Named(id) => {

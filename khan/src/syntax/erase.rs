@@ -21,7 +21,7 @@ impl Expr {
         match &mut self.kind {
             ExprKind::Not(inner) | ExprKind::Size(inner) => inner.erase(),
             ExprKind::And(operands) | ExprKind::Or(operands) => {
-                operands.iter_mut().for_each(Self::erase)
+                operands.iter_mut().for_each(Self::erase);
             }
             ExprKind::Chain { first, rest } => {
                 first.erase();
