@@ -8,9 +8,10 @@
 
 mod growth;
 mod join;
-mod mint;
+pub mod mint;
 mod part;
 mod plot;
+mod signers;
 mod times;
 
 use core::time::Duration;
@@ -25,6 +26,7 @@ pub use growth::{Growth, growth};
 pub use join::{Join, join};
 pub use part::{Part, part};
 pub use plot::plot;
+pub use signers::Signers;
 pub use times::Times;
 
 /// How long after a host the next one starts: 300 a second. All of thousands at one instant is not
