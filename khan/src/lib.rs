@@ -1,9 +1,10 @@
 //! Khan, the language of target states: a program says which services run on which nodes.
 //!
 //! ```text
-//!   text ──▶ tokens ──▶ syntax::Program ──▶ Checked ──▶ solver
-//!      lexer      parser    │         checker
-//!                           └──▶ printer ──▶ text
+//!   text ──▶ tokens ──▶ syntax::Program ──▶ Checked ──┐
+//!      lexer      parser    │         checker       ├──▶ solve ──▶ pass ──▶ Plan
+//!                           └──▶ printer ──▶ text   │
+//!                                        World ─────┘
 //! ```
 //!
 //! | module | what |
@@ -11,6 +12,9 @@
 //! | [`syntax`] | a program as it is written: expressions with the places where they are written |
 //! | [`checked`] | a program that keeps every rule: types known, names resolved, picks in the order of solving |
 //! | [`diagnostic`] | what is wrong in a program, for people (line, column, caret) and for scripts |
+//! | [`world`] | what the solver sees of a horde, also from JSON |
+//! | [`solve`](mod@solve) | where instances are to run: the placement nearest to what runs |
+//! | [`pass`](mod@pass) | what is to change, step by step, and why |
 //! | [`ratio`] | exact fractions, the numbers of the language |
 //!
 //! Pure: no clock, no randomness, no IO. The same text gives the same values on every node.
@@ -33,10 +37,13 @@ mod compile;
 pub mod diagnostic;
 mod lexer;
 mod parser;
+pub mod pass;
 mod printer;
 pub mod ratio;
 mod similar;
+pub mod solve;
 pub mod syntax;
+pub mod world;
 
 pub use checked::Checked;
 pub use compile::{Compiled, check_format, compile, format, parse};

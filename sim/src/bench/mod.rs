@@ -5,11 +5,14 @@
 //! registry is measured in round trips only. Nodes begin with the records and admissions of all on
 //! their disks, signed once and shared, as after a restart of everybody: forming by joining would
 //! be measured by `form`.
+//!
+//! Apart from that: [`placement()`] measures the solver of target states, on the caller's clock.
 
 mod growth;
 mod join;
 pub mod mint;
 mod part;
+mod placement;
 mod plot;
 mod signers;
 mod times;
@@ -25,6 +28,7 @@ use crate::scenario::Weather;
 pub use growth::{Growth, growth};
 pub use join::{Join, join};
 pub use part::{Part, part};
+pub use placement::{Figure, Kind, Placement, Shape, placement};
 pub use plot::plot;
 pub use signers::Signers;
 pub use times::Times;
