@@ -50,7 +50,12 @@ pub fn gate(
 }
 
 /// Whether so many are enough, and the sentence that says so.
-fn compare(cond: &Cond, actual: u32, target: Ratio, of: &Solution) -> Result<(bool, String), String> {
+fn compare(
+    cond: &Cond,
+    actual: u32,
+    target: Ratio,
+    of: &Solution,
+) -> Result<(bool, String), String> {
     let now = Ratio::integer(actual.into());
     match cond.amount {
         Amount::Count(_) => Ok(compared(now >= target, &actual.to_string(), &target.to_string())),

@@ -61,7 +61,8 @@ fn wanted(
     let mut wanted: BTreeMap<String, BTreeMap<String, u32>> = BTreeMap::new();
     for (pick, placement) in checked.picks().iter().zip(&solution.placements) {
         let nodes = world.nodes().iter().zip(&placement.wanted).filter(|(_, count)| **count > 0);
-        let nodes: BTreeMap<_, _> = nodes.map(|(node, count)| (node.name.clone(), *count)).collect();
+        let nodes: BTreeMap<_, _> =
+            nodes.map(|(node, count)| (node.name.clone(), *count)).collect();
         if !nodes.is_empty() {
             wanted.insert(pick.service.to_string(), nodes);
         }
@@ -93,7 +94,9 @@ impl Difference<'_> {
         let (action, why) = match want.cmp(&have) {
             core::cmp::Ordering::Equal => return None,
             core::cmp::Ordering::Less => (Action::Stop, self.why_stop(at, have)),
-            core::cmp::Ordering::Greater if self.gate.open => (Action::Start, self.gate.why.clone()),
+            core::cmp::Ordering::Greater if self.gate.open => {
+                (Action::Start, self.gate.why.clone())
+            }
             core::cmp::Ordering::Greater => (Action::Hold, self.gate.why.clone()),
         };
         let service = self.checked.pick(self.pick).service.to_string();

@@ -22,7 +22,8 @@ impl Stages {
 
     /// States that each instance of a service that is present is ready.
     pub fn all_ready(&mut self, world: &World, service: &ServiceName) {
-        let ready = world.present_of(service).fold(0_u32, |sum, (_, it)| sum.saturating_add(it.count));
+        let ready =
+            world.present_of(service).fold(0_u32, |sum, (_, it)| sum.saturating_add(it.count));
         self.put(service.clone(), BTreeMap::from([(Stage::Ready, ready)]));
     }
 

@@ -23,7 +23,13 @@ pub struct Why {
 }
 
 /// Explains a service and a node, given by its place in [`World::nodes`].
-pub fn why(checked: &Checked, world: &World, solution: &Solution, pick: PickId, node: usize) -> Why {
+pub fn why(
+    checked: &Checked,
+    world: &World,
+    solution: &Solution,
+    pick: PickId,
+    node: usize,
+) -> Why {
     let service = &checked.pick(pick).service;
     let placement = solution.of(pick);
     let named = |problem: &&Problem| problem.service() == service.as_str();
@@ -41,7 +47,9 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} wanted here, {} present; ", self.wanted, self.present)?;
         match (&self.problem, self.count) {
-            (Some(problem), _) if !matches!(problem, Problem::Short { .. }) => write!(f, "{problem}"),
+            (Some(problem), _) if !matches!(problem, Problem::Short { .. }) => {
+                write!(f, "{problem}")
+            }
             (_, Some(count)) if self.reasons.is_empty() => {
                 write!(f, "{count} wanted in all, and they are where less has to change")
             }

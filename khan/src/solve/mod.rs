@@ -100,7 +100,8 @@ fn search(model: &Model<'_>, running: &Running, budget: &mut Budget) -> Outcome 
     }
     for strategy in &ROUNDS[1..] {
         let least = Cost { starts: starts_at_least(model, running, &best), ..Cost::default() };
-        let hungry = if strategy.hungry { Hungry::after(model, &best) } else { Hungry::none(model) };
+        let hungry =
+            if strategy.hungry { Hungry::after(model, &best) } else { Hungry::none(model) };
         if best.cost <= least || !budget.allows(0) {
             break;
         }

@@ -112,7 +112,9 @@ impl<'a> Model<'a> {
             let done = |on: &PickId| self.is_free(on.index()) || bound.contains(&on.index());
             self.picks[*pick].needs.iter().all(done)
         };
-        while let Some(next) = waiting.iter().copied().filter(|it| ready(it, &bound)).min_by_key(urgency) {
+        while let Some(next) =
+            waiting.iter().copied().filter(|it| ready(it, &bound)).min_by_key(urgency)
+        {
             bound.push(next);
             waiting.retain(|it| *it != next);
         }

@@ -26,7 +26,13 @@ pub enum Reason {
 impl Reason {
     /// All reasons why a node gets no further instance of a service, whose set has the node or not, and that has so many
     /// there of at most so many. `None`: there is none, so it could have one.
-    pub(super) fn all(node: &Node, has: bool, (wanted, cap): (u32, u32), used: Amounts, weight: Amounts) -> Vec<Self> {
+    pub(super) fn all(
+        node: &Node,
+        has: bool,
+        (wanted, cap): (u32, u32),
+        used: Amounts,
+        weight: Amounts,
+    ) -> Vec<Self> {
         if node.usage == Usage::Out {
             return vec![Self::Out];
         }

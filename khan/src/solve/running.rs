@@ -43,7 +43,8 @@ impl Running {
 
     /// How many instances a placement has more than run, over all nodes.
     pub(super) fn starts(&self, pick: usize, wanted: &[u32]) -> u32 {
-        let more = wanted.iter().zip(&self.count[pick]).map(|(want, have)| want.saturating_sub(*have));
+        let more =
+            wanted.iter().zip(&self.count[pick]).map(|(want, have)| want.saturating_sub(*have));
         more.sum()
     }
 }

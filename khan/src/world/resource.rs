@@ -77,13 +77,15 @@ impl Room {
     /// For how many instances of this weight there is room beside what is used.
     pub fn holds(&self, used: Amounts, weight: Amounts) -> u32 {
         let rows = self.0.into_iter().zip(used.0.into_iter().zip(weight.0));
-        let limits = rows.filter_map(|(room, (used, weight))| room?.saturating_sub(used).checked_div(weight));
+        let limits = rows
+            .filter_map(|(room, (used, weight))| room?.saturating_sub(used).checked_div(weight));
         limits.min().map_or(u32::MAX, |limit| u32::try_from(limit).unwrap_or(u32::MAX))
     }
 
     /// The resources of which too little is left for an instance of this weight.
     pub fn lacks(&self, used: Amounts, weight: Amounts) -> impl Iterator<Item = Resource> {
-        let rows = Resource::ALL.into_iter().zip(self.0.into_iter().zip(used.0.into_iter().zip(weight.0)));
+        let rows =
+            Resource::ALL.into_iter().zip(self.0.into_iter().zip(used.0.into_iter().zip(weight.0)));
         rows.filter_map(|(resource, (room, (used, weight)))| {
             let lacks = weight > 0 && room.is_some_and(|room| used + weight > room);
             lacks.then_some(resource)
@@ -93,7 +95,8 @@ impl Room {
     /// The greatest share of a resource that is used, in 1/10,000.
     pub fn load(&self, used: Amounts) -> u64 {
         let shares = self.0.into_iter().zip(used.0);
-        let limited = shares.filter_map(|(room, used)| Some(used.saturating_mul(10_000) / room?.max(1)));
+        let limited =
+            shares.filter_map(|(room, used)| Some(used.saturating_mul(10_000) / room?.max(1)));
         limited.max().unwrap_or_default()
     }
 }

@@ -74,7 +74,9 @@ fn set(pick: usize, bound: bool) -> BoxedStrategy<String> {
         return free.boxed();
     }
     let other = move || (0..pick).prop_map(|other| format!("p{other}"));
-    let pair = move |joint: &'static str| (other(), other()).prop_map(move |(a, b)| format!("{a}{joint}{b}"));
+    let pair = move |joint: &'static str| {
+        (other(), other()).prop_map(move |(a, b)| format!("{a}{joint}{b}"))
+    };
     let bound = prop_oneof![
         other(),
         other().prop_map(|other| format!("!{other}")),
@@ -88,7 +90,11 @@ fn set(pick: usize, bound: bool) -> BoxedStrategy<String> {
 fn world(shape: Shape, nodes: &[(bool, bool, u8)], counts: &[Vec<(u32, u64)>]) -> World {
     let node = |(at, (a, b, usage)): (usize, &(bool, bool, u8))| Node {
         name: format!("n{at}"),
-        labels: [("a", *a), ("b", *b)].iter().filter(|(_, has)| *has).map(|(key, _)| ((*key).to_owned(), String::new())).collect(),
+        labels: [("a", *a), ("b", *b)]
+            .iter()
+            .filter(|(_, has)| *has)
+            .map(|(key, _)| ((*key).to_owned(), String::new()))
+            .collect(),
         usage: match usage {
             0 | 1 if shape.usages => Usage::Keep,
             2 if shape.usages => Usage::Out,

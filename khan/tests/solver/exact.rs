@@ -96,7 +96,10 @@ impl Search<'_> {
             }
             price.1 += demand.count - placed;
             price.2[urgency(self.case, pick)] += demand.count - placed;
-            let starts = wanted.iter().enumerate().map(|(node, count)| count.saturating_sub(present(self.case, pick, node)));
+            let starts = wanted
+                .iter()
+                .enumerate()
+                .map(|(node, count)| count.saturating_sub(present(self.case, pick, node)));
             price.3 += starts.sum::<u32>();
             self.placed.insert(pick, wanted);
             self.place(pick.index() + 1, price);
@@ -110,13 +113,22 @@ impl Search<'_> {
     }
 
     /// Every way to place at most so many.
-    fn vectors(&self, pick: PickId, demand: &Demand, at: usize, now: &mut Vec<u32>, left: u32, all: &mut Vec<Vec<u32>>) {
+    fn vectors(
+        &self,
+        pick: PickId,
+        demand: &Demand,
+        at: usize,
+        now: &mut Vec<u32>,
+        left: u32,
+        all: &mut Vec<Vec<u32>>,
+    ) {
         let Some(node) = demand.set.get(at).copied() else {
             all.push(now.clone());
             return;
         };
         let keep = self.case.world.nodes()[node].usage == Usage::Keep;
-        let most = demand.cap.min(left).min(u32::try_from(self.room(pick, node)).unwrap_or(u32::MAX));
+        let most =
+            demand.cap.min(left).min(u32::try_from(self.room(pick, node)).unwrap_or(u32::MAX));
         let most = if keep { most.min(present(self.case, pick, node)) } else { most };
         for count in 0..=most {
             now[node] = count;
@@ -127,9 +139,15 @@ impl Search<'_> {
 
     /// How many of a pick a node has room for beside what is placed.
     fn room(&self, pick: PickId, node: usize) -> u64 {
-        let takes = |pick: PickId| self.case.world.service(&self.case.checked.pick(pick).service).weight.0[2];
-        let Some(places) = self.case.world.nodes()[node].room.0[2].filter(|_| takes(pick) > 0) else { return u64::MAX };
-        let used: u64 = self.placed.iter().map(|(other, wanted)| takes(*other) * u64::from(wanted[node])).sum();
+        let takes = |pick: PickId| {
+            self.case.world.service(&self.case.checked.pick(pick).service).weight.0[2]
+        };
+        let Some(places) = self.case.world.nodes()[node].room.0[2].filter(|_| takes(pick) > 0)
+        else {
+            return u64::MAX;
+        };
+        let used: u64 =
+            self.placed.iter().map(|(other, wanted)| takes(*other) * u64::from(wanted[node])).sum();
         places.saturating_sub(used)
     }
 }

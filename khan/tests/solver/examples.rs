@@ -17,20 +17,39 @@ fn plan(program: &str, world: &str) -> Plan {
 }
 
 fn wanted(plan: &Plan, service: &str) -> Vec<(String, u32)> {
-    plan.wanted.get(service).into_iter().flatten().map(|(node, count)| (node.clone(), *count)).collect()
+    plan.wanted
+        .get(service)
+        .into_iter()
+        .flatten()
+        .map(|(node, count)| (node.clone(), *count))
+        .collect()
 }
 
 fn nodes(plan: &Plan, service: &str) -> String {
     let all = wanted(plan, service);
-    all.iter().map(|(node, count)| format!("{node}{}", if *count > 1 { format!("×{count}") } else { String::new() })).collect::<Vec<_>>().join(" ")
+    all.iter()
+        .map(|(node, count)| {
+            format!("{node}{}", if *count > 1 { format!("×{count}") } else { String::new() })
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Two nodes with room for 3, and two services that take 2 and 1.
 pub(crate) fn bins() -> Case {
-    let node = |name: &str| Node { name: name.to_owned(), room: Room([None, None, Some(3)]), ..Node::default() };
+    let node = |name: &str| Node {
+        name: name.to_owned(),
+        room: Room([None, None, Some(3)]),
+        ..Node::default()
+    };
     let mut world = World::new(vec![node("n0"), node("n1")]).unwrap();
     for (service, weight) in [("s0", 2), ("s1", 1)] {
-        world.describe(service.parse().unwrap(), Service { weight: Amounts([0, 0, weight]), priority: 0 }).unwrap();
+        world
+            .describe(
+                service.parse().unwrap(),
+                Service { weight: Amounts([0, 0, weight]), priority: 0 },
+            )
+            .unwrap();
     }
     let program = "pick(s1, 4, ALL)\npick(s0, 1, ALL)\n".to_owned();
     Case { checked: compile(&program), program, world }
@@ -60,7 +79,10 @@ fn what_has_no_value_stays_as_it_runs_with_all_that_rests_on_it() {
             "empty: the set of 'd' has no node; it stays as it runs",
         ]
     );
-    assert_eq!((nodes(&plan, "a"), nodes(&plan, "b"), nodes(&plan, "c")), ("n0×2".into(), "n1".into(), "n1".into()));
+    assert_eq!(
+        (nodes(&plan, "a"), nodes(&plan, "b"), nodes(&plan, "c")),
+        ("n0×2".into(), "n1".into(), "n1".into())
+    );
     assert_eq!(plan.cost.unsolved, 3);
 }
 
@@ -103,7 +125,13 @@ fn surplus_is_dropped_in_an_order() {
     };
     assert_eq!(drop(r#""n0": 1, "n1": 1, "n2": 1"#, ""), "n0 n1");
     assert_eq!(drop(r#""n0": 1, "n1": 1, "n2": 1"#, r#""n0": "keep""#), "n1 n2");
-    assert_eq!(drop(r#""n0": {"count": 1, "rank": 2}, "n1": {"count": 1, "rank": 1}, "n2": {"count": 1, "rank": 1}"#, ""), "n1 n2");
+    assert_eq!(
+        drop(
+            r#""n0": {"count": 1, "rank": 2}, "n1": {"count": 1, "rank": 1}, "n2": {"count": 1, "rank": 1}"#,
+            ""
+        ),
+        "n1 n2"
+    );
     assert_eq!(drop(r#""n0": {"count": 2, "rank": 9}, "n1": {"count": 1}"#, ""), "n0 n1");
     let world = r#"{"nodes": [{"name": "n0"}, {"name": "n1"}],
         "present": {"web": {"n0": {"count": 2, "rank": 1}, "n1": {"count": 1, "rank": 2}}}}"#;
@@ -130,7 +158,10 @@ fn a_higher_priority_is_placed_first_and_pushes_nobody_out() {
     };
     let program = "pick(low, 1, ALL)\npick(high, 1, ALL)";
     let plan = |present: &str| plan(program, &world(present));
-    assert_eq!((nodes(&plan(""), "low"), nodes(&plan(""), "high")), (String::new(), "n0".to_owned()));
+    assert_eq!(
+        (nodes(&plan(""), "low"), nodes(&plan(""), "high")),
+        (String::new(), "n0".to_owned())
+    );
     let runs = plan(r#""low": {"n0": 1}"#);
     assert_eq!((nodes(&runs, "low"), nodes(&runs, "high")), ("n0".to_owned(), String::new()));
 }
@@ -179,9 +210,14 @@ fn gates_count_what_is_started_and_ask_for_shares_of_what_is_wanted() {
     let mut stages = Stages::default();
     let counts = [(Stage::Start, 1), (Stage::Ready, 1), (Stage::Unknown, 1)];
     stages.put("db".parse().unwrap(), BTreeMap::from(counts));
-    let gate = |service: &str| gate(&checked, &world, &solution, checked.pick_of(service).unwrap(), &stages);
+    let gate = |service: &str| {
+        gate(&checked, &world, &solution, checked.pick_of(service).unwrap(), &stages)
+    };
     assert_eq!((gate("db").open, &*gate("db").why), (true, "no constraints"));
-    assert_eq!((gate("web").open, &*gate("web").why), (false, "bad[db.ready: actual(33.3%) < target(100.0%)]"));
+    assert_eq!(
+        (gate("web").open, &*gate("web").why),
+        (false, "bad[db.ready: actual(33.3%) < target(100.0%)]")
+    );
     assert_eq!(
         gate("job").why,
         "bad[db.start: actual(2) < target(3)] bad[db.ready: actual(33.3%) < target(34.0%)] \
@@ -192,8 +228,12 @@ fn gates_count_what_is_started_and_ask_for_shares_of_what_is_wanted() {
 
 #[test]
 fn a_share_of_what_has_no_value_is_not_met() {
-    let plan = plan("pick(a, 1 / SIZE(LABEL(x)), ALL)\npick(b, 1, ALL)\nstart b after 0% of a", THREE);
-    assert_eq!(plan.explain, ["start no instances of 'b' on n0; bad[a.ready: the number wanted has no value]"]);
+    let plan =
+        plan("pick(a, 1 / SIZE(LABEL(x)), ALL)\npick(b, 1, ALL)\nstart b after 0% of a", THREE);
+    assert_eq!(
+        plan.explain,
+        ["start no instances of 'b' on n0; bad[a.ready: the number wanted has no value]"]
+    );
 }
 
 #[test]
@@ -211,8 +251,14 @@ fn it_says_why_not_here() {
     assert_eq!(line("web", 0), "1 wanted here, 0 present; has 1 already");
     assert_eq!(line("web", 1), "0 wanted here, 0 present; no room: memory");
     assert_eq!(line("web", 2), "0 wanted here, 0 present; not in the set");
-    assert_eq!(line("web", 3), "0 wanted here, 0 present; 1 wanted in all, and they are where less has to change");
-    assert_eq!(line("db", 0), "0 wanted here, 0 present; empty: the set of 'db' has no node; it stays as it runs");
+    assert_eq!(
+        line("web", 3),
+        "0 wanted here, 0 present; 1 wanted in all, and they are where less has to change"
+    );
+    assert_eq!(
+        line("db", 0),
+        "0 wanted here, 0 present; empty: the set of 'db' has no node; it stays as it runs"
+    );
 }
 
 /// A pick that rests on another prefers what runs: `a` goes where `b` is.
@@ -230,7 +276,9 @@ fn sets_follow_instances_that_move_later() {
     let world = r#"{"nodes": [{"name": "n0", "labels": ["x"]}, {"name": "n1"}], "room": [null, null, 1],
         "weights": {"a": [0, 0, 1], "b": [0, 0, 1]}}"#;
     let Scene { world, .. } = read(world).unwrap();
-    let checked = compile("q := pick(q, 1, ALL)\na := pick(a, 1, ALL)\npick(b, 1, LABEL(x) & (q | !q))\npick(c, 1, a)");
+    let checked = compile(
+        "q := pick(q, 1, ALL)\na := pick(a, 1, ALL)\npick(b, 1, LABEL(x) & (q | !q))\npick(c, 1, a)",
+    );
     let solution = solve(&checked, &world);
     crate::rules::check(&checked, &world, &solution);
     assert_eq!(solution.problems, []);

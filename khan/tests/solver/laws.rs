@@ -25,10 +25,13 @@ fn uneven() -> impl Strategy<Value = Case> {
     let weights = prop::collection::vec((0_u64..3, 1_u64..4), SHAPE.picks);
     (cases(Shape { places: Some(3), ..SHAPE }), weights).prop_map(|(mut case, weights)| {
         let nodes = case.world.nodes().iter().cloned();
-        let nodes = nodes.map(|node| crux_khan::world::Node { room: Room([Some(3), Some(5), Some(3)]), ..node });
+        let nodes = nodes
+            .map(|node| crux_khan::world::Node { room: Room([Some(3), Some(5), Some(3)]), ..node });
         let mut world = World::new(nodes.collect()).unwrap();
         for (pick, (cpu, memory)) in weights.into_iter().enumerate() {
-            world.describe(service(pick), Service { weight: Amounts([cpu, memory, 1]), priority: 0 }).unwrap();
+            world
+                .describe(service(pick), Service { weight: Amounts([cpu, memory, 1]), priority: 0 })
+                .unwrap();
             for (node, present) in case.world.present_of(&service(pick)) {
                 world.run(service(pick), &format!("n{node}"), present).unwrap();
             }

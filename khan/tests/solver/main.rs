@@ -3,8 +3,8 @@
 //! `PROPTEST_CASES=3000 cargo test --release -p crux-khan` looks for longer than the gate does.
 
 mod case;
-mod examples;
 mod exact;
+mod examples;
 mod gap;
 mod golden;
 mod hostile;

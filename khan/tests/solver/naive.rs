@@ -12,7 +12,13 @@ use crux_khan::world::{Usage, World};
 pub(crate) type Placed = BTreeMap<PickId, Vec<u32>>;
 
 /// Whether a node is in a set.
-pub(crate) fn has(checked: &Checked, world: &World, placed: &Placed, set: &Set, node: usize) -> bool {
+pub(crate) fn has(
+    checked: &Checked,
+    world: &World,
+    placed: &Placed,
+    set: &Set,
+    node: usize,
+) -> bool {
     let here = &world.nodes()[node];
     let inner = |set: &Set| has(checked, world, placed, set, node);
     let open = here.usage != Usage::Out;
@@ -32,7 +38,12 @@ pub(crate) fn has(checked: &Checked, world: &World, placed: &Placed, set: &Set, 
 }
 
 /// The value of a number; `None`: it has none.
-pub(crate) fn number(checked: &Checked, world: &World, placed: &Placed, of: &Number) -> Option<Ratio> {
+pub(crate) fn number(
+    checked: &Checked,
+    world: &World,
+    placed: &Placed,
+    of: &Number,
+) -> Option<Ratio> {
     match of {
         Number::Literal(value) => Some(*value),
         Number::Size(set) => {
@@ -68,12 +79,18 @@ pub(crate) struct Demand {
 }
 
 /// `None`: the pick has no solution.
-pub(crate) fn demand(checked: &Checked, world: &World, placed: &Placed, pick: PickId) -> Option<Demand> {
+pub(crate) fn demand(
+    checked: &Checked,
+    world: &World,
+    placed: &Placed,
+    pick: PickId,
+) -> Option<Demand> {
     let it = checked.pick(pick);
     let whole = |of: &Number| number(checked, world, placed, of).map(Ratio::ceil);
     let count = u32::try_from(whole(&it.count)?).ok().filter(|count| *count <= 100_000)?;
     let nodes = 0..world.nodes().len();
-    let set: Vec<usize> = nodes.filter(|node| has(checked, world, placed, &it.set, *node)).collect();
+    let set: Vec<usize> =
+        nodes.filter(|node| has(checked, world, placed, &it.set, *node)).collect();
     if set.is_empty() && count > 0 {
         return None;
     }

@@ -24,11 +24,19 @@ pub(crate) fn check(checked: &Checked, world: &World, solution: &Solution) {
             let kind = problem.unwrap_or_else(|| panic!("nothing is said about '{service}'"));
             assert_eq!(matches!(kind, Problem::Blocked { .. }), blocked, "{kind}");
             assert!(!matches!(kind, Problem::Short { .. }), "{kind}");
-            (0..wanted.len()).for_each(|at| assert_eq!(wanted[at], present(at), "'{service}' is left alone"));
+            (0..wanted.len())
+                .for_each(|at| assert_eq!(wanted[at], present(at), "'{service}' is left alone"));
             continue;
         };
-        let rules = solution.of(*pick).rules.as_ref().unwrap_or_else(|| panic!("'{service}' has a solution"));
-        assert_eq!((rules.set.iter().collect(), rules.cap, rules.count), (demand.set.clone(), demand.cap, demand.count));
+        let rules = solution
+            .of(*pick)
+            .rules
+            .as_ref()
+            .unwrap_or_else(|| panic!("'{service}' has a solution"));
+        assert_eq!(
+            (rules.set.iter().collect(), rules.cap, rules.count),
+            (demand.set.clone(), demand.cap, demand.count)
+        );
         let missing = problem.map_or(0, Problem::missing);
         assert_eq!(wanted.iter().sum::<u32>() + missing, demand.count, "'{service}': {problem:?}");
         assert!(problem.is_none() || missing > 0, "{problem:?}");
@@ -54,7 +62,11 @@ fn room(checked: &Checked, world: &World, solution: &Solution) {
         }
         for resource in 0..3 {
             let room = node.room.0[resource].unwrap_or(u64::MAX);
-            assert!(used.0[resource] <= room.max(was.0[resource]), "{}: {used:?}, was {was:?}", node.name);
+            assert!(
+                used.0[resource] <= room.max(was.0[resource]),
+                "{}: {used:?}, was {was:?}",
+                node.name
+            );
         }
     }
 }
@@ -63,7 +75,8 @@ fn cost(checked: &Checked, world: &World, solution: &Solution, unsolved: usize) 
     let mut starts = 0;
     for (pick, placement) in checked.picks().iter().zip(&solution.placements) {
         for (at, wanted) in placement.wanted.iter().enumerate() {
-            starts += wanted.saturating_sub(world.present(&pick.service, at).map_or(0, |it| it.count));
+            starts +=
+                wanted.saturating_sub(world.present(&pick.service, at).map_or(0, |it| it.count));
         }
     }
     let missing: u32 = solution.problems.iter().map(Problem::missing).sum();

@@ -45,9 +45,32 @@ fn the_world_that_is_changed_below_is_one() {
 
 /// Words of a world, which say nothing together.
 const WORDS: [&str; 26] = [
-    "{", "}", "[", "]", ":", ",", "\"nodes\"", "\"name\"", "\"n0\"", "\"labels\"", "\"present\"", "\"usage\"",
-    "\"keep\"", "\"room\"", "\"weights\"", "\"stages\"", "\"ready\"", "null", "0", "1", "-1", "1e9", "true",
-    "4294967296", "18446744073709551616", "\"\\ud800\"",
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    ",",
+    "\"nodes\"",
+    "\"name\"",
+    "\"n0\"",
+    "\"labels\"",
+    "\"present\"",
+    "\"usage\"",
+    "\"keep\"",
+    "\"room\"",
+    "\"weights\"",
+    "\"stages\"",
+    "\"ready\"",
+    "null",
+    "0",
+    "1",
+    "-1",
+    "1e9",
+    "true",
+    "4294967296",
+    "18446744073709551616",
+    "\"\\ud800\"",
 ];
 
 fn words() -> impl Strategy<Value = String> {

@@ -169,7 +169,8 @@ impl Sight {
     fn lose_a_tenth(&mut self) {
         let lost = self.nodes.iter_mut().skip(3).step_by(10);
         lost.for_each(|node| node.usage = Usage::Out);
-        let lost: Vec<&str> = self.nodes.iter().skip(3).step_by(10).map(|node| &*node.name).collect();
+        let lost: Vec<&str> =
+            self.nodes.iter().skip(3).step_by(10).map(|node| &*node.name).collect();
         self.present.retain(|(_, node, _)| lost.binary_search(&node.as_str()).is_err());
     }
 }
@@ -199,7 +200,11 @@ pub fn placement(shape: Shape, rounds: usize, clock: &dyn Fn() -> Duration) -> P
     Placement { shape, figures }
 }
 
-fn timed<T>(rounds: usize, clock: &dyn Fn() -> Duration, mut work: impl FnMut() -> T) -> (Times, T) {
+fn timed<T>(
+    rounds: usize,
+    clock: &dyn Fn() -> Duration,
+    mut work: impl FnMut() -> T,
+) -> (Times, T) {
     let mut times = Vec::new();
     loop {
         let begun = clock();
@@ -227,7 +232,12 @@ mod tests {
                 Duration::from_millis(ticks.get())
             };
             let found = placement(shape, 3, &clock);
-            let starts: Vec<_> = found.figures.iter().filter_map(|it| it.cost).map(|(cost, _)| cost.starts).collect();
+            let starts: Vec<_> = found
+                .figures
+                .iter()
+                .filter_map(|it| it.cost)
+                .map(|(cost, _)| cost.starts)
+                .collect();
             assert_eq!((starts.len(), starts[0], starts[1]), (3, 60, 0), "{kind:?}");
             assert!((1..60).contains(&starts[2]), "{kind:?}: {starts:?}");
             for figure in &found.figures {

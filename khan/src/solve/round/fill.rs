@@ -77,7 +77,9 @@ impl Round<'_> {
         let mut open: Vec<_> = open.map(|node| (Reverse(gain(node)), node)).collect();
         kept.sort_unstable();
         open.sort_unstable();
-        for ((had, Reverse(from)), (Reverse(gets), to)) in kept.into_iter().zip(open).take(self.strategy.swaps) {
+        for ((had, Reverse(from)), (Reverse(gets), to)) in
+            kept.into_iter().zip(open).take(self.strategy.swaps)
+        {
             if gets <= had {
                 return;
             }

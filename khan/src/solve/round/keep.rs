@@ -82,7 +82,8 @@ impl Round<'_> {
         if before + count <= COUNT_MAX {
             return Ok(());
         }
-        let why = format!("{count} instances, after {before} of others; {COUNT_MAX} in all are possible");
+        let why =
+            format!("{count} instances, after {before} of others; {COUNT_MAX} in all are possible");
         Err(Trouble::Arithmetic(why))
     }
 

@@ -32,7 +32,8 @@ impl Round<'_> {
         if !self.strategy.look || self.picks[pick].gains.is_some() {
             return;
         }
-        let users: Vec<usize> = self.model.users[pick].iter().copied().filter(|it| self.has_use(*it)).collect();
+        let users: Vec<usize> =
+            self.model.users[pick].iter().copied().filter(|it| self.has_use(*it)).collect();
         if !users.is_empty() {
             self.budget.charge(users.len() * self.model.nodes());
             self.picks[pick].gains = Some(self.gains(pick, &users));

@@ -76,7 +76,8 @@ impl Hungry {
     pub(super) fn after(model: &Model<'_>, outcome: &Outcome) -> Self {
         let mut hungry = Self::none(model);
         let troubled = outcome.problems.iter().map(|(pick, _)| *pick);
-        let cap = |pick: usize| outcome.placements[pick].rules.as_ref().map_or(0, |rules| rules.cap);
+        let cap =
+            |pick: usize| outcome.placements[pick].rules.as_ref().map_or(0, |rules| rules.cap);
         let crowded = model.bound.iter().copied().filter(|pick| cap(*pick) > 1);
         for pick in troubled.chain(crowded) {
             hungry.any = true;
@@ -284,10 +285,15 @@ impl<'a> Round<'a> {
     fn cost(&self) -> Cost {
         let short = |problem: &&(usize, Problem)| matches!(problem.1, Problem::Short { .. });
         let unsolved = self.problems.iter().filter(|problem| !short(problem)).count();
-        let starts = (0..self.picks.len()).map(|pick| self.running.starts(pick, &self.picks[pick].wanted));
+        let starts =
+            (0..self.picks.len()).map(|pick| self.running.starts(pick, &self.picks[pick].wanted));
         let cap = |pick: &usize| self.picks[*pick].phase.rules().map_or(0, |rules| rules.cap);
         Cost {
-            unsolved: if self.invalid { u32::MAX } else { u32::try_from(unsolved).unwrap_or(u32::MAX) },
+            unsolved: if self.invalid {
+                u32::MAX
+            } else {
+                u32::try_from(unsolved).unwrap_or(u32::MAX)
+            },
             missing: self.problems.iter().map(|(_, problem)| problem.missing()).sum(),
             starts: starts.sum(),
             crowd: self.model.bound.iter().map(|pick| cap(pick).saturating_sub(1)).sum(),

@@ -119,12 +119,14 @@ impl Residual {
             return;
         }
         let arrives = if back { -1 } else { 0 };
-        let entry = |cost| Reverse(Entry { cost, load: round.load[node], node, stamp: self.stamps[node] });
+        let entry =
+            |cost| Reverse(Entry { cost, load: round.load[node], node, stamp: self.stamps[node] });
         if round.fits(pick, node) {
             row.ends.push(entry(arrives));
             return;
         }
-        for other in self.here[node].iter().filter(|other| round.fits_instead(pick, **other, node)) {
+        for other in self.here[node].iter().filter(|other| round.fits_instead(pick, **other, node))
+        {
             let moved = &round.picks[*other].wanted[node];
             let ran = *moved <= round.running.count[*other][node];
             row.edges.entry(*other).or_default().push(entry(arrives + i32::from(ran)));
@@ -155,7 +157,8 @@ impl Residual {
     /// The best end of a path that reached a pick.
     fn end(&mut self, search: &[Option<Reached>], pick: usize) -> Option<End> {
         let reached = search[pick]?;
-        let Entry { cost, load, node, .. } = best(&mut self.rows[pick].as_mut()?.ends, &self.stamps)?;
+        let Entry { cost, load, node, .. } =
+            best(&mut self.rows[pick].as_mut()?.ends, &self.stamps)?;
         let passed = steps(search, pick).any(|(_, passed)| passed == node);
         (!passed).then_some(End { length: reached.length + cost, load, node, pick })
     }

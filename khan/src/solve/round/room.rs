@@ -40,7 +40,8 @@ impl Round<'_> {
 
     /// Places one instance more of one of these picks.
     fn add_one(&mut self, picks: &[usize], residual: &mut Residual) -> bool {
-        let short: Vec<usize> = picks.iter().copied().filter(|pick| self.missing(*pick) > 0).collect();
+        let short: Vec<usize> =
+            picks.iter().copied().filter(|pick| self.missing(*pick) > 0).collect();
         if short.is_empty() {
             return false;
         }

@@ -116,6 +116,9 @@ fn services(
 }
 
 fn name(service: &str, of: &str) -> Result<ServiceName, ReadError> {
-    let why = |why| ReadError::Name { path: format!("{of}.{service}"), why: format!("invalid name of a service: {why}") };
+    let why = |why| ReadError::Name {
+        path: format!("{of}.{service}"),
+        why: format!("invalid name of a service: {why}"),
+    };
     service.parse().map_err(why)
 }
