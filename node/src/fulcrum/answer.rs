@@ -179,7 +179,7 @@ mod tests {
 
     use super::*;
 
-    /// Whoever reads that nothing was written writes once more, and may be surprised by what wins.
+    /// A person who reads that nothing was written writes once more, and may be surprised by what wins.
     #[test]
     fn a_refusal_says_whether_the_document_is_written_all_the_same() {
         let key: Key = "rule/a".parse().expect("a key");

@@ -313,8 +313,10 @@ fn grant_named_like(number: u8, other: u8) -> Arc<Document> {
     own(Key::grant(&user(number).principal()).as_str(), 1, 1, &content)
 }
 
-/// What a flock holds, and two documents each of which it takes, but not both, and why not the second.
-fn pairs() -> [(Option<Arc<Document>>, [Arc<Document>; 2], document::Refused); 5] {
+/// A document that a flock holds, and two documents each of which it takes, but not both, and why not the second.
+type Pair = (Option<Arc<Document>>, [Arc<Document>; 2], document::Refused);
+
+fn pairs() -> [Pair; 5] {
     let (one, few) = (grant(1, 1, 1, 1), grant(1, 1, 1, 4));
     let rules = rules(2);
     let limit = |what, most| document::Refused::Limit { what, most };

@@ -78,12 +78,14 @@ impl Shape {
             (Kind::Resting, _) => format!("p{} & !p{}", at - 3, at - 2),
             (Kind::Alone, _) => "LABEL(ssd) | LABEL(db)".to_owned(),
         };
-        let spread = if at % 5 == 0 && self.kind != Kind::Full { ", spread = zone" } else { "" };
+        let spread =
+            if at.is_multiple_of(5) && self.kind != Kind::Full { ", spread = zone" } else { "" };
         format!("p{at} := pick(s{at}, {count}, {set}{spread})\n")
     }
 
     fn node(self, at: usize) -> Node {
-        let flags = [("db", at % 7 == 0), ("ssd", at % 2 == 0), ("odd", at % 2 == 1)];
+        let flags =
+            [("db", at.is_multiple_of(7)), ("ssd", at.is_multiple_of(2)), ("odd", at % 2 == 1)];
         let flags = flags.into_iter().filter(|(_, has)| *has);
         let flags = flags.map(|(key, _)| (key.to_owned(), String::new()));
         let zone = ("zone".to_owned(), format!("z{}", at % 3));
