@@ -165,3 +165,88 @@ impl Ratio {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ratio(n: i128, d: i128) -> Ratio {
+        Ratio::new(n, d).unwrap()
+    }
+
+    #[test]
+    fn is_in_lowest_terms_with_the_sign_above() {
+        assert_eq!(ratio(6, -4), Ratio { n: -3, d: 2 });
+        assert_eq!(ratio(0, -7), Ratio::ZERO);
+        assert_eq!(Ratio::new(1, 0), None);
+        assert_eq!(Ratio::new(0, 0), None);
+        assert_eq!(Ratio::new(i128::MIN, 1), None);
+        assert_eq!(Ratio::new(1, i128::MIN), None);
+        assert_eq!(ratio(i128::MIN, i128::MIN), Ratio::integer(1));
+        assert_eq!(ratio(i128::MIN, 2), Ratio { n: i128::MIN / 2, d: 1 });
+    }
+
+    #[test]
+    fn literals_are_exact_and_bounded() {
+        let text = |text: &str| text.parse::<Ratio>().map(|it| it.to_string());
+        assert_eq!(text("007.50").as_deref(), Ok("7.5"));
+        assert_eq!(text("0.1"), Ok("0.1".to_owned()));
+        assert_eq!("0.1".parse(), Ok(ratio(1, 10)));
+        assert_eq!(text("999999999999999999"), Ok("999999999999999999".to_owned()));
+        assert_eq!(text("9.99999999999999999"), Ok("9.99999999999999999".to_owned()));
+        for bad in ["", ".", "1.", ".5", "1.2.3", "-1", "+1", "1e3", "é", "1234567890123456789"] {
+            assert_eq!(text(bad), Err(NotANumber), "{bad}");
+        }
+        assert_eq!(ratio(-1, 8).to_string(), "-0.125");
+        assert_eq!(ratio(-2, 3).to_string(), "-2/3");
+    }
+
+    #[test]
+    fn out_of_range_is_none() {
+        let huge = ratio(i128::MAX, 1);
+        assert_eq!(huge.checked_add(Ratio::integer(1)), None);
+        assert_eq!(huge.checked_mul(Ratio::integer(2)), None);
+        assert_eq!(
+            huge.checked_mul(ratio(1, 2)).and_then(|it| it.checked_mul(Ratio::integer(2))),
+            Some(huge)
+        );
+        assert_eq!(huge.checked_div(huge), Some(Ratio::integer(1)));
+        assert_eq!(Ratio::integer(1).checked_div(Ratio::ZERO), None);
+        assert_eq!(huge.checked_sub(huge), Some(Ratio::ZERO));
+        assert!(
+            huge > ratio(i128::MAX, 2) && ratio(-i128::MAX, 3) < ratio(i128::MAX, i128::MAX - 1)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn arithmetic_is_that_of_fractions(a in -99_i128..99, b in 1_i128..99, c in -99_i128..99, d in 1_i128..99) {
+            let (left, right) = (ratio(a, b), ratio(c, d));
+            prop_assert_eq!(left.checked_add(right), Ratio::new(a * d + c * b, b * d));
+            prop_assert_eq!(left.checked_sub(right), Ratio::new(a * d - c * b, b * d));
+            prop_assert_eq!(left.checked_mul(right), Ratio::new(a * c, b * d));
+            prop_assert_eq!(left.checked_div(right), Ratio::new(a * d, b * c));
+            prop_assert_eq!(left.cmp(&right), (a * d).cmp(&(c * b)));
+            let ceil = left.ceil();
+            prop_assert!(ceil * b >= a && (ceil - 1) * b < a);
+        }
+
+        #[test]
+        fn order_holds_where_cross_products_do_not(a in any::<i64>(), b in any::<i128>(), c in any::<i64>(), d in any::<i128>()) {
+            let (Some(left), Some(right)) = (Ratio::new(b, a.into()), Ratio::new(d, c.into())) else { return Ok(()) };
+            prop_assert_eq!(left.cmp(&right), right.cmp(&left).reverse());
+            prop_assert_eq!(left == right, left.cmp(&right) == Ordering::Equal);
+            if let Some(difference) = left.checked_sub(right) {
+                prop_assert_eq!(left.cmp(&right), difference.numerator().cmp(&0));
+            }
+        }
+
+        #[test]
+        fn literals_round_trip(text in "[0-9]{1,9}(\\.[0-9]{1,9})?") {
+            let number: Ratio = text.parse().unwrap();
+            prop_assert_eq!(number.to_string().parse(), Ok(number));
+        }
+    }
+}

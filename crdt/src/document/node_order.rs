@@ -20,7 +20,7 @@ pub enum Usage {
     Open,
     /// It keeps what it has, and gets nothing new.
     Cordoned,
-    /// What it runs moves elsewhere.
+    /// Its instances move elsewhere.
     Draining {
         /// How long an instance waits for its replacement, from when a leader first sees the document; at most 7 days,
         /// in whole milliseconds. None: however long it takes.
@@ -41,7 +41,7 @@ pub struct NodeOrder {
 }
 
 impl NodeOrder {
-    /// Whether every bound holds. What is decoded always does; what a person asks for is checked here before it is
+    /// Whether every bound holds, as of everything that is decoded. A person's order is checked here before it is
     /// signed.
     pub fn is_within_bounds(&self) -> bool {
         Self::from_canonical(&self.to_canonical()).as_ref() == Ok(self)

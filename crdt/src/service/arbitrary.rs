@@ -171,7 +171,7 @@ fn times() -> impl Strategy<Value = ([Duration; 4], [Duration; 3])> {
     (first, second)
 }
 
-/// What only a target uses: often all of it as it is where nothing is written.
+/// The keys that only a target uses, often as they are where nothing is written.
 fn placement() -> impl Strategy<Value = (i32, Rollout, Moving)> {
     let step = prop_oneof![STEP_NODES.prop_map(Step::Nodes), STEP_PERCENT.prop_map(Step::Percent)];
     let rollout = (step, millis(ROLLOUT_DEADLINE));

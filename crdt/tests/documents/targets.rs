@@ -10,7 +10,7 @@ use crux_crdt::document::{
     NodeOrderError, TARGET_SERVICES_MAX, Target, TargetError, Usage,
 };
 use crux_crdt::laws::check_canonical;
-use crux_crdt::name::Label;
+use crux_crdt::name::{Label, ServiceName};
 use crux_crdt::service::{Config, Fields, Image, SpecTag, arbitrary};
 use crux_crdt::text::is_plain;
 use proptest::prelude::*;
@@ -131,7 +131,7 @@ fn a_target_is_what_its_document_says() {
     assert_eq!(Target::of(&document("main", 7, Some(&content))), Ok(Some(target.clone())));
     assert_eq!(Target::of(&document("main", 8, None)), Ok(None));
     assert_eq!((target.program(), target.note()), (PROGRAM, "a note"));
-    let names: Vec<_> = target.services().keys().map(|name| name.as_str()).collect();
+    let names: Vec<_> = target.services().keys().map(ServiceName::as_str).collect();
     assert_eq!(names, ["db", "web"]);
     let web = &target.services()[&"web".parse().unwrap()];
     assert_eq!(web.priority, 3);
@@ -277,7 +277,7 @@ fn what_is_not_a_target_is_refused() {
         later.to_string(),
         "its content is not a target: unknown version of a target 2; another version of Crux made it"
     );
-    let mut inner = encoded(1, &[a.clone()], &[]);
+    let mut inner = encoded(1, core::slice::from_ref(&a), &[]);
     inner[9] = 2;
     assert_eq!(read(&inner).unknown(), Some(("version of a service config", 2)));
     let invalid = |what| TargetError::Content(DecodeError::Invalid(what));

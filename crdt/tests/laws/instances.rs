@@ -1,4 +1,4 @@
-//! What nodes say about the instances of a target.
+//! Statements of nodes about the instances of a target.
 
 use std::collections::BTreeMap;
 

@@ -166,6 +166,15 @@ fn a_mix_of_passes_is_refused() {
     assert_eq!(mixed(with_parts.cloned().collect()), Ok(None), "parts without a head");
     assert_eq!(mixed(vec![]), Ok(None));
     assert_eq!(mixed(bare.slots().cloned().collect()), Ok(Some(8)), "nothing is planned");
+    // The same parts under a head with another k. Kind, tag, horde, term, pass, target, view, and k.
+    let mut other = new[&place].to_canonical();
+    let bits = 2 + 4 + "main".len() + 2 * 8 + 48 + 32;
+    let SlotKey::PlanSlot(PlanPlace::Part(last)) = new.keys().last().unwrap() else { panic!() };
+    assert_eq!((1 << other[bits]) - 1, *last, "that byte is k");
+    other[bits] += 1;
+    let mut wrong = new.clone();
+    wrong.insert(place.clone(), Slot::from_canonical(&other).unwrap());
+    assert_eq!(mixed(all(&wrong)), Err(PlanError::Mixed), "another k");
     // A plan in more parts beside one in fewer: two of them have one key.
     let few = slots(head(8).slots(&entries(1, 1)).unwrap());
     let both: Vec<_> = few.values().chain(new.values().skip(1)).cloned().collect();
@@ -255,6 +264,20 @@ fn the_longest_head_fits_a_slot_and_no_longer_one_is_made() {
     assert_eq!(numbers.map(with), [PlanTooLarge::Numbers; 4]);
 }
 
+/// More notes are counted only where as many are there as can be.
+#[test]
+fn notes_are_left_out_only_where_there_is_no_room() {
+    let mut bytes = Notes::<Hold>::default().to_canonical();
+    *bytes.last_mut().unwrap() = 1;
+    assert!(Notes::<Hold>::from_canonical(&bytes).is_err());
+    let hold = Hold { service: "a".parse().unwrap(), why: PlanText::of("") };
+    for (len, is_valid) in [(NOTES_MAX, true), (NOTES_MAX - 1, false)] {
+        let mut bytes = Notes::of(vec![hold.clone(); len]).to_canonical();
+        *bytes.last_mut().unwrap() = 1;
+        assert_eq!(Notes::<Hold>::from_canonical(&bytes).is_ok(), is_valid, "{len}");
+    }
+}
+
 #[test]
 fn amounts_are_within_their_bounds() {
     for (count, released, is_valid) in
@@ -277,7 +300,7 @@ fn what_is_not_a_part_is_refused() {
     let parts: Vec<_> =
         set.slots().filter(|it| it.key() != Some(SlotKey::PlanSlot(PlanPlace::Head))).collect();
     assert!(parts.len() > 1);
-    let bytes = parts[0].to_canonical();
+    let bytes = parts[1].to_canonical();
     assert!(Slot::from_canonical(&bytes).is_ok());
     let with = |at: usize, value: u8| {
         let mut bytes = bytes.clone();
@@ -287,7 +310,7 @@ fn what_is_not_a_part_is_refused() {
     // Slot kind, tag, bits, index.
     let (bits, index) = (bytes[2], bytes[3]);
     assert!(!with(1, 2) && !with(2, 7) && !with(2, bits + 1) && !with(3, index ^ 1));
-    assert!(!with(2, bits - 1) || index > 0, "nodes of other parts");
+    assert!(index == 1 && !with(2, bits - 1), "nodes of another part");
     // A part without nodes, and one with a version that no entry has.
     assert!(Slot::from_canonical(&[4, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).is_err());
     let one = head(7).slots(&entries(1, 1)).unwrap();

@@ -198,8 +198,9 @@ pub(crate) fn plan_heads() -> impl Strategy<Value = PlanHead> {
     let pass = (LABEL, 1..PASS_LIMIT, 1..PASS_LIMIT, marker, digests());
     (pass, failed, holds, problems).prop_map(
         |((horde, term, pass, target, view), failed, holds, problems)| {
-            let head = PlanHead::new(horde.parse().unwrap(), term, pass, target, view);
-            PlanHead { failed, holds, problems, ..head }
+            let mut head = PlanHead::new(horde.parse().unwrap(), term, pass, target, view);
+            (head.failed, head.holds, head.problems) = (failed, holds, problems);
+            head
         },
     )
 }
@@ -222,8 +223,11 @@ pub(crate) fn instances() -> impl Strategy<Value = Instances> {
     })
 }
 
+/// Service, version, stage and first pass.
+type Line = ([u8; 8], u8, u8, First);
+
 /// The encoding of such a statement, whether or not it is one.
-pub(crate) fn instances_bytes(all: Vec<(([u8; 8], u8, u8, First), u16)>) -> Vec<u8> {
+pub(crate) fn instances_bytes(all: Vec<(Line, u16)>) -> Vec<u8> {
     let fences: std::collections::BTreeSet<_> =
         all.iter().map(|((.., first), _)| (first.term, first.leader)).collect();
     let mut out = Encoder::default();

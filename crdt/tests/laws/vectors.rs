@@ -222,9 +222,8 @@ fn plans() {
     let mut head = PlanHead::new("main".parse().unwrap(), 258, 7, target, Digest([2; 32]));
     let node = |n: u8| Principal([n; 32]);
     let set = head.clone().slots(&[(node(1), entries.clone())].into()).unwrap();
-    for slot in set.slots() {
-        let name = format!("{:?}", slot.key().unwrap());
-        found.value(&name, slot);
+    for (slot, name) in set.slots().zip(["head", "part.0"]) {
+        found.value(name, slot);
         found.hex(&format!("{name}.id"), &slot.id().0);
     }
     head.failed = [(SpecTag([9; 8]), Failure::CrashLoop)].into();
@@ -237,9 +236,8 @@ fn plans() {
     // Enough nodes for two parts.
     let many: BTreeMap<_, _> = (0..150).map(|n| (node(n), entries.clone())).collect();
     let set = head.slots(&many).unwrap();
-    for slot in set.slots() {
-        let name = format!("many.{:?}", slot.key().unwrap());
-        found.hex(&format!("{name}.id"), &slot.id().0);
+    for (slot, name) in set.slots().zip(["head", "part.0", "part.1"]) {
+        found.hex(&format!("many.{name}.id"), &slot.id().0);
     }
     found.hex("name", &NameTag::of(&"web".parse().unwrap()).0);
     let key = |stage, first| InstanceKey {

@@ -11,8 +11,8 @@
 //!   So each has a value as soon as the picks that it mentions are decided, and lists are evaluated from front
 //!   to back. Evaluate each name once and keep its value: `b := a | a`, `c := b | b`, … doubles the work with each
 //!   name otherwise.
-//! * Expanded through names, no set or number is deeper than [`LEVELS_MAX`](crate::syntax::LEVELS_MAX) levels.
-//!   A pick ends the expansion.
+//! * Counted through names, no named set or number is more than 320 operations deep, and no other more than
+//!   twice that, so that walking one recursively is safe. A pick ends the count.
 //! * No service is picked twice, and every condition names a service that is picked.
 
 mod after;
@@ -35,6 +35,16 @@ pub struct Checked {
 }
 
 impl Checked {
+    /// A program of parts that keep the invariants of the module.
+    pub(crate) fn new(
+        picks: Vec<Pick>,
+        sets: Vec<NamedSet>,
+        numbers: Vec<NamedNumber>,
+        afters: Vec<After>,
+    ) -> Self {
+        Self { picks, sets, numbers, afters }
+    }
+
     /// All picks, in the order of solving.
     pub fn picks(&self) -> &[Pick] {
         &self.picks

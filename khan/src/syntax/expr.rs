@@ -57,6 +57,31 @@ pub enum ExprKind {
     },
 }
 
+impl Expr {
+    /// The expressions of which it is made, in the order of the text.
+    pub fn children(&self) -> Vec<&Self> {
+        match &self.kind {
+            ExprKind::All | ExprKind::Label { .. } | ExprKind::Nodes(_) => Vec::new(),
+            ExprKind::Number(_) | ExprKind::Name(_) => Vec::new(),
+            ExprKind::Not(inner) | ExprKind::Size(inner) => vec![inner],
+            ExprKind::And(operands) | ExprKind::Or(operands) => operands.iter().collect(),
+            ExprKind::Chain { first, rest } => {
+                core::iter::once(&**first).chain(rest.iter().map(|(_, operand)| operand)).collect()
+            }
+            ExprKind::Bind { value, .. } => vec![value],
+            ExprKind::Pick(pick) => [&pick.count, &pick.set].into_iter().chain(&pick.max).collect(),
+        }
+    }
+
+    /// Calls a function with this expression and all within, in the order in which they begin.
+    pub fn visit<'a>(&'a self, see: &mut impl FnMut(&'a Self)) {
+        see(self);
+        for child in self.children() {
+            child.visit(see);
+        }
+    }
+}
+
 /// An operator on numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operator {

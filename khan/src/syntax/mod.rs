@@ -7,6 +7,10 @@
 //! Every expression has its [`Span`], the place where it is written. Equality compares spans too.
 
 mod after;
+#[cfg(test)]
+pub(crate) mod arbitrary;
+#[cfg(test)]
+mod erase;
 mod expr;
 mod pick;
 mod program;

@@ -14,7 +14,7 @@ pub struct Pick {
     /// On which nodes they may run.
     pub set: Expr,
     /// The key of the label whose least filled value is filled first.
-    pub spread: Option<String>,
+    pub spread: Option<Named>,
     /// At most that many instances on one node.
     pub max: Option<Expr>,
 }

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! **Earlier generations** are named by the blobs that hold their contents, newest first. The id is signed with the
-//! rest, so a content that matches it is the one that was signed, whoever delivers it. A new target takes over the
+//! rest, so a content that matches it is the one that was signed, from wherever it comes. A new target takes over the
 //! list of the one before, with that one in front; the oldest make way, at most [`EARLIER_MAX`] remain, and fewer
 //! where the services need the room. The last one stays, so that there is always a generation to go back to.
 //!
@@ -196,6 +196,7 @@ impl Canonical for Target {
     }
 
     fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let before = input.remaining();
         input.version("version of a target", VERSION)?;
         let program = input.str(CONTENT_MAX, "program of a target")?.to_owned();
         let services = decode_services(input)?;
@@ -207,6 +208,10 @@ impl Canonical for Target {
         }
         if !earlier::is_in_order(&earlier) {
             return Err(DecodeError::Invalid("order of earlier generations"));
+        }
+        let (found, limit) = (before - input.remaining(), CONTENT_MAX);
+        if found > limit {
+            return Err(DecodeError::TooLarge { what: "bytes of a target", found, limit });
         }
         Ok(Self { program, services, note, earlier })
     }

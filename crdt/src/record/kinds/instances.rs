@@ -12,13 +12,13 @@ use crate::service::SpecTag;
 const LINES_MAX: usize = 256;
 /// How many fences of leaders a statement may name.
 const FENCES_MAX: usize = 60;
-/// What a line takes in memory beside its bytes.
+/// The memory that a line takes beside its bytes.
 const LINE_COST: usize = 32;
 
 /// A node's statement about what it runs for a target. None: it runs nothing for one.
 ///
-/// What people started by hand is not in it. It says which version, how far each instance is, how many there are, and
-/// which pass first assigned them: registrations say nothing of versions, of tasks, of services without ports, and of
+/// Services that people started by hand are not in it. It says which version, how far each instance is, how many there
+/// are, and which pass first assigned them: registrations say nothing of versions, of tasks, of services without ports, and of
 /// what is not up. It does not say which plan the node enacts, because then each pass would change the record of every
 /// node.
 ///

@@ -46,7 +46,7 @@ slot_kinds! {
     4 => PlanSlot keyed PlanPlace;
     "slots of a plan", at most 65, owner Part, shown ByKey.
 
-    /// What the node runs for a target. None: nothing.
+    /// The instances that the node runs for a target. None: it runs none.
     5 => Instances keyed ();
     "statements about a target's instances", at most 1, owner Part, shown ByKey.
 }

@@ -3,7 +3,6 @@ use crate::record::{PlanHead, PlanPart, SlotValue};
 
 /// A slot of the plan of a horde's leader. [`Plan`](crate::record::Plan) reads them together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "one head to at most 64 parts")]
 pub enum PlanSlot {
     /// Everything but the entries.
     Head(PlanHead),

@@ -7,7 +7,7 @@ use super::{
 use crate::Principal;
 use crate::canon::Canonical as _;
 use crate::name::ServiceName;
-use crate::record::{PlanSlot, SLOT_BYTES_MAX, SlotKind as _, SlotSet};
+use crate::record::{PlanSlot, SLOT_BYTES_MAX, Slot, SlotKind as _, SlotSet};
 use crate::service::SpecTag;
 
 /// Tells the entries of one node apart.
@@ -41,7 +41,7 @@ impl PlanHead {
         let (bits, parts) = fit(entries)?;
         let parts: Vec<_> =
             parts.into_iter().map(|part| PlanSlot::Part(part).into_slot()).collect();
-        let ids: Vec<_> = parts.iter().map(|slot| slot.id()).collect();
+        let ids: Vec<_> = parts.iter().map(Slot::id).collect();
         let head = PlanSlot::Head(self.over(bits, root(ids.iter())));
         let parts = parts.iter().filter_map(|slot| PlanSlot::of(slot).cloned());
         // There are at most 64 parts, each with an index of its own.

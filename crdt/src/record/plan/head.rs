@@ -11,9 +11,9 @@ use crate::service::SpecTag;
 /// How many failed versions a head has: every version that a target has may fail.
 pub const FAILED_MAX: usize = TARGET_SERVICES_MAX;
 
-/// What a hold or a problem takes in memory beside its bytes: two strings and a number.
+/// The memory that a hold or a problem takes beside its bytes: two strings and a number.
 const NOTE_COST: usize = 128;
-/// What a failed version takes in memory beside its bytes: its place in a map.
+/// The memory that a failed version takes beside its bytes: its place in a map.
 const FAILED_COST: usize = 32;
 
 /// Everything of a plan but its entries.
@@ -32,9 +32,9 @@ pub struct PlanHead {
     pub view: Digest,
     /// The versions that failed; at most [`FAILED_MAX`]. Until there is another target, nobody starts them.
     pub failed: BTreeMap<SpecTag, Failure>,
-    /// What does not start yet.
+    /// Services of which something does not start yet.
     pub holds: Notes<Hold>,
-    /// What is not placed as the program says.
+    /// Services that are not placed as the program says.
     pub problems: Notes<Problem>,
     /// How many bits of a node's hash name its part.
     bits: u8,

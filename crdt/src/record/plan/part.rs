@@ -19,7 +19,7 @@ const ROWS_MAX: usize = SLOT_BYTES_MAX / ROW_BYTES;
 /// The bytes of an entry.
 const ROW_BYTES: usize = 16;
 
-/// What a version, a node and an entry take in memory beside their bytes.
+/// The memory that a version, a node and an entry take beside their bytes.
 const VERSION_COST: usize = 64;
 const NODE_COST: usize = 48;
 const ROW_COST: usize = 16;

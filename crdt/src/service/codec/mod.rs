@@ -55,7 +55,7 @@ impl Fields<Image> {
         self.encode_placement(out);
     }
 
-    /// What is started.
+    /// The program and its surroundings.
     fn encode_program(&self, out: &mut Encoder) {
         let Kind::Plain = self.kind;
         out.str(self.rev.as_str()).str(self.horde.as_str()).u8(PLAIN);
@@ -154,7 +154,7 @@ impl Fields<Image> {
         Ok(())
     }
 
-    /// What only a target uses.
+    /// The keys that only a target uses.
     fn encode_placement(&self, out: &mut Encoder) {
         out.fixed(&self.priority.to_be_bytes());
         self.rollout.encode(out);

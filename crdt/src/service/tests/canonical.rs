@@ -18,7 +18,7 @@ fn another_version_is_refused_by_name() {
     assert_eq!(err, DecodeError::Unknown { what: "version of a service config", found: 2 });
 }
 
-/// What breaks a rule can be encoded, by a build without the rule or by an attacker, and is not read.
+/// A build without a rule, or an attacker, can encode a config that breaks it. Nobody reads that.
 #[test]
 fn what_breaks_a_rule_does_not_decode() {
     type Break = fn(&mut Fields<Image>);
@@ -39,7 +39,7 @@ fn what_breaks_a_rule_does_not_decode() {
         ("percent", |it| it.rollout.step = Step::Percent(101)),
         ("deadline", |it| it.rollout.deadline = Default::default()),
         ("replace_after", |it| {
-            it.moving.replace_after = ReplaceAfter::Time(REPLACE_AFTER.end().saturating_mul(2))
+            it.moving.replace_after = ReplaceAfter::Time(REPLACE_AFTER.end().saturating_mul(2));
         }),
     ];
     for (name, set) in rows {

@@ -1,4 +1,4 @@
-//! What a target makes of a config.
+//! Configs as targets use them.
 
 use proptest::prelude::*;
 

@@ -1,0 +1,25 @@
+//! Where the instances of one service are to run.
+
+use crate::world::NodeSet;
+
+/// Where the instances of one service are to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placement {
+    /// How many on each node, in the order of [`World::nodes`](crate::world::World::nodes).
+    pub wanted: Vec<u32>,
+    /// How many the program wants in all; `None` if that number has no value.
+    pub count: Option<u32>,
+    /// The rules that placed them; `None` for a service without a solution, which stays as it runs.
+    pub rules: Option<Rules>,
+}
+
+/// The rules for the instances of one service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// On which nodes they may run.
+    pub set: NodeSet,
+    /// At most that many on one node.
+    pub cap: u32,
+    /// At most that many in all.
+    pub count: u32,
+}
