@@ -91,7 +91,7 @@ impl Check {
     }
 }
 
-/// What is there of each version.
+/// The instances of each version that are there.
 fn there(running: &[OwnedRow]) -> BTreeMap<(ServiceName, SpecTag), There> {
     let mut all: BTreeMap<_, There> = BTreeMap::new();
     let counts = |row: &&OwnedRow| !matches!(row.stage, Stage::Stopping | Stage::Blocked);

@@ -18,7 +18,7 @@ use crate::proctor::Owned;
 #[derive(Debug, Default)]
 pub(super) struct Configs(BTreeMap<ServiceName, (SpecTag, Config)>);
 
-/// What is known of a version.
+/// The knowledge about a version.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Known<'a> {
     /// Its config, and its image for this machine.
@@ -52,7 +52,7 @@ impl Configs {
         missing
     }
 
-    /// What is known of the version of a service that the assignment has.
+    /// Looks up the version of a service that the assignment has.
     pub(super) fn of(&self, name: &ServiceName, machine: Machine) -> Known<'_> {
         let Some((_, config)) = self.0.get(name) else { return Known::Nothing };
         config.image.of(machine).map_or(Known::NoImage, |blob| Known::Config(config, blob))

@@ -2,7 +2,7 @@ use super::{Command, RETRY};
 use crate::proctor::{Goals, Order};
 use crate::time::Instant;
 
-/// What the picket was handed: one set at a time, and again until it accepted it.
+/// The sets that the picket is handed: one at a time, and again until it accepted it.
 #[derive(Debug, Default)]
 pub(super) struct Hand {
     /// The set that it accepted last; none: unknown, after a start.

@@ -18,7 +18,7 @@
 //! 2. The order never decreases: by the target's marker first, then by the pass. Nor does it exceed the marker of the
 //!    document that the node has.
 //! 3. It hands in no config but one that it found by its tag in a target document that counted, or in an earlier
-//!    generation which one named. What the picket has came from such a one, so of that it needs no config
+//!    generation which one named. The versions that the picket has came from such a one, so they need no config
 //!    ([`Goal::Had`]).
 //! 4. A service whose image is not here yet stays as it is.
 //! 5. Where nothing changes it hands in nothing and says nothing. It says something at most once in [`REST`].

@@ -8,7 +8,7 @@ use crate::time::Instant;
 /// How many instances there are of each key.
 pub(super) type Said = BTreeMap<InstanceKey, u16>;
 
-/// What the node says in its record of the target's instances: the whole list, on change, at most once in [`REST`].
+/// The statement about the target's instances in the node's record: the whole list, on change, at most once in [`REST`].
 #[derive(Debug, Default)]
 pub(super) struct Say {
     /// The content of the record's slot; none: unknown, after a start.

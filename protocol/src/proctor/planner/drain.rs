@@ -1,4 +1,4 @@
-//! What stays on nodes that are being drained.
+//! The instances that stay on nodes that are being drained.
 //!
 //! An instance of such a node ends when its replacement is ready, and not before. **Invariants**: with what is ready
 //! elsewhere, as many stay as the program wants, as far as they are there; so a drain takes no service away, and where
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crux_crdt::Principal;
 
-/// What a node that is being drained has of a service.
+/// The instances of a service on a node that is being drained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Leaving {
     /// How many instances the last plan has there.

@@ -1,4 +1,4 @@
-//! How a new version of a service comes to its nodes: step by step, in place, and back if it fails.
+//! How a new version of a service gets on its nodes: step by step, in place, and back if it fails.
 //!
 //! ```text
 //!   places: a a a a a a a a       step 2
@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The nodes stay the same, so what spreads over zones stays spread. A step is a function of what runs: a new leader
-//! goes on where the one before ended.
+//! continues where the one before ended.
 //!
 //! **Invariants**
 //!
@@ -48,7 +48,7 @@ pub struct Place {
 /// The places of a service, in the order in which they get the new version. A place that is lost is none.
 pub type Places = BTreeMap<Principal, Place>;
 
-/// What a leader remembers of a service; a new leader begins with nothing.
+/// A leader's memory of a service; a new leader begins with nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Memory {
     /// The version that it is about.
@@ -74,7 +74,7 @@ pub struct Rollout {
     pub deadline: Duration,
 }
 
-/// What becomes of a service now.
+/// The versions of a service from now on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Turn {
     /// The version of each place.
