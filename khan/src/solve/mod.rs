@@ -11,7 +11,7 @@
 //! ```
 //!
 //! * **Picks that rest on no other.** One round is the whole search. If instances take equal room it is *exact*: it
-//!   begins with the placement that keeps the most, and adds instances along cheapest paths ([`round::room`]).
+//!   begins with the placement that keeps the most, and adds instances along cheapest paths (`round::room`).
 //! * **Picks that rest on each other** are NP-hard. Over two nodes with the labels `A` and `B` let
 //!   `xi := pick(vi, 1, ALL)`: it is on `A` (true) or on `B` (false). The clause x1 ∨ ¬x2 ∨ x3 is
 //!   `pick(c, 1, LABEL(A) & (x1 | !x2 | x3))`, so a program is an instance of 3-SAT. For those, twelve rounds by

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use crux_crdt::record::{InstanceKey, Instances, SlotSet};
+use crux_crdt::record::{InstanceKey, InstanceReport, SlotSet};
 
 use super::{Command, REST, RETRY};
 use crate::time::Instant;
@@ -40,7 +40,7 @@ impl Say {
             return self.rests_until;
         }
         self.rests_until = now + REST;
-        match Instances::new(due.clone()).and_then(SlotSet::new) {
+        match InstanceReport::new(due.clone()).and_then(SlotSet::new) {
             Ok(set) => {
                 self.flight = Some(due);
                 out.push(Command::Say(set));

@@ -81,7 +81,7 @@ impl State {
             Event::Fetched(image) => self.images.on_fetched(image),
             Event::FetchFailed(blob) => self.images.on_failed(blob, now),
             Event::Read { blob, content } => {
-                self.earlier.on_read(&self.horde, (blob, content), now)
+                self.earlier.on_read(&self.horde, (blob, content), now);
             }
             Event::Said(durable) => self.say.on_said(durable, now),
             Event::Wake => {}

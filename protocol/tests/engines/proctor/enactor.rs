@@ -299,7 +299,7 @@ fn parts_are_read_from_whole_plans_of_the_horde() {
     let head = |pass| PlanHead::new("main".parse().unwrap(), 3, pass, marker(4), Digest::default());
     let record = set_record(1, &head(2).slots(&entries).unwrap());
     let horde = "main".parse().unwrap();
-    assert_eq!(Assignment::all([&*record], &horde, &me), [part.clone()]);
+    assert_eq!(Assignment::all([&*record], &horde, &me), std::slice::from_ref(&part));
     let nothing = Assignment { entries: [].into(), ..part };
     assert_eq!(Assignment::all([&*record], &horde, &principal(6)), [nothing]);
     assert_eq!(Assignment::all([&*record], &"other".parse().unwrap(), &me), []);

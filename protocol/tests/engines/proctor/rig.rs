@@ -9,7 +9,7 @@ use crux_crdt::canon::Canonical as _;
 use crux_crdt::document::{Earlier, Marker, Target};
 use crux_crdt::name::ServiceName;
 use crux_crdt::record::{
-    Amount, First, InstanceKey, Instances, NameTag, Pass, PlanKey, SlotSet, Stage,
+    Amount, First, InstanceKey, InstanceReport, NameTag, Pass, PlanKey, SlotSet, Stage,
 };
 use crux_crdt::service::{self, Config, Fields, Machine, SpecTag};
 use crux_protocol::picket::Image;
@@ -119,7 +119,7 @@ pub(super) fn say(rows: &[OwnedRow]) -> Command {
         first: row.first,
     };
     let all: BTreeMap<_, _> = rows.iter().map(|row| (key(row), row.count)).collect();
-    Command::Say(SlotSet::new(Instances::new(all).unwrap()).unwrap())
+    Command::Say(SlotSet::new(InstanceReport::new(all).unwrap()).unwrap())
 }
 
 /// An enactor with a clock.
