@@ -39,7 +39,7 @@ impl Config {
     /// the one that a node runs for it have the same, and a new step of a roll-out is not a new version.
     pub fn spec(&self) -> Digest {
         let (rollout, moving) = (Rollout::default(), Moving::default());
-        let plain = Fields { count: 1, priority: 0, rollout, moving, ..self.clone().into_fields() };
+        let plain = Fields { count: 1, priority: 0, rollout, moving, ..self.plain() };
         let mut out = Encoder::default();
         plain.encode(&mut out);
         sha3("crux/spec/1", &[&out.finish()])
