@@ -21,6 +21,11 @@ impl Times {
         self.0.is_empty()
     }
 
+    /// All of them, the shortest first.
+    pub fn all(&self) -> &[Duration] {
+        &self.0
+    }
+
     /// What so many of a thousand took at most; zero if there are none.
     pub fn within(&self, of_thousand: usize) -> Duration {
         let last = self.0.len().saturating_sub(1);

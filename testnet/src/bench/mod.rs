@@ -7,6 +7,7 @@
 //! | [`stall`] | stopped → dead, resumed → alive, and who is wronged | watch streams |
 //! | [`idle`] | CPU time and memory of a flock left alone | the kernel's accounts |
 //! | [`blob`] | a get of one file → complete, and sealed, on the other node | the get's own stream |
+//! | [`khan()`] | the solver of target states, in this process | the clock around a call |
 //! | [`files`] | many small files put on one node, and got by another | the answers |
 //! | [`services()`] | a program started, killed, taken over by the next picket → it answers | calls over TCP without pause |
 //! | [`swarm`] | one seed → sealed on each of many that fetch at once | each get's own stream |
@@ -22,6 +23,7 @@ mod cost;
 mod detect;
 mod files;
 mod idle;
+mod khan;
 mod leader;
 mod machine;
 mod noise;
@@ -43,6 +45,7 @@ pub use cost::{Cost, Meter};
 pub use detect::detect;
 pub use files::files;
 pub use idle::idle;
+pub use khan::{Placements, khan};
 pub use machine::Machine;
 pub use report::{Absent, Idle, Latency, Report, Value};
 pub use samples::{Figure, Samples, Spread};

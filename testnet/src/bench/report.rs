@@ -279,7 +279,7 @@ fn plain_table(header: &[&str], texts: usize) -> Table {
 }
 
 /// `median (min–max)`.
-fn spread(spread: &Spread) -> String {
+pub(super) fn spread(spread: &Spread) -> String {
     format!("{} ({}–{})", number(spread.median), number(spread.min), number(spread.max))
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::Error;
 use crate::bench::{self, Bench, Report};
-use crate::output::{say, say_json};
+use crate::output::{note, say, say_json};
 
 /// Measure, beside serf and etcd where they are installed
 #[derive(Debug, clap::Subcommand)]
@@ -26,6 +26,19 @@ pub(super) enum Verb {
     Swarm(Swarm),
     /// Programs started, killed and watched by a node, beside runit, s6 and supervisord
     Services(Services),
+    /// The solver of target states: programs parsed, and instances placed, in this process
+    Khan(Khan),
+}
+
+/// How often to solve
+#[derive(Debug, clap::Args)]
+pub(super) struct Khan {
+    /// How often each is timed
+    #[arg(long, default_value_t = 11, value_parser = clap::value_parser!(u16).range(5..=1000))]
+    rounds: u16,
+    /// Write one JSON document to standard output instead of a table
+    #[arg(long)]
+    json: bool,
 }
 
 /// How many programs
@@ -203,6 +216,7 @@ pub(super) async fn run(verb: Verb, exe: PathBuf) -> Result<(), Error> {
             let swarming = bench::Swarming { bench, bytes, cap, rounds: rounds.into() };
             (bench::swarm(&swarming).await?, how.json)
         }
+        Verb::Khan(args) => return khan(&args),
         Verb::Services(args) => {
             let services = bench::Services {
                 bench: args.common.bench(exe),
@@ -214,6 +228,16 @@ pub(super) async fn run(verb: Verb, exe: PathBuf) -> Result<(), Error> {
         }
     };
     print(&report, json);
+    Ok(())
+}
+
+fn khan(args: &Khan) -> Result<(), Error> {
+    let found = bench::khan(args.rounds.into(), &mut |what| note(what));
+    if args.json {
+        say_json(&found);
+    } else {
+        say(&found);
+    }
     Ok(())
 }
 
