@@ -11,7 +11,7 @@
 //! ```
 //!
 //! * **Picks that rest on no other.** One round is the whole search. If instances take equal room it is *exact*: it
-//!   begins with the placement that keeps the most, and adds instances along cheapest paths (`round::room`).
+//!   begins with the placement that keeps the most, and adds instances along cheapest paths ([`round::room`]).
 //! * **Picks that rest on each other** are NP-hard. Over two nodes with the labels `A` and `B` let
 //!   `xi := pick(vi, 1, ALL)`: it is on `A` (true) or on `B` (false). The clause x1 ∨ ¬x2 ∨ x3 is
 //!   `pick(c, 1, LABEL(A) & (x1 | !x2 | x3))`, so a program is an instance of 3-SAT. For those, twelve rounds by
@@ -22,6 +22,9 @@
 //! * *Fixed point.* A solution is what the solver finds from where the solution leads: each better one that it finds from
 //!   there replaces it, until it finds none. From a placement, the first round keeps all of it; so another placement
 //!   only wins by fewer picks unsolved, fewer instances missing or smaller crowds, and the replacing ends.
+//! * *What is satisfied is not given up*: no round counts that leaves a pick without a solution of which the first round
+//!   could keep all that runs. Otherwise the solution found from where one leads might leave a pick as it runs *there*,
+//!   which is not as it runs; where that happens all the same, the first of the two is the solution.
 //! * *Equal views, equal solutions.* No clock, no random source, no hash map; nodes by name. The search is bounded by
 //!   steps, never by time.
 //! * *Left alone.* A pick without a value, and all that rest on it, stay exactly as they run, and a [`Problem`] says so.
@@ -78,11 +81,10 @@ pub fn solve(checked: &Checked, world: &World) -> Solution {
         let there = Running::of(&model, wanted);
         let mut budget = Budget::of(STEPS_MAX);
         let next = search(&model, &there, &mut budget);
-        let same = next.placements == best.placements;
-        best = next;
-        if same {
+        if next.placements == best.placements || !next.leaves_alone(&present) {
             break;
         }
+        best = next;
         whole &= !budget.refused();
     }
     best.cost.starts = best.starts(&present);
@@ -94,10 +96,12 @@ pub fn solve(checked: &Checked, world: &World) -> Solution {
 /// The best of all rounds.
 fn search(model: &Model<'_>, running: &Running, budget: &mut Budget) -> Outcome {
     let nobody = Hungry::none(model);
-    let mut best = Round::new(model, running, ROUNDS[0], &nobody, budget).run();
+    let first = Round::new(model, running, ROUNDS[0], &nobody, budget).run();
     if model.bound.is_empty() {
-        return best;
+        return first;
     }
+    let satisfied = first.satisfied(running);
+    let mut best = first;
     for strategy in &ROUNDS[1..] {
         let least = Cost { starts: starts_at_least(model, running, &best), ..Cost::default() };
         let hungry =
@@ -107,7 +111,8 @@ fn search(model: &Model<'_>, running: &Running, budget: &mut Budget) -> Outcome 
         }
         if is_worth_it(model, running, strategy, &hungry) {
             let next = Round::new(model, running, *strategy, &hungry, budget).run();
-            best = if next.cost < best.cost { next } else { best };
+            let gives_up = satisfied.iter().any(|pick| next.placements[*pick].rules.is_none());
+            best = if next.cost < best.cost && !gives_up { next } else { best };
         }
     }
     best

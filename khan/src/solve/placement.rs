@@ -13,6 +13,18 @@ pub struct Placement {
     pub rules: Option<Rules>,
 }
 
+impl Placement {
+    /// Whether there are so many instances on each node, at least one in all, and the rules allow them.
+    pub(super) fn allows(&self, count: &[u32]) -> bool {
+        let Some(rules) = &self.rules else { return false };
+        let here = |(node, count): (usize, &u32)| {
+            *count == 0 || (*count <= rules.cap && rules.set.contains(node))
+        };
+        let all: u32 = count.iter().sum();
+        (1..=rules.count).contains(&all) && count.iter().enumerate().all(here)
+    }
+}
+
 /// The rules for the instances of one service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {

@@ -9,8 +9,8 @@
 //! * *What of picks that are not decided yet?* They stay where they run ([`Guess::Runs`]), or might be elsewhere
 //!   too ([`Guess::RunsOrMay`]), or might be anywhere ([`Guess::May`]).
 //! * *May a kept instance be given up, so that what found nothing gets its place?* `swaps` says how many.
-//! * *Which pick is served first?* Instances that run, of picks that rest on others, keep their room until those are
-//!   decided; or they make way, and get the room that is left (`make_way`).
+//! * *Who is served first?* What runs of picks that rest on others keeps its room until they are decided; or it
+//!   makes way, and gets what is left (`make_way`).
 
 /// What a round assumes of a pick that is not decided yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -189,7 +189,7 @@ fn reasons_are_counted() {
             {"name": "n3", "labels": ["a"]}, {"name": "n4", "labels": ["a"]}],
         "room": [1000, 100, null], "usage": {"n1": "out", "n2": "keep"}, "present": {"db": {"n3": 1}},
         "weights": {"db": [0, 80, 0], "web": [600, 30, 0]}}"#;
-    let plan = plan("pick(web, 3, LABEL(a))\npick(db, 1, ALL)", world);
+    let plan = plan("pick(web, 3, LABEL(a))\npick(db, 1, (\"n3\"))", world);
     assert_eq!(plan.problems.len(), 1);
     assert_eq!(
         plan.problems[0].to_string(),

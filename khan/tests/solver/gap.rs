@@ -70,7 +70,6 @@ fn programs() -> u32 {
     Config::default().cases.max(600)
 }
 
-#[expect(clippy::print_stdout, reason = "the gap is a figure that people want to see")]
 fn check(places: Option<u64>) {
     let programs = programs();
     let gap = measure(places, programs);

@@ -79,12 +79,16 @@ proptest! {
         }
     }
 
-    /// The same with picks that rest on each other: what rests on nothing that was lost stays.
+    /// The same with picks that rest on each other: what rests on nothing that was lost stays, unless the solver found
+    /// no way that is proved the best. Then fewer instances missing count for more than one that moves.
     #[test]
     fn loss_moves_only_what_rests_on_it(case in cases(Shape { nodes: 7, places: None, usages: false, ..SHAPE }), lost in 0_usize..7) {
         let there = applied(&case, &solve(&case.checked, &case.world));
         let (world, _) = lose(&there, lost);
         let solution = solve(&case.checked, &world);
+        if !solution.exact {
+            return Ok(());
+        }
         let mut touched = std::collections::BTreeSet::new();
         for (at, pick) in case.checked.picks().iter().enumerate() {
             let ran_there = there.present(&pick.service, lost).is_some();

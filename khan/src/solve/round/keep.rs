@@ -19,11 +19,6 @@ enum Trouble {
     Arithmetic(String),
 }
 
-/// Before the group of a node counts: whether it gets nothing new, and its use to what rests on the pick.
-type BeforeGroup = (bool, Reverse<i32>);
-/// Within a group: instances, seniority, load, name.
-type WithinGroup = (u32, u64, u64, usize);
-
 impl Round<'_> {
     /// Keeps what runs of a pick and may stay, or freezes the pick.
     pub(super) fn keep(&mut self, pick: usize) {
@@ -143,7 +138,7 @@ impl Round<'_> {
         if surplus == 0 {
             return;
         }
-        let mut nodes = self.droppable(pick);
+        let mut nodes = self.to_drop(pick);
         for _ in 0..surplus {
             let Some((group, before, after)) = nodes.take() else { return };
             let (_, rank, _, node) = after;
@@ -154,7 +149,7 @@ impl Round<'_> {
         }
     }
 
-    fn droppable(&mut self, pick: usize) -> Grouped<BeforeGroup, WithinGroup> {
+    fn to_drop(&mut self, pick: usize) -> Grouped<(bool, Reverse<i32>), (u32, u64, u64, usize)> {
         self.look_ahead(pick);
         let (groups, count) = self.groups(pick);
         let mut by_group = vec![(0, Vec::new()); count];

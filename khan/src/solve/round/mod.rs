@@ -133,6 +133,18 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
+    /// The picks that have a solution of which all that runs could be part.
+    pub(super) fn satisfied(&self, running: &Running) -> Vec<usize> {
+        let picks = 0..self.placements.len();
+        picks.filter(|pick| self.placements[*pick].allows(&running.count[*pick])).collect()
+    }
+
+    /// Whether each pick without a solution is as it runs.
+    pub(super) fn leaves_alone(&self, running: &Running) -> bool {
+        let mut picks = self.placements.iter().zip(&running.count);
+        picks.all(|(placement, count)| placement.rules.is_some() || placement.wanted == *count)
+    }
+
     /// How many instances it starts, given what runs.
     pub(super) fn starts(&self, running: &Running) -> u32 {
         let placements = self.placements.iter().enumerate();
