@@ -7,7 +7,7 @@ use crate::parser::{self, Parsed};
 use crate::printer;
 use crate::syntax::{BYTES_MAX, Span};
 
-/// What a text means, and what is wrong in it.
+/// The meaning of a text, and its mistakes.
 #[derive(Debug, Clone, Default)]
 pub struct Compiled {
     /// The program, if there is no error.
@@ -25,7 +25,7 @@ pub fn compile(text: impl AsRef<[u8]>) -> Compiled {
     let original = parsed.original;
     let (mut diagnostics, mut checked) = (parsed.errors, None);
     diagnostics.extend(parsed.warnings);
-    // What a broken statement binds or picks is not known, so that names and services would be reported that
+    // The names that a broken statement binds and the services that it picks are not known, so that names and services would be reported that
     // are not missing.
     if !diagnostics.iter().any(Diagnostic::is_error) {
         let outcome = checker::check(&parsed.program);

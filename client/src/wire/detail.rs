@@ -22,7 +22,7 @@ pub(super) struct ErrorInfo {
     /// In which the word has its meaning.
     #[prost(string, tag = "2")]
     pub(super) domain: String,
-    /// What else there is to say.
+    /// Further fields.
     #[prost(map = "string, string", tag = "3")]
     pub(super) metadata: HashMap<String, String>,
 }
@@ -54,7 +54,7 @@ pub(super) fn with_info(code: Code, message: String, info: &ErrorInfo) -> Status
     Status::with_details(code, message, Bytes::from(rpc.encode_to_vec()))
 }
 
-/// The first information that the status carries. What does not decode carries none.
+/// The first information that the status carries. Bytes that do not decode carry none.
 pub(super) fn info(status: &Status) -> Option<ErrorInfo> {
     let rpc = Rpc::decode(status.details()).ok()?;
     let any = rpc.details.into_iter().find(|any| any.type_url == ERROR_INFO)?;

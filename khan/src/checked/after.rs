@@ -6,7 +6,7 @@ use crate::syntax::Stage;
 /// No instance of a service starts for the first time before all conditions hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct After {
-    /// What waits.
+    /// The service that waits.
     pub pick: PickId,
     /// The conditions, at least one.
     pub conds: Vec<Cond>,

@@ -43,7 +43,7 @@ use crate::syntax::{Expr, ExprKind, Program, Span};
 /// without a name can have at most, five operations each.
 pub(crate) const DEPTH_MAX: usize = 320;
 
-/// What the checker finds out.
+/// The checker's findings.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     /// The program, if nothing is wrong.

@@ -1,4 +1,4 @@
-//! What programs mean, and that what is built keeps the invariants of `checked`.
+//! The meaning of programs, and that what is built keeps the invariants of `checked`.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What was found so far.
+//! The mistakes found so far.
 
 use super::{Diagnostic, Kind};
 use crate::syntax::Span;

@@ -15,9 +15,9 @@ pub struct Located {
     pub end: usize,
     /// The rule that is broken.
     pub kind: Kind,
-    /// What is wrong, for people.
+    /// The mistake, for people.
     pub message: String,
-    /// What to do about it, if that is known.
+    /// How to mend it, if that is known.
     pub help: Option<String>,
 }
 

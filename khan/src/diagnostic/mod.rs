@@ -25,11 +25,11 @@ pub struct Diagnostic {
     pub kind: Kind,
     /// Where.
     pub span: Span,
-    /// What is wrong, for people.
+    /// The mistake, for people.
     pub message: String,
     /// The text at the caret, shorter than the message; perhaps empty.
     pub label: String,
-    /// What to do about it, if that is known.
+    /// How to mend it, if that is known.
     pub help: Option<String>,
     /// Other places that matter, each with its text.
     pub context: Vec<(Span, String)>,

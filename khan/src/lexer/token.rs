@@ -6,7 +6,7 @@ use crate::syntax::Span;
 /// A token and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Token<'a> {
-    /// What it is.
+    /// Its kind.
     pub(crate) kind: TokenKind,
     /// As written.
     pub(crate) text: &'a str,
@@ -16,7 +16,7 @@ pub(crate) struct Token<'a> {
     pub(crate) breaks: usize,
 }
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TokenKind {
     /// A name without quotes that is not a word of the language.

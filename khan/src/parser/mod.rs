@@ -40,7 +40,7 @@ use crate::diagnostic::{Diagnostic, Found};
 use crate::lexer::{Token, TokenKind, lex};
 use crate::syntax::{LEVELS_MAX, PICKS_MAX, Program};
 
-/// What a text says, as far as it is a program.
+/// The statements of a text, as far as it is a program.
 #[derive(Debug, Clone, Default)]
 pub struct Parsed {
     /// The statements without a mistake.

@@ -1,4 +1,4 @@
-//! What parses to what, where `!` bound loosest, and how the parser continues after a mistake.
+//! How texts parse, where `!` bound loosest, and how the parser continues after a mistake.
 
 use proptest::prelude::*;
 

@@ -12,7 +12,7 @@ pub struct Expr {
     pub span: Span,
 }
 
-/// What an expression is. Its value is a number or a set of nodes; the checker finds out which.
+/// The kinds of expression. Its value is a number or a set of nodes; the checker finds out which.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExprKind {
     /// `ALL`: the nodes of the horde that are neither drained nor lost.
@@ -52,7 +52,7 @@ pub enum ExprKind {
     Bind {
         /// The name.
         name: Named,
-        /// What it names.
+        /// The name.
         value: Box<Expr>,
     },
 }
