@@ -128,6 +128,9 @@ impl State {
             let Change::State(facts) = change else { continue };
             let refused = self.strew.may_state(facts).err();
             let placed = facts.iter().filter(|fact| self.merge_written(fact, now)).count();
+            if placed == facts.len() && self.strew.may_state(facts).is_ok() {
+                continue;
+            }
             let refused = match refused {
                 Some(refused) if refused.is_overtaken() || placed < facts.len() => refused,
                 None if placed < facts.len() => Refused::NoRoom,
