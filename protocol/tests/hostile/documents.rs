@@ -245,6 +245,20 @@ fn who_was_overtaken_while_the_write_was_under_way_is_told_that_it_is_written() 
     assert_eq!(winners.len(), 2, "it may win, and it may lose");
 }
 
+/// It has no rival and counts, as whoever repeats it is told.
+#[test]
+fn a_write_that_counts_is_done_though_a_grant_came_while_it_was_under_way() {
+    let mut rig = rig(&[]);
+    let mine = own("rule/a", 0, 1, b"mine");
+    rig.disk = Disk::Stuck;
+    assert_eq!(rig.control(state(&[&mine], 0)), None);
+    assert_eq!(gossip(&mut rig, &grant(1, 1, 1, 4)), Verdict::Accept);
+    rig.answers.clear();
+    rig.unstick();
+    assert_eq!(rig.answers, [Ok(Answer::Done)]);
+    assert_eq!(rig.control(state(&[&mine], 0)), Some(Ok(Answer::Done)));
+}
+
 #[test]
 fn who_is_revoked_while_the_write_is_under_way_is_told_that_it_has_no_effect() {
     let granted = grant(1, 1, 1, 4);
