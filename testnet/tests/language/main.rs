@@ -25,13 +25,14 @@ use words::{EXCEPTIONS, Exception, OPENERS, OPENERS_OF_COMMENTS};
 
 /// Code with strings that people read, and the tests in it.
 const PRODUCT: &[&str] =
-    &["crdt/src", "client/src", "protocol/src", "picket/src", "node/src", "sim/src", "testnet/src"];
+    &["crdt/src", "khan/src", "client/src", "protocol/src", "picket/src", "node/src", "sim/src", "testnet/src"];
 const TESTS: &[&str] = &["tests", "tests.rs", "testing.rs"];
 /// Places in which comments, too, never open with What.
 const STRICT: &[&str] = &[
     "client",
     "crdt/src/record/kinds/unwell.rs",
     "crdt/src/service",
+    "khan",
     "node/src/api",
     "node/src/cli",
     "node/src/config",
