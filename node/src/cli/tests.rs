@@ -4,6 +4,7 @@ mod colours;
 mod document;
 mod first;
 mod keygen;
+mod khan;
 mod service;
 mod setting;
 mod user;
@@ -121,11 +122,11 @@ const READS: [(&str, &str); 17] = [
 
 /// Commands that read and have a test of their own: of a stream, and of a blob, a document or a file that has to be
 /// there.
-const READS_ELSEWHERE: [&str; 7] =
-    ["watch", "blob get", "blob path", "doc show", "logs", "events", "service check"];
+const READS_ELSEWHERE: [&str; 8] =
+    ["watch", "blob get", "blob path", "doc show", "logs", "events", "service check", "khan check"];
 
 /// Commands that change something, or run.
-const WRITES: [&str; 28] = [
+const WRITES: [&str; 29] = [
     "keygen",
     "run",
     "fulcrum",
@@ -154,6 +155,7 @@ const WRITES: [&str; 28] = [
     "service stop",
     "service restart",
     "service rm",
+    "khan fmt",
 ];
 
 /// The commands below one, each with those before it.
