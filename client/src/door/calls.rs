@@ -48,6 +48,7 @@ impl Class {
         match (service, method) {
             ("crux.v1.Control", "Status" | "Leader" | "Members" | "Services" | "Resolve")
             | ("crux.v1.Documents", "ListDocuments" | "ShowDocument" | "DocumentBasis")
+            | ("crux.v1.Blobs", "HeldBlobs")
             | ("grpc.health.v1.Health", "Check")
             | ("crux.v1.Services", "GetPicket" | "ShowService") => Self::Read,
             ("crux.v1.Control" | "grpc.health.v1.Health", "Watch")

@@ -163,6 +163,9 @@ kinds! {
     /// The request exceeds a limit.
     LimitReached        "limit_reached"        RESOURCE_EXHAUSTED  Refused  Caller      false
         [No Yes Unknown] "Ask for less, remove something, or use another node."
+    /// A target has more bytes than a document holds.
+    TargetTooLarge      "target_too_large"     RESOURCE_EXHAUSTED  Refused  Caller      false
+        [No] "Shorten the program, arguments and variables, or split the services over two hordes."
     /// The disk is full: the node reads and does not write.
     DiskFull            "disk_full"            RESOURCE_EXHAUSTED  Refused  Environment true
         [No] "Make room on the disk; nothing has to be restarted."

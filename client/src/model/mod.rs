@@ -21,6 +21,7 @@ mod prefix;
 mod service;
 mod settled;
 mod status;
+mod target;
 #[cfg(test)]
 pub(crate) mod testing;
 mod wall_time;
@@ -45,4 +46,5 @@ pub use prefix::Prefix;
 pub use service::{Service, ServiceStatus};
 pub use settled::{Change, Settled};
 pub use status::{MemberCounts, Status};
+pub use target::{TargetGeneration, WrittenTarget};
 pub use wall_time::WallTime;

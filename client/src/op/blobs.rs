@@ -26,6 +26,7 @@ macro_rules! blobs_calls {
         $macro! { $($first)*
             list_blobs: ListBlobs, Reads;
             find_blob: FindBlob, Reads;
+            held_blobs: HeldBlobs, Reads;
             remove_blob: RemoveBlob, Writes;
             blob_path: BlobPath, Reads;
             keep_blob: KeepBlob, Writes;
@@ -51,6 +52,18 @@ pub struct FindBlob {
     /// Look among the blobs that members offer in the registry too, and not only on the node. So it does for
     /// [`Prefix::DIGITS_SAFE`] digits or more, because members can make ids that begin with fewer.
     pub elsewhere: bool,
+}
+
+/// The most blobs in one [`HeldBlobs`]: of a target with as many services as it may have, the images for several kinds
+/// of machines.
+pub const HELD_BLOBS_MAX: usize = 1024;
+
+/// Asks which of some blobs are held: whole on the node, or offered by another member that is alive for it. Answers
+/// those, in the order of the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldBlobs {
+    /// Which; at most [`HELD_BLOBS_MAX`].
+    pub ids: Vec<BlobId>,
 }
 
 /// Removes a blob from the node. Refused with [`BlobUnknown`](Kind::BlobUnknown), and with
@@ -165,6 +178,37 @@ impl Wire for FindBlob {
 
     fn answer_from_wire(wire: &v1::FindBlobResponse) -> Result<BlobId, Error> {
         field::parse("id", &wire.id)
+    }
+}
+
+impl Op for HeldBlobs {
+    type Answer = Vec<BlobId>;
+}
+
+impl Wire for HeldBlobs {
+    type Request = v1::HeldBlobsRequest;
+    type Response = v1::HeldBlobsResponse;
+
+    fn to_wire(&self) -> v1::HeldBlobsRequest {
+        v1::HeldBlobsRequest { ids: self.ids.iter().map(BlobId::to_string).collect() }
+    }
+
+    fn from_wire(wire: &v1::HeldBlobsRequest) -> Result<Self, Error> {
+        if wire.ids.len() > HELD_BLOBS_MAX {
+            let message = format!("{} blobs in one request", wire.ids.len());
+            return Err(Error::new(Kind::InvalidArgument, message)
+                .with_hint(format!("Ask for at most {HELD_BLOBS_MAX} at once.")));
+        }
+        let ids = wire.ids.iter().map(|id| parse::blob(id));
+        Ok(Self { ids: ids.collect::<Result<_, _>>()? })
+    }
+
+    fn answer_to_wire(answer: &Vec<BlobId>) -> v1::HeldBlobsResponse {
+        v1::HeldBlobsResponse { ids: answer.iter().map(BlobId::to_string).collect() }
+    }
+
+    fn answer_from_wire(wire: &v1::HeldBlobsResponse) -> Result<Vec<BlobId>, Error> {
+        wire.ids.iter().map(|id| field::parse("id", id)).collect()
     }
 }
 
@@ -332,6 +376,12 @@ mod tests {
             let op = FindBlob { prefix: Prefix::parse("abcd").unwrap(), elsewhere };
             assert_eq!(FindBlob::from_wire(&op.to_wire()), Ok(op));
         }
+        for ids in [vec![], vec![id(), BlobId([7; 32])]] {
+            let answer = HeldBlobs::answer_from_wire(&HeldBlobs::answer_to_wire(&ids));
+            assert_eq!(answer.as_ref(), Ok(&ids));
+            let op = HeldBlobs { ids };
+            assert_eq!(HeldBlobs::from_wire(&op.to_wire()), Ok(op));
+        }
         let op = AddBlobDir { path: "/d".to_owned(), scan: true };
         assert_eq!(AddBlobDir::from_wire(&op.to_wire()), Ok(op));
     }
@@ -341,6 +391,12 @@ mod tests {
         let op = RegisterFile { path: "here".to_owned() };
         let err = RegisterFile::from_wire(&op.to_wire()).unwrap_err();
         assert!(err.to_string().contains("not absolute"), "{err}");
+        let many = |count| HeldBlobs { ids: vec![id(); count] }.to_wire();
+        assert!(HeldBlobs::from_wire(&many(HELD_BLOBS_MAX)).is_ok());
+        let err = HeldBlobs::from_wire(&many(HELD_BLOBS_MAX + 1)).unwrap_err();
+        assert_eq!(err.kind(), Kind::InvalidArgument);
+        let wire = v1::HeldBlobsRequest { ids: vec!["ab".to_owned()] };
+        assert_eq!(HeldBlobs::from_wire(&wire).unwrap_err().kind(), Kind::InvalidArgument);
         let unset = v1::KeepBlobRequest { id: id().to_string(), keep: None };
         assert_eq!(KeepBlob::from_wire(&unset).unwrap_err().kind(), Kind::InvalidArgument);
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crux_crdt::name::ServiceName;
 
 use super::path;
-use crate::diagnostic::{Diagnostic, Found, Kind, quoted};
+use crate::diagnostic::{Diagnostic, Found, Kind, quoted, shortened};
 use crate::similar::similar;
 use crate::syntax::{Expr, ExprKind, Named, Pick, Program, Span};
 
@@ -167,6 +167,7 @@ impl<'a> Names<'a> {
             return error.with_help(format!("a difference is written with spaces: `{difference}`"));
         }
         if is_service {
+            let name = shortened(name);
             let help = format!("give the pick a name: `{name} := pick({name}, …)`");
             return error.with_help(help);
         }
@@ -181,7 +182,7 @@ impl<'a> Names<'a> {
         let (left, right) = name.rsplit_once('-')?;
         let is_number = right.bytes().all(|byte| byte.is_ascii_digit());
         let is_operand = is_number || self.bind(right).is_some();
-        (is_operand && self.bind(left).is_some()).then(|| format!("{left} - {right}"))
+        (is_operand && self.bind(left).is_some()).then(|| shortened(&format!("{left} - {right}")))
     }
 
     /// The error of binds that need themselves, in the order in which each uses the next.

@@ -2,7 +2,6 @@
 
 use crux_crdt::text::is_plain;
 
-use super::diagnostic;
 use crate::diagnostic::{Diagnostic, Kind, quoted};
 use crate::ratio::Ratio;
 use crate::syntax::Span;
@@ -60,35 +59,34 @@ fn string(bad: &str, span: Span) -> Diagnostic {
         Some(((at, _), next)) if is_whole => {
             let start = span.start + at;
             let span = Span { start, end: start + 1 + next.len_utf8() };
-            diagnostic(
-                Kind::String,
-                span,
-                format!("invalid escape {}", quoted(&format!("\\{next}"))),
-            )
-            .with_help("a string has the escapes `\\\"` and `\\\\` only")
+            let message = format!("invalid escape {}", quoted(&format!("\\{next}")));
+            let error = Diagnostic::new(Kind::String, span, message);
+            error.with_help("a string has the escapes `\\\"` and `\\\\` only")
         }
-        _ => diagnostic(Kind::String, span, "the string does not end on its line")
+        _ => Diagnostic::new(Kind::String, span, "the string does not end on its line")
             .with_label("begins here")
             .with_help("end it with `\"`"),
     }
 }
 
 fn number(bad: &str, span: Span) -> Diagnostic {
-    let max = Ratio::DIGITS_MAX;
-    diagnostic(Kind::Number, span, format!("invalid number {}", quoted(bad))).with_help(format!(
-        "write digits, or digits, a point and digits: at most {max} digits in all"
+    let error = Diagnostic::new(Kind::Number, span, format!("invalid number {}", quoted(bad)));
+    error.with_help(format!(
+        "write digits, or digits, a point and digits: at most {} digits in all; a name that begins with a \
+         digit is written in quotes",
+        Ratio::DIGITS_MAX
     ))
 }
 
 /// A character that nobody sees as what it is.
 pub(super) fn hidden(span: Span, c: char) -> Diagnostic {
-    diagnostic(Kind::Character, span, format!("invisible character U+{:04X}", u32::from(c)))
+    Diagnostic::new(Kind::Character, span, format!("invisible character U+{:04X}", u32::from(c)))
         .with_help("remove it: a program reads as it is")
 }
 
 fn character(text: &str, span: Span) -> Diagnostic {
     let bad = &text[span.start..span.end];
-    let unexpected = diagnostic(Kind::Character, span, format!("unexpected {}", quoted(bad)));
+    let unexpected = Diagnostic::new(Kind::Character, span, format!("unexpected {}", quoted(bad)));
     let help = match bad {
         "{" | "}" => "a program has no blocks; services are described in files of their own",
         ";" => "a program has no separators: end the statement without a sign",

@@ -25,7 +25,7 @@ use winnow::stream::{LocatingSlice, Location as _};
 
 pub(crate) use token::{Sign, Token, TokenKind, Word};
 
-use crate::diagnostic::{Diagnostic, Found, Kind};
+use crate::diagnostic::Found;
 use crate::syntax::Span;
 
 /// The tokens of a text, comments among them.
@@ -85,9 +85,4 @@ fn hidden(token: &Token<'_>, found: &mut Found) {
         let span = Span { start, end: start + c.len_utf8() };
         found.push(mistake::hidden(span, c));
     }
-}
-
-/// A diagnostic of the lexer.
-fn diagnostic(kind: Kind, span: Span, message: impl Into<String>) -> Diagnostic {
-    Diagnostic::new(kind, span, message)
 }

@@ -8,10 +8,10 @@
 //! ```
 //!
 //! A `-` belongs to a name only between its characters: `n-1` is a name, `n - 1` a difference. A number that
-//! is followed by a point needs digits behind it.
+//! is followed by a point needs digits behind it, and no letter follows it.
 
 use winnow::ascii::{digit1, till_line_ending};
-use winnow::combinator::{alt, cut_err, opt, preceded, repeat, terminated};
+use winnow::combinator::{alt, cut_err, not, opt, preceded, repeat, terminated};
 use winnow::prelude::*;
 use winnow::stream::LocatingSlice;
 use winnow::token::{any, none_of, one_of, take_while};
@@ -44,8 +44,8 @@ fn name(input: &mut Input<'_>) -> ModalResult<TokenKind> {
 }
 
 fn number(input: &mut Input<'_>) -> ModalResult<TokenKind> {
-    (digit1, opt(preceded('.', cut_err(digit1))))
-        .take()
+    let end = not(one_of(|c: char| c.is_ascii_alphanumeric() || c == '_'));
+    terminated((digit1, opt(preceded('.', cut_err(digit1)))).take(), end)
         .verify_map(|digits: &str| digits.parse::<Ratio>().ok().map(TokenKind::Number))
         .parse_next(input)
 }

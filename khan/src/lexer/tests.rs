@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::diagnostic::{Diagnostic, Kind};
 use crate::ratio::Ratio;
 
 fn tokens(text: &str) -> Vec<TokenKind> {
@@ -49,6 +50,8 @@ fn strings_have_two_escapes() {
         ("a ; b", Kind::Character, 2, 3),
         ("1234567890123456789 x", Kind::Number, 0, 19),
         ("a [1] 1.", Kind::Character, 2, 3),
+        ("2x 1", Kind::Number, 0, 2),
+        ("1.5_ 1", Kind::Number, 0, 3),
         ("1. x", Kind::Number, 0, 2),
     ];
     for (source, kind, start, end) in cases {

@@ -29,13 +29,13 @@ impl Parser<'_> {
         }
         let message = format!("unexpected {} behind a condition", quoted(self.next().text));
         let error = Diagnostic::new(Kind::Syntax, self.next().span, message);
-        Err(self
-            .fail(error.with_help("write the conditions one after another: all of them must hold")))
+        let help = "write the conditions one after another: all of them must hold";
+        Err(self.fail(error.with_help(help)))
     }
 
     /// Whether another condition follows. A statement that binds begins with a name too.
     fn begins_cond(&self) -> bool {
-        let is_bind = self.is_second(Sign::Bind);
+        let is_bind = self.is_second(Sign::Bind) || self.is_second(Sign::Equal);
         self.begins_number()
             || matches!(self.next().kind, TokenKind::Name | TokenKind::Text(_)) && !is_bind
     }

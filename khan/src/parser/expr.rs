@@ -21,7 +21,7 @@ impl Marks {
     /// The marks as diagnostics.
     pub(super) fn finish(self, text: &str) -> Vec<Diagnostic> {
         let mut found = Found::default();
-        for span in self.spans {
+        for span in self.spans.into_iter().take(Found::MAX + 1) {
             let operand = &text[span.start + 1..span.end];
             let message = "`!` binds tightest here; in the original it bound loosest";
             let help = format!("the original read {}", quoted(&format!("!({})", operand.trim())));

@@ -1,7 +1,7 @@
 //! Statements, and how the parser continues after a mistake.
 
 use super::{Failed, Parser};
-use crate::diagnostic::{Diagnostic, Kind};
+use crate::diagnostic::{Diagnostic, Kind, shortened};
 use crate::lexer::{Sign, TokenKind, Word};
 use crate::syntax::Program;
 
@@ -41,7 +41,8 @@ impl Parser<'_> {
         match (&first.kind, &second.kind) {
             (TokenKind::Name, TokenKind::Sign(Sign::Equal)) => {
                 let error = Diagnostic::new(Kind::Syntax, second.span, "expected `:=`, found `=`");
-                Err(self.fail(error.with_help(format!("bind the name with `{} := …`", first.text))))
+                let help = format!("bind the name with `{} := …`", shortened(first.text));
+                Err(self.fail(error.with_help(help)))
             }
             (TokenKind::Text(_) | TokenKind::Word(_), TokenKind::Sign(Sign::Bind)) => {
                 let error =

@@ -19,48 +19,70 @@ pub(crate) fn format(text: &str) -> Result<String, Vec<Diagnostic>> {
         return Err(parsed.errors);
     }
     let tokens = lex(text, &mut Found::default());
-    let mut layout = Layout::default();
-    let mut after_comment = false;
-    for (at, token) in tokens.iter().enumerate() {
-        let begins = |token: &Token<'_>| parsed.statements.binary_search(&token.span.start).is_ok();
-        match token.kind {
-            TokenKind::End => {}
-            TokenKind::Comment => {
-                let next = tokens[at..].iter().find(|it| it.kind != TokenKind::Comment);
-                let between = next.is_none_or(|it| it.kind == TokenKind::End || begins(it));
-                comment(&mut layout, token, at == 0, between);
+    let begins = |token: &Token<'_>| parsed.statements.binary_search(&token.span.start).is_ok();
+    let mut formatter = Formatter::default();
+    for (token, place) in tokens.iter().zip(places(&tokens, begins)) {
+        formatter.token(token, place);
+    }
+    Ok(formatter.layout.finish())
+}
+
+/// Where a token is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// It begins a statement, or it is a comment or the end, and does not belong to one.
+    Between,
+    /// It is part of a statement.
+    Within,
+}
+
+/// The place of each token: that of a comment is the place of the token after it.
+fn places<'a>(tokens: &[Token<'a>], begins: impl Fn(&Token<'a>) -> bool) -> Vec<Place> {
+    let mut place = Place::Between;
+    let mut places = Vec::with_capacity(tokens.len());
+    for token in tokens.iter().rev() {
+        place = match token.kind {
+            TokenKind::Comment => place,
+            TokenKind::End => Place::Between,
+            _ if begins(token) => Place::Between,
+            _ => Place::Within,
+        };
+        places.push(place);
+    }
+    places.reverse();
+    places
+}
+
+#[derive(Debug, Default)]
+struct Formatter {
+    layout: Layout,
+    /// Whether there was a token.
+    begun: bool,
+}
+
+impl Formatter {
+    fn token(&mut self, token: &Token<'_>, place: Place) {
+        // A comment behind a token stays there.
+        let stays = token.kind == TokenKind::Comment && token.breaks == 0 && self.begun;
+        match place {
+            _ if stays || token.kind == TokenKind::End => {}
+            Place::Between => self.separate(token),
+            Place::Within if token.breaks > 0 => {
+                self.layout.continue_line(&token.kind);
             }
-            _ if begins(token) => {
-                separate(&mut layout, token);
-                layout.token(&token.kind, token.text);
-            }
-            _ => {
-                if token.breaks > 0 || after_comment {
-                    layout.continue_line(&token.kind);
-                }
-                layout.token(&token.kind, token.text);
-            }
+            Place::Within => {}
         }
-        after_comment = token.kind == TokenKind::Comment;
+        if token.kind != TokenKind::End {
+            self.layout.token(&token.kind, token.text.trim_end());
+        }
+        self.begun = true;
     }
-    Ok(layout.finish())
-}
 
-/// A comment: behind a token, between statements, or within one.
-fn comment(layout: &mut Layout, token: &Token<'_>, is_first: bool, between: bool) {
-    let is_behind = token.breaks == 0 && !is_first;
-    if !is_behind && between {
-        separate(layout, token);
-    } else if !is_behind {
-        layout.continue_line(&token.kind);
-    }
-    layout.token(&token.kind, token.text.trim_end());
-}
-
-/// Begins a line for what is not within a statement, after an empty line if there is one.
-fn separate(layout: &mut Layout, token: &Token<'_>) {
-    layout.statement();
-    if token.breaks > 1 {
-        layout.blank_line();
+    /// Begins a line for what is not within a statement, after an empty line if there is one.
+    fn separate(&mut self, token: &Token<'_>) {
+        self.layout.statement();
+        if token.breaks > 1 {
+            self.layout.blank_line();
+        }
     }
 }

@@ -248,14 +248,6 @@ impl fmt::Display for Expr {
     }
 }
 
-impl fmt::Display for Cond {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut layout = Layout::default();
-        layout.cond(self);
-        f.write_str(&layout.finish_inline())
-    }
-}
-
 impl fmt::Display for Program {
     /// A statement a line; an empty line between expressions and the order of starts.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

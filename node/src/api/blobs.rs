@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crux_client::model::{Blob, Prefix, Scrubbed};
 use crux_client::op::{
-    self, AddBlobDir, BlobPath, FindBlob, Keep, KeepBlob, ListBlobs, RegisterFile, RemoveBlob,
-    Scrub, Taken, Wire,
+    self, AddBlobDir, BlobPath, FindBlob, HeldBlobs, Keep, KeepBlob, ListBlobs, RegisterFile,
+    RemoveBlob, Scrub, Taken, Wire,
 };
 use crux_client::parse;
 use crux_client::wire::to_status;
@@ -126,6 +126,15 @@ impl Serve<FindBlob> for Service {
                 Err(op.prefix.ambiguous("blobs", several))
             }
         }
+    }
+}
+
+impl Serve<HeldBlobs> for Service {
+    async fn serve(&self, op: HeldBlobs) -> Result<Vec<BlobId>, Error> {
+        let view = self.view.borrow();
+        let is_here = |id| self.pantry.blobs.have(id).is_some_and(|have| have.sealed);
+        let held = op.ids.iter().filter(|id| is_here(id) || view.is_offered(id));
+        Ok(held.copied().collect())
     }
 }
 

@@ -20,6 +20,7 @@ mod forget;
 mod fulcrum;
 mod inspect;
 mod keygen;
+mod khan;
 mod leader;
 mod leave;
 mod live;
@@ -38,6 +39,7 @@ mod setting;
 mod sign;
 mod status;
 mod table;
+mod target;
 #[cfg(test)]
 mod tests;
 mod unknown;
@@ -135,6 +137,10 @@ enum Command {
     User(user::Args),
     Setting(setting::Args),
     Service(Box<service::Args>),
+    Apply(target::Apply),
+    Diff(target::Diff),
+    Target(target::Args),
+    Khan(khan::Args),
     Ps(ps::Args),
     Inspect(inspect::Args),
     Logs(logs::Args),
@@ -212,6 +218,10 @@ fn dispatch(command: Command, ui: &mut Ui) -> Result<Exit, Error> {
         Command::User(args) => user::run(&args, ui),
         Command::Setting(args) => setting::run(&args, ui),
         Command::Service(args) => service::run(&args, ui),
+        Command::Apply(args) => target::apply(&args, ui),
+        Command::Diff(args) => target::diff(&args, ui),
+        Command::Target(args) => target::run(&args, ui),
+        Command::Khan(args) => return khan::run(&args, ui),
         Command::Ps(args) => ps::run(&args, ui),
         Command::Inspect(args) => inspect::run(&args, ui),
         Command::Logs(args) => logs::run(&args, ui),

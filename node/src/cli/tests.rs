@@ -4,8 +4,10 @@ mod colours;
 mod document;
 mod first;
 mod keygen;
+mod khan;
 mod service;
 mod setting;
+mod target;
 mod user;
 
 use std::io::Write;
@@ -99,7 +101,7 @@ fn alone(line: &str) -> Ran {
 }
 
 /// Commands that only read, and a line of each that a node answers.
-const READS: [(&str, &str); 17] = [
+const READS: [(&str, &str); 18] = [
     ("status", "status"),
     ("leader", "leader"),
     ("leader ping", "leader ping"),
@@ -112,6 +114,7 @@ const READS: [(&str, &str); 17] = [
     ("doc ls", "doc ls"),
     ("user ls", "user ls"),
     ("setting ls", "setting ls"),
+    ("target history", "target history"),
     ("service show", "service show web"),
     ("ps", "ps --all"),
     ("inspect", "inspect web"),
@@ -121,11 +124,21 @@ const READS: [(&str, &str); 17] = [
 
 /// Commands that read and have a test of their own: of a stream, and of a blob, a document or a file that has to be
 /// there.
-const READS_ELSEWHERE: [&str; 7] =
-    ["watch", "blob get", "blob path", "doc show", "logs", "events", "service check"];
+const READS_ELSEWHERE: [&str; 10] = [
+    "watch",
+    "blob get",
+    "blob path",
+    "doc show",
+    "logs",
+    "events",
+    "service check",
+    "khan check",
+    "diff",
+    "target show",
+];
 
 /// Commands that change something, or run.
-const WRITES: [&str; 28] = [
+const WRITES: [&str; 32] = [
     "keygen",
     "run",
     "fulcrum",
@@ -154,6 +167,10 @@ const WRITES: [&str; 28] = [
     "service stop",
     "service restart",
     "service rm",
+    "khan fmt",
+    "apply",
+    "target rollback",
+    "target upgrade",
 ];
 
 /// The commands below one, each with those before it.

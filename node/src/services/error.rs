@@ -117,7 +117,7 @@ impl ConfigError {
 }
 
 /// Line and column of a byte of a text, both from 1.
-fn position(text: &str, at: usize) -> (usize, usize) {
+pub(super) fn position(text: &str, at: usize) -> (usize, usize) {
     let at = text.floor_char_boundary(at);
     let before = &text[..at];
     let begins = before.rfind('\n').map_or(0, |end| end + 1);

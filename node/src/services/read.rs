@@ -5,7 +5,7 @@ use serde::Deserialize as _;
 
 use super::de::Fault;
 use super::draft::{Draft, Source};
-use super::error::{ConfigError, Mistake};
+use super::error::{ConfigError, Mistake, position};
 use super::tree::{Key, Node, Value};
 use super::{json_tree, toml_tree};
 
@@ -58,6 +58,17 @@ pub fn read(text: impl AsRef<[u8]>, owner: Owner) -> Result<Draft, ConfigError> 
             Err(ConfigError::of(text, wrong))
         }
     }
+}
+
+/// Where a key as `check[0].port` begins in the text of a config, or the nearest thing around it that is written: line
+/// and column, from 1.
+pub fn place(text: &str, key: &str) -> (usize, usize) {
+    let mut wrong = Vec::new();
+    let tree = match text.trim_start().starts_with('{') {
+        true => json_tree::parse(text, &mut wrong),
+        false => Some(toml_tree::parse(text, &mut wrong)),
+    };
+    position(text, tree.map_or(0, |tree| tree.place(key)))
 }
 
 /// The bytes as text, if they are a text and not too many.

@@ -17,5 +17,6 @@ mod services;
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 mod strangers;
 mod support;
+mod targets;
 mod testnet;
 mod twins;

@@ -19,7 +19,7 @@ mod source;
 pub(super) use draft::{Content, Draft};
 pub(super) use keys::{AnySigner, OperatorSigner};
 pub(super) use session::{Session, Written};
-pub(super) use source::{is_stdin, read};
+pub(super) use source::{is_stdin, read, read_file};
 
 use super::{Ui, Wait};
 

@@ -24,24 +24,38 @@ pub(in crate::cli) fn read(path: &Path, ui: &mut Ui) -> Result<Vec<u8>, Error> {
     if is_stdin(path) {
         return bounded(ui.input()).map_err(|err| err.augment("standard input"));
     }
+    let content = read_file(path, CONTENT_MAX).map_err(|err| match err.kind() {
+        Kind::NotFound => err.with_hint("Give the path of a file, or `-` for standard input."),
+        _ => err,
+    })?;
+    check_len(&content).map_err(|err| err.augment(path.display().to_string()))?;
+    Ok(content)
+}
+
+/// Reads a file that nobody writes meanwhile: all of it if it has at most so many bytes, and otherwise one byte more
+/// than that.
+///
+/// # Errors
+/// [`Kind::NotFound`], [`Kind::ChangedWhileRead`]; otherwise what the system says. Each names the file.
+pub(in crate::cli) fn read_file(path: &Path, max: usize) -> Result<Vec<u8>, Error> {
     let doing = || path.display().to_string();
     let file = File::open(path).map_err(|err| match err.kind() {
-        io::ErrorKind::NotFound => Error::new(Kind::NotFound, "there is no such file")
-            .with_hint("Give the path of a file, or `-` for standard input.")
-            .augment(doing()),
+        io::ErrorKind::NotFound => {
+            Error::new(Kind::NotFound, "there is no such file").augment(doing())
+        }
         _ => Error::io(doing(), &err),
     })?;
-    stable(file).map_err(|err| err.augment(doing()))
+    stable(file, max).map_err(|err| err.augment(doing()))
 }
 
 /// The whole content of a file that nobody writes meanwhile. A signature on half of a change would be a valid one.
-fn stable(mut file: File) -> Result<Vec<u8>, Error> {
+fn stable(mut file: File, max: usize) -> Result<Vec<u8>, Error> {
     let before = version(&file)?;
-    let first = bounded(&mut file)?;
+    let first = beginning(&mut file, max)?;
     // A pipe or a device is read once, and whatever comes is its content.
     let Some(before) = before else { return Ok(first) };
     file.rewind().map_err(|err| Error::io("reading", &err))?;
-    let second = bounded(&mut file)?;
+    let second = beginning(&mut file, max)?;
     // The second look finds a write within one tick of the file system's clock; the version finds one that came
     // between the two looks and was undone.
     if first != second || version(&file)? != Some(before) {
@@ -61,15 +75,26 @@ fn version(file: &File) -> Result<Option<[i64; 5]>, Error> {
 }
 
 fn bounded(input: impl Read) -> Result<Vec<u8>, Error> {
-    let mut content = Vec::new();
-    let read = input.take(CONTENT_MAX as u64 + 1).read_to_end(&mut content);
-    read.map_err(|err| Error::io("reading", &err))?;
-    if content.len() > CONTENT_MAX {
-        let message = format!("it has more than {CONTENT_MAX} bytes");
-        return Err(Error::new(Kind::LimitReached, message).with_hint(
-            "A document is small: put the file with `blob put`, and its id into the document.",
-        ));
+    let content = beginning(input, CONTENT_MAX)?;
+    check_len(&content)?;
+    Ok(content)
+}
+
+fn check_len(content: &[u8]) -> Result<(), Error> {
+    if content.len() <= CONTENT_MAX {
+        return Ok(());
     }
+    let message = format!("it has more than {CONTENT_MAX} bytes");
+    Err(Error::new(Kind::LimitReached, message).with_hint(
+        "A document is small: put the file with `blob put`, and its id into the document.",
+    ))
+}
+
+/// At most one byte more than `max`.
+fn beginning(input: impl Read, max: usize) -> Result<Vec<u8>, Error> {
+    let mut content = Vec::new();
+    let read = input.take(max as u64 + 1).read_to_end(&mut content);
+    read.map_err(|err| Error::io("reading", &err))?;
     Ok(content)
 }
 
@@ -86,7 +111,9 @@ mod tests {
         let path = dir.path().join("f");
         for (len, fits) in [(0, true), (CONTENT_MAX, true), (CONTENT_MAX + 1, false)] {
             fs::write(&path, vec![7; len]).unwrap();
-            let read = stable(File::open(&path).unwrap());
+            let read = bounded(File::open(&path).unwrap());
+            let whole = read_file(&path, CONTENT_MAX).unwrap();
+            assert_eq!(whole.len(), len, "one byte more shows that it is longer");
             assert_eq!(read.as_ref().is_ok_and(|it| it.len() == len), fits, "{len}");
             if let Err(err) = read {
                 assert_eq!(err.kind(), Kind::LimitReached);
@@ -110,7 +137,7 @@ mod tests {
                     fs::write(&path, content(byte)).unwrap();
                 }
             });
-            let refused = (0..10_000).find_map(|_| stable(File::open(&path).unwrap()).err());
+            let refused = (0..10_000).find_map(|_| read_file(&path, CONTENT_MAX).err());
             is_done.store(true, Ordering::Relaxed);
             refused
         });

@@ -142,3 +142,21 @@ fn what_may_be_left_out_is_filled_in() {
         "ports = { b = 'auto', a = 'auto' }\ncheck = [{ grpc = '' }]"
     ))));
 }
+
+#[test]
+fn a_key_has_a_place_in_either_form() {
+    let toml = "# of the shop\nname = \"web\"\nimage = { x86_64 = \"./a\", aarch64 = \"./b\" }\n";
+    let json = "{\"name\": \"web\",\n \"image\": {\"x86_64\": \"./a\", \"aarch64\": \"./b\"}}";
+    for (text, key, expected) in [
+        (toml, "name", (2, 1)),
+        (toml, "image", (3, 1)),
+        (toml, "image.aarch64", (3, 27)),
+        (toml, "count", (1, 1)),
+        (json, "name", (1, 2)),
+        (json, "image.x86_64", (2, 12)),
+        (json, "count", (1, 1)),
+        ("{", "name", (1, 1)),
+    ] {
+        assert_eq!(place(text, key), expected, "{key} in {text}");
+    }
+}

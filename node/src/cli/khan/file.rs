@@ -1,0 +1,73 @@
+//! Files with programs, and what is found in them.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use crux_khan::Diagnostic;
+use crux_khan::diagnostic::{Located, Severity, render};
+use crux_khan::syntax::BYTES_MAX;
+
+use super::Ui;
+use super::paint::{Colour, paint};
+use crate::error::{Error, Kind};
+
+/// A program as it was read.
+pub(super) struct Source {
+    /// The file, as the caller named it.
+    pub(super) name: String,
+    /// At most one byte more than a program may have.
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Source {
+    /// Reads a file; `-` is standard input.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`], and what the system says.
+    pub(super) fn read(path: &Path, ui: &mut Ui) -> Result<Self, Error> {
+        let (name, bytes) = match is_input(path) {
+            true => ("standard input".to_owned(), read(ui.input())),
+            false => (path.display().to_string(), File::open(path).and_then(read)),
+        };
+        let bytes = bytes.map_err(|err| unreadable(&err).augment(format!("reading {name}")))?;
+        Ok(Self { name, bytes })
+    }
+
+    /// What was found, for scripts.
+    pub(super) fn located(&self, found: &[Diagnostic]) -> Vec<Located> {
+        let text = String::from_utf8_lossy(&self.bytes);
+        found.iter().map(|it| it.locate(&self.name, &text)).collect()
+    }
+
+    /// Shows people what was found, on standard error.
+    pub(super) fn show(&self, found: &[Diagnostic], ui: &mut Ui) {
+        let text = String::from_utf8_lossy(&self.bytes);
+        for one in found {
+            let drawn = render(&self.name, &text, std::slice::from_ref(one));
+            let (word, colour) = match one.kind.severity() {
+                Severity::Error => ("error", Colour::Bad),
+                Severity::Warning => ("warning", Colour::Doubtful),
+            };
+            ui.note_painted(&drawn.replacen(word, &paint(colour, word), 1));
+        }
+    }
+}
+
+/// Whether a path stands for standard input.
+pub(super) fn is_input(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+fn read(from: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn unreadable(err: &io::Error) -> Error {
+    match err.kind() {
+        io::ErrorKind::NotFound => Error::new(Kind::NotFound, "there is no such file"),
+        _ => Error::io("reading", err),
+    }
+}
