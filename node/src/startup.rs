@@ -160,7 +160,9 @@ async fn run_parts(
     start_api(parts, socket, handle.clone(), pantry.clone(), stated, config.preload);
     let restarted = tie.is_some().then(|| handle.clone());
     if let Some(tie) = tie {
-        parts.task(Part::Picket, Stop::Drop, picket::serve(tie, handle, pantry, health));
+        // The proctor, which hands in goals, comes with targets.
+        let (_, placing) = picket::placing();
+        parts.task(Part::Picket, Stop::Drop, picket::serve(tie, handle, pantry, health, placing));
     }
     let stop = async {
         tokio::select! {

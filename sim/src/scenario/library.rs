@@ -45,6 +45,7 @@ const TEXTS: &[(&str, &str)] = texts![
     "documents",
     "unwell",
     "picket",
+    "goals",
 ];
 
 /// The scenarios that come with the program; the first is the default.

@@ -70,7 +70,8 @@ fn that_it_is_done_is_written_before_its_keeper_goes() {
     let wanted = rig.disk.services[&name("job")].clone();
     let commands = rig.tell(Event::Exited { instance: instance.clone(), exit: WELL });
     let done = crux_protocol::picket::Wanted { done: [0].into(), ..wanted };
-    let desired = Desired { generation: 2, services: [(name("job"), done)].into() };
+    let services = [(name("job"), done)].into();
+    let desired = Desired { generation: 2, services, ..Desired::default() };
     let ended = happened(Kind::Exited, "job", &instance, "exit code 0");
     assert_eq!(commands, [ended, Command::Save(desired)]);
     assert_eq!(rig.states("job"), [RunState::Stopping]);
