@@ -9,9 +9,9 @@ use std::sync::Arc;
 use crux_crdt::act::{ACT_BYTES_MAX, ACTS_BYTES_PER_AUTHOR_MAX, Act, Statement};
 use crux_crdt::canon::{Canonical as _, Decoder, Encoder};
 use crux_crdt::record::{
-    Amount, First, Frontier, Header, InstanceKey, Instances, Marker, NameTag, PlanHead, PlanKey,
-    Profile, Record, Registration, SERVICE_LABELS_MAX, SLOT_BYTES_MAX, ServiceKey, Slot, SlotSet,
-    Stage, slots_root,
+    Amount, First, Frontier, Header, InstanceKey, InstanceReport, Marker, NameTag, PlanHead,
+    PlanKey, Profile, Record, Registration, SERVICE_LABELS_MAX, SLOT_BYTES_MAX, ServiceKey, Slot,
+    SlotSet, Stage, slots_root,
 };
 use crux_crdt::service::SpecTag;
 use crux_crdt::sign::{Signed, Verifier, seal_parts};
@@ -103,7 +103,9 @@ fn instances() -> Slot {
         stage: Stage::Ready,
         first: First { term: n % 60, leader: [2; 8], pass: 1 },
     };
-    Slot::Instances(Instances::new((0..256).map(|n| (key(n), 1)).collect()).unwrap().unwrap())
+    Slot::InstanceReport(
+        InstanceReport::new((0..256).map(|n| (key(n), 1)).collect()).unwrap().unwrap(),
+    )
 }
 
 /// Resident memory of this process, in bytes.

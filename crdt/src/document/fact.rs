@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Document, Shelf, Shown, stored};
+use super::{Document, Shelf, absorb, stored};
 use crate::canon::{DecodeError, Decoder, Encoder};
 use crate::fact::{Fact, FactError, FactKind, Kept, Refused};
 use crate::sign::Terms;
@@ -37,12 +37,10 @@ impl FactKind for Arc<Document> {
         self == other
     }
 
-    /// An author keeps a winner and a rival.
     fn kept(all: Vec<Self>) -> Vec<Self> {
-        let mut of = BTreeMap::<_, Vec<_>>::new();
-        all.into_iter().for_each(|it| of.entry(it.signer()).or_default().push(it));
-        let shown = of.values().filter_map(|all| Shown::of(all.iter()));
-        shown.flat_map(|shown| shown.documents().cloned().collect::<Vec<_>>()).collect()
+        let mut kept = Vec::new();
+        all.iter().for_each(|document| _ = absorb(&mut kept, document));
+        kept
     }
 
     fn peek(input: &mut Decoder<'_>) -> Result<(Digest, Digest), DecodeError> {
@@ -105,12 +103,13 @@ impl FactKind for Arc<Document> {
         strew.merge_document(self)
     }
 
-    fn may_state(all: &[Self], strew: &Strew) -> Result<(), Refused> {
-        strew.documents().may_add_all(all).map_err(|(_, refused)| refused)?;
-        if all.iter().all(|document| strew.takes_document(document)) {
-            Ok(())
-        } else {
-            Err(Refused::NoRoom)
-        }
+    fn may_state(requests: &[Vec<Self>], strew: &Strew) -> Vec<Result<(), Refused>> {
+        let may = strew.documents().may_add_each(requests).into_iter().zip(requests);
+        let check = |(may, documents): (Result<_, (usize, _)>, &Vec<Self>)| {
+            may.map_err(|(_, refused)| refused)?;
+            let room = documents.iter().all(|document| strew.takes_document(document));
+            if room { Ok(()) } else { Err(Refused::NoRoom) }
+        };
+        may.map(check).collect()
     }
 }

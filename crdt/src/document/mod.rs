@@ -39,7 +39,7 @@
 //! When the operator changes K, replicas may differ by what they dropped before they knew, until anti-entropy has
 //! compared them: their indexes differ where a document is missing, and each takes what the other holds. A document
 //! that every replica dropped under a smaller K is lost. Documents from a disk have to meet the newest grants first
-//! ([`Documents::merge_all`]), because an older one, enclosed in a document, may allow fewer.
+//! ([`Strew::restore`](crate::strew::Strew::restore)), because an older one, enclosed in a document, may allow fewer.
 //!
 //! **Asked on reading, never at merge**: whether a document *counts*. G is the greatest version of the grants in any
 //! document of the operator; it follows from the winners that are kept. A user's documents count while its grant is

@@ -45,6 +45,11 @@ impl Shelf {
         self.documents().any(|it| it.id() == document.id())
     }
 
+    /// Whether this document is the winner, and nobody wrote without knowledge of it.
+    pub(super) fn is_settled_on(&self, document: &Document) -> bool {
+        self.winner().id() == document.id() && self.rival().is_none()
+    }
+
     /// The value under its key in the set that is reconciled: the hash of the ids of its documents, ascending.
     pub fn digest(&self) -> Digest {
         let mut ids: Vec<_> = self.documents().map(|document| document.id()).collect();

@@ -29,6 +29,10 @@ impl Strew {
 
     /// Merges a document. One of the operator is always taken in.
     pub(crate) fn merge_document(&mut self, document: Arc<Document>) -> Outcome {
+        // A view may hold the documents: what changes nothing has them copied for nothing.
+        if self.holds(&document) {
+            return Outcome::Known;
+        }
         let signer = document.signer();
         if !self.takes_document(&document) {
             return Outcome::NoRoom;
@@ -49,8 +53,11 @@ impl Strew {
     pub(crate) fn takes_document(&self, document: &Document) -> bool {
         let signer = document.signer();
         let after = self.footprint.of(&signer).saturating_add(document.footprint());
-        let held = || self.documents.get(document.key()).is_some_and(|shelf| shelf.has(document));
-        document.is_operators() || self.footprint.takes(&signer, after) || held()
+        document.is_operators() || self.footprint.takes(&signer, after) || self.holds(document)
+    }
+
+    fn holds(&self, document: &Document) -> bool {
+        self.documents.get(document.key()).is_some_and(|shelf| shelf.has(document))
     }
 
     /// Documents of users that a bound took out again: the disk may drop them.

@@ -19,7 +19,8 @@ fn limit(what: Limit, most: usize) -> Refused {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
-    /// A write that is taken wins, counts, and ends a conflict; and it is new, unless it is written already.
+    /// A write that is taken wins, counts, and ends a conflict; and it is new, unless it is written already. One that is
+    /// written, wins and counts is always taken.
     #[test]
     fn a_write_that_is_taken_wins(drafts in drafts()) {
         let all: Vec<_> = drafts.into_iter().map(Draft::sign).collect();
@@ -42,7 +43,13 @@ proptest! {
                     let expected = if document.is_deleted() { State::Deleted } else { State::Current };
                     prop_assert_eq!(set.state(shelf), expected);
                 }
-                Err(_) => prop_assert!(!is_there),
+                Err(why) => {
+                    let is_settled = is_there && set.get(document.key()).is_some_and(|shelf| {
+                        let counts = matches!(set.state(shelf), State::Current | State::Deleted);
+                        counts && shelf.rival().is_none() && shelf.winner() == document
+                    });
+                    prop_assert!(!is_settled, "{why:?}");
+                }
             }
         }
     }
@@ -107,6 +114,30 @@ fn a_write_that_would_not_count_is_refused() {
     assert_eq!(deleted.may_add(&write(&first)), refused);
     let other = set([&grant(0, 1, 2, &granted(0, 9, &["hordes"]))]);
     assert_eq!(other.may_add(&write(&first)), refused);
+}
+
+/// Seed 6546 of `documents`: somebody whose grant was revoked repeated a write, and was told that it is done.
+#[test]
+fn a_write_that_is_held_and_does_not_count_is_refused() {
+    let grant_of = grant(0, 1, 1, &granted(0, 9, &["rules"]));
+    let write = users(0, &key_of(0), 1, Some(b"x"), &grant_of);
+    let mut held = set([&write]);
+    assert_eq!(held.may_add(&write), Ok(()));
+    let mut revoked = granted(0, 9, &["rules"]);
+    revoked.revoked = true;
+    merge(&mut held, &grant(0, 1, 2, &revoked));
+    assert_eq!(held.may_add(&write), Err(Refused::NotGranted(key_of(0))));
+}
+
+#[test]
+fn a_write_that_is_held_and_lost_or_has_a_rival_is_refused() {
+    let write = own(&key_of(0), 2, 3, Some(b"a"));
+    let mut overwritten = set([&write]);
+    merge(&mut overwritten, &own(&key_of(0), 2, 4, Some(b"b")));
+    assert_eq!(overwritten.may_add(&write), Err(conflict(&key_of(0), 5, 2)));
+    let grant_of = grant(0, 2, 1, &granted(0, 9, &["rules"]));
+    let contested = set([&write, &users(0, &key_of(0), 3, Some(b"x"), &grant_of)]);
+    assert_eq!(contested.may_add(&write), Err(conflict(&key_of(0), 4, 2)));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crux_crdt::act::Act;
 use crux_crdt::blob::{Descriptor, PieceSet};
 use crux_crdt::canon::{Canonical, Decoder};
 use crux_crdt::record::{
-    Header, Instances, Marker, Pass, PlanHead, PlanPart, PlanSlot, Profile, Registration,
+    Header, InstanceReport, Marker, Pass, PlanHead, PlanPart, PlanSlot, Profile, Registration,
     ServiceKey, Slot,
 };
 use crux_crdt::sign::{Ed25519, Signable, Signed, Verifier};
@@ -48,7 +48,7 @@ fn feed_all(bytes: &[u8]) {
     decode::<PlanHead>(bytes);
     decode::<PlanPart>(bytes);
     decode::<Pass>(bytes);
-    decode::<Instances>(bytes);
+    decode::<InstanceReport>(bytes);
     decode::<crux_crdt::document::Marker>(bytes);
     decode::<Act>(bytes);
     decode::<Descriptor>(bytes);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crux_crdt::canon::{Canonical as _, DecodeError};
 use crux_crdt::record::{
-    First, InstanceKey, Instances, NameTag, SLOT_BYTES_MAX, Slot, SlotKind as _, Stage,
+    First, InstanceKey, InstanceReport, NameTag, SLOT_BYTES_MAX, Slot, SlotKind as _, Stage,
 };
 use crux_crdt::service::SpecTag;
 
@@ -27,19 +27,19 @@ fn a_statement_has_what_was_stated() {
         (key(2, Stage::Done, first(2, 7)), 1),
     ]
     .into();
-    let stated = Instances::new(all.clone()).unwrap().unwrap();
+    let stated = InstanceReport::new(all.clone()).unwrap().unwrap();
     let lines: BTreeMap<_, _> = stated.lines().collect();
     assert_eq!(lines, all.into_iter().filter(|(_, count)| *count > 0).collect());
-    assert_eq!(Instances::new(BTreeMap::new()), Ok(None));
+    assert_eq!(InstanceReport::new(BTreeMap::new()), Ok(None));
     let none = [(key(1, Stage::Failed, first(3, 1)), 0)].into();
-    assert_eq!(Instances::new(none), Ok(None), "nothing runs");
+    assert_eq!(InstanceReport::new(none), Ok(None), "nothing runs");
 }
 
 #[test]
 fn the_longest_statement_fits_a_slot_and_no_line_is_left_out() {
     let many = |lines: u64, terms: u64| {
         let all = (0..lines).map(|n| (key(n, Stage::Ready, first(n % terms, n)), u16::MAX));
-        Instances::new(all.collect())
+        InstanceReport::new(all.collect())
     };
     let full = many(256, 60).unwrap().unwrap();
     let slot = full.clone().into_slot();
@@ -64,7 +64,7 @@ fn the_longest_statement_fits_a_slot_and_no_line_is_left_out() {
     // Lines that become one are added up.
     let both = [(key(1, Stage::Ready, first(0, 1)), 2), (key(1, Stage::Ready, first(1, 1)), 3)];
     let others = (2..62).map(|n| (key(n, Stage::Ready, first(n, 1)), 1));
-    let merged = Instances::new(both.into_iter().chain(others).collect()).unwrap().unwrap();
+    let merged = InstanceReport::new(both.into_iter().chain(others).collect()).unwrap().unwrap();
     let (line, count) = merged.lines().next().unwrap();
     assert_eq!((line.first, count), (first(2, 0), 5));
     assert_eq!(merged.lines().len(), 61);
@@ -72,7 +72,7 @@ fn the_longest_statement_fits_a_slot_and_no_line_is_left_out() {
 
 #[test]
 fn bytes_that_no_build_writes_are_refused() {
-    let read = |all: Vec<_>| Instances::from_canonical(&instances_bytes(all));
+    let read = |all: Vec<_>| InstanceReport::from_canonical(&instances_bytes(all));
     let line = |service: u8, stage, term| (([service; 8], 1, stage, first(term, 1)), 1_u16);
     assert!(read(vec![line(1, 2, 0), line(1, 3, 0)]).is_ok());
     let invalid = |what| Err(DecodeError::Invalid(what));
@@ -89,13 +89,13 @@ fn bytes_that_no_build_writes_are_refused() {
     let mut bytes = instances_bytes(vec![line(1, 2, 0)]);
     let fence = bytes.len() - 11;
     bytes[fence] = 1;
-    assert_eq!(Instances::from_canonical(&bytes), invalid("fence of an instance"));
+    assert_eq!(InstanceReport::from_canonical(&bytes), invalid("fence of an instance"));
     // A fence that no line has.
     let two = instances_bytes(vec![line(1, 2, 0), line(2, 2, 1)]);
     let mut unused = two.clone();
     unused[4 + 32 + 3] = 1;
     unused.truncate(two.len() - 28);
-    assert_eq!(Instances::from_canonical(&unused), invalid("list of a target's instances"));
+    assert_eq!(InstanceReport::from_canonical(&unused), invalid("list of a target's instances"));
     let many = |lines: u64| {
         let lines = (0..lines).map(|n| ((n.to_be_bytes(), 1, 2, first(0, 1)), 1));
         read(lines.collect())
@@ -112,7 +112,7 @@ fn bytes_that_no_build_writes_are_refused() {
 #[test]
 fn a_later_stage_is_kept() {
     let bytes = instances_bytes(vec![(([1; 8], 1, 200, first(0, 1)), 1)]);
-    let read = Instances::from_canonical(&bytes).unwrap();
+    let read = InstanceReport::from_canonical(&bytes).unwrap();
     assert_eq!(read.to_canonical(), bytes);
     let (line, _) = read.lines().next().unwrap();
     assert!(matches!(line.stage, Stage::Later(_)) && line.stage.is_running());
@@ -120,5 +120,5 @@ fn a_later_stage_is_kept() {
     let runs = [Stage::Starting, Stage::Ready, Stage::Wedged, Stage::Stopping];
     let rests = [Stage::Done, Stage::Failed, Stage::Blocked];
     assert!(runs.iter().all(|it| it.is_running()) && !rests.iter().any(|it| it.is_running()));
-    assert!(matches!(read.into_slot(), Slot::Instances(_)));
+    assert!(matches!(read.into_slot(), Slot::InstanceReport(_)));
 }

@@ -8,7 +8,7 @@ use crux_crdt::blob::{BLOB_BYTES_MAX, BlobId, Descriptor, PIECE_BYTES, PieceSet,
 use crux_crdt::canon::{Canonical, Encoder};
 use crux_crdt::path::Endpoint;
 use crux_crdt::record::{
-    Amount, Failure, First, Frontier, Header, Hold, INCARNATION_LIMIT, Instances, LaterFields,
+    Amount, Failure, First, Frontier, Header, Hold, INCARNATION_LIMIT, InstanceReport, LaterFields,
     Marker, Notes, Offer, PASS_LIMIT, PlanEntries, PlanHead, PlanKey, PlanSlot, PlanText, Problem,
     ProblemKind, Profile, Registration, SERVICE_LABELS_MAX, ServiceKey, Slot, SlotKind as _,
     Unwell,
@@ -139,7 +139,7 @@ pub(crate) fn slots() -> impl Strategy<Value = Slot> {
         descriptors().prop_map(|offer| Slot::Offer(Offer(offer))),
         unwell().prop_map(Slot::Unwell),
         plan_slots().prop_map(Slot::PlanSlot),
-        instances().prop_map(Slot::Instances),
+        instances().prop_map(Slot::InstanceReport),
         later,
     ]
 }
@@ -216,10 +216,10 @@ fn plan_slots() -> impl Strategy<Value = PlanSlot> {
 }
 
 /// With stages that this build knows, and of later ones.
-pub(crate) fn instances() -> impl Strategy<Value = Instances> {
+pub(crate) fn instances() -> impl Strategy<Value = InstanceReport> {
     let key = (any::<[u8; 8]>(), 0..3_u8, 1..=9_u8, firsts());
     prop::collection::btree_map(key, 1..=u16::MAX, 1..20).prop_map(|all| {
-        Instances::from_canonical(&instances_bytes(all.into_iter().collect())).unwrap()
+        InstanceReport::from_canonical(&instances_bytes(all.into_iter().collect())).unwrap()
     })
 }
 

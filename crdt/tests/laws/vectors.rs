@@ -14,7 +14,7 @@ use crux_crdt::blob::{BlobId, Descriptor, PIECE_BYTES, PieceSet, Root};
 use crux_crdt::canon::{Canonical, Encoder};
 use crux_crdt::fingerprint::Fingerprint;
 use crux_crdt::record::{
-    Amount, Condition, Failure, First, Frontier, Header, Hold, InstanceKey, Instances, Marker,
+    Amount, Condition, Failure, First, Frontier, Header, Hold, InstanceKey, InstanceReport, Marker,
     NameTag, Notes, Offer, Pass, PlanHead, PlanKey, PlanText, Problem, ProblemKind, Profile,
     Registration, ServiceKey, ServiceTag, Slot, Stage, Unwell, Yields, slots_root,
 };
@@ -251,7 +251,7 @@ fn plans() {
         (key(Stage::Starting, First { term: 3, ..first }), 1),
         (key(Stage::Blocked, First::default()), 1),
     ];
-    let slot = Slot::Instances(Instances::new(all.into()).unwrap().unwrap());
+    let slot = Slot::InstanceReport(InstanceReport::new(all.into()).unwrap().unwrap());
     found.value("instances", &slot);
     found.hex("instances.id", &slot.id().0);
     found.compare(include_str!("../fixtures/plans-2.hex"));

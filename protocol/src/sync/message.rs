@@ -23,8 +23,8 @@ pub(super) const FACTS_MAX: usize = 1024;
 const HELD_MAX: usize = 33 * 1024;
 /// How much is held under all keys of a request, once it has one key: 1 MiB.
 pub(super) const HELD_IN_ALL_MAX: usize = 128 * 1024;
-/// How many bytes of facts one answer has, once it has one: eight of the greatest acts with their envelopes.
-const FACTS_BYTES: usize = 1024 * 1024 + 8 * 1024;
+/// How many bytes of facts one answer has, once it has one: eight of the greatest acts, with 100 bytes of envelope each.
+const FACTS_BYTES: usize = 1024 * 1024 + 8 * 100;
 /// A sealed beacon is about 160 bytes.
 pub(super) const BEACON_BYTES_MAX: usize = 1024;
 /// Of how many members one request asks for the last beacon: the answer has some 170 kB.

@@ -310,3 +310,11 @@ fn an_old_copy_of_a_disk_hides_nothing() {
 fn days_end_well() {
     hold_named("day", 0..20);
 }
+
+#[test]
+fn a_write_that_is_held_is_taken_again_only_if_it_counts() {
+    hold_sized("documents", 7, &[2201, 6546]);
+    hold_sized("documents", 9, &[4629]);
+    hold_sized("documents", 2, &[6409]);
+    hold_sized("documents", 8, &[8666]);
+}

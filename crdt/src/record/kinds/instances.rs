@@ -28,7 +28,7 @@ const LINE_COST: usize = 32;
 /// **Later builds.** A stage that this build does not know is kept, byte for byte: such instances run, and are not
 /// ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Instances(Box<[(InstanceKey, u16)]>);
+pub struct InstanceReport(Box<[(InstanceKey, u16)]>);
 
 /// Tells the lines of a statement apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,7 +116,7 @@ impl Stage {
     }
 }
 
-impl Instances {
+impl InstanceReport {
     /// The statement about these; none if there are none. Counts of 0 are left out. Where more than 60 leaders first
     /// assigned them, the oldest fences count as one: they order what goes first, and nothing else.
     ///
@@ -151,7 +151,7 @@ impl Instances {
     }
 }
 
-impl SlotValue for Instances {
+impl SlotValue for InstanceReport {
     type Key = ();
 
     fn key(&self) {}
@@ -161,7 +161,7 @@ impl SlotValue for Instances {
     }
 }
 
-impl Canonical for Instances {
+impl Canonical for InstanceReport {
     fn encode(&self, out: &mut Encoder) {
         let fences = self.fences();
         encode_fences(&fences, out);

@@ -22,7 +22,7 @@ use super::slot::{Later, slot_kinds};
 use crate::blob::BlobId;
 use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
 
-pub use instances::{InstanceKey, Instances, LaterStage, NameTag, Stage};
+pub use instances::{InstanceKey, InstanceReport, LaterStage, NameTag, Stage};
 pub use offer::Offer;
 pub use plan_slot::{PlanPlace, PlanSlot};
 pub use registration::{Registration, SERVICE_LABELS_MAX};
@@ -47,6 +47,6 @@ slot_kinds! {
     "slots of a plan", at most 65, owner Part, shown ByKey.
 
     /// The instances that the node runs for a target. None: it runs none.
-    5 => Instances keyed ();
+    5 => InstanceReport keyed ();
     "statements about a target's instances", at most 1, owner Part, shown ByKey.
 }

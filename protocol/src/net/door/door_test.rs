@@ -1,4 +1,4 @@
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -6,9 +6,11 @@ use std::task::{Context, Poll};
 
 use futures::io::Cursor;
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, TryFuture};
+use libp2p::core::transport::{DialOpts, ListenerId, TransportError, TransportEvent};
+use libp2p::{Multiaddr, Transport};
 use tokio::time::Instant;
 
-use super::super::limits::{FIRST_BYTE_TIMEOUT, HANDSHAKE_TIMEOUT};
+use super::super::limits::{CROWDED_REST, FIRST_BYTE_TIMEOUT, HANDSHAKE_TIMEOUT};
 use super::knock::Knock;
 use super::*;
 
@@ -152,4 +154,57 @@ async fn who_has_to_make_room_is_closed_at_once_unless_it_is_done() {
     let (made, handshake) = knock(std::future::ready(Ok::<_, io::Error>(())));
     made.await.expect("made");
     assert!(handshake.progress().done);
+}
+
+/// A transport to which somebody connects whenever it is polled.
+struct Crowd;
+
+impl Transport for Crowd {
+    type Output = ();
+    type Error = io::Error;
+    type ListenerUpgrade = std::future::Ready<io::Result<()>>;
+    type Dial = std::future::Ready<io::Result<()>>;
+
+    fn listen_on(&mut self, _: ListenerId, _: Multiaddr) -> Result<(), TransportError<io::Error>> {
+        Ok(())
+    }
+
+    fn remove_listener(&mut self, _: ListenerId) -> bool {
+        false
+    }
+
+    fn dial(&mut self, _: Multiaddr, _: DialOpts) -> Result<Self::Dial, TransportError<io::Error>> {
+        Ok(std::future::ready(Ok(())))
+    }
+
+    fn poll(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<TransportEvent<Self::ListenerUpgrade, io::Error>> {
+        let addr: Multiaddr = "/memory/1".parse().expect("an address");
+        Poll::Ready(TransportEvent::Incoming {
+            listener_id: ListenerId::next(),
+            upgrade: std::future::ready(Ok(())),
+            local_addr: addr.clone(),
+            send_back_addr: addr,
+        })
+    }
+}
+
+#[tokio::test]
+async fn after_room_was_made_the_door_rests_once() {
+    let doorstep = Doorstep::default();
+    let mut door = Door::new(Crowd, doorstep.clone());
+    assert!(comes(&mut door).await, "nobody was closed");
+    doorstep.crowd();
+    let crowded_at = Instant::now();
+    assert!(!comes(&mut door).await, "somebody was closed");
+    poll_fn(|cx| Pin::new(&mut door).poll(cx)).await;
+    assert!(crowded_at.elapsed() >= CROWDED_REST);
+    assert!(comes(&mut door).await, "it rested once");
+}
+
+/// Whether somebody is taken in at once.
+async fn comes(door: &mut Door<Crowd>) -> bool {
+    poll_fn(|cx| Poll::Ready(Pin::new(&mut *door).poll(cx).is_ready())).await
 }

@@ -1,7 +1,7 @@
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures::{FutureExt, TryFuture};
@@ -9,7 +9,7 @@ use libp2p::core::transport::{DialOpts, ListenerId, TransportError, TransportEve
 use libp2p::{Multiaddr, Transport};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::super::limits::{FIRST_BYTE_TIMEOUT, HANDSHAKE_TIMEOUT};
+use super::super::limits::{CROWDED_REST, FIRST_BYTE_TIMEOUT, HANDSHAKE_TIMEOUT};
 use super::handshake::{Broken, Handshake};
 
 tokio::task_local! {
@@ -20,16 +20,37 @@ tokio::task_local! {
 /// Where the door leaves the handshake of a connection that just came, for the gate: the swarm asks
 /// the gate about a connection before it asks the door for the next one.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Doorstep(Arc<Mutex<Option<Arc<Handshake>>>>);
+pub(crate) struct Doorstep(Arc<Mutex<Step>>);
+
+#[derive(Debug, Default)]
+struct Step {
+    handshake: Option<Arc<Handshake>>,
+    /// Whether the gate closed another connection to make room for the last one.
+    crowded: bool,
+}
 
 impl Doorstep {
+    fn lock(&self) -> MutexGuard<'_, Step> {
+        // Nothing that holds it panics, and each field is right by itself.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn put(&self, handshake: Arc<Handshake>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(handshake);
+        self.lock().handshake = Some(handshake);
     }
 
     /// Takes the handshake of the connection that came last.
     pub(crate) fn take(&self) -> Option<Arc<Handshake>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.lock().handshake.take()
+    }
+
+    /// Another connection was closed to make room for this one: the door rests before it takes in the next.
+    pub(crate) fn crowd(&self) {
+        self.lock().crowded = true;
+    }
+
+    fn take_crowded(&self) -> bool {
+        std::mem::take(&mut self.lock().crowded)
     }
 }
 
@@ -37,11 +58,13 @@ impl Doorstep {
 pub(crate) struct Door<T> {
     inner: T,
     doorstep: Doorstep,
+    /// Until when nobody is taken in.
+    rest: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> Door<T> {
     pub(crate) const fn new(inner: T, doorstep: Doorstep) -> Self {
-        Self { inner, doorstep }
+        Self { inner, doorstep, rest: None }
     }
 }
 
@@ -89,6 +112,13 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<TransportEvent<Self::ListenerUpgrade, io::Error>> {
         let doorstep = self.doorstep.clone();
+        if doorstep.take_crowded() {
+            self.rest = Some(Box::pin(sleep(CROWDED_REST)));
+        }
+        if let Some(rest) = &mut self.rest {
+            ready!(rest.poll_unpin(cx));
+            self.rest = None;
+        }
         Pin::new(&mut self.inner).poll(cx).map(|event| {
             event
                 .map_upgrade(|upgrade| {

@@ -11,6 +11,9 @@
 //!     │ TCP
 //! ```
 //!
+//! When the gate closed a connection to make room for another one, the door rests for [`CROWDED_REST`] before it takes in the
+//! next one: those that come again at once do not turn over the pending ones faster than a handshake takes.
+//!
 //! Both share a [`Handshake`], which also tells the gate how a pending connection is getting on.
 //!
 //! **Invariants.** Every connection is encrypted or closed after [`HANDSHAKE_TIMEOUT`], whatever the
@@ -19,6 +22,7 @@
 //! looks at the connection again.
 //!
 //! [`HANDSHAKE_TIMEOUT`]: super::limits::HANDSHAKE_TIMEOUT
+//! [`CROWDED_REST`]: super::limits::CROWDED_REST
 
 mod handshake;
 mod knock;

@@ -30,6 +30,9 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Gated<B> {
         };
         self.inner.handle_pending_inbound_connection(id, local, remote)?;
         let (from, now) = (Group::from(remote), Instant::now());
+        if self.lobby.is_full(&self.limits) {
+            self.doorstep.crowd();
+        }
         let entered = self.lobby.enter(id, from, handshake, &self.familiar, &self.limits, now);
         let closed = entered.ok_or_else(|| ConnectionDenied::new(Refusal::Pending))?;
         self.turned.count(Why::Pending, closed);

@@ -22,6 +22,10 @@
 //! [`Limits::pending_kept`] for members' addresses. A connection whose handshake goes on keeps its
 //! place until as many others came, or advanced, since it did: silence and slowness of others,
 //! from its own address too, cannot keep it out.
+//!
+//! Connections that come again as soon as they are closed would turn all of it over faster than a handshake takes. While
+//! [`Lobby::is_full`], the door therefore rests before it takes in the next connection, so that each pending one has at
+//! least as many rests as there are others.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -75,6 +79,11 @@ impl Lobby {
         closed.extend(self.make_room(from, limits.pending_max, |_| true, now)?);
         self.pending.insert(id, Pending { from, handshake });
         Some(closed)
+    }
+
+    /// Whether one of whatever address goes when another one comes.
+    pub(crate) fn is_full(&self, limits: &Limits) -> bool {
+        self.pending.len() >= limits.pending_max
     }
 
     /// Forgets a connection that is made or closed.

@@ -1,0 +1,29 @@
+//! Why instances find no room.
+
+use std::collections::BTreeMap;
+
+use super::Round;
+use crate::solve::placement::Rules;
+use crate::solve::{Problem, Reason};
+
+impl Round<'_> {
+    /// What is missing of a pick, with each reason counted over the nodes.
+    pub(super) fn short(&self, pick: usize, rules: &Rules) -> Problem {
+        let mut why: BTreeMap<Reason, u32> = BTreeMap::new();
+        for node in 0..self.model.nodes() {
+            let mut reasons = self.reasons(pick, rules, node);
+            if reasons.is_empty() {
+                reasons.push(Reason::GaveUp);
+            }
+            reasons.into_iter().for_each(|reason| *why.entry(reason).or_default() += 1);
+        }
+        let service = self.model.picks[pick].service.to_string();
+        Problem::Short { service, missing: self.missing(pick), why }
+    }
+
+    fn reasons(&self, pick: usize, rules: &Rules, node: usize) -> Vec<Reason> {
+        let has = (self.picks[pick].wanted[node], rules.cap);
+        let here = &self.model.world.nodes()[node];
+        Reason::all(here, rules.set.contains(node), has, self.used[node], self.model.weights[pick])
+    }
+}

@@ -1,0 +1,14 @@
+//! The solver: golden cases, laws, exactness against trying everything, and the gap where that is NP-hard.
+//!
+//! `PROPTEST_CASES=3000 cargo test --release -p crux-khan` looks for longer than the gate does.
+
+mod case;
+mod exact;
+mod examples;
+mod gap;
+mod golden;
+mod hostile;
+mod laws;
+mod naive;
+mod rules;
+mod world_fuzz;
