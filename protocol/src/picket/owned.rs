@@ -26,7 +26,6 @@ use crux_crdt::service::SpecTag;
 use super::accepted::Accepted;
 use super::batches::Batches;
 use super::command::Command;
-use super::desired::Wanted;
 use super::life::Life;
 use super::order::Order;
 use super::owner::Owner;
