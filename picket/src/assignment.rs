@@ -13,7 +13,9 @@ use crux_crdt::name::ServiceName;
 use crux_crdt::record::{First, Pass, Stage};
 use crux_crdt::service::{Config, SpecTag};
 use crux_crdt::{Digest, Principal};
-use crux_protocol::picket::{Assigned, Batch, Batches, Goal, Goals, Image, Order, OwnedRow, Placed};
+use crux_protocol::picket::{
+    Assigned, Batch, Batches, Goal, Goals, Image, Order, OwnedRow, Placed,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::text;
@@ -348,7 +350,10 @@ mod stage {
         ("blocked", Stage::Blocked),
     ];
 
-    pub(super) fn serialize<S: Serializer>(stage: &Stage, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        stage: &Stage,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         use serde::ser::Error as _;
         let name = NAMES.iter().find(|(_, known)| known == stage).map(|(name, _)| name);
         // No node reports of itself what it does not know.
@@ -383,7 +388,10 @@ pub(crate) mod testing {
     }
 
     pub(crate) fn batches(all: &[(u64, u16)]) -> Batches {
-        let batch = |(first, count): &(u64, u16)| Batch { first: super::testing::first(*first), count: *count };
+        let batch = |(first, count): &(u64, u16)| Batch {
+            first: super::testing::first(*first),
+            count: *count,
+        };
         Batches::new(all.iter().map(batch).collect()).unwrap()
     }
 
@@ -445,7 +453,10 @@ mod tests {
         struct Message(#[serde(with = "rows")] Vec<OwnedRow>);
         let value = serde_json::to_value(Message(testing::rows())).unwrap();
         let leader = &value[0]["first"]["leader"];
-        assert_eq!((leader, &value[0]["spec"]), (&json!("09".repeat(8)), &json!("01020304050607ff")));
+        assert_eq!(
+            (leader, &value[0]["spec"]),
+            (&json!("09".repeat(8)), &json!("01020304050607ff"))
+        );
         let mut wrong = value.clone();
         wrong[0]["stage"] = json!("sleeping");
         let error = serde_json::from_value::<Message>(wrong).err().map(|err| err.to_string());
@@ -466,7 +477,7 @@ mod tests {
             (format!("{api}/config/name"), json!("web"), "the goal of api has the config of web"),
             (format!("{api}/batches"), json!([]), "impossible batches"),
             (format!("{api}/batches/0/count"), json!(0), "impossible batches"),
-            (format!("{api}/config/period"), json!("1ns"), "period"),
+            (format!("{api}/config/period"), json!("1ns"), "write a whole number"),
             ("/services/job/Had/spec".to_owned(), json!("12"), ""),
             (format!("{api}/batches/0/first/leader"), json!("09"), "16 lower-case hex digits"),
             ("/order/target/id".to_owned(), json!("?"), ""),

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use crux_client::op::{Deregister, Register};
-use crux_crdt::blob::{BlobId, Descriptor};
+use crux_crdt::blob::BlobId;
 use crux_picket::link::{
     Failure, FromFulcrum, FromPicket, Link, LinkError, Ready, Stated, VERSION,
 };
@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::placing::{Handed, Placing};
 use super::{GOALS_MAX, REQUESTS_MAX, Tie};
 use crate::blobs::Hold;
-use crate::blobs::want::{Pantry, WAIT};
+use crate::blobs::want::{Here, Pantry};
 use crate::error::{Error, Kind};
 use crate::fulcrum::Handle;
 use crate::fulcrum::health::Health;
@@ -87,14 +87,7 @@ struct Server {
 /// A request that was carried out, or was not.
 enum Done {
     Asked(u64, Result<(), Error>),
-    Image(u64, Result<Image, Error>),
-}
-
-/// A blob that is here.
-struct Image {
-    descriptor: Descriptor,
-    path: std::path::PathBuf,
-    hold: Hold,
+    Image(u64, Result<Here, Error>),
 }
 
 impl Server {
@@ -117,7 +110,7 @@ impl Server {
                 }
                 let pantry = self.pantry.clone();
                 self.under_way
-                    .push(async move { Done::Image(seq, image(&pantry, blob).await) }.boxed());
+                    .push(async move { Done::Image(seq, pantry.bring(blob).await) }.boxed());
                 Ok(())
             }
             FromPicket::Health { services, named } => {
@@ -197,7 +190,7 @@ impl Server {
             Done::Asked(seq, result) => {
                 FromFulcrum::Done { seq, outcome: result.map_err(|error| Failure::from(&error)) }
             }
-            Done::Image(seq, Ok(Image { descriptor, path, hold })) => {
+            Done::Image(seq, Ok(Here { descriptor, path, hold })) => {
                 self.pins.hold(descriptor.blob, hold);
                 FromFulcrum::ImageReady { seq, descriptor, path: path.into() }
             }
@@ -245,19 +238,6 @@ impl<H> Pins<H> {
             self.held.insert(id, hold);
         }
     }
-}
-
-/// Fetches a blob if it is missing.
-async fn image(pantry: &Pantry, id: BlobId) -> Result<Image, Error> {
-    if let Some(fetch) = pantry.want(id, WAIT)? {
-        let stopping = |_| Error::new(Kind::ShuttingDown, "the node is stopping");
-        fetch.done.await.map_err(stopping)??;
-    }
-    // First, so that it stays until the rest is known.
-    let hold = pantry.blobs.hold(id)?;
-    let descriptor = pantry.blobs.describe(&id)?;
-    let path = pantry.blobs.path(id).await?;
-    Ok(Image { descriptor, path, hold })
 }
 
 /// A registration that is not there is withdrawn already.

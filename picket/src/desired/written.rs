@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use crux_crdt::name::ServiceName;
 use crux_crdt::service::{CONFIG_BYTES_MAX, Config, SERVICES_MAX, SpecTag};
-use crux_protocol::picket::{
-    Accepted, Assigned, Batches, Desired, Order, Owner, Version, Wanted,
-};
+use crux_protocol::picket::{Accepted, Assigned, Batches, Desired, Order, Owner, Version, Wanted};
 use serde::{Deserialize, Serialize};
 
 use crate::assignment::{Assignment, Stored, batches, order};

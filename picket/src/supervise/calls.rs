@@ -62,7 +62,7 @@ pub(crate) enum Ask {
 
 impl Ask {
     /// Of which service.
-    const fn name(&self) -> &ServiceName {
+    fn name(&self) -> &ServiceName {
         match self {
             Self::Add(config) => &config.name,
             Self::Update(name, _)

@@ -14,9 +14,7 @@ use crux_crdt::service::Config;
 use crux_crdt::{Digest, Principal};
 use crux_picket::link::{Failure, FromFulcrum, FromPicket};
 use crux_picket::tree::Process;
-use crux_protocol::picket::{
-    Assigned, Batch, Batches, Goal, Goals, Image, Order, OwnedRow,
-};
+use crux_protocol::picket::{Assigned, Batch, Batches, Goal, Goals, Image, Order, OwnedRow};
 use rustix::process::Signal;
 
 use crate::picket::{Picket, process, until};

@@ -7,7 +7,8 @@ use crux_crdt::name::ServiceName;
 use crux_crdt::record::Stage;
 use crux_crdt::service::SpecTag;
 use crux_protocol::picket::{
-    Accepted, Desired, Goal, Goals, InstanceId, Order, Owned, Owner, Record, RunState, State, Wanted,
+    Accepted, Desired, Goal, Goals, InstanceId, Order, Owned, Owner, Record, RunState, State,
+    Wanted,
 };
 use crux_protocol::time::Instant;
 

@@ -7,17 +7,16 @@ use std::time::Duration;
 
 use crux_client::parse;
 use crux_crdt::Digest;
-use crux_crdt::blob::Root;
+use crux_crdt::blob::{Descriptor, Root};
 use crux_crdt::document::Marker;
 use crux_crdt::name::ServiceName;
 use crux_crdt::record::ServiceKey;
 use crux_crdt::record::{Pass, Stage};
 use crux_crdt::service::{self, Fields, SpecTag};
 use crux_protocol::flock::Control;
-use crux_protocol::picket::{
-    Assigned, Batch, Batches, Goal, Goals, Image, Order, OwnedRow,
-};
+use crux_protocol::picket::{Assigned, Batch, Batches, Goal, Goals, Image, Order, OwnedRow};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::super::{Placer, placing};
 use super::*;
@@ -37,7 +36,7 @@ struct Fixture {
     stated: watch::Receiver<health::Stated>,
     blobs: Blobs,
     placer: Placer,
-    served: tokio::task::JoinHandle<Result<(), Error>>,
+    served: JoinHandle<Result<(), Error>>,
 }
 
 impl Fixture {
@@ -128,7 +127,9 @@ async fn goals_are_sent_once_the_node_serves_and_each_is_answered() {
         node.picket.send(&FromPicket::Done { seq, outcome }).unwrap();
     }
     node.picket.flush().await.unwrap();
-    let answered = |task| async move { tokio::time::timeout(LIMIT, task).await.unwrap().unwrap() };
+    let answered = |task: JoinHandle<_>| async move {
+        tokio::time::timeout(LIMIT, task).await.unwrap().unwrap()
+    };
     assert_eq!(answered(first).await, Ok(()));
     assert_eq!(answered(second).await.unwrap_err().kind(), Kind::Generation);
     // The node stops while somebody waits.
