@@ -7,8 +7,8 @@ use crux_crdt::name::ServiceName;
 use crux_crdt::record::Stage;
 use crux_crdt::service::SpecTag;
 use crux_protocol::picket::{
-    Accepted, Desired, Goal, Goals, InstanceId, Order, Owned, Owner, Record, RunState, State,
-    Wanted,
+    Accepted, Desired, Goal, Goals, InstanceId, Order, Owned, OwnedRow, Owner, Record, RunState,
+    State, Wanted,
 };
 use crux_protocol::time::Instant;
 
@@ -186,21 +186,29 @@ impl World {
             return Ok(());
         };
         law(report.order == state.accepted().order, || "a report of another order".to_owned())?;
-        let mut running: BTreeMap<(&ServiceName, SpecTag), u16> = BTreeMap::new();
+        // All of a service, and those of a version that is known.
+        let mut running: BTreeMap<(&ServiceName, Option<SpecTag>), u16> = BTreeMap::new();
         for record in self.keepers.values().map(|keeper| &keeper.record) {
-            let Some(placed) = record.placed else { continue };
+            if record.placed.is_none() {
+                continue;
+            }
             let wanted = state.wanted_of(&record.service);
             let versions = wanted.map(|it| [Some(&it.current), it.previous.as_ref()]);
             let mut versions = versions.into_iter().flatten().flatten();
             let version = versions.find(|version| version.number == record.version);
-            let spec = version.and_then(|version| version.spec).unwrap_or(placed.spec);
-            *running.entry((&record.service, spec)).or_default() += 1;
+            // One that is not wanted any more may have had settings of another version than it was started for.
+            let spec = version.and_then(|version| version.spec);
+            let keys = [None].into_iter().chain(spec.map(Some));
+            keys.for_each(|spec| *running.entry((&record.service, spec)).or_default() += 1);
         }
         for ((service, spec), count) in running {
-            let of = report.rows.iter().filter(|row| row.service == *service && row.spec == spec);
-            let told: u16 = of.filter(|row| row.stage.is_running()).map(|row| row.count).sum();
+            let is_it = |row: &&OwnedRow| {
+                row.service == *service && spec.is_none_or(|spec| row.spec == spec)
+            };
+            let of = report.rows.iter().filter(is_it).filter(|row| row.stage.is_running());
+            let told: u16 = of.map(|row| row.count).sum();
             law(told >= count, || {
-                format!("of {service} {spec} {count} run, and the report has {told}: {report:?}")
+                format!("of {service} {spec:?} {count} run, and the report has {told}: {report:?}")
             })?;
         }
         Ok(())

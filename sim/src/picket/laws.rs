@@ -24,6 +24,11 @@ pub(super) fn law(holds: bool, why: impl FnOnce() -> String) -> Result<(), Strin
     if holds { Ok(()) } else { Err(why()) }
 }
 
+/// Whether a refusal is one of a content that was taken back; the service may be the target's by now.
+const fn refuses_again(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::RolledBack(_) | Refusal::OfTarget(_) | Refusal::Disk(_))
+}
+
 impl World {
     /// Whether the engine keeps its bounds, and acts upon what is on the disk.
     pub(super) fn check_state(&self, state: &State, is_found: bool) -> Result<(), String> {
@@ -187,8 +192,7 @@ impl World {
         }
         let name = request.name().ok_or("goals alone have no name")?;
         if asked.is_refused && matches!(request, Request::Add { .. }) {
-            let again =
-                matches!(outcome, Outcome::Refused(Refusal::RolledBack(_) | Refusal::Disk(_)));
+            let again = matches!(outcome, Outcome::Refused(refusal) if refuses_again(refusal));
             law(again, || format!("{name} was taken back, and is tried again: {outcome:?}"))?;
         }
         let Outcome::Done(rows) = outcome else { return Ok(()) };

