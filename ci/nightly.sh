@@ -36,8 +36,10 @@ build() { cargo build --release --locked -p crux-node -p crux-testnet; }
 
 seeds() {
     build
-    testnet sim --scenario picket --seeds 0..1000 | tee "$notes/out"
-    note "$(tail -n 1 "$notes/out")"
+    for scenario in picket goals; do
+        testnet sim --scenario "$scenario" --seeds 0..1000 | tee "$notes/out"
+        note "$(tail -n 1 "$notes/out")"
+    done
     testnet sim --seeds "${SEEDS:-0..10000}" | tee "$notes/out"
     note "$(tail -n 1 "$notes/out")"
 }

@@ -64,6 +64,18 @@ pub enum Bug {
     NeverKills,
     /// A program that ended well is started again by the next picket.
     DoneForgotten,
+    /// Goals of an older target are enacted.
+    OlderGoals,
+    /// A goal replaces a service of a person that has its name.
+    TakesOver,
+    /// A service that the set of goals does not name continues.
+    UnnamedStays,
+    /// Goals are enacted before they are on the disk.
+    EnactsUnsaved,
+    /// Running instances never use a period that was changed.
+    PeriodUnused,
+    /// The node does not say of what is being stopped that the target placed it.
+    StoppingUnreported,
     /// Of two rivals of a document the one with the greater marker is kept.
     RivalByMarker,
     /// A merge refuses a document of a user that is not granted its key now.
@@ -78,7 +90,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 40] = [
         Self::ArrivalOrder,
         Self::HeadersOnly,
         Self::DigestIgnoresRecords,
@@ -108,6 +120,12 @@ impl Bug {
         Self::NeverFails,
         Self::NeverKills,
         Self::DoneForgotten,
+        Self::OlderGoals,
+        Self::TakesOver,
+        Self::UnnamedStays,
+        Self::EnactsUnsaved,
+        Self::PeriodUnused,
+        Self::StoppingUnreported,
         Self::RivalByMarker,
         Self::GrantedAtMerge,
         Self::RevokedWins,

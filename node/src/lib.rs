@@ -52,6 +52,7 @@ pub mod pastiche;
 pub mod picket;
 mod plain;
 mod private;
+mod proctor;
 mod rejoin;
 mod reload;
 pub mod secret;

@@ -17,7 +17,9 @@ use std::time::Duration;
 
 use crux_crdt::Principal;
 use crux_crdt::fact::{self, Fact};
+use crux_crdt::name::Label;
 use crux_crdt::path::Endpoint;
+use crux_crdt::service::Machine;
 use crux_crdt::sign::{Ed25519, Identity, Terms};
 use crux_protocol::agreement::AgreementKey;
 use crux_protocol::context::{Apart, Context};
@@ -45,11 +47,12 @@ use crate::identity::{self, Key};
 use crate::lock::FulcrumLock;
 use crate::nodes::Nodes;
 use crate::parts::{Part, Stop, Supervisor, finished};
+use crate::picket::Placer;
 pub use crate::picket::Tie;
 use crate::secret::{leave_no_trace, random};
 use crate::store::{DATABASE_NAME, OpenError, Snapshot, Store, StoreHandle};
 use crate::view::{View, Views};
-use crate::{modes, pastiche, picket, rejoin};
+use crate::{modes, pastiche, picket, proctor, rejoin};
 
 /// The name of the first directory for blobs in the data directory.
 pub const BLOBS_NAME: &str = "blobs";
@@ -160,7 +163,10 @@ async fn run_parts(
     start_api(parts, socket, handle.clone(), pantry.clone(), stated, config.preload);
     let restarted = tie.is_some().then(|| handle.clone());
     if let Some(tie) = tie {
-        parts.task(Part::Picket, Stop::Drop, picket::serve(tie, handle, pantry, health));
+        let (placer, placing) = picket::placing();
+        let serve = picket::serve(tie, handle.clone(), pantry.clone(), health, placing);
+        parts.task(Part::Picket, Stop::Drop, serve);
+        start_proctor(parts, handle, pantry, placer);
     }
     let stop = async {
         tokio::select! {
@@ -448,6 +454,23 @@ fn start_mover(
     parts.task(Part::BlobMover, Stop::Drop, mover);
     parts.task(Part::BlobOffers, Stop::Drop, offers);
     Ok(())
+}
+
+/// Enacts targets, if this is a kind of machine that targets know.
+fn start_proctor(parts: &Supervisor, handle: Handle, pantry: Pantry, placer: Placer) {
+    let machine = match std::env::consts::ARCH.parse::<Machine>() {
+        Ok(machine) => machine,
+        Err(error) => return warn!(%error, "no target is enacted on this machine"),
+    };
+    let wiring = proctor::Wiring {
+        horde: Label::main_horde(),
+        machine,
+        views: handle.view,
+        placer,
+        pantry,
+        fulcrum: handle.requests,
+    };
+    parts.task(Part::Proctor, Stop::Drop, proctor::run(wiring));
 }
 
 fn start_api(

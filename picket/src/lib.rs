@@ -12,6 +12,7 @@
 //! `supervise` carries that out, and `api` asks it for people.
 
 mod api;
+mod assignment;
 pub mod check;
 pub mod clock;
 pub mod crash;
@@ -31,6 +32,7 @@ pub mod reaper;
 pub mod record;
 mod run;
 mod supervise;
+mod text;
 pub mod tree;
 pub mod user;
 

@@ -105,6 +105,7 @@ impl Config {
             register: new.register.clone(),
             check: new.check.clone(),
             count: new.count,
+            period: new.period,
             restart: new.restart,
             update: new.update,
             start_period: new.start_period,

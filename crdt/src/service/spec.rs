@@ -1,6 +1,7 @@
 //! Which version of a service runs: the hash of what its instances are started with, and how they are watched.
 
 use core::fmt;
+use core::str::FromStr;
 
 use data_encoding::HEXLOWER;
 
@@ -10,6 +11,7 @@ use super::rollout::Rollout;
 use crate::Digest;
 use crate::canon::Encoder;
 use crate::hash::sha3;
+use crate::id::ParseIdError;
 
 /// Stands for the [hash of a version](Config::spec) where 32 bytes would take too much room: its first eight.
 ///
@@ -30,6 +32,16 @@ impl From<Digest> for SpecTag {
 impl fmt::Display for SpecTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&HEXLOWER.encode(&self.0))
+    }
+}
+
+impl FromStr for SpecTag {
+    type Err = ParseIdError;
+
+    fn from_str(s: &str) -> Result<Self, ParseIdError> {
+        let wrong = || ParseIdError { expected: 16, found: s.chars().take(80).collect() };
+        let bytes = HEXLOWER.decode(s.as_bytes()).map_err(|_| wrong())?;
+        Ok(Self(bytes.try_into().map_err(|_| wrong())?))
     }
 }
 

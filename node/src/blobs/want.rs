@@ -1,11 +1,12 @@
 //! How somebody asks for a blob that is not here: the seam between the control API and what fetches.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crux_crdt::blob::BlobId;
+use crux_crdt::blob::{BlobId, Descriptor};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{BlobError, Blobs};
+use super::{BlobError, Blobs, Hold};
 use crate::error::{Error, Kind};
 
 /// How long to wait for a node that has it when nobody says.
@@ -43,6 +44,17 @@ pub struct Fetch {
     pub progress: watch::Receiver<Progress>,
     /// How it ends.
     pub done: oneshot::Receiver<Result<(), Error>>,
+}
+
+/// A sealed blob that is here, and is not evicted while this lives.
+#[derive(Debug)]
+pub struct Here {
+    /// Its hashes and its size.
+    pub descriptor: Descriptor,
+    /// Its file; only to be read.
+    pub path: PathBuf,
+    /// Keeps it here.
+    pub hold: Hold,
 }
 
 /// Looks at every byte of every blob now and then, and wishes for what it finds lost. Ends only with
@@ -114,5 +126,20 @@ impl Pantry {
             }
         })?;
         Ok(Some(Fetch { progress: progressed, done: ended }))
+    }
+    /// Fetches a blob if it is missing.
+    ///
+    /// # Errors
+    /// As [`Pantry::want`], those of the fetch, and those of the store.
+    pub async fn bring(&self, id: BlobId) -> Result<Here, Error> {
+        if let Some(fetch) = self.want(id, WAIT)? {
+            let stopping = |_| Error::new(Kind::ShuttingDown, "the node is stopping");
+            fetch.done.await.map_err(stopping)??;
+        }
+        // First, so that it stays until the rest is known.
+        let hold = self.blobs.hold(id)?;
+        let descriptor = self.blobs.describe(&id)?;
+        let path = self.blobs.path(id).await?;
+        Ok(Here { descriptor, path, hold })
     }
 }

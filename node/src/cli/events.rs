@@ -18,7 +18,7 @@ use crate::plain;
 /// The last 4,096 events are kept, over restarts of the node. Each has a number, which orders them: --after takes it,
 /// so that a reader continues where it was; `gap` says that events between are lost. Kinds are
 /// `plugin.` and one of added, started, up, degraded, exited, oom_killed, restarted, crash_loop, updated, rolled_back,
-/// stopped, removed, adopted, fulcrum_restarted. With --json each line is one document: {"seq", "at", "up_ms", "boot",
+/// stopped, removed, adopted, blocked, fulcrum_restarted. With --json each line is one document: {"seq", "at", "up_ms", "boot",
 /// "kind", "node", "principal", "detail", "text"}, where "detail" has "service", "instance", "reason" and others.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -72,7 +72,7 @@ fn text(event: &Event) -> String {
 fn colour(kind: &str) -> Colour {
     match kind.strip_prefix("plugin.").unwrap_or(kind) {
         "up" | "adopted" | "updated" => Colour::Good,
-        "degraded" | "exited" | "restarted" | "fulcrum_restarted" => Colour::Doubtful,
+        "degraded" | "exited" | "restarted" | "blocked" | "fulcrum_restarted" => Colour::Doubtful,
         "oom_killed" | "crash_loop" | "rolled_back" | Event::GAP => Colour::Bad,
         _ => Colour::Faint,
     }

@@ -11,6 +11,7 @@ use crux_crdt::{Digest, Principal};
 use crux_protocol::dial::{self, Outcome};
 use crux_protocol::flock;
 use crux_protocol::link::DialFailure;
+use crux_protocol::proctor::Assignment;
 
 use crate::view::{Said, View};
 
@@ -45,6 +46,7 @@ pub(super) fn draw(frame: &Frame, state: &flock::State, before: &[Member], now: 
         said: said(state),
         operator: frame.operator,
         documents: state.strew().documents().clone(),
+        plans: plans(state),
     }
 }
 
@@ -79,6 +81,12 @@ fn said(state: &flock::State) -> Said {
         }
     }
     said
+}
+
+/// This node's part of every plan.
+fn plans(state: &flock::State) -> Vec<Assignment> {
+    let records = state.strew().shown().map(|record| &**record);
+    Assignment::all(records, &Label::main_horde(), &state.me())
 }
 
 /// The leader, as it is shown.

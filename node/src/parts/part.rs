@@ -35,6 +35,8 @@ pub enum Part {
     Api,
     /// Serves the picket, where that is another process; see [`crate::picket`].
     Picket,
+    /// Enacts the plans for this node, where there is a picket; see `proctor`.
+    Proctor,
     /// The loop that drives the engine; see [`crate::fulcrum`]. It ends when the node is to stop.
     Loop,
 }
@@ -57,6 +59,7 @@ impl Part {
         Self::Health,
         Self::Api,
         Self::Picket,
+        Self::Proctor,
         Self::Loop,
     ];
 
@@ -78,6 +81,7 @@ impl Part {
             Self::Health => "health",
             Self::Api => "api",
             Self::Picket => "picket",
+            Self::Proctor => "proctor",
             Self::Loop => "loop",
         }
     }

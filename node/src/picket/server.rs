@@ -2,15 +2,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use crux_client::op::{Deregister, Register};
-use crux_crdt::blob::{BlobId, Descriptor};
-use crux_picket::link::{Failure, FromFulcrum, FromPicket, Link, Ready, Stated, VERSION};
+use crux_crdt::blob::BlobId;
+use crux_picket::link::{
+    Failure, FromFulcrum, FromPicket, Link, LinkError, Ready, Stated, VERSION,
+};
+use crux_protocol::picket::Owned;
 use futures::future::{BoxFuture, FutureExt as _};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{REQUESTS_MAX, Tie};
+use super::placing::{Handed, Placing};
+use super::{GOALS_MAX, REQUESTS_MAX, Tie};
 use crate::blobs::Hold;
-use crate::blobs::want::{Pantry, WAIT};
+use crate::blobs::want::{Here, Pantry};
 use crate::error::{Error, Kind};
 use crate::fulcrum::Handle;
 use crate::fulcrum::health::Health;
@@ -24,6 +28,7 @@ pub(crate) async fn serve(
     handle: Handle,
     pantry: Pantry,
     health: Health,
+    placing: Placing,
 ) -> Result<(), Error> {
     let Tie { stream, stop, reload, addresses, .. } = tie;
     let link = Link::new(stream).map_err(|err| Error::io("the link to the picket", &err))?;
@@ -36,16 +41,22 @@ pub(crate) async fn serve(
         under_way: FuturesUnordered::new(),
         stop: Some(stop),
         reload,
+        placing,
+        goals: BTreeMap::new(),
+        seq: 0,
     };
     server.say(&FromFulcrum::Hello { version: VERSION, pid: std::process::id() })?;
     server.health.set_attached(true);
+    let mut is_ready = false;
     let mut shown = handle.shown().map(|()| handle.view().status()).boxed();
     loop {
         tokio::select! {
             message = server.link.next() => server.take(message.map_err(|err| broken(&err))?)?,
             Some(done) = server.under_way.next() => server.answer(done)?,
+            Some(handed) = server.placing.handed.recv(), if is_ready => server.hand(handed)?,
             status = &mut shown => {
                 shown = futures::future::pending().boxed();
+                is_ready = true;
                 server.say(&FromFulcrum::Ready(Ready {
                     principal: status.principal,
                     node: status.node,
@@ -67,19 +78,16 @@ struct Server {
     under_way: FuturesUnordered<BoxFuture<'static, Done>>,
     stop: Option<oneshot::Sender<()>>,
     reload: mpsc::Sender<()>,
+    placing: Placing,
+    /// Those who wait for the answer to their goals, by its number.
+    goals: BTreeMap<u64, oneshot::Sender<Result<(), Error>>>,
+    seq: u64,
 }
 
 /// A request that was carried out, or was not.
 enum Done {
     Asked(u64, Result<(), Error>),
-    Image(u64, Result<Image, Error>),
-}
-
-/// A blob that is here.
-struct Image {
-    descriptor: Descriptor,
-    path: std::path::PathBuf,
-    hold: Hold,
+    Image(u64, Result<Here, Error>),
 }
 
 impl Server {
@@ -102,7 +110,7 @@ impl Server {
                 }
                 let pantry = self.pantry.clone();
                 self.under_way
-                    .push(async move { Done::Image(seq, image(&pantry, blob).await) }.boxed());
+                    .push(async move { Done::Image(seq, pantry.bring(blob).await) }.boxed());
                 Ok(())
             }
             FromPicket::Health { services, named } => {
@@ -113,6 +121,17 @@ impl Server {
             FromPicket::Pins { blobs } => {
                 self.pantry.blobs.set_images(blobs.iter().copied().collect());
                 self.pins.set(blobs, |id| self.pantry.blobs.hold(id).ok());
+                Ok(())
+            }
+            FromPicket::Owned { order, rows } => {
+                self.placing.owned.send_replace(Some(Owned { order, rows }));
+                Ok(())
+            }
+            FromPicket::Done { seq, outcome } => {
+                if let Some(reply) = self.goals.remove(&seq) {
+                    // Its caller may have gone.
+                    reply.send(outcome.map_err(Error::from)).ok();
+                }
                 Ok(())
             }
             FromPicket::Reload => {
@@ -128,6 +147,25 @@ impl Server {
                 Ok(())
             }
         }
+    }
+
+    /// Sends a set of goals to the picket.
+    fn hand(&mut self, handed: Handed) -> Result<(), Error> {
+        let Handed { goals, reply } = handed;
+        if self.goals.len() >= GOALS_MAX {
+            reply.send(Err(busy())).ok();
+            return Ok(());
+        }
+        self.seq += 1;
+        match self.link.send(&FromFulcrum::Goals { seq: self.seq, goals }) {
+            Ok(()) => drop(self.goals.insert(self.seq, reply)),
+            Err(error @ LinkError::TooLong { .. }) => {
+                let error = Error::new(Kind::LimitReached, error.to_string());
+                reply.send(Err(error.augment("the goals for the picket"))).ok();
+            }
+            Err(error) => return Err(broken(&error)),
+        }
+        Ok(())
     }
 
     /// Begins with a request that is answered by whether it was done.
@@ -152,7 +190,7 @@ impl Server {
             Done::Asked(seq, result) => {
                 FromFulcrum::Done { seq, outcome: result.map_err(|error| Failure::from(&error)) }
             }
-            Done::Image(seq, Ok(Image { descriptor, path, hold })) => {
+            Done::Image(seq, Ok(Here { descriptor, path, hold })) => {
                 self.pins.hold(descriptor.blob, hold);
                 FromFulcrum::ImageReady { seq, descriptor, path: path.into() }
             }
@@ -200,19 +238,6 @@ impl<H> Pins<H> {
             self.held.insert(id, hold);
         }
     }
-}
-
-/// Fetches a blob if it is missing.
-async fn image(pantry: &Pantry, id: BlobId) -> Result<Image, Error> {
-    if let Some(fetch) = pantry.want(id, WAIT)? {
-        let stopping = |_| Error::new(Kind::ShuttingDown, "the node is stopping");
-        fetch.done.await.map_err(stopping)??;
-    }
-    // First, so that it stays until the rest is known.
-    let hold = pantry.blobs.hold(id)?;
-    let descriptor = pantry.blobs.describe(&id)?;
-    let path = pantry.blobs.path(id).await?;
-    Ok(Image { descriptor, path, hold })
 }
 
 /// A registration that is not there is withdrawn already.

@@ -8,6 +8,7 @@ use crux_crdt::document::Documents;
 use crux_crdt::name::Label;
 use crux_crdt::path::Query;
 use crux_crdt::{Digest, Principal};
+use crux_protocol::proctor::Assignment;
 
 use super::Said;
 
@@ -42,6 +43,8 @@ pub struct View {
     pub operator: Option<Principal>,
     /// The documents that it holds.
     pub documents: Arc<Documents>,
+    /// The node's part of every plan for its horde, whoever made it.
+    pub plans: Vec<Assignment>,
 }
 
 impl View {

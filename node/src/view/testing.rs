@@ -71,5 +71,6 @@ pub(crate) fn view() -> View {
         lost_name: None,
         operator: None,
         documents: Arc::default(),
+        plans: Vec::new(),
     }
 }

@@ -74,8 +74,9 @@ impl Store {
         if found <= last {
             return Err(DesiredError::OldGeneration { found, last });
         }
-        if desired.services.len() > SERVICES_MAX {
-            return Err(DesiredError::TooMany(desired.services.len()));
+        let services = desired.services.len().max(desired.accepted.blocked.len());
+        if services > SERVICES_MAX {
+            return Err(DesiredError::TooMany(services));
         }
         let io = |path: &Path, source| DesiredError::Io { path: path.to_owned(), source };
         // No value of it fails to be written; if one did, nothing would have been changed.
@@ -147,8 +148,6 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Desired, DesiredError> {
     if file.services() > SERVICES_MAX {
         return Err(DesiredError::TooMany(file.services()));
     }
-    match file.check() {
-        Err((service, reason)) => Err(DesiredError::Wrong { path: path(), service, reason }),
-        Ok(()) => Ok(file.into_desired()),
-    }
+    let wrong = |(service, reason)| DesiredError::Wrong { path: path(), service, reason };
+    file.into_desired().map_err(wrong)
 }

@@ -7,16 +7,17 @@ use crux_client::Kind;
 use crux_crdt::blob::{BlobId, Descriptor, Root};
 use crux_crdt::name::ServiceName;
 use crux_crdt::service::{Config, Fields, Image as ImageOf, SERVICES_MAX};
-use crux_protocol::picket::{Desired, Image, Version, Wanted};
+use crux_protocol::picket::{Accepted, Assigned, Desired, Image, Owner, Version, Wanted};
 
 use super::*;
+use crate::assignment::testing::{assigned, batches, order};
 
 fn version(name: &ServiceName, number: u64) -> Arc<Version> {
     let blob = BlobId([7; 32]);
     let descriptor = Descriptor { blob, root: Root([8; 32]), size: 1234 };
     let image = Image { descriptor, path: "/data/blobs/07/07".to_owned() };
     let config: Config = Fields::new(name.clone(), ImageOf::Blob(blob)).try_into().unwrap();
-    Arc::new(Version { number, config, image })
+    Arc::new(Version { number, config, image, spec: None })
 }
 
 fn desired(generation: u64, services: usize) -> Desired {
@@ -25,6 +26,7 @@ fn desired(generation: u64, services: usize) -> Desired {
         let name: ServiceName = format!("web{n}").parse().unwrap();
         let some = |when: bool| when.then(|| version(&name, generation));
         let wanted = Wanted {
+            owner: Owner::Person,
             current: version(&name, 1),
             previous: some(n % 2 == 0),
             on_trial: n % 4 == 0,
@@ -34,6 +36,29 @@ fn desired(generation: u64, services: usize) -> Desired {
         };
         all.services.insert(name, wanted);
     }
+    all
+}
+
+/// The same with what a target placed, and a goal that waits.
+fn with_target(generation: u64, services: usize) -> Desired {
+    let mut all = desired(generation, services);
+    let goal = assigned("api", batches(&[(1, 1), (2, 1)]));
+    let version = |goal: &Assigned, number| {
+        let (config, image) = (goal.config().clone(), goal.image().clone());
+        Some(Arc::new(Version { number, config, image, spec: Some(goal.spec()) }))
+    };
+    let api = Wanted {
+        owner: Owner::Target { spec: goal.spec(), batches: goal.batches().clone() },
+        current: version(&goal, 1).unwrap(),
+        previous: version(&assigned("api", batches(&[(1, 1)])), 1),
+        on_trial: true,
+        refused: version(&goal, generation),
+        run: true,
+        done: BTreeSet::new(),
+    };
+    all.services.insert("api".parse().unwrap(), api);
+    let blocked = [("web0".parse().unwrap(), assigned("web0", batches(&[(3, 1)])))].into();
+    all.accepted = Accepted { order: Some(order(4)), blocked };
     all
 }
 
@@ -130,7 +155,7 @@ fn what_this_build_does_not_know_is_a_clear_error() {
     let text = fs::read_to_string(file(dir.path())).unwrap();
     let mut seen = Vec::new();
     for (from, to) in [
-        ("\"format\": 2", "\"format\": 3"),
+        ("\"format\": 2", "\"format\": 4"),
         ("\"run\": true", "\"runs\": true"),
         ("\"generation\"", "\"generations\""),
         ("\"size\": 1234", "\"size\": -1"),
@@ -151,7 +176,7 @@ fn what_this_build_does_not_know_is_a_clear_error() {
     }
     assert_eq!(
         seen[0],
-        "DIR/desired.json has format 3, and this build reads 2 at most: start the newer build again"
+        "DIR/desired.json has format 4, and this build reads 3 at most: start the newer build again"
     );
     let line = 1 + text.split("\"run\": true").next().unwrap().matches('\n').count();
     let place = format!("DIR/desired.json, line {line}, column 12: unknown field `runs`");
@@ -179,6 +204,72 @@ fn the_older_format_is_read_and_written_while_nothing_is_done() {
     let text = fs::read_to_string(file(dir.path())).unwrap();
     assert!(text.contains("\"format\": 2,") && text.contains("done"), "{text}");
     assert_eq!(Store::open(dir.path()).unwrap().1, desired(2, 4));
+}
+
+#[test]
+fn what_a_target_wants_is_read_back_and_only_then_older_builds_do_not_read_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = Store::open(dir.path()).unwrap();
+    store.write(&desired(1, 4)).unwrap();
+    let text = || fs::read_to_string(file(dir.path())).unwrap();
+    let is_older = |text: &str| {
+        ["order", "blocked", "target", "spec"]
+            .iter()
+            .all(|key| !text.contains(&format!("\"{key}\"")))
+    };
+    assert!(text().contains("\"format\": 2,") && is_older(&text()), "{}", text());
+    store.write(&with_target(2, 4)).unwrap();
+    assert!(text().contains("\"format\": 3,"), "{}", text());
+    assert_eq!(Store::open(dir.path()).unwrap().1, with_target(2, 4));
+    // A target that wants nothing here any more: its order must not be forgotten.
+    let empty = Accepted { order: Some(order(4)), ..Accepted::default() };
+    store.write(&Desired { accepted: empty, ..desired(3, 1) }).unwrap();
+    assert!(text().contains("\"format\": 3,"));
+    assert_eq!(Store::open(dir.path()).unwrap().1.accepted.order, Some(order(4)));
+}
+
+#[test]
+fn a_target_that_contradicts_itself_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = Store::open(dir.path()).unwrap();
+    store.write(&with_target(3, 1)).unwrap();
+    let whole: serde_json::Value =
+        serde_json::from_slice(&fs::read(file(dir.path())).unwrap()).unwrap();
+    let order = whole["order"].clone();
+    assert!(order["target"]["generation"] == 4, "{order}");
+    for (at, wrong, found) in [
+        (
+            "/order",
+            serde_json::Value::Null,
+            "service api: the target placed it, and there is no order",
+        ),
+        ("/services/api/run", false.into(), "service api: the target placed it, and it is stopped"),
+        ("/services/api/target/batches", serde_json::json!([]), "impossible batches"),
+        ("/services/api/target/spec", "1".into(), "line"),
+        (
+            "/blocked/web0/config/name",
+            "x".into(),
+            "service web0: its goal has the config of another service",
+        ),
+        (
+            "/blocked/web0/config/count",
+            3.into(),
+            "service web0: its goal is not one that a node can have",
+        ),
+        ("/order/pass/leader", "?".into(), "line"),
+    ] {
+        let mut value = whole.clone();
+        *value.pointer_mut(at).unwrap() = wrong;
+        fs::write(file(dir.path()), serde_json::to_vec(&value).unwrap()).unwrap();
+        let error = refused(dir.path());
+        assert!(error.is_damage() && error.to_string().contains(found), "{at}: {error}");
+    }
+    let mut value = whole;
+    value.as_object_mut().unwrap().remove("order");
+    value["services"].as_object_mut().unwrap().remove("api");
+    fs::write(file(dir.path()), serde_json::to_vec(&value).unwrap()).unwrap();
+    let error = refused(dir.path());
+    assert!(error.to_string().contains("its goal waits, and there is no order"), "{error}");
 }
 
 #[test]

@@ -3,18 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crux_crdt::blob::{BlobId, Descriptor, Root};
 use crux_crdt::name::ServiceName;
-use crux_crdt::service::{CONFIG_BYTES_MAX, Config, SERVICES_MAX};
-use crux_protocol::picket::{Desired, Image, Version, Wanted};
+use crux_crdt::service::{CONFIG_BYTES_MAX, Config, SERVICES_MAX, SpecTag};
+use crux_protocol::picket::{Accepted, Assigned, Batches, Desired, Order, Owner, Version, Wanted};
 use serde::{Deserialize, Serialize};
 
-/// The newest format that this build reads and writes. 2 is 1 with what is done.
-pub const FORMAT: u64 = 2;
-/// The oldest one. It is written where nothing is done, so that the builds before read it.
+use crate::assignment::{Assignment, Stored, batches, order};
+use crate::text;
+
+/// The newest format that this build reads and writes. 2 is 1 with what is done, 3 is 2 with what a target wants.
+pub const FORMAT: u64 = 3;
+/// The one before. It is written where there never was a target, so that the builds before read it.
+const FORMAT_DONE: u64 = 2;
+/// The oldest one. It is written where nothing is done either.
 pub(super) const FORMAT_OLDEST: u64 = 1;
-/// The largest file in bytes: each service has at most three configs, and room for the rest.
-pub(super) const BYTES_MAX: u64 = SERVICES_MAX as u64 * (3 * CONFIG_BYTES_MAX as u64 + 64 * 1024);
+/// The largest file in bytes: each service has at most three configs, a goal that waits has one, and room for the rest.
+pub(super) const BYTES_MAX: u64 = SERVICES_MAX as u64 * (4 * CONFIG_BYTES_MAX as u64 + 64 * 1024);
 
 /// The part that is read first: the format of the rest.
 #[derive(Deserialize)]
@@ -28,7 +32,13 @@ pub(super) struct Header {
 pub(super) struct File {
     format: u64,
     generation: u64,
+    /// Of the last set of goals that was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "order")]
+    order: Option<Order>,
     services: BTreeMap<ServiceName, Entry>,
+    /// Its goals that wait.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    blocked: BTreeMap<ServiceName, Assignment>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -44,6 +54,19 @@ struct Entry {
     /// The ordinals of the current content that are done.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     done: BTreeSet<u16>,
+    /// The target's word on it; none: it is a person's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    target: Option<Placing>,
+}
+
+/// The target's word on a service that it placed.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Placing {
+    #[serde(with = "text::one")]
+    spec: SpecTag,
+    #[serde(with = "batches")]
+    batches: Batches,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -54,39 +77,29 @@ struct Content {
     config: Config,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Stored {
-    blob: BlobId,
-    #[serde(with = "root")]
-    root: Root,
-    size: u64,
-    path: String,
-}
-
-/// For `#[serde(with)]`: a root as its text.
-mod root {
-    use crux_crdt::blob::Root;
-    use serde::de::Error as _;
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(root: &Root, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(root)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Root, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-    }
-}
-
 impl From<&Desired> for File {
     fn from(desired: &Desired) -> Self {
         let services = desired.services.iter().map(|(name, wanted)| (name.clone(), wanted.into()));
-        let has_done = desired.services.values().any(|wanted| !wanted.done.is_empty());
-        let format = if has_done { FORMAT } else { FORMAT_OLDEST };
-        Self { format, generation: desired.generation, services: services.collect() }
+        let blocked = desired.accepted.blocked.iter();
+        let blocked = blocked.map(|(name, goal)| (name.clone(), goal.into())).collect();
+        let (generation, order) = (desired.generation, desired.accepted.order);
+        Self {
+            format: format_of(desired),
+            generation,
+            order,
+            services: services.collect(),
+            blocked,
+        }
+    }
+}
+
+/// The oldest format that can say it.
+fn format_of(desired: &Desired) -> u64 {
+    let has_done = desired.services.values().any(|wanted| !wanted.done.is_empty());
+    match (desired.accepted.order, has_done) {
+        (Some(_), _) => FORMAT,
+        (None, true) => FORMAT_DONE,
+        (None, false) => FORMAT_OLDEST,
     }
 }
 
@@ -99,67 +112,115 @@ impl From<&Wanted> for Entry {
             previous: wanted.previous.as_deref().map(Content::from),
             refused: wanted.refused.as_deref().map(Content::from),
             done: wanted.done.clone(),
+            target: match &wanted.owner {
+                Owner::Person => None,
+                Owner::Target { spec, batches } => {
+                    Some(Placing { spec: *spec, batches: batches.clone() })
+                }
+            },
         }
     }
 }
 
 impl From<&Version> for Content {
     fn from(version: &Version) -> Self {
-        let Image { descriptor: Descriptor { blob, root, size }, path } = version.image.clone();
-        let image = Stored { blob, root, size, path };
+        let image = version.image.clone().into();
         Self { number: version.number, image, config: version.config.clone() }
     }
 }
 
-impl From<Content> for Arc<Version> {
-    fn from(Content { number, image, config }: Content) -> Self {
-        let Stored { blob, root, size, path } = image;
-        let image = Image { descriptor: Descriptor { blob, root, size }, path };
-        Self::new(Version { number, config, image })
+impl Content {
+    /// `is_placed`: the target brought it.
+    fn into_version(self, is_placed: bool) -> Arc<Version> {
+        let Self { number, image, config } = self;
+        let spec = is_placed.then(|| config.spec_tag());
+        Arc::new(Version { number, config, image: image.into(), spec })
     }
 }
 
-impl File {
-    /// Whether each entry agrees with itself; if not, which does not and why.
-    pub(super) fn check(&self) -> Result<(), (String, &'static str)> {
-        for (name, entry) in &self.services {
-            let contents = [Some(&entry.current), entry.previous.as_ref(), entry.refused.as_ref()];
-            for content in contents.into_iter().flatten() {
-                let wrong = |reason| Err((name.to_string(), reason));
-                if content.config.name != *name {
-                    return wrong("its config has another name");
-                }
-                if content.number > self.generation {
-                    return wrong("its number is greater than the generation of the file");
-                }
-                if !content.image.path.starts_with('/') {
-                    return wrong("the path of its image is not absolute");
-                }
+impl Entry {
+    /// Whether it agrees with itself, under that name and in a file of that generation.
+    fn check(&self, name: &ServiceName, generation: u64) -> Result<(), &'static str> {
+        let contents = [Some(&self.current), self.previous.as_ref(), self.refused.as_ref()];
+        for content in contents.into_iter().flatten() {
+            if content.config.name != *name {
+                return Err("its config has another name");
             }
-            if entry.done.iter().any(|ordinal| *ordinal >= entry.current.config.count) {
-                return Err((name.to_string(), "an instance is done that is beyond its count"));
+            if content.number > generation {
+                return Err("its number is greater than the generation of the file");
             }
-            if entry.on_trial && entry.previous.is_none() {
-                return Err((name.to_string(), "it is on trial without a previous content"));
+            if !content.image.is_absolute() {
+                return Err("the path of its image is not absolute");
             }
+        }
+        if self.done.iter().any(|ordinal| *ordinal >= self.current.config.count) {
+            return Err("an instance is done that is beyond its count");
+        }
+        if self.on_trial && self.previous.is_none() {
+            return Err("it is on trial without a previous content");
+        }
+        if self.target.is_some() && !self.run {
+            return Err("the target placed it, and it is stopped");
         }
         Ok(())
     }
 
-    pub(super) fn services(&self) -> usize {
-        self.services.len()
+    fn into_wanted(self) -> Wanted {
+        let is_placed = self.target.is_some();
+        let owner = self.target.map(|Placing { spec, batches }| Owner::Target { spec, batches });
+        Wanted {
+            owner: owner.unwrap_or_default(),
+            current: self.current.into_version(is_placed),
+            previous: self.previous.map(|content| content.into_version(is_placed)),
+            on_trial: self.on_trial,
+            refused: self.refused.map(|content| content.into_version(is_placed)),
+            run: self.run,
+            done: self.done,
+        }
+    }
+}
+
+impl File {
+    /// Its meaning.
+    ///
+    /// # Errors
+    /// An entry that contradicts itself, and why.
+    pub(super) fn into_desired(self) -> Result<Desired, (String, &'static str)> {
+        let (generation, order) = (self.generation, self.order);
+        let mut services = BTreeMap::new();
+        for (name, entry) in self.services {
+            let checked = entry.check(&name, generation).and_then(|()| {
+                let is_lost = entry.target.is_some() && order.is_none();
+                if is_lost { Err("the target placed it, and there is no order") } else { Ok(()) }
+            });
+            checked.map_err(|why| (name.to_string(), why))?;
+            services.insert(name, entry.into_wanted());
+        }
+        let mut blocked = BTreeMap::new();
+        for (name, goal) in self.blocked {
+            let goal = waiting(&name, goal, order).map_err(|why| (name.to_string(), why))?;
+            blocked.insert(name, goal);
+        }
+        Ok(Desired { generation, services, accepted: Accepted { order, blocked } })
     }
 
-    pub(super) fn into_desired(self) -> Desired {
-        let wanted = |entry: Entry| Wanted {
-            current: entry.current.into(),
-            previous: entry.previous.map(Into::into),
-            on_trial: entry.on_trial,
-            refused: entry.refused.map(Into::into),
-            run: entry.run,
-            done: entry.done,
-        };
-        let services = self.services.into_iter().map(|(name, entry)| (name, wanted(entry)));
-        Desired { generation: self.generation, services: services.collect() }
+    /// The greater number of services and of goals that wait.
+    pub(super) fn services(&self) -> usize {
+        self.services.len().max(self.blocked.len())
     }
+}
+
+/// A goal that waits.
+fn waiting(
+    name: &ServiceName,
+    goal: Assignment,
+    order: Option<Order>,
+) -> Result<Assigned, &'static str> {
+    if goal.config.name != *name {
+        return Err("its goal has the config of another service");
+    }
+    if order.is_none() {
+        return Err("its goal waits, and there is no order");
+    }
+    goal.into_assigned().ok_or("its goal is not one that a node can have")
 }

@@ -9,7 +9,7 @@ use super::stream::{LENGTH_BYTES, frame, length, read_body};
 use super::{FRAME_BYTES_MAX, FromFulcrum, FromPicket, LinkError};
 
 /// Which messages both ends know. Raised with every change that an older end would misread.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// How long a fulcrum waits for the first message. The picket writes it right after it started the process.
 const HELLO_MAX: Duration = Duration::from_secs(10);
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn settings_are_not_shown() {
         let settings = serde_json::json!({ "keys": "precious" });
-        let hello = Hello { version: 1, picket: 1, settings };
+        let hello = Hello { version: VERSION, picket: 1, settings };
         assert!(!format!("{:?}", FromPicket::Hello(hello)).contains("precious"));
     }
     #[tokio::test]

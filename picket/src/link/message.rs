@@ -8,14 +8,16 @@ use crux_crdt::blob::{BlobId, Descriptor, Root};
 use crux_crdt::name::{Label, ServiceName};
 use crux_crdt::path::Endpoint;
 use crux_crdt::record::ServiceKey;
+use crux_protocol::picket::{Goals, Order, OwnedRow};
 use serde::{Deserialize, Serialize};
 
-use super::{Hello, text};
+use super::Hello;
+use crate::{assignment, text};
 
 /// A message of the picket to the fulcrum.
 ///
-/// `seq` numbers the requests that are answered. The answers come in any order; a number is not used twice on
-/// one link.
+/// `seq` numbers the requests that are answered: each end numbers its own. The answers come in any order; a number is
+/// not used twice on one link.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum FromPicket {
     /// The first message.
@@ -68,6 +70,23 @@ pub enum FromPicket {
         #[serde(with = "text::one")]
         blob: BlobId,
     },
+    /// Everything that the target placed here: right after the fulcrum said that it is ready, and when it changes. The
+    /// last list holds.
+    Owned {
+        /// The order of the goals that the picket accepted last; none: there never were any.
+        #[serde(with = "assignment::order")]
+        order: Option<Order>,
+        /// Each with another key: all but the count.
+        #[serde(with = "assignment::rows")]
+        rows: Vec<OwnedRow>,
+    },
+    /// The answer to [`FromFulcrum::Goals`].
+    Done {
+        /// The number of the request.
+        seq: u64,
+        /// Whether they are accepted: durable, and being enacted.
+        outcome: Result<(), Failure>,
+    },
     /// Has the settings read again, as SIGHUP does with a node alone.
     Reload,
     /// Stops the node in order, without leaving.
@@ -109,6 +128,14 @@ pub enum FromFulcrum {
         seq: u64,
         /// Why.
         failure: Failure,
+    },
+    /// All goals of the target for this node, as one set. Answered by [`FromPicket::Done`].
+    Goals {
+        /// The number of the request.
+        seq: u64,
+        /// The set.
+        #[serde(with = "assignment::goals")]
+        goals: Goals,
     },
     /// The last message: why it ends by itself. It has printed that. Its exit code alone does not tell an eviction,
     /// which is final, from a full disk, which is not.
@@ -201,6 +228,7 @@ mod tests {
     use std::os::unix::ffi::OsStringExt as _;
 
     use super::*;
+    use crate::assignment::testing;
 
     fn key() -> ServiceKey {
         let name = |text: &str| text.parse().unwrap();
@@ -224,6 +252,9 @@ mod tests {
             },
             FromPicket::Pins { blobs: vec![BlobId([3; 32]), BlobId([4; 32])] },
             FromPicket::Image { seq: 3, blob: BlobId([5; 32]) },
+            FromPicket::Owned { order: None, rows: Vec::new() },
+            FromPicket::Owned { order: Some(testing::order(4)), rows: testing::rows() },
+            FromPicket::Done { seq: 4, outcome: Ok(()) },
             FromPicket::Reload,
             FromPicket::Stop,
         ]
@@ -247,6 +278,7 @@ mod tests {
             FromFulcrum::Done { seq: 1, outcome: Err(Failure::from(&error)) },
             FromFulcrum::ImageReady { seq: 2, descriptor, path },
             FromFulcrum::ImageFailed { seq: 3, failure: Failure::from(&error) },
+            FromFulcrum::Goals { seq: 4, goals: testing::goals() },
             FromFulcrum::Ends { failure: Failure::from(&error) },
         ]
     }

@@ -6,7 +6,8 @@
 //!   Hello ──▶                    ◀── Hello                      versions are compared, both ways
 //!                                ◀── Ready                      it serves
 //!   Register, Withdraw, Image ──▶ ◀── Done, ImageReady, …       one answer for each number
-//!   Health, Pins ──▶                                            whole lists; the last one holds
+//!   Health, Pins, Owned ──▶                                     whole lists; the last one holds
+//!   Done ──▶                     ◀── Goals                      one answer for each number
 //!   Reload, Stop ──▶                                            what signals mean to a node alone
 //!                                ◀── Ends                       why it ends by itself; the last message
 //! ```
@@ -31,14 +32,15 @@
 mod hello;
 mod message;
 mod stream;
-mod text;
 
 pub use hello::{Hello, VERSION, last_words, receive};
 pub use message::{Failure, FromFulcrum, FromPicket, Ready, Stated};
 pub use stream::{Link, LinkError};
 
-/// The longest body of a frame, in bytes. The greatest message is the hello of the picket with a file of
-/// settings, which has at most 256 KiB and twice that as JSON.
+/// The longest body of a frame, in bytes. The greatest messages are the hello of the picket with a file of settings, which
+/// has at most 256 KiB and twice that as JSON; a set of goals, whose configs come from a target of at most 64 KiB and
+/// have every default as JSON: four times that, or more where texts need escapes; and a report, of at most two thousand
+/// rows with 200 bytes each. A longer one is not sent, and its caller is told.
 pub const FRAME_BYTES_MAX: usize = 1 << 20;
 
 /// How many bytes wait to be written at most: the greatest message, and several thousand usual ones.

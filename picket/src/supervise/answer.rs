@@ -99,6 +99,9 @@ impl Shell {
 
     /// The engine's answer. With a failure go the last lines of the instance that failed.
     pub(super) fn answer(&mut self, id: RequestId, outcome: Outcome) {
+        if self.answer_goals(id, &outcome) {
+            return;
+        }
         let Some(pending) = self.waiting.get(&id) else { return };
         let answer = match outcome {
             Outcome::Done(rows) => {
@@ -235,7 +238,7 @@ pub(super) fn unknown(name: &ServiceName) -> Error {
 }
 
 /// `disk`: the kind of what the disk said last.
-fn refused(refusal: &Refusal, disk: Kind) -> Error {
+pub(super) fn refused(refusal: &Refusal, disk: Kind) -> Error {
     let (kind, hint) = match refusal {
         Refusal::Unknown(name) => return unknown(name),
         Refusal::Generation { .. } => (
@@ -249,6 +252,17 @@ fn refused(refusal: &Refusal, disk: Kind) -> Error {
         Refusal::RegisteredTwice { .. } => {
             (Kind::AlreadyExists, "Give one of them another revision, or say `register = []`.")
         }
+        Refusal::OfTarget(_) => (
+            Kind::Refused,
+            "Change the target, or drain the node, to stop it; `service restart` starts it again.",
+        ),
+        Refusal::OfPerson(_) => {
+            (Kind::AlreadyExists, "`service rm` makes room for what the target wants.")
+        }
+        Refusal::OldOrder { .. } => (
+            Kind::Generation,
+            "The node keeps to the later goals. A leader that knows of their target plans again by itself.",
+        ),
         Refusal::NoPrevious(_) => {
             (Kind::Refused, "`service update` gives it another config or image.")
         }

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use crux_protocol::picket::{Image, Record, Version};
 
+use super::calls::enforceable;
 use super::environ::{Around, spec};
 use super::images::load;
 use super::places::Places;
@@ -58,6 +59,8 @@ impl Begin {
         kept: Kept,
         (image, images): (&Image, &Mutex<Images>),
     ) -> Result<Keeper, Unstarted> {
+        // A person was refused before; a target may want of a node what it cannot do.
+        enforceable(&version.config).map_err(str::to_owned)?;
         let (around, user) = self.around(version, record)?;
         let unready = |err: ImageError| Unstarted::Image(image.blob(), err.to_string());
         let image = load(images, image).map_err(unready)?;

@@ -60,6 +60,21 @@ pub(crate) enum Ask {
     Remove(ServiceName),
 }
 
+impl Ask {
+    /// Of which service.
+    fn name(&self) -> &ServiceName {
+        match self {
+            Self::Add(config) => &config.name,
+            Self::Update(name, _)
+            | Self::RollBack(name)
+            | Self::Start(name)
+            | Self::Stop(name)
+            | Self::Restart(name)
+            | Self::Remove(name) => name,
+        }
+    }
+}
+
 /// The API's end.
 #[derive(Debug, Clone)]
 pub(crate) struct Desk(mpsc::Sender<Call>);
@@ -219,11 +234,11 @@ impl Shell {
             let what = format!("the node has {WAITING_MAX} requests for its services under way");
             return Err((reply, Error::new(Kind::Busy, what)));
         }
+        let name = ask.name().clone();
         let (request, change) = match self.request(ask) {
             Ok(request) => request,
             Err(error) => return Err((reply, error)),
         };
-        let name = request.name().clone();
         let rev = self.engine.wanted_of(&name).map(|it| it.current.config.rev.clone());
         self.requests += 1;
         let id = RequestId(self.requests);
@@ -371,24 +386,12 @@ enum Prepared {
     Needs { config: Box<Config>, blob: BlobId, is_update: bool },
 }
 
-impl Prepared {
-    fn name(&self) -> &ServiceName {
-        match self {
-            Self::Ready(request) => request.name(),
-            Self::Needs { config, .. } => &config.name,
-        }
-    }
-}
-
 /// Refuses what this machine cannot do, and finds the image for it.
 fn needs(config: Config, is_update: bool) -> Result<Prepared, Error> {
     user::resolve(config.user.as_deref())
         .map_err(|err| Error::new(Kind::NotPermitted, err.to_string()))?;
-    if config.limits.as_ref().is_some_and(|limits| limits.required) {
-        return Err(Error::new(
-            Kind::NotEnforced,
-            "this node enforces no limits, and the config requires them",
-        ));
+    if let Err(what) = enforceable(&config) {
+        return Err(Error::new(Kind::NotEnforced, what));
     }
     if let Some(key) = config.for_targets().next() {
         let error = Error::new(Kind::InvalidConfig, format!("`{key}`: only a target uses it"));
@@ -410,6 +413,16 @@ fn needs(config: Config, is_update: bool) -> Result<Prepared, Error> {
         )
     };
     Ok(Prepared::Needs { blob: blob.ok_or_else(none)?, config: Box::new(config), is_update })
+}
+
+/// Whether this node can do what the config requires of it.
+pub(super) fn enforceable(config: &Config) -> Result<(), &'static str> {
+    let is_required = config.limits.as_ref().is_some_and(|limits| limits.required);
+    if is_required {
+        Err("this node enforces no limits, and the config requires them")
+    } else {
+        Ok(())
+    }
 }
 
 /// Remarks for the person who adds a service to this node.

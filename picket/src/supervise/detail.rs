@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crux_protocol::picket::{InstanceId, Record};
+use crux_protocol::picket::{InstanceId, Placed, Record};
 use serde::{Deserialize, Serialize};
 
 /// The engine's record, as it is written.
@@ -14,6 +14,9 @@ pub(super) struct Detail {
     version: u64,
     blob: String,
     ports: BTreeMap<String, u16>,
+    /// Missing in records of people's services, and of older builds.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::assignment::placed")]
+    placed: Option<Placed>,
 }
 
 impl From<&Record> for Detail {
@@ -25,6 +28,7 @@ impl From<&Record> for Detail {
             version: record.version,
             blob: record.blob.to_string(),
             ports: record.ports.iter().map(|(name, port)| (name.to_string(), *port)).collect(),
+            placed: record.placed,
         }
     }
 }
@@ -46,6 +50,7 @@ impl Detail {
             version: detail.version,
             blob: detail.blob.parse().ok()?,
             ports: detail.ports.into_iter().map(port).collect::<Option<_>>()?,
+            placed: detail.placed,
         })
     }
 }
@@ -62,7 +67,12 @@ mod tests {
         )));
         record.ports.insert("http".parse().unwrap(), 27_200);
         let value = Detail::from(&record).to_value().unwrap();
-        assert_eq!(Detail::read(record.instance.as_str(), value.clone()), Some(record));
+        assert!(value.get("placed").is_none(), "a person's is as it was before there were targets");
+        assert_eq!(Detail::read(record.instance.as_str(), value.clone()), Some(record.clone()));
+        let first = crate::assignment::testing::first(2);
+        record.placed = Some(Placed { spec: crux_crdt::service::SpecTag([3; 8]), first });
+        let placed = Detail::from(&record).to_value().unwrap();
+        assert_eq!(Detail::read(record.instance.as_str(), placed), Some(record));
         for (key, wrong) in [("service", "no name"), ("blob", "?"), ("ports", "")] {
             let mut value = value.clone();
             value[key] = wrong.into();

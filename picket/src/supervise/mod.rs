@@ -17,6 +17,7 @@
 //! | `instance` | one instance and its keeper |
 //! | `lost` | what dead keepers left behind |
 //! | `post` | registrations, images and pins, with the fulcrum |
+//! | `goals` | what a target wants, from the fulcrum |
 //! | `calls`, `answer`, `show` | what the API asks, and how it is answered |
 //! | `environ`, `ports`, `node` | what programs are given |
 //! | `health` | who serves |
@@ -40,6 +41,7 @@ pub(crate) mod calls;
 mod detail;
 mod environ;
 mod exec;
+mod goals;
 mod happen;
 pub(crate) mod health;
 mod hold;

@@ -1,4 +1,4 @@
-//! Requests and messages to the fulcrum: registrations, images, pins, statuses.
+//! Requests and messages to the fulcrum: registrations, images, pins, statuses, what a target placed here.
 //!
 //! ```text
 //!   engine ── Publish: all registrations ──▶ wanted ─┐
@@ -28,6 +28,7 @@ use crux_crdt::blob::{BlobId, Descriptor};
 use crux_crdt::name::{Label, ServiceName};
 use crux_crdt::path::Endpoint;
 use crux_crdt::record::ServiceKey;
+use crux_protocol::picket::{Goals, Owned};
 use crux_protocol::time::Instant;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
@@ -54,13 +55,15 @@ enum Asked {
     Image(BlobId),
 }
 
-/// The answer in a message of the fulcrum.
+/// The part of a message of the fulcrum that the shell has to act upon.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     /// A blob is here.
     Image(Descriptor, std::ffi::OsString),
     /// A blob is not here.
     NoImage(BlobId, Failure),
+    /// A set of goals, which is to be answered under that number.
+    Goals(u64, Goals),
 }
 
 /// Why a registration is not there.
@@ -179,6 +182,18 @@ impl Post {
         }
     }
 
+    /// Everything that the target placed here. Not kept: the engine says it again to each fulcrum.
+    pub(super) fn report(&mut self, Owned { order, rows }: Owned) {
+        self.whole(FromPicket::Owned { order, rows }, |it| matches!(it, FromPicket::Owned { .. }));
+    }
+
+    /// Answers a request of this fulcrum.
+    pub(super) fn answer(&mut self, seq: u64, outcome: Result<(), Failure>) {
+        if self.attached {
+            self.out.push_back(FromPicket::Done { seq, outcome });
+        }
+    }
+
     fn say_pins(&mut self) {
         let blobs = self.pins.iter().copied().collect();
         self.whole(FromPicket::Pins { blobs }, |it| matches!(it, FromPicket::Pins { .. }));
@@ -236,6 +251,7 @@ impl Post {
                 Asked::Image(blob) => Some(Answer::NoImage(blob, failure)),
                 _ => None,
             },
+            FromFulcrum::Goals { seq, goals } => Some(Answer::Goals(seq, goals)),
             FromFulcrum::Hello { .. } | FromFulcrum::Ready(_) | FromFulcrum::Ends { .. } => None,
         }
     }

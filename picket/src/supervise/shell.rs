@@ -74,6 +74,8 @@ pub(crate) struct Shell {
     pub(super) tasks: JoinSet<Done>,
     calls: mpsc::Receiver<Call>,
     pub(super) waiting: BTreeMap<RequestId, Pending>,
+    /// Sets of goals without an answer, each with the fulcrum's number.
+    pub(super) goals: BTreeMap<RequestId, u64>,
     pub(super) requests: u64,
     /// Callers that ask for health are answered from this.
     pub(super) book: watch::Sender<Arc<Book>>,
@@ -151,6 +153,7 @@ impl Shell {
             tasks,
             calls,
             waiting: BTreeMap::new(),
+            goals: BTreeMap::new(),
             requests: 0,
             book,
             lost: Vec::new(),
@@ -289,6 +292,7 @@ impl Shell {
             self.on_no_image(blob, None);
         }
         self.tell(Event::FulcrumAway);
+        self.cancel_goals();
         self.settle();
         self.show_health();
     }
@@ -298,6 +302,7 @@ impl Shell {
         match self.post.take(said, clock::now().at) {
             Some(Answer::Image(descriptor, path)) => self.on_image(descriptor, &path),
             Some(Answer::NoImage(blob, failure)) => self.on_no_image(blob, Some(failure)),
+            Some(Answer::Goals(seq, goals)) => self.on_goals(seq, goals),
             None => {}
         }
         self.settle();

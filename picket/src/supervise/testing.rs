@@ -21,7 +21,7 @@ pub(crate) fn config(json: &str) -> Config {
 /// A content with that config.
 pub(crate) fn version(config: Config) -> Version {
     let descriptor = Descriptor { blob: BLOB, root: Root([8; 32]), size: 3 };
-    Version { number: 1, config, image: Image { descriptor, path: "/none".to_owned() } }
+    Version { number: 1, config, image: Image { descriptor, path: "/none".to_owned() }, spec: None }
 }
 
 /// The record of its first instance.
@@ -34,6 +34,7 @@ pub(crate) fn record(version: &Version) -> Record {
         version: version.number,
         blob: version.image.blob(),
         ports: BTreeMap::new(),
+        placed: None,
     }
 }
 

@@ -124,6 +124,7 @@ impl Shell {
             }
             Command::Publish { seq, registrations } => self.publish(seq, registrations),
             Command::Conditions(unwell) => self.unwell = unwell,
+            Command::Owned(owned) => self.post.report(owned),
             Command::Happened(happened) => self.happened(&happened),
             // The caller's.
             Command::AllStopped => {}

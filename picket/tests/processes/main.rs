@@ -11,6 +11,7 @@ mod adoption;
 mod answers;
 mod crashes;
 mod flat;
+mod goals;
 mod images;
 mod inputs;
 mod losses;
@@ -74,6 +75,7 @@ fn tests() -> Vec<Test> {
         adoption::TESTS,
         crashes::TESTS,
         services::TESTS,
+        goals::TESTS,
         answers::TESTS,
         points::TESTS,
         losses::TESTS,

@@ -103,7 +103,8 @@ impl crux_picket::fulcrum::Start for Fake {
 /// The node's part: answers every request, has each file of `blobs` as a blob of that name, and writes what is
 /// registered to `registered`, one line for each change: `fulcrum DIR`. While there is a file `refuse`, it says that the
 /// node is refused and ends with 5: at the start, or when a registration is withdrawn. Names in `full` are not
-/// registered, and while there is a file `slow`, no registration is answered.
+/// registered, and while there is a file `slow`, no registration is answered. A message in the file `goals` is handed to the
+/// picket, its answer is written to `goals.done`, and each list of what a target placed is a line in `owned`.
 pub(crate) fn fulcrum(how: &[&str]) -> ExitCode {
     use std::os::fd::AsFd as _;
 
@@ -137,18 +138,15 @@ pub(crate) fn fulcrum(how: &[&str]) -> ExitCode {
             addresses: vec!["127.0.0.1:7117".parse().unwrap()],
         };
         link.send(&FromFulcrum::Ready(ready)).unwrap();
-        let log = |line: String| {
-            use std::io::Write as _;
-            let path = Path::new(dir).join("registered");
-            let mut file =
-                std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
-            writeln!(file, "{line}").unwrap();
-        };
+        let log = |line: String| append(&Path::new(dir).join("registered"), &line);
         let is_full = |key: &crux_crdt::record::ServiceKey| {
             let full = std::fs::read_to_string(Path::new(dir).join("full")).unwrap_or_default();
             full.lines().any(|name| name == key.service.as_str())
         };
         loop {
+            if let Some(goals) = take_file(&Path::new(dir).join("goals")) {
+                link.send(&serde_json::from_str(&goals).unwrap()).unwrap();
+            }
             let every = Duration::from_millis(20);
             let Ok(message) = tokio::time::timeout(every, link.next()).await else {
                 // How a test ends the node, with which kind of error.
@@ -192,6 +190,17 @@ pub(crate) fn fulcrum(how: &[&str]) -> ExitCode {
                         }
                     }
                 }
+                owned @ FromPicket::Owned { .. } => {
+                    append(&Path::new(dir).join("owned"), &serde_json::to_string(&owned).unwrap());
+                    continue;
+                }
+                done @ FromPicket::Done { .. } => {
+                    append(
+                        &Path::new(dir).join("goals.done"),
+                        &serde_json::to_string(&done).unwrap(),
+                    );
+                    continue;
+                }
                 FromPicket::Stop => return ExitCode::from(3),
                 _ => continue,
             };
@@ -199,4 +208,18 @@ pub(crate) fn fulcrum(how: &[&str]) -> ExitCode {
         }
         ExitCode::FAILURE
     })
+}
+
+/// Adds a line to a file.
+fn append(path: &Path, line: &str) {
+    use std::io::Write as _;
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+    writeln!(file, "{line}").unwrap();
+}
+
+/// The content of a file, which is gone then.
+fn take_file(path: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(path).ok()?;
+    std::fs::remove_file(path).unwrap();
+    Some(text)
 }

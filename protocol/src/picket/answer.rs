@@ -72,7 +72,7 @@ impl State {
             return;
         }
         let service = self.services.get(name);
-        let target = service.and_then(Service::target).map(|version| version.number);
+        let target = service.and_then(Service::to_run).map(|version| version.number);
         let aim = match (reply.wait, target) {
             (Wait::Nothing, _) => None,
             (Wait::Started, Some(number)) => Some(Aim::Started(number)),
@@ -118,7 +118,7 @@ impl State {
     fn outcome(&self, waiter: &Waiter) -> Option<Outcome> {
         let name = &waiter.service;
         let service = self.services.get(name);
-        let target = service.and_then(Service::target).map(|version| version.number);
+        let target = service.and_then(Service::to_run).map(|version| version.number);
         let rows = || self.rows_of(name);
         let (number, is_there) = match waiter.aim {
             Aim::Ended if target.is_some() => return Some(Outcome::Overtaken(rows())),

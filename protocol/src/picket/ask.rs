@@ -1,18 +1,21 @@
-//! Requests of people: refused, answered at once, or made a change that is written first.
+//! Requests: refused, answered at once, or made a change that is written first. People change their own services; of
+//! those that the target placed they have one started again, and change nothing. Goals are in `enact`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crux_crdt::name::ServiceName;
-use crux_crdt::service::{Change as Differs, Config, SERVICES_MAX};
+use crux_crdt::service::{Change as Differs, Config};
 
 use super::answer::Reply;
 use super::command::Command;
 use super::desired::{Image, Version, Wanted};
 use super::id::RequestId;
+use super::owner::Owner;
 use super::request::{Outcome, Refusal, Request, Requested};
-use super::rules::{INSTANCES_MAX, QUEUE_MAX, REGISTRATIONS_MAX};
-use super::save::{Change, Effect};
+use super::room::Room;
+use super::rules::QUEUE_MAX;
+use super::save::{Change, Edit, Effect};
 use super::service::Service;
 use super::state::State;
 
@@ -44,8 +47,8 @@ impl State {
     pub(super) fn on_cancel(&mut self, id: RequestId) {
         self.queue.retain(|(requested, _)| requested.id != id);
         self.waiters.remove(id);
-        let change = self.saving.as_mut().and_then(|saving| saving.change.as_mut());
-        if let Some(reply) = change.and_then(|change| change.reply.as_mut()) {
+        let reply = self.saving.as_mut().and_then(|saving| saving.edit.reply.as_mut());
+        if let Some(reply) = reply {
             reply.is_away |= reply.id == id;
         }
     }
@@ -57,46 +60,61 @@ impl State {
             let Some((requested, until)) = self.queue.pop_front() else { return };
             let Requested { id, request, generation, wait, .. } = requested;
             let reply = Reply { id, wait, until, is_away: false };
-            let name = request.name().clone();
             let current = self.generation;
-            let plan = if is_stopping {
-                Err(Refusal::Stopping)
+            let refusal = if is_stopping {
+                Some(Refusal::Stopping)
             } else if generation.is_some_and(|generation| generation < current) {
-                Err(Refusal::Generation { current })
+                Some(Refusal::Generation { current })
             } else {
-                self.plan(request)
+                None
             };
-            match plan {
-                Err(refusal) => reply.answer(Outcome::Refused(refusal), out),
-                Ok(Plan::Nothing) => self.settle(reply, &name, out),
-                Ok(Plan::Change(wanted, effect)) => {
-                    let change = Change { name, wanted, effect, reply: Some(reply) };
-                    self.save(Some(change), out);
-                }
-                Ok(Plan::Forgive) => {
-                    self.services.entry(name.clone()).and_modify(Service::forgive);
-                    self.settle(reply, &name, out);
-                }
-                Ok(Plan::Restart) => {
-                    let (services, mut turn) = self.split(out);
-                    if let Some(service) = services.get_mut(&name) {
-                        service.restart(&mut turn);
-                    }
-                    self.settle(reply, &name, out);
-                }
+            match (refusal, request) {
+                (Some(refusal), _) => reply.answer(Outcome::Refused(refusal), out),
+                (None, Request::Goals(goals)) => self.decide_goals(&goals, reply, out),
+                (None, request) => self.decide(request, reply, out),
             }
         }
     }
 
-    fn plan(&self, request: Request) -> Result<Plan, Refusal> {
+    /// Takes a request about one service.
+    fn decide(&mut self, request: Request, reply: Reply, out: &mut Vec<Command>) {
+        // Goals alone have no name.
+        let Some(name) = request.name().cloned() else { return };
+        match self.plan(&name, request) {
+            Err(refusal) => reply.answer(Outcome::Refused(refusal), out),
+            Ok(Plan::Nothing) => self.settle(reply, &name, out),
+            Ok(Plan::Change(wanted, effect)) => {
+                let change = Change { name, wanted, effect };
+                self.save(Edit::asked(change, reply), out);
+            }
+            Ok(Plan::Forgive) => {
+                self.services.entry(name.clone()).and_modify(Service::forgive);
+                self.settle(reply, &name, out);
+            }
+            Ok(Plan::Restart) => {
+                let (services, mut turn) = self.split(out);
+                if let Some(service) = services.get_mut(&name) {
+                    service.restart(&mut turn);
+                }
+                self.settle(reply, &name, out);
+            }
+        }
+    }
+
+    fn plan(&self, name: &ServiceName, request: Request) -> Result<Plan, Refusal> {
+        let is_of_target = self.wanted(name).is_some_and(|wanted| wanted.owner.is_target());
+        let only_starts = matches!(request, Request::Start(_) | Request::Restart(_));
+        if is_of_target && !only_starts {
+            return Err(Refusal::OfTarget(name.clone()));
+        }
         let (config, image, again) = match request {
             Request::Add { config, image } => (config, image, false),
             Request::Update { config, image } => (config, image, true),
-            request => return self.plan_for(&request),
+            request => return self.plan_for(name, &request),
         };
-        let Some(wanted) = self.wanted(&config.name) else {
+        let Some(wanted) = self.wanted(name) else {
             return if again {
-                Err(Refusal::Unknown(config.name.clone()))
+                Err(Refusal::Unknown(name.clone()))
             } else {
                 self.add(*config, image)
             };
@@ -106,31 +124,32 @@ impl State {
         match differs {
             Differs::Nothing if wanted.current.image == image => return Ok(Plan::Nothing),
             Differs::Nothing | Differs::Settings if is_same_image => {
-                self.check_room(&config)?;
-                let version = Version { number: wanted.current.number, config: *config, image };
+                self.others_of(name).takes(&config, false)?;
+                let current = &wanted.current;
+                let version = Version { config: *config, image, ..Version::clone(current) };
                 return Ok(Plan::Change(Some(wanted.with_settings(version)), Effect::Settings));
             }
             _ => {}
         }
         let is_refused = wanted.refused.as_ref().is_some_and(|it| it.is_same(&config, &image));
         if !again && is_refused && !crux_crdt::planted!(TriesRefused) {
-            return Err(Refusal::RolledBack(config.name.clone()));
+            return Err(Refusal::RolledBack(name.clone()));
         }
-        self.check_room(&config)?;
+        self.others_of(name).takes(&config, false)?;
         let before = if wanted.on_trial { wanted.previous.clone() } else { None };
         if before.as_ref().is_some_and(|it| it.is_same(&config, &image)) {
             // Back to what is to come back anyhow: there is nothing to try.
-            return self.plan_for(&Request::Rollback(config.name.clone()));
+            return self.plan_for(name, &Request::Rollback(name.clone()));
         }
         let previous = before.or_else(|| Some(Arc::clone(&wanted.current)));
-        let current = Arc::new(Version { number: self.attempted + 1, config: *config, image });
-        let wanted = Wanted { previous, on_trial: true, ..Wanted::new(current, wanted.run) };
+        let current = self.version(*config, image);
+        let new = Wanted::new(Owner::Person, current, wanted.run);
+        let wanted = Wanted { previous, on_trial: true, ..new };
         Ok(Plan::Change(Some(wanted), Effect::Updated))
     }
 
     /// A request that names a service and no content.
-    fn plan_for(&self, request: &Request) -> Result<Plan, Refusal> {
-        let name = request.name();
+    fn plan_for(&self, name: &ServiceName, request: &Request) -> Result<Plan, Refusal> {
         let wanted = self.wanted(name).ok_or_else(|| Refusal::Unknown(name.clone()))?;
         let run = |run| Some(Wanted { run, done: BTreeSet::new(), ..wanted.clone() });
         let is_done = self.services.get(name).is_some_and(Service::has_done);
@@ -138,9 +157,10 @@ impl State {
             Request::Rollback(_) => {
                 let none = || Refusal::NoPrevious(name.clone());
                 let current = wanted.previous.clone().ok_or_else(none)?;
-                self.check_room(&current.config)?;
+                self.others_of(name).takes(&current.config, false)?;
                 let previous = Some(Arc::clone(&wanted.current));
-                let wanted = Wanted { previous, ..Wanted::new(current, wanted.run) };
+                let new = Wanted::new(Owner::Person, current, wanted.run);
+                let wanted = Wanted { previous, ..new };
                 Ok(Plan::Change(Some(wanted), Effect::Updated))
             }
             Request::Start(_) if wanted.run && !is_done => Ok(Plan::Forgive),
@@ -153,62 +173,30 @@ impl State {
             Request::Restart(_) if wanted.run => Ok(Plan::Restart),
             Request::Restart(_) => Err(Refusal::Stopped(name.clone())),
             Request::Remove(_) => Ok(Plan::Change(None, Effect::Nothing)),
-            // Requests with a content are planned before.
-            Request::Add { .. } | Request::Update { .. } => Ok(Plan::Nothing),
+            // Requests with a content, and goals, are planned before.
+            Request::Add { .. } | Request::Update { .. } | Request::Goals(_) => Ok(Plan::Nothing),
         }
     }
 
     fn add(&self, config: Config, image: Image) -> Result<Plan, Refusal> {
-        let services = self.services.values().filter(|service| service.wanted.is_some());
-        if services.count() >= SERVICES_MAX {
-            return Err(Refusal::Services);
-        }
-        self.check_room(&config)?;
-        let current = Arc::new(Version { number: self.attempted + 1, config, image });
-        Ok(Plan::Change(Some(Wanted::new(current, true)), Effect::Added))
+        self.others_of(&config.name).takes(&config, true)?;
+        let wanted = Wanted::new(Owner::Person, self.version(config, image), true);
+        Ok(Plan::Change(Some(wanted), Effect::Added))
     }
 
-    fn wanted(&self, name: &ServiceName) -> Option<&Wanted> {
+    /// A content that a person brings, with the next number.
+    fn version(&self, config: Config, image: Image) -> Arc<Version> {
+        Arc::new(Version { number: self.attempted + 1, config, image, spec: None })
+    }
+
+    pub(super) fn wanted(&self, name: &ServiceName) -> Option<&Wanted> {
         self.services.get(name)?.wanted.as_ref()
     }
 
-    /// Whether the node has room for a config beside those of its other services.
-    fn check_room(&self, config: &Config) -> Result<(), Refusal> {
-        let others = self.services.iter().filter(|(name, _)| **name != config.name);
+    /// The node's other services.
+    fn others_of(&self, name: &ServiceName) -> Room {
+        let others = self.services.iter().filter(|(other, _)| *other != name);
         let others = others.filter_map(|(_, service)| service.wanted.as_ref());
-        let others: Vec<&Config> = others.map(|wanted| &wanted.current.config).collect();
-        let all = || others.iter().copied().chain([config]);
-        let instances: usize = all().map(|config| usize::from(config.count)).sum();
-        if instances > INSTANCES_MAX {
-            return Err(Refusal::Instances);
-        }
-        let of = |config: &Config| usize::from(config.count) * config.registered_as().len();
-        if all().map(of).sum::<usize>() > REGISTRATIONS_MAX {
-            return Err(Refusal::Registrations);
-        }
-        others.iter().try_for_each(|other| beside(config, other))
-    }
-}
-
-/// Whether two services can run on one node.
-fn beside(config: &Config, other: &Config) -> Result<(), Refusal> {
-    let fixed = |config: &Config| -> Vec<u16> {
-        config.ports.iter().filter_map(|(_, port)| port.number()).collect()
-    };
-    let theirs = fixed(other);
-    if let Some(port) = fixed(config).into_iter().find(|port| theirs.contains(port)) {
-        return Err(Refusal::PortInUse { port, by: other.name.clone() });
-    }
-    let keys = |config: &Config| {
-        let names = config.registered_as().into_iter();
-        let horde = config.horde.clone();
-        names.map(move |it| (horde.clone(), it.service, it.rev))
-    };
-    let theirs: Vec<_> = keys(other).collect();
-    match keys(config).find(|key| theirs.contains(key)) {
-        Some((_, service, rev)) => {
-            Err(Refusal::RegisteredTwice { service, rev, by: other.name.clone() })
-        }
-        None => Ok(()),
+        Room::with(others.map(|wanted| Arc::clone(&wanted.current)))
     }
 }

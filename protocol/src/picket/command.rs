@@ -9,6 +9,7 @@ use crux_crdt::service::{Ports, Probe};
 use super::desired::{Desired, Image, Version};
 use super::happened::Happened;
 use super::id::{InstanceId, RequestId};
+use super::owned::Owned;
 use super::record::Record;
 use super::request::Outcome;
 
@@ -102,6 +103,9 @@ pub enum Command {
     },
     /// The registrations that are not well, all of them; empty if there are none.
     Conditions(BTreeMap<ServiceKey, Status>),
+    /// Everything that the target placed here. Sent when it changes, and to each fulcrum that attaches; only while one is
+    /// attached.
+    Owned(Owned),
     /// For the record of events.
     Happened(Happened),
     /// The node stops, and no process of any service is left.

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use crux_crdt::blob::{BlobId, Descriptor};
 use crux_crdt::name::ServiceName;
-use crux_crdt::service::Config;
+use crux_crdt::service::{Config, SpecTag};
+
+use super::accepted::Accepted;
+use super::owner::Owner;
 
 /// The program of a service, resolved: enough to start it without fulcrum and without peers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub struct Version {
     pub config: Config,
     /// Its image for this machine.
     pub image: Image,
+    /// Which version of a target it is; none: a person brought it.
+    pub spec: Option<SpecTag>,
 }
 
 impl Version {
@@ -44,15 +49,18 @@ impl Version {
 /// The wanted state of one service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
+    /// On whose word. It stays the same until the service is forgotten.
+    pub owner: Owner,
     /// The content that is to run.
     pub current: Arc<Version>,
     /// The content to go back to: the last one that proved itself.
     pub previous: Option<Arc<Version>>,
     /// Whether `current` has not proved itself yet, and `previous` comes back if it does not.
     pub on_trial: bool,
-    /// A content that did not prove itself. It is not tried again until a person updates to it.
+    /// A content that did not prove itself. It is not tried again until a person updates to it, or another target
+    /// document wants it.
     pub refused: Option<Arc<Version>>,
-    /// Whether it is to run. A stopped service stays in the config.
+    /// Whether it is to run. A stopped service stays in the config. A service of the target is never stopped.
     pub run: bool,
     /// The ordinals of `current` whose programs ended well and are not started again: their config does not say
     /// `always`. Until a person starts it, or it has another content.
@@ -66,20 +74,23 @@ pub struct Desired {
     pub generation: u64,
     /// At most [`SERVICES_MAX`](crux_crdt::service::SERVICES_MAX).
     pub services: BTreeMap<ServiceName, Wanted>,
+    /// The target's part.
+    pub accepted: Accepted,
 }
 
 impl Desired {
-    /// The images of its services, and those to go back to.
+    /// The images of its services, those to go back to, and those of goals that wait.
     pub fn images(&self) -> BTreeSet<BlobId> {
-        self.services.values().flat_map(Wanted::images).collect()
+        let services = self.services.values().flat_map(Wanted::images);
+        services.chain(self.accepted.images()).collect()
     }
 }
 
 impl Wanted {
     /// Of this content, nothing of which is done.
-    pub(super) fn new(current: Arc<Version>, run: bool) -> Self {
+    pub(super) fn new(owner: Owner, current: Arc<Version>, run: bool) -> Self {
         let (previous, on_trial, refused, done) = (None, false, None, BTreeSet::new());
-        Self { current, previous, on_trial, refused, run, done }
+        Self { owner, current, previous, on_trial, refused, run, done }
     }
 
     /// The same content with other settings.

@@ -46,13 +46,15 @@ pub enum Kind {
     Removed,
     /// An instance of an earlier picket was taken over.
     Adopted,
+    /// A goal of the target waits: something is in its way that a person added.
+    Blocked,
     /// A fulcrum took the place of one that died.
     FulcrumRestarted,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Added,
         Self::Started,
         Self::Up,
@@ -66,6 +68,7 @@ impl Kind {
         Self::Stopped,
         Self::Removed,
         Self::Adopted,
+        Self::Blocked,
         Self::FulcrumRestarted,
     ];
 
@@ -85,6 +88,7 @@ impl Kind {
             Self::Stopped => "stopped",
             Self::Removed => "removed",
             Self::Adopted => "adopted",
+            Self::Blocked => "blocked",
             Self::FulcrumRestarted => "fulcrum_restarted",
         }
     }

@@ -110,6 +110,9 @@ impl Life {
 
     /// It gets other settings of the same content while it is on its way.
     pub(super) fn take_settings(&mut self, version: &Arc<Version>, now: Instant) {
+        if crux_crdt::planted!(PeriodUnused) {
+            return;
+        }
         let old = self.version.replace(Arc::clone(version));
         let is_same = old.is_some_and(|old| old.config.check == version.config.check);
         if self.is_leaving() {
@@ -126,6 +129,15 @@ impl Life {
                 self.spawned = spawned;
             }
             _ => {}
+        }
+        self.hasten(version.config.period, now);
+    }
+
+    /// No check that passed is due later than the period has it. A longer one holds from the next result on.
+    fn hasten(&mut self, period: Duration, now: Instant) {
+        let is_repeated = |check: &&mut Check| check.passed && check.next != Instant::NEVER;
+        for check in self.health.checks.iter_mut().filter(is_repeated) {
+            check.next = check.next.min(now + period);
         }
     }
 

@@ -2,13 +2,15 @@
 //!
 //! ```text
 //!          Event                                       Command
-//!  Request ──────────────▶ ┌──────────────────────┐ ──▶ Answer                     people
-//!  Saved ────────────────▶ │ ask      what to do  │ ──▶ Save                       desired.json
+//!  Request ──────────────▶ ┌──────────────────────┐ ──▶ Answer                     people, the target
+//!  Saved ────────────────▶ │ ask      one service │ ──▶ Save                       desired.json
+//!                          │ enact    a whole set │
 //!  Sealed PortsChosen ───▶ │ start    step by step│ ──▶ Seal Pins ChoosePorts      store, machine
 //!  Recorded Forgotten ───▶ │ update   old to new  │ ──▶ Record Forget              i/ID/instance.json
 //!  Spawned Exited Gone ──▶ │ quit     to the end  │ ──▶ Spawn Note Terminate Kill  keepers
 //!  Checked Paused ───────▶ │ health   up or not   │ ──▶ Check                      programs
 //!  Published ────────────▶ │ publish  what is up  │ ──▶ Publish Conditions     fulcrum
+//!                          │ owned    report      │ ──▶ Owned                  fulcrum
 //!                          └──────────────────────┘ ──▶ Happened AllStopped
 //!
 //!   Sealing ─▶ Choosing ─▶ Recording ─▶ Spawning ─▶ Starting ─▶ Up ⇄ degraded
@@ -30,7 +32,7 @@
 //!
 //! An **instance** is one run of one program. A **slot** is the place of one ordinal of a service: it
 //! remembers failures while instances come and go. A **content** ([`Version`]) is a config with its image;
-//! what is wanted of a service is one content, and the one to go back to.
+//! what is wanted of a service is one content, and the one to go back to. Its **owner** is a person, or the target.
 //!
 //! # Invariants
 //!
@@ -45,11 +47,15 @@
 //!    decided upon an older one is refused, and every request is answered once.
 //! 5. At most 10 restarts of a place by itself in a minute; after five failures in 10 minutes it is tried
 //!    every `retry_failed` only.
-//! 6. A content that did not prove itself is not started again until a person updates to it.
+//! 6. A content that did not prove itself is not started again until a person updates to it, or another target document
+//!    wants it.
 //! 7. A program that ended well, and is not to be started again, is not: that is in the wanted state before its keeper,
 //!    which knows it, goes.
 //! 8. Everything ends in *up*, *failed*, *done* or *stopped*; after *stopped* there is no process.
 //! 9. Memory is bounded: services, instances, waiting requests, and what is remembered of each.
+//! 10. Goals are taken as sets, in their order: an older one changes nothing. A set changes no service of a person, and
+//!     after it the target has nothing that it does not name; see `enact`.
+//! 11. Whatever the target placed is in the report while anything of it is left; see `owned`.
 //!
 //! # Rules
 //!
@@ -66,6 +72,11 @@
 //! * **Update**: see `update`. The new content is on trial until every instance of it was up for 60 s:
 //!   until then the previous one comes back if an instance is not up, or fails while an old one still
 //!   serves, or at the third failure. A change of settings alone restarts nothing.
+//! * **Goals** differ from requests of people in this: a content that was taken back is tried again by a later target
+//!   document only; what is in their way stays, and they wait. A person can have a service of the target started or
+//!   restarted, which changes nothing that the target wants, and is refused everything else.
+//! * **Ports** that are fixed are waited for while an instance that goes has them: a service under another name is no
+//!   failure.
 //! * **Stop of the node**: all instances quit at once, each step scaled so that the sum fits.
 //! * **Done**: a program of which the config does not say `always`, and that ended with 0. Until a person starts it or
 //!   has the service restarted, or it has another content. A loss of power before that is written runs it again.
@@ -74,29 +85,38 @@
 //!
 //! # Out of scope
 //!
-//! No groups, no passed sockets, no heartbeats and no wedged programs yet. It draws its randomness from a
+//! No groups, no passed sockets, no heartbeats and no wedged programs yet. It does not know whether a target is signed,
+//! nor which plan is the last: those who hand in goals do. It draws its randomness from a
 //! seed and knows no wall clock. It trusts the shell: each command that names an answer gets exactly one.
 //!
 //! Background: Armstrong, "Making reliable distributed systems in the presence of software errors", 2003,
 //! for the bound on restarts; Candea and Fox, "Crash-Only Software", 2003, for one way to start: recovery.
 
+mod accepted;
 mod adopt;
 mod answer;
 mod ask;
 mod backoff;
+mod batches;
 mod command;
 mod desired;
+mod enact;
 mod event;
+mod goals;
 mod happened;
 mod health;
 mod id;
 mod images;
 mod life;
+mod order;
+mod owned;
+mod owner;
 mod ports;
 mod publish;
 mod quit;
 mod record;
 mod request;
+mod room;
 mod rules;
 mod save;
 mod service;
@@ -107,12 +127,18 @@ mod turn;
 mod update;
 mod view;
 
+pub use accepted::Accepted;
+pub use batches::{BATCHES_MAX, Batch, Batches};
 pub use command::{Command, Registered, Status};
 pub use desired::{Desired, Image, Version, Wanted};
 pub use event::Event;
+pub use goals::{Assigned, Goal, Goals, GoalsError};
 pub use happened::{Happened, Kind};
 pub use id::{InstanceId, RequestId};
-pub use record::{Exit, Found, Record};
+pub use order::Order;
+pub use owned::{Owned, OwnedRow};
+pub use owner::Owner;
+pub use record::{Exit, Found, Placed, Record};
 pub use request::{Fault, Outcome, Refusal, Request, Requested, Wait};
 pub use rules::{
     EXITS_MAX, INSTANCES_MAX, QUEUE_MAX, REGISTRATIONS_MAX, TEXT_BYTES_MAX, WAITERS_MAX,

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use crux_crdt::blob::BlobId;
 use crux_crdt::name::ServiceName;
-use crux_crdt::service::PortName;
+use crux_crdt::record::First;
+use crux_crdt::service::{PortName, SpecTag};
 
 use super::id::InstanceId;
 
@@ -27,6 +28,18 @@ pub struct Record {
     pub blob: BlobId,
     /// Its ports.
     pub ports: BTreeMap<PortName, u16>,
+    /// On which word of the target it is here; none: a person's.
+    pub placed: Option<Placed>,
+}
+
+/// The assignment that an instance was started for. It is in its record, so that the node can say of what runs that
+/// the target placed it as long as anything of it runs, also when nothing else is known of it any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    /// Which version it is.
+    pub spec: SpecTag,
+    /// The pass that assigned it first.
+    pub first: First,
 }
 
 /// The fate of an instance that an earlier picket recorded.

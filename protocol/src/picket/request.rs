@@ -6,7 +6,9 @@ use crux_crdt::name::ServiceName;
 use crux_crdt::service::Config;
 
 use super::desired::Image;
+use super::goals::Goals;
 use super::id::{InstanceId, RequestId};
+use super::order::Order;
 use super::view::Row;
 
 /// A request with how long its caller waits.
@@ -24,7 +26,7 @@ pub struct Requested {
     pub timeout: Duration,
 }
 
-/// A request of a person or, later, of the proctor.
+/// A request of a person, or of the proctor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Run this. A service of that name with other content is updated; with the same nothing is done,
@@ -52,19 +54,24 @@ pub enum Request {
     Restart(ServiceName),
     /// Stop a service and forget it.
     Remove(ServiceName),
+    /// Run what the target wants of this node, all of it and nothing else that the target placed. Answered once it
+    /// is durable, whatever the caller waits for; with no rows.
+    Goals(Box<Goals>),
 }
 
 impl Request {
-    /// Of which service.
-    pub fn name(&self) -> &ServiceName {
-        match self {
+    /// Of which service; none: of all that the target placed.
+    pub fn name(&self) -> Option<&ServiceName> {
+        let name = match self {
+            Self::Goals(_) => return None,
             Self::Add { config, .. } | Self::Update { config, .. } => &config.name,
             Self::Rollback(name)
             | Self::Start(name)
             | Self::Stop(name)
             | Self::Restart(name)
             | Self::Remove(name) => name,
-        }
+        };
+        Some(name)
     }
 }
 
@@ -156,6 +163,18 @@ pub enum Refusal {
         rev: ServiceName,
         /// The service that has it.
         by: ServiceName,
+    },
+    /// The target placed the service, so a person can have it started again, and no more.
+    #[error("service {0} belongs to the target")]
+    OfTarget(ServiceName),
+    /// A person's service has the name that the target wants.
+    #[error("service {0} was added by a person")]
+    OfPerson(ServiceName),
+    /// The goals are older than those that the node accepted before.
+    #[error("the node accepted goals of a later target or a later pass")]
+    OldOrder {
+        /// Their order.
+        held: Box<Order>,
     },
     /// There is nothing to go back to.
     #[error("service {0} has no previous content")]

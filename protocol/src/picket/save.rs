@@ -1,7 +1,8 @@
 //! Durability: each change of the wanted state is on the disk before anybody acts upon it.
 //!
 //! **Invariant**: a request is answered, and its effect begins, only after the disk said that its
-//! generation is there. One generation is written at a time, and generations only grow. Changes of the
+//! generation is there. One generation is written at a time, and generations only grow. A set of goals is
+//! one generation, with all the services that it changes: it is there as a whole or not. Changes of the
 //! engine's own (a content proved itself, or is taken back) go the same way; if the disk refuses one, it
 //! holds all the same and is written later: a service is not kept down because a disk is full.
 
@@ -11,10 +12,11 @@ use std::sync::Arc;
 use crux_crdt::blob::BlobId;
 use crux_crdt::name::ServiceName;
 
+use super::accepted::Accepted;
 use super::answer::Reply;
 use super::command::Command;
 use super::desired::{Desired, Wanted};
-use super::happened::Kind;
+use super::happened::{Happened, Kind};
 use super::health::shortened;
 use super::request::{Fault, Outcome, Refusal};
 use super::rules::{DISK_AGAIN, PROVEN};
@@ -22,12 +24,11 @@ use super::service::{GoingBack, Service, Verdict};
 use super::state::State;
 use crate::time::Instant;
 
-/// A change that is being written.
+/// A generation that is being written.
 #[derive(Debug)]
 pub(super) struct Saving {
     generation: u64,
-    /// None: the same again, because it was not written before.
-    pub(super) change: Option<Change>,
+    pub(super) edit: Edit,
     /// The state before was not on the disk either.
     differs: bool,
     /// The images that it names.
@@ -35,9 +36,37 @@ pub(super) struct Saving {
 }
 
 impl Saving {
-    /// The next wanted state of the service that changes.
-    pub(super) fn wanted(&self) -> Option<&Wanted> {
-        self.change.as_ref()?.wanted.as_ref()
+    /// The images that it names.
+    pub(super) const fn images(&self) -> &BTreeSet<BlobId> {
+        &self.images
+    }
+}
+
+/// Everything that one generation changes; nothing: it is the same again, because it was not written before.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Edit {
+    /// Each service at most once.
+    pub(super) changes: Vec<Change>,
+    /// The target's part, where that changes.
+    pub(super) accepted: Option<Accepted>,
+    /// Goals that wait from now on, and why.
+    pub(super) blocked: Vec<(ServiceName, String)>,
+    /// None: the engine's own.
+    pub(super) reply: Option<Reply>,
+    /// The service for which the caller waits then; none: it waits for the disk alone.
+    pub(super) awaits: Option<ServiceName>,
+}
+
+impl Edit {
+    /// A change of the engine's own.
+    fn own(change: Change) -> Self {
+        Self { changes: vec![change], ..Self::default() }
+    }
+
+    /// A change that a person wants.
+    pub(super) fn asked(change: Change, reply: Reply) -> Self {
+        let (reply, awaits) = (Some(reply), Some(change.name.clone()));
+        Self { changes: vec![change], reply, awaits, ..Self::default() }
     }
 }
 
@@ -48,8 +77,6 @@ pub(super) struct Change {
     /// None: it is removed.
     pub(super) wanted: Option<Wanted>,
     pub(super) effect: Effect,
-    /// None: the engine's own.
-    pub(super) reply: Option<Reply>,
 }
 
 /// The effect of a change beside that it is wanted now.
@@ -72,14 +99,15 @@ pub(super) enum Effect {
 }
 
 impl State {
-    /// Writes a change.
-    pub(super) fn save(&mut self, change: Option<Change>, out: &mut Vec<Command>) {
+    /// Writes an edit.
+    pub(super) fn save(&mut self, edit: Edit, out: &mut Vec<Command>) {
         self.attempted += 1;
         let generation = self.attempted;
         let wanted = self.services.iter();
         let wanted = wanted.filter_map(|(name, it)| Some((name.clone(), it.wanted.clone()?)));
-        let mut desired = Desired { generation, services: wanted.collect() };
-        if let Some(change) = &change {
+        let accepted = edit.accepted.as_ref().unwrap_or(&self.accepted).clone();
+        let mut desired = Desired { generation, services: wanted.collect(), accepted };
+        for change in &edit.changes {
             match &change.wanted {
                 Some(wanted) => desired.services.insert(change.name.clone(), wanted.clone()),
                 None => desired.services.remove(&change.name),
@@ -87,7 +115,7 @@ impl State {
         }
         let differs = self.unsaved.take().is_some();
         let images = desired.images();
-        self.saving = Some(Saving { generation, change, differs, images });
+        self.saving = Some(Saving { generation, edit, differs, images });
         out.push(Command::Save(desired));
     }
 
@@ -101,33 +129,50 @@ impl State {
         let Some(saving) = self.saving.take_if(|saving| saving.generation == generation) else {
             return;
         };
-        let change = match result {
+        match result {
             Ok(()) => {
                 self.generation = generation;
                 self.durable_images = saving.images;
-                saving.change
             }
             Err(reason) => {
-                let of_caller = saving.change.as_ref().and_then(|change| change.reply);
-                if saving.differs || of_caller.is_none() {
+                if saving.differs || saving.edit.reply.is_none() {
                     self.unsaved = Some(self.now() + DISK_AGAIN);
                 }
-                if let Some(reply) = of_caller {
+                if let Some(reply) = saving.edit.reply {
                     return reply.answer(Outcome::Refused(Refusal::Disk(shortened(reason))), out);
                 }
-                saving.change
+                if saving.edit.accepted.is_some() {
+                    // Goals begin only once they are durable.
+                    self.is_freed = true;
+                    return;
+                }
             }
-        };
-        if let Some(change) = change {
-            self.apply(change, out);
+        }
+        self.apply(saving.edit, out);
+    }
+
+    /// An edit is durable, or holds all the same.
+    pub(super) fn apply(&mut self, edit: Edit, out: &mut Vec<Command>) {
+        let Edit { changes, accepted, blocked, reply, awaits } = edit;
+        self.accepted = accepted.unwrap_or_else(|| std::mem::take(&mut self.accepted));
+        for (name, reason) in blocked {
+            let (kind, service) = (Kind::Blocked, Some(name));
+            out.push(Command::Happened(Happened { kind, service, instance: None, reason }));
+        }
+        self.is_freed |= !changes.is_empty();
+        changes.into_iter().for_each(|change| self.change(change, out));
+        match (reply, awaits) {
+            (Some(reply), Some(name)) => self.settle(reply, &name, out),
+            (Some(reply), None) => reply.answer(Outcome::Done(Vec::new()), out),
+            (None, _) => {}
         }
     }
 
-    fn apply(&mut self, change: Change, out: &mut Vec<Command>) {
-        let Change { name, wanted, effect, reply } = change;
-        let before = self.services.get(&name).and_then(|service| service.target()).cloned();
+    fn change(&mut self, change: Change, out: &mut Vec<Command>) {
+        let Change { name, wanted, effect } = change;
+        let before = self.services.get(&name).and_then(|service| service.to_run()).cloned();
         let (services, mut turn) = self.split(out);
-        let service = services.entry(name.clone()).or_insert_with(|| Service::new(None));
+        let service = services.entry(name).or_insert_with(|| Service::new(None));
         service.wanted = wanted;
         match effect {
             Effect::Added => {
@@ -157,9 +202,6 @@ impl State {
             }
             Effect::Nothing => {}
         }
-        if let Some(reply) = reply {
-            self.settle(reply, &name, out);
-        }
     }
 
     /// Writes what the engine itself decided, or could not write before.
@@ -173,11 +215,13 @@ impl State {
             // While the node stops, only what has ended before.
             let change = if is_stopping { service.done_change() } else { service.own_change(now) };
             let (wanted, effect) = change?;
-            Some(Change { name: name.clone(), wanted: Some(wanted), effect, reply: None })
+            Some(Change { name: name.clone(), wanted: Some(wanted), effect })
         });
+        let edit = change.map(Edit::own).or_else(|| self.freed_goals());
         let is_due = |at: Instant| at <= now && self.within.is_none();
-        if change.is_some() || self.unsaved.is_some_and(is_due) {
-            self.save(change, out);
+        let again = || self.unsaved.is_some_and(is_due).then(Edit::default);
+        if let Some(edit) = edit.or_else(again) {
+            self.save(edit, out);
         }
     }
 }
@@ -188,7 +232,8 @@ impl Service {
         let wanted = self.wanted.as_ref()?;
         if let (Some(back), Some(previous)) = (&self.going_back, &wanted.previous) {
             let refused = Some(Arc::clone(&wanted.current));
-            let wanted = Wanted { refused, ..Wanted::new(Arc::clone(previous), wanted.run) };
+            let (owner, previous) = (wanted.owner.clone(), Arc::clone(previous));
+            let wanted = Wanted { refused, ..Wanted::new(owner, previous, wanted.run) };
             return Some((wanted, Effect::Back(back.clone())));
         }
         if let Some(done) = self.done_change() {

@@ -79,7 +79,7 @@ impl Service {
     }
 
     /// The content that is to run, if it is to run.
-    pub(super) fn target(&self) -> Option<&Arc<Version>> {
+    pub(super) fn to_run(&self) -> Option<&Arc<Version>> {
         self.wanted.as_ref().filter(|wanted| wanted.run).map(|wanted| &wanted.current)
     }
 
@@ -223,7 +223,7 @@ impl Service {
     /// Those that fail while they run take a while to end: what follows for callers and for a content on
     /// trial is decided at once.
     fn judge_slow(&mut self, turn: &Turn<'_>) {
-        let number = self.target().filter(|_| turn.within.is_none()).map(|it| it.number);
+        let number = self.to_run().filter(|_| turn.within.is_none()).map(|it| it.number);
         let mut failed = Vec::new();
         for life in self.lives.iter_mut().filter(|life| !life.judged) {
             let Some(Why::Failed(failure)) = &life.leaving else { continue };
@@ -315,7 +315,7 @@ impl Service {
 
     /// Whether all its instances are of the wanted content, and up.
     pub(super) fn is_up(&self) -> bool {
-        self.target().is_some_and(|version| {
+        self.to_run().is_some_and(|version| {
             (0..version.config.count).all(|ordinal| self.is_settled(ordinal, version.number))
         })
     }
@@ -326,7 +326,7 @@ impl Service {
             let mut of = self.at(ordinal).filter(|life| life.record.version == number);
             of.any(Life::is_started) || self.is_settled(ordinal, number)
         };
-        self.target().is_some_and(|version| {
+        self.to_run().is_some_and(|version| {
             (0..version.config.count).all(|ordinal| started(ordinal, version.number))
         })
     }

@@ -13,7 +13,7 @@ use super::desired::Version;
 use super::happened::Kind;
 use super::id::InstanceId;
 use super::life::{Cause, Life, Phase};
-use super::record::Record;
+use super::record::{Placed, Record};
 use super::turn::Turn;
 
 /// The letters of the tail of an instance's name: no pair of them looks alike.
@@ -33,7 +33,12 @@ fn name(version: &Version, ordinal: u16, rng: &mut StdRng) -> InstanceId {
 
 impl Life {
     /// Begins an instance of a content.
-    pub(super) fn begin(version: &Arc<Version>, ordinal: u16, turn: &mut Turn<'_>) -> Self {
+    pub(super) fn begin(
+        version: &Arc<Version>,
+        ordinal: u16,
+        placed: Option<Placed>,
+        turn: &mut Turn<'_>,
+    ) -> Self {
         let record = Record {
             instance: name(version, ordinal, turn.rng),
             service: version.config.name.clone(),
@@ -42,6 +47,7 @@ impl Life {
             version: version.number,
             blob: version.image.blob(),
             ports: BTreeMap::new(),
+            placed,
         };
         Self::new(record, Some(Arc::clone(version)), turn.now)
     }

@@ -6,6 +6,7 @@ use crux_crdt::name::ServiceName;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use super::accepted::Accepted;
 use super::answer::Waiters;
 use super::command::Command;
 use super::desired::{Desired, Wanted};
@@ -15,6 +16,7 @@ use super::health::shortened;
 use super::id::InstanceId;
 use super::images::Images;
 use super::life::Life;
+use super::owned::Report;
 use super::publish::Publish;
 use super::request::Requested;
 use super::rules::{DISK_AGAIN, GAP, LAG};
@@ -44,8 +46,13 @@ pub struct State {
     /// Requests that wait for the disk, each with the end of its caller's patience.
     pub(super) queue: VecDeque<(Requested, Instant)>,
     pub(super) services: BTreeMap<ServiceName, Service>,
+    /// The last set of goals, as far as it is not in the services.
+    pub(super) accepted: Accepted,
+    /// Something may be gone that was in the way of a goal.
+    pub(super) is_freed: bool,
     pub(super) waiters: Waiters,
     pub(super) publish: Publish,
+    report: Report,
     images: Images,
     forgetting: BTreeMap<InstanceId, Instant>,
     /// When it was called last, what was due next then, and whether time had a gap.
@@ -96,8 +103,11 @@ impl State {
             durable_images,
             queue: VecDeque::new(),
             services: desired.services.into_iter().map(of).collect(),
+            accepted: desired.accepted,
+            is_freed: true,
             waiters: Waiters::default(),
             publish: Publish::default(),
+            report: Report::default(),
             images: Images::default(),
             forgetting: BTreeMap::new(),
             now,
@@ -136,7 +146,12 @@ impl State {
             services: self.services.len(),
             instances: lives.count() + self.forgetting.len(),
             waiting: self.queue.len() + self.waiters.len(),
-            remembered: checks + tries + self.images.footprint() + self.publish.footprint(),
+            remembered: checks
+                + tries
+                + self.images.footprint()
+                + self.publish.footprint()
+                + self.report.footprint()
+                + self.accepted.blocked.len(),
         }
     }
 
@@ -146,6 +161,7 @@ impl State {
         out: &'a mut Vec<Command>,
     ) -> (&'a mut BTreeMap<ServiceName, Service>, Turn<'a>) {
         let turn = Turn {
+            busy: BTreeSet::new(),
             now: self.now,
             out,
             rng: &mut self.rng,
@@ -183,7 +199,7 @@ impl State {
                 self.forgetting.entry(instance).and_modify(|at| *at = again);
             }
             Event::FulcrumAttached { restarted } => self.on_attached(restarted, out),
-            Event::FulcrumAway => self.publish.attach(false),
+            Event::FulcrumAway => self.attach(false),
             Event::Published { seq } => self.publish.on_published(seq),
             Event::Stop { within } => self.on_stop(within, out),
             Event::Wake => {}
@@ -247,8 +263,13 @@ impl State {
         }
     }
 
+    fn attach(&mut self, attached: bool) {
+        self.publish.attach(attached);
+        self.report.attach();
+    }
+
     fn on_attached(&mut self, restarted: bool, out: &mut Vec<Command>) {
-        self.publish.attach(true);
+        self.attach(true);
         if restarted {
             let reason = String::new();
             let kind = Kind::FulcrumRestarted;
@@ -276,10 +297,14 @@ impl State {
             return;
         }
         self.step_services(out);
+        // First: a goal may have waited for one of them.
+        self.drop_removed(out);
         self.save_own(out);
         self.publish.tell(self.services.values_mut(), self.now, out);
+        if self.publish.attached {
+            self.report.tell(self.services.iter(), &self.accepted, out);
+        }
         self.answer_waiters(out);
-        self.drop_removed(out);
         self.forget_again(out);
         self.images.pin(self.pins(), out);
         let is_empty = || self.services.values().all(|service| service.lives.is_empty());
@@ -296,7 +321,10 @@ impl State {
                 life.until = self.now;
             }
         }
+        let lives = self.services.values().flat_map(|service| &service.lives);
+        let busy = lives.filter(|life| life.is_leaving()).flat_map(Life::ports).collect();
         let (services, mut turn) = self.split(out);
+        turn.busy = busy;
         services.values_mut().for_each(|service| service.step(&mut turn));
     }
 
@@ -308,6 +336,7 @@ impl State {
             let (instance, reason) = (None, String::new());
             let happened = Happened { kind: Kind::Removed, service, instance, reason };
             out.push(Command::Happened(happened));
+            self.is_freed = true;
         }
     }
 
@@ -320,14 +349,16 @@ impl State {
         }
     }
 
-    /// The images that are wanted, now or to go back to; those of what runs; and those that the service config on
-    /// the disk names, which is older while the disk is full: the next picket starts from it.
+    /// The images that are wanted, now or to go back to, or wait; those of what is being written; those of what runs; and
+    /// those that the service config on the disk names, which is older while the disk is full: the next picket starts
+    /// from it.
     fn pins(&self) -> BTreeSet<BlobId> {
         let wanted = self.services.values().filter_map(|service| service.wanted.as_ref());
-        let wanted = wanted.chain(self.saving.as_ref().and_then(Saving::wanted));
+        let wanted = wanted.flat_map(Wanted::images).chain(self.accepted.images());
+        let saving = self.saving.iter().flat_map(Saving::images).copied();
         let lives = self.services.values().flat_map(|service| &service.lives);
         let lives = lives.map(|life| life.record.blob);
-        wanted.flat_map(Wanted::images).chain(lives).chain(self.durable_images.clone()).collect()
+        wanted.chain(saving).chain(lives).chain(self.durable_images.clone()).collect()
     }
 
     fn find_deadline(&self) -> Instant {

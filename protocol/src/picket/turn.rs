@@ -1,8 +1,9 @@
 //! The working set of one call of the engine.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crux_crdt::service::Config;
 use rand::rngs::StdRng;
 
 use super::command::Command;
@@ -18,6 +19,8 @@ pub(super) struct Turn<'a> {
     pub(super) images: &'a mut Images,
     /// Whether a fulcrum is there.
     pub(super) attached: bool,
+    /// The ports of instances that go, while services are stepped.
+    pub(super) busy: BTreeSet<u16>,
     /// The node stops, and each quit has so long.
     pub(super) within: Option<Duration>,
     /// Records that are being deleted, and when the next attempt is due.
@@ -29,6 +32,16 @@ pub(super) struct Turn<'a> {
 }
 
 impl Turn<'_> {
+    /// Whether an instance that goes has a port that a config wants. Its successor waits: a port that is taken is a
+    /// failure, and five of them a crash loop.
+    pub(super) fn is_busy(&self, config: &Config) -> bool {
+        config
+            .ports
+            .iter()
+            .filter_map(|(_, port)| port.number())
+            .any(|port| self.busy.contains(&port))
+    }
+
     /// Whether failures of checks of such a period count for nothing now.
     pub(super) fn is_quiet(&self, period: Duration) -> bool {
         self.lags || self.gap.is_some_and(|gap| self.now < gap + period)

@@ -28,7 +28,7 @@ impl Service {
         for ordinal in 0..count {
             self.slots.entry(ordinal).or_insert_with(|| Slot::new(turn.now));
         }
-        let Some(version) = self.target().filter(|_| turn.within.is_none()).cloned() else {
+        let Some(version) = self.to_run().filter(|_| turn.within.is_none()).cloned() else {
             self.lives.iter_mut().for_each(|life| life.quit(Why::Unwanted, turn));
             return;
         };
@@ -88,7 +88,9 @@ impl Service {
                 }
             }
             (None, Some(_)) => {}
-            (None, None) if is_ready && self.is_empty(ordinal) => {
+            (None, None)
+                if is_ready && self.is_empty(ordinal) && !turn.is_busy(&version.config) =>
+            {
                 self.begin(ordinal, version, turn);
             }
             (None, None) => {}
@@ -136,7 +138,9 @@ impl Service {
     }
 
     fn begin(&mut self, ordinal: u16, version: &Arc<Version>, turn: &mut Turn<'_>) {
-        let mut life = Life::begin(version, ordinal, turn);
+        let owner = self.wanted.as_ref().map(|wanted| &wanted.owner);
+        let placed = owner.and_then(|owner| owner.placed(version.spec, ordinal));
+        let mut life = Life::begin(version, ordinal, placed, turn);
         let Some(slot) = self.slots.get_mut(&ordinal) else { return };
         life.again = slot.again;
         slot.rest = Rest::Ready;
@@ -157,7 +161,7 @@ impl Service {
         let up = self.lives.iter().filter_map(|life| life.up_since);
         let on_trial = self.wanted.as_ref().is_some_and(|wanted| wanted.on_trial);
         let proven = up.clone().filter(|_| on_trial).map(|since| since + PROVEN);
-        let target = self.target().map(|version| version.number);
+        let target = self.to_run().map(|version| version.number);
         let is_old = |life: &Life| !life.is_leaving() && Some(life.record.version) != target;
         let overlaps = self.lives.iter().any(is_old);
         let over = up.filter(|_| overlaps).map(|since| since + OVERLAP);

@@ -7,6 +7,7 @@ use crux_crdt::blob::BlobId;
 use crux_crdt::name::{Label, ServiceName};
 use crux_crdt::service::PortName;
 
+use super::accepted::Accepted;
 use super::desired::{Version, Wanted};
 use super::id::InstanceId;
 use super::life::Life;
@@ -146,6 +147,11 @@ impl State {
     /// The generation of the service config that holds.
     pub const fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// The last set of goals that was accepted, as far as it is not in the services.
+    pub const fn accepted(&self) -> &Accepted {
+        &self.accepted
     }
 
     /// The wanted state of a service.

@@ -4,7 +4,7 @@ use crux_crdt::Principal;
 use crux_crdt::name::Label;
 use crux_crdt::record::{Amount, Plan, PlanKey, Record};
 
-use super::goals::Order;
+use crate::picket::Order;
 
 /// The part of a plan that is for one node.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -22,7 +22,7 @@ use crux_crdt::name::ServiceName;
 use crux_crdt::record::Stage;
 use crux_crdt::service::SpecTag;
 
-use super::goals::{Goal, Goals, Order, OwnedRow};
+use crate::picket::{Goal, Goals, Order, OwnedRow};
 
 /// Numbers of instances, by service and version; none is 0.
 pub type Counts = BTreeMap<(ServiceName, SpecTag), u32>;

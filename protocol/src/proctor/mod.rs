@@ -18,13 +18,14 @@
 mod assignment;
 mod check;
 pub mod enactor;
-mod goals;
 mod held;
 pub mod planner;
 
 pub use assignment::Assignment;
 pub use check::{Check, Counts, check_goals};
-pub use goals::{
+pub use held::{Content, Held};
+
+// The set that the picket is handed, and the list that it answers with.
+pub use crate::picket::{
     Assigned, BATCHES_MAX, Batch, Batches, Goal, Goals, GoalsError, Order, Owned, OwnedRow,
 };
-pub use held::{Content, Held};

@@ -2,7 +2,11 @@
 
 use core::time::Duration;
 
-use crux_protocol::picket::{Event, Exit, InstanceId, Request, RequestId, Requested, Wait};
+use std::collections::BTreeSet;
+
+use crux_crdt::name::ServiceName;
+use crux_crdt::service::SpecTag;
+use crux_protocol::picket::{Event, Exit, Goal, InstanceId, Request, RequestId, Requested, Wait};
 use rand::RngExt as _;
 
 use super::program::{self, CONTENTS, SERVICES};
@@ -14,10 +18,17 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 const SLOW: Duration = Duration::from_secs(2);
 
 /// Lives through a seed.
-pub(super) fn live(seed: u64, log: usize) -> World {
-    let mut world = World::new(seed, log);
+pub(super) fn live(seed: u64, has_target: bool, log: usize) -> World {
+    let mut world = World::new(seed, has_target, log);
+    if has_target {
+        world.run(Duration::from_secs(1));
+        world.hand_in_new();
+        world.run(Duration::from_secs(1));
+    }
     for service in 0..SERVICES.len() {
-        world.add(service);
+        if !has_target || world.rng.random_bool(0.5) {
+            world.add(service);
+        }
     }
     world.run(Duration::from_secs(1));
     let acts = world.rng.random_range(15..60);
@@ -47,7 +58,9 @@ impl World {
         let name = SERVICES[service].parse().expect("small letters make a name");
         let (config, image) = program::content(service, content);
         let config = Box::new(config);
-        match self.rng.random_range(0..34) {
+        // A target acts about as often as all people together.
+        let most = if self.target.is_some() { 46 } else { 34 };
+        match self.rng.random_range(0..most) {
             0..6 => self.ask(Request::Add { config, image }, wait),
             6..10 => self.ask(Request::Update { config, image }, wait),
             10 => self.ask(Request::Rollback(name), Wait::Up),
@@ -65,6 +78,7 @@ impl World {
             23 => self.sicken(service, waits),
             24 => self.is_slow = waits,
             25 | 26 => self.ask_for_refused(service, wait),
+            34.. => self.act_of_target(),
             _ => {
                 let most = [50, 3_000, 70_000][self.rng.random_range(0..3)];
                 let time = self.rng.random_range(1..most);
@@ -79,9 +93,7 @@ impl World {
         }
         self.next += 1;
         let id = RequestId(self.next);
-        let name = request.name().clone();
-        self.starts.retain(|(it, _), _| *it != name);
-        self.finished.retain(|(it, ..)| *it != name);
+        self.forget_starts(&request);
         // Only where no other request may come before it.
         let is_refused = self.asked.is_empty() && !self.is_ahead && self.is_refused(&request);
         let until = self.now + TIMEOUT + SLOW;
@@ -89,6 +101,27 @@ impl World {
         self.asked.insert(id, asked);
         let requested = Requested { id, request, generation: None, wait, timeout: TIMEOUT };
         self.tell(Event::Request(requested));
+    }
+
+    /// Somebody wants it: what is started now is not started by itself.
+    fn forget_starts(&mut self, request: &Request) {
+        let of_goals = |name: &ServiceName, spec: SpecTag| {
+            let wanted = self.disk.desired().services.get(name);
+            wanted.is_none_or(|wanted| wanted.current.spec != Some(spec))
+        };
+        let names: BTreeSet<ServiceName> = match request {
+            Request::Goals(goals) => {
+                let others = goals.services().iter().filter(|(name, goal)| match goal {
+                    Goal::Run(goal) => of_goals(name, goal.spec()),
+                    Goal::Had { spec, .. } => of_goals(name, *spec),
+                    Goal::Keep => false,
+                });
+                others.map(|(name, _)| name.clone()).collect()
+            }
+            request => request.name().cloned().into_iter().collect(),
+        };
+        self.starts.retain(|(it, _), _| !names.contains(it));
+        self.finished.retain(|(it, ..)| !names.contains(it));
     }
 
     /// A script that does not know that its content was taken back adds it again.

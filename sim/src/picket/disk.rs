@@ -32,6 +32,11 @@ impl Disk {
         &self.visible
     }
 
+    /// The one that would outlive a loss of power.
+    pub(super) const fn durable(&self) -> &Desired {
+        &self.durable
+    }
+
     pub(super) fn rename_desired(&mut self, desired: Desired) {
         self.visible = desired;
     }

@@ -111,6 +111,7 @@ impl World {
         for (name, wanted) in state.all_wanted() {
             up.extend(self.check_service(state, name, wanted)?);
         }
+        self.check_goals_at_end()?;
         for keeper in self.keepers.values() {
             if state.wanted_of(&keeper.record.service).is_none() {
                 return Err(format!("nobody wants {keeper:?}"));

@@ -20,8 +20,13 @@ const WORD: Duration = secs(2);
 /// How many starts of a place a minute may have.
 const STARTS: usize = 10;
 
-fn law(holds: bool, why: impl FnOnce() -> String) -> Result<(), String> {
+pub(super) fn law(holds: bool, why: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(why()) }
+}
+
+/// Whether a refusal is one of a content that was taken back; the service may be the target's by now.
+const fn refuses_again(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::RolledBack(_) | Refusal::OfTarget(_) | Refusal::Disk(_))
 }
 
 impl World {
@@ -78,6 +83,7 @@ impl World {
         })?;
         law(self.stopping.is_none(), || format!("{instance} is spawned while the node stops"))?;
         let wanted = self.state.as_ref().and_then(|state| state.wanted_of(&record.service));
+        self.check_placed(record)?;
         let current = wanted.filter(|it| it.run).map(|wanted| wanted.current.number);
         law(current == Some(record.version), || format!("{instance} is not wanted"))?;
         let refused = wanted.and_then(|it| it.refused.as_ref()).map(|it| it.number);
@@ -180,10 +186,13 @@ impl World {
         let request = &asked.request;
         let is_late = self.now > asked.until + Duration::from_millis(100);
         law(!is_late, || format!("too late: {request:?}: {outcome:?}"))?;
-        let name = request.name();
+        if let Request::Goals(goals) = request {
+            let is_taken = matches!(outcome, Outcome::Done(_));
+            return if is_taken { self.check_taken(goals) } else { Ok(()) };
+        }
+        let name = request.name().ok_or("goals alone have no name")?;
         if asked.is_refused && matches!(request, Request::Add { .. }) {
-            let again =
-                matches!(outcome, Outcome::Refused(Refusal::RolledBack(_) | Refusal::Disk(_)));
+            let again = matches!(outcome, Outcome::Refused(refusal) if refuses_again(refusal));
             law(again, || format!("{name} was taken back, and is tried again: {outcome:?}"))?;
         }
         let Outcome::Done(rows) = outcome else { return Ok(()) };

@@ -20,6 +20,9 @@
 //! stop, restart and remove services. The disk is full for a while; the fulcrum is away, or slow to answer;
 //! programs and keepers are killed, programs are paused.
 //!
+//! In the scenario `goals` there is a *target*, too ([`target`]): it hands in sets of goals for the same services, new
+//! ones, the same again, and old ones that must be refused. Its own laws are in [`goals`].
+//!
 //! The laws ([`laws`]) are those of the design, page "Fulcrum". They are checked with each command, each event,
 //! and at the end, when nothing breaks any longer and everything had twenty minutes:
 //!
@@ -39,14 +42,22 @@
 //! | after *stopped* there is no process | each answer, the end of the node |
 //! | everything ends in up, failed, done or stopped; each process is wanted and recorded | the end |
 //! | memory is bounded, and no deadline is over | each event |
+//! | the order of the accepted goals never decreases, over all deaths and losses of power | each event |
+//! | a person's service is changed by its people and by itself alone, the target's by goals and by itself | each `Save` |
+//! | what the accepted set names is there or blocked, and nothing else of the target's is | each answer, the end |
+//! | nothing of the target starts that is not flushed to the disk | each spawn |
+//! | checks follow the period that holds, from when it holds | each `Check` |
+//! | whatever runs of the target's is in the last report | each event |
 
 mod acts;
 mod crash;
 mod disk;
 mod end;
+mod goals;
 mod laws;
 mod program;
 mod shell;
+mod target;
 mod text;
 mod world;
 
@@ -63,9 +74,10 @@ const HISTORY: usize = 400;
 /// Lives through one seed.
 pub(super) fn run(scenario: &Scenario, options: Options) -> Report {
     let most = if options.log { usize::MAX } else { 0 };
-    let world = acts::live(options.seed, most);
+    let live = |most| acts::live(options.seed, scenario.goals, most);
+    let world = live(most);
     let log = match world.violation {
-        Some(_) if !options.log => acts::live(options.seed, HISTORY).trace.into_text(),
+        Some(_) if !options.log => live(HISTORY).trace.into_text(),
         _ => world.trace.text(),
     };
     Report::of(scenario, options, outcome(&world), log)

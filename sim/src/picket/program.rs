@@ -8,8 +8,12 @@ use crux_protocol::picket::Image;
 
 /// The services.
 pub(super) const SERVICES: [&str; 3] = ["api", "job", "web"];
-/// How many contents there are.
+/// How many contents people have.
 pub(super) const CONTENTS: u8 = 16;
+/// And a target.
+pub(super) const CONTENTS_OF_TARGET: u8 = 17;
+/// A content with checks, and the same with another period.
+pub(super) const CHECKED: [u8; 2] = [1, 16];
 
 /// How a program behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,9 +91,13 @@ const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-/// One of the configs of a service. 9 differs from 0 in its settings alone.
+/// One of the configs of a service. 9 differs from 0 in its settings alone, and 16 from 1 in its period.
 pub(super) fn content(service: usize, number: u8) -> (Config, Image) {
-    let blob = if number == 9 { 0 } else { number };
+    let blob = match number {
+        9 => 0,
+        16 => 1,
+        number => number,
+    };
     let image = service::Image::Blob(BlobId([blob; 32]));
     let name = SERVICES[service].parse().expect("small letters make a name");
     let mut fields = Fields::new(name, image);
@@ -113,7 +121,10 @@ pub(super) fn content(service: usize, number: u8) -> (Config, Image) {
         14 => fields.retry_failed = secs(1),
         _ => fields.ports.push(http(), Port::Auto).expect("the first one"),
     }
-    if matches!(number, 1 | 15) {
+    if number == 16 {
+        fields.period = Duration::from_millis(500);
+    }
+    if matches!(number, 1 | 15 | 16) {
         fields.check = vec![Check::new(Probe::Tcp { port: http() })];
     }
     if number == 13 {

@@ -30,7 +30,11 @@ impl World {
 
     pub(super) fn obey(&mut self, command: Command) {
         match command {
-            Command::Save(desired) => self.soon(STEP, Item::Work(Work::Save(desired), 0)),
+            Command::Save(desired) => {
+                let law = self.check_save(&desired);
+                self.hold(law);
+                self.soon(STEP, Item::Work(Work::Save(desired), 0));
+            }
             Command::Answer { request, outcome } => self.check_answer(request, &outcome),
             Command::Pins(blobs) => {
                 self.sealed.retain(|blob| blobs.contains(blob));
@@ -88,6 +92,8 @@ impl World {
                 self.soon(STEP, Item::Work(Work::Forget(instance), 0));
             }
             Command::Check { instance, check, .. } => {
+                let law = self.check_period(&instance, check);
+                self.hold(law);
                 let result = self.check(&instance);
                 self.soon(20, Item::Tell(Event::Checked { instance, check, result }));
             }
@@ -99,6 +105,7 @@ impl World {
                 self.soon(most, Item::Publish(seq, all));
             }
             Command::Conditions(_) => {}
+            Command::Owned(owned) => self.seen.report = Some(owned),
             Command::Happened(Happened { kind, service, .. }) => {
                 // The previous content is started at once: a person made the update.
                 if let (Kind::RolledBack, Some(service)) = (kind, service) {

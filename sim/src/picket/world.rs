@@ -12,7 +12,9 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use super::crash::Plan;
 use super::disk::Disk;
+use super::goals::Seen;
 use super::program::{self, Content};
+use super::target::Target;
 use super::text;
 use crate::Violation;
 use crate::host::derive;
@@ -132,6 +134,10 @@ pub(super) struct World {
     pub(super) told: BTreeSet<InstanceId>,
     pub(super) landed: u64,
 
+    /// The source of goals, in a scenario that has one.
+    pub(super) target: Option<Target>,
+    pub(super) seen: Seen,
+
     pub(super) violation: Option<Violation>,
     pub(super) handled: u64,
     pub(super) answered: u64,
@@ -142,7 +148,7 @@ pub(super) struct World {
 
 impl World {
     /// A machine with a picket that has found nothing.
-    pub(super) fn new(seed: u64, log: usize) -> Self {
+    pub(super) fn new(seed: u64, has_target: bool, log: usize) -> Self {
         let mut rng = StdRng::from_seed(derive(seed, "picket", 0));
         let plan = Plan::draw(seed, &mut rng);
         let mut world = Self {
@@ -174,6 +180,8 @@ impl World {
             registered: BTreeSet::new(),
             told: BTreeSet::new(),
             landed: 0,
+            target: has_target.then(Target::default),
+            seen: Seen::default(),
             violation: None,
             handled: 0,
             answered: 0,
@@ -245,6 +253,9 @@ impl World {
             Item::FulcrumBack => {
                 self.fulcrum = self.state.is_some();
                 self.tell(Event::FulcrumAttached { restarted: true });
+                if self.target.is_some() && self.rng.random_bool(0.5) {
+                    self.hand_in_again();
+                }
             }
             Item::PicketBack => self.picket_back(),
             Item::Find(record, boot) => self.find(record, boot),
@@ -294,8 +305,10 @@ impl World {
         state.handle(event, self.now, &mut out);
         let is_over = state.deadline() <= self.now;
         let law = self.check_state(&state, is_found);
+        let of_goals = self.check_accepted(&state);
         self.state = Some(state);
         self.hold(law);
+        self.hold(of_goals);
         if is_over {
             self.broken("a deadline that is over: the picket spins".to_owned());
         }
@@ -313,6 +326,8 @@ impl World {
         if self.deaths == deaths {
             let law = self.check_pins();
             self.hold(law);
+            let law = self.state.as_ref().map_or(Ok(()), |state| self.check_report(state));
+            self.hold(law);
         }
     }
 
@@ -323,7 +338,12 @@ impl World {
             Event::Spawned { instance, .. } => {
                 self.known.entry(instance.clone()).or_default().spawned = Some(now);
             }
-            Event::Checked { instance, check, result: Ok(()) } => {
+            Event::Checked { instance, check, result } if result.is_err() => {
+                self.seen.note_check(instance, *check, None);
+            }
+            Event::Paused { instance, .. } => self.seen.note_pause(instance),
+            Event::Checked { instance, check, .. } => {
+                self.seen.note_check(instance, *check, Some(now));
                 self.known.entry(instance.clone()).or_default().passed.insert(*check);
             }
             Event::Exited { instance, exit } => {
@@ -343,7 +363,8 @@ impl World {
         let Some(record) = self.keepers.get(instance).map(|keeper| &keeper.record) else { return };
         let wanted = self.disk.desired().services.get(&record.service);
         let is_wanted = wanted.is_some_and(|it| it.run && it.current.number == record.version);
-        let is_asked = self.asked.values().any(|it| *it.request.name() == record.service);
+        let mut asked = self.asked.values().map(|it| it.request.name());
+        let is_asked = asked.any(|name| name.is_none_or(|name| *name == record.service));
         let is_told = self.known.get(instance).is_some_and(|known| known.signalled);
         let is_job = program::of(record.blob) == Content::Job && exit == Exit::Code(0);
         if is_job && is_wanted && !is_asked && !is_told {
@@ -367,6 +388,7 @@ impl World {
             self.note(format_args!("the fulcrum dies"));
             self.lose_fulcrum();
             self.tell(Event::FulcrumAway);
+            self.cancel_goals();
             self.soon(3000, Item::FulcrumBack);
         }
     }
@@ -375,6 +397,7 @@ impl World {
         (self.fulcrum, self.landed) = (false, 0);
         self.registered.clear();
         self.told.clear();
+        self.seen.report = None;
         self.queue.retain(|_, item| !matches!(item, Item::Publish(..) | Item::FulcrumBack));
     }
 
@@ -406,6 +429,7 @@ impl World {
         self.known.clear();
         self.sealed.clear();
         self.starts.clear();
+        self.seen.forget_picket();
         let most = if self.rng.random_bool(0.1) { 60_000 } else { 3_000 };
         self.soon(most, Item::PicketBack);
     }

@@ -46,6 +46,7 @@ const TEXTS: &[(&str, &str)] = texts![
     "floods",
     "unwell",
     "picket",
+    "goals",
 ];
 
 /// The scenarios that come with the program; the first is the default.

@@ -20,6 +20,7 @@
 //! | `weight N` | how often seeds choose it; 10 without it, 0 is never |
 //! | `health` | with each request of a client its node says how its services are; in virtual time only |
 //! | `picket` | the supervisor of one machine lives, and the seed decides what happens; no lines |
+//! | `goals` | with `picket`: a target hands in sets of goals beside the people |
 //!
 //! Then lines that decide something, and are gone once drawn:
 //!

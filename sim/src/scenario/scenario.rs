@@ -37,6 +37,8 @@ pub struct Scenario {
     /// It is the supervisor of one machine that lives, and the seed decides what happens to it: there are
     /// no lines.
     pub picket: bool,
+    /// The supervisor has a target, too, which hands in sets of goals beside the people; only with `picket`.
+    pub goals: bool,
     /// With each request of a client its node says how its services are.
     pub health: bool,
     /// The operations, in order.
@@ -77,6 +79,10 @@ impl Scenario {
             Some("picket") => {
                 words.must("picket")?;
                 self.picket = true;
+            }
+            Some("goals") => {
+                words.must("goals")?;
+                self.goals = true;
             }
             Some("weight") => {
                 words.must("weight")?;
@@ -121,6 +127,9 @@ impl fmt::Display for Scenario {
         if self.picket {
             writeln!(f, "picket")?;
         }
+        if self.goals {
+            writeln!(f, "goals")?;
+        }
         for line in &self.lines {
             line.write(f, 0)?;
             writeln!(f)?;
@@ -136,9 +145,9 @@ impl FromStr for Scenario {
         let (sizes, lines) = ((0, 0), Vec::new());
         let (name, about) = (String::new(), String::new());
         let (file, nodes, spare, weight) = (None, 0, 0, WEIGHT);
-        let (picket, health) = (false, false);
+        let (picket, goals, health) = (false, false, false);
         let mut scenario =
-            Self { name, file, about, nodes, sizes, spare, weight, picket, health, lines };
+            Self { name, file, about, nodes, sizes, spare, weight, picket, goals, health, lines };
         let lines =
             text.lines().map(|line: &str| line.split('#').next().unwrap_or_default().trim());
         let mut lines = lines.enumerate().filter(|(_, line)| !line.is_empty()).peekable();
@@ -158,6 +167,9 @@ impl FromStr for Scenario {
         scenario.lines = text.block(&BTreeSet::new(), 0)?;
         if scenario.picket && !scenario.lines.is_empty() {
             return Err(ParseError::new("no lines after `picket`", "some").at(text.last));
+        }
+        if scenario.goals && !scenario.picket {
+            return Err(ParseError::new("`picket` beside `goals`", "none").at(text.last));
         }
         Ok(scenario)
     }

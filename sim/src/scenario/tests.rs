@@ -195,6 +195,7 @@ proptest! {
         mut lines in prop::collection::vec(line(), 0..6),
         health in any::<bool>(),
         picket in prop::bool::weighted(0.2),
+        with_goals in any::<bool>(),
     ) {
         // The name that other lines use.
         lines.insert(0, Line::Let("a".to_owned(), Who::named("all")));
@@ -204,9 +205,9 @@ proptest! {
         let head = (4, (2, 9), 1, 3);
         let (nodes, sizes, spare, weight) = head;
         let (name, about) = (String::new(), "some words".to_owned());
-        let file = None;
+        let (file, goals) = (None, picket && with_goals);
         let scenario =
-            Scenario { name, file, about, nodes, sizes, spare, weight, picket, health, lines };
+            Scenario { name, file, about, nodes, sizes, spare, weight, picket, goals, health, lines };
         prop_assert_eq!(scenario.to_string().parse::<Scenario>(), Ok(scenario));
     }
 
@@ -291,6 +292,7 @@ fn an_error_names_the_line_and_what_was_expected() {
             "line 2: expected a name of small letters that means nothing yet, found all",
         ),
         ("nodes 1\npicket\nheal", "line 3: expected no lines after `picket`, found some"),
+        ("nodes 1\ngoals", "expected `picket` beside `goals`, found none"),
         ("nodes 0", "line 1: expected 1 to 10000 nodes, found 0"),
     ] {
         assert_eq!(text.parse::<Scenario>().unwrap_err().to_string(), message);

@@ -1,5 +1,6 @@
 //! The seeded loop: what happens to a flock in virtual time, and what must hold.
 
+mod goals;
 mod picket;
 
 use crux_sim::scenario::{Scenario, by_name, library};

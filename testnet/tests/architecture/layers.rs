@@ -90,10 +90,11 @@ const CRATES: &[Crate] = &[
                 &["api", "pastiche", "picket"],
                 &["parts", "tools", "resources", "core"],
             ),
+            layer("targets", &["proctor"], &["tools", "resources", "core", "doors"]),
             layer(
                 "startup",
                 &["reload", "startup"],
-                &["parts", "tools", "resources", "settings", "log", "core", "doors"],
+                &["parts", "tools", "resources", "settings", "log", "core", "doors", "targets"],
             ),
             layer(
                 "commands",

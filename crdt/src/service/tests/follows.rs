@@ -82,7 +82,7 @@ fn only_what_a_program_was_started_with_needs_new_instances() {
         ("args", Change::Instances, |it| it.args = vec!["x".into()]),
         ("ports", Change::Instances, |it| it.ports = ports(&[("x", 0)])),
         ("env", Change::Instances, |it| it.env = [("X".into(), "".into())].into()),
-        ("period", Change::Instances, |it| it.period *= 2),
+        ("period", Change::Settings, |it| it.period *= 2),
         ("user", Change::Instances, |it| it.user = Some("x".into())),
         ("limits", Change::Instances, |it| it.limits = Some(Limits::default())),
         ("nofile", Change::Instances, |it| it.nofile += 1),

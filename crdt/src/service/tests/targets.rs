@@ -46,6 +46,11 @@ fn only_what_runs_makes_another_version() {
     let tag = SpecTag::from(spec);
     assert_eq!(tag.0, spec.0[..8]);
     assert_eq!(tag.to_string(), spec.to_string()[..16]);
+    assert_eq!(tag.to_string().parse(), Ok(tag));
+    for wrong in ["", "0123456789abcde", "0123456789ABCDEF", &*spec.to_string()] {
+        let refused = wrong.parse::<SpecTag>().unwrap_err().to_string();
+        assert!(refused.starts_with("expected 16 lower-case hex digits, found"), "{refused}");
+    }
 }
 
 #[test]

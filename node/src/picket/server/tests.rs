@@ -6,10 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crux_client::parse;
+use crux_crdt::Digest;
+use crux_crdt::blob::{Descriptor, Root};
+use crux_crdt::document::Marker;
+use crux_crdt::name::ServiceName;
 use crux_crdt::record::ServiceKey;
+use crux_crdt::record::{Pass, Stage};
+use crux_crdt::service::{self, Fields, SpecTag};
 use crux_protocol::flock::Control;
+use crux_protocol::picket::{Assigned, Batch, Batches, Goal, Goals, Image, Order, OwnedRow};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
+use super::super::{Placer, placing};
 use super::*;
 use crate::blobs::{Blobs, Config};
 use crate::fulcrum::request::{Reply, Request};
@@ -26,7 +35,8 @@ struct Fixture {
     reloads: mpsc::Receiver<()>,
     stated: watch::Receiver<health::Stated>,
     blobs: Blobs,
-    served: tokio::task::JoinHandle<Result<(), Error>>,
+    placer: Placer,
+    served: JoinHandle<Result<(), Error>>,
 }
 
 impl Fixture {
@@ -44,9 +54,10 @@ impl Fixture {
         let handle = Handle { view, requests, processes };
         let pantry = Pantry { blobs: blobs.clone(), wishes: None };
         let (health, stated) = Health::of_picket();
-        let served = tokio::spawn(serve(tie, handle, pantry, health));
+        let (placer, placing) = placing();
+        let served = tokio::spawn(serve(tie, handle, pantry, health, placing));
         let picket = Link::new(mine).unwrap();
-        Self { _dir: dir, picket, queue, stopped, reloads, stated, blobs, served }
+        Self { _dir: dir, picket, queue, stopped, reloads, stated, blobs, placer, served }
     }
 
     async fn hear(&mut self) -> FromFulcrum {
@@ -87,6 +98,121 @@ impl Fixture {
             other => panic!("{other:?}"),
         }
         (control, self.hear().await)
+    }
+}
+
+fn goals(generation: u64) -> Goals {
+    let target = Marker { grants_version: 1, generation, id: Digest([2; 32]) };
+    let pass = Pass { term: 1, leader: principal("n1"), pass: 1 };
+    let keep = [("web".parse().unwrap(), Goal::Keep)].into();
+    Goals::new(Order { target, pass }, keep).unwrap()
+}
+
+#[tokio::test]
+async fn goals_are_sent_once_the_node_serves_and_each_is_answered() {
+    let mut node = Fixture::start().await;
+    let hand = |placer: Placer, generation| {
+        tokio::spawn(async move { placer.goals(goals(generation)).await })
+    };
+    // In the channel before anything is said.
+    let first = hand(node.placer.clone(), 1);
+    node.ready().await;
+    let said = node.hear().await;
+    assert_eq!(said, FromFulcrum::Goals { seq: 1, goals: goals(1) });
+    let second = hand(node.placer.clone(), 2);
+    assert_eq!(node.hear().await, FromFulcrum::Goals { seq: 2, goals: goals(2) });
+    let old = Error::new(Kind::Generation, "a later one").with_hint("wait");
+    // In any order; a number that nobody waits for is nothing.
+    for (seq, outcome) in [(9, Ok(())), (2, Err((&old).into())), (1, Ok(()))] {
+        node.picket.send(&FromPicket::Done { seq, outcome }).unwrap();
+    }
+    node.picket.flush().await.unwrap();
+    let answered = |task: JoinHandle<_>| async move {
+        tokio::time::timeout(LIMIT, task).await.unwrap().unwrap()
+    };
+    assert_eq!(answered(first).await, Ok(()));
+    assert_eq!(answered(second).await.unwrap_err().kind(), Kind::Generation);
+    // The node stops while somebody waits.
+    let third = hand(node.placer.clone(), 3);
+    node.hear().await;
+    drop(node.picket);
+    assert_eq!(answered(third).await.unwrap_err().kind(), Kind::ShuttingDown);
+    assert_eq!(node.placer.goals(goals(4)).await.unwrap_err().kind(), Kind::ShuttingDown);
+}
+
+#[tokio::test]
+async fn more_goals_than_the_picket_takes_are_answered_all_the_same() {
+    let mut node = Fixture::start().await;
+    node.ready().await;
+    let wait = |generation| {
+        let placer = node.placer.clone();
+        tokio::spawn(async move { placer.goals(goals(generation)).await })
+    };
+    let waiting: Vec<_> = (0..GOALS_MAX as u64).map(wait).collect();
+    for _ in &waiting {
+        assert!(matches!(node.hear().await, FromFulcrum::Goals { .. }));
+    }
+    let refused = tokio::select! {
+        answer = node.placer.goals(goals(9)) => answer.unwrap_err(),
+        said = node.picket.next() => panic!("{said:?}"),
+    };
+    assert_eq!(refused.kind(), Kind::Busy);
+    assert!(waiting.iter().all(|task| !task.is_finished()));
+}
+
+/// A set that the link does not take is its caller's matter, and not the end of the link.
+#[tokio::test]
+async fn goals_that_are_too_long_are_refused() {
+    let mut node = Fixture::start().await;
+    node.ready().await;
+    let mut all = BTreeMap::new();
+    for number in 0..100 {
+        let blob = BlobId([1; 32]);
+        let name: ServiceName = format!("s{number}").parse().unwrap();
+        let mut fields = Fields::new(name.clone(), service::Image::Blob(blob));
+        fields.args = vec!["x".repeat(20_000)];
+        let descriptor = Descriptor { blob, root: Root([2; 32]), size: 1 };
+        let image = Image { descriptor, path: "/x".to_owned() };
+        let first = goals(1).order().pass.into();
+        let batches = Batches::new(vec![Batch { first, count: 1 }]).unwrap();
+        let assigned = Assigned::new(&fields.try_into().unwrap(), image, batches).unwrap();
+        all.insert(name, Goal::Run(Box::new(assigned)));
+    }
+    let large = Goals::new(goals(1).order(), all).unwrap();
+    let placer = node.placer.clone();
+    let refused = tokio::select! {
+        answer = placer.goals(large) => answer.unwrap_err(),
+        said = node.picket.next() => panic!("{said:?}"),
+    };
+    assert_eq!(refused.kind(), Kind::LimitReached, "{refused}");
+    let next = tokio::spawn(async move { placer.goals(goals(2)).await });
+    assert!(matches!(node.hear().await, FromFulcrum::Goals { .. }), "it continues");
+    next.abort();
+}
+
+#[tokio::test]
+async fn the_last_list_of_the_picket_is_shown() {
+    let mut node = Fixture::start().await;
+    node.ready().await;
+    let mut owned = node.placer.owned();
+    assert_eq!(*owned.borrow_and_update(), None, "it did not say yet");
+    let row = |stage| OwnedRow {
+        service: "web".parse().unwrap(),
+        spec: SpecTag([3; 8]),
+        stage,
+        first: goals(1).order().pass.into(),
+        count: 2,
+    };
+    for (order, rows) in [
+        (None, Vec::new()),
+        (Some(goals(1).order()), vec![row(Stage::Starting)]),
+        (Some(goals(2).order()), vec![row(Stage::Ready), row(Stage::Blocked)]),
+    ] {
+        node.picket.send(&FromPicket::Owned { order, rows: rows.clone() }).unwrap();
+        node.picket.flush().await.unwrap();
+        let last = owned.wait_for(|owned| owned.as_ref().is_some_and(|it| it.order == order));
+        let last = tokio::time::timeout(LIMIT, last).await.unwrap().unwrap().clone();
+        assert_eq!(last, Some(Owned { order, rows }));
     }
 }
 

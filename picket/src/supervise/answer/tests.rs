@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use crux_client::op::Goal;
-use crux_protocol::picket::Version;
+use crux_protocol::picket::{Owner, Version};
 use tokio::sync::oneshot;
 
 use super::super::testing::{config, row, version};
@@ -20,7 +20,8 @@ fn pending(rev: Option<&str>) -> Pending {
 fn wanted(run: bool) -> Wanted {
     let current = Arc::new(Version { number: 2, ..version(config(CONFIG)) });
     let (previous, on_trial, refused, done) = (None, false, None, [].into());
-    Wanted { current, previous, on_trial, refused, run, done }
+    let owner = Owner::Person;
+    Wanted { owner, current, previous, on_trial, refused, run, done }
 }
 
 /// The instance of a content; that of the first content has a name before that of the second.

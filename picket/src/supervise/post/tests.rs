@@ -217,3 +217,31 @@ fn the_ledger_reads_back_and_damage_is_nothing() {
 fn write_ledger(ledger: &BTreeSet<ServiceKey>) -> Vec<u8> {
     super::write(ledger).unwrap()
 }
+
+#[test]
+fn a_report_replaces_one_that_was_not_sent_and_answers_do_not() {
+    let mut post = Post::default();
+    let report = |generation| Owned {
+        order: Some(crate::assignment::testing::order(generation)),
+        rows: Vec::new(),
+    };
+    post.report(report(1));
+    post.answer(1, Ok(()));
+    assert_eq!(post.outgoing(NOW).len(), 0, "nobody is there");
+    post.attach(true);
+    post.outgoing(NOW).clear();
+    for (generation, seq) in [(1, 1), (2, 2), (3, 3)] {
+        post.report(report(generation));
+        post.answer(seq, Ok(()));
+    }
+    let sent: Vec<_> = post.outgoing(NOW).drain(..).collect();
+    let done = |seq| FromPicket::Done { seq, outcome: Ok(()) };
+    let Owned { order, rows } = report(3);
+    let last = FromPicket::Owned { order, rows };
+    assert_eq!(sent, [done(1), done(2), last, done(3)]);
+    post.report(report(4));
+    post.answer(4, Ok(()));
+    post.attach(true);
+    let is_old = |it: &FromPicket| matches!(it, FromPicket::Owned { .. } | FromPicket::Done { .. });
+    assert!(!post.outgoing(NOW).iter().any(is_old), "another fulcrum asked nothing yet");
+}

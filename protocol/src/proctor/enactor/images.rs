@@ -43,6 +43,11 @@ impl Images {
         }
     }
 
+    /// Whether an image is wanted, here or not.
+    pub(super) fn wants(&self, blob: &BlobId) -> bool {
+        self.0.contains_key(blob)
+    }
+
     pub(super) fn on_fetched(&mut self, image: Image) {
         if let Some(fetch) = self.0.get_mut(&image.blob()) {
             *fetch = Fetch::Here(image);

@@ -7,8 +7,7 @@ use crux_crdt::service::SpecTag;
 
 use super::configs::{Known, config_in};
 use super::images::Images;
-use crate::proctor::goals::BATCHES_MAX;
-use crate::proctor::{Assigned, Assignment, Batch, Batches, Goal};
+use crate::proctor::{Assigned, Assignment, BATCHES_MAX, Batch, Batches, Goal};
 
 /// The version of a service that a plan gives this node, and how many instances of it may start.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crux_crdt::blob::BlobId;
 use crux_crdt::name::{Label, ServiceName};
 use crux_crdt::record::{First, InstanceKey, NameTag, Stage};
 use crux_crdt::service::{Machine, SpecTag};
@@ -98,6 +99,11 @@ impl State {
     pub fn footprint(&self) -> Footprint {
         let entries = self.chosen.as_ref().map_or(0, |chosen| chosen.entries.len());
         Footprint { entries, images: self.images.len(), earlier: self.earlier.len() }
+    }
+
+    /// Whether it wants an image. Those that are here are to be kept from eviction as long as it does.
+    pub fn wants(&self, blob: &BlobId) -> bool {
+        self.images.wants(blob)
     }
 
     /// What this node enacts.

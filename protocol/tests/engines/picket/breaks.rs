@@ -21,7 +21,7 @@ impl World {
         let timeout = secs(20);
         // A slow disk and those before it in the queue.
         let until = self.now + timeout + millis(2000);
-        let name = request.name().clone();
+        let name = request.name().unwrap().clone();
         self.starts.retain(|(it, _), _| *it != name);
         self.asked.insert(id, (request.clone(), wait, until));
         let requested = Requested { id, request, generation: None, wait, timeout };

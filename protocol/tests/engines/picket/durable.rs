@@ -1,8 +1,8 @@
 //! The disk before anybody acts, and what a picket that comes back makes of it.
 
 use crux_protocol::picket::{
-    Command, Desired, Event, Exit, Found, InstanceId, Kind, Outcome, Record, Refusal, Request,
-    RequestId, Requested, RunState, State, Wait,
+    Command, Desired, Event, Exit, Found, InstanceId, Kind, Outcome, Owned, Record, Refusal,
+    Request, RequestId, Requested, RunState, State, Wait,
 };
 
 use super::rig::{Rig, add, blob, config, happened, image, kind, secs, update, with_port};
@@ -18,6 +18,7 @@ fn record(rig: &Rig, name: &str) -> Record {
         version,
         blob: row.image,
         ports: row.ports,
+        placed: None,
     }
 }
 
@@ -135,11 +136,12 @@ fn what_was_up_is_adopted_and_registered_with_all_the_others_at_once() {
     let adopted = happened(Kind::Adopted, "web", &old.instance, "process 7");
     assert_eq!(commands, [adopted]);
     let commands = rig.tell(Event::AdoptionOver);
-    let [Command::Publish { registrations, .. }, Command::Conditions(_), Command::Pins(_)] =
+    let [Command::Publish { registrations, .. }, Command::Conditions(_), owned, Command::Pins(_)] =
         &commands[..]
     else {
         panic!("{commands:?}")
     };
+    assert_eq!(*owned, Command::Owned(Owned::default()));
     assert_eq!(registrations.len(), 1);
     assert_eq!(rig.only(&"web").pid, Some(7));
     rig.obey(commands);
@@ -255,5 +257,5 @@ fn a_fulcrum_that_comes_back_is_told_everything() {
     let Command::Publish { seq, registrations } = &commands[1] else { panic!("{commands:?}") };
     assert_eq!((*seq, registrations.len()), (3, 1));
     assert_eq!(commands[2], Command::Conditions([].into()));
-    assert_eq!(commands.len(), 3);
+    assert_eq!(commands[3..], [Command::Owned(Owned::default())]);
 }

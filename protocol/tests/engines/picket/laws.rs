@@ -93,7 +93,7 @@ impl World {
         let (request, wait, until) = asked.expect("each request is answered once");
         assert!(self.now <= until + millis(100), "too late: {request:?} {outcome:?}");
         let Outcome::Done(rows) = outcome else { return };
-        let name = request.name();
+        let name = request.name().unwrap();
         match request {
             Request::Stop(_) | Request::Remove(_) if wait != Wait::Nothing => {
                 let mut of = self.programs.values().filter(|it| it.record.service == *name);

@@ -6,6 +6,7 @@ mod breaks;
 mod contents;
 mod done;
 mod durable;
+mod goals;
 mod health;
 mod laws;
 mod quits;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crux_crdt::blob::{BlobId, Descriptor, Root};
 use crux_crdt::service::{self, Config, Fields, Port, PortName};
 use crux_protocol::picket::{
-    Command, Desired, Event, Found, Happened, Image, InstanceId, Kind, Outcome, Record, Request,
-    RequestId, Requested, Row, RunState, State, Wait,
+    Command, Desired, Event, Found, Happened, Image, InstanceId, Kind, Outcome, Owned, Record,
+    Request, RequestId, Requested, Row, RunState, State, Wait,
 };
 use crux_protocol::time::Instant;
 
@@ -64,6 +64,8 @@ pub(super) struct Rig {
     /// The commands that the rig obeyed by itself.
     pub(super) log: Vec<Command>,
     pub(super) answers: BTreeMap<RequestId, Outcome>,
+    /// The reports of what the target placed, in the order in which they were made.
+    pub(super) reports: Vec<Owned>,
     /// Whether the fulcrum, if one is attached, stores registrations and says so.
     pub(super) stores: bool,
 }
@@ -79,8 +81,9 @@ impl Rig {
     pub(super) fn before_adoption(disk: Desired) -> Self {
         let now = Instant::after_origin(secs(1000));
         let state = State::new(disk.clone(), [1; 32], now);
-        let (log, answers) = (Vec::new(), BTreeMap::new());
-        Self { state, now, disk, requests: 0, ports: 27_200, pids: 100, log, answers, stores: true }
+        let (log, answers, reports) = (Vec::new(), BTreeMap::new(), Vec::new());
+        let (requests, ports, pids, stores) = (0, 27_200, 100, true);
+        Self { state, now, disk, requests, ports, pids, log, answers, reports, stores }
     }
 
     /// One event, and what it makes.
@@ -88,6 +91,10 @@ impl Rig {
         let mut out = Vec::new();
         self.state.handle(event, self.now, &mut out);
         assert!(self.state.deadline() > self.now, "a deadline that passed is a loop");
+        self.reports.extend(out.iter().filter_map(|command| match command {
+            Command::Owned(owned) => Some(owned.clone()),
+            _ => None,
+        }));
         out
     }
 

@@ -54,6 +54,7 @@ fn a_service_is_saved_sealed_recorded_spawned_and_checked_in_this_order() {
         version: 1,
         blob: blob(1),
         ports: ports.into(),
+        placed: None,
     };
     assert_eq!(rig.tell(chosen), [Command::Record(record.clone())]);
 

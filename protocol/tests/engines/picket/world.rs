@@ -354,7 +354,7 @@ impl World {
                 self.check_publish(&all);
                 self.soon(50, Item::Publish(seq, all));
             }
-            Command::Conditions(_) => {}
+            Command::Conditions(_) | Command::Owned(_) => {}
             Command::Happened(Happened { kind, service, .. }) => {
                 self.events.insert(kind.name());
                 if let (Kind::RolledBack, Some(service)) = (kind, service) {
