@@ -44,17 +44,19 @@ mod reason;
 mod round;
 mod running;
 mod solution;
+mod stable;
 mod strategy;
 mod values;
 
 use crate::Checked;
 use crate::world::World;
 
-use budget::{Budget, STEPS_MAX};
+use budget::Budget;
 use floor::starts_at_least;
 use model::Model;
 use round::{Hungry, Outcome, Round};
 use running::Running;
+use stable::{Found, stable};
 use strategy::{ROUNDS, Strategy};
 
 pub use cost::Cost;
@@ -65,28 +67,11 @@ pub use solution::Solution;
 
 pub(crate) use explain::{reasons, value_of};
 
-/// How often a solution is solved again from where it leads. More than two were never seen; the bound is there because
-/// everything has one. A solution that still changes then is better than the one before it, and so will be the next.
-const AGAIN_MAX: usize = 8;
-
 /// Finds where the instances of a program are to run: see the [module](self).
 pub fn solve(checked: &Checked, world: &World) -> Solution {
     let model = Model::new(checked, world);
     let present = Running::present(&model);
-    let mut budget = Budget::of(STEPS_MAX);
-    let mut best = search(&model, &present, &mut budget);
-    let mut whole = !budget.refused();
-    for _ in 0..AGAIN_MAX {
-        let wanted = best.placements.iter().map(|placement| placement.wanted.clone()).collect();
-        let there = Running::of(&model, wanted);
-        let mut budget = Budget::of(STEPS_MAX);
-        let next = search(&model, &there, &mut budget);
-        if next.placements == best.placements || !next.leaves_alone(&present) {
-            break;
-        }
-        best = next;
-        whole &= !budget.refused();
-    }
+    let Found { outcome: mut best, whole } = stable(&model, &present);
     best.cost.starts = best.starts(&present);
     let least = Cost { starts: starts_at_least(&model, &present, &best), ..Cost::default() };
     let exact = (model.is_plain() && whole) || best.cost <= least;

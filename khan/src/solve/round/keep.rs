@@ -15,6 +15,7 @@ use crate::solve::placement::Rules;
 /// Why a pick has no solution.
 enum Trouble {
     Empty,
+    Held,
     Blocked(usize),
     Arithmetic(String),
 }
@@ -33,6 +34,9 @@ impl Round<'_> {
         let settled = |on: &&PickId| matches!(self.picks[on.index()].phase, Phase::Settled(_));
         if let Some(on) = pick.needs.iter().find(|on| !settled(on)) {
             return Err(Trouble::Blocked(on.index()));
+        }
+        if self.running.held[at] {
+            return Err(Trouble::Held);
         }
         let count = self.whole(&pick.count)?;
         self.picks[at].count = Some(count);
@@ -123,7 +127,8 @@ impl Round<'_> {
         self.picks[pick].phase = Phase::Frozen;
         let service = self.model.picks[pick].service.to_string();
         let problem = match trouble {
-            Trouble::Empty => Problem::Empty { service },
+            // Why it has none is for the search to say in which it is not held.
+            Trouble::Empty | Trouble::Held => Problem::Empty { service },
             Trouble::Blocked(on) => {
                 Problem::Blocked { service, on: self.model.picks[on].service.to_string() }
             }

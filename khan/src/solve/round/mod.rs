@@ -9,8 +9,9 @@
 //!   dropped from where there is most.
 //! * **Fill** (`fill`): what is missing is added where there is least, as long as there is room.
 //! * **Make room** (`room`): what is still missing is placed by moving others, along cheapest paths.
-//! * **Settle**: the nodes that a pick has are the value of its name from now on, and what is still missing is
-//!   counted with its reasons (`short`).
+//! * **Settle**: the nodes that a pick has are the value of its name from now on.
+//!
+//! At the end what is missing is counted with its reasons (`short`): room may become free until then.
 //!
 //! A pick without a value, and all that rest on it, are **frozen**: they stay exactly as they run.
 //!
@@ -139,10 +140,24 @@ impl Outcome {
         picks.filter(|pick| self.placements[*pick].allows(&running.count[*pick])).collect()
     }
 
-    /// Whether each pick without a solution is as it runs.
-    pub(super) fn leaves_alone(&self, running: &Running) -> bool {
-        let mut picks = self.placements.iter().zip(&running.count);
-        picks.all(|(placement, count)| placement.rules.is_some() || placement.wanted == *count)
+    /// The picks without a solution that are not as they run.
+    pub(super) fn displaced(&self, running: &Running) -> Vec<usize> {
+        let picks = 0..self.placements.len();
+        let displaced = |placement: &Placement, count: &Vec<u32>| {
+            placement.rules.is_none() && placement.wanted != *count
+        };
+        picks.filter(|pick| displaced(&self.placements[*pick], &running.count[*pick])).collect()
+    }
+
+    /// How many instances of each pick it wants on each node.
+    pub(super) fn wanted(&self) -> Vec<Vec<u32>> {
+        self.placements.iter().map(|placement| placement.wanted.clone()).collect()
+    }
+
+    /// Whether it wants the same as another.
+    pub(super) fn leads_where(&self, other: &Self) -> bool {
+        let mut both = self.placements.iter().zip(&other.placements);
+        both.all(|(one, other)| one.wanted == other.wanted)
     }
 
     /// How many instances it starts, given what runs.
@@ -215,13 +230,11 @@ impl<'a> Round<'a> {
     }
 
     fn settle(&mut self, pick: usize) {
-        let Phase::Placing(rules) = &self.picks[pick].phase else { return };
-        let rules = rules.clone();
-        if self.missing(pick) > 0 {
-            let short = self.short(pick, &rules);
-            self.problems.push((pick, short));
-        }
-        self.picks[pick].phase = Phase::Settled(rules);
+        let phase = core::mem::take(&mut self.picks[pick].phase);
+        self.picks[pick].phase = match phase {
+            Phase::Placing(rules) => Phase::Settled(rules),
+            other => other,
+        };
     }
 
     /// How many instances of a pick are not placed yet.
@@ -280,7 +293,10 @@ impl<'a> Round<'a> {
         }
     }
 
-    fn outcome(self) -> Outcome {
+    fn outcome(mut self) -> Outcome {
+        let short = (0..self.picks.len()).filter_map(|pick| self.short(pick));
+        let short: Vec<_> = short.collect();
+        self.problems.extend(short);
         let cost = self.cost();
         let placement = |state: State| Placement {
             wanted: state.wanted,
