@@ -23,8 +23,8 @@ use super::round::Outcome;
 use super::running::Running;
 use super::search;
 
-/// How many searches a solution takes at most. Two are usual; in a million random programs six were the most.
-const SEARCHES_MAX: usize = 16;
+/// How many searches a solution takes at most. Two are usual: one, and one that finds the same.
+const SEARCHES_MAX: usize = 8;
 
 /// An outcome, and whether all searches that led to it went to their end.
 #[derive(Debug, Clone)]

@@ -18,7 +18,7 @@
 //! **Invariants**
 //!
 //! * `used` is what runs of picks that are not kept yet, plus what is wanted of the rest. So no new instance takes the
-//!   room of one that may still stay. (With `make_way` picks that rest on others do not count until they are kept.)
+//!   room of one that may still stay. (Except what makes way (`way`): it does not count until its pick is kept.)
 //! * A pick never has more than its count, never more than its cap on a node, none outside of its set; and no
 //!   instance arrives where it does not fit. Where more runs than there is room for it may stay, as long as its set
 //!   has the node: room decides what comes, and stops nothing.
@@ -30,6 +30,7 @@ mod look;
 mod residual;
 mod room;
 mod short;
+mod way;
 
 use crate::world::{Amounts, NodeSet, Room};
 
@@ -37,15 +38,23 @@ use super::budget::Budget;
 use super::model::Model;
 use super::placement::{Placement, Rules};
 use super::running::Running;
-use super::strategy::Strategy;
-use super::{Cost, Problem};
+use super::strategy::{PLAIN, Strategy};
+use super::{Cost, Problem, Reason};
+use way::Way;
+
+/// How often a round is made again for late room. More than once is rare.
+const AGAIN_MAX: usize = 3;
+
+/// The unsolved picks of a round that counts for nothing.
+const INVALID: u32 = u32::MAX;
 
 /// One pass over all picks.
 #[derive(Debug)]
-pub(super) struct Round<'a> {
+struct Round<'a> {
     model: &'a Model<'a>,
     running: &'a Running,
     strategy: Strategy,
+    way: &'a Way,
     /// Picks that found nothing in an earlier round, and those that these rest on.
     hungry: &'a Hungry,
     budget: &'a mut Budget,
@@ -149,6 +158,15 @@ impl Outcome {
         picks.filter(|pick| displaced(&self.placements[*pick], &running.count[*pick])).collect()
     }
 
+    /// Whether a pick is short, and in the end there is room for it.
+    pub(super) fn has_late_room(&self) -> bool {
+        let late = |problem: &Problem| match problem {
+            Problem::Short { why, .. } => why.contains_key(&Reason::GaveUp),
+            Problem::Empty { .. } | Problem::Blocked { .. } | Problem::Arithmetic { .. } => false,
+        };
+        self.problems.iter().any(|(_, problem)| late(problem))
+    }
+
     /// How many instances of each pick it wants on each node.
     pub(super) fn wanted(&self) -> Vec<Vec<u32>> {
         self.placements.iter().map(|placement| placement.wanted.clone()).collect()
@@ -167,14 +185,57 @@ impl Outcome {
     }
 }
 
+/// Makes a round, and again as long as what it dropped leaves late room (`way`).
+pub(super) fn round(
+    model: &Model<'_>,
+    running: &Running,
+    strategy: Strategy,
+    hungry: &Hungry,
+    budget: &mut Budget,
+) -> Outcome {
+    let mut way =
+        if strategy.make_way { Way::all(model, running) } else { Way::none(model) };
+    let mut outcome = Round::new(model, running, strategy, hungry, &way, budget).run();
+    for _ in 0..AGAIN_MAX {
+        if !outcome.has_late_room() || !budget.allows(0) {
+            break;
+        }
+        way.add(model, running, &outcome);
+        let next = Round::new(model, running, strategy, hungry, &way, budget).run();
+        if next.cost.unsolved == INVALID {
+            break;
+        }
+        outcome = next;
+    }
+    outcome
+}
+
+/// What runs, as an outcome: each pick has no solution, or all that runs of it is within its rules, and there is no
+/// room for what it lacks. `None`: something has to change.
+pub(super) fn stay(model: &Model<'_>, running: &Running, budget: &mut Budget) -> Option<Outcome> {
+    let (hungry, way) = (Hungry::none(model), Way::none(model));
+    let mut round = Round::new(model, running, PLAIN, &hungry, &way, budget);
+    for pick in model.free.iter().chain(&model.bound) {
+        round.keep(*pick);
+        round.settle(*pick);
+        if round.picks[*pick].wanted != running.count[*pick] {
+            return None;
+        }
+    }
+    let outcome = round.outcome();
+    (!outcome.has_late_room()).then_some(outcome)
+}
+
 impl<'a> Round<'a> {
-    pub(super) fn new(
+    fn new(
         model: &'a Model<'a>,
         running: &'a Running,
         strategy: Strategy,
         hungry: &'a Hungry,
+        way: &'a Way,
         budget: &'a mut Budget,
     ) -> Self {
+        budget.charge(model.steps_of_a_round());
         let state = || State {
             wanted: vec![0; model.nodes()],
             nodes: model.fixed.none(),
@@ -186,6 +247,7 @@ impl<'a> Round<'a> {
             model,
             running,
             strategy,
+            way,
             hungry,
             budget,
             picks: model.picks.iter().map(|_| state()).collect(),
@@ -196,11 +258,10 @@ impl<'a> Round<'a> {
         }
     }
 
-    pub(super) fn run(mut self) -> Outcome {
+    fn run(mut self) -> Outcome {
         let (free, bound) = (&self.model.free, &self.model.bound);
-        if self.strategy.make_way {
-            bound.iter().for_each(|pick| self.make_way(*pick));
-        }
+        let way = self.way;
+        way.iter().for_each(|(pick, node, count)| self.release(pick, node, count));
         free.iter().for_each(|pick| self.keep(*pick));
         let priorities = &self.model.priorities;
         for equals in free.chunk_by(|one, other| priorities[*one] == priorities[*other]) {
@@ -215,18 +276,6 @@ impl<'a> Round<'a> {
             self.settle(*pick);
         }
         self.outcome()
-    }
-
-    fn make_way(&mut self, pick: usize) {
-        let running = self.running;
-        for node in running.nodes[pick].iter() {
-            self.release(pick, node, running.count[pick][node]);
-        }
-    }
-
-    /// Whether what runs of a pick has no room until the pick is kept.
-    fn made_way(&self, pick: usize) -> bool {
-        self.strategy.make_way && !self.model.is_free(pick)
     }
 
     fn settle(&mut self, pick: usize) {
@@ -318,7 +367,7 @@ impl<'a> Round<'a> {
         let cap = |pick: &usize| self.picks[*pick].phase.rules().map_or(0, |rules| rules.cap);
         Cost {
             unsolved: if self.invalid {
-                u32::MAX
+                INVALID
             } else {
                 u32::try_from(unsolved).unwrap_or(u32::MAX)
             },
