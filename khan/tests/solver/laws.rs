@@ -6,7 +6,7 @@ use crux_khan::solve::solve;
 use crux_khan::world::{Amounts, Present, Room, Service, Usage, World};
 use proptest::prelude::*;
 
-use crate::case::{Case, Shape, applied, cases, present, service};
+use crate::case::{Case, Shape, applied, cases, config, present, service};
 use crate::rules;
 
 const SHAPE: Shape = Shape { nodes: 6, picks: 4, bound: true, places: None, usages: true };
@@ -42,7 +42,7 @@ fn uneven() -> impl Strategy<Value = Case> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn counts_caps_sets_and_room_hold(case in prop_oneof![3 => any_case(), 1 => uneven()]) {
