@@ -193,7 +193,7 @@ fn of_several_each_is_done_by_itself_and_a_smaller_count_forgets() {
     rig.pass(secs(2));
     assert_eq!(rig.states("job"), [RunState::Up, RunState::Done]);
     assert_eq!(done_in(&rig.disk), [1]);
-    for (number, done) in [(1, vec![]), (2, vec![])] {
+    for (number, done) in [(1, Vec::<u16>::new()), (2, vec![])] {
         rig.log.clear();
         rig.ask(add(&count(number), 1), Wait::Nothing);
         assert_eq!(done_in(&rig.disk), done);
