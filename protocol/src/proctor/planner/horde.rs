@@ -34,11 +34,11 @@ impl<'a> Horde<'a> {
         view: &'a View,
         program: &'a Program,
         newest: Option<&'a Newest>,
-        now: Instant,
+        (timers, now): (&Timers, Instant),
     ) -> Self {
         let mut horde = Self { view, program, newest, now, there: BTreeMap::new() };
         let services: Vec<&ServiceName> = horde.services().map(|(name, _)| name).collect();
-        horde.there = presences(view, newest, &services);
+        horde.there = presences(view, newest, &services, &timers.ended);
         horde
     }
 
@@ -106,7 +106,8 @@ impl<'a> Horde<'a> {
         let deaths = &timers.deaths;
         let is_due = deaths.is_dead_for(node, WHOLLY_LOST, self.now) && !deaths.is_minority();
         let keeps = |(name, version): (&'a ServiceName, &'a Version)| {
-            let is_there = self.there.get(name).is_some_and(|there| there.contains_key(node));
+            let there = self.there.get(name).and_then(|there| there.get(node));
+            let is_there = there.is_some_and(|there| there.count() > 0);
             is_there && !self.is_lost(node, version, timers)
         };
         is_due && !self.services().any(keeps)

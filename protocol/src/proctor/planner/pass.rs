@@ -66,7 +66,8 @@ pub fn pass(input: Input<'_>, timers: &mut Timers, now: Instant) -> Result<Pass,
     let Input { view, program, newest, .. } = input;
     timers.see(view, now);
     timers.rollouts.retain(|name, _| program.picked(name).is_some());
-    let horde = Horde::new(view, program, newest, now);
+    timers.ended.retain(|(name, _)| program.picked(name).is_some());
+    let horde = Horde::new(view, program, newest, (timers, now));
     let world = horde.world(timers)?;
     let solution = solve(&program.checked, &world);
     Ok(Drafting { input, horde: &horde, world: &world, solution: &solution }.draft(timers))
@@ -128,6 +129,7 @@ impl Drafting<'_> {
         let turn = service.turn(self.horde, timers);
         let first = self.input.number.into();
         service.assign(self.horde, timers, &turn, (first, &mut pass.entries));
+        service.end(self.horde, timers);
         pass.failed.extend(turn.failed.map(|failure| (service.version.spec, failure)));
         pass.holds.extend(notes::holds(self.horde, timers, service));
         pass.problems.extend(notes::beyond(service));

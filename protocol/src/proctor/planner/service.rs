@@ -106,7 +106,7 @@ impl<'a> Service<'a> {
                 let is_released = self.gate.open;
                 return Place { spec: None, is_alive, is_ready: false, is_released, failed: None };
             };
-            let planned = if there.assigned > 0 { there.assigned } else { there.count() };
+            let planned = if there.assigned > 0 { there.assigned } else { there.count().max(1) };
             Place {
                 spec: there.spec,
                 // What a person put in its place says nothing about a version.
@@ -140,6 +140,21 @@ impl<'a> Service<'a> {
             let is_good = |spec: &SpecTag| turn.failed.is_none() || *spec != self.version.spec;
             if let Some(spec) = there.spec.filter(is_good) {
                 self.put(node, spec, there.batches.clone(), entries);
+            }
+        }
+    }
+
+    /// Remembers what ends on live nodes, until they say that it ended.
+    pub(super) fn end(&self, horde: &Horde<'_>, timers: &mut Timers) {
+        for node in horde.view.nodes.keys() {
+            let there = horde.there.get(self.name).and_then(|there| there.get(node));
+            let wanted = self.counts.get(node).copied().unwrap_or_default();
+            let key = (self.name.clone(), *node);
+            if horde.is_alive(node) && there.is_some_and(|it| it.count().max(it.running()) > wanted)
+            {
+                timers.ended.insert(key);
+            } else {
+                timers.ended.remove(&key);
             }
         }
     }

@@ -8,7 +8,7 @@ use crux_crdt::record::Pass as Number;
 use super::before::Before;
 use super::pass::{Input, Pass, pass};
 use super::{
-    Command, Event, Newest, Program, ProgramError, REST, RETRY, Tell, Timers, Trouble, View,
+    Command, Event, LOOK, Newest, Program, ProgramError, REST, RETRY, Tell, Timers, Trouble, View,
 };
 use crate::proctor::Held;
 use crate::time::Instant;
@@ -183,6 +183,7 @@ impl State {
     ) {
         let newest = self.newest.iter().chain(&self.said).max_by_key(|it| it.pass);
         let input = Input { view, program, newest, number };
+        self.rests_until = now + LOOK;
         let planned = match pass(input, &mut self.timers, now) {
             Ok(planned) => planned,
             Err(error) => return self.tell(error.into(), out),

@@ -1,10 +1,11 @@
 //! What of a service is on a node: what runs there, and what the newest plan assigned.
 //!
 //! Present is the greater of both. So nothing is started twice while a node has not said yet that it runs it, nothing
-//! moves on while an image comes, and what is back is counted before anything is stopped. While a node replaces one
+//! moves on while an image comes, and what is back is counted before anything is stopped. What this leader ended does not
+//! count any more, or a place that is not ready yet would make way for one that is about to end. While a node replaces one
 //! version by another, instances of both run: the version of which there are more counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crux_crdt::Principal;
 use crux_crdt::name::ServiceName;
@@ -57,7 +58,7 @@ pub(super) struct Stages {
     pub(super) done: u32,
 }
 
-/// What of a service is on each node where there is something.
+/// What of a service is on each node where there is something, be it only about to end.
 pub(super) type Presence = BTreeMap<Principal, There>;
 
 /// What of these services is on each node.
@@ -65,14 +66,19 @@ pub(super) fn presences<'a>(
     view: &View,
     newest: Option<&Newest>,
     services: &[&'a ServiceName],
+    ended: &BTreeSet<(ServiceName, Principal)>,
 ) -> BTreeMap<&'a ServiceName, Presence> {
     let tags: BTreeMap<NameTag, &ServiceName> =
         services.iter().map(|name| (NameTag::of(name), *name)).collect();
     let mut all: BTreeMap<_, _> = services.iter().map(|name| (*name, Presence::new())).collect();
     for (principal, node) in &view.nodes {
         for (name, Found { assigned, lines }) in found(principal, node, newest, &tags) {
-            let there = There::of(&assigned, &lines);
-            if let Some(presence) = all.get_mut(name).filter(|_| there.count() > 0) {
+            let mut there = There::of(&assigned, &lines);
+            if !ended.contains(&(name.clone(), *principal)) {
+                there.find_more(&lines);
+            }
+            let is_there = there.count() > 0 || there.running() > 0;
+            if let Some(presence) = all.get_mut(name).filter(|_| is_there) {
                 presence.insert(*principal, there);
             }
         }
@@ -127,10 +133,18 @@ impl There {
         for Assigned { first, amount, .. } in assigned {
             there.add(*first, amount.count().into(), amount.released().into());
         }
-        let running =
-            running.map(|spec| lines.iter().filter(move |it| it.spec == spec && runs(it)));
-        running.into_iter().flatten().for_each(|line| there.find(line));
         there
+    }
+
+    /// Counts what runs beyond what is assigned.
+    fn find_more(&mut self, lines: &[Line]) {
+        let Some(running) = most_run(lines) else { return };
+        lines.iter().filter(|it| it.spec == running && runs(it)).for_each(|line| self.find(line));
+    }
+
+    /// How many run.
+    pub(super) const fn running(&self) -> u32 {
+        self.stages.started + self.ready()
     }
 
     /// How many are present.
@@ -164,11 +178,10 @@ impl There {
         batch.released += released;
     }
 
-    /// Counts what runs beyond what is assigned. It started, so it may.
+    /// Counts what of a line is beyond what is there. It started, so it may.
     fn find(&mut self, line: &Line) {
         let known = self.batches.get(&line.first).map_or(0, |batch| batch.count);
-        let running = self.stages.started + self.ready();
-        let room = running.saturating_sub(self.count());
+        let room = self.running().saturating_sub(self.count());
         let more = u32::from(line.count).saturating_sub(known).min(room);
         if more > 0 {
             self.add(line.first, more, more);

@@ -1,5 +1,5 @@
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crux_crdt::Principal;
 use crux_crdt::document::Usage;
@@ -16,6 +16,9 @@ pub struct Timers {
     pub(super) drains: Drains,
     /// Of the services that the target has.
     pub(super) rollouts: BTreeMap<ServiceName, Memory>,
+    /// Places that this leader ended, as long as their nodes still run them: they count no more. What somebody else
+    /// ended counts, since a node that is back runs it, too.
+    pub(super) ended: BTreeSet<(ServiceName, Principal)>,
 }
 
 /// Since when each node is drained. At most one entry a node.
@@ -32,11 +35,12 @@ impl Timers {
     pub(super) fn see(&mut self, view: &View, now: Instant) {
         self.deaths.see(&view.liveness(), now);
         self.drains.see(view, now);
+        self.ended.retain(|(_, node)| view.nodes.get(node).is_some_and(|it| it.is_alive));
     }
 
     /// How many entries there are.
     pub fn footprint(&self) -> usize {
-        self.deaths.footprint() + self.drains.0.len() + self.rollouts.len()
+        self.deaths.footprint() + self.drains.0.len() + self.rollouts.len() + self.ended.len()
     }
 }
 
