@@ -29,7 +29,12 @@ impl Reach {
 
     /// Whether a claim counts.
     pub(super) const fn covers(&self, claim: Claim) -> bool {
-        claim.n <= self.known.saturating_add(CLAIM_STEP)
+        claim.n <= self.most()
+    }
+
+    /// The greatest number that counts.
+    pub(super) const fn most(&self) -> u64 {
+        self.known.saturating_add(CLAIM_STEP)
     }
 
     /// Whether a claim of this node's own is one that no build with a reach made.

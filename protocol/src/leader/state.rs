@@ -194,6 +194,12 @@ impl State {
         }
     }
 
+    /// The greatest term that counts here, also in what leaders sign for later.
+    pub fn reach(&mut self, now: Instant) -> u64 {
+        self.reach.rise(now);
+        self.reach.most()
+    }
+
     /// This node joins others and does not know them yet: it waits as after a start.
     pub fn hold_off(&mut self, now: Instant) {
         self.may_claim_from = self.may_claim_from.max(now + self.config.start_grace);

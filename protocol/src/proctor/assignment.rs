@@ -4,6 +4,7 @@ use crux_crdt::Principal;
 use crux_crdt::name::Label;
 use crux_crdt::record::{Amount, Plan, PlanKey, Record};
 
+use super::Reach;
 use crate::picket::Order;
 
 /// The part of a plan that is for one node.
@@ -28,14 +29,16 @@ impl Assignment {
         (head.horde == *horde).then_some(Self { order, entries })
     }
 
-    /// The parts for a node in the plans of all these records that are whole, of this horde. A mixed plan counts for
-    /// nothing.
+    /// The parts for a node in the plans of all these records that are whole, of this horde, and of a term within reach.
+    /// A mixed plan counts for nothing.
     pub fn all<'a>(
         records: impl IntoIterator<Item = &'a Record>,
         horde: &Label,
         node: &Principal,
+        reach: Reach,
     ) -> Vec<Self> {
         let plans = records.into_iter().filter_map(|record| Plan::of(record).ok().flatten());
+        let plans = plans.filter(|plan| reach.covers(plan.head().term));
         plans.filter_map(|plan| Self::of(&plan, horde, node)).collect()
     }
 }

@@ -9,7 +9,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`enactor`] | has a node run its part of the greatest plan, and says how far that is |
-//! | [`planner`] | parts of what a leader decides: losses, roll-outs, drains |
+//! | [`planner`] | what a leader decides: what runs where, in which version, and what may start |
 //! | [`check_goals`] | what has to change so that what runs on a node is what its goals say |
 //!
 //! A plan is an order of what to start when, never a permission: a node starts only what a user signed. `docs/design/targets.md`
@@ -20,6 +20,7 @@ mod check;
 pub mod enactor;
 mod held;
 pub mod planner;
+mod reach;
 
 pub use assignment::Assignment;
 pub use check::{Check, Counts, check_goals};
@@ -29,3 +30,4 @@ pub use held::{Content, Held};
 pub use crate::picket::{
     Assigned, BATCHES_MAX, Batch, Batches, Goal, Goals, GoalsError, Order, Owned, OwnedRow,
 };
+pub use reach::Reach;

@@ -101,7 +101,8 @@ impl Earlier {
     }
 }
 
-fn verified(horde: &Label, blob: BlobId, content: &[u8]) -> Option<Target> {
+/// The target that these bytes are, if they are those of the blob.
+pub(in crate::proctor) fn verified(horde: &Label, blob: BlobId, content: &[u8]) -> Option<Target> {
     let mut hasher = BlobHasher::default();
     hasher.update(content);
     if hasher.finish() == blob { Target::read(horde, content).ok() } else { None }

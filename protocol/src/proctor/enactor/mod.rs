@@ -39,6 +39,8 @@ mod parts;
 mod say;
 mod state;
 
+pub(in crate::proctor) use earlier::verified;
+
 pub use command::Command;
 pub use event::Event;
 pub use state::{Footprint, State};

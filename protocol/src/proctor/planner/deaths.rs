@@ -55,6 +55,17 @@ impl Deaths {
         }
     }
 
+    /// Whether the instances of a service on a node would run elsewhere, if this leader saw more nodes.
+    pub fn is_held(&self, node: &Principal, moving: &Moving, now: Instant) -> bool {
+        let replaces = Moving { on_minority: OnMinority::Replace, ..*moving };
+        !self.is_lost(node, moving, now) && self.is_lost(node, &replaces, now)
+    }
+
+    /// Since when a node is dead; none: it is not.
+    pub fn dead_since(&self, node: &Principal) -> Option<Instant> {
+        self.since.get(node).copied()
+    }
+
     /// Whether a node is dead for at least so long.
     pub fn is_dead_for(&self, node: &Principal, time: Duration, now: Instant) -> bool {
         self.since.get(node).is_some_and(|since| *since + time <= now)

@@ -6,11 +6,15 @@ use crux_crdt::record::{PlanHead, Stage};
 use crux_crdt::service::{self, Fields, Machine};
 use crux_crdt::{Digest, Principal};
 use crux_protocol::proctor::enactor::{Command, Event};
-use crux_protocol::proctor::{Assignment, Content, Goal, GoalsError, Held, Order, Owned, OwnedRow};
+use crux_protocol::proctor::{
+    Assignment, Content, Goal, GoalsError, Held, Order, Owned, OwnedRow, Reach,
+};
 use crux_protocol::time::Instant;
 
 use super::rig::*;
 use crate::fixture::{at, principal, set_record};
+
+const REACH: Reach = Reach::up_to(3);
 
 /// The target `web` with its first image, generation 4.
 fn web() -> Held {
@@ -299,16 +303,22 @@ fn parts_are_read_from_whole_plans_of_the_horde() {
     let head = |pass| PlanHead::new("main".parse().unwrap(), 3, pass, marker(4), Digest::default());
     let record = set_record(1, &head(2).slots(&entries).unwrap());
     let horde = "main".parse().unwrap();
-    assert_eq!(Assignment::all([&*record], &horde, &me), std::slice::from_ref(&part));
+    assert_eq!(Assignment::all([&*record], &horde, &me, REACH), std::slice::from_ref(&part));
     let nothing = Assignment { entries: [].into(), ..part };
-    assert_eq!(Assignment::all([&*record], &horde, &principal(6)), [nothing]);
-    assert_eq!(Assignment::all([&*record], &"other".parse().unwrap(), &me), []);
+    assert_eq!(Assignment::all([&*record], &horde, &principal(6), REACH), [nothing]);
+    assert_eq!(Assignment::all([&*record], &"other".parse().unwrap(), &me, REACH), []);
     let mixed = head(3).slots(&[].into()).unwrap();
     let head = mixed.slots().next().unwrap();
     let parts = head_replaced(&record, head);
-    assert_eq!(Assignment::all([&*parts], &horde, &me), [], "a mixed plan counts for nothing");
+    assert_eq!(
+        Assignment::all([&*parts], &horde, &me, REACH),
+        [],
+        "a mixed plan counts for nothing"
+    );
+    let beyond = Reach::up_to(2);
+    assert_eq!(Assignment::all([&*record], &horde, &me, beyond), [], "of a term beyond reach");
     let more = crate::fixture::record(2, 1);
-    assert_eq!(Assignment::all([&*more], &horde, &me), []);
+    assert_eq!(Assignment::all([&*more], &horde, &me, REACH), []);
 }
 
 fn head_replaced(

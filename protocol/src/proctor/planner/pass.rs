@@ -1,0 +1,169 @@
+//! One pass: what a leader assigns, given what it sees.
+//!
+//! ```text
+//!   View ────┐
+//!   Program ─┤─▶ Horde ─▶ World ─▶ solve ─▶ Service (each) ─▶ entries, failed versions
+//!   Newest ──┘     ▲                              ▲       └──▶ holds, problems, steps
+//!   Timers ────────┴──────────────────────────────┘
+//! ```
+//!
+//! The leader's engine and the `plan` command call the same function. **Invariant**: equal inputs, equal passes; and
+//! where the newest plan is as it should be, the pass is that plan.
+
+use std::collections::BTreeMap;
+
+use crux_crdt::Principal;
+use crux_crdt::name::ServiceName;
+use crux_crdt::record::{Failure, Hold, Notes, Pass as Number, PlanEntries, Problem};
+use crux_crdt::service::SpecTag;
+use crux_khan::pass::{Plan, gate};
+use crux_khan::solve::{Solution, solve};
+use crux_khan::world::{World, WorldError};
+
+use super::horde::Horde;
+use super::service::Service;
+use super::steps::{Steps, Whys};
+use super::{Newest, Program, Step, Timers, View, notes};
+use crate::time::Instant;
+
+/// What a leader decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pass {
+    /// What each node is to run.
+    pub entries: PlanEntries,
+    /// The versions that failed.
+    pub failed: BTreeMap<SpecTag, Failure>,
+    /// Services of which something waits.
+    pub holds: Vec<Hold>,
+    /// Services that are not placed as the program says.
+    pub problems: Vec<Problem>,
+    /// The difference to what is present, for people.
+    pub steps: Vec<Step>,
+    /// Whether it is proved that no better placement exists.
+    pub is_exact: bool,
+    /// When it decides something else, if nothing changes.
+    pub deadline: Instant,
+}
+
+/// Everything that a pass is made of, beside the leader's times.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The horde.
+    pub view: &'a View,
+    /// The target.
+    pub program: &'a Program,
+    /// The plan that it continues; none: there was none.
+    pub newest: Option<&'a Newest>,
+    /// The number of this pass: what it assigns first has it.
+    pub number: Number,
+}
+
+/// Plans.
+///
+/// # Errors
+/// [`WorldError`]: the horde is more than the solver takes. What runs, runs on.
+pub fn pass(input: Input<'_>, timers: &mut Timers, now: Instant) -> Result<Pass, WorldError> {
+    let Input { view, program, newest, .. } = input;
+    timers.see(view, now);
+    timers.rollouts.retain(|name, _| program.picked(name).is_some());
+    timers.ended.retain(|(name, _)| program.picked(name).is_some());
+    let horde = Horde::new(view, program, newest, (timers, now));
+    let world = horde.world(timers)?;
+    let solution = solve(&program.checked, &world);
+    Ok(Drafting { input, horde: &horde, world: &world, solution: &solution }.draft(timers))
+}
+
+/// A pass in the making.
+struct Drafting<'a> {
+    input: Input<'a>,
+    horde: &'a Horde<'a>,
+    world: &'a World,
+    solution: &'a Solution,
+}
+
+impl Drafting<'_> {
+    fn draft(&self, timers: &mut Timers) -> Pass {
+        let stages = self.horde.stages();
+        let checked = &self.input.program.checked;
+        let plan = Plan::new(checked, self.world, &stages, self.solution);
+        let whys = Whys::of(&plan);
+        let nodes = self.nodes();
+        let mut pass = self.empty(timers);
+        for (name, version) in self.horde.services() {
+            let Some(pick) = checked.pick_of(name.as_str()) else { continue };
+            let gate = gate(checked, self.world, self.solution, pick, &stages);
+            let placed = (self.solution.of(pick), gate);
+            let service = Service::new(self.horde, timers, (name, version), placed, &nodes);
+            self.add(&service, timers, &whys, &mut pass);
+        }
+        self.carry(&mut pass);
+        pass.problems.extend(self.solution.problems.iter().filter_map(notes::problem));
+        pass.problems = notes::merged(pass.problems);
+        pass
+    }
+
+    fn empty(&self, timers: &Timers) -> Pass {
+        let drains = self.input.view.nodes.keys().filter_map(|node| timers.drains.until(node));
+        let over = drains.filter(|until| *until > self.horde.now).min();
+        Pass {
+            entries: PlanEntries::new(),
+            failed: BTreeMap::new(),
+            holds: Vec::new(),
+            problems: Vec::new(),
+            steps: Vec::new(),
+            is_exact: self.solution.exact,
+            deadline: self.horde.next_loss(timers).min(over.unwrap_or(Instant::NEVER)),
+        }
+    }
+
+    /// The nodes in the order of the world.
+    fn nodes(&self) -> Vec<Principal> {
+        let nodes = &self.input.view.nodes;
+        let names: BTreeMap<&str, Principal> =
+            nodes.iter().map(|(principal, node)| (&*node.name, *principal)).collect();
+        let of = |node: &crux_khan::world::Node| names.get(&*node.name).copied();
+        self.world.nodes().iter().filter_map(of).collect()
+    }
+
+    fn add(&self, service: &Service<'_>, timers: &mut Timers, whys: &Whys<'_>, pass: &mut Pass) {
+        let turn = service.turn(self.horde, timers);
+        let first = self.input.number.into();
+        service.assign(self.horde, timers, &turn, (first, &mut pass.entries));
+        service.end(self.horde, timers);
+        pass.failed.extend(turn.failed.map(|failure| (service.version.spec, failure)));
+        pass.holds.extend(notes::holds(self.horde, timers, service));
+        pass.problems.extend(notes::beyond(service));
+        pass.steps.extend(Steps { horde: self.horde, timers, whys }.of(service, &turn));
+        pass.deadline = pass.deadline.min(turn.deadline);
+    }
+
+    /// A service that the program places without a config stays as the newest plan has it.
+    fn carry(&self, pass: &mut Pass) {
+        let Input { program, newest, view, .. } = self.input;
+        let lacks = |service: &&ServiceName| !program.services.contains_key(*service);
+        let picks = program.checked.picks().iter().map(|pick| &pick.service);
+        for service in picks.filter(lacks) {
+            pass.problems.push(notes::without_config(service));
+            let entries = newest.into_iter().flat_map(|it| &it.entries);
+            for (node, entries) in entries.filter(|(node, _)| view.nodes.contains_key(*node)) {
+                for (key, amount) in entries.iter().filter(|(key, _)| key.service == *service) {
+                    pass.entries.entry(*node).or_default().insert(key.clone(), *amount);
+                }
+            }
+        }
+    }
+}
+
+impl Pass {
+    /// This pass under a number, as the plan that the next one continues.
+    pub fn newest(&self, input: &Input<'_>) -> Newest {
+        Newest {
+            pass: input.number,
+            target: input.program.marker,
+            failed: self.failed.clone(),
+            entries: self.entries.clone(),
+            holds: Notes::of(self.holds.iter().cloned()),
+            problems: Notes::of(self.problems.iter().cloned()),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What a leader plans: each rule by what it assigns, the engine by its commands, and random histories of whole hordes.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot make its values has failed")]
+
+mod engine;
+mod histories;
+mod horde;
+mod judge;
+mod machine;
+mod pass;
+mod rig;
+mod versions;
