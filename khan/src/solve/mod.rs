@@ -83,9 +83,10 @@ fn search(model: &Model<'_>, running: &Running, budget: &mut Budget) -> Outcome 
         return plain(budget);
     }
     let stay = stay(model, running, budget);
-    let (mut best, rounds) =
-        stay.map_or_else(|| (plain(budget), &ROUNDS[1..]), |stay| (stay, &ROUNDS[..]));
-    let satisfied = best.satisfied(running);
+    let stays = stay.is_some();
+    let mut best = stay.unwrap_or_else(|| plain(budget));
+    let (rounds, satisfied) =
+        if stays { (&ROUNDS[..], best.solved()) } else { (&ROUNDS[1..], best.satisfied(running)) };
     for strategy in rounds {
         let least = Cost { starts: starts_at_least(model, running, &best), ..Cost::default() };
         let hungry =

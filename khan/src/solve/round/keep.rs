@@ -15,7 +15,6 @@ use crate::solve::placement::Rules;
 /// Why a pick has no solution.
 enum Trouble {
     Empty,
-    Held,
     Blocked(usize),
     Arithmetic(String),
 }
@@ -34,9 +33,6 @@ impl Round<'_> {
         let settled = |on: &&PickId| matches!(self.picks[on.index()].phase, Phase::Settled(_));
         if let Some(on) = pick.needs.iter().find(|on| !settled(on)) {
             return Err(Trouble::Blocked(on.index()));
-        }
-        if self.running.held[at] {
-            return Err(Trouble::Held);
         }
         let count = self.whole(&pick.count)?;
         self.picks[at].count = Some(count);
@@ -129,8 +125,7 @@ impl Round<'_> {
         self.picks[pick].phase = Phase::Frozen;
         let service = self.model.picks[pick].service.to_string();
         let problem = match trouble {
-            // Why it has none is for the search to say in which it is not held.
-            Trouble::Empty | Trouble::Held => Problem::Empty { service },
+            Trouble::Empty => Problem::Empty { service },
             Trouble::Blocked(on) => {
                 Problem::Blocked { service, on: self.model.picks[on].service.to_string() }
             }

@@ -14,7 +14,7 @@ impl Round<'_> {
         for node in 0..self.model.nodes() {
             let mut reasons = self.reasons(pick, rules, node);
             if reasons.is_empty() {
-                reasons.push(Reason::GaveUp);
+                reasons.push(Reason::Later);
             }
             reasons.into_iter().for_each(|reason| *why.entry(reason).or_default() += 1);
         }
