@@ -11,6 +11,8 @@ use crate::world::{NodeSet, Usage, World};
 #[derive(Debug)]
 pub(super) struct Labels<'a> {
     by_key: BTreeMap<&'a str, Label<'a>>,
+    /// How many sets are written in the program, also those within others.
+    pub(super) written: usize,
 }
 
 #[derive(Debug)]
@@ -21,7 +23,7 @@ struct Label<'a> {
 
 impl<'a> Labels<'a> {
     pub(super) fn new(checked: &'a Checked, world: &World) -> Self {
-        let mut labels = Self { by_key: BTreeMap::new() };
+        let mut labels = Self { by_key: BTreeMap::new(), written: 0 };
         let nodes = world.nodes().len();
         each_set(checked, &mut |set| labels.name(set, nodes));
         for (at, node) in world.nodes().iter().enumerate() {
@@ -41,6 +43,7 @@ impl<'a> Labels<'a> {
     }
 
     fn name(&mut self, set: &'a Set, nodes: usize) {
+        self.written += 1;
         let Set::Label { key, value } = set else { return };
         let none = || NodeSet::none(nodes);
         let new = || Label { any: none(), values: BTreeMap::new() };

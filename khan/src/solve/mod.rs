@@ -19,12 +19,10 @@
 //!
 //! **Invariants**
 //!
-//! * *Fixed point.* A solution is what the solver finds from where the solution leads: each better one that it finds from
-//!   there replaces it, until it finds none. From a placement, the first round keeps all of it; so another placement
-//!   only wins by fewer picks unsolved, fewer instances missing or smaller crowds, and the replacing ends.
-//! * *What is satisfied is not given up*: no round counts that leaves a pick without a solution of which the first round
-//!   could keep all that runs. Otherwise the solution found from where one leads might leave a pick as it runs *there*,
-//!   which is not as it runs; where that happens all the same, the first of the two is the solution.
+//! * *Fixed point.* A solution is what the solver finds from where the solution leads ([`stable`]). So a program that
+//!   is satisfied changes nothing, whatever the solver would choose from nothing.
+//! * *What is satisfied is not given up*: no round counts that leaves a pick without a solution of which all that runs
+//!   could be kept at first.
 //! * *Equal views, equal solutions.* No clock, no random source, no hash map; nodes by name. The search is bounded by
 //!   steps, never by time.
 //! * *Left alone.* A pick without a value, and all that rest on it, stay exactly as they run, and a [`Problem`] says so.
@@ -44,17 +42,19 @@ mod reason;
 mod round;
 mod running;
 mod solution;
+mod stable;
 mod strategy;
 mod values;
 
 use crate::Checked;
 use crate::world::World;
 
-use budget::{Budget, STEPS_MAX};
+use budget::Budget;
 use floor::starts_at_least;
 use model::Model;
-use round::{Hungry, Outcome, Round};
+use round::{Hungry, Outcome, round, stay};
 use running::Running;
+use stable::{Found, stable};
 use strategy::{ROUNDS, Strategy};
 
 pub use cost::Cost;
@@ -65,44 +65,29 @@ pub use solution::Solution;
 
 pub(crate) use explain::{reasons, value_of};
 
-/// How often a solution is solved again from where it leads. More than two were never seen; the bound is there because
-/// everything has one. A solution that still changes then is better than the one before it, and so will be the next.
-const AGAIN_MAX: usize = 8;
-
 /// Finds where the instances of a program are to run: see the [module](self).
 pub fn solve(checked: &Checked, world: &World) -> Solution {
     let model = Model::new(checked, world);
     let present = Running::present(&model);
-    let mut budget = Budget::of(STEPS_MAX);
-    let mut best = search(&model, &present, &mut budget);
-    let mut whole = !budget.refused();
-    for _ in 0..AGAIN_MAX {
-        let wanted = best.placements.iter().map(|placement| placement.wanted.clone()).collect();
-        let there = Running::of(&model, wanted);
-        let mut budget = Budget::of(STEPS_MAX);
-        let next = search(&model, &there, &mut budget);
-        if next.placements == best.placements || !next.leaves_alone(&present) {
-            break;
-        }
-        best = next;
-        whole &= !budget.refused();
-    }
+    let Found { outcome: mut best, whole } = stable(&model, &present);
     best.cost.starts = best.starts(&present);
     let least = Cost { starts: starts_at_least(&model, &present, &best), ..Cost::default() };
     let exact = (model.is_plain() && whole) || best.cost <= least;
     solution(&model, best, exact)
 }
 
-/// The best of all rounds.
+/// The best of all rounds. To stay is one of them, if that can be.
 fn search(model: &Model<'_>, running: &Running, budget: &mut Budget) -> Outcome {
-    let nobody = Hungry::none(model);
-    let first = Round::new(model, running, ROUNDS[0], &nobody, budget).run();
+    let plain = |budget| round(model, running, ROUNDS[0], &Hungry::none(model), budget);
     if model.bound.is_empty() {
-        return first;
+        return plain(budget);
     }
-    let satisfied = first.satisfied(running);
-    let mut best = first;
-    for strategy in &ROUNDS[1..] {
+    let stay = stay(model, running, budget);
+    let stays = stay.is_some();
+    let mut best = stay.unwrap_or_else(|| plain(budget));
+    let (rounds, satisfied) =
+        if stays { (&ROUNDS[..], best.solved()) } else { (&ROUNDS[1..], best.satisfied(running)) };
+    for strategy in rounds {
         let least = Cost { starts: starts_at_least(model, running, &best), ..Cost::default() };
         let hungry =
             if strategy.hungry { Hungry::after(model, &best) } else { Hungry::none(model) };
@@ -110,9 +95,10 @@ fn search(model: &Model<'_>, running: &Running, budget: &mut Budget) -> Outcome 
             break;
         }
         if is_worth_it(model, running, strategy, &hungry) {
-            let next = Round::new(model, running, *strategy, &hungry, budget).run();
+            let next = round(model, running, *strategy, &hungry, budget);
             let gives_up = satisfied.iter().any(|pick| next.placements[*pick].rules.is_none());
-            best = if next.cost < best.cost && !gives_up { next } else { best };
+            let counts = next.cost < best.cost && !gives_up && !next.has_late_room();
+            best = if counts { next } else { best };
         }
     }
     best
@@ -122,7 +108,7 @@ fn search(model: &Model<'_>, running: &Running, budget: &mut Budget) -> Outcome 
 fn is_worth_it(model: &Model<'_>, running: &Running, strategy: &Strategy, hungry: &Hungry) -> bool {
     let runs = |user: &usize| !running.nodes[*user].is_empty();
     let looks_at = || model.users.iter().flatten().any(runs);
-    hungry.any || strategy.turn > 0 || (!strategy.hungry && looks_at())
+    hungry.any || !strategy.look || strategy.turn > 0 || (!strategy.hungry && looks_at())
 }
 
 fn solution(model: &Model<'_>, outcome: Outcome, exact: bool) -> Solution {

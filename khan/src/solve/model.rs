@@ -78,6 +78,11 @@ impl<'a> Model<'a> {
         self.picks[pick].needs.is_empty()
     }
 
+    /// The steps that a round takes at least: the state of each pick, and each set in words of 64 nodes.
+    pub(super) fn steps_of_a_round(&self) -> usize {
+        (self.picks.len() + self.fixed.labels.written) * self.nodes().div_ceil(64)
+    }
+
     pub(super) fn usage(&self, node: usize) -> Usage {
         self.world.nodes()[node].usage
     }

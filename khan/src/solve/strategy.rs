@@ -40,7 +40,8 @@ pub(super) struct Strategy {
     pub(super) turn: usize,
 }
 
-const PLAIN: Strategy = Strategy {
+/// As the design has it: nothing is looked ahead for.
+pub(super) const PLAIN: Strategy = Strategy {
     look: false,
     hungry: false,
     undecided: Undecided::Runs,

@@ -22,7 +22,7 @@ pub(super) struct Fixed<'a> {
     checked: &'a Checked,
     world: &'a World,
     pub(super) all: NodeSet,
-    labels: Labels<'a>,
+    pub(super) labels: Labels<'a>,
     /// By name; of those that mention a pick, nothing.
     named: Vec<Option<Guess>>,
 }

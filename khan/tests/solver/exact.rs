@@ -7,7 +7,7 @@ use crux_khan::solve::{Problem, Solution, solve};
 use crux_khan::world::{Service, Usage};
 use proptest::prelude::*;
 
-use crate::case::{Case, Shape, cases, present, service};
+use crate::case::{Case, Shape, cases, config, present, service};
 use crate::naive::{Demand, Placed, demand};
 use crate::rules;
 
@@ -162,7 +162,7 @@ fn check(case: &Case) {
 const SHAPE: Shape = Shape { nodes: 4, picks: 3, bound: false, places: None, usages: true };
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn without_limits_the_least_change_is_found(case in cases(SHAPE)) {

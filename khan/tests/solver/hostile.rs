@@ -161,16 +161,16 @@ fn worlds_that_are_wrong_say_where() {
     );
     assert_eq!(
         with(r#""present": {"a": {"n0": 4294967296}}"#),
-        "more instances than are possible at line 1 column 63"
+        "more instances than are possible at line 1 column 62"
     );
     assert_eq!(with(r#""usage": {"n1": "keep"}"#), "usage.n1: there is no node `n1`");
     assert_eq!(
         with(r#""usage": {"n0": "kept"}"#),
-        "unknown variant `kept`, expected one of `open`, `keep`, `out` at line 1 column 52"
+        "unknown variant `kept`, expected one of `open`, `keep`, `out` at line 1 column 50"
     );
     assert_eq!(
         with(r#""room": [1, 2]"#),
-        "invalid length 2, expected an array of length 3 at line 1 column 43"
+        "invalid length 2, expected an array of length 3 at line 1 column 42"
     );
     assert_eq!(
         with(r#""weights": {"a": [2147483648, 0, 0]}"#),
@@ -178,7 +178,7 @@ fn worlds_that_are_wrong_say_where() {
     );
     assert_eq!(
         with(r#""stages": {"a": {"redy": 1}}"#),
-        "unknown variant `redy`, expected one of `start`, `ready`, `done`, `unknown` at line 1 column 53"
+        "unknown variant `redy`, expected one of `start`, `ready`, `done`, `unknown` at line 1 column 51"
     );
     assert_eq!(
         error(r#"{"nodes": [{"name": ""}]}"#),

@@ -92,12 +92,15 @@ impl Round<'_> {
         for node in running.nodes[pick].iter() {
             let here = running.count[pick][node];
             let may = if rules.set.contains(node) { here.min(rules.cap) } else { 0 };
-            let stays = if self.made_way(pick) { may.min(self.holds(pick, node)) } else { may };
-            if self.made_way(pick) {
-                self.claim(pick, node, stays);
+            let has_room = here - self.way.of(pick, node);
+            let stays = if may > has_room {
+                let more = self.holds(pick, node).min(may - has_room);
+                self.claim(pick, node, more);
+                has_room + more
             } else {
-                self.release(pick, node, here - stays);
-            }
+                self.release(pick, node, has_room - may);
+                may
+            };
             self.want(pick, node, stays);
         }
         let count = rules.count;
@@ -114,10 +117,9 @@ impl Round<'_> {
         let running = self.running;
         for node in running.nodes[pick].iter() {
             let here = running.count[pick][node];
-            if self.made_way(pick) {
-                self.invalid |= self.holds(pick, node) < here;
-                self.claim(pick, node, here);
-            }
+            let made_way = self.way.of(pick, node);
+            self.invalid |= self.holds(pick, node) < made_way;
+            self.claim(pick, node, made_way);
             self.want(pick, node, here);
         }
         self.picks[pick].phase = Phase::Frozen;

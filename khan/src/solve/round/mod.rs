@@ -9,15 +9,16 @@
 //!   dropped from where there is most.
 //! * **Fill** (`fill`): what is missing is added where there is least, as long as there is room.
 //! * **Make room** (`room`): what is still missing is placed by moving others, along cheapest paths.
-//! * **Settle**: the nodes that a pick has are the value of its name from now on, and what is still missing is
-//!   counted with its reasons (`short`).
+//! * **Settle**: the nodes that a pick has are the value of its name from now on.
+//!
+//! At the end what is missing is counted with its reasons (`short`): room may become free until then.
 //!
 //! A pick without a value, and all that rest on it, are **frozen**: they stay exactly as they run.
 //!
 //! **Invariants**
 //!
 //! * `used` is what runs of picks that are not kept yet, plus what is wanted of the rest. So no new instance takes the
-//!   room of one that may still stay. (With `make_way` picks that rest on others do not count until they are kept.)
+//!   room of one that may still stay. (Except what makes way (`way`): it does not count until its pick is kept.)
 //! * A pick never has more than its count, never more than its cap on a node, none outside of its set; and no
 //!   instance arrives where it does not fit. Where more runs than there is room for it may stay, as long as its set
 //!   has the node: room decides what comes, and stops nothing.
@@ -29,6 +30,7 @@ mod look;
 mod residual;
 mod room;
 mod short;
+mod way;
 
 use crate::world::{Amounts, NodeSet, Room};
 
@@ -36,15 +38,23 @@ use super::budget::Budget;
 use super::model::Model;
 use super::placement::{Placement, Rules};
 use super::running::Running;
-use super::strategy::Strategy;
-use super::{Cost, Problem};
+use super::strategy::{PLAIN, Strategy};
+use super::{Cost, Problem, Reason};
+use way::Way;
+
+/// How often a round is made again for late room. More than once is rare.
+const AGAIN_MAX: usize = 3;
+
+/// The unsolved picks of a round that counts for nothing.
+const INVALID: u32 = u32::MAX;
 
 /// One pass over all picks.
 #[derive(Debug)]
-pub(super) struct Round<'a> {
+struct Round<'a> {
     model: &'a Model<'a>,
     running: &'a Running,
     strategy: Strategy,
+    way: &'a Way,
     /// Picks that found nothing in an earlier round, and those that these rest on.
     hungry: &'a Hungry,
     budget: &'a mut Budget,
@@ -133,6 +143,12 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
+    /// The picks that have a solution.
+    pub(super) fn solved(&self) -> Vec<usize> {
+        let picks = 0..self.placements.len();
+        picks.filter(|pick| self.placements[*pick].rules.is_some()).collect()
+    }
+
     /// The picks that have a solution of which all that runs could be part.
     pub(super) fn satisfied(&self, running: &Running) -> Vec<usize> {
         let picks = 0..self.placements.len();
@@ -145,6 +161,20 @@ impl Outcome {
         picks.all(|(placement, count)| placement.rules.is_some() || placement.wanted == *count)
     }
 
+    /// Whether a pick is short, and in the end there is room for it.
+    pub(super) fn has_late_room(&self) -> bool {
+        let late = |problem: &Problem| match problem {
+            Problem::Short { why, .. } => why.contains_key(&Reason::Later),
+            Problem::Empty { .. } | Problem::Blocked { .. } | Problem::Arithmetic { .. } => false,
+        };
+        self.problems.iter().any(|(_, problem)| late(problem))
+    }
+
+    /// How many instances of each pick it wants on each node.
+    pub(super) fn wanted(&self) -> Vec<Vec<u32>> {
+        self.placements.iter().map(|placement| placement.wanted.clone()).collect()
+    }
+
     /// How many instances it starts, given what runs.
     pub(super) fn starts(&self, running: &Running) -> u32 {
         let placements = self.placements.iter().enumerate();
@@ -152,14 +182,56 @@ impl Outcome {
     }
 }
 
+/// Makes a round, and again as long as what it dropped leaves late room (`way`).
+pub(super) fn round(
+    model: &Model<'_>,
+    running: &Running,
+    strategy: Strategy,
+    hungry: &Hungry,
+    budget: &mut Budget,
+) -> Outcome {
+    let mut way = if strategy.make_way { Way::all(model, running) } else { Way::none(model) };
+    let mut outcome = Round::new(model, running, strategy, hungry, &way, budget).run();
+    for _ in 0..AGAIN_MAX {
+        if !outcome.has_late_room() || !budget.allows(0) {
+            break;
+        }
+        way.add(model, running, &outcome);
+        let next = Round::new(model, running, strategy, hungry, &way, budget).run();
+        if next.cost.unsolved == INVALID {
+            break;
+        }
+        outcome = next;
+    }
+    outcome
+}
+
+/// What runs, as an outcome: each pick has no solution, or all that runs of it is within its rules, and there is no
+/// room for what it lacks. `None`: something has to change.
+pub(super) fn stay(model: &Model<'_>, running: &Running, budget: &mut Budget) -> Option<Outcome> {
+    let (hungry, way) = (Hungry::none(model), Way::none(model));
+    let mut round = Round::new(model, running, PLAIN, &hungry, &way, budget);
+    for pick in model.free.iter().chain(&model.bound) {
+        round.keep(*pick);
+        round.settle(*pick);
+        if round.picks[*pick].wanted != running.count[*pick] {
+            return None;
+        }
+    }
+    let outcome = round.outcome();
+    (!outcome.has_late_room()).then_some(outcome)
+}
+
 impl<'a> Round<'a> {
-    pub(super) fn new(
+    fn new(
         model: &'a Model<'a>,
         running: &'a Running,
         strategy: Strategy,
         hungry: &'a Hungry,
+        way: &'a Way,
         budget: &'a mut Budget,
     ) -> Self {
+        budget.charge(model.steps_of_a_round());
         let state = || State {
             wanted: vec![0; model.nodes()],
             nodes: model.fixed.none(),
@@ -171,6 +243,7 @@ impl<'a> Round<'a> {
             model,
             running,
             strategy,
+            way,
             hungry,
             budget,
             picks: model.picks.iter().map(|_| state()).collect(),
@@ -181,11 +254,10 @@ impl<'a> Round<'a> {
         }
     }
 
-    pub(super) fn run(mut self) -> Outcome {
+    fn run(mut self) -> Outcome {
         let (free, bound) = (&self.model.free, &self.model.bound);
-        if self.strategy.make_way {
-            bound.iter().for_each(|pick| self.make_way(*pick));
-        }
+        let way = self.way;
+        way.iter().for_each(|(pick, node, count)| self.release(pick, node, count));
         free.iter().for_each(|pick| self.keep(*pick));
         let priorities = &self.model.priorities;
         for equals in free.chunk_by(|one, other| priorities[*one] == priorities[*other]) {
@@ -202,26 +274,12 @@ impl<'a> Round<'a> {
         self.outcome()
     }
 
-    fn make_way(&mut self, pick: usize) {
-        let running = self.running;
-        for node in running.nodes[pick].iter() {
-            self.release(pick, node, running.count[pick][node]);
-        }
-    }
-
-    /// Whether what runs of a pick has no room until the pick is kept.
-    fn made_way(&self, pick: usize) -> bool {
-        self.strategy.make_way && !self.model.is_free(pick)
-    }
-
     fn settle(&mut self, pick: usize) {
-        let Phase::Placing(rules) = &self.picks[pick].phase else { return };
-        let rules = rules.clone();
-        if self.missing(pick) > 0 {
-            let short = self.short(pick, &rules);
-            self.problems.push((pick, short));
-        }
-        self.picks[pick].phase = Phase::Settled(rules);
+        let phase = core::mem::take(&mut self.picks[pick].phase);
+        self.picks[pick].phase = match phase {
+            Phase::Placing(rules) => Phase::Settled(rules),
+            other => other,
+        };
     }
 
     /// How many instances of a pick are not placed yet.
@@ -280,7 +338,10 @@ impl<'a> Round<'a> {
         }
     }
 
-    fn outcome(self) -> Outcome {
+    fn outcome(mut self) -> Outcome {
+        let short = (0..self.picks.len()).filter_map(|pick| self.short(pick));
+        let short: Vec<_> = short.collect();
+        self.problems.extend(short);
         let cost = self.cost();
         let placement = |state: State| Placement {
             wanted: state.wanted,
@@ -302,7 +363,7 @@ impl<'a> Round<'a> {
         let cap = |pick: &usize| self.picks[*pick].phase.rules().map_or(0, |rules| rules.cap);
         Cost {
             unsolved: if self.invalid {
-                u32::MAX
+                INVALID
             } else {
                 u32::try_from(unsolved).unwrap_or(u32::MAX)
             },
