@@ -1,10 +1,10 @@
-//! What runs when a search begins.
+//! The instances that run when a search begins.
 
 use crate::world::{Amounts, NodeSet};
 
 use super::model::Model;
 
-/// What runs when a search begins: what is present, or, to see whether a solution stays as it is, where an earlier
+/// The instances that run when a search begins: what is present, or, to see whether a solution stays as it is, where an earlier
 /// search led.
 #[derive(Debug)]
 pub(super) struct Running {
@@ -12,12 +12,12 @@ pub(super) struct Running {
     pub(super) count: Vec<Vec<u32>>,
     /// The nodes with an instance, by pick.
     pub(super) nodes: Vec<NodeSet>,
-    /// What all that runs takes of each node.
+    /// The resources that all that runs takes of each node.
     pub(super) used: Vec<Amounts>,
 }
 
 impl Running {
-    /// What is present.
+    /// The instances present.
     pub(super) fn present(model: &Model<'_>) -> Self {
         let count = |pick: &crate::checked::Pick| {
             let mut count = vec![0; model.nodes()];

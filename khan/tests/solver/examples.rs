@@ -269,7 +269,7 @@ fn picks_prefer_nodes_where_what_rests_on_them_runs() {
     assert_eq!((nodes(&plan, "a"), plan.cost.starts, plan.exact), ("n2".to_owned(), 1, true));
 }
 
-/// What a moved instance leaves is seen by the picks that rest on it.
+/// The room that a moved instance leaves is seen by the picks that rest on it.
 #[test]
 fn sets_follow_instances_that_move_later() {
     // `b` is placed last and takes the place of `a`, which moves; `c` rests on where `a` is then.

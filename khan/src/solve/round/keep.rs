@@ -1,4 +1,4 @@
-//! What runs and may stay.
+//! Running instances that may stay.
 
 use std::cmp::Reverse;
 
@@ -18,6 +18,11 @@ enum Trouble {
     Blocked(usize),
     Arithmetic(String),
 }
+
+/// The order of instances to drop before the levels of their groups are compared.
+type BeforeGroup = (bool, Reverse<i32>);
+/// And after that.
+type WithinGroup = (u32, u64, u64, usize);
 
 impl Round<'_> {
     /// Keeps what runs of a pick and may stay, or freezes the pick.
@@ -140,7 +145,7 @@ impl Round<'_> {
         if surplus == 0 {
             return;
         }
-        let mut nodes = self.to_drop(pick);
+        let mut nodes = self.droppable(pick);
         for _ in 0..surplus {
             let Some((group, before, after)) = nodes.take() else { return };
             let (_, rank, _, node) = after;
@@ -151,7 +156,7 @@ impl Round<'_> {
         }
     }
 
-    fn to_drop(&mut self, pick: usize) -> Grouped<(bool, Reverse<i32>), (u32, u64, u64, usize)> {
+    fn droppable(&mut self, pick: usize) -> Grouped<BeforeGroup, WithinGroup> {
         self.look_ahead(pick);
         let (groups, count) = self.groups(pick);
         let mut by_group = vec![(0, Vec::new()); count];

@@ -7,7 +7,7 @@ use crate::solve::placement::Rules;
 use crate::solve::{Problem, Reason};
 
 impl Round<'_> {
-    /// What is missing of a pick, if something is, with each reason counted over the nodes.
+    /// The number missing of a pick, if something is, with each reason counted over the nodes.
     pub(super) fn short(&self, pick: usize) -> Option<(usize, Problem)> {
         let rules = self.picks[pick].phase.rules().filter(|_| self.missing(pick) > 0)?;
         let mut why: BTreeMap<Reason, u32> = BTreeMap::new();
