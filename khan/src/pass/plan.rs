@@ -1,4 +1,4 @@
-//! What is to change, and why.
+//! The changes to make, and why.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,14 @@ use crate::world::{Usage, World};
 
 use super::{Action, Gate, Stages, Step, gate};
 
-/// What is to change, and why; and where that leads.
+/// The changes to make, and why; and where that leads.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Plan {
     /// The changes: services in the order of the text, each by node.
     pub steps: Vec<Step>,
     /// How many instances of each service each node is to run, where there is one.
     pub wanted: BTreeMap<String, BTreeMap<String, u32>>,
-    /// What is left open, in the order of the text.
+    /// The picks left open, in the order of the text.
     pub problems: Vec<Problem>,
     /// Each step as a line.
     pub explain: Vec<String>,

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// What is done.
+/// The action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
@@ -17,7 +17,7 @@ pub enum Action {
 /// A change of the number of instances of one service on one node.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Step {
-    /// What is done.
+    /// The action.
     pub action: Action,
     /// The service.
     pub service: String,

@@ -16,7 +16,7 @@ pub struct Why {
     pub wanted: u32,
     /// Why there are not more: each rule that would have to change. Empty: there could be one, and others were chosen.
     pub reasons: Vec<Reason>,
-    /// What is left open of the service.
+    /// The instances left open of the service.
     pub problem: Option<Problem>,
     /// How many the program wants in all, if that number has a value.
     pub count: Option<u32>,

@@ -1,4 +1,4 @@
-//! What a solution says of single nodes and numbers.
+//! A solution's reasons for single nodes and numbers.
 
 use crate::Checked;
 use crate::checked::{Number, PickId};
@@ -46,7 +46,7 @@ pub(crate) fn reasons(
     Reason::all(&world.nodes()[node], rules.set.contains(node), has, used, weight)
 }
 
-/// What is used of a node once all is as wanted.
+/// The usage of a node once all is as wanted.
 fn used(checked: &Checked, world: &World, solution: &Solution, node: usize) -> Amounts {
     let mut used = Amounts::default();
     for (pick, placement) in checked.picks().iter().zip(&solution.placements) {

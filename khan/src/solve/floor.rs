@@ -6,7 +6,7 @@ use super::running::Running;
 use crate::world::Usage;
 
 /// A number of starts that no solution without a problem goes below: of each pick, as many as are wanted and cannot be
-/// among those that run. What may stay of a pick that rests on no other is known; of another, all of it might.
+/// among those that run. Whatever may stay of a pick that rests on no other is known; of another, all of it might.
 ///
 /// The count of a pick may itself rest on another. It is the same in each solution if that other rests on none and has
 /// at most one instance on a node, because its size is then its count; otherwise nothing is assumed of it.

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! * **Picks that rest on no other.** One round is the whole search. If instances take equal room it is *exact*: it
-//!   begins with the placement that keeps the most, and adds instances along cheapest paths ([`round::room`]).
+//!   begins with the placement that keeps the most, and adds instances along cheapest paths (`round::room`).
 //! * **Picks that rest on each other** are NP-hard. Over two nodes with the labels `A` and `B` let
 //!   `xi := pick(vi, 1, ALL)`: it is on `A` (true) or on `B` (false). The clause x1 ∨ ¬x2 ∨ x3 is
 //!   `pick(c, 1, LABEL(A) & (x1 | !x2 | x3))`, so a program is an instance of 3-SAT. For those, twelve rounds by
@@ -19,9 +19,9 @@
 //!
 //! **Invariants**
 //!
-//! * *Fixed point.* A solution is what the solver finds from where the solution leads ([`stable`]). So a program that
+//! * *Fixed point.* A solution is what the solver finds from where the solution leads (`stable`). So a program that
 //!   is satisfied changes nothing, whatever the solver would choose from nothing.
-//! * *What is satisfied is not given up*: no round counts that leaves a pick without a solution of which all that runs
+//! * *A satisfied pick is not given up*: no round counts that leaves a pick without a solution of which all that runs
 //!   could be kept at first.
 //! * *Equal views, equal solutions.* No clock, no random source, no hash map; nodes by name. The search is bounded by
 //!   steps, never by time.
@@ -83,9 +83,10 @@ fn search(model: &Model<'_>, running: &Running, budget: &mut Budget) -> Outcome 
         return plain(budget);
     }
     let stay = stay(model, running, budget);
-    let (mut best, rounds) =
-        stay.map_or_else(|| (plain(budget), &ROUNDS[1..]), |stay| (stay, &ROUNDS[..]));
-    let satisfied = best.satisfied(running);
+    let stays = stay.is_some();
+    let mut best = stay.unwrap_or_else(|| plain(budget));
+    let (rounds, satisfied) =
+        if stays { (&ROUNDS[..], best.solved()) } else { (&ROUNDS[1..], best.satisfied(running)) };
     for strategy in rounds {
         let least = Cost { starts: starts_at_least(model, running, &best), ..Cost::default() };
         let hungry =

@@ -20,7 +20,7 @@ pub(super) struct Model<'a> {
     pub(super) fixed: Fixed<'a>,
     /// The set of each pick that rests on no other; of the rest, nothing.
     pub(super) sets: Vec<Option<NodeSet>>,
-    /// What an instance of each pick takes.
+    /// The resources that an instance of each pick takes.
     pub(super) weights: Vec<Amounts>,
     pub(super) priorities: Vec<i32>,
     /// Picks that rest on no other, the most urgent first.
@@ -33,7 +33,7 @@ pub(super) struct Model<'a> {
     pub(super) dependents: Vec<Vec<usize>>,
     /// The group of each node, for each label that a pick spreads over.
     groups: BTreeMap<&'a str, Groups>,
-    /// What services that the program does not name take of each node.
+    /// The resources that services not named by the program take of each node.
     pub(super) others: Vec<Amounts>,
 }
 

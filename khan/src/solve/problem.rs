@@ -1,11 +1,11 @@
-//! What a solution leaves open.
+//! The instances that a solution leaves open.
 
 use core::fmt;
 use std::collections::BTreeMap;
 
 use super::Reason;
 
-/// What a solution leaves open for one service, and why.
+/// The instances that a solution leaves open for one service, and why.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Problem {

@@ -19,8 +19,9 @@ pub enum Reason {
     Has(u32),
     /// Too little of a resource is left.
     NoRoom(Resource),
-    /// There is a place, but the search for one ended before, at its bound of steps.
-    GaveUp,
+    /// There is room once this plan is carried out, and none before: what runs there now had to be left its place until
+    /// it was decided. The next plan uses it.
+    Later,
 }
 
 impl Reason {
@@ -54,7 +55,7 @@ impl fmt::Display for Reason {
             Self::Keep => f.write_str("cordoned or away"),
             Self::Has(count) => write!(f, "has {count} already"),
             Self::NoRoom(resource) => write!(f, "no room: {resource}"),
-            Self::GaveUp => f.write_str("search gave up"),
+            Self::Later => f.write_str("room comes free with this plan"),
         }
     }
 }

@@ -1,25 +1,23 @@
-//! What runs when a search begins.
+//! The instances that run when a search begins.
 
 use crate::world::{Amounts, NodeSet};
 
 use super::model::Model;
 
-/// What runs when a search begins: what is present, or, to see whether a solution stays as it is, where an earlier
+/// The instances that run when a search begins: what is present, or, to see whether a solution stays as it is, where an earlier
 /// search led.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Running {
     /// Instances by pick, by node.
     pub(super) count: Vec<Vec<u32>>,
     /// The nodes with an instance, by pick.
     pub(super) nodes: Vec<NodeSet>,
-    /// What all that runs takes of each node.
+    /// The resources that all that runs takes of each node.
     pub(super) used: Vec<Amounts>,
-    /// Whether a pick is held: it stays as it runs, whatever solution it has.
-    pub(super) held: Vec<bool>,
 }
 
 impl Running {
-    /// What is present.
+    /// The instances present.
     pub(super) fn present(model: &Model<'_>) -> Self {
         let count = |pick: &crate::checked::Pick| {
             let mut count = vec![0; model.nodes()];
@@ -34,19 +32,13 @@ impl Running {
     pub(super) fn of(model: &Model<'_>, count: Vec<Vec<u32>>) -> Self {
         let mut used = model.others.clone();
         let mut nodes = vec![model.fixed.none(); count.len()];
-        let held = vec![false; count.len()];
         for (pick, count) in count.iter().enumerate() {
             for (node, count) in count.iter().enumerate().filter(|(_, count)| **count > 0) {
                 nodes[pick].insert(node);
                 used[node].add(model.weights[pick], *count);
             }
         }
-        Self { count, nodes, used, held }
-    }
-
-    /// The same with picks that are held.
-    pub(super) fn holding(self, held: Vec<bool>) -> Self {
-        Self { held, ..self }
+        Self { count, nodes, used }
     }
 
     /// How many instances a placement has more than run, over all nodes.

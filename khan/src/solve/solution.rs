@@ -8,7 +8,7 @@ use crate::checked::PickId;
 pub struct Solution {
     /// For each pick, in the order of [`Checked::picks`](crate::Checked::picks).
     pub placements: Vec<Placement>,
-    /// What is left open, in the order of the text.
+    /// The picks left open, in the order of the text.
     pub problems: Vec<Problem>,
     /// How good it is, against what is present.
     pub cost: Cost,

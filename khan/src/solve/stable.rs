@@ -2,20 +2,23 @@
 //!
 //! A search ends with an outcome. If the same search, begun where the outcome leads, finds it again, the outcome is
 //! **stable**: a caller that carries it out and asks again is told to change nothing. Otherwise the next outcome takes
-//! its place, until one is stable. Most are at once. Two things lead on:
+//! its place, until one is stable. Most are at once; the strategies look at what runs, so from elsewhere they may see a
+//! better way.
 //!
-//! * *Late room.* A pick was short; then one that is decided later gave up instances, and left room for it.
-//! * *A better one in reach.* The strategies look at what runs, and from elsewhere they see other ways.
+//! **It ends, and what has no solution is left where it runs.** Call an outcome *closed* if no pick is short that has
+//! room in the end. From where a closed outcome leads, to stay is a candidate, and it costs what the outcome leaves
+//! open. Another counts only if it is closed too, solves what was solved, and has fewer picks unsolved, fewer instances
+//! missing or, without a start, smaller crowds. So each outcome on the way is better than the one before, and a pick
+//! that the last one leaves alone is where all before it left it, which is where it runs.
 //!
-//! **What is left alone stays as it runs at the beginning, not where an outcome on the way had it.** Say that `p` moves
-//! in the first outcome; the room that became free then serves another pick, on which `p` rests, and now `p` has no
-//! solution: it would be left where it never ran. So `p` is **held** from then on, that is left alone in all searches,
-//! and the search begins again from what is present. Its place is reserved throughout, because what runs of a pick has
-//! its room until the pick is decided. An outcome with picks that are held counts only if a search without any finds it
-//! from where it leads; that search says why `p` has no solution.
+//! **Outcomes that are not closed.** Only the first round may have one, and only if making it again (`way`) does not
+//! help: a pick `a` is short because `b` runs where `a` could be; `b` goes; but with `a` there `b` has no solution and
+//! would have to stay. No plan keeps every rule then and is stable. This one lets `b` go, and says
+//! [`Reason::Later`](super::Reason::Later); the next plan places `a`. If the outcome after it leaves alone something
+//! that moved on the way, the one before it is the solution.
 //!
-//! **It ends.** At most [`SEARCHES_MAX`] searches, each bounded by steps. Then the outcome of the first search counts:
-//! all rules hold in it, and only the promise that it stays is lost.
+//! At most [`SEARCHES_MAX`] searches are made, each bounded by steps. Then the last outcome counts: all rules hold in
+//! it, and only the promise that it stays is lost.
 
 use super::budget::{Budget, STEPS_MAX};
 use super::model::Model;
@@ -27,65 +30,30 @@ use super::search;
 const SEARCHES_MAX: usize = 8;
 
 /// An outcome, and whether all searches that led to it went to their end.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Found {
     pub(super) outcome: Outcome,
     pub(super) whole: bool,
 }
 
-/// The searches for a solution that stays.
-struct Searches<'a> {
-    model: &'a Model<'a>,
-    present: &'a Running,
-    /// How many may still be made.
-    left: usize,
-    /// The picks that are held.
-    held: Vec<bool>,
-}
-
-/// Finds an outcome from what is present, and one that stays if there is one within the bound.
+/// Finds an outcome from what is present that stays.
 pub(super) fn stable(model: &Model<'_>, present: &Running) -> Found {
-    let held = vec![false; model.picks.len()];
-    let mut searches = Searches { model, present, left: SEARCHES_MAX, held };
-    let first = searches.search(present);
-    searches.settle(first.clone()).unwrap_or(first)
+    let mut found = bounded(model, present);
+    for _ in 1..SEARCHES_MAX {
+        let there = Running::of(model, found.outcome.wanted());
+        let next = bounded(model, &there);
+        if next.outcome.placements == found.outcome.placements
+            || !next.outcome.leaves_alone(present)
+        {
+            break;
+        }
+        found = Found { whole: found.whole && next.whole, ..next };
+    }
+    found
 }
 
-impl Searches<'_> {
-    /// Searches from where an outcome leads, until that is where it is already.
-    fn settle(&mut self, mut at: Found) -> Option<Found> {
-        while self.left > 0 {
-            let there = Running::of(self.model, at.outcome.wanted());
-            let mut next = self.search(&there.clone().holding(self.held.clone()));
-            if self.held.contains(&true) && next.outcome.leads_where(&at.outcome) {
-                next = self.search(&there);
-            }
-            next.whole &= at.whole;
-            let displaced = next.outcome.displaced(self.present);
-            if !displaced.is_empty() {
-                at = self.restart(&displaced)?;
-            } else if next.outcome.leads_where(&at.outcome) {
-                return Some(next);
-            } else {
-                at = next;
-            }
-        }
-        None
-    }
-
-    /// Holds more picks, and begins again; `None`: all of them are held already.
-    fn restart(&mut self, displaced: &[usize]) -> Option<Found> {
-        if displaced.iter().all(|pick| self.held[*pick]) {
-            return None;
-        }
-        displaced.iter().for_each(|pick| self.held[*pick] = true);
-        Some(self.search(&self.present.clone().holding(self.held.clone())))
-    }
-
-    fn search(&mut self, running: &Running) -> Found {
-        self.left = self.left.saturating_sub(1);
-        let mut budget = Budget::of(STEPS_MAX);
-        let outcome = search(self.model, running, &mut budget);
-        Found { outcome, whole: !budget.refused() }
-    }
+fn bounded(model: &Model<'_>, running: &Running) -> Found {
+    let mut budget = Budget::of(STEPS_MAX);
+    let outcome = search(model, running, &mut budget);
+    Found { outcome, whole: !budget.refused() }
 }

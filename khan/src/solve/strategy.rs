@@ -6,13 +6,13 @@
 //! * *Which of several equal nodes?* Plainly the least loaded one, then by name. Or, looking ahead, one where what
 //!   rests on the pick runs, so that it may stay (`look`); or one that a pick which found nothing in an earlier
 //!   round could use (`hungry`); or, to leave a dead end, one further down the list (`turn`).
-//! * *What of picks that are not decided yet?* They stay where they run ([`Guess::Runs`]), or might be elsewhere
+//! * *How do picks count that are not decided yet?* They stay where they run ([`Guess::Runs`]), or might be elsewhere
 //!   too ([`Guess::RunsOrMay`]), or might be anywhere ([`Guess::May`]).
 //! * *May a kept instance be given up, so that what found nothing gets its place?* `swaps` says how many.
-//! * *Who is served first?* What runs of picks that rest on others keeps its room until they are decided; or it
+//! * *In which order are picks served?* What runs of picks that rest on others keeps its room until they are decided; or it
 //!   makes way, and gets what is left (`make_way`).
 
-/// What a round assumes of a pick that is not decided yet.
+/// The assumption of a round about a pick that is not decided yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Undecided {
     /// It stays where it runs.
@@ -30,7 +30,7 @@ pub(super) struct Strategy {
     pub(super) look: bool,
     /// Picks that found nothing in an earlier round are looked out for.
     pub(super) hungry: bool,
-    /// What is assumed of picks that are not decided yet, if any found nothing.
+    /// The assumption about picks that are not decided yet, if any found nothing.
     pub(super) undecided: Undecided,
     /// How many kept instances of a pick may be given up for what rests on it.
     pub(super) swaps: usize,

@@ -34,7 +34,7 @@ pub use usage::Usage;
 
 use bounds::{AMOUNT_MAX, COUNT_MAX, NODES_MAX, SERVICES_MAX};
 
-/// What the solver sees of a horde.
+/// The solver's view of a horde.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct World {
     nodes: Vec<Node>,
@@ -124,17 +124,17 @@ impl World {
         self.nodes.binary_search_by(|it| it.name.as_str().cmp(node)).ok()
     }
 
-    /// What an instance of a service takes, and its priority.
+    /// The resources that an instance of a service takes, and its priority.
     pub fn service(&self, name: &ServiceName) -> Service {
         self.services.get(name).copied().unwrap_or_default()
     }
 
-    /// What is present of a service on a node.
+    /// The instances of a service present on a node.
     pub fn present(&self, name: &ServiceName, node: usize) -> Option<Present> {
         self.present.get(name)?.get(&node).copied()
     }
 
-    /// What is present of a service, by node.
+    /// The instances of a service that are present, by node.
     pub fn present_of(&self, name: &ServiceName) -> impl Iterator<Item = (usize, Present)> {
         self.present.get(name).into_iter().flatten().map(|(node, present)| (*node, *present))
     }

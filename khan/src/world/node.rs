@@ -11,7 +11,7 @@ pub struct Node {
     pub name: String,
     /// Its labels with their values; an empty value where none is given.
     pub labels: BTreeMap<String, String>,
-    /// What may become of it.
+    /// How it may be used.
     pub usage: Usage,
     /// The room that it has in all, also for what runs already.
     pub room: Room,

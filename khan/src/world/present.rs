@@ -1,4 +1,4 @@
-//! What runs on a node.
+//! The instances that run on a node.
 
 /// Instances of one service on one node: what runs, and what an earlier plan assigned and is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

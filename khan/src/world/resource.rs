@@ -1,4 +1,4 @@
-//! What instances take, and nodes have.
+//! Resources, which instances take and nodes have.
 
 use core::fmt;
 
@@ -58,7 +58,7 @@ impl Amounts {
     }
 }
 
-/// What a node has of each resource, in the order of [`Resource::ALL`]; `None`: no limit.
+/// The amount of each resource that a node has, in the order of [`Resource::ALL`]; `None`: no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Room(pub [Option<u64>; 3]);
 

@@ -1,8 +1,8 @@
-//! What may become of a node.
+//! How a node may be used.
 
 use serde::{Deserialize, Serialize};
 
-/// What may become of a node.
+/// How a node may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Usage {

@@ -21,7 +21,7 @@ impl core::fmt::Debug for Case {
     }
 }
 
-/// What kind of cases.
+/// The kind of cases.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shape {
     pub(crate) nodes: usize,

@@ -11,7 +11,7 @@ use crate::case::{Case, Shape, cases, config, present, service};
 use crate::naive::{Demand, Placed, demand};
 use crate::rules;
 
-/// What a solution costs: picks unsolved, instances missing, those of the most urgent picks missing first, starts.
+/// The cost of a solution: picks unsolved, instances missing, those of the most urgent picks missing first, starts.
 pub(crate) type Price = (u32, u32, Vec<u32>, u32);
 
 /// The least price of all solutions, found by trying every placement of each pick after the other.

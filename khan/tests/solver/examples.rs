@@ -269,7 +269,7 @@ fn picks_prefer_nodes_where_what_rests_on_them_runs() {
     assert_eq!((nodes(&plan, "a"), plan.cost.starts, plan.exact), ("n2".to_owned(), 1, true));
 }
 
-/// What a moved instance leaves is seen by the picks that rest on it.
+/// The room that a moved instance leaves is seen by the picks that rest on it.
 #[test]
 fn sets_follow_instances_that_move_later() {
     // `b` is placed last and takes the place of `a`, which moves; `c` rests on where `a` is then.
@@ -290,4 +290,32 @@ fn a_solution_is_asked_by_pick() {
     world.run("web".parse().unwrap(), "n1", Present::of(1)).unwrap();
     let checked = compile("pick(web, 1, ALL)");
     assert_eq!(solve(&checked, &world).of(PickId::new(0)).wanted, [0, 1, 0]);
+}
+
+/// One node with three places, on two of which `s2` runs.
+const TWO_OF_THREE: &str = r#"{
+  "nodes": [{"name": "n0"}], "room": [null, null, 3], "present": {"s2": {"n0": 2}},
+  "weights": {"s0": [0, 0, 1], "s1": [0, 0, 1], "s2": [0, 0, 1]}
+}"#;
+
+#[test]
+fn the_place_of_what_goes_is_taken_in_the_same_plan() {
+    let program = "p := pick(s0, 1, ALL)\npick(s1, 1, p)\npick(s2, 0, p)\n";
+    let plan = plan(program, TWO_OF_THREE);
+    assert_eq!(plan.problems, []);
+    assert_eq!((nodes(&plan, "s0"), nodes(&plan, "s1")), ("n0".into(), "n0".into()));
+}
+
+/// With `s1` there, `s2` would have no solution and had to keep both places. So the one that goes makes room later.
+#[test]
+fn the_place_of_what_would_have_to_stay_is_taken_in_the_next_plan() {
+    let program = "p := pick(s0, 1, ALL)\nq := pick(s1, 1, p)\npick(s2, 1, p & !q)\n";
+    let first = plan(program, TWO_OF_THREE);
+    let problems: Vec<String> = first.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(problems, ["short: 1 of 's1' find no room; room comes free with this plan: 1"]);
+    assert_eq!((nodes(&first, "s0"), nodes(&first, "s2")), ("n0".into(), "n0".into()));
+    let there = TWO_OF_THREE.replace(r#""s2": {"n0": 2}"#, r#""s0": {"n0": 1}, "s2": {"n0": 1}"#);
+    let next = plan(program, &there);
+    assert_eq!(next.explain, ["start 1 of 's1' on n0; no constraints"]);
+    assert!(matches!(&next.problems[..], [Problem::Empty { service }] if service == "s2"));
 }

@@ -68,7 +68,7 @@ pub(crate) fn number(
     }
 }
 
-/// What the program demands of a pick, once all that it rests on is placed.
+/// The program's demands of a pick, once all that it rests on is placed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Demand {
     /// The nodes that it may be on.

@@ -27,7 +27,7 @@ const WORLD: &str = r#"{
 const PROGRAM: &str = "a := pick(web, SIZE(ALL), ALL, spread = zone)\npick(db, SIZE(a) / SIZE(LABEL(a)), a)\n\
                        start db after 50% of web";
 
-/// What reads is solved, whatever it is, and all rules hold.
+/// Every world that reads is solved, whatever it is, and all rules hold.
 fn check(text: &str) {
     let Ok(scene) = read(text) else { return };
     assert!(scene.world.nodes().len() <= bounds::NODES_MAX);

@@ -241,7 +241,9 @@ mod tests {
                 .map(|(cost, _)| cost.starts)
                 .collect();
             assert_eq!((starts.len(), starts[0], starts[1]), (3, 60, 0), "{kind:?}");
-            assert!((1..60).contains(&starts[2]), "{kind:?}: {starts:?}");
+            // Where every place is taken, nobody gives up one that it has.
+            let again = if kind == Kind::Full { 0..1 } else { 1..60 };
+            assert!(again.contains(&starts[2]), "{kind:?}: {starts:?}");
             for figure in &found.figures {
                 let each = (figure.times.len(), figure.times.within(500));
                 assert_eq!(each, (3, Duration::from_millis(1)), "{}", figure.what);

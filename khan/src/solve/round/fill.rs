@@ -1,4 +1,4 @@
-//! What is missing, where there is room.
+//! Missing instances go where there is room.
 
 use std::cmp::Reverse;
 
@@ -17,7 +17,7 @@ impl Round<'_> {
             return;
         }
         self.budget.charge(self.model.nodes() + missing as usize);
-        let mut nodes = self.to_fill(pick);
+        let mut nodes = self.fillable(pick);
         let cap = self.picks[pick].phase.rules().map_or(0, |rules| rules.cap);
         for _ in 0..missing {
             let Some((group, gain, Reverse((_, _, turned, node)))) = nodes.take() else { return };
@@ -29,7 +29,7 @@ impl Round<'_> {
         }
     }
 
-    fn to_fill(&mut self, pick: usize) -> Grouped<i32, Reverse<(u32, u64, usize, usize)>> {
+    fn fillable(&mut self, pick: usize) -> Grouped<i32, Reverse<(u32, u64, usize, usize)>> {
         self.look_ahead(pick);
         let (groups, count) = self.groups(pick);
         let mut by_group = vec![(0, Vec::new()); count];

@@ -1,4 +1,4 @@
-//! What runs and may stay.
+//! Running instances that may stay.
 
 use std::cmp::Reverse;
 
@@ -15,10 +15,14 @@ use crate::solve::placement::Rules;
 /// Why a pick has no solution.
 enum Trouble {
     Empty,
-    Held,
     Blocked(usize),
     Arithmetic(String),
 }
+
+/// The order of instances to drop before the levels of their groups are compared.
+type BeforeGroup = (bool, Reverse<i32>);
+/// And after that.
+type WithinGroup = (u32, u64, u64, usize);
 
 impl Round<'_> {
     /// Keeps what runs of a pick and may stay, or freezes the pick.
@@ -34,9 +38,6 @@ impl Round<'_> {
         let settled = |on: &&PickId| matches!(self.picks[on.index()].phase, Phase::Settled(_));
         if let Some(on) = pick.needs.iter().find(|on| !settled(on)) {
             return Err(Trouble::Blocked(on.index()));
-        }
-        if self.running.held[at] {
-            return Err(Trouble::Held);
         }
         let count = self.whole(&pick.count)?;
         self.picks[at].count = Some(count);
@@ -129,8 +130,7 @@ impl Round<'_> {
         self.picks[pick].phase = Phase::Frozen;
         let service = self.model.picks[pick].service.to_string();
         let problem = match trouble {
-            // Why it has none is for the search to say in which it is not held.
-            Trouble::Empty | Trouble::Held => Problem::Empty { service },
+            Trouble::Empty => Problem::Empty { service },
             Trouble::Blocked(on) => {
                 Problem::Blocked { service, on: self.model.picks[on].service.to_string() }
             }
@@ -145,7 +145,7 @@ impl Round<'_> {
         if surplus == 0 {
             return;
         }
-        let mut nodes = self.to_drop(pick);
+        let mut nodes = self.droppable(pick);
         for _ in 0..surplus {
             let Some((group, before, after)) = nodes.take() else { return };
             let (_, rank, _, node) = after;
@@ -156,7 +156,7 @@ impl Round<'_> {
         }
     }
 
-    fn to_drop(&mut self, pick: usize) -> Grouped<(bool, Reverse<i32>), (u32, u64, u64, usize)> {
+    fn droppable(&mut self, pick: usize) -> Grouped<BeforeGroup, WithinGroup> {
         self.look_ahead(pick);
         let (groups, count) = self.groups(pick);
         let mut by_group = vec![(0, Vec::new()); count];

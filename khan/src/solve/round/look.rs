@@ -1,4 +1,4 @@
-//! What a node is worth to the picks that rest on one.
+//! The worth of a node to the picks that rest on one.
 //!
 //! Membership in a set is decided node by node: whether `n1` is in `a & !b` depends on whether it is in `a` and in `b`,
 //! and on no other node. So the worth of all nodes is found at once: a set is evaluated with the pick on every node,
@@ -12,11 +12,11 @@ use super::{Phase, Round};
 use crate::solve::guess::Guess;
 use crate::solve::strategy::Undecided;
 
-/// What a place is worth to a pick that found nothing; to one that runs there already, 1.
+/// The worth of a place to a pick that found nothing; to one that runs there already, 1.
 const FOR_HUNGRY: i32 = 2;
 
 impl Round<'_> {
-    /// What having a pick on a node is worth to those that rest on it; less than 0: it is in their way.
+    /// The worth that a pick on a node has to those that rest on it; less than 0: it is in their way.
     /// [`look_ahead`](Self::look_ahead) found it before.
     pub(super) fn gain(&self, pick: usize, node: usize) -> i32 {
         self.picks[pick].gains.as_ref().map_or(0, |gains| gains[node])

@@ -143,25 +143,28 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
+    /// The picks that have a solution.
+    pub(super) fn solved(&self) -> Vec<usize> {
+        let picks = 0..self.placements.len();
+        picks.filter(|pick| self.placements[*pick].rules.is_some()).collect()
+    }
+
     /// The picks that have a solution of which all that runs could be part.
     pub(super) fn satisfied(&self, running: &Running) -> Vec<usize> {
         let picks = 0..self.placements.len();
         picks.filter(|pick| self.placements[*pick].allows(&running.count[*pick])).collect()
     }
 
-    /// The picks without a solution that are not as they run.
-    pub(super) fn displaced(&self, running: &Running) -> Vec<usize> {
-        let picks = 0..self.placements.len();
-        let displaced = |placement: &Placement, count: &Vec<u32>| {
-            placement.rules.is_none() && placement.wanted != *count
-        };
-        picks.filter(|pick| displaced(&self.placements[*pick], &running.count[*pick])).collect()
+    /// Whether each pick without a solution is as it runs.
+    pub(super) fn leaves_alone(&self, running: &Running) -> bool {
+        let mut picks = self.placements.iter().zip(&running.count);
+        picks.all(|(placement, count)| placement.rules.is_some() || placement.wanted == *count)
     }
 
     /// Whether a pick is short, and in the end there is room for it.
     pub(super) fn has_late_room(&self) -> bool {
         let late = |problem: &Problem| match problem {
-            Problem::Short { why, .. } => why.contains_key(&Reason::GaveUp),
+            Problem::Short { why, .. } => why.contains_key(&Reason::Later),
             Problem::Empty { .. } | Problem::Blocked { .. } | Problem::Arithmetic { .. } => false,
         };
         self.problems.iter().any(|(_, problem)| late(problem))
@@ -170,12 +173,6 @@ impl Outcome {
     /// How many instances of each pick it wants on each node.
     pub(super) fn wanted(&self) -> Vec<Vec<u32>> {
         self.placements.iter().map(|placement| placement.wanted.clone()).collect()
-    }
-
-    /// Whether it wants the same as another.
-    pub(super) fn leads_where(&self, other: &Self) -> bool {
-        let mut both = self.placements.iter().zip(&other.placements);
-        both.all(|(one, other)| one.wanted == other.wanted)
     }
 
     /// How many instances it starts, given what runs.
@@ -193,8 +190,7 @@ pub(super) fn round(
     hungry: &Hungry,
     budget: &mut Budget,
 ) -> Outcome {
-    let mut way =
-        if strategy.make_way { Way::all(model, running) } else { Way::none(model) };
+    let mut way = if strategy.make_way { Way::all(model, running) } else { Way::none(model) };
     let mut outcome = Round::new(model, running, strategy, hungry, &way, budget).run();
     for _ in 0..AGAIN_MAX {
         if !outcome.has_late_room() || !budget.allows(0) {

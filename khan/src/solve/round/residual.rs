@@ -38,7 +38,7 @@ pub(super) struct Residual {
     last: i32,
 }
 
-/// What leads away from a pick.
+/// The edges that lead away from a pick.
 #[derive(Debug, Default)]
 struct Row {
     ends: BinaryHeap<Reverse<Entry>>,

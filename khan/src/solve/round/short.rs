@@ -7,14 +7,14 @@ use crate::solve::placement::Rules;
 use crate::solve::{Problem, Reason};
 
 impl Round<'_> {
-    /// What is missing of a pick, if something is, with each reason counted over the nodes.
+    /// The number missing of a pick, if something is, with each reason counted over the nodes.
     pub(super) fn short(&self, pick: usize) -> Option<(usize, Problem)> {
         let rules = self.picks[pick].phase.rules().filter(|_| self.missing(pick) > 0)?;
         let mut why: BTreeMap<Reason, u32> = BTreeMap::new();
         for node in 0..self.model.nodes() {
             let mut reasons = self.reasons(pick, rules, node);
             if reasons.is_empty() {
-                reasons.push(Reason::GaveUp);
+                reasons.push(Reason::Later);
             }
             reasons.into_iter().for_each(|reason| *why.entry(reason).or_default() += 1);
         }

@@ -3,7 +3,7 @@
 use super::BYTES_MAX;
 use crate::world::WorldError;
 
-/// Why a text is not a world, and where. Whoever wrote the text is at fault.
+/// Why a text is not a world, and where. The author of the text is at fault.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// More bytes than the reader takes.
