@@ -189,7 +189,7 @@ fn what_is_in_the_way_stays() {
 
 fn a_period_alone_restarts_nothing() {
     let mut picket = Picket::new();
-    let with_period = |picket: &Picket, period| {
+    let with_period = |picket: &Picket, period: &str| {
         run(picket, "web", SERVER, &format!(r#"{PORTS}, "period": "{period}""#))
     };
     let spec = |goal: &Goal| match goal {
