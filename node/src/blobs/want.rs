@@ -51,7 +51,7 @@ pub struct Fetch {
 pub struct Here {
     /// Its hashes and its size.
     pub descriptor: Descriptor,
-    /// Its file; only to be read.
+    /// Its file, by an absolute path; only to be read.
     pub path: PathBuf,
     /// Keeps it here.
     pub hold: Hold,
@@ -139,7 +139,8 @@ impl Pantry {
         // First, so that it stays until the rest is known.
         let hold = self.blobs.hold(id)?;
         let descriptor = self.blobs.describe(&id)?;
-        let path = self.blobs.path(id).await?;
+        let path = std::path::absolute(self.blobs.path(id).await?)
+            .map_err(|err| Error::io("finding the file of a blob", &err))?;
         Ok(Here { descriptor, path, hold })
     }
 }

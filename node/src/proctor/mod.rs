@@ -72,10 +72,7 @@ pub(crate) async fn run(wiring: Wiring) {
     loop {
         let due = proctor.engine.deadline().since(clock::now());
         let event = tokio::select! {
-            Ok(()) = views.changed() => {
-                views.mark_unchanged();
-                proctor.look()
-            }
+            Ok(()) = views.changed() => proctor.look(),
             Ok(()) = owned.changed() => owned.borrow_and_update().clone().map(Event::Owned),
             Some(done) = proctor.under_way.next() => Some(proctor.take(done)),
             () = tokio::time::sleep(due) => Some(Event::Wake),

@@ -27,6 +27,7 @@ pub(crate) const TESTS: &[crate::Test] = &[
     ),
     ("goals::a_node_alone_continues_with_the_last_set", a_node_alone_continues_with_the_last_set),
     ("goals::what_is_in_the_way_stays", what_is_in_the_way_stays),
+    ("goals::a_period_alone_restarts_nothing", a_period_alone_restarts_nothing),
 ];
 
 const fn pass(pass: u64) -> Pass {
@@ -183,5 +184,29 @@ fn what_is_in_the_way_stays() {
     let strict = run(&picket, "strict", SLEEPER, required);
     hand(&mut picket, order(3, 2), vec![strict]).unwrap();
     are(&mut picket, &[("strict", Stage::Failed)]);
+    picket.stop();
+}
+
+fn a_period_alone_restarts_nothing() {
+    let mut picket = Picket::new();
+    let with_period = |picket: &Picket, period: &str| {
+        run(picket, "web", SERVER, &format!(r#"{PORTS}, "period": "{period}""#))
+    };
+    let spec = |goal: &Goal| match goal {
+        Goal::Run(goal) => goal.spec(),
+        other => panic!("{other:?}"),
+    };
+    let (slow, fast) = (with_period(&picket, "10s"), with_period(&picket, "1s"));
+    hand(&mut picket, order(3, 1), vec![slow.clone()]).unwrap();
+    are(&mut picket, &[("web", Stage::Ready)]);
+    assert_eq!(owned(&picket).1[0].spec, spec(&slow.1));
+    let before = pid(&picket, "web");
+    hand(&mut picket, order(4, 2), vec![fast.clone()]).unwrap();
+    picket.until(
+        "it is the other version",
+        |picket| matches!(&*owned(picket).1, [row] if row.spec == spec(&fast.1)),
+    );
+    are(&mut picket, &[("web", Stage::Ready)]);
+    assert_eq!(pid(&picket, "web"), before);
     picket.stop();
 }

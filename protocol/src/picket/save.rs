@@ -18,6 +18,7 @@ use super::command::Command;
 use super::desired::{Desired, Wanted};
 use super::happened::{Happened, Kind};
 use super::health::shortened;
+use super::life::Life;
 use super::request::{Fault, Outcome, Refusal};
 use super::rules::{DISK_AGAIN, PROVEN};
 use super::service::{GoingBack, Service, Verdict};
@@ -182,6 +183,10 @@ impl State {
             Effect::Updated => {
                 service.forgive();
                 service.updating = true;
+                // It may be back to a content of which instances run, with other settings.
+                if service.take_settings(turn.now) {
+                    self.publish.look_again();
+                }
             }
             Effect::Settings => {
                 service.take_settings(turn.now);
@@ -259,13 +264,19 @@ impl Service {
         is_new.then(|| (Wanted { done, ..wanted.clone() }, Effect::Nothing))
     }
 
-    /// The instances of the wanted content get its settings.
-    fn take_settings(&mut self, now: Instant) {
+    /// The instances of the wanted content get its settings. Whether some had others.
+    fn take_settings(&mut self, now: Instant) -> bool {
         let Some(version) = self.wanted.as_ref().map(|wanted| Arc::clone(&wanted.current)) else {
-            return;
+            return false;
         };
-        for life in self.lives.iter_mut().filter(|it| it.record.version == version.number) {
+        let is_behind = |life: &&mut Life| {
+            life.record.version == version.number && life.version.as_ref() != Some(&version)
+        };
+        let mut is_taken = false;
+        for life in self.lives.iter_mut().filter(is_behind) {
             life.take_settings(&version, now);
+            is_taken = true;
         }
+        is_taken
     }
 }

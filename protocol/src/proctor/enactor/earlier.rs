@@ -87,10 +87,10 @@ impl Earlier {
         };
     }
 
-    /// When the next one is fetched again.
-    pub(super) fn deadline(&self) -> Instant {
+    /// When the next one is fetched again. One that is due already waits for the answer of a newer one.
+    pub(super) fn deadline(&self, now: Instant) -> Instant {
         let until = |read: &Read| match read {
-            Read::Failed(until) => Some(*until),
+            Read::Failed(until) => Some(*until).filter(|until| *until > now),
             Read::Asked | Read::Here(_) => None,
         };
         self.0.values().filter_map(until).min().unwrap_or(Instant::NEVER)

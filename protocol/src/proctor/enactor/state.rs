@@ -123,7 +123,7 @@ impl State {
         let (goals, said) = self.decide(&parts, &owned, now, out);
         self.hand(goals, now, out);
         let again = self.say.speak(said, now, out);
-        let retries = self.images.deadline().min(self.earlier.deadline());
+        let retries = self.images.deadline().min(self.earlier.deadline(now));
         self.deadline = self.deadline.min(again).min(retries);
         self.owned = Some(owned);
     }

@@ -169,6 +169,21 @@ fn a_version_to_go_back_to_is_read_from_the_newest_generation_that_has_it() {
 }
 
 #[test]
+fn while_a_newer_generation_is_read_again_nothing_is_due() {
+    let mut rig = Rig::attached();
+    let (one, two) = (target(vec![config("web", 1)], &[]), target(vec![config("api", 7)], &[]));
+    let third = held(4, target(vec![config("web", 3)], &[&two, &one]));
+    rig.see(&third, &[plan(order(4, 1), &[("web", 1, 1, 1, 1)])]);
+    rig.tell(Event::Answered(true));
+    let nobody_has = |blob| Event::Read { blob, content: None };
+    assert_eq!(rig.tell(nobody_has(two.blob())), [Command::Read(one.blob())]);
+    assert_eq!(rig.tell(nobody_has(one.blob())), []);
+    assert_eq!(rig.wake(), [Command::Read(two.blob())]);
+    assert_eq!(rig.state.deadline(), Instant::NEVER, "the other one waits for the answer");
+    assert_eq!(rig.tell(nobody_has(two.blob())), [Command::Read(one.blob())]);
+}
+
+#[test]
 fn what_the_picket_has_needs_no_document() {
     let mut rig = Rig::new();
     let one = target(vec![config("web", 1)], &[]);

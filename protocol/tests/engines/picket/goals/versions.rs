@@ -118,6 +118,27 @@ fn a_period_alone_restarts_nothing_and_checks_use_it_from_then_on() {
 }
 
 #[test]
+fn what_runs_gets_the_settings_with_which_its_content_comes_back() {
+    let mut rig = attached();
+    let web = |period| {
+        config("web", 1, |fields| {
+            checked(fields);
+            fields.period = period;
+        })
+    };
+    accept(&mut rig, set(order(4, 1), vec![run(&web(secs(10)), 1)]));
+    rig.pass(secs(70));
+    let before = rig.only(&"web").instance;
+    accept(&mut rig, set(order(5, 1), vec![run(&config("web", 2, checked), 2)]));
+    assert_eq!(rig.rows("web").len(), 2, "the other content is on trial beside it");
+    accept(&mut rig, set(order(6, 1), vec![run(&web(millis(500)), 1)]));
+    rig.pass(secs(30));
+    assert_eq!(rig.only(&"web").instance, before);
+    assert_eq!(report(&rig).unwrap().rows[0].spec, web(millis(500)).spec_tag());
+    assert_eq!(checks(&mut rig, millis(1600)).len(), 3);
+}
+
+#[test]
 fn a_version_that_the_node_has_needs_no_config_and_what_is_kept_stays() {
     let mut rig = attached();
     let (old, new) = (config("web", 1, with_port), config("web", 2, with_port));
