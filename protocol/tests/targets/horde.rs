@@ -140,6 +140,9 @@ impl Horde {
 
     /// A machine decides whether it leads, and plans if it does.
     fn lead(&mut self, by: usize) {
+        let view = self.view(by);
+        let (target, newest) = (self.machines[by].target.clone(), self.machines[by].newest());
+        self.tell(by, Event::Seen { view, target, newest });
         let greatest = self.greatest_claim(by);
         let known = self.machines[by].known.values().map(|fact| fact.term).max().unwrap_or(0);
         let first = (0..self.machines.len()).find(|other| self.hears(by, *other));
@@ -160,9 +163,6 @@ impl Horde {
         if self.machines[by].writes {
             self.written(by);
         }
-        let view = self.view(by);
-        let (target, newest) = (self.machines[by].target.clone(), self.machines[by].newest());
-        self.tell(by, Event::Seen { view, target, newest });
     }
 
     /// The greatest term of those that a machine hears, and its holder.

@@ -1,5 +1,6 @@
 //! What must hold of every plan, whatever happened before.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crux_crdt::Principal;
@@ -24,6 +25,7 @@ struct Case<'a> {
     before: Option<&'a Newest>,
     plan: &'a Newest,
     wish: Wish,
+    broken: RefCell<Vec<String>>,
 }
 
 impl Judge {
@@ -34,8 +36,13 @@ impl Judge {
     /// A plan becomes durable.
     pub(crate) fn plan(&mut self, plan: &Newest, wish: &Wish, signed: &BTreeSet<SpecTag>) {
         let Some((view, before)) = self.seen.remove(&plan.pass.leader) else { return };
-        let case = Case { view: &view, before: before.as_ref(), plan, wish: *wish };
-        eprintln!("{}", case.shown());
+        let case = Case {
+            view: &view,
+            before: before.as_ref(),
+            plan,
+            wish: *wish,
+            broken: RefCell::default(),
+        };
         let specs = plan.entries.values().flat_map(|entries| entries.keys());
         assert!(
             specs.clone().all(|key| signed.contains(&key.spec)),
@@ -49,6 +56,8 @@ impl Judge {
         case.gates();
         case.drains();
         case.steps();
+        let broken = case.broken.borrow();
+        assert!(broken.is_empty(), "{broken:?}\n{}", case.shown());
     }
 }
 
@@ -68,6 +77,12 @@ fn ready(node: &Node, service: &str) -> u32 {
 }
 
 impl Case<'_> {
+    fn rule(&self, holds: bool, what: impl FnOnce() -> String) {
+        if !holds {
+            self.broken.borrow_mut().push(what());
+        }
+    }
+
     /// All of it, in a few lines; shown where a test fails.
     fn shown(&self) -> String {
         let mut text = format!("{:?} {:?} {:?}\n", self.plan.pass, self.wish, self.plan.failed);
@@ -108,7 +123,7 @@ impl Case<'_> {
     fn counts(&self) {
         for service in ["web", "app", "db"].iter().filter(|it| self.is_solved(it)) {
             let all: u32 = self.open().map(|(node, _)| count(Some(self.plan), node, service)).sum();
-            assert!(all <= self.wanted(service), "{all} of {service} are planned");
+            self.rule(all <= self.wanted(service), || format!("{all} of {service} are planned"));
         }
     }
 
@@ -121,7 +136,9 @@ impl Case<'_> {
         let unready =
             self.open().find(|(at, node)| is_there(at) && ready(node, "web") == 0 && kept(at) > 0);
         let both = ended.zip(unready).map(|(ended, unready)| (ended.0, unready.0));
-        assert!(both.is_none(), "what is ready ends, and what is not stays: {both:?}");
+        self.rule(both.is_none(), || {
+            format!("what is ready ends, and what is not stays: {both:?}")
+        });
     }
 
     /// A minority takes nothing from the nodes that it does not see.
@@ -138,7 +155,9 @@ impl Case<'_> {
                 self.view.nodes.keys().map(|node| count(Some(self.plan), node, service)).sum();
             let is_drained = self.view.nodes.values().any(Node::is_draining);
             let is_enough = had >= self.wanted(service) && !is_drained;
-            assert!(!is_enough || has <= had, "a minority replaces {service}: {had}, {has}");
+            self.rule(!is_enough || has <= had, || {
+                format!("a minority replaces {service}: {had}, {has}")
+            });
         }
     }
 
@@ -148,7 +167,7 @@ impl Case<'_> {
             !self.view.nodes.values().any(|it| it.labels.contains_key("disk") && !it.is_draining());
         for node in self.view.nodes.keys().filter(|_| is_empty) {
             let (had, has) = (count(self.before, node, "db"), count(Some(self.plan), node, "db"));
-            assert!(has >= had, "a service without a solution ends");
+            self.rule(has >= had, || "a service without a solution ends".to_owned());
         }
     }
 
@@ -166,7 +185,9 @@ impl Case<'_> {
                 let tag = NameTag::of(&key.service);
                 let lines = self.view.nodes[node].runs.iter().flat_map(|runs| runs.lines());
                 let runs = lines.filter(|(line, _)| line.service == tag).count() > 0;
-                assert!(may || runs || db >= 1, "a start does not wait for its conditions");
+                self.rule(may || runs || db >= 1, || {
+                    "a start does not wait for its conditions".to_owned()
+                });
             }
         }
     }
@@ -180,7 +201,9 @@ impl Case<'_> {
             let (had, has) = (sum(self.before), sum(Some(self.plan)));
             let ready: u32 = self.open().map(|(_, node)| ready(node, service)).sum();
             let least = self.wanted(service).min(had + ready);
-            assert!(has + ready >= least.min(had + ready), "a drain ends what has no replacement");
+            self.rule(has + ready >= least.min(had + ready), || {
+                "a drain ends what has no replacement".to_owned()
+            });
         }
     }
 
@@ -197,18 +220,23 @@ impl Case<'_> {
         let nodes = || self.view.nodes.keys();
         let new = nodes().filter(|it| has_bad(Some(self.plan), it) && !has_bad(self.before, it));
         let new = new.count();
-        let old = self.open().filter(|(it, _)| has_bad(self.before, it)).count();
+        let both = |it: &Principal| has_bad(self.before, it) && has_bad(Some(self.plan), it);
+        let old = self.open().filter(|(it, _)| both(it)).count();
         // A new leader counts what its predecessor just ended.
         let fence = |it: &Newest| (it.pass.term, it.pass.leader);
         let is_own = self.before.map(fence) == Some(fence(self.plan));
         let old = if is_own { old } else { 0 };
         let is_first = others(self.before) == 0;
-        assert!(new == 0 || is_first || new + old <= 1, "more than a step has the new version");
+        self.rule(new == 0 || is_first || new + old <= 1, || {
+            "more than a step has the new version".to_owned()
+        });
         let before = self.before.filter(|it| it.target == self.plan.target);
         let was_marked = before.is_some_and(|it| it.failed.contains_key(&bad()));
         if was_marked {
-            assert!(self.plan.failed.contains_key(&bad()), "a failed version is forgotten");
-            assert!(new == 0 || is_first, "a failed version gets on another node");
+            self.rule(self.plan.failed.contains_key(&bad()), || {
+                "a failed version is forgotten".to_owned()
+            });
+            self.rule(new == 0 || is_first, || "a failed version gets on another node".to_owned());
         }
     }
 }

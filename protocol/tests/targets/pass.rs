@@ -63,7 +63,9 @@ fn while_a_node_replaces_a_version_both_are_in_one_place() {
 #[test]
 fn no_statement_makes_a_leader_count_more_than_a_node_can_run() {
     let mut site = web(2, 2);
-    site.node(1).runs = report(&[("web", 1, Stage::Ready, u16::MAX, 1)]);
+    let lines: Vec<_> = (1..=200).map(|it| ("web", 1, Stage::Ready, u16::MAX, it)).collect();
+    site.node(1).runs = report(&lines);
+    site.node(1).room = Room([Some(u64::MAX); 3]);
     assert_eq!(site.plan(), "n0:web1@1 n1:web1@1");
 }
 
@@ -75,9 +77,17 @@ fn of_what_is_too_much_stays_what_is_ready_then_what_was_first() {
     for (number, stage, first) in lines {
         site.node(number).runs = report(&[("web", 1, stage, 1, first)]);
     }
-    assert_eq!(site.plan(), "n2:web1@5 n3:web1@7");
     let stops = ["stop 1 of 'web' on n0", "stop 1 of 'web' on n1"];
-    assert_eq!(steps(&site.look()), stops, "both still run");
+    assert_eq!(steps(&site.look()), stops);
+    assert_eq!(site.plan(), "n2:web1@5 n3:web1@7");
+    assert_eq!(site.plan(), "n2:web1@5 n3:web1@7", "both still run, and are as good as ended");
+    assert_eq!(steps(&site.look()), [""; 0]);
+    // What ended counts again once its node was away.
+    site.node(2).is_alive = false;
+    site.node(0).is_alive = false;
+    site.plan();
+    site.node(0).is_alive = true;
+    assert_eq!(site.plan(), "n0:web1@9 n3:web1@7");
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use crux_crdt::Principal;
 use crux_crdt::document::Usage;
 use crux_crdt::name::ServiceName;
-use crux_khan::world::{Amounts, Node, Present, Service, World, WorldError};
+use crux_khan::world::bounds::AMOUNT_MAX;
+use crux_khan::world::{Amounts, Node, Present, Room, Service, World, WorldError};
 use crux_khan::{pass::Stages as Stage, syntax};
 
 use super::there::{Presence, There, presences};
@@ -75,7 +76,7 @@ impl<'a> Horde<'a> {
             name: node.name.clone(),
             labels: node.labels.clone(),
             usage: self.usage(principal, node, timers),
-            room: node.room,
+            room: Room(node.room.0.map(|limit| limit.map(|limit| limit.min(AMOUNT_MAX)))),
         };
         let mut world = World::new(self.view.nodes.iter().map(node).collect())?;
         let has_places = self.view.nodes.values().any(|node| node.room.0[2].is_some());

@@ -106,7 +106,8 @@ impl<'a> Service<'a> {
                 let is_released = self.gate.open;
                 return Place { spec: None, is_alive, is_ready: false, is_released, failed: None };
             };
-            let planned = if there.assigned > 0 { there.assigned } else { there.count().max(1) };
+            let planned = if there.assigned > 0 { there.assigned } else { there.count() };
+            let planned = planned.clamp(1, u32::from(COUNT_MAX));
             Place {
                 spec: there.spec,
                 // What a person put in its place says nothing about a version.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crux_crdt::Principal;
 use crux_crdt::name::ServiceName;
 use crux_crdt::record::{Amount, Failure, First, NameTag, PlanKey, Stage};
-use crux_crdt::service::SpecTag;
+use crux_crdt::service::{COUNT_MAX, SpecTag};
 
 use super::view::Line;
 use super::{Newest, Node, View};
@@ -41,6 +41,9 @@ struct Assigned {
     first: First,
     amount: Amount,
 }
+
+/// No node has more instances of a service.
+const MOST: u32 = COUNT_MAX as u32;
 
 /// Instances that one pass first assigned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -172,10 +175,14 @@ impl There {
         self.batches.keys().next_back().copied().unwrap_or_default()
     }
 
+    /// Adds instances, as far as a node can have them: no statement makes a leader count more.
     fn add(&mut self, first: First, count: u32, released: u32) {
-        let batch = self.batches.entry(first).or_default();
-        batch.count += count;
-        batch.released += released;
+        let count = count.min(MOST.saturating_sub(self.count()));
+        if count > 0 {
+            let batch = self.batches.entry(first).or_default();
+            batch.count += count;
+            batch.released += released.min(count);
+        }
     }
 
     /// Counts what of a line is beyond what is there. It started, so it may.
@@ -183,9 +190,7 @@ impl There {
         let known = self.batches.get(&line.first).map_or(0, |batch| batch.count);
         let room = self.running().saturating_sub(self.count());
         let more = u32::from(line.count).saturating_sub(known).min(room);
-        if more > 0 {
-            self.add(line.first, more, more);
-        }
+        self.add(line.first, more, more);
     }
 }
 
@@ -209,7 +214,7 @@ fn most_run(lines: &[Line]) -> Option<SpecTag> {
 fn stages(lines: &[Line]) -> Stages {
     let most = |counts: &dyn Fn(&Line) -> bool| {
         let of = |spec| sum(lines.iter().filter(|line| line.spec == spec && counts(line)));
-        lines.iter().map(|line| of(line.spec)).max().unwrap_or_default()
+        lines.iter().map(|line| of(line.spec)).max().unwrap_or_default().min(MOST)
     };
     let running = most(&runs);
     let ready = most(&|line| line.stage == Stage::Ready);
