@@ -178,7 +178,7 @@ impl<'a> Images<'a> {
         let deadline = Instant::now() + self.patience;
         let ask = async |id| {
             let asked = timeout_at(deadline, is_provided(self.client, id, self.patience)).await;
-            Ok(asked.unwrap_or(Ok(false))?.then_some(id))
+            Ok::<_, Error>(asked.unwrap_or(Ok(false))?.then_some(id))
         };
         let asked = stream::iter(ids).map(ask).buffered(FETCHED_AT_ONCE);
         asked.try_filter_map(async |id| Ok(id)).try_collect().await
