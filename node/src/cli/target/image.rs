@@ -210,7 +210,7 @@ async fn is_provided(client: &Client, id: BlobId, patience: Duration) -> Result<
                 Got::Progress(_) | Got::Size(_) | Got::Chunk(_) => return Ok(true),
             }
         }
-        Ok(false)
+        Ok::<_, Error>(false)
     };
     match begun.await {
         Err(err) if matches!(err.kind(), Kind::BlobUnknown | Kind::TimedOut) => Ok(false),
