@@ -133,7 +133,7 @@ impl Serve<HeldBlobs> for Service {
     async fn serve(&self, op: HeldBlobs) -> Result<Vec<BlobId>, Error> {
         let view = self.view.borrow();
         let is_here = |id| self.pantry.blobs.have(id).is_some_and(|have| have.sealed);
-        let held = op.ids.iter().filter(|id| is_here(id) || view.is_offered(id));
+        let held = op.ids.iter().filter(|id| is_here(id) || view.is_said_live::<Offer>(id));
         Ok(held.copied().collect())
     }
 }

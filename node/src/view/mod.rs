@@ -4,7 +4,6 @@
 //! never waits for the fulcrum and never sees half a change. Every query is a pure function of
 //! the snapshot, and answers with the types of [`crux_client::model`].
 
-mod blobs;
 mod delta;
 mod documents;
 mod resolve;

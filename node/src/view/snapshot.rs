@@ -7,6 +7,7 @@ use crux_client::order;
 use crux_crdt::document::Documents;
 use crux_crdt::name::Label;
 use crux_crdt::path::Query;
+use crux_crdt::record::SlotKind;
 use crux_crdt::{Digest, Principal};
 use crux_protocol::proctor::Assignment;
 
@@ -48,6 +49,14 @@ pub struct View {
 }
 
 impl View {
+    /// Whether a member that is alive, or only suspected, says something under a key. One that left, is dead or is
+    /// unknown here says it to nobody.
+    pub fn is_said_live<K: SlotKind>(&self, key: &K::Key) -> bool {
+        let live = |state| matches!(state, MemberState::Alive | MemberState::Suspect);
+        let is_live = |by| self.members.iter().any(|it| it.principal == by && live(it.state));
+        self.said.of::<K>(key).any(|(by, _)| is_live(by))
+    }
+
     /// The node's statement about itself.
     pub fn status(&self) -> Status {
         Status {

@@ -1,6 +1,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
+use crux_client::model::MemberState;
 use crux_client::model::Prefix;
 use crux_client::{Client, Get, Got};
 use crux_crdt::blob::{Descriptor, Root};
@@ -267,4 +268,27 @@ async fn a_blob_is_found_by_as_few_digits_as_tell_it_from_the_others() {
         let err = client.call(&find(prefix, elsewhere)).await.unwrap_err();
         assert_eq!(err.kind(), kind, "{prefix}: {err}");
     }
+}
+
+#[tokio::test]
+async fn a_blob_is_held_while_a_live_member_offers_it() {
+    let node = FakeNode::start(view());
+    let client = client(&node).await;
+    let put = client.put_blob(3, iter([Some(chunk("abc")), None])).await.unwrap();
+    let there = id("ab");
+    let held = async |ids: &[BlobId]| client.call(&op::HeldBlobs { ids: ids.to_vec() }).await;
+    let offer = Offer(Descriptor { blob: there, root: Root([1; 32]), size: 1 });
+    let all = [there, id("cd"), put.id];
+    for state in MemberState::ALL {
+        let mut view = view();
+        view.said = Said::default();
+        view.said.add(principal("n2"), &Arc::new(offer.into_slot()));
+        let n2 = view.members.iter_mut().find(|it| it.principal == principal("n2"));
+        n2.unwrap().state = state;
+        node.views.send_replace(Arc::new(view));
+        let live = matches!(state, MemberState::Alive | MemberState::Suspect);
+        let expected = if live { vec![there, put.id] } else { vec![put.id] };
+        assert_eq!(held(&all).await, Ok(expected), "{state}");
+    }
+    assert_eq!(held(&[]).await, Ok(vec![]));
 }

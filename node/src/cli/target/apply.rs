@@ -42,7 +42,7 @@ pub(in crate::cli) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let (before, target) = block_on(async {
         let client = ui.connect_at(Door::Control, args.how.wait.timeout).await?;
         let before = State::read(&client, writer.horde()).await?;
-        let mut images = Images::new(&client);
+        let mut images = Images::new(&client, args.how.wait);
         let services = images.configs(&site, !args.allow_missing, ui).await?;
         let next = Next { program: site.program, services, note: args.note.clone() };
         let target = next.target(writer.horde(), before.current())?;

@@ -54,7 +54,7 @@ pub(in crate::cli) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
     let site = Site::read(&args.paths, &horde(), ui)?;
     let (state, services) = block_on(async {
         let client = ui.connect_at(Door::Control, args.wait.timeout).await?;
-        let services = Images::new(&client).configs(&site, false, ui).await?;
+        let services = Images::new(&client, args.wait).configs(&site, false, ui).await?;
         Ok((State::read(&client, &horde()).await?, services))
     })?;
     let new: Services = services.into_iter().map(|it| (it.name.clone(), it)).collect();

@@ -6,32 +6,39 @@
 //!   a path ─ hashed here ───────────────────────────────────▶ a blob ── put ────▶ once all is checked
 //! ```
 //!
-//! **Invariant**: finding changes nothing, so that a target that is refused, or only compared, leaves no blob behind. A
-//! file that changes between the two is refused.
+//! **Invariant**: finding puts nothing, so that a target that is refused, or only compared, leaves no blob of the caller
+//! behind. A file that changes between the two is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use crux_client::Client;
 use crux_client::model::Prefix;
 use crux_client::op::{FindBlob, HELD_BLOBS_MAX, HeldBlobs};
+use crux_client::{Client, Got};
 use crux_crdt::blob::{BlobHasher, BlobId};
 use crux_crdt::service::{Config, Image};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::time::{Instant, timeout_at};
 
-use super::Ui;
 use super::site::{Document, IMAGE_UNKNOWN, Mistakes, Site};
+use super::{Ui, Wait};
 use crate::cli::blob::put_one;
 use crate::error::{Error, Exit, Kind};
 use crate::services::{Place, Source};
 
 /// How much of a file is hashed at a time, in bytes.
 const HASHED_AT_ONCE: usize = 256 * 1024;
+/// How many blobs are looked for at a time: fewer than a node fetches.
+const FETCHED_AT_ONCE: usize = 4;
 
 /// Finds the blobs of images.
 pub(super) struct Images<'a> {
     client: &'a Client,
+    /// How long to look for a member that has a blob.
+    patience: Duration,
     /// The files that have to be put, with the blobs that they are.
     files: BTreeMap<PathBuf, BlobId>,
 }
@@ -40,8 +47,8 @@ pub(super) struct Images<'a> {
 type Named<'a> = (&'a Document, String, BlobId);
 
 impl<'a> Images<'a> {
-    pub(super) const fn new(client: &'a Client) -> Self {
-        Self { client, files: BTreeMap::new() }
+    pub(super) const fn new(client: &'a Client, wait: Wait) -> Self {
+        Self { client, patience: wait.timeout, files: BTreeMap::new() }
     }
 
     /// The configs of a site. With `held` every image has to be a file, or a blob that a live member holds.
@@ -154,6 +161,8 @@ impl<'a> Images<'a> {
         for ids in ids.chunks(HELD_BLOBS_MAX) {
             held.extend(self.client.call(&HeldBlobs { ids: ids.to_vec() }).await?);
         }
+        let left: Vec<_> = ids.iter().filter(|id| !held.contains(*id)).copied().collect();
+        held.extend(self.provided(left).await?);
         let mut wrong = Mistakes::default();
         for (document, key, blob) in named.iter().filter(|(_, _, blob)| !held.contains(blob)) {
             let message = format!("`{key}`: no live member holds the blob {blob}");
@@ -161,6 +170,18 @@ impl<'a> Images<'a> {
             wrong.push(document.mistake(key, IMAGE_UNKNOWN, message).with_help(help));
         }
         Ok(wrong)
+    }
+
+    /// Of blobs that nobody offers in the registry those that some member has. Only the node can ask all members, by a
+    /// fetch, which is left as soon as it has a provider.
+    async fn provided(&self, ids: Vec<BlobId>) -> Result<Vec<BlobId>, Error> {
+        let deadline = Instant::now() + self.patience;
+        let ask = async |id| {
+            let asked = timeout_at(deadline, is_provided(self.client, id, self.patience)).await;
+            Ok::<_, Error>(asked.unwrap_or(Ok(false))?.then_some(id))
+        };
+        let asked = stream::iter(ids).map(ask).buffered(FETCHED_AT_ONCE);
+        asked.try_filter_map(async |id| Ok(id)).try_collect().await
     }
 
     /// Puts the files on the node.
@@ -176,6 +197,26 @@ impl<'a> Images<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether some member has a blob.
+async fn is_provided(client: &Client, id: BlobId, patience: Duration) -> Result<bool, Error> {
+    let begun = async {
+        let mut get = client.get_blob(id, patience).await?;
+        while let Some(part) = get.next().await? {
+            match part {
+                Got::Progress(progress) if progress.size == 0 => {}
+                Got::Progress(_) | Got::Size(_) | Got::Chunk(_) => return Ok(true),
+            }
+        }
+        Ok::<_, Error>(false)
+    };
+    match begun.await {
+        Err(err) if matches!(err.kind(), Kind::BlobUnknown | Kind::TimedOut) => Ok(false),
+        // There is a provider, and no room here.
+        Err(err) if matches!(err.kind(), Kind::DiskFull | Kind::Quota) => Ok(true),
+        begun => begun,
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
         let client = ui.connect_at(Door::Control, args.how.wait.timeout).await?;
         revisions.check_flock(&client).await?;
         let current = State::read(&client, writer.horde()).await?.needed(writer.horde())?;
-        let mut images = Images::new(&client);
+        let mut images = Images::new(&client, args.how.wait);
         let image = match &place {
             Some(place) => Some(Image::Blob(images.blob(place).await?)),
             None => None,
@@ -118,7 +118,7 @@ impl Revisions {
             .with_hint(FORM))
     }
 
-    /// Whether FROM matches a service that has another revision than TO.
+    /// Whether FROM matches a service.
     fn matches(&self, config: &Config) -> bool {
         let has =
             |wanted: &Option<ServiceName>, found| wanted.as_ref().is_none_or(|it| it == found);

@@ -145,10 +145,7 @@ async fn a_content_that_nobody_has_is_not_gone_back_to() {
     let flock = Flock::with_alice();
     let site = Site::new(&flock);
     site.next("a");
-    let content = done(flock.run("doc show target/main --json")).json();
-    let content = content["content_base64"].as_str().unwrap();
-    let content = data_encoding::BASE64.decode(content.as_bytes()).unwrap();
-    let blob = Target::read(&Label::main_horde(), &content).unwrap().blob();
+    let blob = Target::read(&Label::main_horde(), &content(&flock)).unwrap().blob();
     site.next("b");
     done(flock.run(&format!("blob rm {blob} --yes")));
     let before = flock.list();
@@ -346,6 +343,27 @@ async fn an_upgrade_changes_revisions_by_image_or_by_what_was() {
         let ran = upgrade(&from, &to, "--json");
         assert_eq!(refused(&ran), is(exit, kind), "{from} {to} {}", ran.err);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conflict_is_ended_by_the_next_target() {
+    let flock = Flock::with_alice();
+    flock.add("bob", BOB, "--grant deploy:*");
+    let site = Site::new(&flock);
+    site.next("a");
+    let content = content(&flock);
+    flock.hold(BOB, &key("target/main"), (1, 1), Some(&content));
+    assert_eq!(shown(&flock)["conflict"], true);
+    let ran = done(site.apply(""));
+    assert!(ran.err.contains("was in conflict, which this ends"), "{}", ran.err);
+    assert_eq!((history(&flock).len(), &shown(&flock)["conflict"]), (2, &json!(false)));
+}
+
+/// The content of the target.
+fn content(flock: &Flock) -> Vec<u8> {
+    let shown = done(flock.run("doc show target/main --json")).json();
+    let content = shown["content_base64"].as_str().unwrap();
+    data_encoding::BASE64.decode(content.as_bytes()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

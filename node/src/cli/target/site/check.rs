@@ -103,7 +103,7 @@ fn pick(
     }
     for (name, document) in named {
         let message = format!("the program does not pick `{name}`, so the target is without it");
-        wrong.push(document.mistake("name", "not_picked", message).as_warning());
+        wrong.push(document.mistake("name", "not_picked", message).into_warning());
     }
     picked.into_values().collect()
 }
