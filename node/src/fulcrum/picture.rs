@@ -11,7 +11,7 @@ use crux_crdt::{Digest, Principal};
 use crux_protocol::dial::{self, Outcome};
 use crux_protocol::flock;
 use crux_protocol::link::DialFailure;
-use crux_protocol::proctor::Assignment;
+use crux_protocol::proctor::{Assignment, Reach};
 
 use crate::view::{Said, View};
 
@@ -86,7 +86,8 @@ fn said(state: &flock::State) -> Said {
 /// This node's part of every plan.
 fn plans(state: &flock::State) -> Vec<Assignment> {
     let records = state.strew().shown().map(|record| &**record);
-    Assignment::all(records, &Label::main_horde(), &state.me())
+    let reach = Reach::up_to(state.greatest_term());
+    Assignment::all(records, &Label::main_horde(), &state.me(), reach)
 }
 
 /// The leader, as it is shown.
