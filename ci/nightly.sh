@@ -10,7 +10,7 @@
 #   fuzz        what decodes bytes of peers, FUZZ_CASES of each (100000)
 #   chaos       real processes, for CHAOS_MINUTES (5), with CHAOS_SEED (1)
 #   cases       each program in the folder CASES, a field case each
-#   benches     converge, detect, idle, blob
+#   benches     converge, documents, join, detect, idle, blob
 #   mutants     one shard of sixteen, MUTANTS_SHARD (by the day of the month)
 #   msrv        a check with the Rust version of the manifest
 #   advisories  known holes in dependencies
@@ -84,12 +84,13 @@ cases() {
 benches() {
     build
     local bench
-    for bench in "converge --rounds 100" "detect --rounds 5" "idle" "blob --rounds 5"; do
+    for bench in "converge --rounds 100" "documents --rounds 100" "join" "detect --rounds 5" "idle" \
+        "blob --rounds 5"; do
         # Words.
         # shellcheck disable=SC2086
         testnet bench $bench
     done
-    note "converge, detect, idle, blob: figures above"
+    note "converge, documents, join, detect, idle, blob: figures above"
 }
 
 # One shard of the mutants of some files: a name, for how long at most, what else cargo-mutants is told.

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use crux_crdt::act::{ACT_BYTES_MAX, ACTS_BYTES_PER_AUTHOR_MAX, Act, Statement};
 use crux_crdt::canon::{Canonical as _, Decoder, Encoder};
 use crux_crdt::record::{
-    Frontier, Header, Marker, Profile, Record, Registration, SERVICE_LABELS_MAX, SLOT_BYTES_MAX,
-    ServiceKey, Slot, slots_root,
+    Amount, First, Frontier, Header, InstanceKey, InstanceReport, Marker, NameTag, PlanHead,
+    PlanKey, Profile, Record, Registration, SERVICE_LABELS_MAX, SLOT_BYTES_MAX, ServiceKey, Slot,
+    SlotSet, Stage, slots_root,
 };
+use crux_crdt::service::SpecTag;
 use crux_crdt::sign::{Signed, Verifier, seal_parts};
 use crux_crdt::strew::Strew;
 use crux_crdt::{Digest, Principal};
@@ -78,6 +80,34 @@ fn service(by: u32, n: u32, labels: usize) -> Slot {
     })
 }
 
+/// The slots of a plan with many short entries.
+fn plan() -> SlotSet {
+    let target =
+        crux_crdt::document::Marker { grants_version: 0, generation: 1, id: Digest::default() };
+    let head = PlanHead::new("main".parse().unwrap(), 1, 1, target, Digest::default());
+    let key = |n: u32, at: u32| PlanKey {
+        service: format!("s{}", (n + at) % 90).parse().unwrap(),
+        spec: SpecTag([1; 8]),
+        first: First { term: (n % 7).into(), leader: [2; 8], pass: at.into() },
+    };
+    let one = Amount::new(1, 1).unwrap();
+    let of = |n: u32| (author(n), (0..3).map(|at| (key(n, at), one)).collect());
+    head.slots(&(0..2_000).map(of).collect()).unwrap()
+}
+
+/// The longest statement of a node.
+fn instances() -> Slot {
+    let key = |n: u64| InstanceKey {
+        service: NameTag(n.to_be_bytes()),
+        spec: SpecTag([1; 8]),
+        stage: Stage::Ready,
+        first: First { term: n % 60, leader: [2; 8], pass: 1 },
+    };
+    Slot::InstanceReport(
+        InstanceReport::new((0..256).map(|n| (key(n), 1)).collect()).unwrap().unwrap(),
+    )
+}
+
 /// Resident memory of this process, in bytes.
 fn resident() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
@@ -122,6 +152,16 @@ fn a_replica_takes_no_more_than_it_says() {
             strew.merge_record(whole);
         }
     });
+    // Plans of leaders, which decode to more than their bytes, and what nodes say of them.
+    let (plan, instances) = (plan(), instances());
+    let plans = cost(&mut strew, |strew| {
+        for n in 1..20 {
+            let slots = plan.slots().cloned().chain([instances.clone()]);
+            let whole = record(300_000 + n, slots);
+            strew.merge_act(admission(0, 5_000 + u64::from(n), 300_000 + n));
+            strew.merge_record(whole);
+        }
+    });
     let acts = cost(&mut strew, |strew| {
         for by in 1..5 {
             for number in 2..9_000_u32 {
@@ -144,6 +184,7 @@ fn a_replica_takes_no_more_than_it_says() {
         ("members", members),
         ("labels", labels),
         ("bodies", bodies),
+        ("plans", plans),
         ("acts", acts),
         ("unknown", unknown),
     ];

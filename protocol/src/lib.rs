@@ -12,7 +12,8 @@
 //!     dial     which peers to dial, and when
 //!
 //! Beside it, with events and commands of their own: [`pastiche`], the blob mover; [`unwell`], the health of this
-//! node's services as others see it; and [`picket`], the supervisor of services.
+//! node's services as others see it; [`picket`], the supervisor of services; and [`proctor`], which brings a horde to its
+//! target.
 //! ```
 //!
 //! Nothing here but [`net`] does IO, reads a clock or draws randomness of its own: time is an argument
@@ -35,6 +36,7 @@ pub mod liveness;
 pub mod net;
 pub mod pastiche;
 pub mod picket;
+pub mod proctor;
 pub mod sync;
 pub mod time;
 pub mod unwell;

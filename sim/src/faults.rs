@@ -101,23 +101,29 @@ impl World {
         self.hosts[host].saved = self.hosts[host].disk.copy();
     }
 
-    /// A host is about to lose what it has on its disk.
+    /// A host is about to lose what it has on its disk. It gets back what others hold, unless a cut keeps it from asking
+    /// them: it does not wait for ever, and what it writes then replaces what they hold of it.
     fn release_promises(&mut self, host: usize) {
-        if self.all_others_hold(host) {
+        let may_ask = !self.net.paths.uncut_for(host, self.now).is_zero();
+        if may_ask && self.all_others_hold(host) {
             self.clients.on_lent(host);
         } else {
             self.clients.on_loss(host);
         }
     }
 
-    /// Whether everyone else who runs holds what is on this host's disk, and somebody does.
+    /// Whether everyone else who runs holds what is on this host's disk, on a disk too, and somebody does. A node
+    /// whose disk is full forgets with its process what it holds.
     fn all_others_hold(&self, host: usize) -> bool {
-        let said = self.hosts[host].disk.record(&self.hosts[host].principal()).map(|it| it.total());
+        let author = self.hosts[host].principal();
+        let said = self.hosts[host].disk.record(&author).map(|it| it.total());
         let others = (0..self.hosts.len()).filter(|other| *other != host);
-        let holds = |state: &flock::State| {
-            state.strew().record(&self.hosts[host].principal()).map(|it| it.total()) == said
+        let mut running = others.filter(|other| self.state(*other).is_some()).peekable();
+        let holds = |other: usize| {
+            let in_memory = self.state(other).and_then(|state| state.strew().record(&author));
+            let on_disk = self.hosts[other].disk.record(&author);
+            in_memory.map(|it| it.total()) == said && on_disk.map(|it| it.total()) == said
         };
-        let mut running = others.filter_map(|other| self.state(other)).peekable();
         running.peek().is_some() && running.all(holds)
     }
 
@@ -184,10 +190,11 @@ impl World {
 
     /// Cuts the paths from some hosts to some others.
     pub(super) fn cut(&mut self, from: &BTreeSet<usize>, to: &BTreeSet<usize>, how: Cut) {
-        for a in from {
-            for b in to {
-                self.net.paths.cut(*a, *b, how);
-            }
+        for (a, b) in from.iter().flat_map(|a| to.iter().map(move |b| (*a, *b))) {
+            self.net.paths.cut(a, b, how);
+            let lent: Vec<_> =
+                [a, b].into_iter().filter(|host| self.clients.is_lent(*host)).collect();
+            lent.into_iter().for_each(|host| self.clients.on_loss(host));
         }
         if how == Cut::Refused {
             let between = |a, b| from.contains(&a) && to.contains(&b);

@@ -55,6 +55,11 @@ impl People {
         self.signed.contains(id)
     }
 
+    /// Somebody signed these before the run began.
+    pub(super) fn know(&mut self, documents: &[Arc<Document>]) {
+        self.signed.extend(documents.iter().map(|document| document.id()));
+    }
+
     /// What somebody signs who sees what a node shows. Nothing, if that gives no reason to sign, or no grant.
     pub(super) fn sign(&mut self, write: &Write, shown: &Arc<Documents>) -> Vec<Arc<Document>> {
         let shown = &self.kept.clone().filter(|_| write.old).unwrap_or_else(|| shown.clone());

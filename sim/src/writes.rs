@@ -5,9 +5,10 @@ use std::sync::Arc;
 use crux_crdt::document::{Document, Marker};
 use crux_crdt::fact::Fact;
 use crux_crdt::sign::Terms;
-use crux_protocol::fact::gossiped;
+use crux_protocol::fact::{gossiped, whole};
 use crux_protocol::flock::{Control, STORE_PATIENCE};
-use crux_protocol::link::Topic;
+use crux_protocol::link::{Protocol, Topic};
+use crux_protocol::sync::Request;
 
 use super::invariant::Papers;
 use super::world::World;
@@ -26,6 +27,10 @@ impl World {
             return;
         }
         self.trace.line(self.now, format_args!("n{host} shows that to sign {documents:?}"));
+        if write.stored {
+            let all = documents.into_iter().map(|it| Request::Store(whole(&it.into())).encode());
+            return all.for_each(|body| self.slip_request_in(host, Protocol::Sync, body));
+        }
         if write.unasked || matches!(write.deed, Deed::Flood(_)) {
             let all = documents.into_iter().map(|it| gossiped(&it.into(), |_| false));
             return all.for_each(|data| self.slip_in(host, Topic::Fact, data));

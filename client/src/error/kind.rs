@@ -162,7 +162,7 @@ kinds! {
         [No] "Set the file aside as the hint says; the node fetches its registry from its peers."
     /// The request exceeds a limit.
     LimitReached        "limit_reached"        RESOURCE_EXHAUSTED  Refused  Caller      false
-        [No Unknown] "Ask for less, remove something, or use another node."
+        [No Yes Unknown] "Ask for less, remove something, or use another node."
     /// The disk is full: the node reads and does not write.
     DiskFull            "disk_full"            RESOURCE_EXHAUSTED  Refused  Environment true
         [No] "Make room on the disk; nothing has to be restarted."

@@ -11,6 +11,7 @@
 //!
 //! Errors travel as `google.rpc.Status`; see [`to_status`].
 
+mod detail;
 mod documents;
 pub(crate) mod field;
 mod model;

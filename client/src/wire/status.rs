@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt as _};
 
+use super::detail::{self, ErrorInfo};
 use crate::error::{Error, Kind, LOG_CHARS_MAX};
 
 /// The domain of `ErrorInfo`.
@@ -31,8 +31,12 @@ const FIELDS_MAX: usize = 16;
 /// The error as a status.
 pub fn to_status(err: &Error) -> Status {
     let code = Code::from_i32(err.kind().row().grpc);
-    let details = ErrorDetails::with_error_info(err.kind().as_str(), DOMAIN, metadata(err));
-    Status::with_error_details(code, cut(&err.to_string()), details)
+    let info = ErrorInfo {
+        reason: err.kind().as_str().to_owned(),
+        domain: DOMAIN.to_owned(),
+        metadata: metadata(err),
+    };
+    detail::with_info(code, cut(&err.to_string()), &info)
 }
 
 /// The fields of `ErrorInfo` besides the kind.
@@ -59,7 +63,7 @@ fn metadata(err: &Error) -> HashMap<String, String> {
 /// The status as an error. A kind that only a newer version knows keeps its code's meaning.
 pub fn from_status(status: &Status) -> Error {
     let by_code = Kind::from_grpc(status.code() as i32);
-    let info = status.get_details_error_info().filter(|info| info.domain == DOMAIN);
+    let info = detail::info(status).filter(|info| info.domain == DOMAIN);
     let Some(info) = info else {
         let message = cut(status.message());
         let message = if message.is_empty() { by_code.to_string() } else { message };
@@ -108,6 +112,8 @@ fn max(name: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use tonic_types::{ErrorDetails, StatusExt as _};
+
     use super::*;
     use crate::error::{Fault, StateChanged};
 

@@ -96,7 +96,7 @@ impl FactKind for Arc<Signed<Act>> {
         }
     }
 
-    fn may_state(_: &[Self], _: &Strew) -> Result<(), Refused> {
-        Err(Refused::Kind(Kind::ACT))
+    fn may_state(requests: &[Vec<Self>], _: &Strew) -> Vec<Result<(), Refused>> {
+        vec![Err(Refused::Kind(Kind::ACT)); requests.len()]
     }
 }

@@ -96,7 +96,7 @@ fn decode_optional(
     if input.bool(what)? { Ok(Some(input.bytes(limit, what)?.into())) } else { Ok(None) }
 }
 
-fn decode_number(
+pub(super) fn decode_number(
     input: &mut Decoder<'_>,
     least: u64,
     what: &'static str,

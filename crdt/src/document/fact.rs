@@ -103,12 +103,13 @@ impl FactKind for Arc<Document> {
         strew.merge_document(self)
     }
 
-    fn may_state(all: &[Self], strew: &Strew) -> Result<(), Refused> {
-        strew.documents().may_add_all(all).map_err(|(_, refused)| refused)?;
-        if all.iter().all(|document| strew.takes_document(document)) {
-            Ok(())
-        } else {
-            Err(Refused::NoRoom)
-        }
+    fn may_state(requests: &[Vec<Self>], strew: &Strew) -> Vec<Result<(), Refused>> {
+        let may = strew.documents().may_add_each(requests).into_iter().zip(requests);
+        let check = |(may, documents): (Result<_, (usize, _)>, &Vec<Self>)| {
+            may.map_err(|(_, refused)| refused)?;
+            let room = documents.iter().all(|document| strew.takes_document(document));
+            if room { Ok(()) } else { Err(Refused::NoRoom) }
+        };
+        may.map(check).collect()
     }
 }

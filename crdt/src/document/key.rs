@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{KeyError, KeyKind};
 use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
 use crate::hash::sha3;
+use crate::name::Label;
 use crate::{Digest, Principal};
 
 /// How long a key may be, in bytes.
@@ -32,13 +33,26 @@ impl Key {
     /// [`KeyError`].
     pub fn new(text: &str) -> Result<Self, KeyError> {
         check(text)?;
-        let digest = sha3("crux/document-key/1", &[text.as_bytes()]);
-        Ok(Self { text: text.into(), digest })
+        Ok(Self::known(text.to_owned()))
     }
 
     /// The key of the grant for this user.
     pub fn grant(user: &Principal) -> Self {
-        let text = format!("{}/{user}", KeyKind::GRANT);
+        Self::of_principal(KeyKind::GRANT, user)
+    }
+
+    /// The key of this kind for a principal.
+    pub(super) fn of_principal(kind: &str, of: &Principal) -> Self {
+        Self::known(format!("{kind}/{of}"))
+    }
+
+    /// The key of this kind for a horde.
+    pub(super) fn of_label(kind: &str, of: &Label) -> Self {
+        Self::known(format!("{kind}/{of}"))
+    }
+
+    /// The key with a text that keeps the rules.
+    fn known(text: String) -> Self {
         let digest = sha3("crux/document-key/1", &[text.as_bytes()]);
         Self { text: text.into(), digest }
     }

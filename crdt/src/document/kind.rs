@@ -13,6 +13,10 @@ pub struct KeyKind {
 impl KeyKind {
     /// The kind of grants: `grant/PRINCIPAL`.
     pub const GRANT: &'static str = "grant";
+    /// The kind of targets: `target/HORDE`.
+    pub const TARGET: &'static str = "target";
+    /// The kind of orders to nodes: `node/PRINCIPAL`.
+    pub const NODE: &'static str = "node";
     /// The kind of settings: `setting/NAME`.
     pub const SETTING: &'static str = "setting";
 
@@ -20,10 +24,10 @@ impl KeyKind {
     pub const ALL: [Self; 9] = [
         Self { name: Self::GRANT, is_operators: true },
         Self { name: "rule", is_operators: false },
-        Self { name: "target", is_operators: false },
+        Self { name: Self::TARGET, is_operators: false },
         Self { name: "horde", is_operators: false },
         Self { name: "seat", is_operators: false },
-        Self { name: "node", is_operators: false },
+        Self { name: Self::NODE, is_operators: false },
         Self { name: "secret", is_operators: false },
         Self { name: Self::SETTING, is_operators: true },
         Self { name: "publish", is_operators: false },

@@ -1,4 +1,6 @@
+use super::body::decode_number;
 use crate::Digest;
+use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
 
 /// Orders the documents under one key: by grants version, then generation, then id. The greatest wins. Never by a
 /// clock, and never by the signer.
@@ -16,5 +18,19 @@ impl Marker {
     /// The order among rivals: by generation, then grants version, then id.
     pub const fn as_rival(self) -> (u64, u64, Digest) {
         (self.generation, self.grants_version, self.id)
+    }
+}
+
+impl Canonical for Marker {
+    fn encode(&self, out: &mut Encoder) {
+        out.u64(self.grants_version).u64(self.generation).digest(&self.id);
+    }
+
+    fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            grants_version: decode_number(input, 0, "grants version")?,
+            generation: decode_number(input, 1, "generation")?,
+            id: input.digest("id of a document")?,
+        })
     }
 }

@@ -35,11 +35,36 @@ impl Documents {
         if let [document] = documents {
             return self.may_add(document).map_err(|refused| (0, refused));
         }
-        let mut after = self.clone();
-        for (at, document) in documents.iter().enumerate() {
-            after.may_add(document).map_err(|refused| (at, refused))?;
-            after.merge(document.clone());
+        self.clone().add_all(documents)
+    }
+
+    /// As [`Documents::may_add_all`], of one caller's writes after the other's: each meets what is taken of those
+    /// before it.
+    pub fn may_add_each(&self, all: &[Vec<Arc<Document>>]) -> Vec<Result<(), (usize, Refused)>> {
+        if let [one] = all {
+            return vec![self.may_add_all(one)];
         }
+        let mut after = self.clone();
+        let add = |documents: &Vec<_>| match documents.as_slice() {
+            [document] => after.add(document).map_err(|refused| (0, refused)),
+            documents => {
+                let mut more = after.clone();
+                more.add_all(documents)?;
+                after = more;
+                Ok(())
+            }
+        };
+        all.iter().map(add).collect()
+    }
+
+    fn add_all(&mut self, documents: &[Arc<Document>]) -> Result<(), (usize, Refused)> {
+        let mut all = documents.iter().enumerate();
+        all.try_for_each(|(at, document)| self.add(document).map_err(|refused| (at, refused)))
+    }
+
+    fn add(&mut self, document: &Arc<Document>) -> Result<(), Refused> {
+        self.may_add(document)?;
+        self.merge(document.clone());
         Ok(())
     }
 

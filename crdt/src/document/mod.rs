@@ -39,7 +39,7 @@
 //! When the operator changes K, replicas may differ by what they dropped before they knew, until anti-entropy has
 //! compared them: their indexes differ where a document is missing, and each takes what the other holds. A document
 //! that every replica dropped under a smaller K is lost. Documents from a disk have to meet the newest grants first
-//! ([`Documents::merge_all`]), because an older one, enclosed in a document, may allow fewer.
+//! ([`Strew::restore`](crate::strew::Strew::restore)), because an older one, enclosed in a document, may allow fewer.
 //!
 //! **Asked on reading, never at merge**: whether a document *counts*. G is the greatest version of the grants in any
 //! document of the operator; it follows from the winners that are kept. A user's documents count while its grant is
@@ -62,6 +62,7 @@ mod key;
 mod kind;
 mod marker;
 mod may_add;
+mod node_order;
 mod outcome;
 mod permission;
 mod prefix;
@@ -76,6 +77,7 @@ mod shown;
 mod signed;
 mod state;
 pub mod stored;
+mod target;
 
 pub use body::{Body, CONTENT_MAX, GENERATION_LIMIT, GENERATION_MAX, GRANT_SEALED_MAX};
 pub use error::{DocumentError, KeyError};
@@ -83,6 +85,7 @@ pub use grant::{DOCUMENTS_MAX, GRANT_BYTES_MAX, Grant, PERMISSIONS_MAX};
 pub use key::{KEY_BYTES_MAX, Key};
 pub use kind::KeyKind;
 pub use marker::Marker;
+pub use node_order::{NodeOrder, NodeOrderError, Usage};
 pub use outcome::Outcome;
 pub use permission::{PERMISSION_BYTES_MAX, Permission, PermissionError};
 pub use prefix::Prefix;
@@ -96,6 +99,9 @@ pub use shelf::Shelf;
 pub use shown::Shown;
 pub use signed::Document;
 pub use state::State;
+pub use target::{
+    EARLIER_MAX, Earlier, Hidden, NOTE_BYTES_MAX, TARGET_SERVICES_MAX, Target, TargetError,
+};
 
 /// How many bytes all documents may have together, sealed, where a write is taken.
 pub const BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -2,7 +2,7 @@ use core::fmt;
 use core::str::FromStr;
 use std::sync::Arc;
 
-use super::{Key, Prefix, Scope};
+use super::{Key, KeyKind, Prefix, Scope};
 
 /// How long a permission may be as text, in bytes.
 pub const PERMISSION_BYTES_MAX: usize = 192;
@@ -46,10 +46,10 @@ impl Permission {
             (Self::Horde(hordes), "seat") => {
                 name.split_once('/').is_some_and(|(horde, _)| hordes.has(horde))
             }
-            (Self::Deploy(hordes), "target") => hordes.has(name),
+            (Self::Deploy(hordes), KeyKind::TARGET) => hordes.has(name),
             (Self::Secrets(prefix), "secret") => prefix.begins(name),
             (Self::Hordes, "horde")
-            | (Self::Nodes, "node")
+            | (Self::Nodes, KeyKind::NODE)
             | (Self::Rules, "rule")
             | (Self::Publish, "publish") => true,
             _ => false,

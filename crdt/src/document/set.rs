@@ -36,14 +36,6 @@ impl Documents {
         self.merge_alone(&document)
     }
 
-    /// Merges documents, grants first. So documents from a disk meet the bound in the newest grant of their signer
-    /// only, and none of them is displaced by an older one.
-    pub fn merge_all(&mut self, documents: impl IntoIterator<Item = Arc<Document>>) {
-        let (grants, others): (Vec<_>, Vec<_>) =
-            documents.into_iter().partition(|document| document.key().is_grant());
-        grants.into_iter().chain(others).for_each(|document| _ = self.merge(document));
-    }
-
     fn merge_alone(&mut self, document: &Arc<Document>) -> Outcome {
         let (key, author) = (document.key().digest(), document.signer());
         if crate::planted!(GrantedAtMerge) && !self.counts(document) {

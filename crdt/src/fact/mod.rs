@@ -52,9 +52,11 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// Whether somebody else was faster.
-    pub const fn is_conflict(&self) -> bool {
-        matches!(self, Self::Document(document::Refused::Conflict { .. }))
+    /// Whether somebody else was faster, so that what is written all the same is not what its signer wants: it has a
+    /// rival, or no effect.
+    pub const fn is_overtaken(&self) -> bool {
+        use document::Refused;
+        matches!(self, Self::Document(Refused::Conflict { .. } | Refused::NotGranted(_)))
     }
 }
 
@@ -149,9 +151,6 @@ pub trait FactKind: Clone + Sized {
     fn lacks(strew: &Strew, key: &Digest, value: &Digest) -> bool;
     /// See [`Strew::merge_fact`].
     fn merge(self, strew: &mut Strew) -> Outcome;
-    /// See [`Strew::may_state`].
-    ///
-    /// # Errors
-    /// [`Refused`].
-    fn may_state(all: &[Self], strew: &Strew) -> Result<(), Refused>;
+    /// See [`Strew::may_state_each`]. Every request has facts.
+    fn may_state(requests: &[Vec<Self>], strew: &Strew) -> Vec<Result<(), Refused>>;
 }

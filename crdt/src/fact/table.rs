@@ -263,17 +263,34 @@ macro_rules! facts {
             /// # Errors
             /// [`Refused`]. Nothing was changed; the signer is at fault, or somebody else was faster.
             pub fn may_state(&self, facts: &[Fact]) -> Result<(), Refused> {
+                self.may_state_each(&[facts]).into_iter().collect()
+            }
+
+            /// As [`Strew::may_state`], of one request after the other: each meets what is taken of those before it,
+            /// or of a kind would be if nothing were wrong with the facts of other kinds.
+            pub fn may_state_each(&self, requests: &[&[Fact]]) -> Vec<Result<(), Refused>> {
+                let mut all = vec![Ok(()); requests.len()];
                 $({
-                    let of_kind = facts.iter().filter_map(|fact| match fact {
-                        Fact::$variant(fact) => Some(fact.clone()),
-                        _ => None,
+                    let of_kind = |facts: &[Fact]| -> Vec<$value> {
+                        let of_kind = facts.iter().filter_map(|fact| match fact {
+                            Fact::$variant(fact) => Some(fact.clone()),
+                            _ => None,
+                        });
+                        of_kind.collect()
+                    };
+                    let (places, some): (Vec<_>, Vec<_>) = all
+                        .iter_mut()
+                        .zip(requests.iter().map(|facts| of_kind(facts)))
+                        .filter(|(_, facts)| !facts.is_empty())
+                        .unzip();
+                    let may = if some.is_empty() { Vec::new() } else { FactKind::may_state(&some, self) };
+                    places.into_iter().zip(may).for_each(|(place, may)| {
+                        if place.is_ok() {
+                            *place = may;
+                        }
                     });
-                    let of_kind: Vec<_> = of_kind.collect();
-                    if !of_kind.is_empty() {
-                        FactKind::may_state(&of_kind, self)?;
-                    }
                 })*
-                Ok(())
+                all
             }
         }
     };

@@ -108,7 +108,7 @@ impl FactKind for Arc<Record> {
         }
     }
 
-    fn may_state(_: &[Self], _: &Strew) -> Result<(), Refused> {
-        Err(Refused::Kind(Kind::RECORD))
+    fn may_state(requests: &[Vec<Self>], _: &Strew) -> Vec<Result<(), Refused>> {
+        vec![Err(Refused::Kind(Kind::RECORD)); requests.len()]
     }
 }

@@ -6,7 +6,8 @@ const FIELDS_MAX: usize = 64;
 /// [`super::PROFILE_BYTES_MAX`].
 pub const FIELDS_BYTES_MAX: usize = 3 * 1024;
 
-/// The tagged fields of a profile that this version does not know: `(tag, bytes)`, ascending.
+/// The tagged fields of a profile, or of an order to a node, that this version does not know: `(tag, bytes)`,
+/// ascending.
 ///
 /// They came after this version. They are kept and passed on as they are, so that the profile keeps its
 /// hash and its record is shown; they mean nothing here. Only decoding makes them: a node never signs a
@@ -21,7 +22,7 @@ impl LaterFields {
     }
 
     /// Writes the known fields and these, in the order of their tags.
-    pub(super) fn encode_with(&self, known: &[(u8, Vec<u8>)], out: &mut Encoder) {
+    pub(crate) fn encode_with(&self, known: &[(u8, Vec<u8>)], out: &mut Encoder) {
         let later = self.0.iter().map(|(tag, body)| (*tag, &**body));
         let mut all: Vec<_> =
             known.iter().map(|(tag, body)| (*tag, &**body)).chain(later).collect();
@@ -33,18 +34,18 @@ impl LaterFields {
     }
 
     /// Reads all fields. Each is offered to `known` first, which returns whether it knows the tag.
-    pub(super) fn decode_without(
+    pub(crate) fn decode_without(
         input: &mut Decoder<'_>,
         mut known: impl FnMut(u8, &[u8]) -> Result<bool, DecodeError>,
     ) -> Result<Self, DecodeError> {
-        let count = input.count(FIELDS_MAX, "profile fields")?;
+        let count = input.count(FIELDS_MAX, "tagged fields")?;
         let (mut later, mut last, mut room) = (Vec::new(), 0, FIELDS_BYTES_MAX);
         for _ in 0..count {
-            let tag = input.u8("profile field")?;
+            let tag = input.u8("tagged field")?;
             if tag <= last {
-                return Err(DecodeError::Invalid("order of profile fields"));
+                return Err(DecodeError::Invalid("order of tagged fields"));
             }
-            let body = input.bytes(room, "bytes of profile fields")?;
+            let body = input.bytes(room, "bytes of tagged fields")?;
             (last, room) = (tag, room - body.len());
             if !known(tag, body)? {
                 later.push((tag, body.into()));

@@ -27,6 +27,7 @@ mod kind;
 mod kinds;
 mod labels;
 mod marker;
+mod plan;
 mod profile;
 mod set;
 mod slot;
@@ -42,6 +43,11 @@ pub use kinds::*;
 pub use labels::{LABEL_KEY_BYTES_MAX, LABEL_VALUE_BYTES_MAX};
 pub(crate) use marker::decode_incarnation;
 pub use marker::{INCARNATION_LIMIT, Marker};
+pub use plan::{
+    Amount, FAILED_MAX, Failure, First, Hold, LaterFailure, LaterProblem, NOTE_TEXT_BYTES_MAX,
+    NOTES_MAX, Notes, PASS_LIMIT, PLAN_BITS_MAX, Pass, Plan, PlanEntries, PlanEntry, PlanError,
+    PlanHead, PlanKey, PlanPart, PlanText, PlanTooLarge, Problem, ProblemKind,
+};
 pub use profile::{LABELS_MAX, PROFILE_BYTES_MAX, Profile};
 pub use set::{KindFull, SlotSet};
 pub use slot::{Later, slots_root};

@@ -10,8 +10,10 @@ use proptest::sample::select;
 
 use super::{
     BACKOFF_MAX, CHECK_TIMEOUT, CPU_MILLI, Check, Config, DRAIN, Fields, Image, LOG_BYTES, Limits,
-    MEMORY, Machine, NOFILE, PERIOD, PIDS, Port, PortName, Ports, Probe, QUIT_TIMEOUT,
-    RETRY_FAILED, Register, RegisterAs, Restart, START_PERIOD, START_TIMEOUT, UpdateBy,
+    MEMORY, Machine, Moving, NOFILE, OnMinority, PERIOD, PIDS, PRIORITY, Port, PortName, Ports,
+    Probe, QUIT_TIMEOUT, REPLACE_AFTER, RETRY_FAILED, ROLLOUT_DEADLINE, Register, RegisterAs,
+    ReplaceAfter, Restart, Rollout, START_PERIOD, START_TIMEOUT, STEP_NODES, STEP_PERCENT, Step,
+    UpdateBy,
 };
 use crate::id::BlobId;
 use crate::name::{Label, ServiceName};
@@ -27,12 +29,14 @@ pub fn configs() -> impl Strategy<Value = Config> {
             env(&ports),
             times(),
             limits(),
+            placement(),
         );
-        parts.prop_map(|(mut fields, register, check, env, times, limits)| {
+        parts.prop_map(|(mut fields, register, check, env, times, limits, placement)| {
             (fields.register, fields.check, fields.env, fields.limits) =
                 (register, check, env, limits);
             [fields.period, fields.start_period, fields.start_timeout, fields.drain] = times.0;
             [fields.quit_timeout, fields.backoff_max, fields.retry_failed] = times.1;
+            (fields.priority, fields.rollout, fields.moving) = placement;
             fields.try_into().expect("it keeps the rules")
         })
     })
@@ -165,6 +169,21 @@ fn times() -> impl Strategy<Value = ([Duration; 4], [Duration; 3])> {
     let first = [PERIOD, START_PERIOD, START_TIMEOUT, DRAIN].map(millis);
     let second = [QUIT_TIMEOUT, BACKOFF_MAX, RETRY_FAILED].map(millis);
     (first, second)
+}
+
+/// The keys that only a target uses, often as they are where nothing is written.
+fn placement() -> impl Strategy<Value = (i32, Rollout, Moving)> {
+    let step = prop_oneof![STEP_NODES.prop_map(Step::Nodes), STEP_PERCENT.prop_map(Step::Percent)];
+    let rollout = (step, millis(ROLLOUT_DEADLINE));
+    let rollout = rollout.prop_map(|(step, deadline)| Rollout { step, deadline });
+    let after =
+        prop_oneof![Just(ReplaceAfter::Never), millis(REPLACE_AFTER).prop_map(ReplaceAfter::Time),];
+    let moving = (after, select(vec![OnMinority::Hold, OnMinority::Replace]));
+    let moving =
+        moving.prop_map(|(replace_after, on_minority)| Moving { replace_after, on_minority });
+    let rollout = prop_oneof![Just(Rollout::default()), rollout];
+    let moving = prop_oneof![Just(Moving::default()), moving];
+    (prop_oneof![Just(0), PRIORITY], rollout, moving)
 }
 
 fn limits() -> impl Strategy<Value = Option<Limits>> {

@@ -85,12 +85,28 @@ pub const NOFILE: RangeInclusive<u64> = 16..=1 << 20;
 pub const MEMORY: RangeInclusive<u64> = 1 << 20..=1 << 50;
 /// How many processes and threads an instance may be limited to; the greatest is Linux's `PID_MAX_LIMIT`.
 pub const PIDS: RangeInclusive<u32> = 1..=1 << 22;
+/// Where a service is placed before others: the greater number first. A guess, far beyond the ranks that people tell
+/// apart.
+pub const PRIORITY: RangeInclusive<i32> = -1000..=1000;
+/// On how many nodes a version changes at a time. The greatest is beyond every flock.
+pub const STEP_NODES: RangeInclusive<u16> = 1..=u16::MAX;
+/// Of how many hundredths of the nodes a version changes at a time.
+pub const STEP_PERCENT: RangeInclusive<u8> = 1..=100;
+/// How long a new version may take until it is ready: as [`START_TIMEOUT`].
+pub const ROLLOUT_DEADLINE: RangeInclusive<Duration> = Duration::from_millis(100)..=DAY;
+/// How long a node may be dead until its instances run elsewhere. The longest is as long as a machine is away for
+/// repair; beyond it there is `never`.
+pub const REPLACE_AFTER: RangeInclusive<Duration> = Duration::ZERO..=secs(30 * 24 * 3600);
+// Durations are signed as milliseconds in 32 bits, and none is longer than this one.
+const _: () = assert!(REPLACE_AFTER.end().as_millis() <= u32::MAX as u128);
+const _: () = assert!(REPLACE_AFTER.end().as_nanos() >= RETRY_FAILED.end().as_nanos());
 /// Thousandths of a processor that an instance may be limited to: 0.01 to 4,096 processors.
 pub const CPU_MILLI: RangeInclusive<u32> = 10..=4096 * 1000;
 
 /// The defaults of a config, each with where it comes from.
 pub mod default {
     use super::{Duration, secs};
+    use crate::service::Step;
 
     /// The revision. From issue 15: a first one.
     pub const REV: &str = "v1";
@@ -114,6 +130,12 @@ pub mod default {
     pub const LOG_BYTES: u64 = 40 << 20;
     /// The hard limit with which Linux starts the first process, so that no node needs a right for it.
     pub const NOFILE: u64 = 4096;
+    /// From the design: a guess. Three quarters serve throughout.
+    pub const STEP: Step = Step::Percent(25);
+    /// From the design: as long as a failed service waits for its next try.
+    pub const ROLLOUT_DEADLINE: Duration = secs(5 * 60);
+    /// From the design: a guess, longer than a machine takes to start again in place.
+    pub const REPLACE_AFTER: Duration = secs(30);
     /// Where a service finds programs: what Debian and Alpine give to root and to others, together.
     pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 }

@@ -14,7 +14,7 @@ use crate::record::ServiceKey;
 pub enum Change {
     /// Nothing: they say the same.
     Nothing,
-    /// The running instances stay: times, checks, registrations, the number of instances.
+    /// The running instances stay: times, checks, registrations, the number of instances, what only a target uses.
     Settings,
     /// Instances have to be started with it: the program, or what it was given at its start.
     Instances,
@@ -114,12 +114,15 @@ impl Config {
             backoff_max: new.backoff_max,
             retry_failed: new.retry_failed,
             log_max: new.log_max,
+            priority: new.priority,
+            rollout: new.rollout,
+            moving: new.moving,
             ..old
         }
     }
 
     /// The fields with what is absent written out.
-    fn plain(&self) -> Fields<super::Image> {
+    pub(super) fn plain(&self) -> Fields<super::Image> {
         let (register, update) = (self.registered_as(), self.update_by());
         Fields {
             register: Register::List(register),

@@ -11,9 +11,11 @@ use super::bounds::default;
 use super::check::Check;
 use super::error::{ConfigError, ConfigErrors, Why};
 use super::image::Image;
+use super::moving::Moving;
 use super::policy::{Kind, Limits, Restart, UpdateBy};
 use super::port::Ports;
 use super::register::Register;
+use super::rollout::Rollout;
 use super::written;
 use crate::name::{Label, ServiceName};
 
@@ -145,6 +147,16 @@ pub struct Fields<I> {
     /// How many descriptors an instance may have open, within [`NOFILE`](super::NOFILE); 4,096.
     #[serde(default = "missing::nofile")]
     pub nofile: u64,
+    /// Where a target places it before others: the greater number first, within [`PRIORITY`](super::PRIORITY); 0.
+    /// Nothing makes way for it that runs.
+    #[serde(default, skip_serializing_if = "missing::is_priority")]
+    pub priority: i32,
+    /// How a target brings a new version of it to its nodes.
+    #[serde(default, skip_serializing_if = "Rollout::is_default")]
+    pub rollout: Rollout,
+    /// When a target runs it elsewhere because a node is lost.
+    #[serde(default, rename = "move", skip_serializing_if = "Moving::is_default")]
+    pub moving: Moving,
 }
 
 impl<I> Fields<I> {
@@ -176,6 +188,9 @@ impl<I> Fields<I> {
             limits: None,
             log_max: default::LOG_BYTES,
             nofile: default::NOFILE,
+            priority: 0,
+            rollout: Rollout::default(),
+            moving: Moving::default(),
         }
     }
 
@@ -185,12 +200,12 @@ impl<I> Fields<I> {
         let Self {
             name, rev, horde, kind, image: _, argv0, args, ports, register, check, env, count, period, restart,
             update, start_period, start_timeout, drain, quit_timeout, backoff_max, retry_failed, user, limits,
-            log_max, nofile,
+            log_max, nofile, priority, rollout, moving,
         } = self;
         Fields {
             name, rev, horde, kind, image, argv0, args, ports, register, check, env, count, period, restart,
             update, start_period, start_timeout, drain, quit_timeout, backoff_max, retry_failed, user, limits,
-            log_max, nofile,
+            log_max, nofile, priority, rollout, moving,
         }
     }
 }
@@ -241,5 +256,11 @@ mod missing {
 
     pub(super) const fn nofile() -> u64 {
         default::NOFILE
+    }
+
+    /// Whether it is the priority of a config that says none.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+    pub(super) const fn is_priority(priority: &i32) -> bool {
+        *priority == 0
     }
 }

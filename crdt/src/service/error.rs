@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::bounds::{CONFIG_BYTES_MAX, PLACEHOLDERS_MAX};
+use super::bounds::{CONFIG_BYTES_MAX, PLACEHOLDERS_MAX, PRIORITY};
 use super::port::PortName;
 use crate::units::duration_text;
 
@@ -50,6 +50,12 @@ pub enum Why {
         least: u64,
         /// The greatest.
         most: u64,
+    },
+    /// A priority out of its range.
+    #[error("it is {value}; it must be from {} to {}", PRIORITY.start(), PRIORITY.end())]
+    Priority {
+        /// As written.
+        value: i32,
     },
     /// A duration out of its range.
     #[error("it is {}; it must be from {} to {}", Span(*.value), Span(*.least), Span(*.most))]

@@ -8,10 +8,12 @@ use super::bounds::{self, ENV_NAME_BYTES_MAX};
 use super::check::{Check, Probe};
 use super::config::Fields;
 use super::error::{ConfigError, ConfigErrors, Why};
+use super::moving::ReplaceAfter;
 use super::placeholder::{Placeholder, placeholders};
 use super::policy::{Limits, UpdateBy};
 use super::port::PortName;
 use super::register::{Register, RegisterAs};
+use super::rollout::{Rollout, STEP};
 use crate::name::{NameError, ServiceName};
 use crate::record::SERVICE_LABELS_MAX;
 use crate::record::{LABEL_KEY_BYTES_MAX, LABEL_VALUE_BYTES_MAX};
@@ -33,6 +35,7 @@ impl<I> Fields<I> {
         self.check_checks(&mut wrong);
         self.check_env(&mut wrong);
         self.check_numbers(&mut wrong);
+        self.check_placement(&mut wrong);
         self.check_whole(&mut wrong);
         if wrong.0.is_empty() { Ok(()) } else { Err(ConfigErrors(wrong.0)) }
     }
@@ -157,6 +160,18 @@ impl<I> Fields<I> {
         }
         wrong.number("log_max", self.log_max, &bounds::LOG_BYTES);
         wrong.number("nofile", self.nofile, &bounds::NOFILE);
+    }
+
+    /// Checks what only a target uses.
+    fn check_placement(&self, wrong: &mut Wrong) {
+        let value = self.priority;
+        wrong.unless(bounds::PRIORITY.contains(&value), "priority", || Why::Priority { value });
+        let Rollout { step, deadline } = self.rollout;
+        wrong.unless(step.is_within_bounds(), "rollout.step", || Why::Form(STEP));
+        wrong.duration("rollout.deadline", deadline, &bounds::ROLLOUT_DEADLINE);
+        if let ReplaceAfter::Time(time) = self.moving.replace_after {
+            wrong.duration("move.replace_after", time, &bounds::REPLACE_AFTER);
+        }
     }
 
     /// Checks the length of all texts together.

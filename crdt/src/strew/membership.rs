@@ -44,10 +44,15 @@ pub struct Departure {
 ///
 /// Members are the principals reachable from oneself over admissions. A join admits both ways, so
 /// this is the same set for all of them. It only grows; departures only accumulate.
+///
+/// The operator is never one: an admission of it counts for nothing. Its key decides for the flock and is kept off all
+/// nodes, so whatever says that it is a node is a mistake or a theft; and what the operator signs means the same on
+/// every replica, which an author that is a member on some would not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Membership {
     members: BTreeMap<Principal, Seniority>,
     departures: BTreeMap<Principal, Departure>,
+    operator: Option<Principal>,
     // Acts of authors that are not members: they count from the moment they are.
     dormant: BTreeMap<Principal, BTreeSet<Arc<Signed<Act>>>>,
     generation_max: u64,
@@ -59,9 +64,15 @@ impl Membership {
         Self {
             members: BTreeMap::from([(me, Seniority::ALONE)]),
             departures: BTreeMap::new(),
+            operator: None,
             dormant: BTreeMap::new(),
             generation_max: 0,
         }
+    }
+
+    /// Names the operator. Before the first act.
+    pub(super) const fn set_operator(&mut self, operator: Option<Principal>) {
+        self.operator = operator;
     }
 
     /// Takes as little memory as it can.
@@ -90,6 +101,7 @@ impl Membership {
     fn count(&mut self, act: &Signed<Act>, changed: &mut BTreeSet<Principal>) -> Option<Principal> {
         match act.value().statement {
             Statement::Later(_) => None,
+            Statement::Admit { subject, .. } if self.operator == Some(subject) => None,
             Statement::Admit { subject, generation, .. } => {
                 self.generation_max = self.generation_max.max(generation);
                 let seniority = Seniority { generation, admission: act.id() };

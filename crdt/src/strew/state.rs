@@ -114,9 +114,10 @@ impl Strew {
     }
 
     /// From now on acts of unknown kinds by this principal are shared, as those of a member are: a later version
-    /// gives them a meaning. The operator need not be a member.
+    /// gives them a meaning. The operator is no member: to be called before the first merge.
     pub fn set_operator(&mut self, operator: Option<Principal>) {
         self.operator = operator;
+        self.membership.set_operator(operator);
         operator.into_iter().for_each(|operator| self.wake(operator));
     }
 

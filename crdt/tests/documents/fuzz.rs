@@ -5,11 +5,15 @@ use std::sync::{Arc, LazyLock};
 
 use crux_crdt::Principal;
 use crux_crdt::canon::{Canonical, Decoder};
-use crux_crdt::document::{Body, Document, Grant, Key, Permission, Prefix, Role, Scope, stored};
+use crux_crdt::document::{
+    Body, Document, Earlier, Grant, Key, NodeOrder, Permission, Prefix, Role, Scope, Target, stored,
+};
+use crux_crdt::name::Label;
 use crux_crdt::sign::{Ed25519, Terms, Verifier};
 use proptest::prelude::*;
 
 use crate::grants::{grants, keys, texts};
+use crate::targets::{node_orders, target, targets};
 use crate::world::*;
 
 /// Lets a fuzzer past the signature.
@@ -39,6 +43,8 @@ fn open(bytes: &[u8]) {
         assert_eq!(document.bytes(), read.len());
         let peeked = Document::peek(&mut Decoder::new(bytes));
         assert_eq!(peeked, Ok((document.key().digest(), document.id())));
+        drop(Target::of(&document));
+        drop(NodeOrder::of(&document));
         let mut set = set([]);
         set.merge(document.into());
         set.pack();
@@ -49,6 +55,12 @@ fn feed_all(bytes: &[u8]) {
     decode::<Body>(bytes);
     decode::<Grant>(bytes);
     decode::<Key>(bytes);
+    decode::<Target>(bytes);
+    decode::<Earlier>(bytes);
+    decode::<NodeOrder>(bytes);
+    if let Ok(target) = Target::read(&Label::main_horde(), bytes) {
+        assert_eq!(target.to_canonical(), bytes);
+    }
     open(bytes);
     _ = Document::peek(&mut Decoder::new(bytes));
     let other = &*OTHER;
@@ -71,8 +83,9 @@ static GOOD: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
         users(0, &key_of(0), 2, Some(b"content"), &grant),
         users(0, &key_of(0), 2, Some(b"other"), &grant),
         users(0, &key_of(0), 3, None, &grant),
+        users(0, &key("target/main"), 7, Some(&target().to_canonical()), &grant),
     ];
-    let disk = documents[2..].iter().fold(vec![0; 4], |bytes, document| {
+    let disk = documents[2..6].iter().fold(vec![0; 4], |bytes, document| {
         stored::keep(Some(&bytes), document).unwrap().unwrap_or(bytes)
     });
     documents.iter().map(|document| document.sealed()).chain([disk]).collect()
@@ -87,6 +100,8 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
         1 => bodies.prop_map(|it| it.to_canonical()),
         1 => grants().prop_map(|it| it.to_canonical()),
         1 => keys().prop_map(|it| it.to_canonical()),
+        3 => targets().prop_map(|(_, it)| it.to_canonical()),
+        1 => node_orders().prop_map(|it| it.to_canonical()),
     ];
     let edits = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);
     (good, edits, any::<prop::sample::Index>()).prop_map(|(mut bytes, edits, cut)| {

@@ -127,11 +127,10 @@ proptest! {
         let expected = view(&all);
         let mut held: Vec<_> = all.documents().cloned().collect();
         held.reverse();
-        let mut restored = Documents::default();
-        restored.merge_all(held);
-        prop_assert_eq!(view(&restored), expected.clone());
-        prop_assert_eq!(restored.footprint(), all.footprint());
-        prop_assert!(restored.take_displaced().is_empty());
+        let mut restored = restored(held);
+        prop_assert_eq!(view(restored.documents()), expected.clone());
+        prop_assert_eq!(restored.documents().footprint(), all.footprint());
+        prop_assert!(restored.take_gone().is_empty());
         all.pack();
         prop_assert_eq!(view(&all), expected);
     }

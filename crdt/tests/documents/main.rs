@@ -8,6 +8,7 @@
 //! | `hostile` | bytes that are not a document of this flock, each with its error |
 //! | `grants` | keys, permissions, roles and grants: texts, encodings, what they cover |
 //! | `stored` | what a disk has follows what the replica has |
+//! | `targets` | targets, and orders to nodes: bounds, and which have effect |
 //! | `fuzz` | arbitrary and damaged bytes never panic |
 //! | `vectors` | the bytes and ids of version 1, pinned in `fixtures/` |
 //! | `faults` | each seeded fault breaks a law; with the feature `planted` |
@@ -23,6 +24,7 @@ mod hostile;
 mod laws;
 mod model;
 mod stored;
+mod targets;
 mod vectors;
 mod world;
 mod writes;

@@ -51,9 +51,7 @@ proptest! {
                 }
             }
         }
-        let mut restored = Documents::default();
-        restored.merge_all(disk.all());
-        prop_assert_eq!(view(&restored), view(&set));
+        prop_assert_eq!(view(restored(disk.all()).documents()), view(&set));
         prop_assert_eq!(disk.all().len(), set.documents().count());
     }
 }

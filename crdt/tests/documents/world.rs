@@ -6,7 +6,9 @@ use crux_crdt::canon::Canonical as _;
 use crux_crdt::document::{
     Body, Document, Documents, GENERATION_MAX, Grant, Key, Outcome, Permission, State,
 };
+use crux_crdt::fact::Fact;
 use crux_crdt::sign::{Ed25519, Identity, Terms};
+use crux_crdt::strew::Strew;
 use crux_crdt::{Digest, Principal};
 use proptest::prelude::*;
 
@@ -209,6 +211,12 @@ pub(crate) fn set<'a>(documents: impl IntoIterator<Item = &'a Arc<Document>>) ->
     let mut set = Documents::default();
     documents.into_iter().for_each(|document| _ = set.merge(document.clone()));
     set
+}
+
+/// What a node that starts makes of the documents on its disk.
+pub(crate) fn restored(documents: impl IntoIterator<Item = Arc<Document>>) -> Strew {
+    let documents = documents.into_iter().map(Fact::from);
+    Strew::restore(Principal([0; 32]), Some(operator().principal()), documents)
 }
 
 pub(crate) fn merge(set: &mut Documents, document: &Arc<Document>) -> Outcome {

@@ -50,6 +50,24 @@ proptest! {
     }
 
     #[test]
+    fn plan_head(value in plan_heads()) {
+        check_canonical(&value);
+    }
+
+    #[test]
+    fn plan_parts(head in plan_heads(), entries in plan_entries()) {
+        for slot in head.slots(&entries).unwrap().slots() {
+            check_canonical(slot);
+            prop_assert!(slot.is_within_bounds());
+        }
+    }
+
+    #[test]
+    fn instances_of_a_target(value in instances()) {
+        check_canonical(&value);
+    }
+
+    #[test]
     fn service_key(value in service_keys()) {
         check_canonical(&value);
         let other = ServiceKey { ordinal: value.ordinal ^ 1, ..value.clone() };
@@ -150,7 +168,7 @@ fn fields_of_a_profile_have_one_order_and_a_bound() {
     let refuse = |fields: &[(u8, Vec<u8>)]| {
         Profile::from_canonical(&with_fields(&Profile::default(), fields)).unwrap_err()
     };
-    let disorder = DecodeError::Invalid("order of profile fields");
+    let disorder = DecodeError::Invalid("order of tagged fields");
     assert_eq!(refuse(&[(0, vec![])]), disorder, "no field has the tag 0");
     assert_eq!(refuse(&[(3, vec![]), (3, vec![])]), disorder);
     assert_eq!(refuse(&[(4, vec![]), (3, vec![])]), disorder);
@@ -161,9 +179,9 @@ fn fields_of_a_profile_have_one_order_and_a_bound() {
     assert_eq!(refuse(&[(2, heads(&[7, 7, 2, 1]))]), since);
     assert_eq!(refuse(&[(2, heads(&[7, 7, 1, 1]))]), since);
     let over = [(3, vec![0; FIELDS_BYTES_MAX]), (4, vec![0])];
-    assert!(matches!(refuse(&over), DecodeError::TooLarge { what: "bytes of profile fields", .. }));
+    assert!(matches!(refuse(&over), DecodeError::TooLarge { what: "bytes of tagged fields", .. }));
     let many: Vec<_> = (1..=65).map(|tag| (tag, vec![])).collect();
-    assert!(matches!(refuse(&many), DecodeError::TooLarge { what: "profile fields", .. }));
+    assert!(matches!(refuse(&many), DecodeError::TooLarge { what: "tagged fields", .. }));
 }
 
 /// What a node may sign must fit where others read it.

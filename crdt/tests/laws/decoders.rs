@@ -5,7 +5,10 @@ use crux_crdt::Principal;
 use crux_crdt::act::Act;
 use crux_crdt::blob::{Descriptor, PieceSet};
 use crux_crdt::canon::{Canonical, Decoder};
-use crux_crdt::record::{Header, Marker, Profile, Registration, ServiceKey, Slot};
+use crux_crdt::record::{
+    Header, InstanceReport, Marker, Pass, PlanHead, PlanPart, PlanSlot, Profile, Registration,
+    ServiceKey, Slot,
+};
 use crux_crdt::sign::{Ed25519, Signable, Signed, Verifier};
 use proptest::prelude::*;
 
@@ -41,6 +44,12 @@ fn feed_all(bytes: &[u8]) {
     decode::<Registration>(bytes);
     decode::<ServiceKey>(bytes);
     decode::<Slot>(bytes);
+    decode::<PlanSlot>(bytes);
+    decode::<PlanHead>(bytes);
+    decode::<PlanPart>(bytes);
+    decode::<Pass>(bytes);
+    decode::<InstanceReport>(bytes);
+    decode::<crux_crdt::document::Marker>(bytes);
     decode::<Act>(bytes);
     decode::<Descriptor>(bytes);
     decode::<PieceSet>(bytes);
@@ -84,8 +93,10 @@ proptest! {
     #[test]
     fn a_count_is_no_allocation(bytes in prop::collection::vec(any::<u8>(), 0..16)) {
         // A version byte and then the greatest counts: the limit holds, not the memory.
-        for version in [1, 2] {
+        for version in [1, 2, 5] {
             feed_all(&[&[version, 0xff, 0xff, 0xff, 0xff][..], &bytes].concat());
         }
+        feed_all(&[&[4, 1, 0, 0, 0xff, 0xff, 0xff, 0xff][..], &bytes].concat());
+        feed_all(&[&[0, 0, 0xff, 0xff, 0xff, 0xff][..], &bytes].concat());
     }
 }

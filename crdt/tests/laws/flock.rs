@@ -199,7 +199,7 @@ fn drafts(nodes: usize) -> impl Strategy<Value = Draft> {
     let services = prop::sample::subsequence(vec!["ntp", "dns", "web"], 0..=3);
     let names = (names, any::<bool>());
     let unwell = [&[3, 0, 0, 0, 1][..], &[5; 8], &[2]].concat();
-    let later = vec![vec![0x7f, 1], vec![0x7f, 2], vec![4], unwell];
+    let later = vec![vec![0x7f, 1], vec![0x7f, 2], vec![6], unwell];
     let later = prop::sample::subsequence(later, 0..=2);
     let fields = prop::sample::subsequence(vec![9, 200], 0..=2);
     let rest = (0..2_u16, any::<bool>(), later, fields);

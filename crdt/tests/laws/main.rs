@@ -5,6 +5,7 @@
 //! | `register`, `strew` | merging: any order, number and grouping gives the same bytes |
 //! | `replica` | what the strew promises about one history: covering, resurrection, return, names |
 //! | `room` | what a replica with a limit takes in; bounds of one author |
+//! | `plans`, `instances` | plans of leaders and what nodes say of them: parts, mixes, bounds |
 //! | `canonical`, `envelope` | one encoding for each value; a signed one opens to itself or not at all |
 //! | `strict` | signatures that a laxer verification takes |
 //! | `decoders` | arbitrary bytes never panic |
@@ -16,6 +17,8 @@ mod canonical;
 mod decoders;
 mod envelope;
 mod flock;
+mod instances;
+mod plans;
 mod register;
 mod replica;
 mod room;

@@ -251,6 +251,40 @@ fn unknown_acts_of_an_operator_are_shared_and_bounded() {
     assert!(strew.footprint() <= LIMIT, "{}", strew.footprint());
 }
 
+/// A node with the operator's key, that a member let in: it is no member, nor is anybody by its word, in whatever
+/// order its acts arrive.
+#[test]
+fn an_admission_of_the_operator_counts_for_nothing() {
+    let (operator, friend) = (author(77), author(78));
+    let acts = [
+        admission(identity(0), &operator, 1),
+        admission(&operator, identity(0), 1),
+        admission(&operator, &friend, 2),
+        sign_act(&operator, 3, Statement::Retire { subject: principal(1), incarnation: 9 }),
+        sign_act(identity(0), 2, Statement::admit(principal(1), 2)),
+    ];
+    let members = |named: bool, first: usize| {
+        let mut strew = Strew::new(principal(0));
+        strew.set_operator(named.then_some(operator.principal()));
+        acts.iter().cycle().skip(first).take(acts.len()).for_each(|act| {
+            strew.merge_act(act.clone());
+        });
+        strew.merge_record(signed(&operator, 1, core::iter::empty()).clone());
+        let shown = strew.shown_record(&operator.principal()).is_some();
+        assert_eq!((shown, strew.shares(&acts[2])), (!named, !named));
+        assert_eq!(strew.membership().departed(&principal(1), 1).is_some(), !named);
+        strew.membership().members().collect::<Vec<_>>()
+    };
+    for first in 0..acts.len() {
+        let mut expected = vec![principal(0), principal(1)];
+        expected.sort();
+        assert_eq!(members(true, first), expected, "from act {first} on");
+        expected.extend([operator.principal(), friend.principal()]);
+        expected.sort();
+        assert_eq!(members(false, first), expected, "of a flock without an operator");
+    }
+}
+
 /// All of them together are bounded by the limit of the replica, as records are.
 #[test]
 fn unknown_acts_of_a_crowd_take_twice_the_limit_at_most() {

@@ -8,9 +8,12 @@ use crux_crdt::blob::{BLOB_BYTES_MAX, BlobId, Descriptor, PIECE_BYTES, PieceSet,
 use crux_crdt::canon::{Canonical, Encoder};
 use crux_crdt::path::Endpoint;
 use crux_crdt::record::{
-    Frontier, Header, INCARNATION_LIMIT, LaterFields, Marker, Offer, Profile, Registration,
-    SERVICE_LABELS_MAX, ServiceKey, Slot, Unwell,
+    Amount, Failure, First, Frontier, Header, Hold, INCARNATION_LIMIT, InstanceReport, LaterFields,
+    Marker, Notes, Offer, PASS_LIMIT, PlanEntries, PlanHead, PlanKey, PlanSlot, PlanText, Problem,
+    ProblemKind, Profile, Registration, SERVICE_LABELS_MAX, ServiceKey, Slot, SlotKind as _,
+    Unwell,
 };
+use crux_crdt::service::SpecTag;
 use crux_crdt::{Digest, Principal};
 use proptest::prelude::*;
 
@@ -128,15 +131,115 @@ pub(crate) fn service_keys() -> impl Strategy<Value = ServiceKey> {
 
 /// Of every kind that there is, and of those that there are not.
 pub(crate) fn slots() -> impl Strategy<Value = Slot> {
-    let later = (4..=u8::MAX, prop::collection::vec(any::<u8>(), 0..300));
+    let later = (6..=u8::MAX, prop::collection::vec(any::<u8>(), 0..300));
     let later = later
         .prop_map(|(kind, body)| Slot::from_canonical(&[&[kind][..], &body].concat()).unwrap());
     prop_oneof![
         registrations().prop_map(Slot::Registration),
         descriptors().prop_map(|offer| Slot::Offer(Offer(offer))),
         unwell().prop_map(Slot::Unwell),
+        plan_slots().prop_map(Slot::PlanSlot),
+        instances().prop_map(Slot::InstanceReport),
         later,
     ]
+}
+
+pub(crate) fn firsts() -> impl Strategy<Value = First> {
+    // Few fences, so that many entries have the same.
+    (0..4_u64, 0..3_u8, 0..PASS_LIMIT).prop_map(|(term, leader, pass)| First {
+        term,
+        leader: [leader; 8],
+        pass,
+    })
+}
+
+/// Few entries on few nodes.
+pub(crate) fn plan_entries() -> impl Strategy<Value = PlanEntries> {
+    let amount = (1..=64_u16).prop_flat_map(|count| (Just(count), 0..=count));
+    let amount = amount.prop_map(|(count, released)| Amount::new(count, released).unwrap());
+    let key = ("[a-c]", 0..3_u8, firsts()).prop_map(|(service, spec, first)| PlanKey {
+        service: service.parse().unwrap(),
+        spec: SpecTag([spec; 8]),
+        first,
+    });
+    let entries = prop::collection::btree_map(key, amount, 0..5);
+    prop::collection::btree_map(any::<[u8; 32]>().prop_map(Principal), entries, 0..6)
+}
+
+/// Whole heads, with failures and problems of later builds, too.
+pub(crate) fn plan_heads() -> impl Strategy<Value = PlanHead> {
+    let marker = (0..PASS_LIMIT, 1..PASS_LIMIT, digests());
+    let marker = marker.prop_map(|(grants_version, generation, id)| crux_crdt::document::Marker {
+        grants_version,
+        generation,
+        id,
+    });
+    let failed = prop::collection::btree_map(any::<[u8; 8]>(), 1..=u8::MAX, 0..5);
+    let failed = failed.prop_map(|all| {
+        let of = |(spec, why)| (SpecTag(spec), Failure::from_canonical(&[why]).unwrap());
+        all.into_iter().map(of).collect()
+    });
+    let holds = prop::collection::vec(("[a-z]{1,9}", "\\PC{0,40}"), 0..20);
+    let holds = holds.prop_map(|all| {
+        Notes::of(all.into_iter().map(|(service, why)| Hold {
+            service: service.parse().unwrap(),
+            why: PlanText::of(&why),
+        }))
+    });
+    let problems = ("[a-z]{1,9}", 1..=u8::MAX, any::<u32>(), "\\PC{0,120}");
+    let problems = prop::collection::vec(problems, 0..20).prop_map(|all| {
+        Notes::of(all.into_iter().map(|(service, kind, missing, why)| Problem {
+            service: service.parse().unwrap(),
+            kind: ProblemKind::from_canonical(&[kind]).unwrap(),
+            missing,
+            why: PlanText::of(&why),
+        }))
+    });
+    let pass = (LABEL, 1..PASS_LIMIT, 1..PASS_LIMIT, marker, digests());
+    (pass, failed, holds, problems).prop_map(
+        |((horde, term, pass, target, view), failed, holds, problems)| {
+            let mut head = PlanHead::new(horde.parse().unwrap(), term, pass, target, view);
+            (head.failed, head.holds, head.problems) = (failed, holds, problems);
+            head
+        },
+    )
+}
+
+/// The slots of whole plans.
+fn plan_slots() -> impl Strategy<Value = PlanSlot> {
+    let plans = (plan_heads(), plan_entries(), any::<prop::sample::Index>());
+    plans.prop_map(|(head, entries, at)| {
+        let set = head.slots(&entries).unwrap();
+        let all: Vec<_> = set.slots().filter_map(PlanSlot::of).collect();
+        (*at.get(&all)).clone()
+    })
+}
+
+/// With stages that this build knows, and of later ones.
+pub(crate) fn instances() -> impl Strategy<Value = InstanceReport> {
+    let key = (any::<[u8; 8]>(), 0..3_u8, 1..=9_u8, firsts());
+    prop::collection::btree_map(key, 1..=u16::MAX, 1..20).prop_map(|all| {
+        InstanceReport::from_canonical(&instances_bytes(all.into_iter().collect())).unwrap()
+    })
+}
+
+/// Service, version, stage and first pass.
+type Line = ([u8; 8], u8, u8, First);
+
+/// The encoding of such a statement, whether or not it is one.
+pub(crate) fn instances_bytes(all: Vec<(Line, u16)>) -> Vec<u8> {
+    let fences: std::collections::BTreeSet<_> =
+        all.iter().map(|((.., first), _)| (first.term, first.leader)).collect();
+    let mut out = Encoder::default();
+    out.count(fences.len());
+    fences.iter().for_each(|(term, leader)| _ = out.u64(*term).fixed(leader));
+    out.count(all.len());
+    for ((service, spec, stage, first), count) in all {
+        let fence = fences.iter().position(|it| *it == (first.term, first.leader)).unwrap();
+        out.fixed(&service).fixed(&[spec; 8]).u8(stage).u8(fence.try_into().unwrap());
+        out.u64(first.pass).fixed(&count.to_be_bytes());
+    }
+    out.finish()
 }
 
 /// With conditions that this build knows, and of later ones.

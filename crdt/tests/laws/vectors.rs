@@ -14,9 +14,11 @@ use crux_crdt::blob::{BlobId, Descriptor, PIECE_BYTES, PieceSet, Root};
 use crux_crdt::canon::{Canonical, Encoder};
 use crux_crdt::fingerprint::Fingerprint;
 use crux_crdt::record::{
-    Condition, Frontier, Header, Marker, Offer, Profile, Registration, ServiceKey, ServiceTag,
-    Slot, Unwell, Yields, slots_root,
+    Amount, Condition, Failure, First, Frontier, Header, Hold, InstanceKey, InstanceReport, Marker,
+    NameTag, Notes, Offer, Pass, PlanHead, PlanKey, PlanText, Problem, ProblemKind, Profile,
+    Registration, ServiceKey, ServiceTag, Slot, Stage, Unwell, Yields, slots_root,
 };
+use crux_crdt::service::SpecTag;
 use crux_crdt::sign::{Identity, Signable, Signed};
 use crux_crdt::{Digest, Principal};
 use data_encoding::HEXLOWER;
@@ -199,6 +201,60 @@ fn unwell() {
     found.value("unwell.later", &later);
     found.hex("unwell.later.id", &later.id().0);
     found.compare(include_str!("../fixtures/unwell-2.hex"));
+}
+
+/// A plan in one part and in several, and what a node says of it.
+#[test]
+fn plans() {
+    let mut found = Found::default();
+    let pass = Pass { term: 258, leader: Principal([5; 32]), pass: 7 };
+    found.value("pass", &pass);
+    let first = First::from(pass);
+    let key =
+        |spec, first| PlanKey { service: "web".parse().unwrap(), spec: SpecTag([spec; 8]), first };
+    let entries: BTreeMap<_, _> = [
+        (key(1, first), Amount::new(2, 1).unwrap()),
+        (key(1, First { pass: 9, ..first }), Amount::new(1, 1).unwrap()),
+    ]
+    .into();
+    let target =
+        crux_crdt::document::Marker { grants_version: 2, generation: 3, id: Digest([1; 32]) };
+    let mut head = PlanHead::new("main".parse().unwrap(), 258, 7, target, Digest([2; 32]));
+    let node = |n: u8| Principal([n; 32]);
+    let set = head.clone().slots(&[(node(1), entries.clone())].into()).unwrap();
+    for (slot, name) in set.slots().zip(["head", "part.0"]) {
+        found.value(name, slot);
+        found.hex(&format!("{name}.id"), &slot.id().0);
+    }
+    head.failed = [(SpecTag([9; 8]), Failure::CrashLoop)].into();
+    let (service, why) =
+        ("db".parse().unwrap(), PlanText::of("good[s3.ready: actual(2) >= target(2)]"));
+    head.holds = Notes::of(vec![Hold { service, why }; 17]);
+    let (service, why) = ("s3".parse().unwrap(), PlanText::of("not in the set: 3"));
+    head.problems = Notes::of([Problem { service, kind: ProblemKind::Short, missing: 2, why }]);
+    found.value("head.full", &head);
+    // Enough nodes for two parts.
+    let many: BTreeMap<_, _> = (0..150).map(|n| (node(n), entries.clone())).collect();
+    let set = head.slots(&many).unwrap();
+    for (slot, name) in set.slots().zip(["head", "part.0", "part.1"]) {
+        found.hex(&format!("many.{name}.id"), &slot.id().0);
+    }
+    found.hex("name", &NameTag::of(&"web".parse().unwrap()).0);
+    let key = |stage, first| InstanceKey {
+        service: NameTag([7; 8]),
+        spec: SpecTag([8; 8]),
+        stage,
+        first,
+    };
+    let all = [
+        (key(Stage::Ready, first), 2),
+        (key(Stage::Starting, First { term: 3, ..first }), 1),
+        (key(Stage::Blocked, First::default()), 1),
+    ];
+    let slot = Slot::InstanceReport(InstanceReport::new(all.into()).unwrap().unwrap());
+    found.value("instances", &slot);
+    found.hex("instances.id", &slot.id().0);
+    found.compare(include_str!("../fixtures/plans-2.hex"));
 }
 
 /// The digest of a state is at version 2: it covers each kind that there is something of.

@@ -129,7 +129,7 @@ fn take_in(facts: Vec<Fact>, views: &watch::Sender<Arc<View>>) -> Result<(), Err
         }
     }
     documents.may_add_all(&new).map_err(|(_, refused)| not_taken(&refused))?;
-    documents.merge_all(new);
+    new.into_iter().for_each(|document| _ = documents.merge(document));
     views.send_replace(Arc::new(View { documents: Arc::new(documents), ..View::clone(&view) }));
     Ok(())
 }

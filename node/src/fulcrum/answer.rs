@@ -129,6 +129,18 @@ fn error(error: &ControlError) -> Error {
             Kind::LimitReached,
             "`doctor` says who brought most; the operator can write here still.",
         ),
+        ControlError::Late(Refused::Document(document::Refused::Conflict { .. })) => (
+            Kind::Conflict,
+            "`doc show KEY --rival` shows this write and the other one, and which of them counts; \
+             the next write ends the conflict.",
+        ),
+        ControlError::Late(Refused::Document(document::Refused::NotGranted(_))) => {
+            (Kind::NotGranted, "`doc show KEY` says whether this write counts.")
+        }
+        ControlError::Late(_) => (
+            Kind::LimitReached,
+            "`doc ls` says what of it is there, and `doctor` who brought most.",
+        ),
         ControlError::TooManyFacts(_) => (Kind::LimitReached, "Write them in several requests."),
         ControlError::DiskFull => {
             (Kind::DiskFull, "Make room on the disk; nothing has to be restarted.")
@@ -154,9 +166,36 @@ fn error(error: &ControlError) -> Error {
         ControlError::NotFound => (Kind::NotFound, "`members` lists who there is."),
     };
     let state = match error {
-        ControlError::NotStored { .. } => StateChanged::Yes,
+        ControlError::NotStored { .. } | ControlError::Late(_) => StateChanged::Yes,
         ControlError::LeaderSilent | ControlError::DiskFailed => StateChanged::Unknown,
         _ => StateChanged::No,
     };
     Error::new(kind, error.to_string()).with_hint(hint).with_state(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use crux_crdt::document::Key;
+
+    use super::*;
+
+    /// A person who reads that nothing was written writes once more, and may be surprised by what wins.
+    #[test]
+    fn a_refusal_says_whether_the_document_is_written_all_the_same() {
+        let key: Key = "rule/a".parse().expect("a key");
+        let conflict =
+            document::Refused::Conflict { key: key.clone(), generation: 2, grants_version: 1 };
+        for (refused, kind) in [
+            (Refused::Document(conflict), Kind::Conflict),
+            (Refused::Document(document::Refused::NotGranted(key)), Kind::NotGranted),
+            (Refused::NoRoom, Kind::LimitReached),
+        ] {
+            let early = error(&ControlError::Refused(refused.clone()));
+            assert_eq!((early.kind(), early.state_changed()), (kind, StateChanged::No), "{early}");
+            let late = error(&ControlError::Late(refused));
+            assert_eq!((late.kind(), late.state_changed()), (kind, StateChanged::Yes), "{late}");
+            assert!(late.to_string().contains(&format!("written, at least in part, but {early}")));
+            assert!(kind.row().states.contains(&StateChanged::Yes), "the page of errors says so");
+        }
+    }
 }

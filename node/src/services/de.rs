@@ -93,7 +93,7 @@ impl Error for Fault {
 /// The expected value, in the words of a config.
 fn wanted(expected: &dyn Expected) -> String {
     match expected.to_string() {
-        number if ["u16", "u32", "u64"].contains(&&*number) => "a whole number".to_owned(),
+        number if ["u16", "u32", "u64", "i32"].contains(&&*number) => "a whole number".to_owned(),
         text if text == "a string" => "a text".to_owned(),
         is if is == "a boolean" => "true or false".to_owned(),
         list if list == "a sequence" => "a list".to_owned(),

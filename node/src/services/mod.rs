@@ -29,5 +29,5 @@ mod tests;
 pub use draft::{Draft, Place, Source};
 pub use error::{ConfigError, Located};
 pub use print::print;
-pub use read::read;
+pub use read::{Owner, read};
 pub use words::Words;

@@ -6,7 +6,7 @@ use toml::{Table, Value};
 use crate::error::{Error, Kind};
 
 /// The keys, in the order in which people write them.
-pub(super) const KEYS: [&str; 25] = [
+pub(super) const KEYS: [&str; 28] = [
     "name",
     "rev",
     "horde",
@@ -32,6 +32,9 @@ pub(super) const KEYS: [&str; 25] = [
     "limits",
     "log_max",
     "nofile",
+    "priority",
+    "rollout",
+    "move",
 ];
 
 /// A config as TOML, which [`read`](super::read) reads to the same: a line for each key that differs from

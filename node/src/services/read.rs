@@ -1,6 +1,6 @@
 //! Reads the text of a config.
 
-use crux_crdt::service::{CONFIG_BYTES_MAX, Fields};
+use crux_crdt::service::{CONFIG_BYTES_MAX, Fields, LATER_KEYS};
 use serde::Deserialize as _;
 
 use super::de::Fault;
@@ -9,14 +9,20 @@ use super::error::{ConfigError, Mistake};
 use super::tree::{Key, Node, Value};
 use super::{json_tree, toml_tree};
 
-/// Keys that the config of a service cannot have yet, and will: `docs/design` has what for.
-const LATER: &[&str] = &["group", "sandbox", "entry", "longest_work", "dump_signal", "logs"];
+/// The owner of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// A person, who adds it to this node. Keys that only a target uses are refused: they would have no effect.
+    Person,
+    /// A target, which places it.
+    Target,
+}
 
 /// Reads a config: TOML, or JSON where the text begins with `{`.
 ///
 /// # Errors
 /// Every mistake with its line, column and key; 16 at most.
-pub fn read(text: impl AsRef<[u8]>) -> Result<Draft, ConfigError> {
+pub fn read(text: impl AsRef<[u8]>, owner: Owner) -> Result<Draft, ConfigError> {
     let text = decode(text.as_ref())?;
     let mut wrong = Vec::new();
     let tree = if text.trim_start().starts_with('{') {
@@ -38,6 +44,9 @@ pub fn read(text: impl AsRef<[u8]>) -> Result<Draft, ConfigError> {
         }
     };
     refuse_required(&fields, &tree, &mut wrong);
+    if owner == Owner::Person {
+        refuse_for_targets(&fields, &tree, &mut wrong);
+    }
     match Draft::of(fields) {
         Ok(draft) if wrong.is_empty() => Ok(draft),
         Ok(_) => Err(ConfigError::of(text, wrong)),
@@ -87,9 +96,15 @@ fn refuse_later(tree: &mut Node, wrong: &mut Vec<Mistake>) {
         let later = Mistake::new(at, key, "not there yet");
         wrong.push(later.with_hint("This version of Crux cannot do that. Leave the key out."));
     };
-    if let Some(entries) = tree.entries_mut() {
-        let later = |(key, _): &mut (Key, Node)| LATER.contains(&key.name.as_str());
-        entries.extract_if(.., later).for_each(|(key, _)| refuse(key.at, &key.name));
+    for path in LATER_KEYS {
+        let (table, name) = path.split_once('.').map_or((None, *path), |(a, b)| (Some(a), b));
+        let table = match table {
+            None => Some(&mut *tree),
+            Some(table) => tree.get_mut(table),
+        };
+        let Some(entries) = table.and_then(Node::entries_mut) else { continue };
+        let later = |(key, _): &mut (Key, Node)| key.name == name;
+        entries.extract_if(.., later).for_each(|(key, _)| refuse(key.at, path));
     }
     if let Some(ports) = tree.get_mut("ports").and_then(Node::entries_mut) {
         for (key, port) in ports.iter_mut().filter(|(_, port)| port.get("pass").is_some()) {
@@ -142,6 +157,16 @@ fn add(table: &mut Node, name: &str, text: Option<&str>) {
     let at = table.at;
     if let Some(entries) = table.entries_mut() {
         entries.push((Key { at, name: name.to_owned() }, Node::text(at, text)));
+    }
+}
+
+/// A node places nothing, so a person who adds a service would wait in vain for what these keys say.
+fn refuse_for_targets(fields: &Fields<Source>, tree: &Node, wrong: &mut Vec<Mistake>) {
+    for key in fields.for_targets() {
+        let mistake = Mistake::new(tree.place(key), key, "only a target uses it");
+        let hint =
+            "Leave the key out to run the service on this node; a target places it on several.";
+        wrong.push(mistake.with_hint(hint));
     }
 }
 

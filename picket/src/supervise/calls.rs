@@ -390,6 +390,12 @@ fn needs(config: Config, is_update: bool) -> Result<Prepared, Error> {
             "this node enforces no limits, and the config requires them",
         ));
     }
+    if let Some(key) = config.for_targets().next() {
+        let error = Error::new(Kind::InvalidConfig, format!("`{key}`: only a target uses it"));
+        return Err(
+            error.with_hint("Leave the key out: a node that is given a service places nothing.")
+        );
+    }
     let machine = std::env::consts::ARCH.parse::<Machine>().ok();
     let blob = match (&config.image, machine) {
         (service::Image::Blob(blob), _) => Some(*blob),

@@ -203,20 +203,32 @@ impl State {
         peers
     }
 
-    /// Takes back what was stated and waits, where `check` does not pass it. Returns who waited for it, and why.
-    pub fn refuse_stated<E>(
-        &mut self,
-        check: impl Fn(&[Fact]) -> Result<(), E>,
-    ) -> Vec<(Origin, E)> {
-        let mut refused = Vec::new();
-        self.queue.retain(|(origin, change)| {
-            let Change::State(facts) = change else { return true };
-            let result = check(facts);
-            let passes = result.is_ok();
-            refused.extend(result.err().map(|error| (*origin, error)));
-            passes
+    /// What was stated and waits for the next write, a list for each who waits, in their order.
+    pub fn stated(&self) -> Vec<&[Fact]> {
+        let stated = self.queue.iter().filter_map(|(_, change)| match change {
+            Change::State(facts) => Some(facts.as_slice()),
+            _ => None,
         });
-        refused
+        stated.collect()
+    }
+
+    /// Takes out of the queue what was stated and does not pass, in the order of [`State::stated`].
+    pub fn take_stated(&mut self, passes: &[bool]) -> Vec<(Origin, Change)> {
+        let mut passes = passes.iter();
+        let mut taken = Vec::new();
+        self.queue.retain(|(origin, change)| {
+            let stays = !matches!(change, Change::State(_)) || passes.next().is_none_or(|it| *it);
+            if !stays {
+                taken.push((*origin, change.clone()));
+            }
+            stays
+        });
+        taken
+    }
+
+    /// Puts changes that were taken out before a write back in front of those that wait for the next one.
+    pub fn put_back(&mut self, changes: Vec<(Origin, Change)>) {
+        changes.into_iter().rev().for_each(|it| self.queue.push_front(it));
     }
 
     /// Whether a change of this kind waits or is being written.

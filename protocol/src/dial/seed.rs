@@ -39,7 +39,11 @@ impl Outcome {
         matches!(
             self,
             Self::Refused(
-                Refusal::Secret | Refusal::NameTaken(_) | Refusal::Address | Refusal::Callback
+                Refusal::Secret
+                    | Refusal::NameTaken(_)
+                    | Refusal::Address
+                    | Refusal::Callback
+                    | Refusal::Operator
             ) | Self::Failed(DialFailure::OtherFlock | DialFailure::NotCrux)
         )
     }

@@ -80,10 +80,13 @@ pub enum ControlError {
     /// The change cannot be made. Nothing was changed.
     #[error(transparent)]
     Rejected(#[from] Rejection),
-    /// A fact cannot be taken as its signer wants it. Nothing was changed, unless somebody else was faster while it
-    /// was being written.
+    /// A fact cannot be taken as its signer wants it. Nothing was changed.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// The same, found while the facts were being written: they are on the disk by now, all or some, and other
+    /// members get them. So they may win over what somebody else wrote meanwhile.
+    #[error("written, at least in part, but {0}")]
+    Late(Refused),
     /// More facts than [`STATED_MAX`] in one request. Nothing was changed; the caller is at fault.
     #[error("{0} facts in one request exceed the limit of {STATED_MAX}")]
     TooManyFacts(usize),

@@ -49,8 +49,9 @@ impl State {
         let frontier = self.strew.frontier(&me);
         let said = self.strew.record(&me).cloned();
         self.retry_write_at = Instant::ORIGIN;
-        self.refuse_what_is_behind();
+        let waits = self.take_what_is_behind();
         let write = self.author.start(frontier, said.as_deref());
+        self.author.put_back(waits);
         if self.read_only && write.as_ref().is_none_or(Write::is_empty) {
             self.retry_write_at = now + RETRY_WRITE;
         }
@@ -95,35 +96,53 @@ impl State {
         }
     }
 
-    /// What waited for its turn is looked at again: somebody else may have been faster.
-    fn refuse_what_is_behind(&mut self) {
-        let strew = &self.strew;
-        for (origin, refused) in self.author.refuse_stated(|facts| strew.may_state(facts)) {
-            if let Origin::Control(id) = origin {
-                self.refuse_stated(ControlId(id), refused);
+    /// What waited for its turn is looked at again: somebody else may have been faster. Returns what has no place
+    /// beside what is written now. It waits for the next write, and meets what came of this one.
+    fn take_what_is_behind(&mut self) -> Vec<(Origin, Change)> {
+        let together = self.strew.may_state_each(&self.author.stated());
+        let passes: Vec<_> = together.iter().map(Result::is_ok).collect();
+        let mut waits = Vec::new();
+        for (origin, change) in self.author.take_stated(&passes) {
+            let Change::State(facts) = &change else { continue };
+            match (self.strew.may_state(facts), origin) {
+                (Err(refused), Origin::Control(id)) => {
+                    self.refuse_stated(ControlId(id), refused.into());
+                }
+                (Err(_), _) => {}
+                (Ok(()), _) => waits.push((origin, change)),
             }
         }
+        waits
     }
 
-    fn refuse_stated(&mut self, id: ControlId, refused: Refused) {
+    fn refuse_stated(&mut self, id: ControlId, refused: ControlError) {
         self.stores.remove(&id);
-        self.answer(id, Err(refused.into()));
+        self.answer(id, Err(refused));
     }
 
     /// Merges and publishes what persons stated, which is durable. Returns for whom it is not as stated: somebody
     /// else was faster while it was being written, or there is no place for it any more.
-    fn merge_stated(&mut self, commit: &Commit, now: Instant) -> BTreeMap<Origin, Refused> {
+    fn merge_stated(&mut self, commit: &Commit, now: Instant) -> BTreeMap<Origin, ControlError> {
         let mut late = BTreeMap::new();
         for (origin, change, _) in commit.waiters.iter().filter(|_| commit.durable) {
             let Change::State(facts) = change else { continue };
             let refused = self.strew.may_state(facts).err();
-            let held = facts.iter().filter(|fact| self.merge_written(fact, now)).count();
+            let placed = facts.iter().filter(|fact| self.merge_written(fact, now)).count();
+            if placed == facts.len() && self.strew.may_state(facts).is_ok() {
+                continue;
+            }
             let refused = match refused {
-                Some(refused) if refused.is_conflict() || held < facts.len() => Some(refused),
-                None if held < facts.len() => Some(Refused::NoRoom),
-                _ => None,
+                Some(refused) if refused.is_overtaken() || placed < facts.len() => refused,
+                None if placed < facts.len() => Refused::NoRoom,
+                _ => continue,
             };
-            late.extend(refused.map(|refused| (*origin, refused)));
+            let is_held = |fact: &Fact| {
+                let under = self.strew.under(fact.kind(), &fact.key());
+                under.iter().any(|held| held.id() == fact.id())
+            };
+            let error =
+                if facts.iter().any(is_held) { ControlError::Late } else { ControlError::Refused };
+            late.insert(*origin, error(refused));
         }
         late
     }

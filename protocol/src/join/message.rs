@@ -158,6 +158,8 @@ pub enum Refusal {
     Crossed,
     /// The replica of the node that refuses is full: it takes in no further member.
     Full,
+    /// The key of the joiner, or of the sponsor, is that of the flock's operator.
+    Operator,
 }
 
 impl fmt::Display for Refusal {
@@ -179,6 +181,9 @@ impl fmt::Display for Refusal {
             Self::Chain => f.write_str("the presented admissions do not lead to this node"),
             Self::Disk => f.write_str("the sponsor could not write to its disk"),
             Self::Crossed => f.write_str("both sides join at once; the other handshake continues"),
+            Self::Operator => f.write_str(
+                "one of the two nodes has the operator's key as its own; that key is kept off all nodes",
+            ),
             Self::Full => f.write_str(
                 "the replica there is full (--replica-max) and takes in no further members; \
                  `crux-node doctor` there says who brought most",
@@ -310,6 +315,7 @@ fn encode_refusal(out: &mut Encoder, refusal: &Refusal) {
         Refusal::Disk => out.u8(8),
         Refusal::Crossed => out.u8(9),
         Refusal::Full => out.u8(12),
+        Refusal::Operator => out.u8(13),
     };
 }
 
@@ -325,6 +331,7 @@ fn decode_refusal(input: &mut Decoder<'_>) -> Result<Refusal, DecodeError> {
         8 => Refusal::Disk,
         9 => Refusal::Crossed,
         12 => Refusal::Full,
+        13 => Refusal::Operator,
         found => return Err(DecodeError::Unknown { what: "refusal", found }),
     })
 }

@@ -203,7 +203,7 @@ impl State {
 }
 
 /// Refuses a joiner, and says so.
-fn fail(peer: Principal, id: ReplyId, refusal: Refusal) -> Vec<Output> {
+pub(super) fn fail(peer: Principal, id: ReplyId, refusal: Refusal) -> Vec<Output> {
     vec![refuse(id, refusal), Output::Failed { peer, refusal, joining: false }]
 }
 

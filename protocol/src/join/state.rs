@@ -16,7 +16,7 @@ use super::config::Config;
 use super::joiner::Attempt;
 use super::message::{Hello, Refusal, Request, Response};
 use super::path::path;
-use super::sponsor::Guest;
+use super::sponsor::{Guest, fail};
 use super::transcript;
 use crate::context::Context;
 use crate::genesis::JoinKey;
@@ -158,6 +158,9 @@ impl State {
         facts: &Facts<'_>,
         rng: &mut StdRng,
     ) -> Vec<Output> {
+        if self.is_operator(peer) {
+            return fail(peer, id, Refusal::Operator);
+        }
         let Ok(request) = Request::decode(body, &self.context) else {
             return vec![refuse(id, Refusal::Unexpected)];
         };
@@ -173,6 +176,11 @@ impl State {
             Request::Admission(act) => self.on_admission(peer, id, act, facts),
             Request::Present(chain) => self.on_present(peer, id, &chain, now, facts),
         }
+    }
+
+    /// Whether a peer has the operator's key: no admission makes it a member.
+    fn is_operator(&self, peer: Principal) -> bool {
+        self.context.operator == Some(peer)
     }
 
     fn on_knock(&self, peer: Principal, id: ReplyId, facts: &Facts<'_>) -> Output {
@@ -230,6 +238,13 @@ impl State {
         facts: &Facts<'_>,
         rng: &mut StdRng,
     ) -> Vec<Output> {
+        if self.is_operator(peer) {
+            return if calling {
+                self.end_guest(peer, Refusal::Operator)
+            } else {
+                self.on_refused(peer, Refusal::Operator)
+            };
+        }
         let response = match Response::decode(body, &self.context) {
             Ok(response) => response,
             Err(error) => {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crux_crdt::act::{Act, Statement};
 use crux_crdt::canon::Canonical as _;
 use crux_crdt::fact::Kind;
-use crux_crdt::record::{Frontier, Header, Marker, Profile, Record, slots_root};
+use crux_crdt::record::{Frontier, Header, Marker, Profile, Record, Slot, SlotSet, slots_root};
 use crux_crdt::sign::{Ed25519, Identity, Signed};
 use crux_crdt::strew::Strew;
 use crux_crdt::{Digest, Principal};
@@ -137,4 +137,23 @@ pub(crate) fn merge_all(strew: &mut Strew, facts: &[Arrival]) {
             }
         }
     }
+}
+
+/// A record of this node with the slots of this set.
+pub(crate) fn set_record(number: u8, set: &SlotSet) -> Arc<Record> {
+    slots_record(number, set.slots().cloned())
+}
+
+/// A record of this node with these slots.
+pub(crate) fn slots_record(number: u8, slots: impl IntoIterator<Item = Slot>) -> Arc<Record> {
+    let slots: BTreeMap<_, _> = slots.into_iter().map(|it| (it.id(), Arc::new(it))).collect();
+    let profile = Profile { version: "test".to_owned(), ..Profile::default() };
+    let header = Header {
+        marker: Marker { incarnation: 1, nonce: [number; 16], seq: 1 },
+        slots_root: slots_root(slots.keys()),
+        profile_hash: profile.hash(),
+        acts: Frontier::default(),
+    };
+    let header = Signed::sign(header, &FLOCK, &identity(number));
+    Arc::new(Record::new(header, profile, slots).unwrap())
 }

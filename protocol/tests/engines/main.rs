@@ -12,6 +12,7 @@ mod leader;
 mod liveness;
 mod picket;
 mod places;
+mod proctor;
 mod prune;
 mod reach;
 #[path = "../shared/signed.rs"]

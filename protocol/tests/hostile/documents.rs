@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crux_crdt::document::{self, Body, Document, GENERATION_LIMIT, State};
+use crux_crdt::canon::Canonical as _;
+use crux_crdt::document::{self, Body, Document, GENERATION_LIMIT, Grant, Key, Limit, State};
 use crux_crdt::fact::{Fact, Kind, Refused};
 use crux_crdt::record::Profile;
 use crux_crdt::sign::Identity;
@@ -14,7 +15,8 @@ use crux_crdt::{Digest, Principal};
 use crux_protocol::context::Context;
 use crux_protocol::fact::{gossiped, whole};
 use crux_protocol::flock::{
-    Answer, Command, Control, ControlError, ControlId, Event, Notice, Restored,
+    Answer, Command, Control, ControlError, ControlId, Event, Notice, PersistError, Restored,
+    Ticket,
 };
 use crux_protocol::link::{self, GOSSIP_PAYLOAD_MAX, Protocol, RequestId, Topic, Verdict};
 use crux_protocol::sync::{self, Request, Response};
@@ -210,6 +212,200 @@ fn somebody_is_faster_while_another_write_is_under_way() {
     assert!(is_conflict(rig.answers.last()), "{:?}", rig.answers);
     let id = mine.id();
     assert!(!rig.written.iter().flat_map(|it| &it.facts).any(|fact| fact.id() == id));
+}
+
+/// The same generation: each of both is kept, and one of them wins. This one was published as well, so it is not as if
+/// nothing had been written.
+#[test]
+fn who_was_overtaken_while_the_write_was_under_way_is_told_that_it_is_written() {
+    let winners: BTreeSet<_> = (0..8_u8)
+        .map(|content| {
+            let mut rig = rig(&[]);
+            let (mine, theirs) = (own("rule/a", 0, 1, &[content]), own("rule/a", 0, 1, b"theirs"));
+            rig.disk = Disk::Stuck;
+            assert_eq!(rig.control(state(&[&mine], 1)), None);
+            assert_eq!(gossip(&mut rig, &theirs), Verdict::Accept);
+            rig.answers.clear();
+            rig.unstick();
+            let conflict = Refused::Document(document::Refused::Conflict {
+                key: key("rule/a"),
+                generation: 2,
+                grants_version: 0,
+            });
+            assert_eq!(rig.answers, [Err(ControlError::Late(conflict))]);
+            rig.run(60 * SECOND);
+            assert_eq!(rig.answers.len(), 1, "nobody is asked to store it: {:?}", rig.answers);
+            assert!(stored(&rig, &[]).contains(&mine));
+            let documents = rig.state.strew().documents();
+            let shelf = documents.get(mine.key()).expect("both are held");
+            assert_eq!((shelf.has(&mine), documents.state(shelf)), (true, State::Conflict));
+            shelf.winner().id() == mine.id()
+        })
+        .collect();
+    assert_eq!(winners.len(), 2, "it may win, and it may lose");
+}
+
+/// It has no rival and counts, as whoever repeats it is told.
+#[test]
+fn a_write_that_counts_is_done_though_a_grant_came_while_it_was_under_way() {
+    let mut rig = rig(&[]);
+    let mine = own("rule/a", 0, 1, b"mine");
+    rig.disk = Disk::Stuck;
+    assert_eq!(rig.control(state(&[&mine], 0)), None);
+    assert_eq!(gossip(&mut rig, &grant(1, 1, 1, 4)), Verdict::Accept);
+    rig.answers.clear();
+    rig.unstick();
+    assert_eq!(rig.answers, [Ok(Answer::Done)]);
+    assert_eq!(rig.control(state(&[&mine], 0)), Some(Ok(Answer::Done)));
+}
+
+#[test]
+fn who_is_revoked_while_the_write_is_under_way_is_told_that_it_has_no_effect() {
+    let granted = grant(1, 1, 1, 4);
+    let mut rig = rig(&[&granted]);
+    let stated = users(1, "rule/a", 1, b"x", &granted);
+    rig.disk = Disk::Stuck;
+    assert_eq!(rig.control(state(&[&stated], 0)), None);
+    assert_eq!(gossip(&mut rig, &revoked(1, 2, 2)), Verdict::Accept);
+    rig.answers.clear();
+    rig.unstick();
+    let refused = Refused::Document(document::Refused::NotGranted(key("rule/a")));
+    assert_eq!(rig.answers, [Err(ControlError::Late(refused))]);
+    let documents = rig.state.strew().documents();
+    let shelf = documents.get(stated.key()).expect("it is held");
+    assert_eq!(documents.state(shelf), State::Void);
+}
+
+/// Two of three places are free when the write begins, and one when it ends.
+#[test]
+fn of_several_documents_for_some_of_which_there_is_no_place_it_is_told_that_some_are_written() {
+    let granted = grant(1, 1, 1, 2);
+    let mut rig = rig(&[&granted]);
+    let rules = rules(3);
+    let stated = [1, 2].map(|n| users(1, &rules[n], 1, b"x", &granted));
+    rig.disk = Disk::Stuck;
+    assert_eq!(rig.control(state(&[&stated[0], &stated[1]], 0)), None);
+    assert_eq!(gossip(&mut rig, &users(1, &rules[0], 1, b"x", &granted)), Verdict::Accept);
+    rig.answers.clear();
+    rig.unstick();
+    let most = document::Refused::Limit { what: Limit::OfUser, most: 2 };
+    assert_eq!(rig.answers, [Err(ControlError::Late(most.into()))]);
+    let held = stated.each_ref().map(|it| holds(rig.state.strew(), it));
+    assert_eq!(held, [true, false]);
+    let on_disk = stored(&rig, &[&granted]);
+    assert_eq!(stated.each_ref().map(|it| on_disk.contains(it)), held);
+}
+
+/// Hands in a request, and returns the commands that follow.
+fn ask(rig: &mut Rig, id: u64, document: &Arc<Document>) -> Vec<Command> {
+    let request = state(&[document], 0);
+    rig.state.handle(Event::Control { id: ControlId(id), request }, rig.now)
+}
+
+fn end_write(rig: &mut Rig, ticket: Ticket, result: Result<(), PersistError>) -> Vec<Command> {
+    rig.state.handle(Event::Persisted { ticket, result }, rig.now)
+}
+
+/// The write in these commands, whose only fact is this document.
+#[track_caller]
+fn writes(commands: &[Command], document: &Arc<Document>) -> Ticket {
+    let mut writes = commands.iter().filter_map(|it| match it {
+        Command::Persist { ticket, batch } => Some((*ticket, batch)),
+        _ => None,
+    });
+    let (ticket, batch) = writes.next().unwrap_or_else(|| panic!("no write: {commands:?}"));
+    assert_eq!(batch.facts, [Fact::from(document.clone())]);
+    assert!(batch.gone.is_empty() && writes.next().is_none(), "{commands:?}");
+    ticket
+}
+
+/// A grant of a user under the name of another one.
+fn grant_named_like(number: u8, other: u8) -> Arc<Document> {
+    let name = format!("user-{other}").parse().expect("a name");
+    let permissions = ["rules".parse().expect("a permission")].into();
+    let content = Grant { name, documents: 1, permissions, revoked: false }.to_canonical();
+    own(Key::grant(&user(number).principal()).as_str(), 1, 1, &content)
+}
+
+/// A document that a flock holds, and two documents each of which it takes, but not both, and why not the second.
+type Pair = (Option<Arc<Document>>, [Arc<Document>; 2], document::Refused);
+
+fn pairs() -> [Pair; 5] {
+    let (one, few) = (grant(1, 1, 1, 1), grant(1, 1, 1, 4));
+    let rules = rules(2);
+    let limit = |what, most| document::Refused::Limit { what, most };
+    // The one with the smaller key has its place wherever both are held.
+    let two_of_one = [1, 0].map(|n| users(1, &rules[n], 1, b"x", &one));
+    let two_grants = [grant(1, 1, 1, 9_000), grant(2, 1, 1, 9_000)];
+    let two_names = [grant(1, 1, 1, 1), grant_named_like(2, 1)];
+    let raises = own("rule/a", 2, 1, b"x");
+    let (behind, void) = (own("rule/b", 1, 1, b"x"), users(1, "rule/b", 1, b"x", &few));
+    let taken = document::Refused::NameTaken {
+        name: "user-1".parse().expect("a name"),
+        key: two_names[0].key().clone(),
+    };
+    let conflict =
+        document::Refused::Conflict { key: behind.key().clone(), generation: 1, grants_version: 2 };
+    let not_granted = document::Refused::NotGranted(void.key().clone());
+    [
+        (Some(one), two_of_one, limit(Limit::OfUser, 1)),
+        (None, two_grants, limit(Limit::Granted, document::DOCUMENTS_MAX)),
+        (None, two_names, taken),
+        (None, [raises.clone(), behind], conflict),
+        (Some(few), [raises, void], not_granted),
+    ]
+}
+
+/// Both wait until an earlier write ends, and would be in the next one together.
+#[test]
+fn of_two_requests_that_exclude_each_other_the_second_meets_what_the_first_wrote() {
+    for (held, [first, second], refused) in pairs() {
+        let base: Vec<_> = held.iter().collect();
+        let mut rig = rig(&base);
+        let earlier = own("rule/z", 1, 1, b"x");
+        let commands = ask(&mut rig, 1, &earlier);
+        let ticket = writes(&commands, &earlier);
+        assert!(ask(&mut rig, 2, &first).is_empty() && ask(&mut rig, 3, &second).is_empty());
+        let commands = end_write(&mut rig, ticket, Ok(()));
+        let ticket = writes(&commands, &first);
+        let [.., Command::Answer { id: ControlId(1), result: Ok(Answer::Done) }, _, _] =
+            &commands[..]
+        else {
+            panic!("{commands:?}")
+        };
+        let commands = end_write(&mut rig, ticket, Ok(()));
+        let [
+            Command::Link(link::Command::Publish { topic: Topic::Fact, data }),
+            Command::Answer { id: ControlId(2), result: Ok(Answer::Done) },
+            Command::Answer { id: ControlId(3), result: Err(ControlError::Refused(told)) },
+            Command::Changed,
+        ] = &commands[..]
+        else {
+            panic!("{refused}: {commands:?}")
+        };
+        assert_eq!((data, told), (&message(&first), &Refused::Document(refused)));
+        assert!(holds(rig.state.strew(), &first) && !holds(rig.state.strew(), &second));
+    }
+}
+
+/// What the second one would have met does not come to be.
+#[test]
+fn of_two_requests_that_exclude_each_other_the_second_is_taken_if_the_first_cannot_be_written() {
+    for (held, [first, second], _) in pairs() {
+        let base: Vec<_> = held.iter().collect();
+        let mut rig = rig(&base);
+        let earlier = own("rule/z", 1, 1, b"x");
+        let commands = ask(&mut rig, 1, &earlier);
+        let ticket = writes(&commands, &earlier);
+        assert!(ask(&mut rig, 2, &first).is_empty() && ask(&mut rig, 3, &second).is_empty());
+        let commands = end_write(&mut rig, ticket, Ok(()));
+        let ticket = writes(&commands, &first);
+        rig.give(Event::Persisted { ticket, result: Err(PersistError::Full) });
+        assert_eq!(rig.answers, [Err(ControlError::DiskFull)], "the second one waits");
+        rig.run(10 * SECOND);
+        assert_eq!(rig.answers[1..], [Ok(Answer::Done)]);
+        assert!(holds(rig.state.strew(), &second) && !holds(rig.state.strew(), &first));
+    }
 }
 
 #[test]

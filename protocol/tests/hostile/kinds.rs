@@ -7,11 +7,15 @@ use std::time::Duration;
 use crux_crdt::Digest;
 use crux_crdt::blob::{BlobId, Descriptor, Root};
 use crux_crdt::canon::{Canonical as _, Encoder};
+use crux_crdt::document::Marker as TargetMarker;
 use crux_crdt::fact::{Arrival, Kind};
+use crux_crdt::hash::sha3;
 use crux_crdt::record::{
-    Condition, Frontier, Header, Marker, Offer, Profile, ROWS, Registration, SLOT_BYTES_MAX,
-    SLOTS_MAX, ServiceTag, Slot, SlotKind as _, Unwell, slots_root,
+    Condition, First, Frontier, Header, InstanceKey, InstanceReport, Marker, NameTag, Offer,
+    PlanEntries, PlanHead, Profile, ROWS, Registration, SLOT_BYTES_MAX, SLOTS_MAX, ServiceTag,
+    Slot, SlotKind as _, Stage, Unwell, slots_root,
 };
+use crux_crdt::service::SpecTag;
 use crux_crdt::sign::Signed;
 use crux_protocol::context::{Apart, Context};
 use crux_protocol::flock::Notice;
@@ -52,6 +56,32 @@ fn unwell(number: u16) -> Slot {
     let tag = ServiceTag([high, low, 0, 0, 0, 0, 0, 0]);
     let unwell = Unwell::new([(tag, Condition::Down)]).expect("one");
     unwell.expect("one").into_slot()
+}
+
+/// The part of a plan with that number; from 64 on a head, of which a plan has one.
+fn plan(number: u16) -> Slot {
+    let horde = "main".parse().expect("a label");
+    let target = TargetMarker { grants_version: 0, generation: 1, id: Digest::default() };
+    let Some(index) = u8::try_from(number).ok().filter(|index| *index < 64) else {
+        let head = PlanHead::new(horde, 1, number.into(), target, Digest::default());
+        let set = head.slots(&PlanEntries::new()).expect("it is small");
+        return set.slots().next().expect("the head").clone();
+    };
+    let nodes = (0_u64..).map(|n| sha3("node", &[&n.to_be_bytes()]));
+    let node = { nodes }.find(|node| sha3("crux/plan-node/1", &[&node.0]).0[0] >> 2 == index);
+    let mut out = Encoder::default();
+    // Kind, tag, k, index; one version, one fence, one node with one entry.
+    out.fixed(&[4, 1, 6, index]).count(1).str("web").fixed(&[1; 8]);
+    out.count(1).u64(1).fixed(&[2; 8]).count(1).digest(&node.expect("each part has nodes"));
+    out.count(1).fixed(&[0; 4]).u64(1).fixed(&[0, 1, 0, 1]);
+    Slot::from_canonical(&out.finish()).expect("a part")
+}
+
+fn instances(number: u16) -> Slot {
+    let service = NameTag(u64::from(number).to_be_bytes());
+    let (spec, stage, first) = (SpecTag([1; 8]), Stage::Ready, First::default());
+    let all = [(InstanceKey { service, spec, stage, first }, 1)].into();
+    InstanceReport::new(all).expect("one").expect("one").into_slot()
 }
 
 /// The greatest slot there is, of a kind that nobody knows.
@@ -118,13 +148,15 @@ fn an_author_with_too_many_of_one_kind_is_refused_and_shown_again_with_as_many_a
         1 => bodies((0..count).map(service)),
         2 => bodies((0..count).map(offer)),
         3 => bodies((0..count).map(unwell)),
+        4 => bodies((0..count).map(plan)),
+        5 => bodies((0..count).map(instances)),
         _ => panic!("this test has no slots of kind {number}"),
     };
     for (row, incarnation) in ROWS.iter().zip(2..) {
         let most = u16::try_from(row.most).expect("a small number");
-        // Two of a kind of which there is one have one key.
+        // Two of a kind of which there is one have one key, and a plan has as many slots as there are keys.
         let why = match most {
-            1 => format!("two {} have one key", row.name),
+            1 | 65 => format!("two {} have one key", row.name),
             _ => format!("more than {most} {}", row.name),
         };
         is_refused(&mut rig, row.name, &forged(2 * incarnation, &of(row.number, most + 1)), &why);
@@ -157,7 +189,7 @@ fn an_author_with_641_slots_is_refused() {
 fn a_slot_that_is_too_large_is_refused_whatever_its_kind() {
     let mut rig = rig();
     let large = |kind| vec![[&[kind][..], &[0x5a; SLOT_BYTES_MAX][..]].concat()];
-    for kind in [1, 2, 3, 0x7f] {
+    for kind in [1, 2, 3, 4, 5, 0x7f] {
         is_refused(&mut rig, "a large slot", &forged(2, &large(kind)), "slot body");
     }
 }

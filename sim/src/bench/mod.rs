@@ -5,12 +5,16 @@
 //! registry is measured in round trips only. Nodes begin with the records and admissions of all on
 //! their disks, signed once and shared, as after a restart of everybody: forming by joining would
 //! be measured by `form`.
+//!
+//! Apart from that: [`placement()`] measures the solver of target states, on the caller's clock.
 
 mod growth;
 mod join;
-mod mint;
+pub mod mint;
 mod part;
+mod placement;
 mod plot;
+mod signers;
 mod times;
 
 use core::time::Duration;
@@ -24,7 +28,9 @@ use crate::scenario::Weather;
 pub use growth::{Growth, growth};
 pub use join::{Join, join};
 pub use part::{Part, part};
+pub use placement::{Figure, Kind, Placement, Shape, placement};
 pub use plot::plot;
+pub use signers::Signers;
 pub use times::Times;
 
 /// How long after a host the next one starts: 300 a second. All of thousands at one instant is not

@@ -40,6 +40,32 @@ enum Wrong {
     TooMuch,
 }
 
+impl Asked {
+    /// The node says why it does not take them, and whether they are written all the same.
+    fn refused(&self, why: &fact::Refused, held: &Documents, written: bool) -> Result<(), String> {
+        let Self { host, documents, .. } = self;
+        if let fact::Refused::Document(why) = why
+            && !documents.iter().any(|it| is_true(why, it, held))
+        {
+            return Err(format!("n{host} refused {documents:?} without a reason: {why}"));
+        }
+        let has = |it: &Arc<Document>| held.get(it.key()).is_some_and(|shelf| shelf.has(it));
+        match (documents.iter().any(has), written) {
+            (true, false) if self.is_only_one() => {
+                Err(format!("n{host} holds {documents:?}, which it says that it did not write"))
+            }
+            (false, true) => Err(format!("n{host} wrote {documents:?}, and holds none of them")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether nobody else signs the same: contents differ, grants and deletions may not.
+    fn is_only_one(&self) -> bool {
+        let is_other = |it: &Document| !it.is_deleted() && !it.key().is_grant();
+        matches!(&self.documents[..], [one] if is_other(one))
+    }
+}
+
 /// The documents that people wrote, and what they were told.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
@@ -96,12 +122,8 @@ impl Told {
             Err(ControlError::Busy) if !asked.busy => {
                 Err(format!("n{} is busy, and nothing is written there", asked.host))
             }
-            Err(ControlError::Refused(fact::Refused::Document(why))) => {
-                let is_true = asked.documents.iter().any(|it| is_true(why, it, held));
-                let (host, documents) = (asked.host, &asked.documents);
-                let lie = || format!("n{host} refused {documents:?} without a reason: {why}");
-                if is_true { Ok(()) } else { Err(lie()) }
-            }
+            Err(ControlError::Refused(why)) => asked.refused(why, held, false),
+            Err(ControlError::Late(why)) => asked.refused(why, held, true),
             Err(_) => Ok(()),
         }
     }

@@ -90,7 +90,7 @@ impl Disk {
                     self.acts.insert(act.id(), act);
                 }
                 Fact::Record(record) => self.apply_record(record),
-                fact @ Fact::Document(_) => self.apply_other(&fact),
+                fact @ Fact::Document(_) => self.put(&fact),
             }
         }
         for gone in &batch.gone {
@@ -104,8 +104,8 @@ impl Disk {
         self.removed.extend(batch.removed);
     }
 
-    /// As a node's disk does.
-    fn apply_other(&mut self, fact: &Fact) {
+    /// Puts on it a fact that is neither an act nor a record, as a node's disk does.
+    pub(crate) fn put(&mut self, fact: &Fact) {
         let place = (fact.kind(), fact.key());
         let kept = fact.keep(self.others.get(&place).map(Vec::as_slice));
         if let Some(kept) = kept.expect("what was written is read") {

@@ -28,7 +28,7 @@ pub(crate) fn excused(
         // Whether somebody is dead is a matter of who looks, and when.
         | (Control::Forget(_), E::Alive | E::NotFound) => true,
         // Those who signed know what may be: see `Told`.
-        (Control::State { .. }, E::Refused(_) | E::Busy) => true,
+        (Control::State { .. }, E::Refused(_) | E::Late(_) | E::Busy) => true,
         (Control::LeaderPing, _) => false,
         (_, E::DiskFull) => excuse.full,
         (_, E::Yields) => excuse.twin,

@@ -16,6 +16,9 @@ use crate::world::World;
 /// How long a request may take, as in the libp2p adapter.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The number of a request that no node made: nodes count from one.
+const NOBODYS: RequestId = RequestId(u64::MAX);
+
 /// How late a message is at most that others overtake.
 const LATE_MAX: Duration = Duration::from_secs(2);
 
@@ -46,6 +49,23 @@ impl World {
         let side = self.side_of(conn, by);
         self.transmit(conn, side, Message::Request { id, protocol, body });
         self.queue.push(self.now + REQUEST_TIMEOUT, Happening::TimedOut(by, id));
+    }
+
+    /// A process that runs gets a request that no node made, as from one of its peers, which does not wait for the
+    /// reply.
+    pub(crate) fn slip_request_in(&mut self, host: usize, protocol: Protocol, body: Vec<u8>) {
+        let it = &self.hosts[host];
+        if it.running.is_none() || it.inbox.is_some() {
+            return;
+        }
+        let at = Process { host, boot: it.boot };
+        let peer = self.socket(host).peers.with_open_gate().into_iter().next();
+        let conn = peer.and_then(|peer| Some((peer, self.newest_open(at, &peer)?)));
+        let Some((peer, conn)) = conn else { return };
+        let id = ReplyId(self.socket(host).fresh());
+        let owed = Owed { conn, to: self.side_of(conn, at).other(), request: NOBODYS };
+        self.socket(host).owed.insert(id, owed);
+        self.handle(at, Event::Link(link::Event::Request { id, peer, protocol, body }));
     }
 
     pub(crate) fn send_reply(&mut self, by: Process, id: ReplyId, body: Vec<u8>) {

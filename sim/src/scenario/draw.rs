@@ -294,7 +294,7 @@ impl Draw {
         let old = self.luck.random_range(0..6) == 0;
         let unasked = self.luck.random_range(0..8) == 0;
         let sync = u32::from(!unasked && self.luck.random_range(0..8) == 0);
-        Write { deed, old, unasked, sync }
+        Write { deed, old, unasked, stored: false, sync }
     }
 
     /// What is registered next at a host: something new, or something at another port that is or was

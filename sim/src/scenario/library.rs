@@ -43,6 +43,7 @@ const TEXTS: &[(&str, &str)] = texts![
     "rivals",
     "revoked",
     "documents",
+    "floods",
     "unwell",
     "picket",
 ];

@@ -92,10 +92,11 @@ fn write() -> impl Strategy<Value = Write> {
         user().prop_map(Deed::Flood),
         Just(Deed::Remember),
     ];
-    (deed, any::<bool>(), any::<bool>(), 0..3_u32).prop_map(|(deed, old, unasked, sync)| Write {
+    (deed, any::<[bool; 3]>(), 0..3_u32).prop_map(|(deed, [old, unasked, stored], sync)| Write {
         deed,
         old,
         unasked,
+        stored,
         sync,
     })
 }

@@ -39,7 +39,7 @@ pub enum Deed {
     /// the next version of the grants.
     Revoke(User),
     /// `flood USER`: the user signs a document under more keys than it may have, and one key again and again. Nobody
-    /// is asked: the facts are on the network.
+    /// is asked: the facts are on the network, or a member has them stored.
     Flood(User),
     /// `remember`: somebody keeps a copy of all that the node shows.
     Remember,
@@ -54,6 +54,8 @@ pub struct Write {
     pub old: bool,
     /// `unasked`: nobody is asked; it is on the network.
     pub unasked: bool,
+    /// `stored`: another member, which lies, asks the node to store it.
+    pub stored: bool,
     /// `sync N`: so many other members are to store it.
     pub sync: u32,
 }
@@ -65,7 +67,7 @@ impl User {
 
 impl From<Deed> for Write {
     fn from(deed: Deed) -> Self {
-        Self { deed, old: false, unasked: false, sync: 0 }
+        Self { deed, old: false, unasked: false, stored: false, sync: 0 }
     }
 }
 
@@ -125,7 +127,8 @@ impl fmt::Display for Write {
             Deed::Flood(user) => write!(f, "flood {user}"),
             Deed::Remember => f.write_str("remember"),
         }?;
-        let flags = [(self.old, " as-remembered"), (self.unasked, " unasked")];
+        let flags =
+            [(self.old, " as-remembered"), (self.unasked, " unasked"), (self.stored, " stored")];
         flags.iter().filter(|(is, _)| *is).try_for_each(|(_, text)| f.write_str(text))?;
         if self.sync > 0 { write!(f, " sync {}", self.sync) } else { Ok(()) }
     }
@@ -155,6 +158,7 @@ pub(super) fn read_write(verb: &str, words: &mut Words<'_>) -> Result<Write, Par
         _ => Deed::Remember,
     };
     let (old, unasked) = (words.take("as-remembered"), words.take("unasked"));
+    let stored = words.take("stored");
     let sync = if words.take("sync") { words.value("how many members")? } else { 0 };
-    Ok(Write { deed, old, unasked, sync })
+    Ok(Write { deed, old, unasked, stored, sync })
 }

@@ -317,3 +317,19 @@ fn a_write_that_is_held_is_taken_again_only_if_it_counts() {
     hold_sized("documents", 2, &[6409]);
     hold_sized("documents", 8, &[8666]);
 }
+
+/// While a document was being written the version of the grants went on. It counts all the same, so its
+/// writer is told that it is done, and not that it came late.
+#[test]
+fn a_write_that_counts_in_the_end_is_not_late() {
+    hold_sized("documents", 2, &[3352]);
+    hold_sized("documents", 3, &[5107]);
+    hold_sized("documents", 5, &[1214, 7170]);
+}
+
+/// A disk went back to a copy of it while a cut kept its node from those who hold what is newer. What it promised since
+/// is gone.
+#[test]
+fn nobody_owes_what_a_copy_of_a_disk_does_not_have_behind_a_cut() {
+    hold_sized("chaos", 3, &[1938]);
+}

@@ -3,6 +3,8 @@
 //! | bench | what is timed | how it is seen |
 //! |---|---|---|
 //! | [`converge`] | registration sent to one node → shown by each node | watch streams on all nodes, open before |
+//! | [`documents`] | a document put on one node → shown by each node, beside a registration | looks at all nodes |
+//! | [`join()`] | a fresh node started → it holds a large registry, without and with documents | digests of two nodes |
 //! | [`detect`] | `kill -9` → dead to each survivor; leader killed → first fenced command accepted | watch streams; leader pings without pause |
 //! | [`stall`] | stopped → dead, resumed → alive, and who is wronged | watch streams |
 //! | [`idle`] | CPU time and memory of a flock left alone | the kernel's accounts |
@@ -20,11 +22,15 @@ mod calls;
 mod converge;
 mod cost;
 mod detect;
+mod documents;
 mod files;
 mod idle;
+mod join;
 mod leader;
+mod looks;
 mod machine;
 mod noise;
+mod operator;
 mod pauses;
 mod report;
 mod rig;
@@ -41,8 +47,10 @@ pub use blob::{Moving, blob, limited};
 pub use converge::converge;
 pub use cost::{Cost, Meter};
 pub use detect::detect;
+pub use documents::documents;
 pub use files::files;
 pub use idle::idle;
+pub use join::{Joining, join};
 pub use machine::Machine;
 pub use report::{Absent, Idle, Latency, Report, Value};
 pub use samples::{Figure, Samples, Spread};

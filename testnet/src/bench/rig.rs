@@ -7,9 +7,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rustix::process::Pid;
 
 use super::Bench;
+use super::operator::Operator;
 use super::sightings::Sightings;
 use crate::Error;
 use crate::process::{Cluster, ClusterOptions, Home, NodeClient};
+
+/// The name of the flock.
+const FLOCK: &str = "bench";
 
 /// How long the nodes of a bench may take to form: 25 processes on two cores start slowly.
 pub(super) const FORM_WITHIN: Duration = Duration::from_secs(120);
@@ -29,8 +33,18 @@ pub(super) async fn formed(bench: &Bench) -> Result<Cluster, Error> {
 
 /// As [`formed`], with further flags for each node.
 pub(super) async fn formed_with(bench: &Bench, flags: &[String]) -> Result<Cluster, Error> {
+    started(bench, Home::temporary()?, flags).await
+}
+
+/// As [`formed`], of a flock with an operator, whose key only this process has.
+pub(super) async fn operated(bench: &Bench) -> Result<(Cluster, Operator), Error> {
     let home = Home::temporary()?;
-    let options = ClusterOptions { exe: bench.exe.clone(), home, flock: "bench".to_owned() };
+    let operator = Operator::make(FLOCK, &home.secret())?;
+    Ok((started(bench, home, &[]).await?, operator))
+}
+
+async fn started(bench: &Bench, home: Home, flags: &[String]) -> Result<Cluster, Error> {
+    let options = ClusterOptions { exe: bench.exe.clone(), home, flock: FLOCK.to_owned() };
     let mut cluster = Cluster::with_nodes(options, bench.nodes).await?;
     for at in 0..bench.nodes {
         cluster.node(at).spec_mut().flags = flags.to_vec();
@@ -67,4 +81,9 @@ pub(super) fn progress(what: &'static str, rounds: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} ({elapsed})")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(rounds as u64).with_style(style).with_message(what)
+}
+
+/// What went wrong before there was anything to measure.
+pub(super) fn broken(error: impl std::fmt::Display) -> Error {
+    Error::Broken(error.to_string())
 }

@@ -81,6 +81,13 @@ impl Samples {
         }
     }
 
+    /// The median of each batch in which something was recorded, in milliseconds.
+    #[must_use]
+    pub fn medians(&self) -> Vec<f64> {
+        let filled = self.batches.iter().filter(|batch| !batch.is_empty());
+        filled.map(|batch| millis(batch.value_at_quantile(0.50))).collect()
+    }
+
     /// The figures; `None` if nothing was recorded.
     #[must_use]
     pub fn figure(&self) -> Option<Figure> {

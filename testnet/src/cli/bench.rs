@@ -12,6 +12,10 @@ use crate::output::{say, say_json};
 pub(super) enum Verb {
     /// A registration on one node, until every node shows it
     Converge(Rounds),
+    /// A document put on one node, until every node shows it, beside a registration
+    Documents(Rounds),
+    /// A fresh node joins a large registry, without and with documents
+    Join(Join),
     /// A node killed, until every survivor shows it dead; the leader killed, until the next commands
     Detect(Rounds),
     /// A quarter of the nodes stopped and resumed at random: who is shown dead, and who wrongly
@@ -55,6 +59,22 @@ pub(super) struct Rounds {
     /// Have a blob of 1 GiB move between two nodes all the while (converge only)
     #[arg(long)]
     bulk: bool,
+}
+
+/// How large a registry
+#[derive(Debug, clap::Args)]
+pub(super) struct Join {
+    #[command(flatten)]
+    common: Common,
+    /// How many registrations there are, in hundreds of members that do not run
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(250..=1_000_000))]
+    registrations: u32,
+    /// How many documents there are in the second half; 0 leaves it out
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(0..=16_000))]
+    documents: u32,
+    /// How often a node joins, in each half
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
+    rounds: u16,
 }
 
 /// How long to measure
@@ -181,6 +201,18 @@ pub(super) async fn run(verb: Verb, exe: PathBuf) -> Result<(), Error> {
         Verb::Converge(args) => {
             let bench = Bench { bulk: args.bulk, ..args.common.bench(exe) };
             (bench::converge(&bench, args.rounds).await?, args.common.json)
+        }
+        Verb::Documents(args) => {
+            (bench::documents(&args.common.bench(exe), args.rounds).await?, args.common.json)
+        }
+        Verb::Join(args) => {
+            let joining = bench::Joining {
+                bench: args.common.bench(exe),
+                rounds: args.rounds.into(),
+                registrations: usize::try_from(args.registrations).unwrap_or(usize::MAX),
+                documents: args.documents,
+            };
+            (bench::join(&joining).await?, args.common.json)
         }
         Verb::Detect(args) => {
             (bench::detect(&args.common.bench(exe), args.rounds).await?, args.common.json)

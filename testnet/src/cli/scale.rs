@@ -33,6 +33,8 @@ pub(super) struct Args {
 
 /// How many nodes the partition and the join have.
 const SOME: usize = 25;
+/// How many documents there are in the second join.
+const DOCUMENTS: usize = 1_000;
 
 /// Measures and prints. Wall times go to standard error.
 pub(super) fn run(args: &Args) -> Result<(), Error> {
@@ -68,14 +70,17 @@ fn held(violation: Option<&Violation>) -> Result<(), Error> {
 }
 
 fn rest(seed: u64) -> Result<(), Error> {
-    let found = join(seed, SOME);
-    held(found.violation.as_ref())?;
-    say(format_args!(
-        "join of a fresh node into {} registrations of 400 authors, {SOME} nodes: {}, {:.1} MB",
-        found.registrations,
-        seconds(found.joined),
-        Duration::from_micros(found.bytes).as_secs_f64()
-    ));
+    for documents in [0, DOCUMENTS] {
+        let found = join(seed, SOME, documents);
+        held(found.violation.as_ref())?;
+        say(format_args!(
+            "join of a fresh node into {} registrations of 400 authors and {documents} documents, \
+             {SOME} nodes: {}, {:.1} MB",
+            found.registrations,
+            seconds(found.joined),
+            Duration::from_micros(found.bytes).as_secs_f64()
+        ));
+    }
     for (how, nodes) in [(Cut::Refused, SOME), (Cut::Silent, SOME), (Cut::Refused, 4 * SOME)] {
         let found = part(seed, nodes, how);
         held(found.violation.as_ref())?;

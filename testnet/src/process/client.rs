@@ -75,6 +75,12 @@ impl NodeClient {
         Self { node: node.into(), client: Client::lazy(data_dir, limit) }
     }
 
+    /// The name of the node.
+    #[must_use]
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+
     /// Asks the node for an operation.
     ///
     /// # Errors

@@ -51,6 +51,7 @@ const CRATES: &[Crate] = &[
             layer("net", &["net"], &["base", "link"]),
             layer("mover", &["pastiche"], &["base", "link"]),
             layer("supervisor", &["picket"], &["base", "rules"]),
+            layer("targets", &["proctor"], &["base", "supervisor"]),
             layer("engines", &["join", "liveness", "sync", "unwell"], &["base", "rules", "link"]),
             layer("facts", &["fact"], &["base", "link"]),
             layer("dial", &["dial"], &["base", "link", "engines"]),

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-use crux_client::model::Member;
+use crux_client::model::{Member, MemberState};
 use crux_crdt::document::Key;
 use crux_sim::scenario::{Cut, Hosts};
 use crux_testnet::chaos::{Fault, Rig};
@@ -141,6 +142,28 @@ impl Flock {
             let zones: Vec<_> = members.iter().map(|members| zones(members)).collect();
             let all = zones.iter().all(|zones| *zones == expected);
             Ok(Seen::when(all, (), |()| format!("  {zones:?}")))
+        });
+        ok(seen.await);
+    }
+
+    /// Waits until a member is in such a state for these nodes; none: they do not list it.
+    async fn until_state(
+        &self,
+        by: Range<usize>,
+        name: &str,
+        is: impl Fn(Option<MemberState>) -> bool,
+    ) {
+        let clients = self.rig.clients();
+        let what = format!("the nodes {by:?} show another state of {name}");
+        let seen = wait::until(&what, WITHIN, async || {
+            let asked = join_all(clients[by.clone()].iter().map(NodeClient::members)).await;
+            let members: Vec<_> = asked.into_iter().collect::<Result<_, _>>()?;
+            let state = |all: &Vec<Member>| {
+                all.iter().find(|it| it.node.as_str() == name).map(|it| it.state)
+            };
+            let states: Vec<_> = members.iter().map(state).collect();
+            let all = states.iter().all(|state| is(*state));
+            Ok(Seen::when(all, (), |()| format!("  {states:?}")))
         });
         ok(seen.await);
     }
@@ -326,4 +349,24 @@ async fn settings_have_effect_on_every_node() {
     flock.until_logged("the flock has no setting/log").await;
     flock.operator(3, &["setting", "unset", "labels/n2"]).await;
     flock.until_zones(["n0 a -", "n1 a -", "n2 a -", "n3 a -"]).await;
+}
+
+/// By itself a node waits for 72 hours.
+#[tokio::test]
+async fn the_dead_are_forgotten_after_the_time_that_the_operator_sets() {
+    let after = Duration::from_secs(10);
+    let mut flock = Flock::start().await;
+    let left = 0..3;
+    flock.operator(1, &["setting", "set", "forget_after", "10s", "--sync", "3"]).await;
+    let since = Instant::now();
+    ok(flock.rig.kill(3));
+    flock.until_state(left.clone(), "n3", |state| state == Some(MemberState::Dead)).await;
+    flock.until_state(left, "n3", |state| matches!(state, None | Some(MemberState::Retired))).await;
+    let took = since.elapsed();
+    assert!(took >= after, "{took:?}");
+
+    // It was not told to go for good.
+    ok(flock.rig.start(3));
+    flock.until_one().await;
+    flock.until_state(ALL, "n3", |state| state == Some(MemberState::Alive)).await;
 }

@@ -24,14 +24,23 @@ use text::{Passage, opens_as_noun, phrases};
 use words::{EXCEPTIONS, Exception, OPENERS, OPENERS_OF_COMMENTS};
 
 /// Code with strings that people read, and the tests in it.
-const PRODUCT: &[&str] =
-    &["crdt/src", "client/src", "protocol/src", "picket/src", "node/src", "sim/src", "testnet/src"];
+const PRODUCT: &[&str] = &[
+    "crdt/src",
+    "khan/src",
+    "client/src",
+    "protocol/src",
+    "picket/src",
+    "node/src",
+    "sim/src",
+    "testnet/src",
+];
 const TESTS: &[&str] = &["tests", "tests.rs", "testing.rs"];
 /// Places in which comments, too, never open with What.
 const STRICT: &[&str] = &[
     "client",
     "crdt/src/record/kinds/unwell.rs",
     "crdt/src/service",
+    "khan",
     "node/src/api",
     "node/src/cli",
     "node/src/config",

@@ -10,7 +10,9 @@
 //! [`SLOTS_MAX`](super::SLOTS_MAX). So a kind that is full never takes another's place, and its owner gets
 //! [`KindFull`](super::KindFull).
 
+mod instances;
 mod offer;
+mod plan_slot;
 mod registration;
 mod service_key;
 mod unwell;
@@ -20,7 +22,9 @@ use super::slot::{Later, slot_kinds};
 use crate::blob::BlobId;
 use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
 
+pub use instances::{InstanceKey, InstanceReport, LaterStage, NameTag, Stage};
 pub use offer::Offer;
+pub use plan_slot::{PlanPlace, PlanSlot};
 pub use registration::{Registration, SERVICE_LABELS_MAX};
 pub use service_key::{KEY_PART_BYTES_MAX, ServiceKey, ServiceTag};
 pub use unwell::{Condition, LaterCondition, Unwell};
@@ -37,4 +41,12 @@ slot_kinds! {
     /// Which of the node's registrations are not up. None: all are.
     3 => Unwell keyed ();
     "statements about health", at most 1, owner Part, shown ByKey.
+
+    /// A piece of the plan that the node, leader of its horde, made: the head, or the entries of some nodes.
+    4 => PlanSlot keyed PlanPlace;
+    "slots of a plan", at most 65, owner Part, shown ByKey.
+
+    /// The instances that the node runs for a target. None: it runs none.
+    5 => InstanceReport keyed ();
+    "statements about a target's instances", at most 1, owner Part, shown ByKey.
 }

@@ -110,6 +110,10 @@ fn numbers_and_durations_are_within_their_ranges() {
         ("quit_timeout", QUIT_TIMEOUT, |it, to| it.quit_timeout = to),
         ("backoff_max", BACKOFF_MAX, |it, to| it.backoff_max = to),
         ("retry_failed", RETRY_FAILED, |it, to| it.retry_failed = to),
+        ("rollout.deadline", ROLLOUT_DEADLINE, |it, to| it.rollout.deadline = to),
+        ("move.replace_after", REPLACE_AFTER, |it, to| {
+            it.moving.replace_after = ReplaceAfter::Time(to);
+        }),
         ("check[0].timeout", CHECK_TIMEOUT, |it, to| {
             it.check = vec![Check { timeout: to, ..exec(1, 0) }];
         }),
@@ -159,6 +163,31 @@ fn numbers_and_durations_are_within_their_ranges() {
             assert!(with(beyond)[0].starts_with(&format!("`{key}`: it ")), "{key}: {beyond}");
         }
     }
+}
+
+#[test]
+fn priorities_and_steps_are_within_their_ranges() {
+    let with = |set: fn(&mut Fields<Image>)| {
+        let mut fields = fields();
+        set(&mut fields);
+        wrong(fields)
+    };
+    let right: [fn(&mut Fields<Image>); 6] = [
+        |it| it.priority = -1000,
+        |it| it.priority = 1000,
+        |it| it.rollout.step = Step::Nodes(1),
+        |it| it.rollout.step = Step::Nodes(u16::MAX),
+        |it| it.rollout.step = Step::Percent(1),
+        |it| it.rollout.step = Step::Percent(100),
+    ];
+    assert!(right.into_iter().map(with).all(|wrong| wrong.is_empty()));
+    let wrong = |set, why: &str| assert_eq!(with(set), [why]);
+    wrong(|it| it.priority = -1001, "`priority`: it is -1001; it must be from -1000 to 1000");
+    wrong(|it| it.priority = 1001, "`priority`: it is 1001; it must be from -1000 to 1000");
+    let step = "`rollout.step`: write a number of nodes from 1 to 65535, or a share of them from \"1%\" to \"100%\"";
+    wrong(|it| it.rollout.step = Step::Nodes(0), step);
+    wrong(|it| it.rollout.step = Step::Percent(0), step);
+    wrong(|it| it.rollout.step = Step::Percent(101), step);
 }
 
 #[test]

@@ -100,6 +100,9 @@ fn only_what_a_program_was_started_with_needs_new_instances() {
         ("backoff_max", Change::Settings, |it| it.backoff_max *= 2),
         ("retry_failed", Change::Settings, |it| it.retry_failed *= 2),
         ("log_max", Change::Settings, |it| it.log_max *= 2),
+        ("priority", Change::Settings, |it| it.priority = 1),
+        ("rollout", Change::Settings, |it| it.rollout.step = Step::Nodes(1)),
+        ("move", Change::Settings, |it| it.moving.on_minority = OnMinority::Replace),
         ("nothing", Change::Nothing, |_| ()),
     ];
     for (key, change, set) in rows {

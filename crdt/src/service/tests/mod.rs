@@ -1,8 +1,10 @@
 //! The laws of configs: what they are written as, their bounds, what follows from them.
 
 mod bounds;
+mod canonical;
 mod follows;
 mod serde;
+mod targets;
 
 use core::num::NonZeroU16;
 

@@ -37,6 +37,45 @@ fn absent_keys_are_the_defaults() {
 }
 
 #[test]
+fn what_only_a_target_uses_is_written_where_it_is_not_the_default() {
+    let mut fields = fields();
+    (fields.priority, fields.rollout.step) = (-5, Step::Nodes(3));
+    fields.moving.replace_after = ReplaceAfter::Never;
+    let json = serde_json::to_value(Config::try_from(fields.clone()).unwrap()).unwrap();
+    assert_eq!(json["priority"], json!(-5));
+    assert_eq!(json["rollout"], json!({"step": 3, "deadline": "5m"}));
+    assert_eq!(json["move"], json!({"replace_after": "never", "on_minority": "hold"}));
+    let with = |key: &str, value: serde_json::Value| {
+        let mut json = json!({"name": "web", "image": "07".repeat(32)});
+        json[key] = value;
+        read(&json).unwrap()
+    };
+    let percent = with("rollout", json!({"step": "7%"}));
+    let rollout = Rollout { step: Step::Percent(7), ..Rollout::default() };
+    assert_eq!(percent.rollout, rollout);
+    let moving = with("move", json!({"on_minority": "replace", "replace_after": "1h"})).moving;
+    let hour = ReplaceAfter::Time(core::time::Duration::from_secs(3600));
+    assert_eq!(moving, Moving { replace_after: hour, on_minority: OnMinority::Replace });
+    for (key, same) in [("priority", json!(0)), ("rollout", json!({})), ("move", json!({}))] {
+        assert_eq!(*with(key, same), self::fields(), "{key}");
+    }
+}
+
+/// A key that comes later is not one that a config has; and a word of its own says so only where serde knows none.
+#[test]
+fn keys_that_come_later_are_unknown() {
+    for key in LATER_KEYS {
+        let mut json = json!({"name": "web", "image": "07".repeat(32)});
+        match key.split_once('.') {
+            None => json[key] = json!(1),
+            Some((table, key)) => json[table] = json!({key: 1}),
+        }
+        let err = read(&json).unwrap_err();
+        assert!(err.contains("unknown field"), "{key}: {err}");
+    }
+}
+
+#[test]
 fn ports_keep_their_order() {
     let config: Config = serde_json::from_str(&format!(
         r#"{{"name": "web", "image": "{}", "ports": {{"z": "auto", "a": 80}}}}"#,
@@ -89,6 +128,27 @@ fn reading_keeps_the_rules_and_refuses_unknown_keys() {
         ("restart", json!("sometimes"), "unknown variant `sometimes`"),
         ("kind", json!("svc1"), "unknown variant `svc1`"),
         ("register", json!(null), "invalid type: null"),
+        ("priority", json!(1001), "`priority`: it is 1001; it must be from -1000 to 1000"),
+        ("priority", json!("1"), "invalid type: string"),
+        ("priority", json!(0.5), "invalid type: floating point"),
+        ("rollout", json!({"step": 0}), "`rollout.step`: write a number of nodes"),
+        ("rollout", json!({"step": -1}), "write a number of nodes from 1 to 65535"),
+        ("rollout", json!({"step": 65_536}), "write a number of nodes from 1 to 65535"),
+        ("rollout", json!({"step": "0%"}), "`rollout.step`: write a number of nodes"),
+        ("rollout", json!({"step": "101%"}), "`rollout.step`: write a number of nodes"),
+        ("rollout", json!({"step": "300%"}), "or a share of them from"),
+        ("rollout", json!({"step": "12.5%"}), "or a share of them from"),
+        ("rollout", json!({"step": "+5%"}), "or a share of them from"),
+        ("rollout", json!({"step": "05%"}), "or a share of them from"),
+        ("rollout", json!({"step": "5"}), "or a share of them from"),
+        ("rollout", json!({"step": 0.25}), "a share of them as in"),
+        ("rollout", json!({"deadline": "0s"}), "`rollout.deadline`: it is 0s"),
+        ("rollout", json!({"canary": 1}), "unknown field `canary`"),
+        ("move", json!({"replace_after": "31d"}), "`move.replace_after`: it is 31d"),
+        ("move", json!({"replace_after": "always"}), "write a whole number and one of"),
+        ("move", json!({"replace_after": 30}), "or \"never\""),
+        ("move", json!({"on_minority": "wait"}), "unknown variant `wait`"),
+        ("move", json!({"stop_when_cut_off": "never"}), "unknown field `stop_when_cut_off`"),
     ] {
         let err = with(key, value.clone());
         assert!(err.contains(why), "{key} = {value}: {err}");

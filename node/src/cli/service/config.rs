@@ -7,7 +7,7 @@ use std::path::Path;
 use crux_crdt::service::CONFIG_BYTES_MAX;
 
 use crate::error::{Error, Kind};
-use crate::services::{self, Draft};
+use crate::services::{self, Draft, Owner};
 
 /// How much of a file is read to say how long it is, in bytes.
 const READ_BYTES_MAX: usize = 16 * CONFIG_BYTES_MAX;
@@ -25,7 +25,7 @@ pub(super) fn read(file: &Path) -> Result<Draft, Error> {
         }
     };
     let text = text.map_err(|err| unreadable(file, &err).augment(format!("reading {name}")))?;
-    services::read(&text).map_err(|err| Error::from(err).augment(name))
+    services::read(&text, Owner::Person).map_err(|err| Error::from(err).augment(name))
 }
 
 fn text(from: impl Read) -> io::Result<Vec<u8>> {

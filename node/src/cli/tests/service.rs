@@ -232,7 +232,7 @@ async fn a_config_that_is_shown_reads_back_to_the_same() {
     let (node, picket) = both();
     for option in ["", " --json"] {
         let shown = done(run(&node, &format!("service show web{option}"))).out;
-        let draft = services::read(&shown).unwrap();
+        let draft = services::read(&shown, services::Owner::Person).unwrap();
         let image = config().image.clone();
         assert_eq!(draft.with_image(image), Ok(config()), "{shown}");
         let path = file(&node, "shown", &shown);

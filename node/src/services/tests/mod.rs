@@ -18,6 +18,11 @@ fn with(keys: &str) -> String {
     format!("name = \"web\"\nimage = \"{BLOB}\"\n{keys}\n")
 }
 
+/// As a target has it, which may say all that a config can.
+fn read(text: impl AsRef<[u8]>) -> Result<Draft, ConfigError> {
+    super::read(text, Owner::Target)
+}
+
 /// The mistakes in a text, one line each.
 fn wrong(text: &str) -> Vec<String> {
     read(text)

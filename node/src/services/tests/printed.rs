@@ -35,7 +35,10 @@ fn only_what_differs_from_the_defaults_is_printed() {
          check = [{{ http = \"/healthz\", port = \"http\", timeout = \"5s\" }}]\n\
          env = {{ LOG = \"info\" }}\n\
          drain = \"0s\"\n\
-         limits = {{ cpu = 0.5 }}\n"
+         limits = {{ cpu = 0.5 }}\n\
+         priority = -5\n\
+         rollout = {{ deadline = \"5m\", step = 3 }}\n\
+         move = {{ on_minority = \"hold\", replace_after = \"never\" }}\n"
     );
     assert_eq!(print(&config(&text)).unwrap(), text);
 }
@@ -56,8 +59,10 @@ proptest! {
 
 #[test]
 fn every_key_has_its_place_in_print() {
-    let config =
-        config(&with("argv0 = 'x'\nregister = []\nupdate = 'replace'\nuser = 'x'\nlimits = {}"));
+    let config = config(&with(
+        "argv0 = 'x'\nregister = []\nupdate = 'replace'\nuser = 'x'\nlimits = {}\npriority = 1\n\
+             rollout.step = 1\nmove.replace_after = 'never'",
+    ));
     let json = serde_json::to_value(&config).unwrap();
     let mut keys: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
     let mut known = super::super::print::KEYS.to_vec();

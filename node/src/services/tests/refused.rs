@@ -51,6 +51,15 @@ fn what_comes_later_is_not_there_yet() {
         ("longest_work = '5m'", "line 3, column 1: `longest_work`: not there yet"),
         ("dump_signal = 'QUIT'", "line 3, column 1: `dump_signal`: not there yet"),
         ("logs = true", "line 3, column 1: `logs`: not there yet"),
+        ("effective_at = 'noon'", "line 3, column 1: `effective_at`: not there yet"),
+        ("[rollout]\ncanary = 1", "line 4, column 1: `rollout.canary`: not there yet"),
+        ("rollout = { settle = '10s' }", "line 3, column 13: `rollout.settle`: not there yet"),
+        ("[rollout]\npromote = 'auto'", "line 4, column 1: `rollout.promote`: not there yet"),
+        ("rollout.on_failure = 'back'", "line 3, column 9: `rollout.on_failure`: not there yet"),
+        (
+            "[move]\nstop_when_cut_off = 'never'",
+            "line 4, column 1: `move.stop_when_cut_off`: not there yet",
+        ),
         ("kind = 'svc1'", "line 3, column 8: `kind`: not there yet"),
         ("kind = 'svc2'", "line 3, column 8: `kind`: not there yet"),
         (
@@ -69,6 +78,63 @@ fn what_comes_later_is_not_there_yet() {
     let err: Error = read(with("group = 'shop'")).unwrap_err().into();
     assert_eq!((err.kind(), err.fields()["line"].as_str()), (Kind::InvalidConfig, "3"));
     assert_eq!(err.hint(), Some("This version of Crux cannot do that. Leave the key out."));
+}
+
+#[test]
+fn what_a_target_says_of_roll_outs_is_checked() {
+    let step =
+        "write a number of nodes from 1 to 65535, or a share of them from \"1%\" to \"100%\"";
+    rows(&[
+        (
+            "priority = 1001",
+            "line 3, column 1: `priority`: it is 1001; it must be from -1000 to 1000",
+        ),
+        (
+            "priority = 0.5",
+            "line 3, column 12: `priority`: expected a whole number, found the number 0.5",
+        ),
+        ("[rollout]\nstep = 0", &format!("line 4, column 1: `rollout.step`: {step}")),
+        ("[rollout]\nstep = '0%'", &format!("line 4, column 1: `rollout.step`: {step}")),
+        ("[rollout]\nstep = '12.5%'", &format!("line 4, column 8: `rollout.step`: {step}")),
+        ("[rollout]\nstep = -1", &format!("line 4, column 8: `rollout.step`: {step}")),
+        (
+            "[rollout]\ndeadline = '25h'",
+            "line 4, column 1: `rollout.deadline`: it is 25h; it must be from 100ms to 1d",
+        ),
+        (
+            "[move]\nreplace_after = 30",
+            "line 4, column 17: `move.replace_after`: expected a duration as text, as in \"30s\", or \"never\", \
+             found the number 30",
+        ),
+        (
+            "[move]\non_minority = 'wait'",
+            "line 4, column 15: `move.on_minority`: unknown \"wait\": expected hold or replace",
+        ),
+        (
+            "[rollout]\nstop = 1",
+            "line 4, column 1: `rollout.stop`: there is no such key; did you mean `step`?",
+        ),
+    ]);
+}
+
+#[test]
+fn a_person_adds_no_service_with_what_only_a_target_uses() {
+    let text = with("priority = 1\n[rollout]\nstep = 1\n[move]\nreplace_after = 'never'");
+    assert!(read(&text).is_ok());
+    let err = super::super::read(&text, Owner::Person).unwrap_err();
+    let lines: Vec<_> = err.mistakes.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        lines,
+        [
+            "line 3, column 1: `priority`: only a target uses it",
+            "line 4, column 2: `rollout`: only a target uses it",
+            "line 6, column 2: `move`: only a target uses it",
+        ]
+    );
+    let err = Error::from(err);
+    assert_eq!(err.kind(), Kind::InvalidConfig);
+    let defaults = with("priority = 0\n[rollout]\nstep = '25%'\n[move]");
+    assert!(super::super::read(&defaults, Owner::Person).is_ok(), "what is so anyhow");
 }
 
 #[test]

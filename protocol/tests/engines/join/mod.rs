@@ -1,5 +1,6 @@
 mod after;
 mod bounds;
+mod operator;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
