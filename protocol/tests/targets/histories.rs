@@ -77,7 +77,7 @@ fn recover(horde: &mut Horde) {
     (0..250).for_each(|_| horde.tick());
 }
 
-/// What runs in the end is what the last target says, and nothing more is said.
+/// In the end everything runs as the last target says, and nothing more is said.
 fn assert_settled(horde: &mut Horde) {
     let leaders = horde.machines.iter().filter(|machine| machine.leads.is_some());
     assert_eq!(leaders.count(), 1, "one leads");

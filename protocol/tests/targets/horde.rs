@@ -19,7 +19,7 @@ use super::rig::{at, config, horde, node};
 /// How long a tick is, in milliseconds.
 const TICK: u64 = 500;
 
-/// What a user wants: how many of `web`, and in which version.
+/// A user's wish: how many of `web`, and in which version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wish {
     pub(crate) web: u8,
@@ -89,7 +89,7 @@ impl Horde {
         both && self.sides[one] == self.sides[other]
     }
 
-    /// What a machine sees.
+    /// The view of a machine.
     pub(crate) fn view(&self, by: usize) -> View {
         let node_of = |other: usize| {
             let fact = self.machines[by].known.get(&self.machines[other].number);

@@ -1,4 +1,4 @@
-//! What must hold of every plan, whatever happened before.
+//! Rules that hold for every plan, whatever happened before.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,7 @@ pub(crate) struct Judge {
     seen: BTreeMap<Principal, (View, Option<Newest>)>,
 }
 
-/// What was seen, the plan before, and the plan.
+/// A plan with its leader's view, and the plan before.
 struct Case<'a> {
     view: &'a View,
     before: Option<&'a Newest>,
@@ -161,7 +161,7 @@ impl Case<'_> {
         }
     }
 
-    /// What has no solution stays as it is.
+    /// A service without a solution stays as it is.
     fn unsolved(&self) {
         let is_empty =
             !self.view.nodes.values().any(|it| it.labels.contains_key("disk") && !it.is_draining());
@@ -171,7 +171,7 @@ impl Case<'_> {
         }
     }
 
-    /// What may start for the first time may because its conditions hold.
+    /// Instances may start for the first time only while their conditions hold.
     fn gates(&self) {
         let db: u32 =
             self.view.nodes.values().filter(|it| it.is_alive).map(|it| ready(it, "db")).sum();

@@ -17,7 +17,7 @@ pub(crate) const BAD: u8 = 2;
 /// After so many ticks an instance is ready, or failed.
 const STARTS: u32 = 3;
 
-/// What a node says in its record.
+/// The record of a node.
 #[derive(Clone, Default)]
 pub(crate) struct Fact {
     pub(crate) seq: u64,
@@ -41,7 +41,7 @@ pub(crate) struct Machine {
     pub(crate) engine: State,
     /// Whether it told its engine that it leads.
     pub(crate) leads: Option<u64>,
-    /// What it knows of each node, itself included.
+    /// The records that it knows, its own included.
     pub(crate) known: BTreeMap<u8, Fact>,
     pub(crate) target: Option<Held>,
     /// The place of what it enacted.

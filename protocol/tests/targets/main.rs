@@ -1,4 +1,4 @@
-//! What a leader plans: each rule by what it assigns, the engine by its commands, and random histories of whole hordes.
+//! The plans of a leader: each rule by its assignments, the engine by its commands, and random histories of whole hordes.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot make its values has failed")]
 

@@ -170,7 +170,7 @@ impl Site {
     }
 }
 
-/// What a pass assigns: `n0:web1x2@1`, two instances of version 1 that pass 1 assigned first; `/1` after the count: only
+/// The assignments of a pass: `n0:web1x2@1`, two instances of version 1 that pass 1 assigned first; `/1` after the count: only
 /// one of them may start.
 pub(crate) fn shown(planned: &Pass) -> String {
     let mut all = Vec::new();

@@ -32,11 +32,11 @@ pub enum Tell {
     },
     /// A version failed.
     Failed(SpecTag, Failure),
-    /// Nothing is planned. What runs, runs on.
+    /// Nothing is planned. Running instances run on.
     Stuck(Trouble),
 }
 
-/// Why nothing is planned.
+/// The reason why nothing is planned.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
     /// The target cannot be planned.

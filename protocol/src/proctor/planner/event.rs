@@ -6,7 +6,7 @@ use crate::proctor::Held;
 /// An input of the leader's engine.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// What the node sees of the horde, all of it; it replaces what it saw before.
+    /// The node's whole view of the horde; it replaces the one before.
     Seen {
         /// The nodes.
         view: View,

@@ -26,7 +26,7 @@ pub(super) struct Horde<'a> {
     pub(super) program: &'a Program,
     pub(super) newest: Option<&'a Newest>,
     pub(super) now: Instant,
-    /// What is there of each service that the target places.
+    /// The places of each service that the target places.
     pub(super) there: BTreeMap<&'a ServiceName, Presence>,
 }
 
@@ -52,7 +52,7 @@ impl<'a> Horde<'a> {
         all.filter(|(name, _)| program.picked(name).is_some())
     }
 
-    /// What is there of a service.
+    /// The places of a service.
     pub(super) fn of(&self, service: &ServiceName) -> impl Iterator<Item = (&Principal, &There)> {
         self.there.get(service).into_iter().flatten()
     }
@@ -114,8 +114,8 @@ impl<'a> Horde<'a> {
         is_due && !self.services().any(keeps)
     }
 
-    /// States what of a service is present, but for what is lost. What is ready stays first, then what was assigned
-    /// first.
+    /// States the places of a service, but for those that are lost. Ready instances stay first, then those that were
+    /// assigned first.
     fn state(
         &self,
         name: &ServiceName,
@@ -177,7 +177,7 @@ impl<'a> Horde<'a> {
     }
 }
 
-/// What an instance takes. Places count only where nodes say how many they have.
+/// The weight of an instance. Places count only where nodes say how many they have.
 fn service(version: &Version, has_places: bool) -> Service {
     const MIB: u64 = 1 << 20;
     let limits = version.config.limits.as_ref();

@@ -1,4 +1,4 @@
-//! What a leader decides: what runs where, in which version, and what may start.
+//! The decisions of a leader: which instances run where, in which version, and which may start.
 //!
 //! ```text
 //!   replica: records, document ─▶ View, Newest ─┐            ┌─▶ Plan        slots of the leader's record

@@ -1,4 +1,4 @@
-//! What a plan says to people beside its entries: which starts wait, and what is not placed as the program says.
+//! Notes of a plan for people: starts that wait, and services that are not placed as the program says.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::Timers;
 use super::horde::Horde;
 use super::service::Service;
 
-/// What of a service waits, and for what.
+/// The reasons why something of a service waits.
 pub(super) fn holds(horde: &Horde<'_>, timers: &Timers, service: &Service<'_>) -> Vec<Hold> {
     let mut holds = Vec::new();
     let mut hold = |why: &str| {
@@ -38,7 +38,7 @@ pub(super) fn holds(horde: &Horde<'_>, timers: &Timers, service: &Service<'_>) -
     holds
 }
 
-/// What the solver left open.
+/// A problem that the solver left open.
 pub(super) fn problem(open: &Open) -> Option<Problem> {
     let kind = match open {
         Open::Empty { .. } => ProblemKind::Empty,

@@ -1,4 +1,4 @@
-//! One pass: what a leader assigns, given what it sees.
+//! One pass: a leader's assignments, given its view.
 //!
 //! ```text
 //!   View ────┐
@@ -26,10 +26,10 @@ use super::steps::{Steps, Whys};
 use super::{Newest, Program, Step, Timers, View, notes};
 use crate::time::Instant;
 
-/// What a leader decided.
+/// The decisions of one pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pass {
-    /// What each node is to run.
+    /// The instances that each node is to run.
     pub entries: PlanEntries,
     /// The versions that failed.
     pub failed: BTreeMap<SpecTag, Failure>,
@@ -61,7 +61,7 @@ pub struct Input<'a> {
 /// Plans.
 ///
 /// # Errors
-/// [`WorldError`]: the horde is more than the solver takes. What runs, runs on.
+/// [`WorldError`]: the horde is more than the solver takes. Running instances run on.
 pub fn pass(input: Input<'_>, timers: &mut Timers, now: Instant) -> Result<Pass, WorldError> {
     let Input { view, program, newest, .. } = input;
     timers.see(view, now);

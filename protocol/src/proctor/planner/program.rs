@@ -12,7 +12,7 @@ use crate::proctor::{Content, Held};
 pub struct Program {
     /// The document.
     pub marker: Marker,
-    /// What it says.
+    /// Its program.
     pub checked: Checked,
     /// The services that it has, each with its version.
     pub services: BTreeMap<ServiceName, Version>,
@@ -29,7 +29,7 @@ pub struct Version {
     pub config: Config,
 }
 
-/// Why a document cannot be planned. What runs, runs on.
+/// The reason why a document cannot be planned. Running instances run on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProgramError {
     /// It is not a target that this build can read.

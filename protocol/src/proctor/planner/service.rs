@@ -7,8 +7,8 @@
 //! **Invariants**
 //!
 //! 1. A service without a solution stays as it is.
-//! 2. Of instances that stay, those that were assigned first stay. What comes has the number of this pass.
-//! 3. What may start, may start from then on; what comes may if the conditions of the service hold now.
+//! 2. Of instances that stay, those that were assigned first stay. New ones have the number of this pass.
+//! 3. An instance that may start, may from then on; a new one may if the conditions of the service hold now.
 //! 4. A node that is lost keeps its entries, so that it stops nothing when it is back: then what it runs is counted
 //!    first. Of a version that failed it keeps nothing.
 
@@ -61,7 +61,7 @@ impl<'a> Service<'a> {
         service
     }
 
-    /// What is on drained nodes ends when its replacement is ready.
+    /// Instances on drained nodes end when their replacements are ready.
     fn drain(&mut self, horde: &Horde<'_>, timers: &Timers) {
         let is_draining = |node: &Principal| timers.drains.until(node).is_some();
         self.counts.retain(|node, _| !is_draining(node));
@@ -145,7 +145,7 @@ impl<'a> Service<'a> {
         }
     }
 
-    /// Remembers what ends on live nodes, until they say that it ended.
+    /// Remembers the places that end on live nodes, until they say that it ended.
     pub(super) fn end(&self, horde: &Horde<'_>, timers: &mut Timers) {
         for node in horde.view.nodes.keys() {
             let there = horde.there.get(self.name).and_then(|there| there.get(node));

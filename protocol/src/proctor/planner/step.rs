@@ -2,7 +2,7 @@ use core::fmt;
 
 use crux_crdt::name::ServiceName;
 
-/// What is done.
+/// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
     /// Instances start.
@@ -20,7 +20,7 @@ pub enum Action {
 /// A change on one node, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// What is done.
+    /// The kind of a change.
     pub action: Action,
     /// The service.
     pub service: ServiceName,

@@ -1,4 +1,4 @@
-//! What a pass changes, as lines for people.
+//! The changes of a pass, as lines for people.
 //!
 //! The difference between what is present and what the pass assigns. An instance that stops on one node, or was lost with
 //! it, and one that starts on another are one line.

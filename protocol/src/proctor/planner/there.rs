@@ -1,7 +1,7 @@
-//! What of a service is on a node: what runs there, and what the newest plan assigned.
+//! The instances of a service on a node: those that run there, and those that the newest plan assigned.
 //!
 //! Present is the greater of both. So nothing is started twice while a node has not said yet that it runs it, nothing
-//! moves on while an image comes, and what is back is counted before anything is stopped. What this leader ended does not
+//! moves on while an image comes, and what is back is counted before anything is stopped. Instances that this leader ended do not
 //! count any more, or a place that is not ready yet would make way for one that is about to end. While a node replaces one
 //! version by another, instances of both run: the version of which there are more counts.
 
@@ -15,7 +15,7 @@ use crux_crdt::service::{COUNT_MAX, SpecTag};
 use super::view::Line;
 use super::{Newest, Node, View};
 
-/// What of a service is on a node.
+/// The instances of a service on a node.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct There {
     /// The instances, by the pass that first assigned them: how many, and how many of them may start.
@@ -61,10 +61,10 @@ pub(super) struct Stages {
     pub(super) done: u32,
 }
 
-/// What of a service is on each node where there is something, be it only about to end.
+/// The instances of a service on each node that has some, be they only about to end.
 pub(super) type Presence = BTreeMap<Principal, There>;
 
-/// What of these services is on each node.
+/// The instances of these services on each node.
 pub(super) fn presences<'a>(
     view: &View,
     newest: Option<&Newest>,
@@ -89,7 +89,7 @@ pub(super) fn presences<'a>(
     all
 }
 
-/// What plan and node say of a service on one node.
+/// The statements of plan and node about a service on one node.
 #[derive(Default)]
 struct Found {
     assigned: Vec<Assigned>,

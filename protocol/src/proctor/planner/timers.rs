@@ -16,8 +16,8 @@ pub struct Timers {
     pub(super) drains: Drains,
     /// Of the services that the target has.
     pub(super) rollouts: BTreeMap<ServiceName, Memory>,
-    /// Places that this leader ended, as long as their nodes still run them: they count no more. What somebody else
-    /// ended counts, since a node that is back runs it, too.
+    /// Places that this leader ended, as long as their nodes still run them: they count no more. Those that
+    /// another leader ended count, since a node that is back may run them, too.
     pub(super) ended: BTreeSet<(ServiceName, Principal)>,
 }
 

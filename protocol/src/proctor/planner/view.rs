@@ -24,7 +24,7 @@ pub struct Node {
     pub labels: BTreeMap<String, String>,
     /// Whether it is alive.
     pub is_alive: bool,
-    /// What targets may use it for: a user's order.
+    /// The use that targets make of it: a user's order.
     pub usage: Usage,
     /// The room that it has in all, for what targets run there.
     pub room: Room,
@@ -59,7 +59,7 @@ impl View {
 }
 
 impl Node {
-    /// What it says of its instances, each with the tag of its service.
+    /// Its statement about its instances, each with the tag of its service.
     pub(super) fn lines(&self) -> impl Iterator<Item = (NameTag, Line)> {
         let line = |(key, count): (InstanceKey, u16)| {
             let InstanceKey { service, spec, stage, first } = key;
