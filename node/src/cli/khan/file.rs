@@ -34,7 +34,7 @@ impl Source {
         Ok(Self { name, bytes })
     }
 
-    /// What was found, for scripts.
+    /// All that was found, for scripts.
     pub(super) fn located(&self, found: &[Diagnostic]) -> Vec<Located> {
         let text = String::from_utf8_lossy(&self.bytes);
         found.iter().map(|it| it.locate(&self.name, &text)).collect()

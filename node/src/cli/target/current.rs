@@ -98,7 +98,7 @@ impl State {
         Err(Error::new(Kind::NotFound, why).with_hint("`apply` makes one."))
     }
 
-    /// What a person should know before it is replaced.
+    /// A warning for the person who replaces it.
     pub(super) fn warning(&self, horde: &Label) -> Option<String> {
         let key = Target::key(horde);
         match self {

@@ -20,8 +20,8 @@ use crate::services;
 
 /// Compare files with the target
 ///
-/// Shows what `apply` would change in the program and in the documents of services, as lines. What that would start and
-/// stop is another question.
+/// Shows as lines what `apply` would change in the program and in the documents of services, and not which programs that
+/// would start and stop.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Directories, and files that end in .khan or .toml, as `apply` takes them

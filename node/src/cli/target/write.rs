@@ -26,7 +26,7 @@ pub(super) struct Writer {
     how: Writing,
 }
 
-/// What the next target says.
+/// The content of the next target.
 #[derive(Debug)]
 pub(super) struct Next {
     pub(super) program: String,
@@ -35,7 +35,7 @@ pub(super) struct Next {
 }
 
 impl Next {
-    /// What a target says, under another note.
+    /// The content of a target, under another note.
     pub(super) fn of(target: &Target, note: String) -> Self {
         let services = target.services().values().cloned().collect();
         Self { program: target.program().to_owned(), services, note }

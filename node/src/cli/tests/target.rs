@@ -113,7 +113,7 @@ async fn a_target_is_applied_shown_and_taken_back() {
     insta::assert_snapshot!("target_history", done(flock.run("target history")).shown());
     assert_eq!(refused(&flock.alice("target rollback 5 --json")), is(2, "invalid_argument"));
     assert_eq!(refused(&flock.alice("target rollback 9 --json")), is(3, "not_found"));
-    // What `show` prints of a service reads back to the same.
+    // The document that `show` prints reads back to the same.
     let toml = done(flock.run("target show --service web")).out;
     flock.file("site/web.toml", toml);
     let diff = done(flock.run(&format!("diff {}", site.path()))).out;
