@@ -369,6 +369,12 @@ impl State {
         self.leader.fence()
     }
 
+    /// The greatest term that counts on this node, also in what leaders sign for later. It rises while time passes, and
+    /// this is as of the last event.
+    pub const fn greatest_term(&self) -> u64 {
+        self.leader.greatest_term()
+    }
+
     /// What this node thinks of a member.
     pub fn liveness(&self, member: &Principal) -> liveness::Liveness {
         self.liveness.liveness(member)

@@ -194,9 +194,9 @@ impl State {
         }
     }
 
-    /// The greatest term that counts here, also in what leaders sign for later.
-    pub fn reach(&mut self, now: Instant) -> u64 {
-        self.reach.rise(now);
+    /// The greatest term that counts here, also in what leaders sign for later; as of the last event, so it may be lower
+    /// than it is by now.
+    pub const fn greatest_term(&self) -> u64 {
         self.reach.most()
     }
 
