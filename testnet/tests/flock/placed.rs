@@ -124,7 +124,7 @@ async fn leader(flock: &Flock) -> usize {
 #[tokio::test]
 async fn services_run_where_the_target_has_them_and_another_count_changes_nothing_else() {
     let flock = start().await;
-    let program = |web| format!("pick(web, {web}, (\"n0\", \"n1\"))\npick(job, 1, (\"n2\"))\n");
+    let program = |web| format!("pick(web, {web}, (\"n1\", \"n2\"))\npick(job, 1, (\"n3\"))\n");
     apply(&flock, 0, &program(4)).await;
     let placed = |web: [usize; 2]| {
         move |pids: &[Pids]| {
@@ -141,25 +141,23 @@ async fn services_run_where_the_target_has_them_and_another_count_changes_nothin
     let jobs = [&first, &second, &third].map(|pids| all_of(pids, "job"));
     assert!(jobs.iter().all(|job| *job == jobs[0]), "{jobs:?}");
     // Where nothing is wanted any more, nothing runs.
-    apply(&flock, 0, "pick(job, 1, (\"n2\"))\n").await;
+    apply(&flock, 0, "pick(job, 1, (\"n3\"))\n").await;
     until_up(&flock, "no web", |pids| counts(pids, "web") == [0; NODES]).await;
 }
 
-/// The leader dies; another node leads, continues its plan, and replaces what was lost with it.
+/// The leader dies, if it runs some of it; another node leads, continues its plan, and replaces what was lost. One of three
+/// nodes is free for that: the dead one is in the set for a while, and a set of three has at most one of two on each.
 #[tokio::test]
 async fn what_is_lost_with_a_node_runs_elsewhere() {
     let mut flock = start().await;
-    apply(&flock, 0, "pick(web, 3, ALL)\npick(job, 3, ALL)\n").await;
-    let is_even =
-        |pids: &[Pids]| ["web", "job"].iter().all(|service| counts(pids, service) == [1; NODES]);
-    let before = until_up(&flock, "each node runs both", is_even).await;
-    let lost = leader(&flock).await;
+    apply(&flock, 0, "pick(web, 2, ALL)\npick(job, 2, ALL)\n").await;
+    let has_all = |pids: &[Pids]| ["web", "job"].iter().all(|it| all_of(pids, it).len() == 2);
+    let before = until_up(&flock, "two of both", has_all).await;
+    let runs: Vec<_> = (0..NODES).filter(|at| !before[*at].is_empty()).collect();
+    let leader = leader(&flock).await;
+    let lost = if runs.contains(&leader) { leader } else { runs[0] };
     ok(flock.cluster.node(lost).kill());
-    let after = until_up(&flock, "the other two run all of it", |pids| {
-        let has = |service| pids.iter().map(|of| count(of, service)).sum::<usize>() == 3;
-        has("web") && has("job")
-    });
-    let after = after.await;
+    let after = until_up(&flock, "two of both on the other nodes", has_all).await;
     for at in (0..NODES).filter(|at| *at != lost) {
         for (service, pids) in &before[at] {
             assert!(pids.is_subset(&after[at][service]), "{service}: {before:?} {after:?}");
