@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crux_crdt::Principal;
 use crux_crdt::document::Documents;
-use crux_crdt::record::{InstanceReport, Record};
+use crux_crdt::record::Record;
 use crux_khan::world::Room;
 
 use super::{Node, View};
@@ -41,7 +41,7 @@ impl View {
                 is_alive: member.is_alive,
                 usage: orders.get(&principal).map(|order| order.usage).unwrap_or_default(),
                 room: Room::default(),
-                runs: member.record.of::<InstanceReport>().next().cloned(),
+                runs: member.record.of().next().cloned(),
             };
             (principal, node)
         };
