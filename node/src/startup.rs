@@ -161,6 +161,7 @@ async fn run_parts(
     let saying = health::run(stated.clone(), handle.requests.clone());
     parts.task(Part::Health, Stop::Drop, saying);
     start_api(parts, socket, handle.clone(), pantry.clone(), stated, config.preload);
+    start_planner(parts, &handle, &pantry);
     let restarted = tie.is_some().then(|| handle.clone());
     if let Some(tie) = tie {
         let (placer, placing) = picket::placing();
@@ -471,6 +472,17 @@ fn start_proctor(parts: &Supervisor, handle: Handle, pantry: Pantry, placer: Pla
         fulcrum: handle.requests,
     };
     parts.task(Part::Proctor, Stop::Drop, proctor::run(wiring));
+}
+
+/// Plans targets while this node leads, also where it runs nothing itself.
+fn start_planner(parts: &Supervisor, handle: &Handle, pantry: &Pantry) {
+    let wiring = proctor::planner::Wiring {
+        horde: Label::main_horde(),
+        views: handle.view.clone(),
+        pantry: pantry.clone(),
+        fulcrum: handle.requests.clone(),
+    };
+    parts.task(Part::Planner, Stop::Drop, proctor::planner::run(wiring));
 }
 
 fn start_api(

@@ -1,6 +1,7 @@
 //! People's view of the flock, made from the engine's state.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crux_client::model::{Joining, Leader, Member, MemberState, Service, ServiceStatus, WallTime};
 use crux_client::order;
@@ -11,9 +12,10 @@ use crux_crdt::{Digest, Principal};
 use crux_protocol::dial::{self, Outcome};
 use crux_protocol::flock;
 use crux_protocol::link::DialFailure;
+use crux_protocol::proctor::planner::{self, Newest};
 use crux_protocol::proctor::{Assignment, Reach};
 
-use crate::view::{Said, View};
+use crate::view::{Leads, Said, View};
 
 /// The part that stays the same while the node runs.
 #[derive(Debug, Clone)]
@@ -47,6 +49,7 @@ pub(super) fn draw(frame: &Frame, state: &flock::State, before: &[Member], now: 
         operator: frame.operator,
         documents: state.strew().documents().clone(),
         plans: plans(state),
+        leads: leads(state, &states).map(Arc::new),
     }
 }
 
@@ -86,8 +89,32 @@ fn said(state: &flock::State) -> Said {
 /// This node's part of every plan.
 fn plans(state: &flock::State) -> Vec<Assignment> {
     let records = state.strew().shown().map(|record| &**record);
-    let reach = Reach::up_to(state.greatest_term());
-    Assignment::all(records, &Label::main_horde(), &state.me(), reach)
+    Assignment::all(records, &Label::main_horde(), &state.me(), reach(state))
+}
+
+/// The terms of which plans count.
+fn reach(state: &flock::State) -> Reach {
+    Reach::up_to(state.greatest_term())
+}
+
+/// What this node plans from, if it leads.
+fn leads(state: &flock::State, states: &BTreeMap<Principal, flock::MemberState>) -> Option<Leads> {
+    let claim = state.leader().filter(|claim| claim.principal == state.me())?;
+    let horde = Label::main_horde();
+    let documents = state.strew().documents();
+    let records = || state.strew().shown().map(|record| &**record);
+    let member = |record| {
+        let principal = Record::author(record);
+        let member = states.get(&principal).filter(|member| !member.has_departed())?;
+        let name = state.names().of(&principal).to_string();
+        Some(planner::Member { name, is_alive: member.is_live(), record })
+    };
+    let held = documents.target(&horde).map(|document| document.marker());
+    Some(Leads {
+        term: claim.n,
+        nodes: planner::View::of(records().filter_map(member), documents),
+        newest: held.and_then(|held| Newest::among(records(), &horde, reach(state), held)),
+    })
 }
 
 /// The leader, as it is shown.
@@ -166,7 +193,7 @@ fn services<'a>(
         net_id: net_id(principal, registration),
         key_id: None,
         status: status(state, unwell.and_then(|it| it.of(registration.key.tag()))),
-        live: matches!(state, flock::MemberState::Alive | flock::MemberState::Suspect),
+        live: state.is_live(),
         labels: registration.labels.clone(),
     })
 }

@@ -17,6 +17,7 @@ use crux_crdt::document::Document;
 use crux_crdt::fact::Fact;
 use crux_crdt::record::SlotSet;
 use crux_protocol::flock::{Control, STORE_PATIENCE};
+use crux_protocol::leader::Claim;
 use tokio::sync::oneshot;
 
 use crate::error::Error;
@@ -42,6 +43,10 @@ pub struct Set(pub SlotSet);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reach(pub Principal);
 
+/// Leads in a greater term than this one, if this node leads: see [`Control::Outbid`]. Answered at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outbid(pub Claim);
+
 /// Tells all members that another process of this node takes over within this time, at most
 /// [`RESTART_MAX`](crux_protocol::liveness::RESTART_MAX); answered at once. See [`super::Handle::announce_restart`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +70,10 @@ impl Op for State {
 }
 
 impl Op for Set {
+    type Answer = ();
+}
+
+impl Op for Outbid {
     type Answer = ();
 }
 
@@ -150,6 +159,12 @@ impl From<Asked<State>> for Request {
 impl From<Asked<Set>> for Request {
     fn from(Asked { op, reply }: Asked<Set>) -> Self {
         Self::Engine(Control::Set(op.0), Reply::Done(reply))
+    }
+}
+
+impl From<Asked<Outbid>> for Request {
+    fn from(Asked { op, reply }: Asked<Outbid>) -> Self {
+        Self::Engine(Control::Outbid(op.0), Reply::Done(reply))
     }
 }
 

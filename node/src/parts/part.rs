@@ -37,6 +37,8 @@ pub enum Part {
     Picket,
     /// Enacts the plans for this node, where there is a picket; see `proctor`.
     Proctor,
+    /// Plans the horde's target while this node leads; see `proctor`.
+    Planner,
     /// The loop that drives the engine; see [`crate::fulcrum`]. It ends when the node is to stop.
     Loop,
 }
@@ -60,6 +62,7 @@ impl Part {
         Self::Api,
         Self::Picket,
         Self::Proctor,
+        Self::Planner,
         Self::Loop,
     ];
 
@@ -82,6 +85,7 @@ impl Part {
             Self::Api => "api",
             Self::Picket => "picket",
             Self::Proctor => "proctor",
+            Self::Planner => "planner",
             Self::Loop => "loop",
         }
     }

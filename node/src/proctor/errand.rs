@@ -1,15 +1,17 @@
-//! The errands of the proctor, each with one outcome.
+//! The errands of proctor and planner, each with one outcome.
 
+use crux_client::op::Op;
 use crux_crdt::blob::BlobId;
 use crux_crdt::document::CONTENT_MAX;
-use crux_crdt::record::SlotSet;
+use crux_crdt::record::{Pass, SlotSet};
+use crux_protocol::leader::Claim;
 use crux_protocol::picket;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::blobs::Hold;
 use crate::blobs::want::Pantry;
 use crate::error::{Error, Kind};
-use crate::fulcrum::request::{Asked, Request, Set};
+use crate::fulcrum::request::{Asked, Outbid, Request, Set};
 
 /// An image that is here, and stays while it is held.
 pub(super) struct Image {
@@ -40,8 +42,21 @@ pub(super) async fn content(pantry: &Pantry, blob: BlobId) -> Result<Vec<u8>, Er
 
 /// Says it in the node's record; done once that is durable.
 pub(super) async fn say(fulcrum: &mpsc::Sender<Request>, set: SlotSet) -> Result<(), Error> {
+    ask(fulcrum, Set(set)).await
+}
+
+/// Has this node lead in a greater term than the one under which this pass was signed.
+pub(super) async fn outbid(fulcrum: &mpsc::Sender<Request>, greater: Pass) -> Result<(), Error> {
+    let Pass { term, leader, .. } = greater;
+    ask(fulcrum, Outbid(Claim { n: term, principal: leader })).await
+}
+
+async fn ask<O: Op<Answer = ()>>(fulcrum: &mpsc::Sender<Request>, op: O) -> Result<(), Error>
+where
+    Request: From<Asked<O>>,
+{
     let stops = || Error::new(Kind::ShuttingDown, "the node is stopping");
     let (reply, answer) = oneshot::channel();
-    fulcrum.send(Asked { op: Set(set), reply }.into()).await.map_err(|_| stops())?;
+    fulcrum.send(Asked { op, reply }.into()).await.map_err(|_| stops())?;
     answer.await.map_err(|_| stops())?
 }

@@ -12,10 +12,13 @@
 //! * An image that the engine wants is held from the moment that it is here, so it is not evicted before the picket has it
 //!   in its list of pins.
 //!
+//! The loop around the engine of the leader is in [`planner`].
+//!
 //! **Out of scope.** It decides nothing: which plan counts, what is fetched and when something is tried again
 //! is in [`crux_protocol::proctor::enactor`]; what starts and stops is decided in the picket.
 
 mod errand;
+pub(crate) mod planner;
 
 use std::collections::BTreeMap;
 

@@ -14,7 +14,7 @@ pub(crate) mod testing;
 
 pub use delta::Delta;
 pub use said::Said;
-pub use snapshot::View;
+pub use snapshot::{Leads, View};
 
 use std::sync::Arc;
 

@@ -10,8 +10,20 @@ use crux_crdt::path::Query;
 use crux_crdt::record::SlotKind;
 use crux_crdt::{Digest, Principal};
 use crux_protocol::proctor::Assignment;
+use crux_protocol::proctor::planner::{self, Newest};
 
 use super::Said;
+
+/// Everything that the leader of a horde plans from, beside the target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leads {
+    /// The term in which the node leads.
+    pub term: u64,
+    /// The nodes.
+    pub nodes: planner::View,
+    /// The greatest plan that counts; none: there is none.
+    pub newest: Option<Newest>,
+}
 
 /// The state that a node sees at one moment.
 #[derive(Debug, Clone)]
@@ -46,6 +58,8 @@ pub struct View {
     pub documents: Arc<Documents>,
     /// The node's part of every plan for its horde, whoever made it.
     pub plans: Vec<Assignment>,
+    /// What the node plans its horde from; none: it does not lead.
+    pub leads: Option<Arc<Leads>>,
 }
 
 impl View {

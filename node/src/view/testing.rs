@@ -72,5 +72,6 @@ pub(crate) fn view() -> View {
         operator: None,
         documents: Arc::default(),
         plans: Vec::new(),
+        leads: None,
     }
 }

@@ -84,6 +84,10 @@ impl State {
                 self.reach(member, now);
                 return self.answer(id, Ok(Answer::Done));
             }
+            Control::Outbid(held) => {
+                self.on_greater_term(held, now);
+                return self.answer(id, Ok(Answer::Done));
+            }
             Control::Restart(within) => {
                 let outputs = self.liveness.announce_restart(within, now, &mut self.rng);
                 self.act_on_liveness(outputs, now);
@@ -101,6 +105,14 @@ impl State {
             self.answer(id, Err(ControlError::Busy));
         } else {
             self.try_disk_again();
+        }
+    }
+
+    /// Others obey this term, or what is signed under it, rather than a lower one. That of a stranger counts for nothing.
+    fn on_greater_term(&mut self, held: Claim, now: Instant) {
+        if self.strew.membership().contains(&held.principal) {
+            self.leader.on_greater(held, now);
+            self.leader_dirty = true;
         }
     }
 
@@ -291,11 +303,8 @@ impl State {
         now: Instant,
     ) {
         let answer = body.and_then(|body| Response::decode(body).ok());
-        if let Some(Response::Held(held)) = answer
-            && self.strew.membership().contains(&held.principal)
-        {
-            self.leader.on_greater(held, now);
-            self.leader_dirty = true;
+        if let Some(Response::Held(held)) = answer {
+            self.on_greater_term(held, now);
         }
         let Some(ping) = self.pings.get_mut(&number) else { return };
         ping.waiting.remove(&peer);

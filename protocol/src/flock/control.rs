@@ -7,7 +7,7 @@ use crux_crdt::path::Endpoint;
 use crux_crdt::record::{Registration, ServiceKey, SlotSet};
 
 use crate::author::Rejection;
-use crate::leader::Pinged;
+use crate::leader::{Claim, Pinged};
 
 /// How many facts one request states.
 pub const STATED_MAX: usize = 1024;
@@ -51,6 +51,10 @@ pub enum Control {
     /// Dial a member that is not linked, for whoever has something to send to it. Answered at once;
     /// what becomes of it the network tells.
     Reach(Principal),
+    /// Lead in a greater term than this one, if this node leads: something that counts carries it, so nodes obey nothing
+    /// that this one signs. Answered at once. The engine gives the holder of that term its time to be heard first, and ignores
+    /// one that is out of reach.
+    Outbid(Claim),
     /// Have every live member store the leader's claim.
     LeaderPing,
     /// Retire a member that is not coming back.

@@ -24,6 +24,18 @@ pub enum MemberState {
     Retired,
 }
 
+impl MemberState {
+    /// Whether it counts as alive. One that only some observers do not hear does.
+    pub const fn is_live(self) -> bool {
+        matches!(self, Self::Alive | Self::Suspect)
+    }
+
+    /// Whether it is a member no more.
+    pub const fn has_departed(self) -> bool {
+        matches!(self, Self::Left | Self::Retired)
+    }
+}
+
 /// A member, as this node shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberView {
@@ -88,5 +100,18 @@ impl State {
                 Liveness::Dead => MemberState::Dead,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_that_only_some_do_not_hear_lives_and_a_dead_one_has_not_departed() {
+        use MemberState::{Alive, Dead, Left, Retired, Suspect};
+        let all = [Alive, Suspect, Dead, Left, Retired];
+        assert_eq!(all.map(MemberState::is_live), [true, true, false, false, false]);
+        assert_eq!(all.map(MemberState::has_departed), [false, false, false, true, true]);
     }
 }

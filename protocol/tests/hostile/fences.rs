@@ -223,3 +223,23 @@ fn a_node_that_once_claimed_above_a_lie_clears_that() {
     rig.run(SECOND * 10);
     assert!(pings(&mut rig).n < 10);
 }
+
+/// A plan that counts carries a term that no profile has any more.
+#[test]
+fn a_leader_whose_plans_count_less_takes_a_greater_term_once_the_other_had_its_time() {
+    let mut rig = rig();
+    goes(&mut rig, &liar());
+    let own = pings(&mut rig).n;
+    let outbid = |rig: &mut Rig, claim| {
+        assert_eq!(rig.control(Control::Outbid(claim)), Some(Ok(Answer::Done)));
+        rig.run(SECOND * 2);
+        assert_eq!(pings(rig).n, own, "its holder may be heard yet");
+        rig.run(SECOND * 4);
+        pings(rig).n
+    };
+    let of = |by: &Identity, n| Claim { n, principal: by.principal() };
+    assert_eq!(outbid(&mut rig, of(&who(9), own + 7)), own, "a stranger's");
+    assert_eq!(outbid(&mut rig, of(&liar(), LAST)), own, "out of reach");
+    assert_eq!(rig.state.greatest_term(), own + CLAIM_STEP);
+    assert_eq!(outbid(&mut rig, of(&liar(), own + 7)), own + 8);
+}

@@ -9,4 +9,5 @@ mod judge;
 mod machine;
 mod pass;
 mod rig;
+mod sight;
 mod versions;

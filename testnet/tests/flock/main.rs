@@ -11,6 +11,7 @@ mod examples;
 mod formation;
 mod lifecycle;
 mod peers;
+mod placed;
 mod refusal;
 mod restart;
 mod services;

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::support::{WITHIN, agreed, exe, ok};
 
-const NODES: usize = 3;
+pub(crate) const NODES: usize = 3;
 /// The exit code of a command that is refused.
 const REFUSED: i32 = 5;
 /// The exit code of a command that names what is not there.
@@ -20,14 +20,14 @@ const NOT_FOUND: i32 = 3;
 const USAGE: i32 = 2;
 
 /// Nodes, and the files of a target.
-struct Flock {
-    cluster: Cluster,
-    dir: PathBuf,
+pub(crate) struct Flock {
+    pub(crate) cluster: Cluster,
+    pub(crate) dir: PathBuf,
 }
 
 impl Flock {
     /// All nodes agree; Alice may deploy in the horde `main`, and Bob only in another.
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let home = ok(Home::temporary());
         let (dir, secret) = (home.path().to_owned(), home.secret());
         let args = ["keygen", "--flock", "test", "--out", &secret.to_string_lossy()];
@@ -54,11 +54,11 @@ impl Flock {
         flock
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.dir.join(name).to_string_lossy().into_owned()
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.dir.join(name), text).expect("written");
     }
 
@@ -81,7 +81,7 @@ impl Flock {
         self.run(at, &[args, &["--identity", &identity]].concat()).await
     }
 
-    async fn apply(&self, at: usize, user: &str) -> Finished {
+    pub(crate) async fn apply(&self, at: usize, user: &str) -> Finished {
         self.signed(at, user, &["apply", &self.path("site"), "--sync", "2"]).await
     }
 
@@ -106,7 +106,7 @@ impl Flock {
 }
 
 #[track_caller]
-fn done(finished: &Finished) -> Value {
+pub(crate) fn done(finished: &Finished) -> Value {
     assert!(finished.status.success(), "{finished:?}");
     serde_json::from_str(&finished.stdout).expect("one JSON document")
 }

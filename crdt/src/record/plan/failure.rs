@@ -1,3 +1,5 @@
+use core::fmt;
+
 use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
 
 /// Why a version failed.
@@ -16,6 +18,17 @@ pub enum Failure {
 /// The number of a [`Failure`] that this build does not know. Only decoding makes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LaterFailure(u8);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Deadline => "not ready within the deadline of its roll-out",
+            Self::CrashLoop => "it ends again and again",
+            Self::Wedged => "it runs and makes no progress",
+            Self::Later(_) => "a reason that this build does not know",
+        })
+    }
+}
 
 impl Canonical for Failure {
     fn encode(&self, out: &mut Encoder) {

@@ -206,7 +206,7 @@ pub(super) fn round(
     outcome
 }
 
-/// What runs, as an outcome: each pick has no solution, or all that runs of it is within its rules, and there is no
+/// All that runs, as an outcome: each pick has no solution, or all that runs of it is within its rules, and there is no
 /// room for what it lacks. `None`: something has to change.
 pub(super) fn stay(model: &Model<'_>, running: &Running, budget: &mut Budget) -> Option<Outcome> {
     let (hungry, way) = (Hungry::none(model), Way::none(model));

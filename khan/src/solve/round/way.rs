@@ -1,6 +1,6 @@
 //! Instances that make way: they have no room until their pick is decided.
 //!
-//! What runs of a pick has its room until the pick is decided, so no new instance takes the room of one that may still
+//! All that runs of a pick has its room until the pick is decided, so no new instance takes the room of one that may still
 //! stay. But the one may have to go, and then a pick decided before was left short although there was room for it:
 //! **late room**. The round is made again then, and what it dropped makes way from the start.
 //!

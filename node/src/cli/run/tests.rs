@@ -74,10 +74,10 @@ impl Node {
         let made = run_command(&["keygen", "--flock", "lab", "--no-operator", "--out", &secret]);
         assert_eq!(made, Exit::Done);
         let data_dir = path("d");
-        let is_picket = part == Part::Picket;
+        let has_picket = matches!(part, Part::Picket | Part::Proctor);
         // An address elsewhere: on a loopback device nobody is looked for.
         let mut args = vec!["crux-node"];
-        args.extend(is_picket.then_some(["fulcrum", "--"]).into_iter().flatten());
+        args.extend(has_picket.then_some(["fulcrum", "--"]).into_iter().flatten());
         args.extend(["run", "--listen", "127.0.0.1:0", "--stop-with-stdin"]);
         // The panic is in this program alone.
         args.extend(["--services", "off"]);
@@ -85,7 +85,7 @@ impl Node {
         args.extend(["--data-dir", &data_dir]);
         args.extend(json.then_some("--json"));
         let log = std::fs::File::create(path("log")).unwrap();
-        let (mine, theirs) = is_picket.then(|| UnixStream::pair().unwrap()).unzip();
+        let (mine, theirs) = has_picket.then(|| UnixStream::pair().unwrap()).unzip();
         let mut command = Command::new(std::env::current_exe().unwrap());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CRUX_")) {
             command.env_remove(name);

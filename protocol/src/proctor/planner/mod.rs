@@ -14,6 +14,7 @@
 //! | [`Deaths`] | which nodes are lost, and when a side of a partition replaces nothing |
 //! | [`Rollout`] | which nodes run the new version of a service, and when it failed |
 //! | [`stays`] | which instances of nodes that are being drained may end, because their replacements are ready |
+//! | [`View::of`] | what of the flock is in its view |
 //! | [`State`] | when to plan, under which number, and when to say nothing |
 //!
 //! Times are by the leader's own clock. A new leader begins them again: so it is later than the one before, never
@@ -42,6 +43,7 @@ mod pass;
 mod program;
 mod rollout;
 mod service;
+mod sight;
 mod state;
 mod step;
 mod steps;
@@ -57,6 +59,7 @@ pub use newest::Newest;
 pub use pass::{Input, Pass, pass};
 pub use program::{Program, ProgramError, Version};
 pub use rollout::{Memory, Place, Places, Rollout, Turn};
+pub use sight::Member;
 pub use state::State;
 pub use step::{Action, Step};
 pub use timers::Timers;
