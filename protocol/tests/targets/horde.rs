@@ -190,7 +190,8 @@ impl Horde {
 
     fn tell(&mut self, by: usize, event: Event) {
         let mut out = Vec::new();
-        let before = self.machines[by].engine.newest().cloned();
+        let (me, before) =
+            (Some(self.machines[by].number), self.machines[by].engine.newest().cloned());
         self.machines[by].engine.handle(event, at(self.now), &mut out);
         for command in out {
             match command {
@@ -200,10 +201,11 @@ impl Horde {
                     self.judge.sees(node(self.machines[by].number), self.view(by), newest);
                 }
                 Command::Read(blob) => self.read(by, blob),
-                Command::Outbid(greater) => {
+                // As the leader engine does: only under a plan whose leader it does not hear.
+                Command::Outbid(greater) if self.greatest_claim(by).map(|it| it.1) == me => {
                     self.machines[by].say(|fact| fact.term = greater.term + 1);
                 }
-                Command::Tell(_) => {}
+                Command::Outbid(_) | Command::Tell(_) => {}
             }
         }
     }

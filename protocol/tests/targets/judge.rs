@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crux_crdt::Principal;
-use crux_crdt::record::{NameTag, Stage};
+use crux_crdt::record::{InstanceReport, NameTag, Stage};
 use crux_crdt::service::SpecTag;
 use crux_protocol::proctor::planner::{Newest, Node, View};
 
@@ -71,7 +71,7 @@ fn count(plan: Option<&Newest>, node: &Principal, service: &str) -> u32 {
 
 fn ready(node: &Node, service: &str) -> u32 {
     let tag = NameTag::of(&name(service));
-    let lines = node.runs.iter().flat_map(|runs| runs.lines());
+    let lines = node.runs.iter().flat_map(InstanceReport::lines);
     let up = lines.filter(|(key, _)| key.service == tag && key.stage == Stage::Ready);
     up.map(|(_, count)| u32::from(count)).sum()
 }
@@ -89,7 +89,7 @@ impl Case<'_> {
         for (at, node) in &self.view.nodes {
             let Node { name, is_alive, usage, labels, runs, .. } = node;
             text += &format!("  {name} alive {is_alive} {usage:?} {labels:?}\n");
-            for (key, count) in runs.iter().flat_map(|runs| runs.lines()) {
+            for (key, count) in runs.iter().flat_map(InstanceReport::lines) {
                 text +=
                     &format!("    runs {:?} {:?} {:?} {count}\n", key.service, key.spec, key.stage);
             }
@@ -183,7 +183,7 @@ impl Case<'_> {
                 let before = self.before.and_then(|it| it.entries.get(node));
                 let may = before.and_then(|it| it.get(key)).is_some_and(|it| it.released() > 0);
                 let tag = NameTag::of(&key.service);
-                let lines = self.view.nodes[node].runs.iter().flat_map(|runs| runs.lines());
+                let lines = self.view.nodes[node].runs.iter().flat_map(InstanceReport::lines);
                 let runs = lines.filter(|(line, _)| line.service == tag).count() > 0;
                 self.rule(may || runs || db >= 1, || {
                     "a start does not wait for its conditions".to_owned()
@@ -210,15 +210,20 @@ impl Case<'_> {
     /// The version that never gets ready comes on one node at a time, and on none once it failed.
     fn steps(&self) {
         let has_bad = |plan: Option<&Newest>, node: &Principal| {
-            let entries = plan.and_then(|it| it.entries.get(node)).into_iter().flatten();
-            entries.into_iter().any(|(key, _)| key.spec == bad())
+            let mut entries = plan.and_then(|it| it.entries.get(node)).into_iter().flatten();
+            entries.any(|(key, _)| key.spec == bad())
         };
         let others = |plan: Option<&Newest>| {
             let entries = plan.into_iter().flat_map(|it| it.entries.values().flatten());
             entries.filter(|(key, _)| key.service.as_str() == "web" && key.spec != bad()).count()
         };
         let nodes = || self.view.nodes.keys();
-        let new = nodes().filter(|it| has_bad(Some(self.plan), it) && !has_bad(self.before, it));
+        let runs_bad = |node: &Principal| {
+            let mut lines = self.view.nodes[node].runs.iter().flat_map(InstanceReport::lines);
+            lines.any(|(key, _)| key.spec == bad())
+        };
+        let had_bad = |node: &Principal| has_bad(self.before, node) || runs_bad(node);
+        let new = nodes().filter(|it| has_bad(Some(self.plan), it) && !had_bad(it));
         let new = new.count();
         let both = |it: &Principal| has_bad(self.before, it) && has_bad(Some(self.plan), it);
         let old = self.open().filter(|(it, _)| both(it)).count();

@@ -6,6 +6,7 @@ use crux_crdt::service::{Fields, OnMinority, Port, ReplaceAfter};
 use crux_khan::world::Room;
 use crux_protocol::proctor::planner::{Action, Program};
 use crux_protocol::proctor::{Content, Held};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::rig::*;
@@ -135,7 +136,7 @@ fn each_service_says_when_its_places_are_lost() {
     site.settle();
     let on = |site: &mut Site| {
         let entries = site.look().entries;
-        let of = |number| entries.get(&node(number)).map_or(0, |it| it.len());
+        let of = |number| entries.get(&node(number)).map_or(0, BTreeMap::len);
         [of(0), of(1)]
     };
     assert_eq!(on(&mut site), [3, 0]);

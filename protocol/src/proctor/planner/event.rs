@@ -5,6 +5,7 @@ use crate::proctor::Held;
 
 /// An input of the leader's engine.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "it is handed over once, and none is kept")]
 pub enum Event {
     /// The node's whole view of the horde; it replaces the one before.
     Seen {

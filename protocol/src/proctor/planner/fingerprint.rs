@@ -2,7 +2,7 @@
 //! differently.
 
 use crux_crdt::Digest;
-use crux_crdt::canon::{Canonical as _, Encoder};
+use crux_crdt::canon::{Canonical, Encoder};
 use crux_crdt::document::NodeOrder;
 use crux_crdt::hash::sha3;
 use crux_crdt::record::LaterFields;
@@ -27,5 +27,5 @@ fn encode(node: &Node, out: &mut Encoder) {
     for limit in node.room.0 {
         out.u8(u8::from(limit.is_some())).u64(limit.unwrap_or_default());
     }
-    out.bytes(&node.runs.as_ref().map(|runs| runs.to_canonical()).unwrap_or_default());
+    out.bytes(&node.runs.as_ref().map(Canonical::to_canonical).unwrap_or_default());
 }

@@ -68,6 +68,8 @@ pub struct Rollout {
     pub failed: Option<Failure>,
     /// The version of the generation before: to go back to where no place has another one, and none is ready.
     pub before: Option<SpecTag>,
+    /// The version of lost places, if none of them has the wanted one: where all places are new, they begin with it.
+    pub lost: Option<SpecTag>,
     /// On how many nodes the version changes at a time.
     pub step: Step,
     /// How long a place may take to be ready.
@@ -139,6 +141,9 @@ impl Rollout {
         }
         if let Some((spec, _)) = others.iter().max_by_key(|(spec, counts)| (**counts, **spec)) {
             return Some(*spec);
+        }
+        if self.wanted_in(places).next().is_none() {
+            return last.or(self.lost.filter(|spec| *spec != self.wanted));
         }
         let mut live = self.wanted_in(places).filter(|place| place.is_alive);
         if self.failed.is_none() && live.all(|place| place.is_ready) {

@@ -12,7 +12,7 @@
 //! 4. A node that is lost keeps its entries, so that it stops nothing when it is back: then what it runs is counted
 //!    first. Of a version that failed it keeps nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crux_crdt::Principal;
 use crux_crdt::name::ServiceName;
@@ -61,7 +61,8 @@ impl<'a> Service<'a> {
         service
     }
 
-    /// Instances on drained nodes end when their replacements are ready.
+    /// Instances on drained nodes end when their replacements are ready. Those of dead nodes keep their places until
+    /// they are lost: they serve nobody, so no live one ends for them.
     fn drain(&mut self, horde: &Horde<'_>, timers: &Timers) {
         let is_draining = |node: &Principal| timers.drains.until(node).is_some();
         self.counts.retain(|node, _| !is_draining(node));
@@ -79,7 +80,10 @@ impl<'a> Service<'a> {
         let kept =
             horde.of(self.name).filter(|(node, _)| !horde.is_lost(node, self.version, timers));
         let count = self.placement.count.filter(|_| self.placement.rules.is_some());
-        self.staying = stays(count, ready, &kept.filter_map(leaving).collect());
+        let (live, dead): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            kept.filter_map(leaving).partition(|(node, _)| horde.is_alive(node));
+        self.staying = stays(count, ready, &live);
+        self.staying.extend(stays(None, 0, &dead));
         self.counts.extend(self.staying.iter().map(|(node, count)| (*node, *count)));
     }
 
@@ -91,11 +95,20 @@ impl<'a> Service<'a> {
             wanted: self.version.spec,
             failed: newest.and_then(|it| it.failed.get(&self.version.spec)).copied(),
             before: horde.program.before.get(self.name).copied(),
+            lost: self.lost_version(horde, timers),
             step: config.rollout.step,
             deadline: config.rollout.deadline,
         };
         let memory = timers.rollouts.entry(self.name.clone()).or_default();
         rollout.turn(&self.places(horde), memory, horde.now)
+    }
+
+    /// The version of places that are lost, if none of them has the wanted one.
+    fn lost_version(&self, horde: &Horde<'_>, timers: &Timers) -> Option<SpecTag> {
+        let lost =
+            horde.of(self.name).filter(|(node, _)| horde.is_lost(node, self.version, timers));
+        let specs: BTreeSet<SpecTag> = lost.filter_map(|(_, there)| there.spec).collect();
+        specs.last().copied().filter(|_| !specs.contains(&self.version.spec))
     }
 
     fn places(&self, horde: &Horde<'_>) -> Places {

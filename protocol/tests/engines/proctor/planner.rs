@@ -90,6 +90,7 @@ const ROLLOUT: Rollout = Rollout {
     wanted: B,
     failed: None,
     before: None,
+    lost: None,
     step: Step::Nodes(2),
     deadline: Duration::from_secs(60),
 };
@@ -176,6 +177,10 @@ fn a_version_that_fails_goes_back() {
     assert_eq!(turn(&with, "!bb"), ("aaa".to_owned(), crash));
     assert_eq!(turn(&ROLLOUT, "!bb"), ("bbb".to_owned(), crash), "there is none");
     assert_eq!(turn(&with, "BB!"), ("bbb".to_owned(), None), "it is proven");
+    // The places that had it are lost, and all are new.
+    let lost = Rollout { lost: Some(A), ..ROLLOUT };
+    assert_eq!(turn(&lost, "---"), ("bba".to_owned(), None));
+    assert_eq!(turn(&lost, "-B-"), ("bbb".to_owned(), None), "the new one is proven");
     assert_eq!(turn(&with, "BB-"), ("bbb".to_owned(), None), "and new places have it");
 }
 
