@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crux_client::model::{Joining, Leader, Member, MemberState, Service, ServiceStatus, WallTime};
 use crux_client::order;
+use crux_crdt::document::Document;
 use crux_crdt::name::Label;
 use crux_crdt::path::{FlockId, NetId};
 use crux_crdt::record::{Condition, Record, Registration, Shown, Unwell};
@@ -109,7 +110,7 @@ fn leads(state: &flock::State, states: &BTreeMap<Principal, flock::MemberState>)
         let name = state.names().of(&principal).to_string();
         Some(planner::Member { name, is_alive: member.is_live(), record })
     };
-    let held = documents.target(&horde).map(|document| document.marker());
+    let held = documents.target(&horde).map(Document::marker);
     Some(Leads {
         term: claim.n,
         nodes: planner::View::of(records().filter_map(member), documents),

@@ -51,9 +51,9 @@ pub enum Control {
     /// Dial a member that is not linked, for whoever has something to send to it. Answered at once;
     /// what becomes of it the network tells.
     Reach(Principal),
-    /// Lead in a greater term than this one, if this node leads: something that counts carries it, so nodes obey nothing
-    /// that this one signs. Answered at once. The engine gives the holder of that term its time to be heard first, and ignores
-    /// one that is out of reach.
+    /// Lead in a greater term than this one, if this node leads: something that counts carries it, so nodes obey
+    /// nothing that this one signs. Answered at once. The engine gives the holder of that term its time to be heard
+    /// first, and ignores one that is out of reach.
     Outbid(Claim),
     /// Have every live member store the leader's claim.
     LeaderPing,

@@ -10,7 +10,7 @@ use crux_crdt::record::{
 };
 use crux_crdt::sign::{Identity, Signed};
 use crux_crdt::{Digest, Principal};
-use crux_protocol::proctor::planner::{Member, View};
+use crux_protocol::proctor::planner::{Member, Node, View};
 
 use super::rig::{draining, report};
 
@@ -72,7 +72,7 @@ fn a_node_is_seen_with_its_labels_its_order_and_its_statement() {
     assert_eq!(nodes.map(|node| &*node.name), ["n1", "n2"]);
     assert_eq!(nodes.map(|node| node.is_alive), [true, false]);
     assert_eq!(nodes.map(|node| node.usage), [Usage::Open, draining(None)]);
-    assert_eq!(nodes.map(|node| node.running()), [1, 1]);
+    assert_eq!(nodes.map(Node::running), [1, 1]);
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! Targets that nodes run: the leader plans, each node enacts its part, and programs start, move and stay.
 //!
-//! `web` is the sample, which answers with its process number; `job` is a shell script without ports. Both are lost with
-//! a node that is dead for a second.
+//! `web` is the sample, which answers with its process number; `job` is a shell script without ports. Both are
+//! lost with a node that is dead for a second.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crux_client::model::{Instance, InstanceState};
-use crux_testnet::process::procfs;
+use crux_testnet::process::{NodeProcess, procfs};
 use crux_testnet::sample;
 use crux_testnet::wait::{self, Seen};
 
@@ -145,8 +145,9 @@ async fn services_run_where_the_target_has_them_and_another_count_changes_nothin
     until_up(&flock, "no web", |pids| counts(pids, "web") == [0; NODES]).await;
 }
 
-/// The leader dies, if it runs some of it; another node leads, continues its plan, and replaces what was lost. One of three
-/// nodes is free for that: the dead one is in the set for a while, and a set of three has at most one of two on each.
+/// The leader dies, if it runs some of it; another node leads, continues its plan, and replaces what was lost. One
+/// of three nodes is free for that: the dead one is in the set for a while, and of two instances at most one is on
+/// each node of it.
 #[tokio::test]
 async fn what_is_lost_with_a_node_runs_elsewhere() {
     let mut flock = start().await;
@@ -175,7 +176,7 @@ async fn a_version_that_fails_is_taken_back() {
     web(&flock, "\"exit\", \"3\"", "2s");
     apply(&flock, 1, program).await;
     let seen = wait::until("the leader marks the version", WITHIN, async || {
-        let mut logs = flock.cluster.nodes().iter().map(|node| node.log());
+        let mut logs = flock.cluster.nodes().iter().map(NodeProcess::log);
         let is_marked = logs.any(|log| log.contains("a version of a service failed"));
         Ok(Seen::when(is_marked, (), |()| "  no log says that it failed".to_owned()))
     });
