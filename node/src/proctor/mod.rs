@@ -23,7 +23,7 @@ pub(crate) mod planner;
 use std::collections::BTreeMap;
 
 use crux_crdt::blob::BlobId;
-use crux_crdt::document::Marker;
+use crux_crdt::document::{Document, Marker};
 use crux_crdt::name::Label;
 use crux_crdt::record::SlotSet;
 use crux_crdt::service::Machine;
@@ -112,7 +112,7 @@ impl Proctor {
     fn look(&mut self) -> Option<Event> {
         let view = self.wiring.views.borrow().clone();
         let document = view.documents.target(&self.wiring.horde);
-        let seen = (document.map(|document| document.marker()), view.plans.clone());
+        let seen = (document.map(Document::marker), view.plans.clone());
         if self.seen.as_ref() == Some(&seen) {
             return None;
         }

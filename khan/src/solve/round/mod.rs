@@ -5,7 +5,7 @@
 //!   bound picks   one after another: keep ──▶ fill ──▶ make room ──▶ settle
 //! ```
 //!
-//! * **Keep** (`keep`): evaluates set, count and cap; what runs within them stays. What is more than wanted is
+//! * **Keep** (`keep`): evaluates set, count and cap; what runs within them stays. Surplus is
 //!   dropped from where there is most.
 //! * **Fill** (`fill`): what is missing is added where there is least, as long as there is room.
 //! * **Make room** (`room`): what is still missing is placed by moving others, along cheapest paths.
