@@ -23,6 +23,8 @@ const SETS_MAX: usize = 8;
 pub(super) struct Target {
     generation: u64,
     pass: u64,
+    /// How many sets an old leader made: no two of its sets have one order either.
+    strays: u64,
     /// The last sets, the newest last.
     sets: Vec<Goals>,
     /// The last one that the node took.
@@ -122,8 +124,10 @@ impl World {
 
     /// A leader that does not know of the last document, with a greater fence.
     fn hand_in_older_target(&mut self) {
-        let Some(target) = &self.target else { return };
-        let order = target.order(target.generation.saturating_sub(1), target.pass + 20);
+        let Some(target) = &mut self.target else { return };
+        target.strays += 1;
+        let pass = target.pass + 20 + target.strays;
+        let order = target.order(target.generation.saturating_sub(1), pass);
         let goals = (0..SERVICES.len()).map(|service| (name(service), self.draw_goal(service)));
         let goals: BTreeMap<_, _> = goals.collect::<Vec<_>>().into_iter().collect();
         self.hand_in(order, goals);

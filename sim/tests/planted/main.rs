@@ -107,11 +107,11 @@ planted! {
     never_fails: NeverFails in "picket" by 6;
     never_kills: NeverKills in "picket" by 0;
     done_forgotten: DoneForgotten in "picket" by 11;
-    older_goals: OlderGoals in "goals" by 0;
-    takes_over: TakesOver in "goals" by 0;
-    unnamed_stays: UnnamedStays in "goals" by 0;
+    older_goals: OlderGoals in "goals" by 3;
+    takes_over: TakesOver in "goals" by 7;
+    unnamed_stays: UnnamedStays in "goals" by 1;
     enacts_unsaved: EnactsUnsaved in "goals" by 0;
-    period_unused: PeriodUnused in "goals" by 0;
+    period_unused: PeriodUnused in "goals" by 14;
     stopping_unreported: StoppingUnreported in "goals" by 0;
     rival_by_marker: RivalByMarker in "revoked" by 0;
     granted_at_merge: GrantedAtMerge in "revoked" by 0;
