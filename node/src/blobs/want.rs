@@ -127,6 +127,7 @@ impl Pantry {
         })?;
         Ok(Some(Fetch { progress: progressed, done: ended }))
     }
+
     /// Fetches a blob if it is missing.
     ///
     /// # Errors

@@ -110,11 +110,13 @@ fn leads(state: &flock::State, states: &BTreeMap<Principal, flock::MemberState>)
         let name = state.names().of(&principal).to_string();
         Some(planner::Member { name, is_alive: member.is_live(), record })
     };
-    let held = documents.target(&horde).map(Document::marker);
+    let Some(held) = documents.target(&horde).map(Document::marker) else {
+        return Some(Leads::without_target(claim.n));
+    };
     Some(Leads {
         term: claim.n,
         nodes: planner::View::of(records().filter_map(member), documents),
-        newest: held.and_then(|held| Newest::among(records(), &horde, reach(state), held)),
+        newest: Newest::among(records(), &horde, reach(state), held),
     })
 }
 

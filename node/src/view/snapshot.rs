@@ -19,10 +19,17 @@ use super::Said;
 pub struct Leads {
     /// The term in which the node leads.
     pub term: u64,
-    /// The nodes.
+    /// The nodes; none without a target.
     pub nodes: planner::View,
     /// The greatest plan that counts; none: there is none.
     pub newest: Option<Newest>,
+}
+
+impl Leads {
+    /// Of a flock without a target, for which nobody looks at every node on every change.
+    pub fn without_target(term: u64) -> Self {
+        Self { term, nodes: planner::View::default(), newest: None }
+    }
 }
 
 /// The state that a node sees at one moment.

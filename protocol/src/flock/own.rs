@@ -128,6 +128,7 @@ impl State {
             let Change::State(facts) = change else { continue };
             let refused = self.strew.may_state(facts).err();
             let placed = facts.iter().filter(|fact| self.merge_written(fact, now)).count();
+            // All of it counts, whatever else came while it was being written, so the answer is that to a repeated write.
             if placed == facts.len() && self.strew.may_state(facts).is_ok() {
                 continue;
             }

@@ -1,7 +1,7 @@
 //! Whether this node obeys the leader that it shows.
 
 use crux_client::model::{Check, CheckResult};
-use crux_protocol::flock::{self, MemberState};
+use crux_protocol::flock;
 use crux_protocol::leader::Claim;
 
 use super::{line, ok};
@@ -10,9 +10,7 @@ const NAME: &str = "leader";
 
 pub(super) fn check(state: &flock::State) -> Check {
     let name = |claim: Claim| state.names().of(&claim.principal).to_string();
-    let alive = |claim: Claim| {
-        matches!(state.member_state(&claim.principal), MemberState::Alive | MemberState::Suspect)
-    };
+    let alive = |claim: Claim| state.member_state(&claim.principal).is_live();
     let named = |claim: Claim| Held { claim, name: name(claim), alive: alive(claim) };
     judge(state.leader().map(named), state.fence().map(named))
 }
