@@ -8,6 +8,8 @@
 //! A start that is refused leaves nothing behind but, at most, a directory with a key, lock files and
 //! a database without content.
 
+mod restart;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -27,7 +29,6 @@ use crux_protocol::flock::{self, Parts, Restored};
 use crux_protocol::genesis::{Genesis, JoinKey};
 use crux_protocol::leader::Claim;
 use crux_protocol::link;
-use crux_protocol::liveness::RESTART_MAX;
 use crux_protocol::net::{self, Net};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
@@ -172,7 +173,7 @@ async fn run_parts(
     let stop = async {
         tokio::select! {
             () = shutdown => {}
-            () = parts.failed() => announce(restarted).await,
+            () = parts.failed() => restart::announce(parts, restarted).await,
         }
     };
     parts.here(Part::Loop, runtime.run(Inputs { requests, found }, stop)).await
@@ -188,14 +189,6 @@ fn refuse_operator(genesis: &Genesis, data_dir: &Path, key: &Key) -> Result<(), 
     Err(Error::new(Kind::Refused, message).with_hint(
         "Move the file to where the operator's key is kept: the node makes a key of its own when there is none.",
     ))
-}
-
-/// A part failed. Where there is a picket it starts the node again at once, and the flock is told so.
-async fn announce(restarted: Option<Handle>) {
-    let Some(handle) = restarted else { return };
-    if let Err(error) = handle.announce_restart(RESTART_MAX).await {
-        warn!(%error, "the restart was not announced; other members may call this node dead until it is back");
-    }
 }
 
 /// Refused before anything but the directory is made.
