@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use prost::Message as _;
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     "crux/v1/control.proto",
     "crux/v1/blobs.proto",
     "crux/v1/documents.proto",
+    "crux/v1/proctor.proto",
     "crux/v1/services.proto",
 ];
 

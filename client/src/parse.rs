@@ -6,6 +6,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crux_crdt::Digest;
 use crux_crdt::blob::BlobId;
 use crux_crdt::document::{KEY_BYTES_MAX, Key};
 use crux_crdt::name::{Label, NameError, ServiceName};
@@ -191,6 +192,19 @@ pub fn kind_glob(s: &str) -> Result<Glob, Error> {
 pub fn blob(s: &str) -> Result<BlobId, Error> {
     s.parse().map_err(|err| {
         blob_error(&err).with_hint("It is what `openssl dgst -sha3-256 FILE` prints after the `=`.")
+    })
+}
+
+/// The id of a plan.
+///
+/// # Errors
+/// [`Kind::InvalidArgument`]
+pub fn plan_id(s: &str) -> Result<Digest, Error> {
+    s.parse().map_err(|err: crux_crdt::id::ParseIdError| {
+        let message = format!("invalid id of a plan: {err}");
+        Error::new(Kind::InvalidArgument, message).with_hint(
+            "It is the field `id` that `plan --json` prints, and the last line of `plan`.",
+        )
     })
 }
 

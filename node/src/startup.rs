@@ -52,7 +52,7 @@ use crate::picket::Placer;
 pub use crate::picket::Tie;
 use crate::secret::{leave_no_trace, random};
 use crate::store::{DATABASE_NAME, OpenError, Snapshot, Store, StoreHandle};
-use crate::view::{View, Views};
+use crate::view::{Enacted, View, Views};
 use crate::{modes, pastiche, picket, proctor, rejoin};
 
 /// The name of the first directory for blobs in the data directory.
@@ -161,14 +161,16 @@ async fn run_parts(
     let handle = Handle { view, requests: requests_in, processes };
     let saying = health::run(stated.clone(), handle.requests.clone());
     parts.task(Part::Health, Stop::Drop, saying);
-    start_api(parts, socket, handle.clone(), pantry.clone(), stated, config.preload);
+    let (show, enacted) = watch::channel(Arc::default());
+    let front = (handle.clone(), pantry.clone(), stated, enacted);
+    start_api(parts, socket, front, config.preload);
     start_planner(parts, &handle, &pantry);
     let restarted = tie.is_some().then(|| handle.clone());
     if let Some(tie) = tie {
         let (placer, placing) = picket::placing();
         let serve = picket::serve(tie, handle.clone(), pantry.clone(), health, placing);
         parts.task(Part::Picket, Stop::Drop, serve);
-        start_proctor(parts, handle, pantry, placer);
+        start_proctor(parts, handle, pantry, (placer, show));
     }
     let stop = async {
         tokio::select! {
@@ -451,7 +453,12 @@ fn start_mover(
 }
 
 /// Enacts targets, if this is a kind of machine that targets know.
-fn start_proctor(parts: &Supervisor, handle: Handle, pantry: Pantry, placer: Placer) {
+fn start_proctor(
+    parts: &Supervisor,
+    handle: Handle,
+    pantry: Pantry,
+    (placer, shown): (Placer, watch::Sender<Arc<Enacted>>),
+) {
     let machine = match std::env::consts::ARCH.parse::<Machine>() {
         Ok(machine) => machine,
         Err(error) => return warn!(%error, "no target is enacted on this machine"),
@@ -463,6 +470,7 @@ fn start_proctor(parts: &Supervisor, handle: Handle, pantry: Pantry, placer: Pla
         placer,
         pantry,
         fulcrum: handle.requests,
+        shown,
     };
     parts.task(Part::Proctor, Stop::Drop, proctor::run(wiring));
 }
@@ -478,17 +486,19 @@ fn start_planner(parts: &Supervisor, handle: &Handle, pantry: &Pantry) {
     parts.task(Part::Planner, Stop::Drop, proctor::planner::run(wiring));
 }
 
+/// Everything that the control API has of the node.
+type Front = (Handle, Pantry, watch::Receiver<Stated>, watch::Receiver<Arc<Enacted>>);
+
 fn start_api(
     parts: &Supervisor,
     socket: Socket,
-    handle: Handle,
-    pantry: Pantry,
-    stated: watch::Receiver<Stated>,
+    (handle, pantry, stated, enacted): Front,
     preloads: Option<PathBuf>,
 ) {
     let (stop, stopped) = oneshot::channel::<()>();
     let preloaded = preload(pantry.blobs.clone(), preloads);
-    let serve = api::serve(socket, handle, pantry, stated, preloaded, async {
+    let shows = api::Shows { stated, enacted };
+    let serve = api::serve(socket, handle, pantry, shows, preloaded, async {
         drop(stopped.await);
     });
     let ask = async move {

@@ -49,6 +49,7 @@ impl Class {
             ("crux.v1.Control", "Status" | "Leader" | "Members" | "Services" | "Resolve")
             | ("crux.v1.Documents", "ListDocuments" | "ShowDocument" | "DocumentBasis")
             | ("crux.v1.Blobs", "HeldBlobs")
+            | ("crux.v1.Proctor", "Show")
             | ("grpc.health.v1.Health", "Check")
             | ("crux.v1.Services", "GetPicket" | "ShowService") => Self::Read,
             ("crux.v1.Control" | "grpc.health.v1.Health", "Watch")
@@ -61,7 +62,10 @@ impl Class {
 
     /// Whether the request may be long.
     fn is_bulk(path: &str) -> bool {
-        path == "/crux.v1.Documents/PutDocuments"
+        matches!(
+            path,
+            "/crux.v1.Documents/PutDocuments" | "/crux.v1.Proctor/Plan" | "/crux.v1.Proctor/Apply"
+        )
     }
 
     /// Whether the request itself is a stream.

@@ -18,6 +18,7 @@ mod member;
 mod node_ref;
 mod picket;
 mod prefix;
+mod proctor;
 mod service;
 mod settled;
 mod status;
@@ -43,6 +44,11 @@ pub use member::{Member, MemberState};
 pub use node_ref::NodeRef;
 pub use picket::Picket;
 pub use prefix::Prefix;
+pub use proctor::{
+    CheckedGoals, GoalCount, NodeReasons, PlanAction, PlanPart, PlanProblem, PlanStep,
+    RunningInstances, ServicePeriod, ServiceProgress, ServiceReasons, ShownTarget, TargetBase,
+    TargetPlan, TargetState, TargetStatus, VersionProgress,
+};
 pub use service::{Service, ServiceStatus};
 pub use settled::{Change, Settled};
 pub use status::{MemberCounts, Status};

@@ -8,9 +8,9 @@
 //!            ◀─ Registered ─       ◀─ RegisterResponse ─           ◀─ Registered ─        ◀─ Answer ──
 //! ```
 //!
-//! There is one file for each service of the API: [`control`], [`blobs`], [`documents`] and [`services`]. Each holds
-//! the operations with both of their conversions, and a table of calls at its top. The client sends by that table,
-//! over the socket that the table names, and the node serves by it.
+//! There is one file for each service of the API: [`control`], [`blobs`], [`documents`], [`proctor`] and
+//! [`services`]. Each holds the operations with both of their conversions, and a table of calls at its top. The client
+//! sends by that table, over the socket that the table names, and the node serves by it.
 //!
 //! # A new operation that changes state
 //!
@@ -31,6 +31,7 @@
 pub mod blobs;
 pub mod control;
 pub mod documents;
+pub mod proctor;
 pub mod services;
 
 use std::future::Future;
@@ -43,6 +44,7 @@ use crate::socket::Door;
 pub use blobs::*;
 pub use control::*;
 pub use documents::*;
+pub use proctor::*;
 pub use services::*;
 
 /// The longest answer in bytes. A service takes about 300, so this is some 200 000 services.

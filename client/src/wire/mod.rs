@@ -15,6 +15,7 @@ mod detail;
 mod documents;
 pub(crate) mod field;
 mod model;
+mod proctor;
 mod services;
 mod status;
 

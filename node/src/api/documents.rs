@@ -75,7 +75,7 @@ macro_rules! documents {
 crux_client::documents_calls!(documents! {});
 
 /// Opens documents that a caller hands in, one for each key.
-fn open_all(sealed: &[Vec<u8>], view: &View) -> Result<Vec<Arc<Document>>, Error> {
+pub(super) fn open_all(sealed: &[Vec<u8>], view: &View) -> Result<Vec<Arc<Document>>, Error> {
     let terms = Terms { flock: view.flock_id, operator: view.operator, verifier: &Ed25519 };
     let mut keys = BTreeSet::new();
     let open = |(at, sealed): (usize, &Vec<u8>)| {

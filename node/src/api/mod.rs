@@ -6,6 +6,7 @@
 //! | `service` | the Control service: reads use the view, the rest goes to the fulcrum |
 //! | `blobs` | the Blobs service: streams in and out |
 //! | `documents` | the Documents service: opens what callers signed |
+//! | `proctor` | the Proctor service: what a target would change, how far it is, and why |
 //! | `feed` | what `Watch` streams |
 //! | `health` | what `grpc.health.v1` says of the node and of its services |
 //!
@@ -27,7 +28,7 @@
 //! | other calls for which the node has to work | 192 | `busy`, `UNAVAILABLE` |
 //! | `status`, `leader`, `members`, `services`, `resolve`, reading documents, health checks | any number | |
 //! | long calls of one connection | 64 | `limit_reached`, `RESOURCE_EXHAUSTED` |
-//! | bytes of puts of documents, beyond 64 KiB of each | 32 MiB | `busy`, `UNAVAILABLE` |
+//! | bytes of puts of documents and of targets, beyond 64 KiB of each | 32 MiB | `busy`, `UNAVAILABLE` |
 //! | bytes of answers that callers have not taken | 64 MiB | the call of which nothing was taken for longest ends with `limit_reached` |
 //!
 //! With fewer descriptors, a quarter of them are connections, 16 at least, and the rest in proportion.
@@ -38,10 +39,11 @@ mod blobs;
 mod documents;
 mod feed;
 mod health;
+mod proctor;
 mod server;
 mod service;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use crux_client::door::Socket;
-pub use server::serve;
+pub use server::{Shows, serve};

@@ -1,6 +1,7 @@
 //! Serves Control, health and reflection until told to stop.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crux_client::door::{Calls, STREAMS_MAX, Seats, Socket};
@@ -8,17 +9,19 @@ use crux_client::op::{PUT_BYTES_MAX, PUT_DOCUMENTS_MAX};
 use crux_proto::v1::blobs_server::BlobsServer;
 use crux_proto::v1::control_server::ControlServer;
 use crux_proto::v1::documents_server::DocumentsServer;
+use crux_proto::v1::proctor_server::ProctorServer;
 use tokio::sync::watch;
 use tonic::transport::Server;
 
 use super::feed::Seen;
 use super::health::NodeHealth;
 use super::service::Service;
-use super::{blobs, documents};
+use super::{blobs, documents, proctor};
 use crate::blobs::want::Pantry;
 use crate::error::{Error, Kind};
 use crate::fulcrum::Handle;
 use crate::fulcrum::health::Stated;
+use crate::view::Enacted;
 
 /// How long calls under way may take after the signal to stop. `leave` answers within it; longer
 /// would only delay the end.
@@ -33,6 +36,15 @@ const PART_BYTES_MAX: usize = 1024 * 1024 + 64 * 1024;
 /// The longest put of documents, in bytes: as many as a client hands in, and some for each.
 const BULK_BYTES_MAX: usize = PUT_BYTES_MAX + PUT_DOCUMENTS_MAX * 8 + REQUEST_BYTES_MAX;
 
+/// What other parts of the node show, beside the fulcrum.
+#[derive(Debug, Clone)]
+pub struct Shows {
+    /// How services say that they are.
+    pub stated: watch::Receiver<Stated>,
+    /// What a target wants of this node, and what is there of it.
+    pub enacted: watch::Receiver<Arc<Enacted>>,
+}
+
 /// Serves the control API on a socket, from the moment that the node shows itself, until `shutdown` resolves; health says *serving* of the blobs
 /// once `ready` does, and of services what was `stated` of them. Then says *not serving*, closes silent connections, ends the streams, finishes the
 /// calls under way for at most two seconds, and removes the socket.
@@ -43,10 +55,11 @@ pub async fn serve(
     socket: Socket,
     handle: Handle,
     pantry: Pantry,
-    stated: watch::Receiver<Stated>,
+    shows: Shows,
     ready: impl Future<Output = ()> + Send,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
+    let Shows { stated, enacted } = shows;
     // Those that are connected wait.
     handle.shown().await;
     let (close, closing) = watch::channel(false);
@@ -63,6 +76,8 @@ pub async fn serve(
     let blobs = blobs::Service { pantry: of_blobs, view, closing: closing.clone() };
     let blobs = BlobsServer::new(blobs).max_decoding_message_size(PART_BYTES_MAX);
     let documents = documents::Service { handle: handle.clone() };
+    let proctor = proctor::Service { documents: documents.clone(), enacted };
+    let proctor = ProctorServer::new(proctor).max_decoding_message_size(BULK_BYTES_MAX);
     let documents = DocumentsServer::new(documents).max_decoding_message_size(BULK_BYTES_MAX);
     let seen = Seen::default();
     let service = Service { handle, pantry, seen, closing: closing.clone() };
@@ -80,6 +95,7 @@ pub async fn serve(
         .add_service(control)
         .add_service(blobs)
         .add_service(documents)
+        .add_service(proctor)
         .serve_with_incoming_shutdown(socket.incoming(seats.clone()), closed(closing));
     tokio::pin!(server);
     let announced = async {

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crux_client::model::{Check, CheckResult, NodeRef, ServiceStatus, Status};
+use crux_client::model::{Check, CheckResult, Member, MemberState, NodeRef, ServiceStatus, Status};
 use crux_client::op::{
     Deregister, Doctor, Forget, GetLeader, GetMembers, GetServices, GetStatus, LeaderPing,
     LeaderPinged, Leave, Register, Registered, Resolve,
@@ -17,6 +17,7 @@ use crux_crdt::document::{Documents, Refused};
 use crux_crdt::fact::Fact;
 use crux_crdt::record::ServiceKey;
 use crux_protocol::flock::Control;
+use crux_protocol::proctor::planner;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -27,12 +28,13 @@ use crate::error::{Error, Kind, StateChanged};
 use crate::fulcrum::health::Health;
 use crate::fulcrum::request::{Reply, ReplyTo, Request};
 use crate::fulcrum::{Handle, Processes, not_taken};
-use crate::view::View;
 use crate::view::testing::{principal, service, view};
+use crate::view::{Enacted, Sight, View};
 
 mod crowd;
 mod documents;
 pub(crate) mod picket;
+mod proctor;
 
 /// Those of a node that is all API.
 const PROCESSES: Processes = Processes { fulcrum: 4711, picket: Some(4710) };
@@ -50,6 +52,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 pub(crate) struct FakeNode {
     pub(crate) dir: TempDir,
     pub(crate) views: watch::Sender<Arc<View>>,
+    /// What a target wants of it, and what is there of that.
+    enacted: watch::Sender<Arc<Enacted>>,
     health: Health,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<Result<(), Error>>,
@@ -84,10 +88,12 @@ impl FakeNode {
         let pantry = Pantry { blobs, wishes: None };
         let (health, stated) = Health::without_picket();
         let handle = Handle { view, requests, processes: PROCESSES };
-        let served = serve(socket, handle, pantry, stated, ready, async {
+        let (enacted, shown) = watch::channel(Arc::default());
+        let shows = Shows { stated, enacted: shown };
+        let served = serve(socket, handle, pantry, shows, ready, async {
             drop(stopped.await);
         });
-        Self { dir, views, health, stop: Some(stop), served: tokio::spawn(served) }
+        Self { dir, views, enacted, health, stop: Some(stop), served: tokio::spawn(served) }
     }
 
     async fn client(&self) -> Client {
@@ -107,9 +113,32 @@ async fn fulcrum(mut queue: mpsc::Receiver<Request>, views: watch::Sender<Arc<Vi
             Request::Engine(Control::State { facts, .. }, Reply::Done(reply)) => {
                 answer(reply, take_in(facts, &views));
             }
+            Request::Look(reply) => answer(reply, Ok(sight(&views.borrow()))),
             request => react(request),
         }
     }
+}
+
+/// What the view's leader plans from; without one, its members, which run nothing.
+fn sight(view: &View) -> Sight {
+    let documents = view.documents.clone();
+    if let Some(leads) = &view.leads {
+        return Sight { nodes: leads.nodes.clone(), newest: leads.newest.clone(), documents };
+    }
+    let departed =
+        |state| matches!(state, MemberState::Left | MemberState::Retired | MemberState::Evicted);
+    let member = |it: &Member| {
+        let node = planner::Node {
+            name: it.node.to_string(),
+            labels: it.labels.clone(),
+            is_alive: it.state != MemberState::Dead,
+            ..planner::Node::default()
+        };
+        (it.principal, node)
+    };
+    let members = view.members.iter().filter(|it| !departed(it.state));
+    let nodes = planner::View { nodes: members.map(member).collect() };
+    Sight { nodes, newest: None, documents }
 }
 
 /// Holds documents in memory. A node that learns of another write meanwhile is made up: under `target/raced`.
@@ -139,6 +168,7 @@ fn react(request: Request) {
         Request::Engine(control, reply) => engine(control, reply),
         Request::Forget(NodeRef::Name(name), reply) => answer(reply, Ok(principal(name.as_str()))),
         Request::Forget(NodeRef::Principal(principal), reply) => answer(reply, Ok(principal)),
+        Request::Look(_) => panic!("it is answered from the view"),
         Request::Doctor(reply) => answer(
             reply,
             Ok(vec![

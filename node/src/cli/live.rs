@@ -33,6 +33,13 @@ pub(super) struct Live {
     watch: bool,
 }
 
+impl Live {
+    /// For a command in which only some forms continue.
+    pub(super) const fn of(watch: bool) -> Self {
+        Self { watch }
+    }
+}
+
 /// One answer, in each form.
 pub(super) trait Shown<A> {
     /// As one JSON document.

@@ -3,17 +3,27 @@
 use crux_client::model::{Joining, Status};
 use crux_client::op::GetStatus;
 
-use super::{Ui, Wait, table};
+use super::live::Live;
+use super::{Ui, Wait, table, target};
 use crate::error::Error;
 
-/// Show what a node is and what it sees
+/// Show what a node is and what it sees, or how far the target is
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
+    /// Show how far the target is instead, service by service: settled, changing, held or failed
+    #[arg(long)]
+    target: bool,
+    /// Show every change until stopped: the table redrawn on a terminal, a line for each change otherwise
+    #[arg(short = 'w', long, requires = "target")]
+    watch: bool,
     #[command(flatten)]
     wait: Wait,
 }
 
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
+    if args.target {
+        return target::status(args.wait, Live::of(args.watch), ui);
+    }
     let status = ui.call(&GetStatus, args.wait)?;
     ui.answer(&status, || text(&status))
 }

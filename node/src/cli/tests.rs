@@ -5,6 +5,7 @@ mod document;
 mod first;
 mod keygen;
 mod khan;
+mod plan;
 mod service;
 mod setting;
 mod target;
@@ -124,7 +125,7 @@ const READS: [(&str, &str); 18] = [
 
 /// Commands that read and have a test of their own: of a stream, and of a blob, a document or a file that has to be
 /// there.
-const READS_ELSEWHERE: [&str; 10] = [
+const READS_ELSEWHERE: [&str; 12] = [
     "watch",
     "blob get",
     "blob path",
@@ -135,6 +136,8 @@ const READS_ELSEWHERE: [&str; 10] = [
     "khan check",
     "diff",
     "target show",
+    "plan",
+    "why",
 ];
 
 /// Commands that change something, or run.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crux_client::model::{Joining, Leader, Member, MemberState, Service, ServiceStatus, WallTime};
 use crux_client::order;
-use crux_crdt::document::Document;
+use crux_crdt::document::{Document, Marker};
 use crux_crdt::name::Label;
 use crux_crdt::path::{FlockId, NetId};
 use crux_crdt::record::{Condition, Record, Registration, Shown, Unwell};
@@ -16,7 +16,7 @@ use crux_protocol::link::DialFailure;
 use crux_protocol::proctor::planner::{self, Newest};
 use crux_protocol::proctor::{Assignment, Reach};
 
-use crate::view::{Leads, Said, View};
+use crate::view::{Leads, Said, Sight, View};
 
 /// The part that stays the same while the node runs.
 #[derive(Debug, Clone)]
@@ -101,23 +101,40 @@ fn reach(state: &flock::State) -> Reach {
 /// What this node plans from, if it leads.
 fn leads(state: &flock::State, states: &BTreeMap<Principal, flock::MemberState>) -> Option<Leads> {
     let claim = state.leader().filter(|claim| claim.principal == state.me())?;
-    let horde = Label::main_horde();
-    let documents = state.strew().documents();
-    let records = || state.strew().shown().map(|record| &**record);
+    let target = state.strew().documents().target(&Label::main_horde());
+    let Some(held) = target.map(Document::marker) else {
+        return Some(Leads::without_target(claim.n));
+    };
+    let (nodes, newest) = (nodes(state, states), newest(state, held));
+    Some(Leads { term: claim.n, nodes, newest })
+}
+
+/// Every node of the horde, and the plan in force, whether or not this node leads.
+pub(super) fn sight(state: &flock::State) -> Sight {
+    let members = state.members();
+    let states = members.iter().map(|member| (member.principal, member.state)).collect();
+    let documents = state.strew().documents().clone();
+    let target = documents.target(&Label::main_horde()).map(Document::marker);
+    let newest = target.and_then(|held| newest(state, held));
+    Sight { nodes: nodes(state, &states), newest, documents }
+}
+
+/// The nodes of the horde, as its leader sees them.
+fn nodes(state: &flock::State, states: &BTreeMap<Principal, flock::MemberState>) -> planner::View {
     let member = |record| {
         let principal = Record::author(record);
         let member = states.get(&principal).filter(|member| !member.has_departed())?;
         let name = state.names().of(&principal).to_string();
         Some(planner::Member { name, is_alive: member.is_live(), record })
     };
-    let Some(held) = documents.target(&horde).map(Document::marker) else {
-        return Some(Leads::without_target(claim.n));
-    };
-    Some(Leads {
-        term: claim.n,
-        nodes: planner::View::of(records().filter_map(member), documents),
-        newest: Newest::among(records(), &horde, reach(state), held),
-    })
+    let records = state.strew().shown().map(|record| &**record);
+    planner::View::of(records.filter_map(member), state.strew().documents())
+}
+
+/// The greatest plan that counts for the document that is held.
+fn newest(state: &flock::State, held: Marker) -> Option<Newest> {
+    let records = state.strew().shown().map(|record| &**record);
+    Newest::among(records, &Label::main_horde(), reach(state), held)
 }
 
 /// The leader, as it is shown.

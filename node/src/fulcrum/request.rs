@@ -21,6 +21,7 @@ use crux_protocol::leader::Claim;
 use tokio::sync::oneshot;
 
 use crate::error::Error;
+use crate::view::Sight;
 
 /// Where an answer goes. The fulcrum MUST send one; a closed receiver means that nobody waits any more,
 /// and the request may still be carried out.
@@ -65,6 +66,14 @@ pub struct State {
     pub patience: Duration,
 }
 
+/// Looks at every node of the horde and at the plan in force, as a leader does at each change; answered at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look;
+
+impl Op for Look {
+    type Answer = Sight;
+}
+
 impl Op for State {
     type Answer = ();
 }
@@ -94,6 +103,8 @@ pub enum Request {
     Forget(NodeRef, ReplyTo<Principal>),
     /// The fulcrum looks around by itself.
     Doctor(ReplyTo<Vec<Check>>),
+    /// The fulcrum reads the engine's state.
+    Look(ReplyTo<Sight>),
 }
 
 /// Where the engine's answer goes, and as what.
@@ -145,6 +156,12 @@ impl From<Asked<Leave>> for Request {
 impl From<Asked<Doctor>> for Request {
     fn from(asked: Asked<Doctor>) -> Self {
         Self::Doctor(asked.reply)
+    }
+}
+
+impl From<Asked<Look>> for Request {
+    fn from(asked: Asked<Look>) -> Self {
+        Self::Look(asked.reply)
     }
 }
 

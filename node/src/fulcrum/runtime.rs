@@ -21,7 +21,7 @@ use super::answer::answer;
 use super::doctor;
 use super::doctor::Surroundings;
 use super::hush::{Hush, may_pass};
-use super::picture::{Frame, draw};
+use super::picture::{Frame, draw, sight};
 use super::request::{Reply, Request};
 use super::wire::Wire;
 use crate::burst::Say;
@@ -212,6 +212,10 @@ impl Runtime {
                     return Ok(());
                 }
             },
+            Request::Look(reply) => {
+                answer(reply, Ok(sight(&self.state)));
+                return Ok(());
+            }
             Request::Doctor(reply) => {
                 let around = &self.surroundings;
                 let checks = doctor::examine(&self.state, around, &self.store);

@@ -21,6 +21,7 @@ mod errand;
 pub(crate) mod planner;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crux_crdt::blob::BlobId;
 use crux_crdt::document::{Document, Marker};
@@ -31,7 +32,7 @@ use crux_protocol::proctor::enactor::{Command, Event, State};
 use crux_protocol::proctor::{Assignment, Goals, Held};
 use futures::future::{BoxFuture, FutureExt as _};
 use futures::stream::{FuturesUnordered, StreamExt as _};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::{debug, warn};
 
 use crate::blobs::Hold;
@@ -39,7 +40,7 @@ use crate::blobs::want::Pantry;
 use crate::clock;
 use crate::fulcrum::request::Request;
 use crate::picket::Placer;
-use crate::view::Views;
+use crate::view::{Enacted, Views};
 
 /// Everything that the loop has of the node.
 #[derive(Debug)]
@@ -56,6 +57,8 @@ pub(crate) struct Wiring {
     pub(crate) pantry: Pantry,
     /// The way to the node's record.
     pub(crate) fulcrum: mpsc::Sender<Request>,
+    /// The goals, and what is there of them, for people.
+    pub(crate) shown: watch::Sender<Arc<Enacted>>,
 }
 
 /// An errand that ended, and what the engine is told of it.
@@ -136,7 +139,21 @@ impl Proctor {
         let mut commands = Vec::new();
         self.engine.handle(event, clock::now(), &mut commands);
         commands.into_iter().for_each(|command| self.execute(command));
+        self.show();
         self.held.retain(|blob, _| self.engine.wants(blob));
+    }
+
+    fn show(&self) {
+        let goals = self.engine.goals().cloned();
+        let rows = self.engine.owned().map(|owned| owned.rows.clone()).unwrap_or_default();
+        let enacted = Enacted { goals, rows };
+        self.wiring.shown.send_if_modified(|shown| {
+            let is_new = **shown != enacted;
+            if is_new {
+                *shown = Arc::new(enacted);
+            }
+            is_new
+        });
     }
 
     fn execute(&mut self, command: Command) {

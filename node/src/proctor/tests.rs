@@ -34,6 +34,7 @@ struct Fixture {
     _dir: tempfile::TempDir,
     blobs: Blobs,
     views: watch::Sender<Arc<View>>,
+    enacted: watch::Receiver<Arc<Enacted>>,
     requests: mpsc::Receiver<Request>,
     /// Kept open.
     _ends: (oneshot::Receiver<()>, mpsc::Receiver<()>),
@@ -58,9 +59,12 @@ impl Fixture {
         let (placer, placing) = picket::placing();
         tokio::spawn(picket::serve(tie, handle, pantry.clone(), health, placing));
         let (horde, machine) = (Label::main_horde(), Machine::X86_64);
-        tokio::spawn(run(Wiring { horde, machine, views: view, placer, pantry, fulcrum: queue }));
+        let (shown, enacted) = watch::channel(Arc::default());
+        let fulcrum = queue;
+        let wiring = Wiring { horde, machine, views: view, placer, pantry, fulcrum, shown };
+        tokio::spawn(run(wiring));
         let link = Link::new(mine).unwrap();
-        Self { _dir: dir, blobs, views, requests, _ends: (stopped, reloads), link }
+        Self { _dir: dir, blobs, views, enacted, requests, _ends: (stopped, reloads), link }
     }
 
     /// The fulcrum shows another target and another plan.
@@ -162,8 +166,11 @@ async fn a_plan_becomes_goals_and_what_the_picket_has_of_it_is_said() {
     assert!(std::fs::read(&assigned.image().path).is_ok_and(|bytes| bytes == b"#!/bin/sh\n"));
     assert_eq!(node.said().await, [], "what an earlier process said is not known");
     let (has, said) = rows(assigned.config(), Stage::Ready, 2);
-    node.own(Some(plan.order), has);
+    node.own(Some(plan.order), has.clone());
     assert_eq!(node.said().await, said);
+    // Those who ask see both.
+    let shown = node.enacted.borrow().clone();
+    assert_eq!((shown.goals.as_ref(), &shown.rows), (Some(&goals), &has));
 }
 
 #[tokio::test]
@@ -195,7 +202,9 @@ async fn an_image_is_held_as_long_as_the_plan_has_it() {
     let (fulcrum, _requests) = mpsc::channel(1);
     let pantry = Pantry { blobs, wishes: None };
     let (horde, machine) = (Label::main_horde(), Machine::X86_64);
-    let mut proctor = Proctor::new(Wiring { horde, machine, views, placer, pantry, fulcrum });
+    let (shown_goals, _) = watch::channel(Arc::default());
+    let wiring = Wiring { horde, machine, views, placer, pantry, fulcrum, shown: shown_goals };
+    let mut proctor = Proctor::new(wiring);
     let event = proctor.look().unwrap();
     proctor.handle(event);
     assert!(proctor.look().is_none(), "it is what it was");

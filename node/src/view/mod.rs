@@ -6,6 +6,7 @@
 
 mod delta;
 mod documents;
+mod enacted;
 mod resolve;
 mod said;
 mod snapshot;
@@ -13,8 +14,9 @@ mod snapshot;
 pub(crate) mod testing;
 
 pub use delta::Delta;
+pub use enacted::Enacted;
 pub use said::Said;
-pub use snapshot::{Leads, View};
+pub use snapshot::{Leads, Sight, View};
 
 use std::sync::Arc;
 

@@ -32,6 +32,17 @@ impl Leads {
     }
 }
 
+/// Everything that any node can judge the target of its horde by.
+#[derive(Debug, Clone)]
+pub struct Sight {
+    /// The nodes.
+    pub nodes: planner::View,
+    /// The greatest plan that counts; none: there is none, or no target.
+    pub newest: Option<Newest>,
+    /// The documents that these are by.
+    pub documents: Arc<Documents>,
+}
+
 /// The state that a node sees at one moment.
 #[derive(Debug, Clone)]
 pub struct View {

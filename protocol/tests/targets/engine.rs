@@ -197,7 +197,8 @@ fn a_target_that_cannot_be_planned_leaves_everything_as_it_is() {
     let out = rig.see();
     assert!(matches!(&out[..], [Command::Tell(Tell::Stuck(_))]), "{out:?}");
     rig.target = Held { marker: marker(4), content: Content::Deleted };
-    assert_eq!(changes(&rig.see()), [""; 0], "what nobody names is no step of a service");
+    let stops = ["stop 1 of 'web' on n0", "stop 1 of 'web' on n1"];
+    assert_eq!(changes(&rig.see()), stops, "of the service that nobody names any more");
     assert!(rig.state.newest().is_some());
 }
 

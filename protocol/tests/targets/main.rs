@@ -8,6 +8,7 @@ mod horde;
 mod judge;
 mod machine;
 mod pass;
+mod preview;
 mod rig;
 mod sight;
 mod versions;

@@ -57,7 +57,7 @@ async fn changes_are_printed_as_they_come() {
 }
 
 /// The Python that has grpcio and grpcio-tools, if there is one: `PYTHON`, or `python3`.
-async fn python() -> Option<String> {
+pub(crate) async fn python() -> Option<String> {
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let mut has = tokio::process::Command::new(&python);
     has.args(["-c", "import grpc, grpc_tools"]).stdin(Stdio::null()).stderr(Stdio::null());

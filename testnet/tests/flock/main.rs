@@ -12,6 +12,7 @@ mod formation;
 mod lifecycle;
 mod peers;
 mod placed;
+mod planned;
 mod refusal;
 mod restart;
 mod services;

@@ -15,10 +15,10 @@ use crate::support::{WITHIN, agreed, ok};
 use crate::targets::{Flock, NODES, done};
 
 /// The processes of each service on a node.
-type Pids = BTreeMap<String, BTreeSet<u32>>;
+pub(crate) type Pids = BTreeMap<String, BTreeSet<u32>>;
 
 /// A flock with the files of both services.
-async fn start() -> Flock {
+pub(crate) async fn start() -> Flock {
     let flock = Flock::start().await;
     std::fs::write(flock.dir.join("sample"), sample::PROGRAM).expect("written");
     web(&flock, "\"first\"", "1m");
@@ -71,7 +71,11 @@ fn settled(all: &[Vec<Instance>]) -> Option<Vec<Pids>> {
 
 /// Waits until all that runs is up, and is as `holds` says; returns the processes, each of which runs, and answers
 /// if it is one of `web`.
-async fn until_up(flock: &Flock, what: &str, holds: impl Fn(&[Pids]) -> bool) -> Vec<Pids> {
+pub(crate) async fn until_up(
+    flock: &Flock,
+    what: &str,
+    holds: impl Fn(&[Pids]) -> bool,
+) -> Vec<Pids> {
     let seen = wait::until(what, WITHIN, async || {
         let all = instances(flock).await;
         let pids = settled(&all).filter(|pids| holds(pids));
@@ -105,7 +109,7 @@ fn count(of: &Pids, service: &str) -> usize {
 }
 
 /// How many instances of a service each node runs.
-fn counts(of: &[Pids], service: &str) -> Vec<usize> {
+pub(crate) fn counts(of: &[Pids], service: &str) -> Vec<usize> {
     of.iter().map(|of| count(of, service)).collect()
 }
 

@@ -69,14 +69,14 @@ impl Flock {
         self.write("site/web.toml", &text);
     }
 
-    async fn run(&self, at: usize, args: &[&str]) -> Finished {
+    pub(crate) async fn run(&self, at: usize, args: &[&str]) -> Finished {
         let data_dir = self.cluster.nodes()[at].spec().data_dir.to_string_lossy().into_owned();
         let args = [args, &["--json", "--data-dir", &data_dir]].concat();
         ok(run_node_command_on(&exe(), &args, "", WITHIN).await)
     }
 
     /// Runs a command that a user signs.
-    async fn signed(&self, at: usize, user: &str, args: &[&str]) -> Finished {
+    pub(crate) async fn signed(&self, at: usize, user: &str, args: &[&str]) -> Finished {
         let identity = self.path(&format!("{user}.key"));
         self.run(at, &[args, &["--identity", &identity]].concat()).await
     }
@@ -112,7 +112,7 @@ pub(crate) fn done(finished: &Finished) -> Value {
 }
 
 /// The exit code, and the kind of error with which a command ended.
-fn kind(finished: &Finished) -> (Option<i32>, String) {
+pub(crate) fn kind(finished: &Finished) -> (Option<i32>, String) {
     let error = finished.stderr.lines().last().unwrap_or_default();
     let error: Value = serde_json::from_str(error).unwrap_or_default();
     (finished.code(), error["kind"].as_str().unwrap_or(&finished.stderr).to_owned())

@@ -1,4 +1,4 @@
-//! `apply`, `diff` and `target`: what a horde is to run, and where.
+//! `plan`, `apply`, `diff`, `target`, `why` and `status --target`: what a horde is to run, where, and how far it is.
 //!
 //! ```text
 //!   PATH… ─ files ─▶ Site ─ images ─▶ configs ─┐
@@ -17,14 +17,20 @@ mod diff;
 mod history;
 mod image;
 mod lines;
+mod plan;
+mod progress;
 mod rollback;
 mod show;
 mod site;
 mod upgrade;
+mod why;
 mod write;
 
 pub(super) use apply::{Args as Apply, run as apply};
 pub(super) use diff::{Args as Diff, run as diff};
+pub(super) use plan::{Args as Plan, run as plan};
+pub(super) use progress::status;
+pub(super) use why::{Args as Why, run as why};
 
 use crux_crdt::name::Label;
 

@@ -46,7 +46,7 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
         Ok((State::Current(Box::new(current)), target, generation))
     })?;
     let said = format!("Went back to generation {generation}:");
-    writer.write(&before, &target, &said, ui)
+    writer.write(&before, &target, &said, ui).map(drop)
 }
 
 /// The generation that is meant.

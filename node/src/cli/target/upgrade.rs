@@ -80,7 +80,7 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<(), Error> {
         }
         Ok((State::Current(Box::new(current)), target))
     })?;
-    writer.write(&before, &target, "Upgraded", ui)
+    writer.write(&before, &target, "Upgraded", ui).map(drop)
 }
 
 impl Revisions {

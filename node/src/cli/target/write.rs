@@ -89,7 +89,7 @@ impl Writer {
     }
 
     /// Signs the target and hands it in, once the content that it replaces is kept. Answers with `said` before key and
-    /// generation.
+    /// generation, and returns that; none: nothing was signed.
     ///
     /// # Errors
     /// [`Kind::Conflict`] and others of a write; those of a put.
@@ -99,7 +99,7 @@ impl Writer {
         target: &Target,
         said: &str,
         ui: &mut Ui,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<u64>, Error> {
         let content = target.to_canonical();
         let replaced = before.current();
         if !self.how.dry_run {
@@ -113,7 +113,7 @@ impl Writer {
         }
         let draft = self.session.draft(self.basis.clone(), Content::Bytes(content.clone()));
         let Written::Put(written) = self.session.write(vec![draft], self.how, ui)? else {
-            return Ok(());
+            return Ok(None);
         };
         let dropped = replaced.map(|it| dropped(&it.target, target)).unwrap_or_default();
         let kept = self.with_client(ui, async |client| {
@@ -137,13 +137,14 @@ impl Writer {
     }
 }
 
-fn answer(written: Vec<WrittenDocument>, said: &str, ui: &mut Ui) -> Result<(), Error> {
+fn answer(written: Vec<WrittenDocument>, said: &str, ui: &mut Ui) -> Result<Option<u64>, Error> {
     let none = || Error::new(Kind::Internal, "the node's answer has no document");
     let WrittenDocument { key, generation, id, .. } =
         written.into_iter().next().ok_or_else(none)?;
     ui.answer(&WrittenTarget { generation, id }, || {
         format!("{said} {key}, generation {generation}")
-    })
+    })?;
+    Ok(Some(generation))
 }
 
 /// Puts the content of a generation as a blob that is not evicted.

@@ -18,10 +18,10 @@ fn is(exit: u8, kind: &str) -> (u8, String) {
 }
 
 /// A site in the node's directory: `main.khan`, and programs of services as files.
-struct Site<'a>(&'a Flock);
+pub(super) struct Site<'a>(&'a Flock);
 
 impl<'a> Site<'a> {
-    fn new(flock: &'a Flock) -> Self {
+    pub(super) fn new(flock: &'a Flock) -> Self {
         let site = Self(flock);
         fs::create_dir(flock.path("site")).unwrap();
         flock.file("prog", "#!/bin/sh\nexec sleep 1000\n");
@@ -31,26 +31,26 @@ impl<'a> Site<'a> {
         site
     }
 
-    fn program(&self, text: &str) {
+    pub(super) fn program(&self, text: &str) {
         self.0.file("site/main.khan", text);
     }
 
-    fn document(&self, name: &str, rest: &str) {
+    pub(super) fn document(&self, name: &str, rest: &str) {
         let image = self.0.path("prog");
         self.document_of(name, &format!("\"{image}\""), rest);
     }
 
-    fn document_of(&self, name: &str, image: &str, rest: &str) {
+    pub(super) fn document_of(&self, name: &str, image: &str, rest: &str) {
         let text = format!("name = \"{name}\"\nimage = {image}\n{rest}");
         self.0.file(&format!("site/{name}.toml"), text);
     }
 
-    fn path(&self) -> String {
+    pub(super) fn path(&self) -> String {
         self.0.path("site")
     }
 
     /// Applies it, signed by Alice.
-    fn apply(&self, more: &str) -> Ran {
+    pub(super) fn apply(&self, more: &str) -> Ran {
         self.0.alice(format!("apply {} {more}", self.path()).trim_end())
     }
 

@@ -33,8 +33,8 @@ impl Hand {
     }
 
     /// Hands in a set, if the picket does not have it and it may; else when to try again.
-    pub(super) fn give(&mut self, goals: Goals, now: Instant, out: &mut Vec<Command>) -> Instant {
-        let is_there = self.accepted.as_ref().is_some_and(|it| is_same(it, &goals));
+    pub(super) fn give(&mut self, goals: &Goals, now: Instant, out: &mut Vec<Command>) -> Instant {
+        let is_there = self.accepted.as_ref().is_some_and(|it| is_same(it, goals));
         if is_there || self.flight.is_some() {
             return Instant::NEVER;
         }
@@ -42,7 +42,7 @@ impl Hand {
             return self.rests_until;
         }
         self.flight = Some(goals.clone());
-        out.push(Command::Hand(goals));
+        out.push(Command::Hand(goals.clone()));
         Instant::NEVER
     }
 }

@@ -33,6 +33,8 @@ pub struct State {
     images: Images,
     earlier: Earlier,
     hand: Hand,
+    /// The goals that were decided last; none: it enacts nothing.
+    goals: Option<Goals>,
     say: Say,
     /// The order of a set that is more than a node can run: that is told once.
     unfit: Option<Order>,
@@ -64,6 +66,7 @@ impl State {
             images: Images::default(),
             earlier: Earlier::default(),
             hand: Hand::default(),
+            goals: None,
             say: Say::default(),
             unfit: None,
             deadline: Instant::NEVER,
@@ -109,6 +112,16 @@ impl State {
     /// What this node enacts.
     pub const fn assignment(&self) -> Option<&Assignment> {
         self.chosen.as_ref()
+    }
+
+    /// Everything that the target wants of this node, as it was decided last; none: it enacts nothing.
+    pub const fn goals(&self) -> Option<&Goals> {
+        self.goals.as_ref()
+    }
+
+    /// Everything that the target placed here, as the picket said last; none before it said so.
+    pub const fn owned(&self) -> Option<&Owned> {
+        self.owned.as_ref()
     }
 
     /// Does what is to be done now.
@@ -168,7 +181,10 @@ impl State {
     fn hand(&mut self, goals: BTreeMap<ServiceName, Goal>, now: Instant, out: &mut Vec<Command>) {
         let Some(order) = self.chosen.as_ref().map(|chosen| chosen.order) else { return };
         match Goals::new(order, goals) {
-            Ok(goals) => self.deadline = self.hand.give(goals, now, out),
+            Ok(goals) => {
+                self.deadline = self.hand.give(&goals, now, out);
+                self.goals = Some(goals);
+            }
             Err(error) if self.unfit != Some(order) => {
                 self.unfit = Some(order);
                 out.push(Command::Unfit(error));

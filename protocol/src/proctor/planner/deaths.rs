@@ -23,6 +23,11 @@ pub struct Deaths {
 }
 
 impl Deaths {
+    /// Each of these nodes is dead since that time, as far as it still is when nodes are seen next.
+    pub(super) const fn of(since: BTreeMap<Principal, Instant>) -> Self {
+        Self { since, is_minority: false }
+    }
+
     /// These are the nodes of the horde, and whether each is alive.
     pub fn see(&mut self, nodes: &BTreeMap<Principal, bool>, now: Instant) {
         let is_dead = |node: &Principal| nodes.get(node) == Some(&false);

@@ -15,6 +15,9 @@
 //! | [`Rollout`] | which nodes run the new version of a service, and when it failed |
 //! | [`stays`] | which instances of nodes that are being drained may end, because their replacements are ready |
 //! | [`View::of`] | what of the flock is in its view |
+//! | [`preview()`] | for people: what a target would change |
+//! | [`follow()`] | for people: how far a target is |
+//! | [`explain()`] | for people: why a service runs on a node, or does not |
 //! | [`State`] | when to plan, under which number, and when to say nothing |
 //!
 //! Times are by the leader's own clock. A new leader begins them again: so it is later than the one before, never
@@ -35,11 +38,14 @@ mod command;
 mod deaths;
 mod drain;
 mod event;
+mod explain;
 mod fingerprint;
+mod follow;
 mod horde;
 mod newest;
 mod notes;
 mod pass;
+mod preview;
 mod program;
 mod rollout;
 mod service;
@@ -55,8 +61,12 @@ pub use command::{Command, Tell, Trouble};
 pub use deaths::{Deaths, is_minority};
 pub use drain::{Leaving, stays};
 pub use event::Event;
+pub use explain::{Explained, ExplainedNode, explain};
+pub use follow::{Followed, FollowedService, FollowedVersion, Standing, follow};
 pub use newest::Newest;
+pub use notes::word as problem_word;
 pub use pass::{Input, Pass, pass};
+pub use preview::{Preview, preview};
 pub use program::{Program, ProgramError, Version};
 pub use rollout::{Memory, Place, Places, Rollout, Turn};
 pub use sight::Member;

@@ -50,6 +50,17 @@ pub(super) fn problem(open: &Open) -> Option<Problem> {
     Some(Problem { service, kind, missing: open.missing(), why: PlanText::of(&reason(open)) })
 }
 
+/// A kind of problem, as scripts know it.
+pub const fn word(kind: ProblemKind) -> &'static str {
+    match kind {
+        ProblemKind::Empty => "empty",
+        ProblemKind::Blocked => "blocked",
+        ProblemKind::Arithmetic => "arithmetic",
+        ProblemKind::Short => "short",
+        ProblemKind::Later(_) => "later",
+    }
+}
+
 fn reason(open: &Open) -> String {
     match open {
         Open::Empty { .. } => "its set has no node".to_owned(),

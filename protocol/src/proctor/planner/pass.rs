@@ -23,7 +23,7 @@ use crux_khan::world::{World, WorldError};
 use super::horde::Horde;
 use super::service::Service;
 use super::steps::{Steps, Whys};
-use super::{Newest, Program, Step, Timers, View, notes};
+use super::{Action, Newest, Program, Step, Timers, View, notes};
 use crate::time::Instant;
 
 /// The decisions of one pass.
@@ -63,39 +63,50 @@ pub struct Input<'a> {
 /// # Errors
 /// [`WorldError`]: the horde is more than the solver takes. Running instances run on.
 pub fn pass(input: Input<'_>, timers: &mut Timers, now: Instant) -> Result<Pass, WorldError> {
-    let Input { view, program, newest, .. } = input;
-    timers.see(view, now);
-    timers.rollouts.retain(|name, _| program.picked(name).is_some());
-    timers.ended.retain(|(name, _)| program.picked(name).is_some());
-    let horde = Horde::new(view, program, newest, (timers, now));
-    let world = horde.world(timers)?;
-    let solution = solve(&program.checked, &world);
-    Ok(Drafting { input, horde: &horde, world: &world, solution: &solution }.draft(timers))
+    Ok(Drafting::new(input, timers, now)?.draft(timers, false))
 }
 
 /// A pass in the making.
-struct Drafting<'a> {
-    input: Input<'a>,
-    horde: &'a Horde<'a>,
-    world: &'a World,
-    solution: &'a Solution,
+pub(super) struct Drafting<'a> {
+    pub(super) input: Input<'a>,
+    pub(super) horde: Horde<'a>,
+    pub(super) world: World,
+    pub(super) solution: Solution,
 }
 
-impl Drafting<'_> {
-    fn draft(&self, timers: &mut Timers) -> Pass {
+impl<'a> Drafting<'a> {
+    /// Looks at the horde, and solves.
+    pub(super) fn new(
+        input: Input<'a>,
+        timers: &mut Timers,
+        now: Instant,
+    ) -> Result<Self, WorldError> {
+        let Input { view, program, newest, .. } = input;
+        timers.see(view, now);
+        timers.rollouts.retain(|name, _| program.picked(name).is_some());
+        timers.ended.retain(|(name, _)| program.picked(name).is_some());
+        let horde = Horde::new(view, program, newest, (timers, now));
+        let world = horde.world(timers)?;
+        let solution = solve(&program.checked, &world);
+        Ok(Self { input, horde, world, solution })
+    }
+
+    /// Decides. The steps are those of this pass; with `ahead` also those of roll-outs that later passes take.
+    pub(super) fn draft(&self, timers: &mut Timers, ahead: bool) -> Pass {
         let stages = self.horde.stages();
         let checked = &self.input.program.checked;
-        let plan = Plan::new(checked, self.world, &stages, self.solution);
+        let plan = Plan::new(checked, &self.world, &stages, &self.solution);
         let whys = Whys::of(&plan);
         let nodes = self.nodes();
         let mut pass = self.empty(timers);
         for (name, version) in self.horde.services() {
             let Some(pick) = checked.pick_of(name.as_str()) else { continue };
-            let gate = gate(checked, self.world, self.solution, pick, &stages);
+            let gate = gate(checked, &self.world, &self.solution, pick, &stages);
             let placed = (self.solution.of(pick), gate);
-            let service = Service::new(self.horde, timers, (name, version), placed, &nodes);
-            self.add(&service, timers, &whys, &mut pass);
+            let service = Service::new(&self.horde, timers, (name, version), placed, &nodes);
+            self.add(&service, timers, (&whys, ahead), &mut pass);
         }
+        pass.steps.extend(self.dropped());
         self.carry(&mut pass);
         pass.problems.extend(self.solution.problems.iter().filter_map(notes::problem));
         pass.problems = notes::merged(pass.problems);
@@ -117,7 +128,7 @@ impl Drafting<'_> {
     }
 
     /// The nodes in the order of the world.
-    fn nodes(&self) -> Vec<Principal> {
+    pub(super) fn nodes(&self) -> Vec<Principal> {
         let nodes = &self.input.view.nodes;
         let names: BTreeMap<&str, Principal> =
             nodes.iter().map(|(principal, node)| (&*node.name, *principal)).collect();
@@ -125,16 +136,40 @@ impl Drafting<'_> {
         self.world.nodes().iter().filter_map(of).collect()
     }
 
-    fn add(&self, service: &Service<'_>, timers: &mut Timers, whys: &Whys<'_>, pass: &mut Pass) {
-        let turn = service.turn(self.horde, timers);
+    fn add(
+        &self,
+        service: &Service<'_>,
+        timers: &mut Timers,
+        (whys, ahead): (&Whys<'_>, bool),
+        pass: &mut Pass,
+    ) {
+        let horde = &self.horde;
+        let turn = service.turn(horde, timers);
         let first = self.input.number.into();
-        service.assign(self.horde, timers, &turn, (first, &mut pass.entries));
-        service.end(self.horde, timers);
+        service.assign(horde, timers, &turn, (first, &mut pass.entries));
+        service.end(horde, timers);
         pass.failed.extend(turn.failed.map(|failure| (service.version.spec, failure)));
-        pass.holds.extend(notes::holds(self.horde, timers, service));
+        pass.holds.extend(notes::holds(horde, timers, service));
         pass.problems.extend(notes::beyond(service));
-        pass.steps.extend(Steps { horde: self.horde, timers, whys }.of(service, &turn));
+        pass.steps.extend(Steps { horde, timers, whys, ahead }.of(service, &turn));
         pass.deadline = pass.deadline.min(turn.deadline);
+    }
+
+    /// The ends of what the newest plan has and the program does not place.
+    fn dropped(&self) -> Vec<Step> {
+        let Input { program, newest, view, .. } = self.input;
+        let mut counts: BTreeMap<(&ServiceName, &str), u32> = BTreeMap::new();
+        for (node, entries) in newest.into_iter().flat_map(|it| &it.entries) {
+            let Some(node) = view.nodes.get(node) else { continue };
+            let is_placed = |name: &ServiceName| program.checked.pick_of(name.as_str()).is_some();
+            for (key, amount) in entries.iter().filter(|(key, _)| !is_placed(&key.service)) {
+                *counts.entry((&key.service, &node.name)).or_default() += u32::from(amount.count());
+            }
+        }
+        let step = |((service, node), count): ((&ServiceName, &str), u32)| {
+            Step::new(Action::Stop, (service, node), count, "the target does not place it")
+        };
+        counts.into_iter().map(step).collect()
     }
 
     /// A service that the program places without a config stays as the newest plan has it.

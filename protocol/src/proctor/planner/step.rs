@@ -49,6 +49,19 @@ impl Action {
     }
 }
 
+impl Step {
+    /// A change of so many instances of a service on a node, for this reason.
+    pub(super) fn new(
+        action: Action,
+        (service, node): (&ServiceName, &str),
+        count: u32,
+        why: impl Into<String>,
+    ) -> Self {
+        let (service, node, why) = (service.clone(), node.to_owned(), why.into());
+        Self { action, service, node, count, from: None, to: None, why }
+    }
+}
+
 impl fmt::Display for Step {
     /// As a line: `start 1 of 'web' on n1; no constraints`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

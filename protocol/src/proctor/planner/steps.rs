@@ -31,6 +31,8 @@ pub(super) struct Steps<'a> {
     pub(super) horde: &'a Horde<'a>,
     pub(super) timers: &'a Timers,
     pub(super) whys: &'a Whys<'a>,
+    /// Also what later steps of a roll-out change.
+    pub(super) ahead: bool,
 }
 
 /// Instances that are gone from a node.
@@ -73,7 +75,9 @@ impl Steps<'_> {
     fn rolls(&self, service: &Service<'_>, turn: &Turn) -> Vec<Step> {
         let roll = |(node, count): (&Principal, &u32)| {
             let there = self.horde.there.get(service.name)?.get(node)?;
-            let (from, to) = (there.spec?, *turn.specs.get(node)?);
+            let (from, now) = (there.spec?, *turn.specs.get(node)?);
+            let is_next = self.ahead && turn.failed.is_none();
+            let to = if is_next { service.version.spec } else { now };
             let why = match turn.failed {
                 Some(_) if to != service.version.spec => "the new version failed".to_owned(),
                 _ => format!("in steps of {}", service.version.config.rollout.step),
@@ -129,5 +133,5 @@ impl Steps<'_> {
 }
 
 fn step(action: Action, service: &Service<'_>, node: String, count: u32, why: String) -> Step {
-    Step { action, service: service.name.clone(), node, count, from: None, to: None, why }
+    Step::new(action, (service.name, &node), count, why)
 }

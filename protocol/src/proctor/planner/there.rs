@@ -195,7 +195,7 @@ impl There {
 }
 
 /// Whether instances of a line count as running. Those that are stopping, failed or blocked do not.
-fn runs(line: &Line) -> bool {
+pub(super) fn runs(line: &Line) -> bool {
     matches!(
         line.stage,
         Stage::Starting | Stage::Ready | Stage::Done | Stage::Wedged | Stage::Later(_)
@@ -211,7 +211,7 @@ fn most_run(lines: &[Line]) -> Option<SpecTag> {
 
 /// The stages of a node's instances. A version that comes and the one that it replaces are in the same places, so the
 /// most of any version counts.
-fn stages(lines: &[Line]) -> Stages {
+pub(super) fn stages(lines: &[Line]) -> Stages {
     let most = |counts: &dyn Fn(&Line) -> bool| {
         let of = |spec| sum(lines.iter().filter(|line| line.spec == spec && counts(line)));
         lines.iter().map(|line| of(line.spec)).max().unwrap_or_default().min(MOST)

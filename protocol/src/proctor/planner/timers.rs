@@ -32,6 +32,11 @@ struct Drain {
 }
 
 impl Timers {
+    /// The times of a node that does not lead, and decides nothing: these nodes are dead, each since that time.
+    pub fn of_dead(since: BTreeMap<Principal, Instant>) -> Self {
+        Self { deaths: Deaths::of(since), ..Self::default() }
+    }
+
     pub(super) fn see(&mut self, view: &View, now: Instant) {
         self.deaths.see(&view.liveness(), now);
         self.drains.see(view, now);
