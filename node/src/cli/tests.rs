@@ -125,7 +125,7 @@ const READS: [(&str, &str); 18] = [
 
 /// Commands that read and have a test of their own: of a stream, and of a blob, a document or a file that has to be
 /// there.
-const READS_ELSEWHERE: [&str; 10] = [
+const READS_ELSEWHERE: [&str; 11] = [
     "watch",
     "blob get",
     "blob path",
@@ -134,6 +134,7 @@ const READS_ELSEWHERE: [&str; 10] = [
     "events",
     "service check",
     "khan check",
+    "khan solve",
     "diff",
     "target show",
 ];
