@@ -16,6 +16,7 @@ mod leader;
 mod log_line;
 mod member;
 mod node_ref;
+mod node_use;
 mod picket;
 mod prefix;
 mod proctor;
@@ -42,6 +43,7 @@ pub use leader::Leader;
 pub use log_line::{LogLine, LogStream};
 pub use member::{Member, MemberState};
 pub use node_ref::NodeRef;
+pub use node_use::NodeUse;
 pub use picket::Picket;
 pub use prefix::Prefix;
 pub use proctor::{

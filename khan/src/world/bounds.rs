@@ -16,3 +16,7 @@ pub const AMOUNT_MAX: u64 = (1 << 31) - 1;
 
 /// The name of a node has at most that many bytes.
 pub const NAME_MAX: usize = 255;
+
+/// A world has at most that many bytes of JSON. A node with ten services takes some 200: all of [`NODES_MAX`] have a quarter
+/// of it.
+pub const BYTES_MAX: usize = 16 * 1024 * 1024;

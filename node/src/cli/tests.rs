@@ -5,6 +5,7 @@ mod document;
 mod first;
 mod keygen;
 mod khan;
+mod order;
 mod plan;
 mod service;
 mod setting;
@@ -125,7 +126,7 @@ const READS: [(&str, &str); 18] = [
 
 /// Commands that read and have a test of their own: of a stream, and of a blob, a document or a file that has to be
 /// there.
-const READS_ELSEWHERE: [&str; 12] = [
+const READS_ELSEWHERE: [&str; 13] = [
     "watch",
     "blob get",
     "blob path",
@@ -134,6 +135,7 @@ const READS_ELSEWHERE: [&str; 12] = [
     "events",
     "service check",
     "khan check",
+    "khan solve",
     "diff",
     "target show",
     "plan",
@@ -141,7 +143,7 @@ const READS_ELSEWHERE: [&str; 12] = [
 ];
 
 /// Commands that change something, or run.
-const WRITES: [&str; 32] = [
+const WRITES: [&str; 35] = [
     "keygen",
     "run",
     "fulcrum",
@@ -149,6 +151,9 @@ const WRITES: [&str; 32] = [
     "deregister",
     "forget",
     "leave",
+    "drain",
+    "cordon",
+    "uncordon",
     "blob put",
     "blob rm",
     "blob pin",

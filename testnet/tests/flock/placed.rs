@@ -41,7 +41,7 @@ fn web(flock: &Flock, args: &str, deadline: &str) {
     flock.write("site/web.toml", &text);
 }
 
-async fn apply(flock: &Flock, at: usize, program: &str) {
+pub(crate) async fn apply(flock: &Flock, at: usize, program: &str) {
     flock.write("site/main.khan", program);
     done(&flock.apply(at, "alice").await);
 }
@@ -96,6 +96,21 @@ pub(crate) async fn until_up(
     pids
 }
 
+/// How many plans the nodes made, by their logs.
+pub(crate) fn plans(flock: &Flock) -> usize {
+    let logs = flock.cluster.nodes().iter().map(NodeProcess::log);
+    logs.map(|log| log.lines().filter(|line| line.contains(" planned ")).count()).sum()
+}
+
+/// Waits until a leader made another plan than so many.
+pub(crate) async fn until_planned(flock: &Flock, before: usize) {
+    let seen = wait::until("another plan is made", WITHIN, async || {
+        let now = plans(flock);
+        Ok(Seen::when(now > before, (), |()| format!("  {now} plans, as before")))
+    });
+    ok(seen.await);
+}
+
 fn story(all: &[Vec<Instance>]) -> String {
     let line = |it: &Instance| format!("{} {:?} {} {:?}", it.service, it.pid, it.state, it.reason);
     let node = |(at, all): (usize, &Vec<Instance>)| {
@@ -114,7 +129,7 @@ pub(crate) fn counts(of: &[Pids], service: &str) -> Vec<usize> {
 }
 
 /// All processes of a service.
-fn all_of(of: &[Pids], service: &str) -> BTreeSet<u32> {
+pub(crate) fn all_of(of: &[Pids], service: &str) -> BTreeSet<u32> {
     of.iter().filter_map(|of| of.get(service)).flatten().copied().collect()
 }
 

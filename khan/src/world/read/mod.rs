@@ -29,16 +29,12 @@ use std::collections::BTreeMap;
 
 use crux_crdt::name::ServiceName;
 
-use super::bounds::NAME_MAX;
+use super::bounds::{BYTES_MAX, NAME_MAX};
 use super::{Amounts, Node, Room, Service, World, WorldError};
 use crate::pass::Stages;
 use raw::{RawNode, RawWorld};
 
 pub use error::ReadError;
-
-/// At most that many bytes. A node with ten services takes some 200: all of [`NODES_MAX`](super::bounds::NODES_MAX)
-/// have a quarter of it.
-pub(super) const BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// A world, and how far the instances in it are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -9,14 +9,18 @@ use crux_khan::diagnostic::{Located, Severity, render};
 use crux_khan::syntax::BYTES_MAX;
 
 use super::Ui;
+use super::output::to_json;
 use super::paint::{Colour, paint};
 use crate::error::{Error, Kind};
 
-/// A program as it was read.
+/// The hint for a program with errors.
+const PROGRAM: &str = "`khan check` shows all that is wrong in it.";
+
+/// A file as it was read.
 pub(super) struct Source {
     /// The file, as the caller named it.
     pub(super) name: String,
-    /// At most one byte more than a program may have.
+    /// At most one byte more than it may have.
     pub(super) bytes: Vec<u8>,
 }
 
@@ -26,12 +30,39 @@ impl Source {
     /// # Errors
     /// [`Kind::NotFound`], and what the system says.
     pub(super) fn read(path: &Path, ui: &mut Ui) -> Result<Self, Error> {
+        Self::read_up_to(BYTES_MAX, path, ui)
+    }
+
+    /// Reads so many bytes of a file, and one more.
+    ///
+    /// # Errors
+    /// As [`Source::read`].
+    pub(super) fn read_up_to(most: usize, path: &Path, ui: &mut Ui) -> Result<Self, Error> {
+        let read = |from: &mut dyn Read| read(from, most);
         let (name, bytes) = match is_input(path) {
             true => ("standard input".to_owned(), read(ui.input())),
-            false => (path.display().to_string(), File::open(path).and_then(read)),
+            false => {
+                let opened = File::open(path);
+                (path.display().to_string(), opened.and_then(|mut file| read(&mut file)))
+            }
         };
         let bytes = bytes.map_err(|err| unreadable(&err).augment(format!("reading {name}")))?;
         Ok(Self { name, bytes })
+    }
+
+    /// The program has errors, which people were shown.
+    ///
+    /// # Errors
+    /// Those of writing JSON.
+    pub(super) fn refused(&self, found: &[Diagnostic]) -> Result<Error, Error> {
+        let errors: Vec<_> = found.iter().filter(|it| it.is_error()).cloned().collect();
+        let located = self.located(&errors);
+        let message = located.first().map_or_else(String::new, |first| {
+            let Located { file, line, column, message, .. } = first;
+            format!("{file}:{line}:{column}: {message}")
+        });
+        let error = Error::new(Kind::InvalidConfig, message).with_hint(PROGRAM);
+        Ok(error.with_field("errors", to_json(&located)?))
     }
 
     /// All that was found, for scripts.
@@ -59,9 +90,9 @@ pub(super) fn is_input(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-fn read(from: impl Read) -> io::Result<Vec<u8>> {
+fn read(from: &mut dyn Read, most: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    from.take(BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    from.take(most as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -3,11 +3,12 @@
 mod check;
 mod file;
 mod fmt;
+mod solve;
 
-use super::{Ui, paint};
+use super::{Ui, output, paint, table};
 use crate::error::{Error, Exit};
 
-/// Check and format programs that say where services belong
+/// Check, format and solve programs that say where services belong
 ///
 /// A program in khan says on which nodes services run, and in which order they start. These commands need no
 /// node.
@@ -21,11 +22,13 @@ pub(super) struct Args {
 enum Command {
     Check(check::Args),
     Fmt(fmt::Args),
+    Solve(solve::Args),
 }
 
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, Error> {
     match &args.command {
         Command::Check(args) => check::run(args, ui),
         Command::Fmt(args) => fmt::run(args, ui),
+        Command::Solve(args) => solve::run(args, ui).map(|()| Exit::Done),
     }
 }

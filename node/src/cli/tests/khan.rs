@@ -150,3 +150,97 @@ fn what_is_not_a_program_is_refused_with_a_place() {
     assert_eq!(files.run("khan check").exit, 2);
     assert_eq!(files.run_on("khan check D", "").exit, 1, "a directory");
 }
+
+const GOLDEN: &str = include_str!("../../../../khan/tests/solver/golden.json");
+
+/// A golden case: the files of its program and its world, and its plan.
+fn golden(name: &str) -> (Files, serde_json::Value) {
+    let golden: serde_json::Value = serde_json::from_str(GOLDEN).unwrap();
+    let cases = golden["cases"].as_array().unwrap();
+    let case = cases.iter().find(|case| case["name"] == name).unwrap();
+    let mut world = serde_json::json!({ "nodes": golden["nodes"] });
+    for key in ["present", "usage", "room", "weights"] {
+        world[key] = case[key].clone();
+    }
+    let program = case["program"].as_str().unwrap();
+    let world = world.to_string();
+    let files = [("main", program.as_bytes()), ("world", world.as_bytes())];
+    (Files::new(&files), case["plan"].clone())
+}
+
+#[test]
+fn a_program_is_solved_in_a_world_of_ones_own() {
+    for name in ["no constraints", "after 70% of s3", "a node alone cannot take six"] {
+        let (files, plan) = golden(name);
+        let ran = files.run("khan solve @main --world @world --json");
+        assert_eq!((ran.exit, ran.err.as_str(), ran.json()), (0, "", plan), "{name}");
+        // Each of both may be standard input.
+        let input = files.run_on("khan solve - --world @world --json", &files.text("main"));
+        assert_eq!(input.out, ran.out);
+        let input = files.run_on("khan solve @main --world - --json", &files.text("world"));
+        assert_eq!(input.out, ran.out);
+        let shown = files.run("khan solve @main --world @world").shown();
+        insta::assert_snapshot!(file_name("khan_solve", name), shown);
+    }
+    let (files, _) = golden("satisfied: nothing to do");
+    let ran = files.run("khan solve @main --world @world");
+    assert!(ran.out.starts_with("Nothing changes.\n"), "{ran:?}");
+}
+
+#[test]
+fn what_cannot_be_solved_is_refused_with_its_kind() {
+    let line = format!("{{\"{}\": 1}}", "a".repeat(1024 * 1024));
+    let large = " ".repeat(16 * 1024 * 1024 + 1);
+    let files = Files::new(&[
+        ("good", GOOD),
+        ("bad", BAD),
+        ("world", br#"{"nodes": [{"name": "n1"}]}"#),
+        ("key", br#"{"nodes": [], "node": 1}"#),
+        ("twice", br#"{"nodes": [], "nodes": []}"#),
+        ("names", br#"{"nodes": [{"name": "n1"}, {"name": "n1"}]}"#),
+        ("unknown", br#"{"nodes": [], "usage": {"n9": "out"}}"#),
+        ("use", br#"{"nodes": [{"name": "n1"}], "usage": {"n1": "gone"}}"#),
+        ("amount", br#"{"nodes": [], "weights": {"web": [4294967296, 0, 0]}}"#),
+        ("text", b"nodes: n1"),
+        ("binary", b"{\"nodes\": [\xff]}"),
+        ("empty", b""),
+        ("line", line.as_bytes()),
+        ("large", large.as_bytes()),
+    ]);
+    for (world, exit, kind, says) in [
+        ("key", 2, "invalid_argument", "unknown field `node`"),
+        ("twice", 2, "invalid_argument", "duplicate field `nodes`"),
+        ("names", 2, "invalid_argument", "two nodes `n1`"),
+        ("unknown", 2, "invalid_argument", "usage.n9: there is no node `n9`"),
+        ("use", 2, "invalid_argument", "unknown variant `gone`"),
+        ("amount", 2, "invalid_argument", "weights.web: an amount of `web`"),
+        ("text", 2, "invalid_argument", "line 1 column 2"),
+        ("binary", 2, "invalid_argument", "byte 11 is not UTF-8"),
+        ("empty", 2, "invalid_argument", "EOF"),
+        ("line", 2, "invalid_argument", "unknown field `aaaa"),
+        ("large", 5, "limit_reached", "more than 16777216 bytes"),
+        ("missing", 3, "not_found", "there is no such file"),
+    ] {
+        let ran = files.run(&format!("khan solve @good --world @{world} --json"));
+        let error: serde_json::Value = serde_json::from_str(&ran.err).unwrap();
+        assert_eq!((ran.exit, ran.out.as_str(), &error["kind"]), (exit, "", &kind.into()));
+        assert!(error["message"].as_str().unwrap().contains(says), "{world}: {error}");
+        assert!(ran.err.len() < 2000, "{world}: {}", ran.err.len());
+    }
+    let ran = files.run("khan solve @bad --world @world --json");
+    let error: serde_json::Value = serde_json::from_str(&ran.err).unwrap();
+    assert_eq!((ran.exit, ran.out.as_str(), &error["kind"]), (2, "", &"invalid_config".into()));
+    let errors: serde_json::Value =
+        serde_json::from_str(error["fields"]["errors"].as_str().unwrap()).unwrap();
+    let kinds: Vec<_> = errors.as_array().unwrap().iter().map(|it| &it["kind"]).collect();
+    assert_eq!(kinds, ["unbound", "type"]);
+    insta::assert_snapshot!("khan_solve_bad", files.run("khan solve @bad --world @world").shown());
+    for (line, exit) in [
+        ("khan solve @missing --world @world", 3),
+        ("khan solve @good", 2),
+        ("khan solve - --world -", 2),
+        ("khan solve @good @bad --world @world", 2),
+    ] {
+        assert_eq!(files.run(line).exit, exit, "{line}");
+    }
+}
