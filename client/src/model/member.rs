@@ -9,8 +9,8 @@ use crux_crdt::name::Label;
 use crux_crdt::path::Endpoint;
 use serde::Serialize;
 
-use super::WallTime;
 use super::json::{text, text_or_null};
+use super::{NodeUse, WallTime};
 use crate::error::UnknownWord;
 
 /// A node that is or was a member.
@@ -39,6 +39,12 @@ pub struct Member {
     pub labels: BTreeMap<String, String>,
     /// The labels that the flock's operator signed for it.
     pub signed_labels: BTreeMap<String, String>,
+    /// The use that targets make of it.
+    #[serde(rename = "use", serialize_with = "text")]
+    pub node_use: NodeUse,
+    /// Where it is being drained, how many instances of each service are left; a service whose name nobody knows is
+    /// named by 16 digits. Empty elsewhere.
+    pub left: BTreeMap<String, u32>,
 }
 
 /// The state of a member for a node. The first three are opinions, the others are records.

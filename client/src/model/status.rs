@@ -5,7 +5,7 @@ use crux_crdt::{Digest, Principal};
 use serde::Serialize;
 
 use super::json::text;
-use super::{Joining, Leader};
+use super::{Joining, Leader, NodeUse};
 
 /// The state of a node, and its view of the flock in numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -33,6 +33,9 @@ pub struct Status {
     pub leader: Option<Leader>,
     /// Whether it is in a flock with others.
     pub joining: Joining,
+    /// The use that targets make of the node.
+    #[serde(rename = "use", serialize_with = "text")]
+    pub node_use: NodeUse,
     /// How many members are in which state.
     pub members: MemberCounts,
     /// Live registrations of the whole flock.

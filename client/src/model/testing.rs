@@ -9,7 +9,7 @@ use crux_crdt::{Digest, Principal};
 
 use super::{
     Blob, Change, Check, CheckResult, CheckState, Event, Inspected, Instance, InstanceExit,
-    InstanceState, Joining, Leader, LogLine, LogStream, Member, MemberCounts, MemberState,
+    InstanceState, Joining, Leader, LogLine, LogStream, Member, MemberCounts, MemberState, NodeUse,
     PreviousImage, Scrubbed, Service, ServiceStatus, Settled, Status, WallTime,
 };
 
@@ -29,6 +29,7 @@ pub(crate) fn statuses() -> [Status; 2] {
         state_digest: Digest([0x5d; 32]),
         leader: Some(leader()),
         joining: Joining::Joined,
+        node_use: NodeUse::Draining,
         members: MemberCounts { alive: 2, suspect: 1, dead: 4 },
         services: 5,
         blobs: 6,
@@ -53,8 +54,14 @@ pub(crate) fn members() -> Vec<Member> {
         incarnation: 1,
         labels: BTreeMap::from([("site".to_owned(), "lab".to_owned())]),
         signed_labels: BTreeMap::from([("zone".to_owned(), "b".to_owned())]),
+        node_use: NodeUse::Open,
+        left: BTreeMap::new(),
     };
     let mut members: Vec<_> = MemberState::ALL.into_iter().map(member).collect();
+    members.iter_mut().zip(NodeUse::ALL).for_each(|(member, of)| member.node_use = of);
+    for member in members.iter_mut().filter(|it| it.node_use == NodeUse::Draining) {
+        member.left.insert("web".to_owned(), 2);
+    }
     if let Some(last) = members.last_mut() {
         last.addr = None;
         last.version = None;

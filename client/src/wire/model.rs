@@ -63,6 +63,7 @@ impl Message for Status {
             state_digest: self.state_digest.to_string(),
             leader: self.leader.as_ref().map(Message::to_wire),
             joining: self.joining.to_string(),
+            node_use: self.node_use.to_string(),
             members: Some(self.members.to_wire()),
             services: self.services,
             blobs: self.blobs,
@@ -85,6 +86,7 @@ impl Message for Status {
             state_digest: parse("state_digest", &wire.state_digest)?,
             leader: wire.leader.as_ref().map(Message::from_wire).transpose()?,
             joining: parse("joining", &wire.joining)?,
+            node_use: parse("use", &wire.node_use)?,
             members: Message::from_wire(&wire.members.unwrap_or_default())?,
             services: wire.services,
             blobs: wire.blobs,
@@ -110,6 +112,8 @@ impl Message for Member {
             incarnation: self.incarnation,
             labels: self.labels.clone().into_iter().collect(),
             signed_labels: self.signed_labels.clone().into_iter().collect(),
+            node_use: self.node_use.to_string(),
+            left: self.left.clone().into_iter().collect(),
         }
     }
 
@@ -126,6 +130,8 @@ impl Message for Member {
             incarnation: wire.incarnation,
             labels: wire.labels.clone().into_iter().collect(),
             signed_labels: wire.signed_labels.clone().into_iter().collect(),
+            node_use: parse("use", &wire.node_use)?,
+            left: wire.left.clone().into_iter().collect(),
         })
     }
 }
@@ -270,7 +276,7 @@ mod tests {
 
     use super::*;
     use crate::error::Kind;
-    use crate::model::testing;
+    use crate::model::{NodeUse, testing};
 
     fn round_trips<T: Message + PartialEq + Debug>(value: &T) {
         assert_eq!(T::from_wire(&value.to_wire()).as_ref(), Ok(value));
@@ -285,6 +291,12 @@ mod tests {
         round_trips(&testing::services());
         round_trips(&testing::scrubbed());
         round_trips(&Progress { held: 1, size: 2, providers: 3 });
+    }
+
+    #[test]
+    fn a_member_of_an_older_version_is_open() {
+        let wire = v1::Member { node_use: String::new(), ..testing::members()[1].to_wire() };
+        assert_eq!(Member::from_wire(&wire).unwrap().node_use, NodeUse::Open);
     }
 
     #[test]

@@ -27,6 +27,8 @@ mod live;
 mod logs;
 mod man;
 mod members;
+mod named;
+mod order;
 mod output;
 mod paint;
 mod ps;
@@ -131,6 +133,9 @@ enum Command {
     Watch(watch::Args),
     Forget(forget::Args),
     Leave(leave::Args),
+    Drain(order::Drain),
+    Cordon(order::Cordon),
+    Uncordon(order::Uncordon),
     Doctor(doctor::Args),
     Blob(blob::Args),
     Doc(doc::Args),
@@ -212,6 +217,9 @@ fn dispatch(command: Command, ui: &mut Ui) -> Result<Exit, Error> {
         Command::Watch(args) => watch::run(&args, ui),
         Command::Forget(args) => forget::run(&args, ui),
         Command::Leave(args) => leave::run(&args, ui),
+        Command::Drain(args) => order::drain(&args, ui),
+        Command::Cordon(args) => order::cordon(&args, ui),
+        Command::Uncordon(args) => order::uncordon(&args, ui),
         Command::Doctor(args) => doctor::run(&args, ui),
         Command::Blob(args) => blob::run(&args, ui),
         Command::Doc(args) => doc::run(&args, ui),

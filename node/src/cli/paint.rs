@@ -5,7 +5,9 @@
 //! is made plain as ever; only then the marks become commands to the terminal, or nothing. Colour adds
 //! nothing that the words do not say.
 
-use crux_client::model::{CheckResult, DocumentState, InstanceState, MemberState, ServiceStatus};
+use crux_client::model::{
+    CheckResult, DocumentState, InstanceState, MemberState, NodeUse, ServiceStatus,
+};
 
 use crate::plain;
 
@@ -66,6 +68,16 @@ impl From<MemberState> for Colour {
             MemberState::Suspect => Self::Doubtful,
             MemberState::Dead => Self::Bad,
             MemberState::Left | MemberState::Retired | MemberState::Evicted => Self::Faint,
+        }
+    }
+}
+
+impl From<NodeUse> for Colour {
+    fn from(node_use: NodeUse) -> Self {
+        match node_use {
+            NodeUse::Open => Self::Good,
+            NodeUse::Cordoned | NodeUse::Draining => Self::Doubtful,
+            NodeUse::Drained => Self::Faint,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `status`
 
-use crux_client::model::{Joining, Status};
+use crux_client::model::{Joining, NodeUse, Status};
 use crux_client::op::GetStatus;
 
 use super::{Ui, Wait, table};
@@ -42,6 +42,8 @@ pub(super) fn text(status: &Status) -> String {
     rows.extend(status.lost_name.as_ref().map(|name| {
         row("name", format!("{name} is held by another member; start with another --name"))
     }));
+    let node_use = Some(status.node_use).filter(|it| *it != NodeUse::Open);
+    rows.extend(node_use.map(|node_use| row("use", node_use.to_string())));
     rows.extend([
         row("incarnation", status.incarnation.to_string()),
         row("leader", table::leader(status.leader.as_ref())),

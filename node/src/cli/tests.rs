@@ -5,6 +5,7 @@ mod document;
 mod first;
 mod keygen;
 mod khan;
+mod order;
 mod service;
 mod setting;
 mod target;
@@ -138,7 +139,7 @@ const READS_ELSEWHERE: [&str; 10] = [
 ];
 
 /// Commands that change something, or run.
-const WRITES: [&str; 32] = [
+const WRITES: [&str; 35] = [
     "keygen",
     "run",
     "fulcrum",
@@ -146,6 +147,9 @@ const WRITES: [&str; 32] = [
     "deregister",
     "forget",
     "leave",
+    "drain",
+    "cordon",
+    "uncordon",
     "blob put",
     "blob rm",
     "blob pin",

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crux_client::model::{Joining, Leader, Member, MemberState, Service, ServiceStatus, WallTime};
+use crux_client::model::{
+    self, Joining, Leader, Member, MemberState, Service, ServiceStatus, WallTime,
+};
 use crux_client::order;
 use crux_crdt::document::Document;
 use crux_crdt::name::Label;
@@ -14,7 +16,7 @@ use crux_protocol::dial::{self, Outcome};
 use crux_protocol::flock;
 use crux_protocol::link::DialFailure;
 use crux_protocol::proctor::planner::{self, Newest};
-use crux_protocol::proctor::{Assignment, Reach};
+use crux_protocol::proctor::{Assignment, NodeUse, Reach};
 
 use crate::view::{Leads, Said, View};
 
@@ -44,7 +46,7 @@ pub(super) fn draw(frame: &Frame, state: &flock::State, before: &[Member], now: 
         state_digest: state.strew().digest(),
         leader: leader(state),
         joining: joining(state),
-        members: shown(members, before, now, &state.strew().documents().labels()),
+        members: shown(members, before, now, &Orders::of(state)),
         services,
         said: said(state),
         operator: frame.operator,
@@ -129,12 +131,40 @@ pub(super) fn leader(state: &flock::State) -> Option<Leader> {
     })
 }
 
+/// What users say of nodes.
+#[derive(Default)]
+struct Orders {
+    labels: BTreeMap<Principal, BTreeMap<String, String>>,
+    uses: BTreeMap<Principal, NodeUse>,
+}
+
+impl Orders {
+    fn of(state: &flock::State) -> Self {
+        let documents = state.strew().documents();
+        let records = || state.strew().shown().map(|record| &**record);
+        let uses = NodeUse::all(records, documents, &Label::main_horde(), reach(state));
+        Self { labels: documents.labels(), uses }
+    }
+
+    /// A member with what they say of it.
+    fn add(&self, member: Member) -> Member {
+        let signed_labels = self.labels.get(&member.principal).cloned().unwrap_or_default();
+        let (node_use, left) = match self.uses.get(&member.principal) {
+            None | Some(NodeUse::Open) => (model::NodeUse::Open, BTreeMap::new()),
+            Some(NodeUse::Cordoned) => (model::NodeUse::Cordoned, BTreeMap::new()),
+            Some(NodeUse::Draining(left)) => (model::NodeUse::Draining, left.clone()),
+            Some(NodeUse::Drained) => (model::NodeUse::Drained, BTreeMap::new()),
+        };
+        Member { signed_labels, node_use, left, ..member }
+    }
+}
+
 /// The members by name, each since it is in its state.
 fn shown(
     members: Vec<flock::MemberView>,
     before: &[Member],
     now: WallTime,
-    signed: &BTreeMap<Principal, BTreeMap<String, String>>,
+    orders: &Orders,
 ) -> Vec<Member> {
     let before: BTreeMap<_, _> =
         before.iter().map(|member| (member.principal, (member.state, member.since))).collect();
@@ -142,11 +172,7 @@ fn shown(
         Some((state, since)) if *state == member.state => Member { since: *since, ..member },
         _ => member,
     };
-    let labelled = |member: Member| {
-        let signed_labels = signed.get(&member.principal).cloned().unwrap_or_default();
-        Member { signed_labels, ..member }
-    };
-    let members = members.into_iter().map(|it| labelled(since(member(it, now))));
+    let members = members.into_iter().map(|it| orders.add(since(member(it, now))));
     let mut members: Vec<_> = members.collect();
     members.sort_by(|a, b| {
         let names = order::by_name(a.node.as_str(), b.node.as_str());
@@ -166,6 +192,8 @@ fn member(member: flock::MemberView, now: WallTime) -> Member {
         incarnation: member.incarnation,
         labels: member.labels,
         signed_labels: BTreeMap::new(),
+        node_use: model::NodeUse::Open,
+        left: BTreeMap::new(),
     }
 }
 
@@ -268,14 +296,14 @@ mod tests {
         use flock::MemberState::{Alive, Dead, Suspect};
         let at = |unix_ms| WallTime { unix_ms };
         let first = vec![seen("n10", 1, Alive), seen("n2", 2, Alive), seen("n1", 3, Alive)];
-        let first = shown(first, &[], at(5), &BTreeMap::new());
+        let first = shown(first, &[], at(5), &Orders::default());
         let names: Vec<_> = first.iter().map(|member| member.node.as_str()).collect();
         assert_eq!(names, ["n1", "n2", "n10"]);
         assert_eq!(first.iter().map(|it| it.since).max(), Some(at(5)));
         assert_eq!((first[2].version.as_deref(), &first[0].version), (Some("0.1.0"), &None));
         // One changed, another one took its name, and one is new.
         let then = vec![seen("n2", 1, Alive), seen("n3", 2, Suspect), seen("n4", 4, Dead)];
-        let then = shown(then, &first, at(9), &BTreeMap::new());
+        let then = shown(then, &first, at(9), &Orders::default());
         let since: Vec<_> = then.iter().map(|it| (it.node.as_str(), it.since.unix_ms)).collect();
         assert_eq!(since, [("n2", 5), ("n3", 9), ("n4", 9)]);
     }

@@ -57,6 +57,8 @@ fn view(count: u8, me: u8) -> View {
         incarnation: 1,
         labels: std::collections::BTreeMap::new(),
         signed_labels: std::collections::BTreeMap::new(),
+        node_use: crux_client::model::NodeUse::Open,
+        left: std::collections::BTreeMap::new(),
     };
     View {
         principal: identity(me).principal(),

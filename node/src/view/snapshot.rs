@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crux_client::model::{Joining, Leader, Member, MemberCounts, MemberState, Service, Status};
+use crux_client::model::{
+    Joining, Leader, Member, MemberCounts, MemberState, NodeUse, Service, Status,
+};
 use crux_client::order;
 use crux_crdt::document::Documents;
 use crux_crdt::name::Label;
@@ -90,6 +92,7 @@ impl View {
             state_digest: self.state_digest,
             leader: self.leader.clone(),
             joining: self.joining,
+            node_use: self.node_use(),
             members: self.counts(),
             services: self.services.iter().filter(|service| service.live).count() as u64,
             blobs: 0,
@@ -98,6 +101,12 @@ impl View {
             pid: 0,
             picket_pid: None,
         }
+    }
+
+    /// The use that targets make of the node.
+    fn node_use(&self) -> NodeUse {
+        let me = self.members.iter().find(|member| member.principal == self.principal);
+        me.map(|member| member.node_use).unwrap_or_default()
     }
 
     /// How many members are in which state.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crux_client::model::{Joining, Leader, Member, MemberState, Service, ServiceStatus, WallTime};
+use crux_client::model::{
+    Joining, Leader, Member, MemberState, NodeUse, Service, ServiceStatus, WallTime,
+};
 use crux_crdt::{Digest, Principal};
 
 use super::{Said, View};
@@ -40,6 +42,8 @@ fn member(node: &str, port: u16, state: MemberState) -> Member {
         incarnation: 1,
         labels: BTreeMap::new(),
         signed_labels: BTreeMap::new(),
+        node_use: NodeUse::Open,
+        left: BTreeMap::new(),
     }
 }
 

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`enactor`] | has a node run its part of the greatest plan, and says how far that is |
 //! | [`planner`] | what a leader decides: what runs where, in which version, and what may start |
+//! | [`NodeUse`] | how far an order to a node, as to drain it, is carried out |
 //! | [`check_goals`] | what has to change so that what runs on a node is what its goals say |
 //!
 //! A plan is an order of what to start when, never a permission: a node starts only what a user signed. `docs/design/targets.md`
@@ -19,12 +20,14 @@ mod assignment;
 mod check;
 pub mod enactor;
 mod held;
+mod node_use;
 pub mod planner;
 mod reach;
 
 pub use assignment::Assignment;
 pub use check::{Check, Counts, check_goals};
 pub use held::{Content, Held};
+pub use node_use::NodeUse;
 
 // The set that the picket is handed, and the list that it answers with.
 pub use crate::picket::{

@@ -7,6 +7,7 @@ mod histories;
 mod horde;
 mod judge;
 mod machine;
+mod node_use;
 mod pass;
 mod rig;
 mod sight;

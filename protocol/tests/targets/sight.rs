@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crux_crdt::canon::Canonical as _;
 use crux_crdt::document::{Body, Document, Documents, Key, NodeOrder, Setting, Usage};
 use crux_crdt::record::{
-    Frontier, Header, Marker, Profile, Record, SlotKind as _, Stage, slots_root,
+    Frontier, Header, Marker, Profile, Record, Slot, SlotKind as _, Stage, slots_root,
 };
 use crux_crdt::sign::{Identity, Signed};
 use crux_crdt::{Digest, Principal};
@@ -16,7 +16,7 @@ use super::rig::{draining, report};
 
 const FLOCK: Digest = Digest([7; 32]);
 
-fn identity(number: u8) -> Identity {
+pub(crate) fn identity(number: u8) -> Identity {
     Identity::from_seed(&[number; 32])
 }
 
@@ -25,7 +25,16 @@ fn record(number: u8, labels: &[(&str, &str)]) -> Record {
     let pair = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
     let profile = Profile { labels: labels.iter().map(pair).collect(), ..Profile::default() };
     let slot = report(&[("web", 1, Stage::Ready, 1, 1)]).unwrap().into_slot();
-    let slots = BTreeMap::from([(slot.id(), Arc::new(slot))]);
+    signed(number, profile, [slot])
+}
+
+/// The record of a node that says this.
+pub(crate) fn signed(
+    number: u8,
+    profile: Profile,
+    slots: impl IntoIterator<Item = Slot>,
+) -> Record {
+    let slots: BTreeMap<_, _> = slots.into_iter().map(|slot| (slot.id(), Arc::new(slot))).collect();
     let header = Header {
         marker: Marker { incarnation: 1, nonce: [number; 16], seq: 1 },
         slots_root: slots_root(slots.keys()),
@@ -36,7 +45,7 @@ fn record(number: u8, labels: &[(&str, &str)]) -> Record {
 }
 
 /// Documents that the operator signed.
-fn documents(all: Vec<(Key, Vec<u8>)>) -> Documents {
+pub(crate) fn documents(all: Vec<(Key, Vec<u8>)>) -> Documents {
     let mut documents = Documents::default();
     for (key, content) in all {
         let body = Body::new(key, 1, 1, Some(content.into()));

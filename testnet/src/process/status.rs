@@ -142,6 +142,7 @@ mod tests {
             blob_bytes_sent: 0,
             blob_bytes_fetched: 0,
             pid: 7,
+            node_use: crux_client::model::NodeUse::Open,
             picket_pid: Some(6),
         };
         NodeSaid { node: node.to_owned(), said: Ok(status) }

@@ -7,6 +7,7 @@
 mod blobs;
 mod disk;
 mod documents;
+mod drained;
 mod examples;
 mod formation;
 mod lifecycle;

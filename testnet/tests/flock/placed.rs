@@ -15,10 +15,10 @@ use crate::support::{WITHIN, agreed, ok};
 use crate::targets::{Flock, NODES, done};
 
 /// The processes of each service on a node.
-type Pids = BTreeMap<String, BTreeSet<u32>>;
+pub(crate) type Pids = BTreeMap<String, BTreeSet<u32>>;
 
 /// A flock with the files of both services.
-async fn start() -> Flock {
+pub(crate) async fn start() -> Flock {
     let flock = Flock::start().await;
     std::fs::write(flock.dir.join("sample"), sample::PROGRAM).expect("written");
     web(&flock, "\"first\"", "1m");
@@ -41,7 +41,7 @@ fn web(flock: &Flock, args: &str, deadline: &str) {
     flock.write("site/web.toml", &text);
 }
 
-async fn apply(flock: &Flock, at: usize, program: &str) {
+pub(crate) async fn apply(flock: &Flock, at: usize, program: &str) {
     flock.write("site/main.khan", program);
     done(&flock.apply(at, "alice").await);
 }
@@ -71,7 +71,11 @@ fn settled(all: &[Vec<Instance>]) -> Option<Vec<Pids>> {
 
 /// Waits until all that runs is up, and is as `holds` says; returns the processes, each of which runs, and answers
 /// if it is one of `web`.
-async fn until_up(flock: &Flock, what: &str, holds: impl Fn(&[Pids]) -> bool) -> Vec<Pids> {
+pub(crate) async fn until_up(
+    flock: &Flock,
+    what: &str,
+    holds: impl Fn(&[Pids]) -> bool,
+) -> Vec<Pids> {
     let seen = wait::until(what, WITHIN, async || {
         let all = instances(flock).await;
         let pids = settled(&all).filter(|pids| holds(pids));
@@ -92,6 +96,21 @@ async fn until_up(flock: &Flock, what: &str, holds: impl Fn(&[Pids]) -> bool) ->
     pids
 }
 
+/// How many plans the nodes made, by their logs.
+pub(crate) fn plans(flock: &Flock) -> usize {
+    let logs = flock.cluster.nodes().iter().map(NodeProcess::log);
+    logs.map(|log| log.lines().filter(|line| line.contains(" planned ")).count()).sum()
+}
+
+/// Waits until a leader made another plan than so many.
+pub(crate) async fn until_planned(flock: &Flock, before: usize) {
+    let seen = wait::until("another plan is made", WITHIN, async || {
+        let now = plans(flock);
+        Ok(Seen::when(now > before, (), |()| format!("  {now} plans, as before")))
+    });
+    ok(seen.await);
+}
+
 fn story(all: &[Vec<Instance>]) -> String {
     let line = |it: &Instance| format!("{} {:?} {} {:?}", it.service, it.pid, it.state, it.reason);
     let node = |(at, all): (usize, &Vec<Instance>)| {
@@ -105,12 +124,12 @@ fn count(of: &Pids, service: &str) -> usize {
 }
 
 /// How many instances of a service each node runs.
-fn counts(of: &[Pids], service: &str) -> Vec<usize> {
+pub(crate) fn counts(of: &[Pids], service: &str) -> Vec<usize> {
     of.iter().map(|of| count(of, service)).collect()
 }
 
 /// All processes of a service.
-fn all_of(of: &[Pids], service: &str) -> BTreeSet<u32> {
+pub(crate) fn all_of(of: &[Pids], service: &str) -> BTreeSet<u32> {
     of.iter().filter_map(|of| of.get(service)).flatten().copied().collect()
 }
 

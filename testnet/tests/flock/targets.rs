@@ -69,7 +69,7 @@ impl Flock {
         self.write("site/web.toml", &text);
     }
 
-    async fn run(&self, at: usize, args: &[&str]) -> Finished {
+    pub(crate) async fn run(&self, at: usize, args: &[&str]) -> Finished {
         let data_dir = self.cluster.nodes()[at].spec().data_dir.to_string_lossy().into_owned();
         let args = [args, &["--json", "--data-dir", &data_dir]].concat();
         ok(run_node_command_on(&exe(), &args, "", WITHIN).await)

@@ -1,4 +1,7 @@
+use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
+
+use data_encoding::HEXLOWER;
 
 use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
 use crate::hash::sha3;
@@ -79,6 +82,13 @@ impl NameTag {
         let [a, b, c, d, e, f, g, h, ..] =
             sha3("crux/service-name/1", &[service.as_str().as_bytes()]).0;
         Self([a, b, c, d, e, f, g, h])
+    }
+}
+
+impl fmt::Display for NameTag {
+    /// Its digits, where nobody knows the name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&HEXLOWER.encode(&self.0))
     }
 }
 

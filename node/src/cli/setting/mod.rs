@@ -5,6 +5,7 @@ mod set;
 
 use crux_crdt::document::Setting;
 
+use super::named::Named;
 use super::sign::{Content, OperatorSigner, Session, Writing, Written};
 use super::{Ui, Wait};
 use crate::error::Error;

@@ -1,14 +1,11 @@
 //! `setting set`, `setting unset`
 
-use crux_client::model::NodeRef;
-use crux_client::op::GetMembers;
-use crux_client::parse;
 use crux_crdt::Principal;
 use crux_crdt::document::{Key, SettingError};
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
-use super::{Content, OperatorSigner, Session, Setting, Ui, Wait, Writing, Written};
+use super::{Content, Named, OperatorSigner, Session, Setting, Ui, Wait, Writing, Written};
 use crate::error::{Error, Kind};
 
 /// The hint for a setting that is wrong.
@@ -49,7 +46,7 @@ pub(super) fn set(args: &Set, ui: &mut Ui) -> Result<(), Error> {
 
 pub(super) fn unset(args: &Unset, ui: &mut Ui) -> Result<(), Error> {
     let key = match node(&args.name) {
-        Some(node) => key_of_labels(principal(node, args.how.wait, ui)?)?,
+        Some(node) => key_of_labels(Named::find(node, args.how.wait, ui)?.principal)?,
         None => Setting::key_of(&args.name).map_err(|err| wrong(&err.to_string()))?,
     };
     write(&key, Content::Deleted, &args.name, (&args.signer, args.how), ui)
@@ -93,7 +90,7 @@ fn read(name: &str, value: &str, wait: Wait, ui: &Ui) -> Result<Setting, Error> 
                 // Labels that are wrong in themselves are refused before a node is asked.
                 Setting::labels(Principal::default(), pairs.clone())
                     .map_err(|err| wrong(&err.to_string()).augment(name))?;
-                Setting::labels(principal(node, wait, ui)?, pairs)
+                Setting::labels(Named::find(node, wait, ui)?.principal, pairs)
             }
             None => Err(SettingError::Unknown),
         },
@@ -104,19 +101,6 @@ fn read(name: &str, value: &str, wait: Wait, ui: &Ui) -> Result<Setting, Error> 
 /// The node in the name of its labels.
 fn node(name: &str) -> Option<&str> {
     name.strip_prefix(Setting::LABELS)?.strip_prefix('/')
-}
-
-/// The principal that a name stands for now. It is signed in place of the name, which can become another node's. A
-/// whole principal may be that of a node that has not joined yet, or is forgotten.
-fn principal(node: &str, wait: Wait, ui: &Ui) -> Result<Principal, Error> {
-    let node = parse::node(node)?;
-    if let NodeRef::Principal(principal) = node {
-        return Ok(principal);
-    }
-    let members = ui.call(&GetMembers, wait)?;
-    let members: Vec<_> = members.into_iter().map(|it| (it.node, it.principal)).collect();
-    let picked = node.pick(&members).map_err(|err| err.augment(format!("the node {node}")));
-    picked.map(|(_, principal)| *principal)
 }
 
 fn key_of_labels(node: Principal) -> Result<Key, Error> {

@@ -1,10 +1,10 @@
 //! A document before it is signed.
 
 use crux_crdt::canon::Canonical as _;
-use crux_crdt::document::{Body, Grant, Key};
+use crux_crdt::document::{Body, Grant, Key, KeyKind, NodeOrder};
 use serde_json::{Value, json};
 
-use crate::cli::user;
+use crate::cli::{order, user};
 
 /// The content of a draft.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,14 +37,18 @@ impl Draft {
         )
     }
 
-    /// How many bytes it has; of a grant what it says, because its encoding tells a person nothing.
+    /// How many bytes it has; of a grant and of an order to a node what it says, because its encoding tells a person
+    /// nothing.
     fn content_words(&self, bytes: &[u8]) -> String {
-        let grant = Some(bytes).filter(|_| self.key.is_grant()).map(Grant::from_canonical);
-        match (grant, bytes.len()) {
-            (Some(Ok(grant)), _) => user::words(&grant),
-            (_, 1) => "1 byte".to_owned(),
-            (_, many) => format!("{many} bytes"),
-        }
+        let words = match self.key.kind() {
+            KeyKind::GRANT => Grant::from_canonical(bytes).ok().map(|grant| user::words(&grant)),
+            KeyKind::NODE => NodeOrder::from_canonical(bytes).ok().map(|it| order::words(&it)),
+            _ => None,
+        };
+        words.unwrap_or_else(|| match bytes.len() {
+            1 => "1 byte".to_owned(),
+            many => format!("{many} bytes"),
+        })
     }
 
     /// The same for scripts.
