@@ -14,6 +14,7 @@
 //!   daemon, the testnet and the tests.
 //! * [`wait`] is the only way to wait: a condition, a deadline, and what was last seen.
 //! * [`view`] shows a flock as a table.
+//! * [`site`] has them run a target, and sees what comes of it.
 //! * [`story`] is the demo, and [`sample`] the program that it has nodes run.
 //! * [`containers`] is the same in containers, on networks that can be cut.
 //! * [`chaos`] breaks real nodes, and by [`proxy`] the links between them, while clients work.
@@ -42,6 +43,7 @@ pub mod peer;
 pub mod process;
 pub mod proxy;
 pub mod sample;
+pub mod site;
 pub mod story;
 pub mod view;
 pub mod wait;

@@ -45,7 +45,7 @@ pub async fn idle(bench: &Bench, seconds: u32) -> Result<Report, Error> {
 }
 
 /// Waits until all agree on one digest and it has not changed for [`QUIET_FOR`].
-async fn until_quiet(cluster: &mut Cluster) -> Result<(), Error> {
+pub(super) async fn until_quiet(cluster: &mut Cluster) -> Result<(), Error> {
     let mut digest = None;
     let mut since = Instant::now();
     wait::until_every(LOOK_EVERY, "the flock is quiet", FORM_WITHIN, async || {
@@ -77,7 +77,7 @@ async fn serfs(bench: &Bench, window: Duration, report: &mut Report) -> Result<b
 }
 
 /// The processes of each node.
-fn processes(cluster: &Cluster) -> Vec<Vec<Pid>> {
+pub(super) fn processes(cluster: &Cluster) -> Vec<Vec<Pid>> {
     cluster.nodes().iter().map(NodeProcess::pids).filter(|pids| !pids.is_empty()).collect()
 }
 
@@ -87,7 +87,11 @@ fn cpu_time(pids: &[Pid]) -> Option<Duration> {
 }
 
 /// Reads the accounts at the beginning and at the end of the window: of each node, all its processes together.
-async fn watch(system: &'static str, nodes: &[Vec<Pid>], window: Duration) -> Option<Idle> {
+pub(super) async fn watch(
+    system: &'static str,
+    nodes: &[Vec<Pid>],
+    window: Duration,
+) -> Option<Idle> {
     let cpu_before: Vec<_> = nodes.iter().map(|pids| cpu_time(pids)).collect();
     let bytes_before = procfs::loopback_bytes().unwrap_or_default();
     let since = Instant::now();

@@ -11,6 +11,8 @@
 //! | [`blob`] | a get of one file → complete, and sealed, on the other node | the get's own stream |
 //! | [`files`] | many small files put on one node, and got by another | the answers |
 //! | [`services()`] | a program started, killed, taken over by the next picket → it answers | calls over TCP without pause |
+//! | [`khan()`] | a program parsed, solved and planned on one core | the clock around each |
+//! | [`proctor()`] | a target applied → programs up on all nodes; nodes and leaders killed | what the pickets write |
 //! | [`swarm`] | one seed → sealed on each of many that fetch at once | each get's own stream |
 //!
 //! All times are taken on the clock of this one process. Rounds are cut into at least five batches;
@@ -26,12 +28,14 @@ mod documents;
 mod files;
 mod idle;
 mod join;
+mod khan;
 mod leader;
 mod looks;
 mod machine;
 mod noise;
 mod operator;
 mod pauses;
+mod proctor;
 mod report;
 mod rig;
 mod samples;
@@ -51,7 +55,9 @@ pub use documents::documents;
 pub use files::files;
 pub use idle::idle;
 pub use join::{Joining, join};
+pub use khan::{Solving, khan};
 pub use machine::Machine;
+pub use proctor::{Proctor, proctor};
 pub use report::{Absent, Idle, Latency, Report, Value};
 pub use samples::{Figure, Samples, Spread};
 pub use services::{Services, services};

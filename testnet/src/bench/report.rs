@@ -1,5 +1,6 @@
 //! The results of a bench, as JSON and as tables.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
@@ -70,7 +71,7 @@ pub struct Value {
     /// `crux`, or the peer.
     pub system: &'static str,
     /// The quantity that was measured.
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
     /// In which unit.
     pub unit: &'static str,
     /// How often.
@@ -85,11 +86,11 @@ impl Value {
     #[must_use]
     pub fn of(
         system: &'static str,
-        what: &'static str,
+        what: impl Into<Cow<'static, str>>,
         unit: &'static str,
         values: Vec<f64>,
     ) -> Option<Self> {
-        let samples = values.len();
+        let (what, samples) = (what.into(), values.len());
         Some(Self { system, what, unit, samples, spread: Spread::of(values)? })
     }
 }
@@ -154,7 +155,11 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "bench {}: {} nodes, {} build", self.bench, self.nodes, self.build)?;
+        let nodes = match self.nodes {
+            0 => "no nodes".to_owned(),
+            nodes => format!("{nodes} nodes"),
+        };
+        writeln!(f, "bench {}: {nodes}, {} build", self.bench, self.build)?;
         writeln!(f, "{}", self.machine)?;
         if !self.latencies.is_empty() {
             writeln!(f, "{}", latency_table(&self.latencies))?;
@@ -258,7 +263,7 @@ fn value_table(rows: &[Value]) -> Table {
     for row in rows {
         table.add_row([
             row.system.to_owned(),
-            row.what.to_owned(),
+            row.what.clone().into_owned(),
             row.samples.to_string(),
             spread(&row.spread),
             row.unit.to_owned(),

@@ -13,7 +13,7 @@ use crate::Error;
 use crate::process::{Cluster, ClusterOptions, Home, NodeClient};
 
 /// The name of the flock.
-const FLOCK: &str = "bench";
+pub(super) const FLOCK: &str = "bench";
 
 /// How long the nodes of a bench may take to form: 25 processes on two cores start slowly.
 pub(super) const FORM_WITHIN: Duration = Duration::from_secs(120);
@@ -43,7 +43,8 @@ pub(super) async fn operated(bench: &Bench) -> Result<(Cluster, Operator), Error
     Ok((started(bench, home, &[]).await?, operator))
 }
 
-async fn started(bench: &Bench, home: Home, flags: &[String]) -> Result<Cluster, Error> {
+/// As [`formed_with`], in this directory, which may have the flock's secret.
+pub(super) async fn started(bench: &Bench, home: Home, flags: &[String]) -> Result<Cluster, Error> {
     let options = ClusterOptions { exe: bench.exe.clone(), home, flock: FLOCK.to_owned() };
     let mut cluster = Cluster::with_nodes(options, bench.nodes).await?;
     for at in 0..bench.nodes {

@@ -30,6 +30,10 @@ pub(super) enum Verb {
     Swarm(Swarm),
     /// Programs started, killed and watched by a node, beside runit, s6 and supervisord
     Services(Services),
+    /// Programs of targets parsed and solved, and plans made of them, on one core
+    Khan(Khan),
+    /// A target applied until its programs run, nodes and leaders killed under it, beside `make -j20`
+    Proctor(Proctor),
 }
 
 /// How many programs
@@ -46,6 +50,42 @@ pub(super) struct Services {
     /// Where packages of the peers are unpacked, if they are not installed: `dpkg -x runit_*.deb DIR`
     #[arg(long, value_name = "DIR", conflicts_with = "no_peers")]
     peers: Option<PathBuf>,
+}
+
+/// How large a horde
+#[derive(Debug, clap::Args)]
+pub(super) struct Khan {
+    /// How often each is timed
+    #[arg(long, default_value_t = 21, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    rounds: u16,
+    /// Leave larger hordes out
+    #[arg(long, value_name = "NODES", default_value_t = 3000, value_parser = clap::value_parser!(u16).range(100..))]
+    largest: u16,
+    /// Write one JSON document to standard output instead of tables
+    #[arg(long)]
+    json: bool,
+}
+
+/// How many nodes and rounds
+#[derive(Debug, clap::Args)]
+pub(super) struct Proctor {
+    /// How many nodes a target is applied on
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(5..=100))]
+    nodes: u16,
+    /// How often a target is applied whose image is there, and how often make runs
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(5..=10_000))]
+    rounds: u16,
+    /// How often an image is fetched, a node is killed, and a leader
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    losses: u16,
+    /// How many nodes are watched at rest
+    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u16).range(3..=100))]
+    rest: u16,
+    /// How long they are watched, without a target and with one
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(5..=3600))]
+    seconds: u32,
+    #[command(flatten)]
+    how: How,
 }
 
 /// How much to measure
@@ -148,7 +188,7 @@ pub(super) struct Swarm {
     rounds: u16,
 }
 
-/// How a bench of blobs reports
+/// How a bench reports
 #[derive(Debug, clap::Args)]
 struct How {
     /// Write one JSON document to standard output instead of tables
@@ -244,9 +284,26 @@ pub(super) async fn run(verb: Verb, exe: PathBuf) -> Result<(), Error> {
             };
             (bench::services(&services).await?, args.common.json)
         }
+        Verb::Khan(args) => {
+            let solving =
+                bench::Solving { rounds: args.rounds.into(), largest: args.largest.into() };
+            (bench::khan(&solving)?, args.json)
+        }
+        Verb::Proctor(args) => (proctor(&args, exe).await?, args.how.json),
     };
     print(&report, json);
     Ok(())
+}
+
+async fn proctor(args: &Proctor, exe: PathBuf) -> Result<Report, Error> {
+    let Proctor { nodes, rounds, losses, rest, seconds, how } = args;
+    let proctor = bench::Proctor {
+        bench: how.bench(exe, (*nodes).into()),
+        rounds: (*rounds).into(),
+        losses: (*losses).into(),
+        rest: ((*rest).into(), Duration::from_secs((*seconds).into())),
+    };
+    bench::proctor(&proctor).await
 }
 
 async fn blob(args: &Blob, exe: PathBuf) -> Result<Report, Error> {

@@ -103,6 +103,8 @@ mod tests {
             &["files", "--files", "100", "--rounds", "1", "--json"],
             &["services", "--nodes", "5", "--rounds", "5", "--peers", "/x", "--json"],
             &["services", "--seconds", "10", "--no-peers"],
+            &["khan", "--rounds", "5", "--largest", "100", "--json"],
+            &["proctor", "--nodes", "20", "--rounds", "5", "--no-peers"],
             &["swarm", "--nodes", "20", "--cap", "5000000", "--size", "64MiB", "--json"],
         ] {
             let line = ["crux-testnet", "bench"].iter().chain(line);

@@ -14,7 +14,11 @@ use super::stop::StopSignals;
 use crate::Error;
 use crate::output::{note, say, say_json};
 use crate::process::{Cluster, ClusterOptions, FORM_WITHIN, FlockStatus, Home};
-use crate::view::{FlockView, commands_to_try, flock_table, short};
+use crate::site::{Census, Document, Site};
+use crate::view::{FlockView, commands_of_target, commands_to_try, flock_table, short};
+
+/// How long a node of the demo's target is dead until its services run elsewhere: short enough to watch.
+const REPLACE_AFTER: Duration = Duration::from_secs(2);
 
 /// How often the table is redrawn and the processes are polled.
 const REFRESH: Duration = Duration::from_millis(500);
@@ -37,7 +41,26 @@ pub(super) struct Args {
     /// Stop as soon as the flock has formed
     #[arg(long)]
     once: bool,
+    /// Apply this target once the flock has formed: services for you to move by killing nodes
+    #[arg(long, value_enum)]
+    target: Option<Target>,
 }
+
+/// The targets that the testnet brings.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Target {
+    /// Three services: one on three nodes, one beside it, one on two nodes.
+    Demo,
+}
+
+/// The program of the demo.
+const PROGRAM: &str = "web := pick(web, 3, ALL)    # at most one on a node, while there are three
+pick(api, 1, web)            # beside one of web
+pick(job, 2, ALL)
+start api after 50% of web.ready
+";
+/// The services of the demo, and how many instances each has.
+const SERVICES: [(&str, usize); 3] = [("web", 3), ("api", 1), ("job", 2)];
 
 /// The JSON document.
 #[derive(Debug, Serialize)]
@@ -56,11 +79,15 @@ pub(super) async fn run(args: Args, exe: PathBuf) -> Result<(), Error> {
         Some(dir) => Home::at(dir)?,
         None => Home::temporary()?,
     };
+    let site = match args.target {
+        Some(Target::Demo) => Some(Site::make(&exe, &home, &args.flock).await?),
+        None => None,
+    };
     let options = ClusterOptions { exe, home, flock: args.flock.clone() };
     let mut cluster = Cluster::with_nodes(options, usize::from(args.nodes)).await?;
     cluster.list_nodes();
     let ran = tokio::select! {
-        ran = show(&args, &mut cluster) => ran,
+        ran = show(&args, site.as_ref(), &mut cluster) => ran,
         () = stop.next() => Ok(()),
     };
     if let Err(error) = ran {
@@ -76,14 +103,17 @@ pub(super) async fn run(args: Args, exe: PathBuf) -> Result<(), Error> {
 }
 
 /// Brings the flock up and shows it until a node crashes, or once.
-async fn show(args: &Args, cluster: &mut Cluster) -> Result<(), Error> {
+async fn show(args: &Args, site: Option<&Site>, cluster: &mut Cluster) -> Result<(), Error> {
     let home = cluster.home().path().display().to_string();
     note(format_args!("starting {} nodes in {home}", args.nodes));
     let started = cluster.start_all()?;
     form(cluster).await?;
     let took = started.elapsed();
-    let view = FlockView::look(cluster).await?;
     note(format_args!("one flock after {took:.2?}"));
+    if let Some(site) = site {
+        place(site, cluster).await?;
+    }
+    let view = FlockView::look(cluster).await?;
     if args.json {
         say_json(&Formed { formed_ms: took.as_millis(), dir: home, view: &view });
     }
@@ -93,7 +123,22 @@ async fn show(args: &Args, cluster: &mut Cluster) -> Result<(), Error> {
         }
         return Ok(());
     }
-    go_on(args, cluster, &view).await
+    go_on(args, site, cluster, &view).await
+}
+
+/// Applies the target of the demo, and waits until all of it runs.
+async fn place(site: &Site, cluster: &Cluster) -> Result<(), Error> {
+    site.program(PROGRAM)?;
+    for (service, _) in SERVICES {
+        let document = site.document(service, "v1");
+        site.put(&Document { replace_after: REPLACE_AFTER, ..document })?;
+    }
+    let since = Instant::now();
+    let generation = site.apply(cluster.nodes()[0].spec()).await?;
+    let runs = |census: &Census| census.counts(&SERVICES);
+    Census::first(cluster, "the target runs", FORM_WITHIN, runs).await?;
+    note(format_args!("generation {generation} of the target runs after {:.2?}", since.elapsed()));
+    Ok(())
 }
 
 /// Shows how many agree until all do.
@@ -121,11 +166,20 @@ async fn form(cluster: &mut Cluster) -> Result<FlockStatus, Error> {
 
 /// Keeps looking: draws the table in place on a terminal, else prints it once. Returns only when a
 /// node has crashed.
-async fn go_on(args: &Args, cluster: &mut Cluster, first: &FlockView) -> Result<(), Error> {
+async fn go_on(
+    args: &Args,
+    site: Option<&Site>,
+    cluster: &mut Cluster,
+    first: &FlockView,
+) -> Result<(), Error> {
     let live = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout())
         .with_style(style("{msg}"));
     let drawn = !args.json && !live.is_hidden();
-    let hints = commands_to_try(cluster.exe(), first).join("\n  ");
+    let hints = match site {
+        Some(site) => commands_of_target(cluster.exe(), first, site),
+        None => commands_to_try(cluster.exe(), first),
+    };
+    let hints = hints.join("\n  ");
     let hints = format!("try from another terminal:\n  {hints}\nCtrl-C stops all.");
     match (args.json, drawn) {
         (true, _) => note(&hints),

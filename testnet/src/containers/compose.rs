@@ -1,3 +1,4 @@
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::{fs, io};
@@ -10,6 +11,16 @@ use crate::Error;
 /// The compose file, as it is in the sources: this program runs anywhere.
 const COMPOSE: &str = include_str!("../../../docker-compose.yml");
 
+/// The target that it applies, file by file.
+const SITE: [(&str, &str); 3] = [
+    ("main.khan", include_str!("../../../site/main.khan")),
+    ("watch.toml", include_str!("../../../site/watch.toml")),
+    ("events.toml", include_str!("../../../site/events.toml")),
+];
+
+/// The services of that target, and how many instances five nodes run of each.
+pub(super) const TARGET: [(&str, usize); 2] = [("watch", 2), ("events", 5)];
+
 /// A compose file on the disk.
 #[derive(Debug)]
 pub struct ComposeFile {
@@ -19,7 +30,7 @@ pub struct ComposeFile {
 }
 
 impl ComposeFile {
-    /// The file of that path, or the one of the sources that this program was built from.
+    /// The file of that path, or the one of the sources that this program was built from, with its target beside it.
     ///
     /// # Errors
     /// [`Error::Io`] when the file cannot be read, or the one of the sources not be written.
@@ -33,6 +44,13 @@ impl ComposeFile {
             let dir = tempfile::tempdir()?;
             let path = dir.path().join("docker-compose.yml");
             fs::write(&path, COMPOSE)?;
+            let site = dir.path().join("site");
+            fs::create_dir(&site)?;
+            // The user of the containers reads them.
+            for place in [dir.path(), &site] {
+                fs::set_permissions(place, fs::Permissions::from_mode(0o755))?;
+            }
+            SITE.iter().try_for_each(|(name, text)| fs::write(site.join(name), text))?;
             Ok(Self { path, _dir: Some(dir) })
         };
         write().map_err(Error::io("write the compose file"))
@@ -113,7 +131,30 @@ mod tests {
         let path = file.path().to_owned();
         drop(file);
         assert!(!path.exists(), "it is removed");
+        assert!(!path.with_file_name("site").exists(), "with all of it");
         let missing = ComposeFile::find(Some(&path)).expect_err("there is none");
         assert!(missing.to_string().contains("read the compose file"), "{missing}");
+    }
+
+    #[test]
+    fn every_file_of_the_site_is_there_and_picks_the_services_that_are_told() {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../site");
+        let mut files: Vec<_> = fs::read_dir(&sources)
+            .expect("a directory")
+            .map(|entry| entry.expect("a file").file_name().into_string().expect("a name"))
+            .collect();
+        files.sort();
+        let mut known: Vec<_> = SITE.iter().map(|(name, _)| (*name).to_owned()).collect();
+        known.sort();
+        assert_eq!(files, known);
+        let compiled = crux_khan::compile(SITE[0].1);
+        let program = compiled.checked.expect("the program has no error");
+        for (service, _) in TARGET {
+            assert!(program.pick_of(service).is_some(), "{service} is not picked");
+            let document = SITE.iter().find(|(name, _)| *name == format!("{service}.toml"));
+            let document: toml::Table = document.expect("a document").1.parse().expect("TOML");
+            assert_eq!(document["name"].as_str(), Some(service));
+        }
+        assert_eq!(program.picks().len(), TARGET.len());
     }
 }

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
+use super::compose::TARGET;
 use super::story::{LOOK_EVERY, Story, WITHIN};
 use crate::wait::{self, Seen};
 use crate::{Error, sample};
@@ -32,6 +33,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 /// A part of `crux-node ps --json`.
 #[derive(Debug, Clone, Deserialize)]
 struct Instance {
+    service: String,
     state: String,
     pid: Option<u32>,
     restarts: u32,
@@ -55,6 +57,25 @@ struct Process {
 }
 
 impl Story<'_> {
+    /// The target beside the compose file runs, which nobody but that applied.
+    pub(super) async fn runs_its_target(&mut self) -> Result<(), Error> {
+        let since = Instant::now();
+        wait::until_every(LOOK_EVERY, "the target of site runs", WITHIN, async || {
+            let mut up: BTreeMap<String, usize> = BTreeMap::new();
+            for node in super::NODES {
+                let shown: Vec<Instance> = read(&self.node(node, &["ps", "--json"]).await?)?;
+                for it in shown.into_iter().filter(|it| it.state == "up" && it.pid.is_some()) {
+                    *up.entry(it.service).or_default() += 1;
+                }
+            }
+            let runs = TARGET.iter().all(|(name, count)| up.get(*name) == Some(count));
+            Ok(Seen::when(runs, (), |()| format!("  {up:?}")))
+        })
+        .await?;
+        self.held("two watch, and each prints its events: the target of site runs", since);
+        Ok(())
+    }
+
     /// Tells the act. Returns whether services run: not where no static program can be made.
     pub(super) async fn runs_services(&mut self) -> Result<bool, Error> {
         let Some(program) = sample::static_program() else {

@@ -30,6 +30,7 @@ pub async fn tell(
 ) -> Result<(), Error> {
     let mut story = Story { engine, compose, tell: Box::new(tell), services: 0 };
     story.forms().await?;
+    story.runs_its_target().await?;
     story.registers().await?;
     story.is_cut().await?;
     story.pauses().await?;
@@ -141,7 +142,8 @@ impl Story<'_> {
     /// A container without its volume: another key, the same name and address.
     async fn is_made_anew(&mut self) -> Result<(), Error> {
         let since = Instant::now();
-        self.compose.run(&["rm", "--stop", "--force", "n1"]).await?;
+        // The container that applied the target has the volume, too.
+        self.compose.run(&["rm", "--stop", "--force", "n1", "target"]).await?;
         self.engine.docker(["volume", "rm", &self.compose.named("n1")]).await?;
         self.compose.run(&["up", "--detach", "--no-build", "n1"]).await?;
         self.until_one_flock(&NODES, 0).await?;
@@ -155,7 +157,7 @@ impl Story<'_> {
         self.compose.run(&["up", "--detach", "--no-build"]).await?;
         self.until_one_flock(&NODES, 0).await?;
         self.held("all are taken down and put up again, with their volumes", since);
-        Ok(())
+        self.runs_its_target().await
     }
 
     /// Runs the node's command line in a container.

@@ -11,6 +11,8 @@
 //! 8. Every process is killed, and all start again, the programs too.
 //! 9. All stop and start again in another order, and everything is still there.
 //! 10. All stop in order, and no program is left.
+//!
+//! The story of a target is another one: [`tell_target`].
 
 mod caller;
 mod chapter;
@@ -18,7 +20,9 @@ mod greeter;
 mod liar;
 mod script;
 mod services;
+mod target;
 
 pub use chapter::Chapter;
 pub use greeter::Greeter;
 pub use script::{NODES, tell};
+pub use target::tell_target;

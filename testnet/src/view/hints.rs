@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::FlockView;
 use crate::peer::find_program;
+use crate::site::Site;
+
+/// The node that a person is to kill where a target runs.
+const KILLED: &str = "n3";
 
 /// Exact commands to try next, with what each does; they run as they are from the current
 /// directory.
@@ -35,6 +39,29 @@ pub fn commands_to_try(exe: &Path, view: &FlockView) -> Vec<String> {
         python()
     ));
     commands.push(format!("{node} resolve web --data-dir {}", dir(host + 1)));
+    let exe = shell_word(&relative(exe));
+    commands.push(format!("{exe} up --target demo   # another flock, which places three services"));
+    commands
+}
+
+/// Exact commands to try where a target runs: the last one has its services move.
+#[must_use]
+pub fn commands_of_target(exe: &Path, view: &FlockView, site: &Site) -> Vec<String> {
+    let node = format!("{} node", shell_word(&relative(exe)));
+    let first = view.nodes.first().map(|row| Path::new(&row.data_dir)).unwrap_or(Path::new("."));
+    let [first, dir, key] =
+        [first, site.dir(), site.operator()].map(|it| shell_word(&relative(it)));
+    let mut commands = vec![
+        format!("{node} target show --data-dir {first}"),
+        format!("{node} ps --data-dir {first}"),
+        format!("$EDITOR {dir}/main.khan   # as in `pick(web, 4, ALL)`; then:"),
+        format!("{node} apply {dir} --operator-key {key} --data-dir {first}"),
+    ];
+    let killed = view.nodes.iter().find(|row| row.node == KILLED).or(view.nodes.last());
+    if let Some((row, pid)) = killed.and_then(|row| Some((row, row.pid?))) {
+        commands
+            .push(format!("kill -9 {pid}   # {}: watch its services start elsewhere", row.node));
+    }
     commands
 }
 
@@ -97,7 +124,7 @@ mod tests {
         };
         let commands = commands_to_try(Path::new("/bin/testnet"), &view);
         assert_eq!(
-            commands[commands.len() - 3..],
+            commands[commands.len() - 4..],
             [
                 "kill -9 7   # the leader: see who is next",
                 &format!(
@@ -106,6 +133,7 @@ mod tests {
                     python()
                 ),
                 "/bin/testnet node resolve web --data-dir /t/n3",
+                "/bin/testnet up --target demo   # another flock, which places three services",
             ]
         );
     }

@@ -6,7 +6,7 @@ mod runs;
 mod table;
 
 pub use flock::{FlockView, NodeRow};
-pub use hints::commands_to_try;
+pub use hints::{commands_of_target, commands_to_try};
 pub use runs::{Runs, runs_line};
 pub use table::flock_table;
 

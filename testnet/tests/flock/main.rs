@@ -17,9 +17,11 @@ mod planned;
 mod refusal;
 mod restart;
 mod services;
+mod sides;
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 mod strangers;
 mod support;
 mod targets;
 mod testnet;
+mod turns;
 mod twins;

@@ -35,6 +35,32 @@ async fn the_demo_ends_well() {
 }
 
 #[tokio::test]
+#[ignore = "takes more than a minute"]
+async fn the_demo_of_a_target_ends_well() {
+    let (code, told) = run(&["demo", "--target"], Duration::from_secs(600)).await;
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("everything held"), "{told}");
+}
+
+/// Three services on three nodes, all of which run when it says that the flock has formed.
+#[tokio::test]
+async fn up_with_a_target_runs_three_services() {
+    let args = ["up", "--target", "demo", "--nodes", "3", "--once", "--json"];
+    let (code, stdout) = run(&args, Duration::from_secs(90)).await;
+    assert_eq!(code, Some(0));
+    let formed: Value = serde_json::from_str(&stdout).expect("one JSON document");
+    let nodes = formed["nodes"].as_array().expect("nodes");
+    let runs = nodes.iter().flat_map(|node| node["runs"].as_array().expect("a list"));
+    let mut services = std::collections::BTreeMap::new();
+    for it in runs.filter(|it| it["state"] == "up") {
+        let count = it["instances"].as_u64().expect("a number");
+        *services.entry(it["service"].as_str().expect("a name")).or_insert(0) += count;
+    }
+    let expected = [("api", 1), ("job", 2), ("web", 3)];
+    assert_eq!(services, expected.into(), "{formed:#}");
+}
+
+#[tokio::test]
 async fn up_once_writes_one_json_document_and_stops() {
     let home = tempfile::tempdir().expect("a directory");
     let dir = home.path().display().to_string();
