@@ -255,7 +255,7 @@ pub struct RunningInstances {
     pub ready: u16,
 }
 
-/// What has to change on a node. `{generation, pass, fence, add, deprecate, delete, periods}` in JSON.
+/// The changes that a node needs to run what the target wants of it. `{generation, pass, fence, add, deprecate, delete, periods}` in JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CheckedGoals {
     /// The generation of the target that the goals are from.

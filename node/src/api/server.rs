@@ -36,12 +36,12 @@ const PART_BYTES_MAX: usize = 1024 * 1024 + 64 * 1024;
 /// The longest put of documents, in bytes: as many as a client hands in, and some for each.
 const BULK_BYTES_MAX: usize = PUT_BYTES_MAX + PUT_DOCUMENTS_MAX * 8 + REQUEST_BYTES_MAX;
 
-/// What other parts of the node show, beside the fulcrum.
+/// The state that other parts of the node show, beside the fulcrum.
 #[derive(Debug, Clone)]
 pub struct Shows {
     /// How services say that they are.
     pub stated: watch::Receiver<Stated>,
-    /// What a target wants of this node, and what is there of it.
+    /// The goals of this node, and what is there of them.
     pub enacted: watch::Receiver<Arc<Enacted>>,
 }
 

@@ -52,7 +52,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 pub(crate) struct FakeNode {
     pub(crate) dir: TempDir,
     pub(crate) views: watch::Sender<Arc<View>>,
-    /// What a target wants of it, and what is there of that.
+    /// The goals of the node, and what is there of them.
     enacted: watch::Sender<Arc<Enacted>>,
     health: Health,
     stop: Option<oneshot::Sender<()>>,
@@ -119,7 +119,7 @@ async fn fulcrum(mut queue: mpsc::Receiver<Request>, views: watch::Sender<Arc<Vi
     }
 }
 
-/// What the view's leader plans from; without one, its members, which run nothing.
+/// Everything that the view's leader plans from; without one, its members, which run nothing.
 fn sight(view: &View) -> Sight {
     let documents = view.documents.clone();
     if let Some(leads) = &view.leads {

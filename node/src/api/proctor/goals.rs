@@ -1,4 +1,4 @@
-//! What has to change on this node.
+//! The changes that this node needs to run what the target wants of it.
 
 use crux_client::model::{CheckedGoals, GoalCount, RunningInstances, ServicePeriod};
 use crux_client::op::CheckGoals;

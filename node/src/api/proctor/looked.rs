@@ -99,5 +99,5 @@ fn unreadable() -> Error {
 /// More than the solver takes.
 pub(super) fn too_large(err: &impl std::fmt::Display) -> Error {
     Error::new(Kind::LimitReached, err.to_string())
-        .with_hint("What runs, runs on. Split the services over several hordes.")
+        .with_hint("Running instances run on. Split the services over several hordes.")
 }

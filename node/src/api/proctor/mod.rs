@@ -45,7 +45,7 @@ use crate::view::Enacted;
 pub(super) struct Service {
     /// The service that takes documents in.
     pub(super) documents: documents::Service,
-    /// What the target wants of this node.
+    /// The goals of this node, and what is there of them.
     pub(super) enacted: watch::Receiver<Arc<Enacted>>,
 }
 

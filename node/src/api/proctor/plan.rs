@@ -1,4 +1,4 @@
-//! What a target would change.
+//! The changes that a target would make.
 
 use std::sync::Arc;
 
