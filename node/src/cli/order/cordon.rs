@@ -8,7 +8,7 @@ use crate::error::Error;
 
 /// Have a node get nothing new from targets
 ///
-/// What it runs stays there. Signs the document node/PRINCIPAL, for which a user needs the permission `nodes`.
+/// Its instances stay there. Signs the document node/PRINCIPAL, for which a user needs the permission `nodes`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Cordon {
     /// Name or principal of the node

@@ -90,7 +90,7 @@ fn left(node: &Named, members: &[Member]) -> Left {
     })
 }
 
-/// What is left: `2 of web and 1 of job are left`.
+/// The instances that are left: `left: 1 of job, 2 of web`.
 fn words(member: &Member) -> String {
     let each: Vec<_> =
         member.left.iter().map(|(name, count)| format!("{count} of {name}")).collect();

@@ -5,8 +5,8 @@
 //!                                                                                     └ with --wait: members, until it is empty
 //! ```
 //!
-//! Invariants: an order that is in force already is not signed again. What a newer version of Crux says in the document
-//! stays in it.
+//! Invariants: an order that is in force already is not signed again. Fields of a newer version of Crux
+//! stay in the document.
 
 mod cordon;
 mod drain;

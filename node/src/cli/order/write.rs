@@ -93,7 +93,7 @@ pub(super) fn write(
 struct Held {
     /// The use that is in force without a rival; none: whatever is written next ends the trouble.
     usage: Option<Usage>,
-    /// What a newer version says in it.
+    /// Its fields of a newer version.
     later: LaterFields,
 }
 

@@ -94,7 +94,7 @@ async fn a_drain_is_followed_until_nothing_is_left() {
         let told = err.clone();
         let ran = std::thread::spawn(move || (run_with(args, ui), out.text(), err.text()));
         move || {
-            // What is left changes once it was told, and then it is nothing.
+            // The rest changes once it was told, and then it is nothing.
             while !told.text().contains("left: ") {
                 std::thread::sleep(Duration::from_millis(5));
             }
