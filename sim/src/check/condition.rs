@@ -79,6 +79,8 @@ impl Looked<'_> {
             Condition::Registered { service, of, by } => self.registered(*service, of, by),
             Condition::Document { paper, state, by } => self.document(*paper, *state, by),
             Condition::Truthful(who) => self.truthful(who),
+            Condition::Placed(who) => self.placed(who),
+            Condition::Drained(who) => self.drained(who),
         }
     }
 
