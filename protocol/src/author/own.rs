@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use crux_crdt::Digest;
 use crux_crdt::record::{
-    KindFull, PlanSlot, Profile, Record, Registration, ServiceKey, Slot, SlotKind as _, SlotSet, Yields,
-    slots_root,
+    KindFull, PlanSlot, Profile, Record, Registration, ServiceKey, Slot, SlotKind as _, SlotSet,
+    Yields, slots_root,
 };
 
 use super::change::Rejection;

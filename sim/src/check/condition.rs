@@ -89,7 +89,7 @@ impl Looked<'_> {
         Hosts(hosts.filter(|host| self.world.state(*host).is_some()).collect())
     }
 
-    fn state_of(&self, host: usize) -> Result<&State, String> {
+    pub(super) fn state_of(&self, host: usize) -> Result<&State, String> {
         self.world.state(host).ok_or_else(|| format!("n{host} does not run"))
     }
 

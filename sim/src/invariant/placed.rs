@@ -38,7 +38,7 @@ pub(crate) fn placed(stand: &Stand<'_>, signed: &Signed) -> Result<(), String> {
     for (node, running) in &stand.running {
         obeyed(node, running, stand.plan, signed)?;
     }
-    let (site, specs) =
+    let (site, services) =
         signed.site(stand.plan.target).ok_or("the target that is planned was not signed")?;
     let nodes = u32::try_from(stand.all - stand.out).unwrap_or(u32::MAX);
     for (name, count) in wanted(site.shape, nodes) {
@@ -46,7 +46,7 @@ pub(crate) fn placed(stand: &Stand<'_>, signed: &Signed) -> Result<(), String> {
         let all = stand.running.values().flatten().filter(|((it, _), _)| it.as_str() == name);
         let is_bad = all.clone().any(|((_, spec), _)| of(spec).is_none_or(|it| !it.is_good()));
         let service: ServiceName = name.parse().map_err(|_| "a name")?;
-        let current = specs.get(&service).ok_or("no such service")?;
+        let current = &services.get(&service).ok_or("no such service")?.spec;
         let planned = stand.plan.entries.values().flatten();
         let mut planned = planned.filter(|(key, _)| key.service == service);
         if is_bad || planned.any(|(key, _)| of(&key.spec).is_none_or(|it| !it.is_good())) {

@@ -48,18 +48,17 @@ pub(crate) fn check_plan(
     next: &Newest,
     ended: &mut Ended,
 ) -> Result<(), String> {
-    let default = BTreeMap::new();
-    let (shape, specs) = signed.site(next.target).map_or((None, &default), |it| (Some(it.0.shape), &it.1));
-    for (name, spec) in specs {
-        let Some(service) = signed.service(*spec) else { continue };
+    let (site, services) =
+        signed.site(next.target).ok_or("a target is planned that nobody signed")?;
+    let shape = site.shape;
+    for (name, service) in services {
         let one = One { planned, next, name, service, ended };
         let laws = [one.first(), one.unsolved(), one.failed(), one.by_step(), one.minority()];
         laws.into_iter().collect::<Result<(), String>>()?;
         one.gated(shape)?;
         one.surplus(shape)?;
     }
-    let mut all = specs.keys();
-    all.try_for_each(|name| {
+    for name in services.keys() {
         let of = |plan: &Newest, node: &Principal| place(plan, node, name).count > 0;
         for node in planned.view.nodes.keys() {
             let was = planned.before.as_ref().is_some_and(|it| of(it, node));
@@ -69,8 +68,8 @@ pub(crate) fn check_plan(
                 ended.insert((name.clone(), *node));
             }
         }
-        Ok(())
-    })
+    }
+    Ok(())
 }
 
 /// A leader's first plan of a target of which nothing is there is what everybody would plan.
@@ -174,7 +173,9 @@ impl One<'_> {
     }
 
     fn unsolved(&self) -> Result<(), String> {
-        let is_open = |kind| matches!(kind, ProblemKind::Empty | ProblemKind::Blocked | ProblemKind::Arithmetic);
+        let is_open = |kind| {
+            matches!(kind, ProblemKind::Empty | ProblemKind::Blocked | ProblemKind::Arithmetic)
+        };
         let mut problems = self.next.problems.first().iter();
         if !problems.any(|it| it.service == *self.name && is_open(it.kind)) {
             return Ok(());
@@ -202,7 +203,8 @@ impl One<'_> {
         let spec = self.service.spec;
         let nodes = || self.next.entries.keys();
         let has = |node: &&Principal| self.now(node).specs.contains(&spec);
-        let others = nodes().any(|node| self.now(node).specs.iter().any(|it| *it != spec));
+        // Those on lost nodes are no places.
+        let others = self.live().any(|node| self.now(node).specs.iter().any(|it| *it != spec));
         let new = nodes().filter(has).any(|node| !self.was(node).specs.contains(&spec));
         if !others || !new {
             return Ok(());
@@ -239,10 +241,10 @@ impl One<'_> {
         Ok(())
     }
 
-    fn gated(&self, shape: Option<Shape>) -> Result<(), String> {
+    fn gated(&self, shape: Shape) -> Result<(), String> {
         let needed = match shape {
-            Some(Shape::After) if self.name.as_str() == "web" => 2,
-            Some(Shape::Waits) if self.name.as_str() == "web" => 3,
+            Shape::After if self.name.as_str() == "web" => 2,
+            Shape::Waits if self.name.as_str() == "web" => 3,
             _ => return Ok(()),
         };
         let db: ServiceName = "db".parse().map_err(|_| "a name")?;
@@ -261,8 +263,8 @@ impl One<'_> {
         }
     }
 
-    fn surplus(&self, shape: Option<Shape>) -> Result<(), String> {
-        if !matches!(shape, Some(Shape::Plain | Shape::Few | Shape::After | Shape::Waits)) {
+    fn surplus(&self, shape: Shape) -> Result<(), String> {
+        if !matches!(shape, Shape::Plain | Shape::Few | Shape::After | Shape::Waits) {
             return Ok(());
         }
         let is_open = |node: &Principal| {

@@ -7,8 +7,8 @@ use rand::{RngExt, SeedableRng};
 
 use super::words::host_number;
 use super::{
-    Condition, Deed, Hosts, Line, Op, Paper, Request, Scenario, Service, Shape, Share, Signer, Site,
-    Step, User, Weather, Who, Write,
+    Condition, Deed, Hosts, Line, Op, Paper, Request, Scenario, Service, Shape, Share, Signer,
+    Site, Step, User, Weather, Who, Write,
 };
 
 /// How many steps a scenario may come to.

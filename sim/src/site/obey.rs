@@ -1,5 +1,7 @@
 //! The shells of the three engines.
 
+use core::time::Duration;
+use crux_crdt::blob::{BlobId, Descriptor, Root};
 use crux_crdt::service::Port;
 use crux_protocol::flock::Control;
 use crux_protocol::leader::Claim;
@@ -8,10 +10,8 @@ use crux_protocol::picket::{
 };
 use crux_protocol::proctor::planner::Newest;
 use crux_protocol::proctor::{Goals, enactor, planner};
-use crux_crdt::blob::{BlobId, Descriptor, Root};
 use rand::RngExt as _;
 use std::collections::BTreeMap;
-use core::time::Duration;
 
 use super::content::{ACCEPTS_AFTER, CRASHES_AFTER};
 use super::machine::Keeper;
@@ -261,5 +261,11 @@ fn text(goals: &Goals) -> String {
     let all = goals.services().iter().map(|(name, it)| format!("{name} {}", goal(it)));
     let all: Vec<_> = all.collect();
     let order = goals.order();
-    format!("{}/{}.{}: {}", order.target.generation, order.pass.term, order.pass.pass, all.join(", "))
+    format!(
+        "{}/{}.{}: {}",
+        order.target.generation,
+        order.pass.term,
+        order.pass.pass,
+        all.join(", ")
+    )
 }

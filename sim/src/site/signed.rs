@@ -52,7 +52,7 @@ pub(crate) struct Signed {
     /// The contents of targets, by their blobs.
     contents: BTreeMap<BlobId, Vec<u8>>,
     services: BTreeMap<SpecTag, Service>,
-    sites: BTreeMap<Marker, (Site, BTreeMap<ServiceName, SpecTag>)>,
+    sites: BTreeMap<Marker, (Site, BTreeMap<ServiceName, Service>)>,
 }
 
 impl Signed {
@@ -79,9 +79,9 @@ impl Signed {
 
     /// It was signed as this document.
     pub(crate) fn note(&mut self, marker: Marker, site: Site, target: &Target) {
-        let specs = target.services().iter();
-        let specs = specs.map(|(name, config)| (name.clone(), config.spec_tag()));
-        self.sites.insert(marker, (site, specs.collect()));
+        let services = target.services().iter();
+        let services = services.map(|(name, config)| (name.clone(), Service::of(config)));
+        self.sites.insert(marker, (site, services.collect()));
     }
 
     /// The bytes of an earlier generation.
@@ -94,8 +94,13 @@ impl Signed {
         self.services.get(&spec)
     }
 
-    /// A target, and the versions of its services.
-    pub(crate) fn site(&self, marker: Marker) -> Option<&(Site, BTreeMap<ServiceName, SpecTag>)> {
+    /// Whether anything was signed.
+    pub(crate) fn is_any(&self) -> bool {
+        !self.sites.is_empty()
+    }
+
+    /// A target, and its services.
+    pub(crate) fn site(&self, marker: Marker) -> Option<&(Site, BTreeMap<ServiceName, Service>)> {
         self.sites.get(&marker)
     }
 }

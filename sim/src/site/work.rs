@@ -243,12 +243,7 @@ impl World {
     }
 
     /// A plan goes out.
-    pub(crate) fn say_plan(
-        &mut self,
-        at: Process,
-        slots: SlotSet,
-        before: Option<&Newest>,
-    ) {
+    pub(crate) fn say_plan(&mut self, at: Process, slots: SlotSet, before: Option<&Newest>) {
         let view = self.machine(at.host).and_then(|it| it.loops.as_ref()).map(|it| it.view.clone());
         let planned = Planned { view: view.unwrap_or_default(), before: before.cloned() };
         self.say(at, slots, Saying::Plan(Box::new(planned)));
@@ -351,9 +346,8 @@ impl World {
         let Some(machine) = self.machine(host) else { return };
         let picket = machine.picket.as_ref().map_or(Instant::NEVER, picket::State::deadline);
         let loops = machine.loops.as_ref();
-        let loops = loops.map_or(Instant::NEVER, |it| {
-            it.enactor.deadline().min(it.planner.deadline())
-        });
+        let loops =
+            loops.map_or(Instant::NEVER, |it| it.enactor.deadline().min(it.planner.deadline()));
         let deadline = picket.min(loops);
         let when = if deadline == Instant::NEVER {
             Instant::NEVER
@@ -380,7 +374,8 @@ impl World {
 impl Sites {
     /// A plan in a line, for the history.
     fn text(&self, plan: &Newest) -> String {
-        let mut text = format!("{}.{} of {}:", plan.pass.term, plan.pass.pass, plan.target.generation);
+        let mut text =
+            format!("{}.{} of {}:", plan.pass.term, plan.pass.pass, plan.target.generation);
         for (node, entries) in &plan.entries {
             text += &format!(" {}", node.short());
             for (key, amount) in entries {
@@ -391,7 +386,8 @@ impl Sites {
         }
         let failed: Vec<_> = plan.failed.keys().map(ToString::to_string).collect();
         let holds = plan.holds.first().iter().map(|it| format!("{} {:?}", it.service, it.why));
-        let problems = plan.problems.first().iter().map(|it| format!("{} {:?}", it.service, it.kind));
+        let problems =
+            plan.problems.first().iter().map(|it| format!("{} {:?}", it.service, it.kind));
         let notes: Vec<_> = holds.chain(problems).collect();
         text + &format!("; failed {failed:?}; {notes:?}")
     }

@@ -168,10 +168,7 @@ impl Script<'_> {
                     }
                 }
                 // Refused.
-                Request::Leave
-                | Request::Restart(_)
-                | Request::Write(_)
-                | Request::Order(..) => {}
+                Request::Leave | Request::Restart(_) | Request::Write(_) | Request::Order(..) => {}
             }
         }
     }
