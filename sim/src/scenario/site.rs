@@ -19,6 +19,8 @@ pub enum Shape {
     Chain,
     /// `pair`: two `web` on two of n0, n1 and n2.
     Pair,
+    /// `stuck`: two `web` on nodes that are n0 and n1 as well: there are none.
+    Stuck,
 }
 
 /// A target, as somebody signs it: `plain v3 bad replace`.
@@ -47,13 +49,14 @@ pub enum Order {
 
 impl Shape {
     /// Every one, with its word.
-    pub const ALL: [(&str, Self); 6] = [
+    pub const ALL: [(&str, Self); 7] = [
         ("plain", Self::Plain),
         ("few", Self::Few),
         ("after", Self::After),
         ("waits", Self::Waits),
         ("chain", Self::Chain),
         ("pair", Self::Pair),
+        ("stuck", Self::Stuck),
     ];
 }
 
@@ -96,7 +99,7 @@ impl fmt::Display for Site {
 
 /// Reads a target after its verb.
 pub(super) fn read_site(words: &mut Words<'_>) -> Result<Site, ParseError> {
-    let shape = words.value("`plain`, `few`, `after`, `waits`, `chain` or `pair`")?;
+    let shape = words.value("`plain`, `few`, `after`, `waits`, `chain`, `pair` or `stuck`")?;
     let version = words.next("a version like `v3`")?;
     let number = version.strip_prefix('v').and_then(|digits| digits.parse().ok());
     let wrong = || ParseError::new("a version like `v3`", format!("`{version}`"));

@@ -114,6 +114,7 @@ const fn program(shape: Shape) -> &'static str {
         Shape::Chain => {
             "web := pick(web, SIZE(ALL) / 2, ALL)\npick(cache, SIZE(web), web)\npick(log, 1, !web)\n"
         }
+        Shape::Stuck => "pick(web, 2, (\"n0\") & (\"n1\"))\n",
         Shape::Pair => "pick(web, 2, (\"n0\", \"n1\", \"n2\"), max = 1)\n",
     }
 }
@@ -125,7 +126,7 @@ pub(crate) fn wanted(shape: Shape, nodes: u32) -> BTreeMap<&'static str, u32> {
         Shape::Plain | Shape::After => BTreeMap::from([("web", 3), ("db", 2)]),
         Shape::Few | Shape::Waits => BTreeMap::from([("web", 1), ("db", 2)]),
         Shape::Chain => BTreeMap::from([("web", half), ("cache", half), ("log", 1)]),
-        Shape::Pair => BTreeMap::from([("web", 2)]),
+        Shape::Pair | Shape::Stuck => BTreeMap::from([("web", 2)]),
     }
 }
 
