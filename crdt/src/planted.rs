@@ -86,11 +86,31 @@ pub enum Bug {
     DeletionForgetsGeneration,
     /// A node that takes a write checks the bound of its user, and those of all documents and all grants not.
     BoundInAll,
+    /// Ties between nodes go by the order in which a leader met them.
+    ArrivalPlaces,
+    /// What the last plan assigned is not present before it runs.
+    AssignedForgotten,
+    /// A node tells plans of one term apart by their numbers alone, whoever leads.
+    FenceWithoutLeader,
+    /// The condition of a start holds back stops, too.
+    GatesStops,
+    /// A leader that sees fewer than half of the nodes replaces what is lost.
+    MinorityReplaces,
+    /// Of a surplus the instances on the first nodes stay, ready or not.
+    SurplusByName,
+    /// A leader does not know which versions failed under another one.
+    FailureForgotten,
+    /// A service without a solution ends.
+    UnsolvedStops,
+    /// A step of less than a node is none.
+    StepOfNone,
+    /// Slots of one pass stay under the head of another, and nobody minds.
+    MixedPlan,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 50] = [
         Self::ArrivalOrder,
         Self::HeadersOnly,
         Self::DigestIgnoresRecords,
@@ -131,6 +151,16 @@ impl Bug {
         Self::RevokedWins,
         Self::DeletionForgetsGeneration,
         Self::BoundInAll,
+        Self::ArrivalPlaces,
+        Self::AssignedForgotten,
+        Self::FenceWithoutLeader,
+        Self::GatesStops,
+        Self::MinorityReplaces,
+        Self::SurplusByName,
+        Self::FailureForgotten,
+        Self::UnsolvedStops,
+        Self::StepOfNone,
+        Self::MixedPlan,
     ];
 }
 

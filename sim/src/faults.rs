@@ -43,10 +43,12 @@ impl World {
         self.check_survived(host);
         self.queue.push(self.now, Happening::Tell(at, Event::Wake.into()));
         self.begin_gossip(at);
+        self.open_site(at);
     }
 
     /// Kills the process of a host. The kernel closes its connections.
     pub(super) fn kill(&mut self, host: usize) {
+        self.strike(host);
         self.hosts[host].disk.crash(&mut self.rng);
         self.note_durable(host);
         self.end_process(host);
@@ -60,6 +62,7 @@ impl World {
         if self.hosts[host].running.take().is_none() {
             return;
         }
+        self.close_site(host);
         self.hosts[host].changed_at = self.now;
         for (conn, side) in self.ends_at(|at, _| at == host) {
             self.close_end(conn, side);
@@ -82,6 +85,9 @@ impl World {
     /// An empty disk, for a host whose process does not run. What all others hold of it stays
     /// promised; of the rest nothing can be relied on.
     pub(super) fn wipe(&mut self, host: usize) {
+        if let Some(machine) = self.machine(host) {
+            machine.wipe();
+        }
         self.release_promises(host);
         self.fences.lose(host);
         self.hosts[host].disk.wipe();

@@ -19,7 +19,8 @@
 //! doubled, or overtaken by later ones, so that anti-entropy has something to repair. *Beats* are sent on streams
 //! that an observer opened. *Disks* answer late and keep of a crash a prefix of what they were given.
 //! *Processes* are killed, started anew with or without their disk, and stopped and resumed. *People* sign documents:
-//! an operator and three users, who ask a node to write them, or let them out without asking any.
+//! an operator and three users, who ask a node to write them, or let them out without asking any. *Targets* are planned and
+//! enacted where a scenario has them: each host has a supervisor with programs, too.
 //!
 //! A scenario is a text ([`scenario`]), which chaos on processes and containers play as well; the command
 //! line is `crux-testnet sim`. The crate takes the engines without the network, so that it is built with a
@@ -47,6 +48,7 @@ mod queue;
 mod report;
 mod run;
 pub mod scenario;
+mod site;
 mod trace;
 mod world;
 mod writes;

@@ -74,6 +74,8 @@ impl People {
             Deed::Grant(user, documents) => vec![self.grant(shown, user, documents)],
             Deed::Revoke(user) => self.revoke(shown, user),
             Deed::Flood(user) => self.flood(shown, user),
+            // What the target is depends on more: see `target`.
+            Deed::Apply(_) => Vec::new(),
             Deed::Remember => {
                 self.kept = Some(shown.clone());
                 Vec::new()
@@ -139,6 +141,17 @@ impl People {
         let body = Body::new(key.clone(), grant.grants_version(), generation, content);
         let document = Document::sign(body, &self.flock, self.user(user), Some(grant));
         Some(self.note(document.expect("the grant covers every rule")))
+    }
+
+    /// The operator signs a content under a key, by what a node shows.
+    pub(super) fn operator_puts(
+        &mut self,
+        shown: &Documents,
+        key: &Key,
+        content: Box<[u8]>,
+    ) -> Arc<Document> {
+        let generation = next_generation(shown, key);
+        self.operators(key, shown.grants_version(), generation, Some(content))
     }
 
     fn note(&mut self, document: Document) -> Arc<Document> {

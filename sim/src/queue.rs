@@ -8,6 +8,7 @@ use crux_protocol::time::Instant;
 
 use super::host::Process;
 use super::net::{Attempt, ConnId, Message, Side};
+use super::site::Errand;
 
 /// Something that happens at one instant.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(super) enum Happening {
     Shut(ConnId, Side),
     /// A message reaches an end of a connection.
     Arrive(ConnId, Side, Message),
+    /// Something that a machine under its so manieth supervisor is in the middle of is done.
+    Site(Process, u64, Box<Errand>),
     /// The gossip of a process is tended.
     Heartbeat(Process),
     /// Nobody answered a request in time.

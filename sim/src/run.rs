@@ -62,6 +62,9 @@ fn play(scenario: &Scenario, options: Options, log: usize) -> World {
         let luck = StdRng::from_seed(derive(options.seed, "health", nodes as u64));
         runner.world.health = Health::new(Some(luck));
     }
+    if scenario.targets {
+        runner.world.furnish();
+    }
     for step in steps {
         runner.world.trace.line(runner.world.now, format_args!("== {step}"));
         runner.perform(step);
@@ -274,6 +277,7 @@ fn ask(world: &mut World, host: usize, request: &Request<Hosts>) {
             world.ask(host, Control::Leave);
         }
         Request::Write(write) => world.write(host, write),
+        Request::Order(order, who) => who.iter().for_each(|node| world.order(host, *order, node)),
         Request::Forget(who) => {
             for other in who.iter() {
                 world.clients.on_loss(other);

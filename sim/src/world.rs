@@ -22,6 +22,7 @@ use super::net::{Net, Socket, addr_of};
 use super::people::People;
 use super::probe::Probe;
 use super::queue::{Happening, Queue};
+use super::site::Sites;
 use super::trace::Trace;
 
 /// How often a process may wake at one instant. More means that it spins.
@@ -51,6 +52,8 @@ pub(super) struct World {
     pub(super) authentic: Authentic,
     pub(super) forward: Forward,
     pub(super) trace: Trace,
+    /// Targets, and what they came to.
+    pub(super) sites: Sites,
     /// Whether what each host holds and says of each other is remembered, and checked. There are
     /// millions of such pairs of thousands of hosts.
     pub(super) thorough: bool,
@@ -96,6 +99,7 @@ impl World {
             authentic: Authentic::default(),
             forward: Forward::default(),
             trace: Trace::new(log, names),
+            sites: Sites::new(seed),
             notices: Vec::new(),
             thorough: true,
             violation: None,
@@ -123,6 +127,7 @@ impl World {
             Happening::Tell(at, _)
             | Happening::Wake(at, _)
             | Happening::Heartbeat(at)
+            | Happening::Site(at, ..)
             | Happening::TimedOut(at, _) => at.host,
             Happening::Established(conn, side)
             | Happening::Shut(conn, side)
@@ -140,6 +145,7 @@ impl World {
             Happening::Tell(at, event) => self.handle(at, *event),
             Happening::Wake(at, timer) => self.wake(at, timer),
             Happening::Heartbeat(at) => self.heartbeat(at),
+            Happening::Site(at, life, errand) => self.run_errand(at, life, *errand),
             Happening::Written(at, number) => self.written(at, number),
             Happening::Dial(attempt) => self.dial_next(attempt),
             Happening::Established(conn, side) => self.established(conn, side),
@@ -279,6 +285,7 @@ impl World {
                     self.queue.push(when, Happening::Tell(at, event.into()));
                 });
             }
+            Command::Answer { id, result } if self.is_answered(id, &result) => {}
             Command::Answer { id, result } => {
                 self.health.answered(id, result.is_ok());
                 let full_at = self.hosts[at.host].disk.full_at(self.now);
@@ -292,7 +299,7 @@ impl World {
                     self.broken(what);
                 }
             }
-            Command::Changed => {}
+            Command::Changed => self.look_soon(at),
             Command::Notice(notice) => {
                 self.check_death(at, &notice);
                 if self.thorough {
@@ -489,5 +496,6 @@ fn new_host(keys: &Keys, host: usize, rng: &mut StdRng) -> Host {
         inbox: None,
         changed_at: Instant::ORIGIN,
         fresh: true,
+        machine: None,
     }
 }

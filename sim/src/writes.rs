@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use crux_crdt::document::{Document, Marker};
+use crux_crdt::canon::Canonical as _;
+use crux_crdt::document::{Document, Documents, Marker, NodeOrder, Target, Usage};
 use crux_crdt::fact::Fact;
+use crux_crdt::name::Label;
+use crux_crdt::record::LaterFields;
 use crux_crdt::sign::Terms;
 use crux_protocol::fact::{gossiped, whole};
 use crux_protocol::flock::{Control, STORE_PATIENCE};
@@ -12,7 +15,7 @@ use crux_protocol::sync::Request;
 
 use super::invariant::Papers;
 use super::world::World;
-use crate::scenario::{Deed, Write};
+use crate::scenario::{Deed, Order, Site, Write};
 
 impl World {
     /// Somebody signs what a node shows, and has that node write it, or lets it out by itself. Nothing happens if
@@ -21,7 +24,10 @@ impl World {
         let Some(shown) = self.state(host).map(|state| state.strew().documents().clone()) else {
             return;
         };
-        let documents = self.people.sign(write, &shown);
+        let documents = match write.deed {
+            Deed::Apply(site) => vec![self.sign_target(site, &shown)],
+            _ => self.people.sign(write, &shown),
+        };
         self.told.signs(&documents);
         if documents.is_empty() {
             return;
@@ -37,6 +43,36 @@ impl World {
         }
         let facts: Vec<_> = documents.iter().cloned().map(Fact::from).collect();
         let request = Control::State { facts, sync: write.sync, patience: STORE_PATIENCE };
+        if let Some(id) = self.ask_for(host, request) {
+            self.told.asks(id, host, documents, &shown);
+        }
+    }
+
+    /// The operator signs a target, by what a node shows.
+    fn sign_target(&mut self, site: Site, shown: &Documents) -> Arc<Document> {
+        let target = self.sites.signed.target(site, shown, self.keys.operator.principal());
+        let (key, content) = (Target::key(&Label::main_horde()), target.to_canonical().into());
+        let document = self.people.operator_puts(shown, &key, content);
+        self.sites.signed.note(document.marker(), site, &target);
+        document
+    }
+
+    /// The operator signs an order to a node, and has one write it that shows what there is.
+    pub(super) fn order(&mut self, host: usize, order: Order, node: usize) {
+        let Some(shown) = self.state(host).map(|state| state.strew().documents().clone()) else {
+            return;
+        };
+        let usage = match order {
+            Order::Drain => Usage::Draining { deadline: None },
+            Order::Cordon => Usage::Cordoned,
+            Order::Uncordon => Usage::Open,
+        };
+        let key = NodeOrder::key(&self.hosts[node].principal());
+        let content = NodeOrder { usage, later: LaterFields::default() }.to_canonical();
+        let document = self.people.operator_puts(&shown, &key, content.into());
+        self.told.signs(std::slice::from_ref(&document));
+        let (facts, documents) = (vec![document.clone().into()], vec![document]);
+        let request = Control::State { facts, sync: 0, patience: STORE_PATIENCE };
         if let Some(id) = self.ask_for(host, request) {
             self.told.asks(id, host, documents, &shown);
         }

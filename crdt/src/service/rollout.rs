@@ -55,7 +55,7 @@ impl Step {
                 nodes / 100 * percent + nodes % 100 * percent / 100
             }
         };
-        allowed.max(1)
+        allowed.max(usize::from(!crate::planted!(StepOfNone)))
     }
 
     /// Whether it is within its bounds.

@@ -79,6 +79,8 @@ impl Looked<'_> {
             Condition::Registered { service, of, by } => self.registered(*service, of, by),
             Condition::Document { paper, state, by } => self.document(*paper, *state, by),
             Condition::Truthful(who) => self.truthful(who),
+            Condition::Placed(who) => self.placed(who),
+            Condition::Drained(who) => self.drained(who),
         }
     }
 
@@ -87,7 +89,7 @@ impl Looked<'_> {
         Hosts(hosts.filter(|host| self.world.state(*host).is_some()).collect())
     }
 
-    fn state_of(&self, host: usize) -> Result<&State, String> {
+    pub(super) fn state_of(&self, host: usize) -> Result<&State, String> {
         self.world.state(host).ok_or_else(|| format!("n{host} does not run"))
     }
 

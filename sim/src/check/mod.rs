@@ -4,6 +4,7 @@ mod clients;
 mod condition;
 mod health;
 mod papers;
+mod targets;
 
 pub(super) use clients::Clients;
 pub(super) use condition::{Looked, leader_now};

@@ -14,6 +14,7 @@ use crux_protocol::time::Instant;
 
 use super::net::Socket;
 use super::queue::Happening;
+use super::site::Machine;
 pub(super) use disk::{Disk, Stock};
 pub(super) use keys::{Keys, derive};
 use pool::Pool;
@@ -60,6 +61,8 @@ pub(super) struct Host {
     pub(super) changed_at: Instant,
     /// Whether it was started then, or that never; otherwise it was resumed.
     pub(super) fresh: bool,
+    /// The part of it that targets run on; none: the scenario has none.
+    pub(super) machine: Option<Box<Machine>>,
 }
 
 impl Host {

@@ -20,6 +20,9 @@
 //! | where healthy nodes were asked to write, something was acknowledged | `written` | at the end |
 //! | who ran throughout the last 3 s is not shown dead | `false_death` | always |
 //! | verdicts are true in time | `truthful` | where a scenario says so |
+//! | no node runs a version that nobody signed; the order that it enacts never decreases; its report has what runs | `acted` | always |
+//! | a plan continues the one before: nothing is lost, nothing goes too far, nothing starts too early | `plans` | each plan |
+//! | what runs is what the plan says, and that is what the target wants, or the plan says why not | `placed` | at quiescence |
 //! | who is at rest sends little, and keeps no more than there is to know | `bounded` | at rest |
 //!
 //! At quiescence is when a scenario expects a flock, or a component of those whom a cut or a death left
@@ -27,6 +30,7 @@
 //! Each file is a function of plain values, so that its tests need no world. [`Shot`] is what a
 //! checker sees of a node.
 
+mod acted;
 mod authentic;
 mod bounded;
 mod converged;
@@ -38,6 +42,8 @@ mod kept;
 mod names;
 mod obeyed;
 mod one_leader;
+mod placed;
+mod plans;
 mod refusal;
 mod removed;
 mod same_leader;
@@ -47,6 +53,7 @@ mod truthful;
 mod violation;
 mod written;
 
+pub(super) use acted::Acted;
 pub(super) use authentic::Authentic;
 pub(super) use bounded::{Rest, at_rest};
 pub(super) use converged::converged;
@@ -58,6 +65,8 @@ pub(super) use kept::kept;
 pub(super) use names::one_holder;
 pub(super) use obeyed::obeyed;
 pub(super) use one_leader::{fence_accepted, one_leader};
+pub(super) use placed::{Stand, placed};
+pub(super) use plans::{Planned, check_plan, same_for_all};
 pub(super) use refusal::{Excuse, excused};
 pub(super) use removed::removed;
 pub(super) use same_leader::same_leader;

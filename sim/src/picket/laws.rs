@@ -119,10 +119,15 @@ impl World {
         law(!twice, || format!("two places overlap: {record:?} {all:?}"))
     }
 
-    /// A place is started so often a minute at most.
+    /// A place is started so often a minute at most. Another content is there because somebody wants it, be it the same as
+    /// before: what was removed and added again while a set waited for the disk.
     fn check_starts(&mut self, record: &Record) -> Result<(), String> {
         let now = self.now;
-        let starts = self.starts.entry((record.service.clone(), record.ordinal)).or_default();
+        let place = (record.service.clone(), record.ordinal);
+        let (content, starts) = self.starts.entry(place).or_default();
+        if std::mem::replace(content, record.version) != record.version {
+            starts.clear();
+        }
         starts.push(now);
         let lately = starts.iter().filter(|at| now.since(**at) < secs(60)).count();
         law(lately <= STARTS, || format!("{} starts of {} in a minute", lately, record.service))

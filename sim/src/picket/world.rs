@@ -120,7 +120,8 @@ pub(super) struct World {
     pub(super) pinned: BTreeSet<BlobId>,
     pub(super) known: BTreeMap<InstanceId, Known>,
     pub(super) asked: BTreeMap<RequestId, Asked>,
-    pub(super) starts: BTreeMap<(ServiceName, u16), Vec<Instant>>,
+    /// The starts of each place, of the content that was started last.
+    pub(super) starts: BTreeMap<(ServiceName, u16), (u64, Vec<Instant>)>,
     pub(super) names: BTreeSet<InstanceId>,
     /// The places of contents whose programs ended well, as far as that is not lost: by service, ordinal and content.
     pub(super) finished: BTreeSet<(ServiceName, u16, u64)>,

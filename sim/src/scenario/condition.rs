@@ -87,6 +87,11 @@ pub enum Condition<S> {
     /// who ran throughout the last 3 s or was resumed 1 s ago, and nobody alive who is stopped or
     /// down for 5 s. In rough weather two seconds more.
     Truthful(S),
+    /// `placed WHO`: these run what their leader planned of the last target, that is what the target wants or the plan
+    /// says why not, and nothing changes any more.
+    Placed(S),
+    /// `drained WHO`: nothing that a target placed runs there.
+    Drained(S),
 }
 
 impl<S> Condition<S> {
@@ -112,6 +117,8 @@ impl<S> Condition<S> {
             }
             Self::Document { paper, state, by } => Condition::Document { paper, state, by: to(by) },
             Self::Truthful(who) => Condition::Truthful(to(who)),
+            Self::Placed(who) => Condition::Placed(to(who)),
+            Self::Drained(who) => Condition::Drained(to(who)),
         }
     }
 }
@@ -164,13 +171,15 @@ impl<S: fmt::Display> fmt::Display for Condition<S> {
                 write!(f, "document {paper} {word} by {by}")
             }
             Self::Truthful(who) => write!(f, "truthful {who}"),
+            Self::Placed(who) => write!(f, "placed {who}"),
+            Self::Drained(who) => write!(f, "drained {who}"),
         }
     }
 }
 
 pub(super) fn read_condition<S: Party>(words: &mut Words<'_>) -> Result<Condition<S>, ParseError> {
     const EXPECTED: &str = "a condition: one-flock, settled, component, shown, same-leader, \
-                                unsuspecting, still, answered, obeyed, stopped, named, one-runs, registered, document or truthful";
+                                unsuspecting, still, answered, obeyed, stopped, named, one-runs, registered, document, truthful, placed or drained";
     Ok(match words.next(EXPECTED)? {
         "one-flock" => Condition::OneFlock(S::read(words)?),
         "settled" => Condition::Settled,
@@ -213,6 +222,8 @@ pub(super) fn read_condition<S: Party>(words: &mut Words<'_>) -> Result<Conditio
             Condition::Document { paper, state, by: S::read(words)? }
         }
         "truthful" => Condition::Truthful(S::read(words)?),
+        "placed" => Condition::Placed(S::read(words)?),
+        "drained" => Condition::Drained(S::read(words)?),
         other => return Err(ParseError::new(EXPECTED, format!("`{other}`"))),
     })
 }

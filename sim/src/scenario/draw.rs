@@ -7,14 +7,21 @@ use rand::{RngExt, SeedableRng};
 
 use super::words::host_number;
 use super::{
-    Condition, Deed, Hosts, Line, Op, Paper, Request, Scenario, Service, Share, Signer, Step, User,
-    Weather, Who, Write,
+    Condition, Deed, Hosts, Line, Op, Paper, Request, Scenario, Service, Shape, Share, Signer,
+    Site, Step, User, Weather, Who, Write,
 };
 
 /// How many steps a scenario may come to.
 const STEPS_MAX: usize = 100_000;
 /// The longest pause between two clients.
 const CLIENT_PAUSE: Duration = Duration::from_millis(150);
+/// The longest pause between two targets.
+const TARGET_PAUSE: Duration = Duration::from_secs(5);
+/// The shapes of targets that chance has signed.
+const SHAPES: [Shape; 4] = [Shape::Plain, Shape::Few, Shape::After, Shape::Chain];
+/// How long what a target wants may take once nothing breaks any more, in seconds: a roll-out that fails, and the way
+/// back, a node at a time.
+const PLACED_SECS: u64 = 240;
 /// How many documents chance writes.
 const PAPERS: u32 = 6;
 /// How many documents a user is let have: few, or so many that not all users may.
@@ -37,6 +44,7 @@ impl Scenario {
     /// scenario names and that are not there are left out.
     pub fn draw(&self, nodes: usize, seed: [u8; 32]) -> Vec<Step> {
         let mut draw = Draw::new(nodes.max(1), self.spare, seed);
+        draw.targets = self.targets;
         draw.all(&self.lines);
         draw.close();
         draw.steps
@@ -56,6 +64,8 @@ struct Draw {
     full: BTreeSet<usize>,
     cut: bool,
     watched: bool,
+    /// Nodes enact targets.
+    targets: bool,
     topology: u32,
     /// What clients registered, and where.
     services: Vec<(usize, Service)>,
@@ -85,6 +95,7 @@ impl Draw {
             full: BTreeSet::new(),
             cut: false,
             watched: false,
+            targets: false,
             topology,
             services: Vec::new(),
             gone: Vec::new(),
@@ -122,6 +133,12 @@ impl Draw {
                 for _ in 0..*count {
                     let at = self.who(at);
                     self.writer(&at);
+                }
+            }
+            Line::Targets(at, count) => {
+                for _ in 0..*count {
+                    let at = self.who(at);
+                    self.target(&at);
                 }
             }
             Line::Repeat(count, lines) => {
@@ -277,6 +294,17 @@ impl Draw {
         self.pause(CLIENT_PAUSE);
     }
 
+    /// Somebody signs a target at one of these.
+    fn target(&mut self, at: &Hosts) {
+        let Some(host) = self.shuffled(at).first().copied() else { return };
+        let shape = SHAPES[self.luck.random_range(0..SHAPES.len())];
+        let version = self.luck.random_range(1..5);
+        let is_bad = self.luck.random_bool(0.2);
+        let site = Site { shape, version, is_bad, replaces: false };
+        self.steps.push(Op::Ask(Hosts::one(host), Request::Write(Deed::Apply(site).into())));
+        self.pause(TARGET_PAUSE);
+    }
+
     fn write(&mut self) -> Write {
         let paper = Paper(self.luck.random_range(0..PAPERS));
         let user = User::ALL[self.luck.random_range(0..User::ALL.len())];
@@ -388,6 +416,9 @@ impl Draw {
             self.start(host, self.told_of(host));
         }
         self.expect(Condition::Settled, 60);
+        if self.targets {
+            self.expect(Condition::Placed(Hosts((0..self.nodes).collect())), PLACED_SECS);
+        }
         if !self.calm {
             // Bad weather is a fault, too. What is on the way may still be late.
             self.steps.push(Op::Weather(Weather::calm()));

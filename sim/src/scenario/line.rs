@@ -30,6 +30,8 @@ pub enum Line {
     Clients(Who, u32),
     /// `writers at WHO N`.
     Writers(Who, u32),
+    /// `targets at WHO N`.
+    Targets(Who, u32),
     /// `repeat N..M {`.
     Repeat(Count, Vec<Line>),
     /// `each NAME from WHO {`.
@@ -97,6 +99,12 @@ impl Line {
                 let at = Who::read(words)?;
                 Self::Writers(at, words.value::<u16>("how many")?.into())
             }
+            Some("targets") => {
+                words.must("targets")?;
+                words.must("at")?;
+                let at = Who::read(words)?;
+                Self::Targets(at, words.value::<u16>("how many")?.into())
+            }
             _ => {
                 let mut ahead = words.clone();
                 if ahead.take("weather") && ahead.take("any") {
@@ -117,6 +125,7 @@ impl Line {
             Self::Pause(time) => write!(f, "pause up to {}", Span(*time)),
             Self::Clients(at, count) => write!(f, "clients at {at} {count}"),
             Self::Writers(at, count) => write!(f, "writers at {at} {count}"),
+            Self::Targets(at, count) => write!(f, "targets at {at} {count}"),
             Self::Repeat(count, lines) => {
                 write!(f, "repeat {count} {{")?;
                 block(f, lines, deep)

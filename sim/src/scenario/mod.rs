@@ -21,6 +21,7 @@
 //! | `health` | with each request of a client its node says how its services are; in virtual time only |
 //! | `picket` | the supervisor of one machine lives, and the seed decides what happens; no lines |
 //! | `goals` | with `picket`: a target hands in sets of goals beside the people |
+//! | `targets` | each node has a supervisor, and enacts the targets that people sign; in virtual time only |
 //!
 //! Then lines that decide something, and are gone once drawn:
 //!
@@ -32,6 +33,7 @@
 //! | `pause up to TIME` | some time |
 //! | `clients at WHO N` | N services are registered, registered again at another port, or removed, at any of them, with pauses |
 //! | `writers at WHO N` | N writes of documents at any of them, with pauses: by the operator or users, grants and revocations, floods, by old copies |
+//! | `targets at WHO N` | N targets are signed at any of them, with pauses |
 //! | `repeat N {`, `repeat N..M {` | what is between the braces, so often |
 //! | `each NAME from WHO {` | that for each, in any order |
 //! | `maybe P% {` | that, with this chance |
@@ -42,7 +44,8 @@
 //! hosts, or of the nodes those that are `up`, `down` or `frozen` at that point, or `none`.
 //!
 //! **Invariant**: whatever was drawn, the steps end with everything healed, resumed, emptied and
-//! started again, and the demand that all who run are one flock. An operation on nobody is no step.
+//! started again, and the demand that all who run are one flock, and run what the target
+//! says if there is one. An operation on nobody is no step.
 
 mod condition;
 mod draw;
@@ -54,6 +57,7 @@ mod op;
 mod request;
 #[expect(clippy::module_inception, reason = "the main type of the module has its name")]
 mod scenario;
+mod site;
 mod span;
 #[cfg(test)]
 mod tests;
@@ -71,6 +75,7 @@ pub use line::{Count, Line};
 pub use op::{Op, Step};
 pub use request::{Request, Service};
 pub use scenario::Scenario;
+pub use site::{Order, Shape, Site};
 pub use weather::{Cut, Weather};
 pub use who::{Share, Who};
 pub use write::{Deed, Paper, Signer, User, Write};

@@ -3,11 +3,11 @@ use core::num::NonZeroU16;
 use core::str::FromStr;
 use core::time::Duration;
 
-use super::ParseError;
 use super::hosts::Party;
 use super::span::Span;
 use super::words::Words;
 use super::write::{VERBS, Write, read_write};
+use super::{Order, ParseError};
 
 /// A service, by number: `svc3`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +37,8 @@ pub enum Request<S> {
     Forget(S),
     /// Write documents.
     Write(Write),
+    /// The operator signs this order to these.
+    Order(Order, S),
 }
 
 impl<S> Request<S> {
@@ -50,6 +52,7 @@ impl<S> Request<S> {
             Self::Leave => Request::Leave,
             Self::Forget(who) => Request::Forget(to(who)),
             Self::Write(write) => Request::Write(write),
+            Self::Order(order, who) => Request::Order(order, to(who)),
         }
     }
 }
@@ -89,13 +92,14 @@ impl<S: fmt::Display> fmt::Display for Request<S> {
             Self::Leave => f.write_str("leave"),
             Self::Forget(who) => write!(f, "forget {who}"),
             Self::Write(write) => write!(f, "{write}"),
+            Self::Order(order, who) => write!(f, "{order} {who}"),
         }
     }
 }
 
 pub(super) fn read_request<S: Party>(words: &mut Words<'_>) -> Result<Request<S>, ParseError> {
     const EXPECTED: &str = "`register`, `deregister`, `ping`, `restart`, `leave`, `forget`, `put`, `drop`, \
-                            `grant`, `revoke`, `flood` or `remember`";
+                            `grant`, `revoke`, `flood`, `remember`, `apply`, `drain`, `cordon` or `uncordon`";
     const SERVICE: &str = "a service like `svc3`";
     match words.next(EXPECTED)? {
         "register" => {
@@ -113,6 +117,9 @@ pub(super) fn read_request<S: Party>(words: &mut Words<'_>) -> Result<Request<S>
         "leave" => Ok(Request::Leave),
         "forget" => S::read(words).map(Request::Forget),
         verb if VERBS.contains(&verb) => read_write(verb, words).map(Request::Write),
-        other => Err(ParseError::new(EXPECTED, format!("`{other}`"))),
+        other => match Order::ALL.iter().find(|(word, _)| *word == other) {
+            Some((_, order)) => Ok(Request::Order(*order, S::read(words)?)),
+            None => Err(ParseError::new(EXPECTED, format!("`{other}`"))),
+        },
     }
 }

@@ -41,6 +41,8 @@ pub struct Scenario {
     pub goals: bool,
     /// With each request of a client its node says how its services are.
     pub health: bool,
+    /// Each node has a supervisor, and enacts targets.
+    pub targets: bool,
     /// The operations, in order.
     pub lines: Vec<Line>,
 }
@@ -83,6 +85,11 @@ impl Scenario {
             Some("goals") => {
                 words.must("goals")?;
                 self.goals = true;
+            }
+            // The line of the same word has more words.
+            Some("targets") if words.len() == 1 => {
+                words.must("targets")?;
+                self.targets = true;
             }
             Some("weight") => {
                 words.must("weight")?;
@@ -130,6 +137,9 @@ impl fmt::Display for Scenario {
         if self.goals {
             writeln!(f, "goals")?;
         }
+        if self.targets {
+            writeln!(f, "targets")?;
+        }
         for line in &self.lines {
             line.write(f, 0)?;
             writeln!(f)?;
@@ -145,9 +155,21 @@ impl FromStr for Scenario {
         let (sizes, lines) = ((0, 0), Vec::new());
         let (name, about) = (String::new(), String::new());
         let (file, nodes, spare, weight) = (None, 0, 0, WEIGHT);
-        let (picket, goals, health) = (false, false, false);
-        let mut scenario =
-            Self { name, file, about, nodes, sizes, spare, weight, picket, goals, health, lines };
+        let (picket, goals, health, targets) = (false, false, false, false);
+        let mut scenario = Self {
+            name,
+            file,
+            about,
+            nodes,
+            sizes,
+            spare,
+            weight,
+            picket,
+            goals,
+            health,
+            targets,
+            lines,
+        };
         let lines =
             text.lines().map(|line: &str| line.split('#').next().unwrap_or_default().trim());
         let mut lines = lines.enumerate().filter(|(_, line)| !line.is_empty()).peekable();
@@ -311,6 +333,7 @@ fn check_names(line: &Line, known: &BTreeSet<String>) -> Result<(), ParseError> 
         Line::Let(_, who)
         | Line::Clients(who, _)
         | Line::Writers(who, _)
+        | Line::Targets(who, _)
         | Line::Each(_, who, _) => check(who),
         Line::Do(op) => _ = op.clone().map(|who| check(&who)),
         _ => {}

@@ -68,6 +68,8 @@ fn condition<S: core::fmt::Debug + Clone + 'static>(
             let states = [State::Current, State::Conflict, State::Deleted, State::Void];
             Condition::Document { paper: Paper(paper), state: states[state], by }
         }),
+        who.clone().prop_map(Condition::Placed),
+        who.clone().prop_map(Condition::Drained),
         who.prop_map(Condition::Truthful),
         shown,
         time().prop_map(Condition::Still),
@@ -91,6 +93,12 @@ fn write() -> impl Strategy<Value = Write> {
         user().prop_map(Deed::Revoke),
         user().prop_map(Deed::Flood),
         Just(Deed::Remember),
+        (0..Shape::ALL.len(), any::<u8>(), any::<[bool; 2]>()).prop_map(
+            |(shape, version, [is_bad, replaces])| {
+                let shape = Shape::ALL[shape].1;
+                Deed::Apply(Site { shape, version, is_bad, replaces })
+            }
+        ),
     ];
     (deed, any::<[bool; 3]>(), 0..3_u32).prop_map(|(deed, [old, unasked, stored], sync)| Write {
         deed,
@@ -116,6 +124,8 @@ fn op<S: core::fmt::Debug + Clone + 'static>(
         (1..10_000_u64).prop_map(|millis| Request::Restart(Duration::from_millis(millis))),
         who.clone().prop_map(Request::Forget),
         write().prop_map(Request::Write),
+        (who.clone(), prop::sample::select(&[Order::Drain, Order::Cordon, Order::Uncordon][..]))
+            .prop_map(|(who, order)| Request::Order(order, who)),
     ];
     let on_some = (0..11_usize, who.clone()).prop_map(|(kind, who)| match kind {
         0 => Op::Kill(who),
@@ -164,6 +174,7 @@ fn line() -> impl Strategy<Value = Line> {
         time().prop_map(Line::Pause),
         (who(), 0..99_u32).prop_map(|(at, count)| Line::Clients(at, count)),
         (who(), 0..99_u32).prop_map(|(at, count)| Line::Writers(at, count)),
+        (who(), 0..99_u32).prop_map(|(at, count)| Line::Targets(at, count)),
         op(who()).prop_map(Line::Do),
     ];
     leaf.prop_recursive(3, 12, 3, |inner| {
@@ -196,6 +207,7 @@ proptest! {
         health in any::<bool>(),
         picket in prop::bool::weighted(0.2),
         with_goals in any::<bool>(),
+        targets in any::<bool>(),
     ) {
         // The name that other lines use.
         lines.insert(0, Line::Let("a".to_owned(), Who::named("all")));
@@ -207,7 +219,9 @@ proptest! {
         let (name, about) = (String::new(), "some words".to_owned());
         let (file, goals) = (None, picket && with_goals);
         let scenario =
-            Scenario { name, file, about, nodes, sizes, spare, weight, picket, goals, health, lines };
+            Scenario {
+                name, file, about, nodes, sizes, spare, weight, picket, goals, health, targets, lines,
+            };
         prop_assert_eq!(scenario.to_string().parse::<Scenario>(), Ok(scenario));
     }
 

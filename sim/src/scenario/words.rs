@@ -27,6 +27,10 @@ const RESERVED: &[&str] = &[
     "revoke",
     "flood",
     "remember",
+    "apply",
+    "drain",
+    "cordon",
+    "uncordon",
     "alive",
     "suspect",
     "dead",
@@ -58,6 +62,11 @@ pub(super) struct Words<'a> {
 impl<'a> Words<'a> {
     pub(super) const fn new(rest: &'a [&'a str]) -> Self {
         Self { rest }
+    }
+
+    /// How many there are.
+    pub(super) const fn len(&self) -> usize {
+        self.rest.len()
     }
 
     pub(super) fn peek(&self) -> Option<&'a str> {

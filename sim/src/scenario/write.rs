@@ -4,6 +4,8 @@ use core::str::FromStr;
 use crux_crdt::document::DOCUMENTS_MAX;
 
 use super::ParseError;
+use super::Site;
+use super::site::read_site;
 use super::words::Words;
 
 /// How many users a flock has.
@@ -43,6 +45,8 @@ pub enum Deed {
     Flood(User),
     /// `remember`: somebody keeps a copy of all that the node shows.
     Remember,
+    /// `apply SITE`: the operator signs another target.
+    Apply(Site),
 }
 
 /// What somebody signs, and how it gets to a node.
@@ -126,6 +130,7 @@ impl fmt::Display for Write {
             Deed::Revoke(user) => write!(f, "revoke {user}"),
             Deed::Flood(user) => write!(f, "flood {user}"),
             Deed::Remember => f.write_str("remember"),
+            Deed::Apply(site) => write!(f, "apply {site}"),
         }?;
         let flags =
             [(self.old, " as-remembered"), (self.unasked, " unasked"), (self.stored, " stored")];
@@ -135,7 +140,8 @@ impl fmt::Display for Write {
 }
 
 /// The words with which a write begins.
-pub(super) const VERBS: [&str; 6] = ["put", "drop", "grant", "revoke", "flood", "remember"];
+pub(super) const VERBS: [&str; 7] =
+    ["put", "drop", "grant", "revoke", "flood", "remember", "apply"];
 
 /// Reads a write whose first word was read.
 pub(super) fn read_write(verb: &str, words: &mut Words<'_>) -> Result<Write, ParseError> {
@@ -155,6 +161,7 @@ pub(super) fn read_write(verb: &str, words: &mut Words<'_>) -> Result<Write, Par
         }
         "revoke" => Deed::Revoke(words.value(USER)?),
         "flood" => Deed::Flood(words.value(USER)?),
+        "apply" => Deed::Apply(read_site(words)?),
         _ => Deed::Remember,
     };
     let (old, unasked) = (words.take("as-remembered"), words.take("unasked"));

@@ -118,4 +118,14 @@ planted! {
     revoked_wins: RevokedWins in "revoked" by 0;
     deletion_forgets_generation: DeletionForgetsGeneration in "rivals" by 0;
     bound_in_all: BoundInAll in "rivals" by 0;
+    arrival_places: ArrivalPlaces in "power" by 0;
+    assigned_forgotten: AssignedForgotten in "power" by 0;
+    fence_without_leader: FenceWithoutLeader in "two-targets" by 0;
+    gates_stops: GatesStops in "chains" by 0;
+    minority_replaces: MinorityReplaces in "parted" by 11;
+    surplus_by_name: SurplusByName in "moved" by 18;
+    failure_forgotten: FailureForgotten in "way-back" by 1;
+    unsolved_stops: UnsolvedStops in "drains" by 0;
+    step_of_none: StepOfNone in "parted" by 0;
+    mixed_plan: MixedPlan in "churn" by 1;
 }

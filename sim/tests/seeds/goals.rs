@@ -40,3 +40,11 @@ fn everything_that_goals_can_come_to_happens() {
         assert!(all.contains(what), "{what} never happens");
     }
 }
+
+/// A set dropped a service and the next one brought it back before the first was on the disk: the target wanted it anew.
+#[test]
+fn what_is_dropped_and_wanted_again_at_once_is_started_anew() {
+    for seed in [1143, 2146] {
+        hold_named("goals", seed..seed + 1);
+    }
+}

@@ -2,6 +2,7 @@
 
 mod goals;
 mod picket;
+mod targets;
 
 use crux_sim::scenario::{Scenario, by_name, library};
 use crux_sim::{Options, choose, run};

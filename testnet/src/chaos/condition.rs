@@ -37,7 +37,9 @@ pub(super) async fn holds(
             let run = who.iter().filter(|host| rig.is_up(*host)).count();
             if run == 1 { Ok(()) } else { Err(format!("{run} of them run")) }
         }
-        Condition::Document { .. } => Err("the flock has no operator".to_owned()),
+        Condition::Document { .. } | Condition::Placed(_) | Condition::Drained(_) => {
+            Err("the flock has no operator".to_owned())
+        }
         // Every call was awaited, and what pings came to and what is registered is judged from the history; that
         // nothing changes takes more than one look; and who was when shown as what, to the second, is for virtual
         // time.

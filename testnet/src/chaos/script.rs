@@ -102,7 +102,7 @@ impl Script {
             Op::Ask(_, Request::Restart(_)) => Err(Error::Broken(format!(
                 "`{step}` does not exist on processes: no client announces a restart"
             ))),
-            Op::Ask(_, Request::Write(_)) => Err(Error::Broken(format!(
+            Op::Ask(_, Request::Write(_) | Request::Order(..)) => Err(Error::Broken(format!(
                 "`{step}` does not exist on processes: the flock has no operator"
             ))),
             Op::Name { .. } => Err(Error::Broken(format!(
@@ -163,7 +163,7 @@ impl Script {
                 }
                 Request::Ping => self.client.ping(host).await,
                 // Refused.
-                Request::Restart(_) | Request::Write(_) => {}
+                Request::Restart(_) | Request::Write(_) | Request::Order(..) => {}
                 Request::Leave => self.leave(host).await?,
                 Request::Forget(whom) => {
                     for other in whom.iter() {

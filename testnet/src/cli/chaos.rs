@@ -91,7 +91,7 @@ pub(super) fn find(name: &str) -> Result<Scenario, Error> {
                 .map_err(|wrong| Error::Broken(format!("{name}: {wrong}")))?
         }
     };
-    if found.picket || found.health {
+    if found.picket || found.health || found.targets {
         return Err(Error::Broken(format!("{name} lives in virtual time only: run it with `sim`")));
     }
     Ok(found)

@@ -57,7 +57,7 @@ fn check_step(step: &Step, nodes: usize, cut: bool) -> Result<(), &'static str> 
         Op::Cut { from, to, .. } => check_sides(from, to, nodes),
         Op::Ask(_, Request::Leave) => Err("the engine starts it again"),
         Op::Ask(_, Request::Restart(_)) => Err("no client announces a restart"),
-        Op::Ask(_, Request::Write(_)) => Err("the flock has no operator"),
+        Op::Ask(_, Request::Write(_) | Request::Order(..)) => Err("the flock has no operator"),
         Op::Ask(..) => Ok(()),
         Op::Expect { what, .. } | Op::Always { what, .. } | Op::Watch(what) => check_condition(what),
     }
@@ -72,7 +72,9 @@ fn check_sides(from: &Hosts, to: &Hosts, nodes: usize) -> Result<(), &'static st
 
 fn check_condition(what: &Condition<Hosts>) -> Result<(), &'static str> {
     match what {
-        Condition::Document { .. } => Err("the flock has no operator"),
+        Condition::Document { .. } | Condition::Placed(_) | Condition::Drained(_) => {
+            Err("the flock has no operator")
+        }
         Condition::Truthful(_) => Err("it is about seconds"),
         Condition::OneRuns(_) => Err("volumes are not copied"),
         Condition::Registered { .. } => Err("services are not checked one by one"),

@@ -168,7 +168,7 @@ impl Script<'_> {
                     }
                 }
                 // Refused.
-                Request::Leave | Request::Restart(_) | Request::Write(_) => {}
+                Request::Leave | Request::Restart(_) | Request::Write(_) | Request::Order(..) => {}
             }
         }
     }

@@ -1,4 +1,5 @@
 use crux_crdt::document::Marker;
+use crux_crdt::record::Pass;
 
 use crate::proctor::{Assignment, Order};
 
@@ -12,7 +13,17 @@ pub(super) fn choose(
     floor: Option<Order>,
     held: Marker,
 ) -> Option<&Assignment> {
-    let counts =
-        |it: &&Assignment| it.order.target <= held && floor.is_none_or(|floor| floor <= it.order);
-    plans.iter().filter(counts).max_by_key(|it| it.order.pass)
+    let counts = |it: &&Assignment| {
+        it.order.target <= held && floor.is_none_or(|floor| place(floor) <= place(it.order))
+    };
+    plans.iter().filter(counts).max_by_key(|it| place(it.order).1)
+}
+
+/// What orders plans.
+fn place(order: Order) -> (Marker, Pass) {
+    let Order { target, pass } = order;
+    if crux_crdt::planted!(FenceWithoutLeader) {
+        return (target, Pass { leader: crux_crdt::Principal([0; 32]), ..pass });
+    }
+    (target, pass)
 }

@@ -51,7 +51,8 @@ impl Deaths {
     /// When a dead node is lost to a service, if nothing changes; none: never.
     pub fn lost_at(&self, node: &Principal, moving: &Moving) -> Option<Instant> {
         let since = *self.since.get(node)?;
-        if self.is_minority && moving.on_minority == OnMinority::Hold {
+        let holds = self.is_minority && moving.on_minority == OnMinority::Hold;
+        if holds && !crux_crdt::planted!(MinorityReplaces) {
             return None;
         }
         match moving.replace_after {

@@ -125,6 +125,9 @@ impl<'a> Horde<'a> {
     ) -> Result<(), WorldError> {
         let kept = || self.of(name).filter(|(node, _)| !self.is_lost(node, version, timers));
         let place = |(node, there): (&Principal, &There)| {
+            if crux_crdt::planted!(SurplusByName) {
+                return (false, crux_crdt::record::First::default());
+            }
             (!(self.is_alive(node) && there.is_ready()), there.youngest())
         };
         let mut order: Vec<_> = kept().map(place).collect();

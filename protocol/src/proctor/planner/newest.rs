@@ -37,10 +37,11 @@ impl Newest {
             let key = PlanKey { service: it.service.clone(), spec: it.spec, first: it.first };
             entries.entry(node).or_default().insert(key, it.amount);
         }
+        let failed = Some(&head.failed).filter(|_| !crux_crdt::planted!(FailureForgotten));
         let newest = || Self {
             pass: plan.pass(),
             target: head.target,
-            failed: head.failed.clone(),
+            failed: failed.cloned().unwrap_or_default(),
             entries,
             holds: head.holds.clone(),
             problems: head.problems.clone(),

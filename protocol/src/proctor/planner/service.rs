@@ -57,8 +57,22 @@ impl<'a> Service<'a> {
         }
         let mut service =
             Self { name, version, placement, gate, counts, staying: BTreeMap::new(), beyond };
+        service.plant(horde);
         service.drain(horde, timers);
         service
+    }
+
+    /// The mistakes that the simulator must catch.
+    fn plant(&mut self, horde: &Horde<'_>) {
+        if crux_crdt::planted!(GatesStops) && !self.gate.open {
+            for (node, there) in horde.of(self.name).filter(|(_, there)| there.count() > 0) {
+                let count = self.counts.entry(*node).or_default();
+                *count = (*count).max(there.count());
+            }
+        }
+        if crux_crdt::planted!(UnsolvedStops) && self.placement.rules.is_none() {
+            self.counts.clear();
+        }
     }
 
     /// Instances on drained nodes end when their replacements are ready. Those of dead nodes keep their places until

@@ -181,6 +181,13 @@ impl State {
         number: Number,
         (now, out): (Instant, &mut Vec<Command>),
     ) {
+        let arrived;
+        let view = if crux_crdt::planted!(ArrivalPlaces) {
+            arrived = view.as_met_by(&self.me);
+            &arrived
+        } else {
+            view
+        };
         let newest = self.newest.iter().chain(&self.said).max_by_key(|it| it.pass);
         let input = Input { view, program, newest, number };
         self.rests_until = now + LOOK;

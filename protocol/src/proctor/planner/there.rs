@@ -108,6 +108,7 @@ fn found<'a>(
             all.entry(name).or_default().lines.push(line);
         }
     }
+    let newest = newest.filter(|_| !crux_crdt::planted!(AssignedForgotten));
     let entries = newest.and_then(|it| it.entries.get(principal)).into_iter().flatten();
     for (key, amount) in entries {
         let PlanKey { service, spec, first } = key;

@@ -47,6 +47,17 @@ impl View {
         fingerprint(self)
     }
 
+    /// A view in which ties go by something that is another one for each leader: for the simulator, see `planted`.
+    pub(super) fn as_met_by(&self, leader: &Principal) -> Self {
+        let names: Vec<_> = self.nodes.values().map(|node| node.name.clone()).collect();
+        let turn = usize::from(leader.0[0]) % names.len().max(1);
+        let names = names.iter().cycle().skip(turn);
+        let node = |((principal, node), name): ((&Principal, &Node), &String)| {
+            (*principal, Node { name: name.clone(), ..node.clone() })
+        };
+        Self { nodes: self.nodes.iter().zip(names).map(node).collect() }
+    }
+
     /// How many nodes are alive.
     pub fn alive(&self) -> usize {
         self.nodes.values().filter(|node| node.is_alive).count()
