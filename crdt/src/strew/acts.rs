@@ -82,7 +82,7 @@ impl Strew {
         self.acts.insert(act.id(), act);
         if evicts {
             // Which admissions count is another question for each of them now.
-            self.share(&self.acts.keys().copied().collect::<Vec<_>>());
+            self.share_again();
         }
         for principal in &changed {
             if !evicts {
@@ -117,6 +117,14 @@ impl Strew {
         if let Some(chain) = self.chains.get(&principal) {
             self.share(&chain.ids.clone());
         }
+    }
+
+    /// Brings the index in line with which of all acts are shared.
+    fn share_again(&mut self) {
+        let differs =
+            |act: &Signed<Act>| self.shares(act) != self.acts_index.get(&act.id()).is_some();
+        let differing = self.acts.values().filter(|act| differs(act)).map(|act| act.id());
+        self.share(&differing.collect::<Vec<_>>());
     }
 
     /// Brings the index in line with which of these acts are shared.

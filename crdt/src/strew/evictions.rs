@@ -26,8 +26,8 @@ pub(super) struct Evictions {
     statements: BTreeMap<(Principal, u64, Digest), Arc<Signed<Act>>>,
     /// Ascending.
     evicted: Vec<Principal>,
-    /// Whoever is in a list, ascending.
-    listed: Vec<Prefix>,
+    /// The principals that are in any list, by their prefixes as numbers, ascending.
+    listed: Vec<u64>,
     /// A row for each of them: bit `x` says that it is in the list for the evicted one at `x`.
     rows: Vec<u64>,
 }
@@ -40,12 +40,21 @@ fn parts(act: &Act) -> Option<(Principal, &Known, &After)> {
     }
 }
 
+/// A prefix as a number of the same order.
+const fn number(prefix: &Prefix) -> u64 {
+    u64::from_be_bytes(*prefix)
+}
+
 impl Evictions {
     /// Takes in a statement by the operator. Whether it is an eviction.
     pub(super) fn insert(&mut self, act: &Arc<Signed<Act>>) -> bool {
-        let Some((subject, ..)) = parts(act.value()) else { return false };
+        let Some((subject, known, _)) = parts(act.value()) else { return false };
         let key = (subject, act.value().number, act.id());
         self.statements.insert(key, Arc::clone(act));
+        self.listed.extend(known.prefixes().iter().map(number));
+        // Two ascending runs, which a stable sort merges.
+        self.listed.sort();
+        self.listed.dedup();
         self.unite();
         true
     }
@@ -74,9 +83,10 @@ impl Evictions {
             return true;
         }
         let (one, other) = (self.row(author), self.row(subject));
-        let is_fresh = !self.contains(author) && !self.contains(subject);
-        let is_fresh = is_fresh || crate::planted!(AfterOfEvicted);
-        let excludes = |evicted: &Principal| is_fresh && after.names(evicted);
+        let is_fresh = || {
+            let is_evicted = self.contains(author) || self.contains(subject);
+            !is_evicted || crate::planted!(AfterOfEvicted)
+        };
         self.evicted.chunks(WORD_BITS).enumerate().all(|(at, evicted)| {
             let word = |row: Option<&[u64]>| row.map_or(0, |row| row[at]);
             let both = if crate::planted!(OneListedEnd) {
@@ -84,7 +94,11 @@ impl Evictions {
             } else {
                 word(one) & word(other)
             };
-            evicted.iter().enumerate().all(|(bit, it)| both >> bit & 1 == 1 || excludes(it))
+            let lacks = |bit: usize| both >> bit & 1 == 0;
+            let all = u64::MAX >> (WORD_BITS - evicted.len());
+            both & all == all
+                || is_fresh()
+                    && (0..evicted.len()).all(|bit| !lacks(bit) || after.names(&evicted[bit]))
         })
     }
 
@@ -93,7 +107,7 @@ impl Evictions {
     }
 
     fn row(&self, of: &Principal) -> Option<&[u64]> {
-        let at = self.listed.binary_search(&prefix(of)).ok()?;
+        let at = self.listed.binary_search(&number(&prefix(of))).ok()?;
         self.rows.chunks(self.words()).nth(at)
     }
 
@@ -102,22 +116,17 @@ impl Evictions {
         self.evicted = self.statements.keys().map(|(subject, ..)| *subject).collect();
         self.evicted.dedup();
         let said: Vec<_> = self.statements.values().filter_map(|act| parts(act.value())).collect();
-        let mut listed: Vec<_> =
-            said.iter().flat_map(|(_, known, _)| known.prefixes()).copied().collect();
-        // Made of ascending runs, which a stable sort merges.
-        listed.sort();
-        listed.dedup();
         let words = self.words();
-        let mut rows = vec![0; listed.len() * words];
+        let mut rows = vec![0; self.listed.len() * words];
         let mut before = vec![0; words];
         for (subject, known, after) in said {
             let counts_for = self.counts_for(&subject, after);
             let again: Vec<_> =
                 before.iter().zip(&counts_for).map(|(one, two)| one & two).collect();
             before.iter_mut().zip(&counts_for).for_each(|(all, new)| *all |= new);
-            let mut named = known.prefixes().iter().peekable();
-            for (prefix, row) in listed.iter().zip(rows.chunks_mut(words)) {
-                if named.next_if_eq(&prefix).is_some() {
+            let mut named = known.prefixes().iter().map(number).peekable();
+            for (prefix, row) in self.listed.iter().zip(rows.chunks_mut(words)) {
+                if named.next_if_eq(prefix).is_some() {
                     let new = counts_for.iter().zip(&again);
                     let skip = crate::planted!(ListsIntersected);
                     row.iter_mut().zip(new).for_each(|(bits, (counts, again))| {
@@ -128,7 +137,7 @@ impl Evictions {
                 }
             }
         }
-        (self.listed, self.rows) = (listed, rows);
+        self.rows = rows;
     }
 
     /// The columns of the evicted ones for which the list of a statement counts.

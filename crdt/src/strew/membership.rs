@@ -56,7 +56,7 @@ pub struct Departure {
 /// The operator is never a member: an admission of it counts for nothing, and nor does its eviction. Its key decides
 /// for the flock and is kept off all nodes, so whatever says that it is a node is a mistake or a theft; and what the
 /// operator signs means the same on every replica, which an author that is a member on some would not.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Membership {
     me: Principal,
     operator: Option<Principal>,
@@ -136,10 +136,34 @@ impl Membership {
         let evictions = core::mem::take(&mut self.evictions);
         let new = Self { operator: self.operator, evictions, ..Self::new(self.me) };
         let before = core::mem::replace(self, new);
-        for act in acts.filter(|act| before.evicts(act).is_none()) {
-            self.take_in(act);
-        }
+        let mut acts: Vec<_> = acts.filter(|act| before.evicts(act).is_none()).collect();
+        acts.sort_unstable_by_key(|act| act.author());
+        self.walk(&acts);
         self.differs_from(&before)
+    }
+
+    /// Takes in all acts, which are in the order of their authors: those of a principal once it is reached.
+    fn walk(&mut self, acts: &[&Arc<Signed<Act>>]) {
+        let mut changed = BTreeSet::new();
+        let mut work = vec![self.me];
+        while let Some(author) = work.pop() {
+            let start = acts.partition_point(|act| act.author() < author);
+            for act in acts[start..].iter().take_while(|act| act.author() == author) {
+                let woken = self.count(act, &mut changed);
+                work.extend(woken.filter(|it| self.is_walked_through(it)));
+            }
+        }
+        for of_author in acts.chunk_by(|one, next| one.author() == next.author()) {
+            let author = of_author[0].author();
+            if !self.is_walked_through(&author) {
+                let waiting = of_author.iter().map(|act| Arc::clone(act)).collect();
+                self.dormant.insert(author, waiting);
+            }
+        }
+        // Nothing was waiting yet when these were found.
+        for suspended in core::mem::take(&mut self.loose) {
+            self.follow(suspended, &mut changed);
+        }
     }
 
     /// The principals whose standing is another one.
@@ -367,6 +391,22 @@ impl Membership {
         }
     }
 }
+
+/// Whose view it is makes no difference.
+impl PartialEq for Membership {
+    fn eq(&self, other: &Self) -> bool {
+        let facts = |it: &Self| (it.operator, it.generation_max);
+        facts(self) == facts(other)
+            && self.members == other.members
+            && self.passed == other.passed
+            && self.loose == other.loose
+            && self.departures == other.departures
+            && self.evictions == other.evictions
+            && self.dormant == other.dormant
+    }
+}
+
+impl Eq for Membership {}
 
 /// The keys under which two maps differ.
 fn differing<'a, V: PartialEq>(

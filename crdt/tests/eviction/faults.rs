@@ -24,7 +24,7 @@ fn histories_catch(bug: Bug) {
 }
 
 fn the_model_catches(bug: Bug, model: Evicting) {
-    let law = evicting::broken_law(Evicting { bug: Some(bug), ..model });
+    let law = evicting::broken_law(bug, model);
     println!("{bug:?} breaks in the model: {law:?}");
     assert!(law.is_some(), "{bug:?} breaks no law of the model");
 }

@@ -13,6 +13,10 @@
 //! | `faults` | each seeded fault is caught; with the feature `planted` |
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot make its values has failed")]
+#![expect(
+    clippy::print_stdout,
+    reason = "how much was tried, and how long it took, is worth reading"
+)]
 
 mod bounds;
 mod codec;
