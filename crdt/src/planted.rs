@@ -106,10 +106,32 @@ pub enum Bug {
     StepOfNone,
     /// Slots of one pass stay under the head of another, and nobody minds.
     MixedPlan,
+    /// An eviction lists the members, and those that were evicted before it not.
+    ListsMembers,
+    /// Of an admission one end in the list for an evicted principal is enough.
+    OneListedEnd,
+    /// An admission by or of an evicted principal counts if it says that it came after the eviction.
+    AfterOfEvicted,
+    /// The list of an eviction counts for its subject alone.
+    ListOfSubjectAlone,
+    /// Nobody is reached through an evicted principal.
+    NoWayThroughEvicted,
+    /// Of several lists for one evicted principal only those count who are in all of them.
+    ListsIntersected,
 }
 
 impl Bug {
-    /// Every one.
+    /// Those of evictions, which the tests of this crate catch.
+    pub const OF_EVICTIONS: [Self; 6] = [
+        Self::ListsMembers,
+        Self::OneListedEnd,
+        Self::AfterOfEvicted,
+        Self::ListOfSubjectAlone,
+        Self::NoWayThroughEvicted,
+        Self::ListsIntersected,
+    ];
+
+    /// Every one that the simulator catches.
     pub const ALL: [Self; 50] = [
         Self::ArrivalOrder,
         Self::HeadersOnly,

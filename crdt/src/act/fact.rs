@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Act;
+use super::{Act, Statement};
 use crate::canon::{DecodeError, Decoder, Encoder};
 use crate::fact::{Fact, FactError, FactKind, Kept, Kind, Refused};
 use crate::sign::{self, OpenError, Signed, Terms};
@@ -26,6 +26,11 @@ impl FactKind for Arc<Signed<Act>> {
 
     fn bytes(&self) -> usize {
         self.value().bytes()
+    }
+
+    /// An eviction has all members computed again, which costs least before there are any.
+    fn comes_first(&self) -> bool {
+        matches!(self.value().statement, Statement::Evict { .. })
     }
 
     fn replaces(&self, other: &Self) -> bool {

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::{After, Later};
+use super::{After, Known, Later, Reason};
 use crate::Principal;
 use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
 use crate::record::decode_incarnation;
@@ -12,6 +12,7 @@ pub const NUMBER_LIMIT: u64 = 1 << 48;
 const ADMIT: u8 = 1;
 const LEAVE: u8 = 2;
 const RETIRE: u8 = 3;
+const EVICT: u8 = 4;
 
 /// What an act says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,17 @@ pub enum Statement {
         /// Headers at or below this incarnation leave the state.
         incarnation: u64,
     },
+    /// The subject is out, for ever. Counts if the author is the operator.
+    Evict {
+        /// The principal that is evicted.
+        subject: Principal,
+        /// The reason, as everybody is shown it.
+        reason: Reason,
+        /// The principals that the operator's node reached.
+        known: Known,
+        /// The evicted ones of which it knew: `known` counts for these, too.
+        after: After,
+    },
     /// Something that this build does not know. It counts for nothing.
     Later(Later),
 }
@@ -54,6 +66,9 @@ impl Statement {
             Self::Admit { after, .. } => 32 + 8 + after.bytes(),
             Self::Leave { .. } => 8,
             Self::Retire { .. } => 32 + 8,
+            Self::Evict { reason, known, after, .. } => {
+                32 + 4 + reason.as_str().len() + known.bytes() + after.bytes()
+            }
             Self::Later(later) => later.body().len(),
         }
     }
@@ -63,6 +78,9 @@ impl Statement {
         match self {
             Self::Admit { after, .. } => after.heap(),
             Self::Leave { .. } | Self::Retire { .. } => 0,
+            Self::Evict { reason, known, after, .. } => {
+                reason.as_str().len() + known.heap() + after.heap()
+            }
             Self::Later(later) => later.body().len(),
         }
     }
@@ -77,6 +95,11 @@ impl Canonical for Statement {
             Self::Leave { incarnation } => _ = out.u8(LEAVE).u64(*incarnation),
             Self::Retire { subject, incarnation } => {
                 out.u8(RETIRE).principal(subject).u64(*incarnation);
+            }
+            Self::Evict { subject, reason, known, after } => {
+                reason.encode(out.u8(EVICT).principal(subject));
+                known.encode(out);
+                after.encode(out);
             }
             Self::Later(later) => later.encode(out),
         }
@@ -93,6 +116,12 @@ impl Canonical for Statement {
             RETIRE => Self::Retire {
                 subject: input.principal("subject")?,
                 incarnation: decode_number(input, "incarnation")?,
+            },
+            EVICT => Self::Evict {
+                subject: input.principal("subject")?,
+                reason: Reason::decode(input)?,
+                known: Known::decode(input)?,
+                after: After::decode(input)?,
             },
             kind => Self::Later(Later::decode(kind, input)?),
         })
@@ -115,6 +144,9 @@ impl fmt::Display for Statement {
             Self::Leave { incarnation } => write!(f, "leave at incarnation {incarnation}"),
             Self::Retire { subject, incarnation } => {
                 write!(f, "retire {} at incarnation {incarnation}", subject.short())
+            }
+            Self::Evict { subject, reason, known, .. } => {
+                write!(f, "evict {} ({reason}; {} listed)", subject.short(), known.len())
             }
             Self::Later(later) => {
                 write!(f, "kind {} of a later version ({} bytes)", later.kind(), later.body().len())

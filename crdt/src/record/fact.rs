@@ -95,7 +95,8 @@ impl FactKind for Arc<Record> {
     }
 
     fn lacks(strew: &Strew, key: &Digest, value: &Digest) -> bool {
-        strew.record(&Principal(key.0)).is_none_or(|held| Record::id(held) != *value)
+        let held = strew.record(&Principal(key.0));
+        held.is_none_or(|held| Record::id(held) != *value || strew.is_incomplete(held))
     }
 
     fn merge(self, strew: &mut Strew) -> Outcome {

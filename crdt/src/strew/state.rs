@@ -1,9 +1,10 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::footprint::{Footprint, cost_of};
+use super::acts::Chain;
+use super::footprint::Footprint;
 use super::{Index, Membership, Outcome};
-use crate::act::{ACTS_BYTES_PER_AUTHOR_MAX, ACTS_PER_AUTHOR_MAX, Act, Statement};
+use crate::act::Act;
 use crate::canon::Encoder;
 use crate::document::Documents;
 use crate::fact::{Fact, Gone, Kind};
@@ -11,7 +12,7 @@ use crate::hash::sha3;
 use crate::lww::Register;
 use crate::merge::Merge;
 use crate::pack::pack;
-use crate::record::{Frontier, Marker, Record};
+use crate::record::{Marker, Record};
 use crate::sign::Signed;
 use crate::{Digest, Principal};
 
@@ -41,44 +42,17 @@ impl RecordOutcome {
     }
 }
 
-/// What merging an act did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ActOutcome {
-    /// It is new; these principals' standing changed by it.
-    New(BTreeSet<Principal>),
-    /// It was there.
-    Known,
-    /// Its author signed more acts of known kinds than [`ACTS_PER_AUTHOR_MAX`]; or more of unknown kinds than that,
-    /// or more bytes of them than [`ACTS_BYTES_PER_AUTHOR_MAX`]. It was not taken in.
-    TooMany,
-    /// The replica is full, and the act would bring a member or make its author take more. It was not
-    /// taken in.
-    NoRoom,
-}
-
-#[derive(Debug, Clone, Default)]
-pub(super) struct Chain {
-    ids: Vec<Digest>,
-    frontier: Frontier,
-    /// How many of them are of kinds that this build does not know.
-    later: usize,
-    /// How many bytes these have, without their envelopes.
-    later_bytes: usize,
-    /// What its acts take in memory.
-    pub(super) cost: usize,
-}
-
 /// One node's replica. See the module for its invariant.
 #[derive(Debug, Clone)]
 pub struct Strew {
     records: BTreeMap<Principal, Register<Arc<Record>, (Marker, Digest)>>,
-    acts: BTreeMap<Digest, Arc<Signed<Act>>>,
+    pub(super) acts: BTreeMap<Digest, Arc<Signed<Act>>>,
     pub(super) chains: BTreeMap<Principal, Chain>,
-    membership: Membership,
-    operator: Option<Principal>,
+    pub(super) membership: Membership,
+    pub(super) operator: Option<Principal>,
     pub(super) documents: Arc<Documents>,
     registers_index: Index,
-    acts_index: Index,
+    pub(super) acts_index: Index,
     pub(super) footprint: Footprint,
     // The authors whose records were stripped since that was asked last, and what the whole ones took.
     stripped: Vec<(Principal, usize)>,
@@ -113,20 +87,13 @@ impl Strew {
         self.footprint.set_limit(bytes);
     }
 
-    /// From now on acts of unknown kinds by this principal are shared, as those of a member are: a later version
-    /// gives them a meaning. The operator is no member: to be called before the first merge.
+    /// From now on evictions by this principal count. They and its acts of unknown kinds, to which a later version
+    /// gives a meaning, are shared, as those of a member are. The operator is not a member: to be called before the
+    /// first merge.
     pub fn set_operator(&mut self, operator: Option<Principal>) {
         self.operator = operator;
         self.membership.set_operator(operator);
         operator.into_iter().for_each(|operator| self.wake(operator));
-    }
-
-    /// Whether an act is shared with other replicas: its author is a member, or the operator says what this build
-    /// does not know.
-    pub fn shares(&self, act: &Signed<Act>) -> bool {
-        let author = act.author();
-        self.membership.contains(&author)
-            || (self.operator == Some(author) && is_later(act.value()))
     }
 
     /// What the replica takes in memory, in bytes, with what is kept because of it.
@@ -192,7 +159,7 @@ impl Strew {
         pack(&mut self.records);
         pack(&mut self.acts);
         pack(&mut self.chains);
-        self.chains.values_mut().for_each(|chain| chain.ids.shrink_to_fit());
+        self.chains.values_mut().for_each(Chain::pack);
         self.membership.pack();
         Arc::make_mut(&mut self.documents).pack();
         self.registers_index.pack();
@@ -203,20 +170,21 @@ impl Strew {
     /// Merges a record.
     pub fn merge_record(&mut self, record: Arc<Record>) -> RecordOutcome {
         let author = record.author();
-        let departed = self.has_departed(&record);
+        let departed = self.is_over(&record);
         if record.is_stripped() && !departed {
             // Its bodies are needed: it is as if nobody had sent it.
             return RecordOutcome::Older;
         }
         let record = if departed { strip(record) } else { record };
-        let outcome = self.compare(&record);
+        let completes = self.is_completed_by(&record);
+        let outcome = if completes { RecordOutcome::Newer } else { self.compare(&record) };
         if outcome.is_change() && !self.footprint.takes(&author, self.cost(&author, &record)) {
             return RecordOutcome::NoRoom;
         }
         let total = record.total();
         let register = Register::new(record, total);
         match self.records.get_mut(&author) {
-            Some(known) if crate::planted!(ArrivalOrder) => *known = register,
+            Some(known) if completes || crate::planted!(ArrivalOrder) => *known = register,
             Some(known) => _ = known.merge(&register),
             None => _ = self.records.insert(author, register),
         }
@@ -237,107 +205,36 @@ impl Strew {
         }
     }
 
-    /// Merges an act.
-    pub fn merge_act(&mut self, act: Arc<Signed<Act>>) -> ActOutcome {
-        if self.acts.contains_key(&act.id()) {
-            return ActOutcome::Known;
-        }
-        let cost = cost_of(act.value());
-        if self.has_signed_too_much(&act) {
-            return ActOutcome::TooMany;
-        }
-        if !self.has_room_for(&act, cost) {
-            return ActOutcome::NoRoom;
-        }
-        let chain = self.chains.entry(act.author()).or_default();
-        chain.ids.push(act.id());
-        if is_later(act.value()) {
-            chain.later += 1;
-            chain.later_bytes += act.value().bytes();
-        }
-        chain.cost += cost;
-        let reach = Frontier { count: act.value().number, head: act.id() };
-        if (reach.count, reach.head) > (chain.frontier.count, chain.frontier.head) {
-            chain.frontier = reach;
-        }
-        if self.shares(&act) {
-            self.acts_index.insert(act.id(), act.id());
-        }
-        let changed = self.membership.apply(&act);
-        self.footprint.grow(act.author(), cost);
-        self.acts.insert(act.id(), act);
-        for principal in &changed {
-            self.wake(*principal);
-            self.refresh(*principal);
-        }
-        ActOutcome::New(changed)
-    }
-
-    /// Shares the acts of a principal that became a member, or is the operator.
-    fn wake(&mut self, principal: Principal) {
-        let Some(chain) = self.chains.get(&principal) else { return };
-        let acts = chain.ids.iter().filter_map(|id| self.acts.get(id));
-        let ids: Vec<_> = acts.filter(|act| self.shares(act)).map(|act| act.id()).collect();
-        ids.into_iter().for_each(|id| self.acts_index.insert(id, id));
-    }
-
-    /// Whether an act would be one too many of its author. Acts of unknown kinds have bounds of their own, so that they
-    /// never decide whether one of a known kind counts.
-    fn has_signed_too_much(&self, act: &Signed<Act>) -> bool {
-        let most = usize::try_from(ACTS_PER_AUTHOR_MAX).unwrap_or(usize::MAX);
-        self.chains.get(&act.author()).is_some_and(|chain| {
-            if is_later(act.value()) {
-                chain.later >= most
-                    || chain.later_bytes + act.value().bytes() > ACTS_BYTES_PER_AUTHOR_MAX
-            } else {
-                chain.ids.len() - chain.later >= most
-            }
-        })
-    }
-
-    fn has_room_for(&self, act: &Signed<Act>, cost: usize) -> bool {
-        let author = act.author();
-        let takes = || self.footprint.takes(&author, self.footprint.of(&author) + cost);
-        match act.value().statement {
-            Statement::Admit { subject, .. } if !self.membership.contains(&subject) => {
-                self.footprint.takes_another(&author) && takes()
-            }
-            Statement::Leave { incarnation } if self.frees(&author, &author, incarnation) => true,
-            Statement::Retire { subject, incarnation }
-                if self.frees(&author, &subject, incarnation) =>
-            {
-                true
-            }
-            _ => takes(),
-        }
-    }
-
-    /// Whether the departure of this subject, stated by that author, gives back what the act takes. So a full
-    /// replica takes in whom others forget.
-    fn frees(&self, author: &Principal, subject: &Principal, incarnation: u64) -> bool {
-        let counts = self.membership.contains(author) && !self.footprint.is_own(subject);
-        let record = self.record(subject).filter(|_| counts);
-        record.is_some_and(|it| !it.slots().is_empty() && it.marker().incarnation <= incarnation)
-    }
-
     /// What an author takes once this is its record.
     fn cost(&self, author: &Principal, record: &Record) -> usize {
         let acts = self.chains.get(author).map_or(0, |chain| chain.cost);
         record.footprint() + acts + self.documents.footprint_of(author)
     }
 
-    /// Whether the author of a record departed at its incarnation, so that it is not shown again. This
+    /// Whether the author of a record is evicted, or departed at its incarnation, so that it is not shown again. This
     /// node's own is kept whole: it goes on from it.
-    fn has_departed(&self, record: &Record) -> bool {
+    fn is_over(&self, record: &Record) -> bool {
         let (author, incarnation) = (record.author(), record.marker().incarnation);
         let departed = self.membership.departed(&author, incarnation).is_some();
-        departed && !self.footprint.is_own(&author)
+        (departed || self.membership.is_evicted(&author)) && !self.footprint.is_own(&author)
+    }
+
+    /// Whether a record lost its slots by a departure that does not count any longer, because the member that stated
+    /// it is evicted, or suspended.
+    pub(crate) fn is_incomplete(&self, record: &Record) -> bool {
+        record.is_stripped() && !self.is_over(record)
+    }
+
+    /// Whether this is what an incomplete record was.
+    fn is_completed_by(&self, record: &Record) -> bool {
+        let held = self.record(&record.author()).filter(|held| held.id() == record.id());
+        held.is_some_and(|held| self.is_incomplete(held) && !record.is_stripped())
     }
 
     /// Brings what is kept of an author's record, and the index, in line with whether it is shown.
-    fn refresh(&mut self, author: Principal) {
-        let departed = |record: &&Arc<Record>| self.has_departed(record);
-        if let Some(record) = self.record(&author).filter(departed)
+    pub(super) fn refresh(&mut self, author: Principal) {
+        let is_over = |record: &&Arc<Record>| self.is_over(record);
+        if let Some(record) = self.record(&author).filter(is_over)
             && !record.slots().is_empty()
         {
             let (whole, total) = (record.footprint(), record.total());
@@ -357,18 +254,18 @@ impl Strew {
         }
     }
 
-    /// The newest record of an author, shown or not; that of one that departed is stripped.
+    /// The newest record of an author, shown or not; that of one that departed or is evicted is stripped.
     pub fn record(&self, author: &Principal) -> Option<&Arc<Record>> {
         self.records.get(author).map(Register::value)
     }
 
-    /// The record of a member that has not departed at its incarnation.
+    /// The record of a member that has not departed at its incarnation. An incomplete one is not shown.
     pub fn shown_record(&self, author: &Principal) -> Option<&Arc<Record>> {
         let record = self.record(author)?;
         let incarnation = record.marker().incarnation;
         let present = self.membership.contains(author)
             && self.membership.departed(author, incarnation).is_none();
-        present.then_some(record)
+        (present && !self.is_incomplete(record)).then_some(record)
     }
 
     /// Every shown record, by author.
@@ -379,21 +276,6 @@ impl Strew {
     /// Every record, shown or not, by author.
     pub fn records(&self) -> impl Iterator<Item = &Arc<Record>> {
         self.records.values().map(Register::value)
-    }
-
-    /// An act by its id, whether or not it counts.
-    pub fn act(&self, id: &Digest) -> Option<&Arc<Signed<Act>>> {
-        self.acts.get(id)
-    }
-
-    /// Every act, by id, whether or not it counts.
-    pub fn acts(&self) -> impl Iterator<Item = &Arc<Signed<Act>>> {
-        self.acts.values()
-    }
-
-    /// How far an author's acts go.
-    pub fn frontier(&self, author: &Principal) -> Frontier {
-        self.chains.get(author).map(|chain| chain.frontier).unwrap_or_default()
     }
 
     /// The members.
@@ -429,10 +311,6 @@ impl Strew {
         }
         sha3("crux/state/2", &[&out.finish()])
     }
-}
-
-const fn is_later(act: &Act) -> bool {
-    matches!(act.statement, Statement::Later(_))
 }
 
 fn strip(record: Arc<Record>) -> Arc<Record> {

@@ -271,13 +271,13 @@ fn an_act_of_a_later_kind_is_kept_as_it_is_up_to_a_bound() {
         let head = first.to_canonical();
         [&head[..41], &statement].concat()
     };
-    let largest = of(vec![4; ACT_BYTES_MAX - 41]);
+    let largest = of(vec![5; ACT_BYTES_MAX - 41]);
     assert_eq!(largest.len(), ACT_BYTES_MAX);
     let act = Act::from_canonical(&largest).unwrap();
     assert_eq!((act.bytes(), act.to_canonical()), (ACT_BYTES_MAX, largest));
     let Statement::Later(later) = &act.statement else { panic!("{act:?}") };
-    assert_eq!((later.kind(), later.body().len()), (4, ACT_BYTES_MAX - 42));
-    let over = Act::from_canonical(&of(vec![4; ACT_BYTES_MAX - 40]));
+    assert_eq!((later.kind(), later.body().len()), (5, ACT_BYTES_MAX - 42));
+    let over = Act::from_canonical(&of(vec![5; ACT_BYTES_MAX - 40]));
     assert!(matches!(over, Err(DecodeError::TooLarge { what: "act", .. })), "{over:?}");
     assert!(Act::from_canonical(&of(vec![255])).is_ok(), "an empty body");
     let none = Act::from_canonical(&of(vec![0, 1]));

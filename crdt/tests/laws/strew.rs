@@ -37,7 +37,7 @@ fn ended(members: &BTreeSet<Principal>, items: &[Item]) -> BTreeMap<Principal, u
         let (who, incarnation) = match act.value().statement {
             Statement::Leave { incarnation } => (act.author(), incarnation),
             Statement::Retire { subject, incarnation } => (subject, incarnation),
-            Statement::Admit { .. } | Statement::Later(_) => continue,
+            Statement::Admit { .. } | Statement::Evict { .. } | Statement::Later(_) => continue,
         };
         if members.contains(&act.author()) {
             let known = ended.entry(who).or_insert(incarnation);

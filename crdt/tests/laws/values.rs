@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crux_crdt::act::{ACTS_PER_AUTHOR_MAX, Act, After, NUMBER_LIMIT, Statement};
+use crux_crdt::act::{ACTS_PER_AUTHOR_MAX, Act, After, Known, NUMBER_LIMIT, Reason, Statement};
 use crux_crdt::blob::{BLOB_BYTES_MAX, BlobId, Descriptor, PIECE_BYTES, PieceSet, Root};
 use crux_crdt::canon::{Canonical, Encoder};
 use crux_crdt::path::Endpoint;
@@ -265,7 +265,7 @@ pub(crate) fn later(kind: u8, body: &[u8]) -> Statement {
 /// Acts of the kinds that this build knows, and of later ones.
 pub(crate) fn acts() -> impl Strategy<Value = Act> {
     let body = prop::collection::vec(any::<u8>(), 0..60);
-    let unknown = (4..=u8::MAX, body).prop_map(|(kind, body)| later(kind, &body));
+    let unknown = (5..=u8::MAX, body).prop_map(|(kind, body)| later(kind, &body));
     acts_that_say(prop_oneof![3 => statements(), 1 => unknown])
 }
 
@@ -284,7 +284,19 @@ fn statements() -> impl Strategy<Value = Statement> {
         (0..INCARNATION_LIMIT).prop_map(|incarnation| Statement::Leave { incarnation }),
         (subject(), 0..NUMBER_LIMIT)
             .prop_map(|(subject, incarnation)| Statement::Retire { subject, incarnation }),
+        evictions(),
     ]
+}
+
+fn evictions() -> impl Strategy<Value = Statement> {
+    let many = || prop::collection::vec(any::<[u8; 32]>().prop_map(Principal), 0..4);
+    let parts = ("[ -~]{1,20}", many(), many(), any::<[u8; 32]>());
+    parts.prop_map(|(reason, known, after, subject)| Statement::Evict {
+        subject: Principal(subject),
+        reason: Reason::new(&reason).unwrap(),
+        known: Known::of(&known).unwrap(),
+        after: After::of(&after).unwrap(),
+    })
 }
 
 fn acts_that_say(statement: impl Strategy<Value = Statement>) -> impl Strategy<Value = Act> {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crux_crdt::act::{Act, After, Statement};
+use crux_crdt::act::{Act, After, Known, Reason, Statement};
 use crux_crdt::blob::{BlobId, Descriptor, PIECE_BYTES, PieceSet, Root};
 use crux_crdt::canon::{Canonical, Encoder};
 use crux_crdt::fingerprint::Fingerprint;
@@ -155,6 +155,30 @@ fn acts() {
         found.signed(&format!("{name}.envelope"), act);
     }
     found.compare(include_str!("../fixtures/acts-2.hex"));
+}
+
+/// Evictions came with version 2 of acts, which kept them before as it keeps what it does not know.
+#[test]
+fn evictions() {
+    let of = |heads: &[u8]| heads.iter().map(|head| Principal([*head; 32])).collect::<Vec<_>>();
+    let eviction = |reason: &str, known: &[u8], after: &[u8]| Statement::Evict {
+        subject: Principal([5; 32]),
+        reason: Reason::new(reason).unwrap(),
+        known: Known::of(&of(known)).unwrap(),
+        after: After::of(&of(after)).unwrap(),
+    };
+    let mut found = Found::default();
+    let all = [
+        ("evict", "gestohlen in Köln", &[9, 5, 7][..], &[3, 2][..]),
+        ("evict.none", "x", &[], &[]),
+    ];
+    for (name, reason, known, after) in all {
+        let statement = eviction(reason, known, after);
+        let act = Act { number: 2, previous: Digest([4; 32]), statement };
+        found.value(name, &act);
+        found.signed(&format!("{name}.envelope"), act);
+    }
+    found.compare(include_str!("../fixtures/evictions-2.hex"));
 }
 
 #[test]
