@@ -46,6 +46,7 @@ use super::owner::Owner;
 use super::request::{Outcome, Refusal};
 use super::room::Room;
 use super::save::{Change, Edit, Effect};
+use super::service::Service;
 use super::state::State;
 
 /// The effect of a goal on what the node has.
@@ -163,7 +164,10 @@ impl State {
         let is_later = self.accepted.order.is_none_or(|held| held.target < order.target);
         let number = self.attempted + 1;
         match self.placed(name) {
-            Some(now) => now.toward(goal, number, is_later),
+            Some(now) => {
+                let serves = self.services.get(name).is_some_and(Service::is_up);
+                now.toward(goal, number, (is_later, serves))
+            }
             None => {
                 let new = Wanted::new(goal.owner(), Arc::new(goal.version(number)), true);
                 Step::Becomes(Box::new(new), Effect::Added, goal)
@@ -234,8 +238,9 @@ impl Assigned {
 }
 
 impl Wanted {
-    /// The step from a service of the target to another goal. `is_later`: it is of a later target document.
-    fn toward(&self, goal: Assigned, number: u64, is_later: bool) -> Step {
+    /// The step from a service of the target to another goal. `is_later`: it is of a later target document. `serves`: every
+    /// instance of the current content is up, and nothing of the one before is left.
+    fn toward(&self, goal: Assigned, number: u64, (is_later, serves): (bool, bool)) -> Step {
         let is_refused = self.refused.as_ref().is_some_and(|it| it.spec == Some(goal.spec()));
         let owner = goal.owner();
         let (next, effect) = if goal.keeps(&self.current) {
@@ -246,20 +251,23 @@ impl Wanted {
         } else if is_refused && !is_later {
             (Self { owner, ..self.clone() }, Effect::Nothing)
         } else {
-            (self.updated(&goal, number), Effect::Updated)
+            (self.updated(&goal, number, serves), Effect::Updated)
         };
         if next == *self { Step::Stays } else { Step::Becomes(Box::new(next), effect, goal) }
     }
 
-    /// With another content: on trial, or back to what is to come back anyhow.
-    fn updated(&self, goal: &Assigned, number: u64) -> Self {
+    /// With another content: on trial, or back to what is to come back anyhow. If it does not prove itself, the current one
+    /// comes back if that serves, although it is on trial: the leader rolled it out before, and an older one is not
+    /// wanted anywhere. A current one that does not serve was never good.
+    fn updated(&self, goal: &Assigned, number: u64, serves: bool) -> Self {
         let before = self.previous.as_ref().filter(|_| self.on_trial);
         if let Some(before) = before.filter(|before| goal.keeps(before)) {
             let current = Arc::new(goal.version(before.number));
             let previous = Some(Arc::clone(&self.current));
             return Self { previous, ..Self::new(goal.owner(), current, true) };
         }
-        let previous = Some(Arc::clone(before.unwrap_or(&self.current)));
+        let back = before.filter(|_| !serves).unwrap_or(&self.current);
+        let previous = Some(Arc::clone(back));
         let current = Arc::new(goal.version(number));
         Self { previous, on_trial: true, ..Self::new(goal.owner(), current, true) }
     }

@@ -6,10 +6,11 @@
 //! 4. A new version replaces the old one node by node.
 //! 5. A bad version gets on one node, and goes back; the version before answers every call meanwhile.
 //! 6. A node is killed: what it ran runs elsewhere. It is back, and what is too much ends.
-//! 7. Two nodes are parted from three: the three replace what they lost, the two start nothing. They meet again, and the
+//! 7. A node is drained: it ends empty, and nothing ends before its replacement serves.
+//! 8. Two nodes are parted from three: the three replace what they lost, the two start nothing. They meet again, and the
 //!    instances that were there first stay.
-//! 8. Every process is killed, and all run again where they ran.
-//! 9. All stop in order, and no program is left.
+//! 9. Every process is killed, and all run again where they ran.
+//! 10. All stop in order, and no program is left.
 //!
 //! Judged by processes, by answers on sockets and by what each picket wrote.
 
@@ -23,7 +24,7 @@ use super::{Chapter, NODES};
 use crate::Error;
 use crate::chaos::{Fault, Rig};
 use crate::process::{FORM_WITHIN, NodeProcess, NodeSpec};
-use crate::site::{Census, Diary, Document, Running, Site};
+use crate::site::{Census, Diary, Document, Happened, Running, Site};
 use crate::wait::{self, Seen};
 
 /// How long any one step may take: partitions are noticed in seconds, and plans are a second apart.
@@ -53,7 +54,8 @@ pub async fn tell_target(
     let second = story.rolls_out(&usual).await?;
     story.goes_back(&second).await?;
     let back = story.loses_a_node(&second).await?;
-    let healed = story.is_parted(&back).await?;
+    let drained = story.drains(&back).await?;
+    let healed = story.is_parted(&drained).await?;
     let again = story.loses_power(&healed).await?;
     story.ends(&again).await
 }
@@ -179,6 +181,30 @@ impl<T: FnMut(Chapter)> Story<'_, T> {
         Ok(back)
     }
 
+    async fn drains(&mut self, before: &Census) -> Result<Census, Error> {
+        let drained = node_of(before, "web")?;
+        let asked = self.spec((drained + 1) % NODES);
+        let (since, from) = (Instant::now(), Diary::now());
+        let name = format!("n{drained}");
+        self.site.signed(&asked, &["drain", &name, "--wait"]).await?;
+        let to = Diary::now();
+        // It is done when nothing runs there: not later.
+        let left = self.rig.cluster().client(drained).instances().await?;
+        if !left.is_empty() {
+            return Err(broken(format!("the drain of {name} is done, and it runs {left:?}")));
+        }
+        let empty = |it: &Census| is_usual(it) && it.on(drained).next().is_none();
+        let after = self.until("all run on the other nodes", empty).await?;
+        let diary = self.diary(&after).await?;
+        replaced_first(&diary, drained, (from, to))?;
+        self.site.signed(&asked, &["uncordon", &name]).await?;
+        let open = self.until("nothing comes back by itself", is_usual).await?;
+        same(&after, &open, "a node that is open again was to change nothing")?;
+        let ended = "each instance ended when its replacement served";
+        self.tell(format!("{name} drained: it is empty, and {ended}"), since);
+        Ok(open)
+    }
+
     async fn is_parted(&mut self, before: &Census) -> Result<Census, Error> {
         let (two, three) = sides(before)?;
         let fault =
@@ -299,6 +325,22 @@ fn after_half_of_web(diary: &Diary) -> Result<(), Error> {
         return Ok(());
     }
     Err(broken(format!("api began when {web} of 3 of web served")))
+}
+
+/// Nothing, if on a node that is drained each instance ended while as many as usual served elsewhere.
+fn replaced_first(diary: &Diary, node: usize, (from, to): (u64, u64)) -> Result<(), Error> {
+    for (service, wanted) in USUAL {
+        let of = diary.of(service);
+        let within = of.between(from, to);
+        let ends = within.all.iter().filter(|it| it.happened == Happened::Ended);
+        for end in ends.filter(|it| it.node == node) {
+            let others = of.up_at(end.at).values().filter(|other| **other != node).count();
+            if others < wanted {
+                return Err(broken(format!("{end}, and {others} of {wanted} served elsewhere")));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Two nodes and the other three: the two run one of `web`, and the three have room for the rest.

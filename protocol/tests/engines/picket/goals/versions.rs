@@ -71,6 +71,47 @@ fn the_way_back_of_a_trial_starts_no_other_trial() {
     assert_eq!(rows(&rig), [row("web", Stage::Ready, 1)]);
 }
 
+/// A minute has not passed since the roll-out before.
+#[test]
+fn of_two_updates_in_a_minute_the_second_goes_back_to_the_first_which_serves() {
+    let mut rig = attached();
+    let [first, second, third] = [1, 2, 3].map(|number| config("web", number, with_port));
+    accept(&mut rig, set(order(4, 1), vec![run(&first, 1)]));
+    rig.pass(secs(70));
+    accept(&mut rig, set(order(5, 1), vec![run(&second, 2)]));
+    rig.pass(secs(30));
+    assert!(rig.disk.services[&name("web")].on_trial);
+    let serves = rig.only(&"web").instance;
+    rig.log.clear();
+    let (_, commands) = rig.request(set(order(6, 1), vec![run(&third, 3)]), Wait::Nothing);
+    rig.obey_with(commands, refuse);
+    rig.pass_with(secs(90), refuse);
+    assert!(rig.kinds().contains(&"rolled_back"), "{:?}", rig.kinds());
+    assert_eq!(rig.only(&"web").instance, serves, "it never stopped");
+    assert_eq!(rig.spawned().len(), 1, "the third, and nothing older");
+    let found = report(&rig).unwrap().rows;
+    let found: Vec<_> = found.iter().map(|row| (row.spec, row.stage)).collect();
+    assert!(found.contains(&(second.spec_tag(), Stage::Ready)), "{found:?}");
+}
+
+/// One that did not serve either is not what comes back.
+#[test]
+fn of_two_updates_that_fail_the_second_goes_back_to_what_served() {
+    let mut rig = attached();
+    let [first, second, third] = [1, 2, 3].map(|number| config("web", number, with_port));
+    accept(&mut rig, set(order(4, 1), vec![run(&first, 1)]));
+    rig.pass(secs(70));
+    let serves = rig.only(&"web").instance;
+    accept(&mut rig, set(order(5, 1), vec![run(&second, 2)]));
+    let (_, commands) = rig.request(set(order(6, 1), vec![run(&third, 3)]), Wait::Nothing);
+    rig.obey_with(commands, refuse);
+    rig.pass_with(secs(90), refuse);
+    assert_eq!(rig.only(&"web").instance, serves, "it never stopped");
+    let found = report(&rig).unwrap().rows;
+    let found: Vec<_> = found.iter().map(|row| (row.spec, row.stage)).collect();
+    assert!(found.contains(&(first.spec_tag(), Stage::Ready)), "{found:?}");
+}
+
 fn checked(fields: &mut Fields<Image>) {
     with_port(fields);
     fields.check = vec![Check::new(Probe::Tcp { port: "http".parse().unwrap() })];
