@@ -392,7 +392,7 @@ impl Membership {
     }
 }
 
-/// Whose view it is makes no difference.
+/// Two views are compared without the node that each belongs to.
 impl PartialEq for Membership {
     fn eq(&self, other: &Self) -> bool {
         let facts = |it: &Self| (it.operator, it.generation_max);
