@@ -80,13 +80,10 @@ async fn a_drained_node_ends_empty_and_gets_nothing_back_by_itself() {
     apply(&flock, 0, "pick(web, 2, ALL)\n").await;
     let two = |pids: &[Pids]| all_of(pids, "web").len() == 2;
     let before = until_up(&flock, "two of web", two).await;
-    let web = counts(&before, "web");
-    let of = |count| {
-        let all = web.iter().enumerate().filter(move |(_, of)| **of == count);
-        all.map(|(at, _)| at)
-    };
-    let (drained, stays, free) =
-        (of(1).next().unwrap(), of(1).next_back().unwrap(), of(0).next().unwrap());
+    let counted = counts(&before, "web");
+    let mut of = (0..NODES).filter(|at| counted[*at] == 1);
+    let (drained, stays) = (of.next().unwrap(), of.next().unwrap());
+    let free = (0..NODES).find(|at| counted[*at] == 0).unwrap();
 
     let answer = done(&flock.order("drain", drained, &["--wait=25s"]).await);
     assert_eq!((&answer["use"], &answer["changed"]), (&"drained".into(), &true.into()));
