@@ -46,7 +46,7 @@ pub use marker::{INCARNATION_LIMIT, Marker};
 pub use plan::{
     Amount, FAILED_MAX, Failure, First, Hold, LaterFailure, LaterProblem, NOTE_TEXT_BYTES_MAX,
     NOTES_MAX, Notes, PASS_LIMIT, PLAN_BITS_MAX, Pass, Plan, PlanEntries, PlanEntry, PlanError,
-    PlanHead, PlanKey, PlanPart, PlanText, PlanTooLarge, Problem, ProblemKind,
+    PlanHead, PlanKey, PlanPart, PlanText, PlanTooLarge, Problem, ProblemKind, mixed_plan,
 };
 pub use profile::{LABELS_MAX, PROFILE_BYTES_MAX, Profile};
 pub use set::{KindFull, SlotSet};

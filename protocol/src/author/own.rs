@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use crux_crdt::Digest;
 use crux_crdt::record::{
-    KindFull, PlanSlot, Profile, Record, Registration, ServiceKey, Slot, SlotKind as _, SlotSet,
-    Yields, slots_root,
+    KindFull, Profile, Record, Registration, ServiceKey, Slot, SlotKind as _, SlotSet, Yields,
+    mixed_plan, slots_root,
 };
 
 use super::change::Rejection;
@@ -33,15 +33,6 @@ pub struct Own {
     changes: u64,
     /// Whether the disk held nothing of an earlier life that knew what it said.
     bare: bool,
-}
-
-/// The mistake that the simulator must catch: the parts of the last plan under the head of the next.
-fn mixed(last: Option<&SlotSet>, next: SlotSet) -> SlotSet {
-    let Some(last) = last.filter(|_| crux_crdt::planted!(MixedPlan)) else { return next };
-    let head = next.slots().filter_map(PlanSlot::of).filter(|it| matches!(it, PlanSlot::Head(_)));
-    let parts = last.slots().filter_map(PlanSlot::of).filter(|it| matches!(it, PlanSlot::Part(_)));
-    let both: Vec<PlanSlot> = head.chain(parts).cloned().collect();
-    if both.is_empty() { next } else { SlotSet::new(both).unwrap_or(next) }
 }
 
 impl Own {
@@ -176,7 +167,7 @@ impl Own {
     /// [`Rejection::Slot`].
     pub fn set(&mut self, set: SlotSet) -> Result<(), Rejection> {
         set.slots().try_for_each(check)?;
-        let set = mixed(self.sets.get(&set.row().number), set);
+        let set = mixed_plan(self.sets.get(&set.row().number), set);
         self.sets.insert(set.row().number, set);
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crux_crdt::canon::Canonical as _;
 use crux_crdt::document::{Document, Documents, NodeOrder, Target, Usage};
 use crux_crdt::record::{
-    Amount, First, Notes, Pass, PlanEntries, PlanKey, Profile, Record, Slot, SlotKind as _, Stage,
+    Amount, First, Notes, Pass, PlanEntries, PlanKey, Profile, Record, Slot, SlotKind, Stage,
 };
 use crux_crdt::{Digest, Principal};
 use crux_protocol::proctor::planner::Newest;
@@ -42,7 +42,7 @@ fn leader(documents: &Documents, term: u64, entries: &[(u8, u16)]) -> Record {
 
 /// A node that runs this for targets.
 fn runs(number: u8, lines: &[Line<'_>]) -> Record {
-    let slot = report(lines).map(|report| report.into_slot());
+    let slot = report(lines).map(SlotKind::into_slot);
     signed(number, Profile::default(), slot.into_iter().collect::<Vec<Slot>>())
 }
 

@@ -71,3 +71,14 @@ fn split(entries: &PlanEntries, bits: u8) -> Option<Vec<PlanPart>> {
     }
     parts.into_iter().map(|(index, nodes)| PlanPart::new(bits, index, &nodes)).collect()
 }
+
+/// The mistake `MixedPlan`, which the simulator must catch: the parts of the last plan under the head of the next. Without
+/// it, and for all other sets, the next set as it is.
+#[doc(hidden)]
+pub fn mixed_plan(last: Option<&SlotSet>, next: SlotSet) -> SlotSet {
+    let Some(last) = last.filter(|_| crate::planted!(MixedPlan)) else { return next };
+    let head = next.slots().filter_map(PlanSlot::of).filter(|it| matches!(it, PlanSlot::Head(_)));
+    let parts = last.slots().filter_map(PlanSlot::of).filter(|it| matches!(it, PlanSlot::Part(_)));
+    let both: Vec<PlanSlot> = head.chain(parts).cloned().collect();
+    if both.is_empty() { next } else { SlotSet::new(both).unwrap_or(next) }
+}

@@ -41,7 +41,7 @@ use crate::Principal;
 use crate::hash::sha3;
 
 pub use amount::Amount;
-pub use draft::{PlanEntries, PlanKey};
+pub use draft::{PlanEntries, PlanKey, mixed_plan};
 pub use error::{PlanError, PlanTooLarge};
 pub use failure::{Failure, LaterFailure};
 pub use head::{FAILED_MAX, PlanHead};

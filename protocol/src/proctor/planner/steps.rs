@@ -57,7 +57,7 @@ impl Steps<'_> {
         }
         for Gone { node, count, why, .. } in gone.into_iter().filter(|it| it.stops && it.count > 0)
         {
-            steps.push(step(Action::Stop, service, node, count, why));
+            steps.push(step(Action::Stop, service, &node, count, why));
         }
         steps
     }
@@ -84,7 +84,7 @@ impl Steps<'_> {
             };
             let count = (*count).min(there.count());
             let (from, to) = (Some(from.to_string()), Some(to.to_string()));
-            let step = step(Action::Roll, service, self.name(node), count, why);
+            let step = step(Action::Roll, service, &self.name(node), count, why);
             (from != to).then_some(Step { from, to, ..step })
         };
         service.counts.iter().filter_map(roll).collect()
@@ -115,23 +115,23 @@ impl Steps<'_> {
     ) {
         let name = self.name(node);
         if !service.gate.open {
-            steps.push(step(Action::Hold, service, name, more, service.gate.why.clone()));
+            steps.push(step(Action::Hold, service, &name, more, service.gate.why.clone()));
             return;
         }
         for from in gone.iter_mut().filter(|from| from.count > 0) {
             let count = from.count.min(more);
             if count > 0 {
                 (from.count, more) = (from.count - count, more - count);
-                let moves = step(Action::Move, service, name.clone(), count, from.why.clone());
+                let moves = step(Action::Move, service, &name, count, from.why.clone());
                 steps.push(Step { from: Some(from.node.clone()), ..moves });
             }
         }
         if more > 0 {
-            steps.push(step(Action::Start, service, name, more, service.gate.why.clone()));
+            steps.push(step(Action::Start, service, &name, more, service.gate.why.clone()));
         }
     }
 }
 
-fn step(action: Action, service: &Service<'_>, node: String, count: u32, why: String) -> Step {
-    Step::new(action, (service.name, &node), count, why)
+fn step(action: Action, service: &Service<'_>, node: &str, count: u32, why: String) -> Step {
+    Step::new(action, (service.name, node), count, why)
 }

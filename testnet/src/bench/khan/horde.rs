@@ -8,7 +8,7 @@ use crux_crdt::document::{Documents, Marker, Target};
 use crux_crdt::name::Label;
 use crux_crdt::record::{
     Frontier, Header, InstanceKey, InstanceReport, Marker as Version, NameTag, Pass as Number,
-    Profile, Record, SlotKind as _, Stage, slots_root,
+    Profile, Record, SlotKind, Stage, slots_root,
 };
 use crux_crdt::service::{Config, Fields, Image};
 use crux_crdt::sign::{Identity, Signed};
@@ -128,7 +128,7 @@ fn identity(at: usize) -> Identity {
 /// The record of a node with this statement.
 fn record(identity: &Identity, report: Option<InstanceReport>) -> Result<Record, Error> {
     let profile = Profile::default();
-    let slots = report.map(|report| report.into_slot());
+    let slots = report.map(SlotKind::into_slot);
     let slots: BTreeMap<_, _> = slots.into_iter().map(|slot| (slot.id(), Arc::new(slot))).collect();
     let header = Header {
         marker: Version { incarnation: 1, nonce: [1; 16], seq: 1 },

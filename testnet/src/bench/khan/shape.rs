@@ -79,10 +79,10 @@ impl Shape {
 fn node(at: usize) -> Node {
     let mut node = Node { name: format!("n{at:05}"), ..Node::default() };
     node.labels.insert("zone".to_owned(), format!("z{}", at % ZONES));
-    if at % 2 == 0 {
+    if at.is_multiple_of(2) {
         node.labels.insert("disk".to_owned(), String::new());
     }
-    if at % 5 == 0 {
+    if at.is_multiple_of(5) {
         node.labels.insert("db".to_owned(), String::new());
     }
     node

@@ -72,7 +72,8 @@ pub(super) async fn leaders(
             flock.cluster.node(leader).kill()
         };
         let (applied, killed) = tokio::join!(site.apply(&spec), kill);
-        (applied?, killed?);
+        applied?;
+        killed?;
         let from = Diary::now();
         let last = flock.last_up(count, &rev, 0).await?;
         samples.record(at * BATCHES / rounds, between(from, last));
