@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crux_crdt::Principal;
 use crux_crdt::document::{Document, Documents, NodeOrder, Usage};
 use crux_crdt::name::Label;
-use crux_crdt::record::{InstanceReport, NameTag, Record};
+use crux_crdt::record::{NameTag, Record};
 
 use super::Reach;
 use super::planner::Newest;
@@ -44,10 +44,9 @@ impl NodeUse {
         }
         let held = documents.target(horde).map(Document::marker);
         let newest = held.and_then(|held| Newest::among(records(), horde, reach, held));
-        let said = |it: &'a Record| Some((it.author(), it.of::<InstanceReport>().next()?));
-        let reports: BTreeMap<Principal, &InstanceReport> = records().filter_map(said).collect();
+        let said: BTreeMap<Principal, &Record> = records().map(|it| (it.author(), it)).collect();
         let of = |(node, order): (Principal, NodeOrder)| {
-            let left = || left(&node, reports.get(&node).copied(), newest.as_ref());
+            let left = || left(&node, said.get(&node).copied(), newest.as_ref());
             (node, Self::of(order.usage, left))
         };
         orders.into_iter().map(of).collect()
@@ -66,13 +65,9 @@ impl NodeUse {
 }
 
 /// How many instances of each service are on a node: the greater of what it says and what the plan gives it.
-fn left(
-    node: &Principal,
-    report: Option<&InstanceReport>,
-    newest: Option<&Newest>,
-) -> BTreeMap<String, u32> {
+fn left(node: &Principal, said: Option<&Record>, newest: Option<&Newest>) -> BTreeMap<String, u32> {
     let mut running: BTreeMap<NameTag, u32> = BTreeMap::new();
-    let lines = report.into_iter().flat_map(InstanceReport::lines);
+    let lines = said.into_iter().flat_map(Record::instances);
     for (key, count) in lines.filter(|(key, _)| key.stage.is_running()) {
         *running.entry(key.service).or_default() += u32::from(count);
     }

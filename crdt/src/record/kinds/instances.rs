@@ -7,7 +7,7 @@ use crate::canon::{Canonical, DecodeError, Decoder, Encoder};
 use crate::hash::sha3;
 use crate::name::ServiceName;
 use crate::record::plan::{decode_fences, decode_number, encode_fences};
-use crate::record::{First, KindFull, SlotValue};
+use crate::record::{First, KindFull, Record, SlotValue};
 use crate::service::SpecTag;
 
 /// How many lines a statement may have. A node runs at most 128 services, so each may be there in two versions. With
@@ -158,6 +158,13 @@ impl InstanceReport {
     fn fences(&self) -> Vec<(u64, [u8; 8])> {
         let fences: BTreeSet<_> = self.0.iter().map(|(key, _)| key.first.fence()).collect();
         fences.into_iter().collect()
+    }
+}
+
+impl Record {
+    /// The instances that its author reports, as [`InstanceReport::lines`]; none if it reports none.
+    pub fn instances(&self) -> impl Iterator<Item = (InstanceKey, u16)> {
+        self.of::<InstanceReport>().take(1).flat_map(InstanceReport::lines)
     }
 }
 
