@@ -35,7 +35,7 @@ pub enum ReadError {
 }
 
 impl fmt::Display for ReadError {
-    /// At most [`QUOTED_MAX`] characters, and some: the text may be of any length.
+    /// At most `QUOTED_MAX` characters, and some: the text may be of any length.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let message = match self {
             Self::TooLarge { found } => {
